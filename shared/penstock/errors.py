@@ -1,0 +1,95 @@
+"""The error tree: which class is raised decides whether an event is retried or becomes a dead letter.
+
+    PenstockError
+    ├── ConfigError                   a deployment that cannot work: found at start, exit code 78
+    ├── NothingToDo              200  the handler has nothing to add; recorded, never retried
+    ├── PermanentError           422  the same input will fail again: dead letter
+    │   ├── EventError           400  the event or request itself is malformed
+    │   ├── Forbidden            403  outside what this function may touch
+    │   ├── InputTooLarge        413  over a stated limit
+    │   └── UnsupportedInput     415  not a format this function reads
+    └── TemporaryError           503  later it may work: retry, after `retry_after` seconds when given
+        ├── SourceChanged             the source was overwritten while it was read
+        └── TargetChanged             the target was written by somebody else meanwhile
+
+Knative retries 5xx, 404, 408, 409 and 429 and sends any other 4xx to the dead letter sink, so no
+permanent error uses one of those five. Exit codes are those of sysexits.h, for one-shot runs in a Job.
+"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class PenstockError(Exception):
+    """Base of every error Penstock raises on purpose; its text names the subject and the remedy."""
+
+    status: ClassVar[int] = HTTPStatus.INTERNAL_SERVER_ERROR
+    exit_code: ClassVar[int] = 70  # EX_SOFTWARE
+
+
+class ConfigError(PenstockError):
+    """A deployment cannot work as configured; carries every problem found, not just the first."""
+
+    exit_code = 78  # EX_CONFIG
+
+    def __init__(self, *problems: str) -> None:
+        self.problems: Sequence[str] = problems
+        super().__init__("\n".join(problems))
+
+
+class NothingToDo(PenstockError):
+    """A handler raises this when the input is fine and needs no work, such as an already compressed one."""
+
+    status = HTTPStatus.OK
+    exit_code = 0
+
+
+class PermanentError(PenstockError):
+    """The same input will fail in the same way again."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    exit_code = 65  # EX_DATAERR
+
+
+class EventError(PermanentError):
+    """The event or the request itself is malformed."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+
+class Forbidden(PermanentError):
+    """The event asks for something outside what this function may touch."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
+class InputTooLarge(PermanentError):
+    """The input is over a limit that the message names."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class UnsupportedInput(PermanentError):
+    """The content is not of a format this function reads."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class TemporaryError(PenstockError):
+    """It may work later. `retry_after` is in seconds; None leaves the delay to the caller."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    exit_code = 75  # EX_TEMPFAIL
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class SourceChanged(TemporaryError):
+    """The source is no longer in the state that was to be read."""
+
+
+class TargetChanged(TemporaryError):
+    """The target is no longer in the state that was seen before the write."""

@@ -1,0 +1,106 @@
+"""A function's options: declared once as a frozen dataclass, read from settings or a query string, checked."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from types import UnionType
+
+from penstock.errors import EventError
+
+OptionsT = TypeVar("OptionsT")
+
+_TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+
+
+def option(
+    default: Any,
+    help: str,  # noqa: A002 - the word users know from every command line
+    *,
+    ge: float | None = None,
+    le: float | None = None,
+    choices: Sequence[str] = (),
+) -> Any:
+    """Declare one option of a function: its default, what it does, and the range or the choices it accepts.
+
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Options:
+    ...     level: int = option(2, "how hard to try", ge=0, le=3)
+    >>> parse_options(Options, {"level": "3"}).level
+    3
+    """
+    return dataclasses.field(default=default, metadata={"help": help, "ge": ge, "le": le, "choices": tuple(choices)})
+
+
+@dataclasses.dataclass(frozen=True)
+class NoOptions:
+    """The options of a function that declares none."""
+
+
+def parse_options(kind: type[OptionsT], given: Mapping[str, str], base: OptionsT | None = None) -> OptionsT:
+    """Make a `kind` from text values; `base` supplies what is not given.
+
+    Raises `EventError` that names every unknown option and every value out of range, with what is accepted.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    hints = get_type_hints(kind)
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        field = fields.get(name)
+        if field is None:
+            known = ", ".join(sorted(fields)) or "none"
+            problems.append(f"option {name!r} is unknown; this function has: {known}")
+            continue
+        try:
+            values[name] = _convert(text, hints[name], field.metadata)
+        except ValueError as exc:
+            problems.append(f"option {name}={text!r}: {exc}")
+    if problems:
+        raise EventError("; ".join(problems))
+    return dataclasses.replace(base, **values) if base is not None else kind(**values)  # type: ignore[type-var]
+
+
+def fingerprint(options: object) -> str:
+    """16 hex digits that change when any option's value does."""
+    values = dataclasses.asdict(options)  # type: ignore[call-overload]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _convert(text: str, hint: Any, rules: Mapping[str, Any]) -> Any:
+    if get_origin(hint) in (Union, UnionType):  # `int | None`: empty text is None
+        if not text:
+            return None
+        hint = next(arg for arg in get_args(hint) if arg is not type(None))
+    if hint is bool:
+        if text.lower() in _TRUE | _FALSE:
+            return text.lower() in _TRUE
+        raise ValueError("expected true or false")
+    value: Any
+    try:
+        value = hint(text)
+    except ValueError:
+        raise ValueError(f"expected {_expected(hint, rules)}") from None
+    ge, le, choices = rules.get("ge"), rules.get("le"), rules.get("choices")
+    if (
+        (choices and value not in choices)
+        or (ge is not None and not value >= ge)
+        or (le is not None and not value <= le)
+    ):
+        raise ValueError(f"expected {_expected(hint, rules)}")
+    return value
+
+
+def _expected(hint: Any, rules: Mapping[str, Any]) -> str:
+    if rules.get("choices"):
+        return "one of " + ", ".join(rules["choices"])
+    noun = {int: "a whole number", float: "a number"}.get(hint, "text")
+    ge, le = rules.get("ge"), rules.get("le")
+    if ge is not None and le is not None:
+        return f"{noun} from {ge} to {le}"
+    if ge is not None:
+        return f"{noun} of at least {ge}"
+    if le is not None:
+        return f"{noun} of at most {le}"
+    return noun

@@ -1,0 +1,39 @@
+"""Where results go. A sink knows addresses, marks and refusals; it decides nothing."""
+
+from typing import Protocol
+
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
+
+
+class Sink(Protocol):
+    """One place that takes results, one entry per source object and rendition.
+
+    Every method raises `TemporaryError` when the place cannot be reached, and never treats that as absence.
+    """
+
+    removes_with_source: bool
+    """Whether an entry goes when its source is gone: always for an index, as configured for a bucket."""
+
+    def address(self, source: ObjectRef, rendition: str | None) -> str:
+        """Where the result for this source goes, known before the handler runs; raises `PermanentError`."""
+
+    def read(self, address: str, mark: Mark) -> Entry | None:
+        """What is recorded there now: a target, or a refusal of this mark's source by this function."""
+
+    def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
+        """Store the result and its mark, and drop a refusal that `previous` shows; all or nothing.
+
+        Raises `TargetChanged` where the sink can tell that `previous` no longer holds.
+        """
+
+    def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
+        """Record why this state has no target, durably, and remove our own target of an older state."""
+
+    def remove(self, address: str, mark: Mark, previous: Entry) -> None:
+        """Remove our target or refusal."""
+
+    def check(self) -> None:
+        """Raise `TemporaryError` unless the place answers; called once at start."""
+
+
+__all__ = ["Sink"]

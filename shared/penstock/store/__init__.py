@@ -1,0 +1,53 @@
+"""The object store, behind one protocol: `s3` talks to MinIO or any S3, `memory` is a real one for tests."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+from penstock.streams import Body
+from penstock.types import ObjectRef, ObjectState
+
+
+class Store(Protocol):
+    """Objects by bucket and raw key.
+
+    Only `NoSuchKey` counts as gone. A missing bucket, a refused credential or an unreachable server
+    raises `TemporaryError`: nothing may ever be deleted because of one of those.
+    """
+
+    def stat(self, ref: ObjectRef) -> ObjectState | None:
+        """The object's present state, or None when there is none."""
+
+    def open(self, ref: ObjectRef, *, if_etag: str | None = None) -> tuple[ObjectState, Iterable[bytes]] | None:
+        """One GET: the present state and its bytes in chunks, or None when there is none.
+
+        With `if_etag`, raises `SourceChanged` unless the object still has that ETag.
+        The iterable's `close()`, where it has one, drops the connection.
+        """
+
+    def put(
+        self,
+        ref: ObjectRef,
+        chunks: Iterable[bytes],
+        *,
+        content_type: str,
+        metadata: Mapping[str, str],
+        if_etag: str | None = None,
+        if_absent: bool = False,
+    ) -> ObjectState:
+        """Write all chunks or nothing: an exception from `chunks` aborts the upload and is raised again.
+
+        `if_etag` and `if_absent` hold for outputs small enough for a single PUT (under 5 MiB) and raise
+        `TargetChanged`; for larger ones they are a hint only, and the caller looks again after the write.
+        """
+
+    def delete(self, ref: ObjectRef) -> None:
+        """Remove the object; one that is not there is no error."""
+
+    def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
+        """Every object in key order; metadata and content type only where the server gives them in listings."""
+
+    def check(self, bucket: str) -> None:
+        """Raise `TemporaryError` unless the bucket answers; one request."""
+
+
+__all__ = ["Body", "Store"]

@@ -1,0 +1,142 @@
+"""The values that everything else passes around. All are frozen; none does I/O."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO, Generic, TypeVar
+
+from penstock.streams import Body
+
+OptionsT = TypeVar("OptionsT")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """Names one object: bucket and raw key, never URL-encoded."""
+
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of bucket and key, 64 hex digits: a name of fixed length and harmless characters."""
+        return hashlib.sha256(f"{self.bucket}/{self.key}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectState:
+    """What is stored under a key at one moment.
+
+    `etag` is without quotes; `version_id` is None in a bucket without versioning; `metadata` holds the
+    user metadata, keys in lower case and without `x-amz-meta-`; `size` is in bytes.
+    """
+
+    ref: ObjectRef
+    size: int
+    etag: str
+    version_id: str | None = None
+    content_type: str = "application/octet-stream"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    last_modified: datetime | None = None
+
+    @property
+    def token(self) -> str:
+        """32 hex digits that change when the bytes, the version, the content type or the metadata do.
+
+        The ETag alone is not enough: the same bytes with new metadata keep their ETag.
+        """
+        parts = [self.etag, self.version_id or "", self.content_type, sorted(self.metadata.items())]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Generic[OptionsT]):
+    """What a handler is given: one input, whether it came as an object or as an HTTP body.
+
+    `name` is the last part of the key or the uploaded file's name; `size` is in bytes.
+    """
+
+    name: str
+    size: int
+    content_type: str
+    metadata: Mapping[str, str]
+    options: OptionsT
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Context(Generic[OptionsT]):
+    """What a handler may know about its surroundings.
+
+    `rendition` is the name of the output asked for, or None when the function has only one;
+    `renditions` holds the options of all outputs that will be made from this input.
+    """
+
+    function: str
+    rendition: str | None = None
+    renditions: Mapping[str, OptionsT] = field(default_factory=dict)
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("penstock.function"))
+    memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return `make()`, computed once per input and shared by all its renditions."""
+        if key not in self.memo:
+            self.memo[key] = make()
+        value: T = self.memo[key]
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a handler returns.
+
+    `body` is bytes, a binary file, an iterable of chunks (produced while it is written, so memory stays
+    flat), or a mapping: a JSON document, which is what an index takes. `name` is the file name a direct
+    call gets back.
+    """
+
+    body: bytes | BinaryIO | Iterable[bytes] | Mapping[str, Any]
+    content_type: str = "application/octet-stream"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a target says of its origin: made from which state of which source, by what, with which options."""
+
+    state: str
+    function: str
+    options: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a source state has no target: an error's class name, its text and the status it was answered with."""
+
+    error: str
+    reason: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a sink holds at one address.
+
+    `mark` is None for something that Penstock did not make; `refusal` is set when the source state was
+    refused and nothing else is there; `etag` is the sink's own handle for a conditional write.
+    """
+
+    address: str
+    mark: Mark | None
+    refusal: Refusal | None = None
+    size: int | None = None
+    etag: str | None = None
