@@ -22,7 +22,7 @@ class Body:
     ) -> None:
         self._opener = opener
         self._chunks: Iterator[bytes] | None = None
-        self._source: object = None
+        self._source: Iterable[bytes] | None = None
         self._rest = b""
         self._max_bytes = max_bytes
         self._name = name
@@ -37,7 +37,7 @@ class Body:
         """The next non-empty chunk from the source, or b"" at its end."""
         if self._chunks is None:
             self._source = self._opener()
-            self._chunks = iter(cast("Iterable[bytes]", self._source))
+            self._chunks = iter(self._source)
         for chunk in self._chunks:
             if not chunk:
                 continue
