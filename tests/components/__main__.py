@@ -1,0 +1,99 @@
+"""Install or start the tests' real servers: `python -m tests.components install|start [NAME...]`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tests.components.errors import ComponentError
+from tests.components.install import ensure_debian_package, progress
+from tests.components.kafka import KAFKA, KafkaServer
+from tests.components.minio import MC, MINIO, MinioServer
+from tests.components.mosquitto import MosquittoServer
+from tests.components.process import Server
+from tests.components.search import ELASTICSEARCH, OPENSEARCH, ElasticsearchServer, OpenSearchServer
+
+SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
+    "minio": MinioServer,
+    "kafka": KafkaServer,
+    "mosquitto": MosquittoServer,
+    "opensearch": OpenSearchServer,
+    "elasticsearch": ElasticsearchServer,
+}
+INSTALLERS: Mapping[str, Callable[[], Path]] = {
+    "minio": MINIO.install,
+    "mc": MC.install,
+    "kafka": KAFKA.install,
+    "mosquitto": lambda: ensure_debian_package("mosquitto"),
+    "opensearch": OPENSEARCH.install,
+    "elasticsearch": ELASTICSEARCH.install,
+    "wrk": lambda: ensure_debian_package("wrk"),
+    "hyperfine": lambda: ensure_debian_package("hyperfine"),
+    "chromium": lambda: ensure_debian_package("chromium"),
+}
+
+
+def install(names: list[str]) -> None:
+    """Install the named components, or all; everything that can be installed is, then the first error is raised."""
+    errors = []
+    for name in names or INSTALLERS:
+        try:
+            where = INSTALLERS[name]()
+        except ComponentError as error:
+            progress(f"{name}: {error}")
+            errors.append(error)
+        else:
+            progress(f"{name}: {where}")
+    if errors:
+        raise errors[0]
+
+
+def start(names: list[str], folder: Path | None) -> None:
+    """Run the named servers, print their endpoints as one JSON line, and stop them on Ctrl+C or SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end the `with` block through KeyboardInterrupt
+    with ExitStack() as stack:
+        endpoints: dict[str, Any] = {}
+        for name in names:
+            server = SERVERS[name](folder / name if folder else None)
+            stack.enter_context(server)
+            endpoints[name] = dataclasses.asdict(server.endpoint)
+            memory_mb = server.resident_bytes() // 1_000_000
+            progress(f"{name}: ready in {server.started_in_seconds:.1f} s, {memory_mb} MB, working in {server.folder}")
+        print(json.dumps(endpoints, default=str), flush=True)
+        signal.pause()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.components", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    installs = commands.add_parser("install", help="put components into the cache (all of them without a name)")
+    installs.add_argument("names", nargs="*", metavar="NAME", help=", ".join(INSTALLERS))
+    starts = commands.add_parser("start", help="run servers in the foreground; prints endpoints as one JSON line")
+    starts.add_argument("names", nargs="+", metavar="NAME", help=", ".join(SERVERS))
+    starts.add_argument("--folder", type=Path, help="keep data and logs here (default: temporary folders)")
+    arguments = parser.parse_args()
+    known = INSTALLERS if arguments.command == "install" else SERVERS
+    if unknown := sorted(set(arguments.names) - set(known)):
+        parser.error(f"unknown component {', '.join(unknown)}; there are: {', '.join(known)}")
+    try:
+        if arguments.command == "install":
+            install(arguments.names)
+        else:
+            start(arguments.names, arguments.folder)
+    except ComponentError as error:
+        progress(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 0 if arguments.command == "start" else 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""Put pinned components into a cache outside the checkout: Go programs, Java libraries, Debian packages."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.components.errors import ComponentError
+
+HERE = Path(__file__).parent
+# Builds share the machine with the tests that are already running: two packages at a time, at low priority.
+_NICE = ("nice", "-n", "10")
+_GO_PARALLEL = ("-p", "2")
+_MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+
+
+def cache() -> Path:
+    """The cache folder: `PENSTOCK_CACHE`, or `~/.cache/penstock`."""
+    return Path(os.environ.get("PENSTOCK_CACHE") or Path.home() / ".cache" / "penstock").absolute()
+
+
+def progress(message: str) -> None:
+    print(f"components: {message}", file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True, slots=True)
+class GoProgram:
+    """A Go command at a pinned version; its binary lands in the cache, with a link in `cache/bin`."""
+
+    name: str
+    package: str
+    version: str
+
+    def install(self) -> Path:
+        folder = cache() / "go" / f"{self.name}-{self.version}"
+        program = folder / self.name
+        with _once(self.name, program) as missing:
+            if missing:
+                with _staging(folder) as staging:
+                    command = [require("go", "Go 1.25 or newer"), "install", *_GO_PARALLEL]
+                    _run(self.name, [*command, f"{self.package}@{self.version}"], env={"GOBIN": str(staging)})
+                    (staging / self.package.rsplit("/", 1)[-1]).rename(staging / self.name)
+            _link(program)
+        return program
+
+
+@dataclass(frozen=True, slots=True)
+class GoModule:
+    """Go commands built from a go.mod of ours, for modules that `go install` refuses because they use replacements."""
+
+    name: str
+    module: Path
+    packages: Mapping[str, str]
+
+    def install(self) -> Path:
+        """Build every command and return the folder they are in."""
+        folder = cache() / "go" / f"{self.name}-{_digest([self.module / 'go.mod'], *self.packages.values())}"
+        with _once(self.name, folder) as missing:
+            if missing:
+                with _staging(folder) as staging:
+                    shutil.copy(self.module / "go.mod", staging)
+                    for program, package in self.packages.items():
+                        # -mod=mod lets Go fill in go.sum; the checksum database vouches for what it writes.
+                        command = [require("go", "Go 1.25 or newer"), "build", *_GO_PARALLEL, "-mod=mod"]
+                        _run(f"{self.name}: {program}", [*command, "-o", program, package], cwd=staging)
+            for program in self.packages:
+                _link(folder / program)
+        return folder
+
+
+@dataclass(frozen=True, slots=True)
+class JavaLibrary:
+    """Jars named by a pom.xml, with our launchers compiled against them."""
+
+    name: str
+    pom_folder: Path
+
+    def install(self) -> Path:
+        """Fetch the jars and return the folder that holds them and the compiled launcher."""
+        sources = sorted(self.pom_folder.glob("*.java"))
+        folder = cache() / "java" / f"{self.name}-{_digest([self.pom_folder / 'pom.xml', *sources])}"
+        with _once(self.name, folder) as missing:
+            if missing:
+                with _staging(folder) as staging:
+                    shutil.copy(self.pom_folder / "pom.xml", staging)
+                    maven = require("mvn", "Maven (Debian: maven)")
+                    options = ["-q", "-B", "-DincludeScope=runtime", f"-DoutputDirectory={staging}"]
+                    _run(self.name, [maven, _MAVEN_COPY, *options, "-f", staging / "pom.xml"])
+                    if sources:
+                        javac = require("javac", "a JDK 17 or newer (Debian: default-jdk-headless)")
+                        _run(f"{self.name}: launcher", [javac, "-cp", f"{staging}/*", "-d", staging, *sources])
+        return folder
+
+
+def java(library: Path, *options: str) -> list[str]:
+    """The start of a Java command line with these jars; small and quick to start rather than fast for long."""
+    program = require("java", "a Java 17 runtime (Debian: openjdk-17-jre-headless)")
+    tuning = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
+    return [program, *tuning, *options, "-cp", f"{library}/*:{library}"]
+
+
+def ensure_debian_package(name: str, program: str | None = None) -> Path:
+    """Return a program of a Debian package, installing the package when it is missing and we are root.
+
+    A package that brings a system service does not get it started: the tests run their own process.
+    """
+    program = program or name
+    # A user's PATH often lacks sbin, where Debian keeps servers such as mosquitto.
+    search = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+    with _once(name, None):
+        if found := shutil.which(program, path=search):
+            return Path(found)
+        if os.geteuid() != 0 or not shutil.which("apt-get"):
+            raise ComponentError(f"{name}: `{program}` is missing; install it with: sudo apt-get install {name}")
+        with _services_stay_stopped():
+            env = {"DEBIAN_FRONTEND": "noninteractive"}
+            _run(name, ["apt-get", "update", "-qq"], env=env)
+            _run(name, ["apt-get", "install", "-y", "-qq", "--no-install-recommends", name], env=env)
+        if found := shutil.which(program, path=search):
+            return Path(found)
+    raise ComponentError(f"{name}: the Debian package is installed but brought no `{program}`")
+
+
+def require(program: str, remedy: str) -> str:
+    """The path of a program that this package does not install itself."""
+    if found := shutil.which(program):
+        return found
+    raise ComponentError(f"`{program}` is not on the PATH; the tests' components need {remedy}")
+
+
+def _run(name: str, argv: Sequence[str | Path], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+    progress(f"{name}: {Path(argv[0]).name} {argv[1]} ...")
+    environment = {**os.environ, "CGO_ENABLED": "0", **(env or {})}
+    result = subprocess.run(
+        [*_NICE, *map(str, argv)],
+        cwd=cwd or cache(),  # outside any Go module and any Maven project
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if result.returncode != 0:
+        tail = "\n".join(f"    {line}" for line in result.stdout.splitlines()[-30:])
+        command = " ".join(map(str, argv))
+        raise ComponentError(f"{name}: installation failed with status {result.returncode}: {command}\n{tail}")
+
+
+@contextmanager
+def _once(name: str, target: Path | None) -> Iterator[bool]:
+    """Hold the component's lock, so that two runs do not collide; yields whether the target is missing."""
+    locks = cache() / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with (locks / f"{name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(f"{name}: waiting for another run that installs it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield target is None or not target.exists()
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """A folder that takes its final name only when everything in it worked."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as staging:
+        content = Path(staging) / "content"
+        content.mkdir()
+        yield content
+        content.rename(folder)
+
+
+def _link(program: Path) -> None:
+    """Give the pinned program its plain name in `cache/bin`, for people and scripts."""
+    bin_folder = cache() / "bin"
+    bin_folder.mkdir(parents=True, exist_ok=True)
+    link = bin_folder / program.name
+    if link.is_symlink() and link.readlink() == program:
+        return
+    fresh = bin_folder / f".{program.name}.{os.getpid()}"
+    fresh.symlink_to(program)
+    fresh.replace(link)
+
+
+def _digest(files: Sequence[Path], *words: str) -> str:
+    content = [file.read_bytes() for file in files] + [word.encode() for word in words]
+    return hashlib.sha256(b"\0".join(content)).hexdigest()[:12]
+
+
+@contextmanager
+def _services_stay_stopped() -> Iterator[None]:
+    """Tell Debian's maintainer scripts not to start services (policy-rc.d, status 101: action forbidden)."""
+    policy = Path("/usr/sbin/policy-rc.d")
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink(missing_ok=True)
