@@ -1,0 +1,82 @@
+"""What an answer means for the message it answers.
+
+    2xx                                 delivered
+    5xx, 404, 408, 409, 429, no answer  retry
+    3xx, any other 4xx                  dead letter
+
+These are the classes of Knative's delivery specification. A redirect is never followed: clients turn a
+redirected POST into a GET without a body, whose 200 would count as a delivery that never happened.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from http import HTTPStatus
+
+_RETRIED_4XX = frozenset({404, 408, 409, 429})
+
+
+class Outcome(StrEnum):
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: a status and the start of a body, or `status` 502 or 504 and an `error` when nothing did.
+
+    Header names are in lower case.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an answer means for its message. `after` is the wait the receiver asked for, in seconds."""
+
+    outcome: Outcome
+    code: int
+    reason: str = ""
+    data: bytes = b""
+    after: float | None = None
+
+
+def judge(answer: Answer, now: float) -> Verdict:
+    """Say what one answer means; `now` is in seconds since the epoch, for a Retry-After that is a date."""
+    status = answer.status
+    if 200 <= status < 300:
+        return Verdict(Outcome.DELIVERED, status, data=answer.body)
+    if 300 <= status < 400:
+        where = answer.headers.get("location", "nowhere")
+        reason = f"redirected to {where}; name that address as the target, a redirect is not followed"
+        return Verdict(Outcome.DEAD, status, reason, answer.body)
+    reason = answer.error or _phrase(status)
+    if status >= 500 or status in _RETRIED_4XX:
+        after = retry_after_seconds(answer.headers.get("retry-after"), now)
+        return Verdict(Outcome.RETRY, status, reason, answer.body, after)
+    return Verdict(Outcome.DEAD, status, reason, answer.body)
+
+
+def retry_after_seconds(text: str | None, now: float) -> float | None:
+    """Read a Retry-After header, seconds or an HTTP date (RFC 9110 10.2.3); None when absent or unreadable."""
+    if not text:
+        return None
+    if text.strip().isdecimal():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except ValueError:
+        return None
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f"answered {status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"answered {status}"
