@@ -1,9 +1,11 @@
 """Bytes on the move: a body that is opened late and counted, and small tools for chunks."""
 
+import contextlib
+import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from penstock.errors import InputTooLarge
 
@@ -97,6 +99,25 @@ def read_chunks(stream: BinaryIO, chunk_bytes: int = CHUNK_BYTES) -> Iterator[by
     """Yield a file's bytes from where it stands."""
     while chunk := stream.read(chunk_bytes):
         yield chunk
+
+
+def as_chunks(body: bytes | BinaryIO | Iterable[bytes] | Mapping[str, Any]) -> Iterable[bytes]:
+    """A result's body as chunks; a mapping becomes one chunk of JSON."""
+    if isinstance(body, bytes):
+        return (body,)
+    if isinstance(body, Mapping):
+        return (json.dumps(body, ensure_ascii=False, sort_keys=True).encode() + b"\n",)
+    if hasattr(body, "read"):
+        return read_chunks(cast("BinaryIO", body))
+    return body
+
+
+def close_quietly(stream: object) -> None:
+    """Close a file, a generator or a response that is no longer wanted; whatever it says is of no interest."""
+    close = getattr(stream, "close", None)
+    if close is not None:
+        with contextlib.suppress(Exception):
+            close()
 
 
 def spool(chunks: Iterable[bytes], memory_bytes: int = SPOOL_MEMORY_BYTES) -> BinaryIO:

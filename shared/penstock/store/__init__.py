@@ -14,8 +14,11 @@ class Store(Protocol):
     raises `TemporaryError`: nothing may ever be deleted because of one of those.
     """
 
+    def head(self, ref: ObjectRef) -> ObjectState | None:
+        """One HEAD. None may also mean that the bucket is missing, so never delete because of it."""
+
     def stat(self, ref: ObjectRef) -> ObjectState | None:
-        """The object's present state, or None when there is none."""
+        """The object's present state, or None when there certainly is none: a second request makes sure."""
 
     def open(self, ref: ObjectRef, *, if_etag: str | None = None) -> tuple[ObjectState, Iterable[bytes]] | None:
         """One GET: the present state and its bytes in chunks, or None when there is none.

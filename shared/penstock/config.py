@@ -1,0 +1,212 @@
+"""One function's settings, from environment variables and secret files; every problem is reported at once."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+from penstock.errors import ConfigError
+from penstock.types import ObjectRef
+
+# Where OpenFaaS mounts secrets; Knative manifests mount theirs to the same place.
+SECRETS_DIR = "/var/openfaas/secrets"
+RESERVED_PREFIX = ".penstock/"
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """How to reach the object store. `endpoint` is a URL; `ca_file` names a PEM file with a private CA."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    region: str = "us-east-1"
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRule:
+    """Objects that a function takes: a bucket, and a key's beginning and end."""
+
+    bucket: str
+    prefix: str = ""
+    suffix: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "SourceRule":
+        """Read `s3://bucket`, `s3://bucket/prefix*suffix` or `s3://bucket/*.csv`; raises `ValueError`."""
+        scheme, _, rest = text.partition("://")
+        bucket, _, pattern = rest.partition("/")
+        if scheme != "s3" or not bucket or pattern.count("*") > 1:
+            raise ValueError(f"{text!r}: expected s3://BUCKET/PREFIX*SUFFIX with at most one *")
+        prefix, star, suffix = pattern.partition("*")
+        if pattern and not star:
+            raise ValueError(f"{text!r}: a pattern without * names no objects; write s3://{bucket}/{pattern}*")
+        return cls(bucket, prefix, suffix)
+
+    def matches(self, ref: ObjectRef) -> bool:
+        return (
+            ref.bucket == self.bucket
+            and len(ref.key) >= len(self.prefix) + len(self.suffix)
+            and ref.key.startswith(self.prefix)
+            and ref.key.endswith(self.suffix)
+        )
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}*{self.suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything a deployed function is told. Sizes are in bytes, times in seconds."""
+
+    function: str
+    sources: tuple[SourceRule, ...] = ()
+    sink: str = ""
+    store: StoreSettings | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    renditions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    remove_with_source: bool = False
+    max_input_bytes: int = 5 * 1024**4
+    max_body_bytes: int = 256 * _MIB
+    offload_above_bytes: int | None = None
+    port: int = 8080
+    threads: int = 4
+    drain_seconds: float = 0.0
+    grace_seconds: int = 30
+    log_level: str = "INFO"
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def takes(self, ref: ObjectRef) -> bool:
+        """Whether an object is one of this function's inputs; what Penstock itself keeps never is."""
+        # A key that ends in a slash is the marker of an empty folder, made by consoles: not an object.
+        if ref.key.startswith(RESERVED_PREFIX) or ref.key.endswith("/"):
+            return False
+        return any(rule.matches(ref) for rule in self.sources)
+
+
+def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
+    """Read a function's settings; `function` is the name used where FUNCTION_NAME is not set.
+
+    Raises `ConfigError` with every problem found.
+    """
+    reader = _Reader(env)
+    sources = []
+    for text in env.get("SOURCE", "").split():
+        try:
+            sources.append(SourceRule.parse(text))
+        except ValueError as exc:
+            reader.problems.append(f"SOURCE: {exc}")
+    name = env.get("FUNCTION_NAME") or function
+    # The name becomes a part of object keys and metadata.
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
+        reader.problems.append(f"FUNCTION_NAME={name!r}: expected lower-case letters, digits and -, as in a DNS label")
+    removed = env.get("ON_SOURCE_REMOVED", "keep")
+    if removed not in ("keep", "delete"):
+        reader.problems.append(f"ON_SOURCE_REMOVED={removed!r}: expected keep or delete")
+    level = env.get("LOG_LEVEL", "INFO").upper()
+    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        reader.problems.append(f"LOG_LEVEL={level!r}: expected DEBUG, INFO, WARNING or ERROR")
+    config = Config(
+        function=name,
+        sources=tuple(sources),
+        sink=env.get("SINK", ""),
+        store=reader.store(),
+        options={key.removeprefix("OPTION_").lower(): value for key, value in env.items() if key.startswith("OPTION_")},
+        renditions=reader.renditions(),
+        remove_with_source=removed == "delete",
+        max_input_bytes=reader.number("MAX_INPUT_BYTES", 5 * 1024**4, minimum=1),
+        max_body_bytes=reader.number("MAX_BODY_BYTES", 256 * _MIB, minimum=1),
+        offload_above_bytes=reader.number("OFFLOAD_ABOVE_BYTES", 0, minimum=0) or None,
+        port=reader.number("PORT", 8080, minimum=1, maximum=65535),
+        threads=reader.number("THREADS", 4, minimum=1, maximum=1024),
+        drain_seconds=reader.number("DRAIN_SECONDS", 0, minimum=0, maximum=3600),
+        grace_seconds=reader.number("GRACE_SECONDS", 30, minimum=1, maximum=3600),
+        log_level=level,
+        secrets={key: value for key in ("SINK_USERNAME", "SINK_PASSWORD") if (value := reader.secret(key))},
+    )
+    if reader.problems:
+        raise ConfigError(*reader.problems)
+    return config
+
+
+def load_store_settings(env: Mapping[str, str]) -> StoreSettings:
+    """Read only how to reach the object store; raises `ConfigError` when it is not set."""
+    reader = _Reader(env)
+    settings = reader.store()
+    if settings is None and not reader.problems:
+        reader.problems.append("MINIO_ENDPOINT: not set; give the server's URL, for example http://127.0.0.1:9000")
+    if reader.problems or settings is None:
+        raise ConfigError(*reader.problems)
+    return settings
+
+
+class _Reader:
+    """Reads values and collects problems instead of stopping at the first."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.env = env
+        self.problems: list[str] = []
+
+    def number(self, name: str, default: int, *, minimum: int, maximum: int | None = None) -> int:
+        text = self.env.get(name, "")
+        if not text:
+            return default
+        upto = f" and at most {maximum}" if maximum is not None else ""
+        try:
+            value = int(text)
+        except ValueError:
+            value = minimum - 1
+        if value < minimum or (maximum is not None and value > maximum):
+            self.problems.append(f"{name}={text!r}: expected a whole number of at least {minimum}{upto}")
+            return default
+        return value
+
+    def secret(self, name: str) -> str:
+        """A value from NAME, from the file that NAME_FILE names, or from the mounted secret `name`."""
+        if value := self.env.get(name):
+            return value
+        named = self.env.get(f"{name}_FILE")
+        path = Path(named) if named else Path(self.env.get("SECRETS_DIR", SECRETS_DIR), name.lower().replace("_", "-"))
+        try:
+            return path.read_text().strip()
+        except FileNotFoundError:
+            if named:
+                self.problems.append(f"{name}_FILE={named}: no such file")
+        except OSError as exc:
+            self.problems.append(f"{name}: cannot read {path}: {exc.strerror}")
+        return ""
+
+    def store(self) -> StoreSettings | None:
+        endpoint = self.env.get("MINIO_ENDPOINT", "")
+        if not endpoint:
+            return None
+        if "://" not in endpoint:
+            endpoint = f"http://{endpoint}"
+        url = urlsplit(endpoint)
+        if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/") or url.query:
+            self.problems.append(f"MINIO_ENDPOINT={endpoint!r}: expected http://HOST:PORT or https://HOST:PORT")
+        access_key, secret_key = self.secret("MINIO_ACCESS_KEY"), self.secret("MINIO_SECRET_KEY")
+        for name, value in (("MINIO_ACCESS_KEY", access_key), ("MINIO_SECRET_KEY", secret_key)):
+            if not value:
+                self.problems.append(
+                    f"{name}: not set; set it, or {name}_FILE, or mount the secret {name.lower().replace('_', '-')}"
+                )
+        ca_file = Path(ca) if (ca := self.env.get("MINIO_CA_FILE", "")) else None
+        if ca_file is not None and not ca_file.is_file():
+            self.problems.append(f"MINIO_CA_FILE={ca_file}: no such file")
+        region = self.env.get("MINIO_REGION", "us-east-1")
+        return StoreSettings(f"{url.scheme}://{url.netloc}", access_key, secret_key, region, ca_file)
+
+    def renditions(self) -> dict[str, dict[str, str]]:
+        """`RENDITIONS="thumb?width=200&fit=cover card?width=800"`: names, each with options as a query string."""
+        found: dict[str, dict[str, str]] = {}
+        for text in self.env.get("RENDITIONS", "").split():
+            name, _, query = text.partition("?")
+            if not re.fullmatch(r"[a-z0-9][-a-z0-9]*", name) or name in found:
+                self.problems.append(f"RENDITIONS: {name!r}: expected unique names of lower-case letters, digits and -")
+                continue
+            found[name] = dict(parse_qsl(query, keep_blank_values=True))
+        return found

@@ -1,0 +1,148 @@
+"""A bucket as a sink: the mark travels in the target's user metadata, refusals lie under `.penstock/refused/`."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+
+from penstock.config import RESERVED_PREFIX
+from penstock.errors import PermanentError
+from penstock.sinks.address import BucketAddress
+from penstock.store import Store
+from penstock.streams import as_chunks
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
+
+MARK_PREFIX = "penstock-"
+# MinIO counts names (with x-amz-meta-) and values of all user metadata, and refuses more than this.
+_MAX_METADATA_BYTES = 2048
+# S3's own limit for a key, in bytes of UTF-8.
+_MAX_KEY_BYTES = 1024
+
+
+class BucketSink:
+    """Writes results as objects. `remove_with_source` says whether a target goes when its source does."""
+
+    def __init__(self, store: Store, address: BucketAddress, *, remove_with_source: bool = False) -> None:
+        self._store = store
+        self._address = address
+        self.removes_with_source = remove_with_source
+
+    def address(self, source: ObjectRef, rendition: str | None) -> str:
+        return str(self._address.of(source, rendition))
+
+    def read(self, address: str, mark: Mark) -> Entry | None:
+        ref = target_ref(address)
+        target = self._store.head(ref) if len(ref.key.encode()) <= _MAX_KEY_BYTES else None
+        if target is not None:
+            return Entry(address, mark_of(target), size=target.size, etag=target.etag)
+        return self._read_refusal(address, mark)
+
+    def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
+        ref = target_ref(address)
+        if len(ref.key.encode()) > _MAX_KEY_BYTES:
+            raise PermanentError(f"{source.ref}: its target's key would be longer than {_MAX_KEY_BYTES} bytes")
+        here = previous is not None and previous.refusal is None
+        written = self._store.put(
+            ref,
+            as_chunks(result.body),
+            content_type=result.content_type,
+            metadata=_target_metadata(source.ref, result, mark),
+            if_etag=previous.etag if here and previous else None,
+            if_absent=not here,
+        )
+        if previous is not None and previous.refusal is not None:
+            self._store.delete(self._refusal_ref(address, mark))
+        return Entry(address, mark, size=written.size, etag=written.etag or None)
+
+    def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
+        entry = Entry(address, mark, refusal)
+        if previous != entry:
+            record = {
+                "source": {"bucket": source.ref.bucket, "key": source.ref.key, "etag": source.etag},
+                "target": address,
+                "mark": {
+                    "state": mark.state,
+                    "function": mark.function,
+                    "options": mark.options,
+                    "source": mark.source,
+                },
+                "error": refusal.error,
+                "reason": refusal.reason,
+                "status": refusal.status,
+                "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            self._store.put(
+                self._refusal_ref(address, mark), as_chunks(record), content_type="application/json", metadata={}
+            )
+        if previous is not None and previous.refusal is None and _is_same_origin(previous.mark, mark):
+            self._store.delete(target_ref(address))
+        return entry
+
+    def remove(self, address: str, mark: Mark, previous: Entry) -> None:
+        if previous.refusal is not None:
+            self._store.delete(self._refusal_ref(address, mark))
+        elif _is_same_origin(previous.mark, mark):
+            self._store.delete(target_ref(address))
+
+    def check(self) -> None:
+        self._store.check(self._address.bucket)
+
+    def _refusal_ref(self, address: str, mark: Mark) -> ObjectRef:
+        name = hashlib.sha256(f"{mark.source}\n{address}".encode()).hexdigest()
+        return ObjectRef(self._address.bucket, f"{RESERVED_PREFIX}refused/{mark.function}/{name}.json")
+
+    def _read_refusal(self, address: str, mark: Mark) -> Entry | None:
+        opened = self._store.open(self._refusal_ref(address, mark))
+        if opened is None:
+            return None
+        try:
+            record = json.loads(b"".join(opened[1]))
+            refusal = Refusal(record["error"], record["reason"], record["status"])
+            return Entry(address, Mark(**record["mark"]), refusal)
+        except (ValueError, KeyError, TypeError):
+            # Damaged by hand: it says nothing, so the source is looked at as if for the first time.
+            return Entry(address, None, Refusal("unknown", "the record is damaged", 0))
+
+
+def target_ref(address: str) -> ObjectRef:
+    """The object that an address of this sink names."""
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    return ObjectRef(bucket, key)
+
+
+def mark_of(state: ObjectState) -> Mark | None:
+    """The mark in an object's user metadata, or None when Penstock did not make it."""
+    found = state.metadata
+    try:
+        return Mark(
+            state=found["penstock-state"],
+            function=found["penstock-function"],
+            options=found["penstock-options"],
+            source=found["penstock-source"],
+        )
+    except KeyError:
+        return None
+
+
+def _is_same_origin(found: Mark | None, mark: Mark) -> bool:
+    return found is not None and (found.function, found.source) == (mark.function, mark.source)
+
+
+def _target_metadata(source: ObjectRef, result: Result, mark: Mark) -> dict[str, str]:
+    # A source may itself be a target: its mark is not ours to carry on.
+    metadata = {name.lower(): value for name, value in result.metadata.items() if not name.startswith(MARK_PREFIX)}
+    metadata |= {
+        "penstock-state": mark.state,
+        "penstock-function": mark.function,
+        "penstock-options": mark.options,
+        "penstock-source": mark.source,
+    }
+    for name, value in metadata.items():
+        if not (value.isprintable() and value.isascii() and name.isascii() and name.isprintable()):
+            raise PermanentError(f"{source}: metadata {name!r} has characters that an HTTP header cannot carry")
+    size = sum(len("x-amz-meta-") + len(name) + len(value) for name, value in metadata.items())
+    if size > _MAX_METADATA_BYTES:
+        raise PermanentError(
+            f"{source}: its target's user metadata would be {size} bytes; the store takes {_MAX_METADATA_BYTES}, "
+            f"of which Penstock's own mark needs about 350"
+        )
+    return metadata

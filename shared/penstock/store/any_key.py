@@ -1,0 +1,148 @@
+"""The part of the object store that goes through minio-py: unusual keys and listings.
+
+Imported on first use only: minio takes 180 ms to import, and most functions never need it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.error import MinioException, S3Error
+from urllib3.exceptions import HTTPError
+
+from penstock.config import StoreSettings
+from penstock.errors import SourceChanged, TemporaryError
+from penstock.store.s3 import PART_BYTES, error_for
+from penstock.streams import CHUNK_BYTES, Body
+from penstock.types import ObjectRef, ObjectState
+
+_META = "x-amz-meta-"
+
+
+def connect(settings: StoreSettings) -> Minio:
+    """A minio-py client with short retries and the private CA, if one is set."""
+    url = urlsplit(settings.endpoint)
+    pool = urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=5, read=60),
+        retries=urllib3.Retry(total=2, backoff_factor=0.1, status_forcelist=[500, 502, 503, 504]),
+        ca_certs=str(settings.ca_file) if settings.ca_file else None,
+    )
+    return Minio(
+        url.netloc,
+        settings.access_key,
+        settings.secret_key,
+        secure=url.scheme == "https",
+        # Given, so that the client never asks for the bucket's location: one request and one permission less.
+        region=settings.region,
+        http_client=pool,
+    )
+
+
+class AnyKeyClient:
+    """Objects whose keys obstore cannot spell, and listings in key order by plain prefix."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._client = connect(settings)
+
+    def head(self, ref: ObjectRef) -> ObjectState | None:
+        try:
+            found = self._client.stat_object(ref.bucket, ref.key)
+        except (MinioException, HTTPError, ValueError) as exc:
+            if _is_gone(exc):
+                return None
+            _refuse(ref, exc)
+        return _state(ref, found.etag, found.version_id, found.size, found.metadata or {}, found.last_modified)
+
+    def open(self, ref: ObjectRef, *, if_etag: str | None = None) -> tuple[ObjectState, Iterable[bytes]] | None:
+        try:
+            response = self._client.get_object(
+                ref.bucket, ref.key, request_headers={"If-Match": f'"{if_etag}"'} if if_etag else None
+            )
+        except (MinioException, HTTPError, ValueError) as exc:
+            if _is_gone(exc):
+                return None
+            if isinstance(exc, S3Error) and exc.code == "PreconditionFailed":
+                raise SourceChanged(f"{ref}: changed before it was read") from exc
+            _refuse(ref, exc)
+        headers = response.headers
+        state = _state(
+            ref,
+            headers.get("etag"),
+            headers.get("x-amz-version-id"),
+            int(headers.get("content-length", 0)),
+            headers,
+            None,
+        )
+        return state, _read(ref, response)
+
+    def put(
+        self, ref: ObjectRef, chunks: Iterable[bytes], *, content_type: str, metadata: Mapping[str, str]
+    ) -> ObjectState:
+        body = Body(lambda: chunks)
+        try:
+            # minio-py aborts the multipart upload when reading the body fails.
+            done = self._client.put_object(
+                ref.bucket,
+                ref.key,
+                body,  # type: ignore[arg-type]
+                -1,
+                content_type=content_type,
+                metadata=dict(metadata),
+                part_size=PART_BYTES,
+            )
+        except (MinioException, HTTPError, ValueError) as exc:
+            _refuse(ref, exc)
+        return ObjectState(ref, body.bytes_read, done.etag or "", done.version_id, content_type, dict(metadata), None)
+
+    def delete(self, ref: ObjectRef) -> None:
+        try:
+            self._client.remove_object(ref.bucket, ref.key)
+        except (MinioException, HTTPError, ValueError) as exc:
+            _refuse(ref, exc)
+
+    def list(self, bucket: str, prefix: str, start_after: str) -> Iterator[ObjectState]:
+        try:
+            # `include_user_meta` is MinIO's own extension; other servers ignore it.
+            for found in self._client.list_objects(
+                bucket, prefix or None, recursive=True, start_after=start_after or None, include_user_meta=True
+            ):
+                ref = ObjectRef(bucket, found.object_name or "")
+                headers = {name.lower(): value for name, value in (found.metadata or {}).items()}
+                yield _state(ref, found.etag, found.version_id, found.size or 0, headers, found.last_modified)
+        except (MinioException, HTTPError, ValueError) as exc:
+            _refuse(ObjectRef(bucket, prefix), exc)
+
+
+def _state(
+    ref: ObjectRef, etag: str | None, version: str | None, size: int | None, headers: Mapping[str, Any], modified: Any
+) -> ObjectState:
+    lower = {name.lower(): value for name, value in headers.items()}
+    return ObjectState(
+        ref,
+        size or 0,
+        (etag or "").strip('"'),
+        version,
+        lower.get("content-type", "application/octet-stream"),
+        {name.removeprefix(_META): value for name, value in lower.items() if name.startswith(_META)},
+        modified,
+    )
+
+
+def _read(ref: ObjectRef, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    try:
+        yield from response.stream(CHUNK_BYTES, decode_content=False)
+    except HTTPError as exc:
+        raise TemporaryError(f"{ref}: the connection broke while it was read") from exc
+    finally:
+        response.close()
+        response.release_conn()
+
+
+def _is_gone(exc: Exception) -> bool:
+    return isinstance(exc, S3Error) and exc.code == "NoSuchKey"
+
+
+def _refuse(ref: ObjectRef, exc: Exception) -> NoReturn:
+    raise error_for(ref, getattr(exc, "code", None) or "", exc) from exc

@@ -1,0 +1,102 @@
+"""An object store in memory: real semantics, no network. Shipped, so that a function's own tests can use it."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import count
+
+from penstock.errors import SourceChanged, TargetChanged, TemporaryError
+from penstock.streams import CHUNK_BYTES
+from penstock.types import ObjectRef, ObjectState
+
+
+class MemoryStore:
+    """Buckets as dictionaries. `on_request`, when given, is called with the verb and the object of every request.
+
+    Tests use `on_request` to count requests, to let another worker act in between, or to fail one.
+    """
+
+    def __init__(
+        self, *buckets: str, versioned: bool = False, on_request: Callable[[str, ObjectRef], None] | None = None
+    ) -> None:
+        self._buckets: dict[str, dict[str, tuple[ObjectState, bytes]]] = {name: {} for name in buckets}
+        self._versions = count(1) if versioned else None
+        self._lock = threading.RLock()
+        self.on_request = on_request or (lambda _verb, _ref: None)
+
+    def head(self, ref: ObjectRef) -> ObjectState | None:
+        self.on_request("HEAD", ref)
+        with self._lock:
+            found = self._buckets.get(ref.bucket, {}).get(ref.key)
+        return found[0] if found else None
+
+    def stat(self, ref: ObjectRef) -> ObjectState | None:
+        state = self.head(ref)
+        if state is None:
+            self._bucket(ref.bucket)
+        return state
+
+    def open(self, ref: ObjectRef, *, if_etag: str | None = None) -> tuple[ObjectState, Iterable[bytes]] | None:
+        self.on_request("GET", ref)
+        with self._lock:
+            found = self._bucket(ref.bucket).get(ref.key)
+        if found is None:
+            return None
+        state, data = found
+        if if_etag is not None and state.etag != if_etag:
+            raise SourceChanged(f"{ref}: changed before it was read")
+        return state, (data[at : at + CHUNK_BYTES] for at in range(0, len(data), CHUNK_BYTES))
+
+    def put(
+        self,
+        ref: ObjectRef,
+        chunks: Iterable[bytes],
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+        if_etag: str | None = None,
+        if_absent: bool = False,
+    ) -> ObjectState:
+        data = b"".join(chunks)
+        self.on_request("PUT", ref)
+        with self._lock:
+            bucket = self._bucket(ref.bucket)
+            found = bucket.get(ref.key)
+            if (if_absent and found) or (if_etag and (found is None or found[0].etag != if_etag)):
+                raise TargetChanged(f"{ref}: somebody else wrote it meanwhile")
+            state = ObjectState(
+                ref,
+                len(data),
+                hashlib.md5(data, usedforsecurity=False).hexdigest(),
+                f"v{next(self._versions)}" if self._versions else None,
+                content_type,
+                dict(metadata or {}),
+                datetime.now(UTC),
+            )
+            bucket[ref.key] = (state, data)
+        return state
+
+    def delete(self, ref: ObjectRef) -> None:
+        self.on_request("DELETE", ref)
+        with self._lock:
+            self._bucket(ref.bucket).pop(ref.key, None)
+
+    def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
+        self.on_request("LIST", ObjectRef(bucket, prefix))
+        with self._lock:
+            found = sorted(self._bucket(bucket).items())
+        return (state for key, (state, _) in found if key.startswith(prefix) and key > start_after)
+
+    def check(self, bucket: str) -> None:
+        self._bucket(bucket)
+
+    def read(self, ref: ObjectRef) -> bytes:
+        """The object's bytes; raises `KeyError` when there is none."""
+        return self._buckets[ref.bucket][ref.key][1]
+
+    def _bucket(self, name: str) -> dict[str, tuple[ObjectState, bytes]]:
+        try:
+            return self._buckets[name]
+        except KeyError:
+            raise TemporaryError(f"s3://{name}: the bucket does not exist") from None

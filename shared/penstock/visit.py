@@ -1,0 +1,250 @@
+"""One visit to one object: compare the targets with the source, and write, refuse or remove what does not agree."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Literal
+
+from penstock.config import Config
+from penstock.errors import InputTooLarge, NothingToDo, PermanentError, SourceChanged
+from penstock.function import Function
+from penstock.options import fingerprint
+from penstock.sinks import Sink
+from penstock.store import Store
+from penstock.streams import Body, close_quietly, read_chunks, spool
+from penstock.types import Context, Entry, Event, Mark, ObjectRef, ObjectState, Refusal
+
+OutcomeKind = Literal["processed", "removed", "refused", "ignored", "offloaded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one object ended. `changed` is false when everything agreed already; the answer is the same then.
+
+    `entries` holds what each rendition's address has now; `reason` says why for all but "processed".
+    """
+
+    kind: OutcomeKind
+    ref: ObjectRef
+    source: ObjectState | None = None
+    entries: Mapping[str | None, Entry] = field(default_factory=dict)
+    reason: str = ""
+    status: int = 200
+    changed: bool = False
+    handler_seconds: float = 0.0
+
+
+Offload = Callable[[ObjectState], str]
+"""Hands a large object to a Job and says so in a sentence that names the Job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a function works with: its handler and settings, the store its sources are in, the sink for its results."""
+
+    function: Function
+    config: Config
+    store: Store
+    sink: Sink
+    offload: Offload | None = None
+
+
+class Visit:
+    """One event's work on one object: what was written so far, over at most `ROUNDS` rounds."""
+
+    def __init__(self, parts: Parts, ref: ObjectRef) -> None:
+        self.ref = ref
+        self.wrote = False
+        self.changed = False
+        self.handler_seconds = 0.0
+        self._parts = parts
+        self._function = parts.function
+        self._sink = parts.sink
+        self._store = parts.store
+        self._limit = parts.config.max_input_bytes
+        self._fingerprints = {name: fingerprint(options) for name, options in parts.function.renditions.items()}
+        self._addresses = {name: self._sink.address(ref, name) for name in self._function.renditions}
+        self._own_refusals: dict[str | None, Entry] = {}
+
+    def once(self) -> Outcome:
+        """Look at targets and source, and bring each rendition into agreement with the source as it is now."""
+        self.wrote = False
+        known = {name: self._read(name) for name in self._addresses}
+        opened: Iterable[bytes] | None = None
+        # No target yet: the object is new, so one GET gives state and bytes. Otherwise HEAD may be all it takes.
+        if all(entry is None for entry in known.values()):
+            found = self._store.open(self.ref)
+            source, opened = found if found is not None else (None, None)
+        else:
+            source = self._store.stat(self.ref)
+        try:
+            if source is None:
+                return self._remove(known)
+            pending = [name for name, entry in known.items() if not self._agrees(name, entry, source)]
+            above = self._parts.config.offload_above_bytes
+            if pending and self._parts.offload and above is not None and source.size > above:
+                return Outcome("offloaded", self.ref, source, reason=self._parts.offload(source), status=202)
+            entries = {name: entry for name, entry in known.items() if entry is not None and name not in pending}
+            for name in set(entries) & set(self._own_refusals):
+                # Refused in an earlier round, then made by another worker: the refusal is of a state that is gone.
+                self._sink.remove(self._addresses[name], self._mark(name, source), self._own_refusals.pop(name))
+            if pending:
+                entries |= self._run(pending, source, opened, known)
+        finally:
+            close_quietly(opened)
+        return self._outcome(source, entries)
+
+    def _read(self, name: str | None) -> Entry | None:
+        try:
+            return self._sink.read(self._addresses[name], self._mark(name, None))
+        except PermanentError:
+            # Nothing can ever be at this address, for example because the store refuses its key: the write says why.
+            return None
+
+    def _agrees(self, name: str | None, entry: Entry | None, source: ObjectState) -> bool:
+        # A refusal is tried again: the operator may have mended what caused it, and a redelivery asks for just that.
+        return entry is not None and entry.refusal is None and entry.mark == self._mark(name, source)
+
+    def _remove(self, known: Mapping[str | None, Entry | None]) -> Outcome:
+        entries = {name: entry for name, entry in known.items() if entry is not None}
+        removed = False
+        for name, entry in entries.items():
+            mark = self._mark(name, None)
+            ours = entry.mark is not None and (entry.mark.source, entry.mark.function) == (mark.source, mark.function)
+            if entry.refusal is not None or (ours and self._sink.removes_with_source):
+                self._sink.remove(self._addresses[name], mark, entry)
+                self.wrote = self.changed = True
+                removed = removed or entry.refusal is None
+        if entries and not removed and not self._sink.removes_with_source:
+            return Outcome(
+                "ignored", self.ref, reason="the source is gone; its target is kept as configured", status=204
+            )
+        return Outcome("removed", self.ref, reason="the source is gone")
+
+    def _run(
+        self,
+        pending: list[str | None],
+        source: ObjectState,
+        opened: Iterable[bytes] | None,
+        known: Mapping[str | None, Entry | None],
+    ) -> dict[str | None, Entry]:
+        """Run the handler for each pending rendition, on exactly the state `source`; the bytes are fetched once."""
+        memo: dict[Any, Any] = {}
+        entries: dict[str | None, Entry] = {}
+        body = self._body(source, opened)
+        replay = _Replay(body)
+        try:
+            for name in pending:
+                self.wrote = True  # from here on a failure may have left something behind: look again
+                given = body if len(pending) == 1 else Body(replay)
+                entries[name] = self._bring(name, source, given, memo, known[name])
+        finally:
+            replay.close()
+            body.close()
+        return entries
+
+    def _body(self, source: ObjectState, opened: Iterable[bytes] | None) -> Body:
+        def get() -> Iterable[bytes]:
+            if opened is not None:
+                return opened
+            found = self._store.open(self.ref, if_etag=source.etag)
+            if found is None:
+                raise SourceChanged(f"{self.ref}: removed before it was read")
+            # The ETag covers the bytes only; new metadata on the same bytes is a new state too.
+            if found[0].token != source.token:
+                close_quietly(found[1])
+                raise SourceChanged(f"{self.ref}: changed before it was read")
+            return found[1]
+
+        return Body(get, max_bytes=self._limit, name=str(self.ref))
+
+    def _bring(
+        self, name: str | None, source: ObjectState, body: Body, memo: dict[Any, Any], previous: Entry | None
+    ) -> Entry:
+        """Make one rendition: write its result, or record why it has none."""
+        address, mark = self._addresses[name], self._mark(name, source)
+        try:
+            self._refuse_what_needs_no_look(address, mark, source, previous)
+            event = Event(
+                self.ref.key.rpartition("/")[2],
+                source.size,
+                source.content_type,
+                source.metadata,
+                self._function.renditions[name],
+                body,
+            )
+            started = time.perf_counter()
+            result = self._function.handle(event, make_context(self._function, name, memo))
+            try:
+                entry = self._sink.write(address, result, mark, source, previous)
+            finally:
+                close_quietly(result.body)
+                self.handler_seconds += time.perf_counter() - started
+        except (PermanentError, NothingToDo) as exc:
+            refusal = Refusal(type(exc).__name__, str(exc), exc.status)
+            entry = self._sink.refuse(address, refusal, mark, source, previous)
+            self._own_refusals[name] = entry
+            self.changed = self.changed or previous != entry
+            return entry
+        self._own_refusals.pop(name, None)
+        self.changed = True
+        return entry
+
+    def _refuse_what_needs_no_look(self, address: str, mark: Mark, source: ObjectState, previous: Entry | None) -> None:
+        if source.size > self._limit:
+            raise InputTooLarge(f"{self.ref}: {source.size} bytes; MAX_INPUT_BYTES is {self._limit}")
+        if previous is None or previous.refusal is not None:
+            return
+        made_by = previous.mark
+        if made_by is None or (made_by.source, made_by.function) != (mark.source, mark.function):
+            whose = "carries no mark" if made_by is None else f"was made by {made_by.function} from another source"
+            raise PermanentError(
+                f"{address}: exists and {whose}, so {mark.function} will not overwrite it; "
+                f"remove it, or take it over with `penstock reconcile {mark.function} --adopt`"
+            )
+
+    def _mark(self, name: str | None, source: ObjectState | None) -> Mark:
+        return Mark(
+            state=source.token if source else "",
+            function=self._function.name,
+            options=self._fingerprints[name],
+            source=self.ref.digest,
+        )
+
+    def _outcome(self, source: ObjectState, entries: dict[str | None, Entry]) -> Outcome:
+        ordered = {name: entries[name] for name in self._addresses}
+        refusals = [entry.refusal for entry in ordered.values() if entry.refusal is not None]
+        if refusals:
+            reason = "; ".join(dict.fromkeys(refusal.reason for refusal in refusals))
+            status = max(refusal.status for refusal in refusals)
+            return Outcome("refused", self.ref, source, ordered, reason, status)
+        return Outcome("processed", self.ref, source, ordered)
+
+
+def outcome_id(outcome: Outcome, function: str) -> str:
+    """The same for every delivery that finds the same source state: 32 hex digits."""
+    state = outcome.source.token if outcome.source else "gone"
+    return hashlib.sha256(f"{function}\n{outcome.kind}\n{outcome.ref}\n{state}".encode()).hexdigest()[:32]
+
+
+def make_context(function: Function, rendition: str | None, memo: dict[Any, Any]) -> Context[Any]:
+    """What a handler may know when it makes one rendition; `memo` is shared by all renditions of one input."""
+    named = {str(name): options for name, options in function.renditions.items() if name is not None}
+    return Context(function.name, rendition, named, memo=memo)
+
+
+class _Replay:
+    """One body for several renditions: fetched once, when the first of them reads it, and kept in a spool."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._file: BinaryIO | None = None
+
+    def __call__(self) -> Iterable[bytes]:
+        self._file = self._file or spool(self._body)
+        self._file.seek(0)
+        return read_chunks(self._file)
+
+    def close(self) -> None:
+        close_quietly(self._file)
