@@ -8,9 +8,9 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from penstock.connect.verdict import Answer, Outcome, Verdict, judge
 from penstock.errors import ConfigError, PermanentError
@@ -24,7 +24,8 @@ class Message:
 
     Messages with the same `key` are delivered in order. `value` is the request body, `headers` become
     request headers. `origin` says where it came from, for people: `upload/0@42` is topic, partition and
-    offset. `target` names the `Target` it goes to.
+    offset. `target` names the `Target` it goes to. `receipt` is the sender's own note on the message, such as
+    a row number: it comes back with the verdict and goes nowhere else.
     """
 
     key: bytes | str
@@ -32,6 +33,7 @@ class Message:
     headers: Mapping[str, str]
     origin: str
     target: str = ""
+    receipt: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
