@@ -31,14 +31,16 @@ class Runtime:
         Raises `Forbidden` for a bucket that is no source of this function, and `TemporaryError` when it must be tried
         again: unreachable store or sink, or a source that keeps changing.
         """
-        config = self.parts.config
+        config, store, sink = self.parts.config, self.parts.store, self.parts.sink
+        if store is None or sink is None:
+            raise TemporaryError(f"{config.function} takes no events: set SOURCE, SINK and MINIO_ENDPOINT")
         buckets = sorted({rule.bucket for rule in config.sources})
         if ref.bucket not in buckets:
             known = ", ".join(buckets) or "none"
             raise Forbidden(f"{ref}: bucket {ref.bucket!r} is no source of {config.function}; its sources: {known}")
         if not config.takes(ref):
             return Outcome("ignored", ref, reason="not one of this function's sources", status=204)
-        visit = Visit(self.parts, ref)
+        visit = Visit(self.parts, store, sink, ref)
         for _ in range(ROUNDS):
             try:
                 outcome = visit.once()
@@ -47,7 +49,7 @@ class Runtime:
                 continue
             # Whoever wrote or deleted looks again: another worker may have acted on a newer state meanwhile,
             # and only a look after the write can tell. Acknowledged is what was seen to agree.
-            if not visit.wrote or _same(self.parts.store.stat(ref), outcome.source):
+            if not visit.wrote or _same(store.stat(ref), outcome.source):
                 return replace(outcome, changed=visit.changed, handler_seconds=visit.handler_seconds)
         raise TemporaryError(f"{ref}: kept changing while it was processed", retry_after=1)
 

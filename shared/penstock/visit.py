@@ -41,27 +41,30 @@ Offload = Callable[[ObjectState], str]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a function works with: its handler and settings, the store its sources are in, the sink for its results."""
+    """What a function works with: its handler and settings, the store its sources are in, the sink for its results.
+
+    Without a store or a sink it serves direct calls only.
+    """
 
     function: Function
     config: Config
-    store: Store
-    sink: Sink
+    store: Store | None = None
+    sink: Sink | None = None
     offload: Offload | None = None
 
 
 class Visit:
     """One event's work on one object: what was written so far, over at most `ROUNDS` rounds."""
 
-    def __init__(self, parts: Parts, ref: ObjectRef) -> None:
+    def __init__(self, parts: Parts, store: Store, sink: Sink, ref: ObjectRef) -> None:
         self.ref = ref
         self.wrote = False
         self.changed = False
         self.handler_seconds = 0.0
         self._parts = parts
         self._function = parts.function
-        self._sink = parts.sink
-        self._store = parts.store
+        self._sink = sink
+        self._store = store
         self._limit = parts.config.max_input_bytes
         self._fingerprints = {name: fingerprint(options) for name, options in parts.function.renditions.items()}
         self._addresses = {name: self._sink.address(ref, name) for name in self._function.renditions}

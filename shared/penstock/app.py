@@ -1,0 +1,282 @@
+"""The Flask application around one runtime: routes, health, metrics, errors to statuses."""
+
+import json
+import logging
+import re
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from penstock import events
+from penstock.answers import (
+    Failure,
+    failure_document,
+    outcome_document,
+    outcome_event,
+    overall_status,
+)
+from penstock.errors import EventError, InputTooLarge, NothingToDo, PenstockError, TemporaryError, UnsupportedInput
+from penstock.log import event_id, trace_id
+from penstock.metrics import Metrics
+from penstock.runtime import Runtime
+from penstock.streams import as_chunks, close_quietly, read_chunks, spool
+from penstock.types import ObjectRef, Result
+from penstock.visit import Outcome
+
+# A batch of some thousand notifications; objects never travel in an event.
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+_HEAD_BYTES = 64 * 1024
+# W3C Trace Context: version, trace id, parent id, flags.
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class Health:
+    """Whether this worker may be sent requests: handler loaded, store and sink reached once, not draining."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._reached = False
+        self.draining = False
+
+    def problem(self) -> str:
+        """Why not, or "" when ready. Store and sink are asked until they answered once, then never again:
+        a store that fails later must not take every function out of service at the same moment."""
+        if self.draining:
+            return "draining: this worker takes no new requests"
+        if not self._reached:
+            parts = self._runtime.parts
+            try:
+                if parts.store is not None:
+                    for bucket in {rule.bucket for rule in parts.config.sources}:
+                        parts.store.check(bucket)
+                if parts.sink is not None:
+                    parts.sink.check()
+            except PenstockError as exc:
+                return str(exc)
+            self._reached = True
+        ready = self._runtime.parts.function.ready
+        return "" if ready is None or ready() else "the handler's ready() says no"
+
+
+def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
+    """The WSGI application of one function."""
+    app = Flask("penstock")
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    function = runtime.parts.function
+    log = logging.getLogger("penstock.app")
+
+    @app.before_request
+    def begin() -> None:
+        g.started = time.perf_counter()
+        metrics.enter()
+        found = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+        trace_id.set(found.group(1) if found else "")
+        event_id.set(request.headers.get("ce-id", ""))
+
+    @app.teardown_request
+    def end(_error: BaseException | None) -> None:
+        metrics.leave()
+
+    @app.after_request
+    def account(response: Response) -> Response:
+        if "traceparent" in request.headers:
+            response.headers["traceparent"] = request.headers["traceparent"]
+        if request.method == "POST":
+            metrics.add("penstock_requests", 1, g.get("mode", "object"), str(response.status_code))
+            metrics.observe_seconds(time.perf_counter() - g.started)
+        return response
+
+    @app.get("/_/health")
+    def alive() -> tuple[str, int]:
+        return "ok\n", 200
+
+    @app.get("/_/ready")
+    def ready() -> tuple[str, int]:
+        problem = health.problem()
+        return (f"{problem}\n", 503) if problem else ("ok\n", 200)
+
+    @app.get("/metrics")
+    def scrape() -> Response:
+        text, content_type = metrics.render()
+        return Response(text, content_type=content_type)
+
+    @app.get("/")
+    def query() -> Response:
+        if function.query is None:
+            raise EventError(f"{function.name} answers no queries; POST a file here, or an event to /event")
+        if runtime.parts.sink is None:
+            raise TemporaryError(f"{function.name} has no SINK to search; set SINK")
+        found = function.query(request.args.to_dict(), runtime.parts.sink)
+        return _json({"error": "NotFound", "reason": "no such document"}, 404) if found is None else _json(found, 200)
+
+    @app.post("/event")
+    def take_events() -> Response:
+        if (request.content_length or 0) > MAX_EVENT_BYTES:
+            raise InputTooLarge(f"events: {request.content_length} bytes; at most {MAX_EVENT_BYTES} in one request")
+        request.max_content_length = MAX_EVENT_BYTES
+        notifications = events.parse(request.get_data(cache=False), dict(request.headers))
+        if len(notifications) == 1 and not event_id.get():
+            event_id.set(notifications[0].id)
+        # Several events about one object ask the same question: it is answered once.
+        wanted = {
+            notification.ref: None
+            for notification in notifications
+            if notification.kind not in (events.Kind.ACCESSED, events.Kind.OTHER)
+        }
+        results = [finish(ref) for ref in wanted]
+        metrics.add("penstock_events", len(notifications) - len(wanted), "ignored")
+        return _answer(results, function.name)
+
+    def finish(ref: ObjectRef) -> Outcome | Failure:
+        try:
+            outcome = runtime.agree(ref)
+        except PenstockError as exc:
+            log.warning("%s: %s", ref, exc, extra={"outcome": "failed", "error": type(exc).__name__})
+            metrics.add("penstock_events", 1, "failed")
+            return Failure(ref, exc)
+        except Exception:  # noqa: BLE001 - one record must not take the others of its request down
+            metrics.add("penstock_events", 1, "crashed")
+            return Failure(ref, None, _incident(log))
+        how = {"outcome": outcome.kind, "changed": outcome.changed, "reason": outcome.reason}
+        log.info("%s: %s", ref, outcome.kind, extra=how)
+        metrics.add("penstock_events", 1, outcome.kind)
+        if outcome.changed and outcome.source is not None:
+            metrics.add("penstock_input_bytes", outcome.source.size)
+            metrics.add("penstock_output_bytes", sum(entry.size or 0 for entry in outcome.entries.values()))
+        return outcome
+
+    @app.post("/", defaults={"path": ""})
+    @app.post("/<path:path>")
+    def take(path: str) -> Response:
+        if not path and events.is_object_request(dict(request.headers)):
+            return take_events()
+        g.mode = "body"
+        return transform(path)
+
+    def transform(path: str) -> Response:
+        limit = runtime.parts.config.max_body_bytes
+        if (request.content_length or 0) > limit:
+            raise InputTooLarge(f"body: {request.content_length} bytes; MAX_BODY_BYTES is {limit}")
+        request.max_content_length = limit
+        name = _name(path)
+        with spool(_pieces(request.stream)) as body:
+            # A webhook that was pointed here by mistake must not be gzipped, answered 200 and lost.
+            if events.looks_like_notification(body.read(_HEAD_BYTES)):
+                raise UnsupportedInput("this looks like a bucket notification: POST it to /event")
+            size = body.seek(0, 2)
+            body.seek(0)
+            content_type = request.headers.get("Content-Type") or "application/octet-stream"
+            result = runtime.transform(name, size, content_type, request.args.to_dict(), read_chunks(body))
+            return _whole(result)
+
+    @app.errorhandler(NothingToDo)
+    def nothing(exc: NothingToDo) -> Response:
+        return _json({"outcome": "refused", "error": "NothingToDo", "reason": str(exc)}, 200)
+
+    @app.errorhandler(PenstockError)
+    def failed(exc: PenstockError) -> Response:
+        log.warning("%s", exc, extra={"error": type(exc).__name__})
+        return _failed(Failure(None, exc))
+
+    @app.errorhandler(RequestEntityTooLarge)
+    def too_large(_exc: RequestEntityTooLarge) -> Response:
+        limit = MAX_EVENT_BYTES if request.path == "/event" else runtime.parts.config.max_body_bytes
+        return _failed(Failure(None, InputTooLarge(f"the request is larger than {limit} bytes")))
+
+    @app.errorhandler(HTTPException)
+    def refused(exc: HTTPException) -> Response:
+        return _json({"outcome": "failed", "error": exc.name, "reason": exc.description}, exc.code or 500)
+
+    @app.errorhandler(Exception)
+    def crashed(_exc: Exception) -> Response:
+        return _failed(Failure(None, None, _incident(log)))
+
+    return app
+
+
+def _answer(results: list[Outcome | Failure], function: str) -> Response:
+    status = overall_status(results)
+    if status == 204:
+        return Response(status=204)
+    documents = [
+        failure_document(result) if isinstance(result, Failure) else outcome_document(result, function)
+        for result in results
+    ]
+    response = _json(documents[0] if len(documents) == 1 else {"results": documents}, status)
+    delays = [result.retry_after for result in results if isinstance(result, Failure) and result.retry_after]
+    if delays:
+        response.headers["Retry-After"] = str(max(1, round(max(delays))))
+    # Only a caller that sent a CloudEvent gets one back: Knative's broker takes it as a new event.
+    if len(results) == 1 and status == 200 and isinstance(results[0], Outcome) and _came_as_cloudevent():
+        for name, value in outcome_event(results[0], function, b"").http_headers().items():
+            response.headers[name] = value
+    return response
+
+
+def _came_as_cloudevent() -> bool:
+    return "ce-specversion" in request.headers or request.mimetype == "application/cloudevents+json"
+
+
+def _failed(failure: Failure) -> Response:
+    response = _json(failure_document(failure), failure.status)
+    if failure.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, round(failure.retry_after)))
+    return response
+
+
+def _whole(result: Result) -> Response:
+    """Send a result with its length: a failure after the first chunk of an open-ended answer would go unseen."""
+    try:
+        file = spool(as_chunks(result.body))
+    finally:
+        close_quietly(result.body)
+    size = file.seek(0, 2)
+    file.seek(0)
+    is_document = isinstance(result.body, Mapping)
+    response = Response(
+        read_chunks(file),
+        content_type="application/json" if is_document else result.content_type,
+        direct_passthrough=True,
+    )
+    response.content_length = size
+    response.call_on_close(file.close)
+    if result.name:
+        response.headers.set("Content-Disposition", "attachment", filename=result.name)
+    return response
+
+
+def _pieces(stream: Any) -> Iterable[bytes]:
+    try:
+        yield from read_chunks(stream)
+    except (OSError, ValueError) as exc:
+        raise TemporaryError("the request broke off before its end") from exc
+
+
+def _name(path: str) -> str:
+    """The input's name: the last part of the path, or what Content-Disposition says."""
+    if path:
+        return path.rpartition("/")[2] or "input"
+    given = request.headers.get("Content-Disposition", "")
+    found = re.search(r"filename\*=UTF-8''([^;]+)", given, re.IGNORECASE)
+    if found:
+        name = unquote(found.group(1))
+    else:
+        found = re.search(r'filename="((?:[^"\\]|\\.)*)"|filename=([^;\s]+)', given, re.IGNORECASE)
+        name = (found.group(1) or found.group(2) or "") if found else ""
+    return name.replace("\\", "/").rpartition("/")[2] or "input"
+
+
+def _incident(log: logging.Logger) -> str:
+    """Log the current exception under a fresh id and return the id: the trace stays in the log."""
+    incident = secrets.token_hex(6)
+    log.exception("unexpected error", extra={"incident": incident})
+    return incident
+
+
+def _json(document: Any, status: int) -> Response:
+    return Response(json.dumps(document, ensure_ascii=False) + "\n", status, content_type="application/json")

@@ -1,0 +1,39 @@
+"""One JSON object per log line, with the event and trace that the current request works on."""
+
+import json
+import logging
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import TextIO
+
+event_id: ContextVar[str] = ContextVar("event_id", default="")
+trace_id: ContextVar[str] = ContextVar("trace_id", default="")
+
+_KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes time (UTC), level, logger, message, event_id, trace_id, and whatever `extra` gave."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name, value in vars(record).items() if name not in _KNOWN}
+        for name, variable in (("event_id", event_id), ("trace_id", trace_id)):
+            if value := variable.get():
+                line[name] = value
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def set_up_logging(level: str, stream: TextIO = sys.stderr) -> None:
+    """Send everything at `level` and above to one stream as JSON lines."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)

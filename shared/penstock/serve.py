@@ -1,0 +1,162 @@
+"""One function as a server: `python -m penstock.serve FOLDER`, in the image and on a desk alike.
+
+gunicorn speaks both platforms' contracts itself, so there is no watchdog in between. Modules are imported before
+the fork and shared by it; clients and handlers are made after it, since their threads would not survive.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import AppImportError
+from gunicorn.workers.gthread import ThreadWorker
+
+from penstock.app import Health, create_app
+from penstock.config import Config, load_config
+from penstock.errors import ConfigError
+from penstock.function import load_module, make_function
+from penstock.log import set_up_logging
+from penstock.metrics import Metrics
+from penstock.runtime import Runtime
+from penstock.sinks.wiring import make_sink, refuse_loops
+from penstock.store import Store
+from penstock.visit import Parts
+
+
+def make_runtime(folder: Path, config: Config, store: Store | None = None) -> Runtime:
+    """Wire one function: handler, store, sink. Raises `ConfigError` with every problem found."""
+    function = make_function(load_module(folder), config)
+    if store is None:
+        store = _make_store(config)
+    refuse_loops(config)
+    sink = make_sink(config, store)
+    if function.start is not None:
+        function.start(config)
+    return Runtime(Parts(function, config, store, sink))
+
+
+def _make_store(config: Config) -> Store | None:
+    if config.store is None:
+        if config.sources:
+            raise ConfigError("SOURCE is set but MINIO_ENDPOINT is not: give the object store's URL")
+        return None
+    from penstock.store.s3 import S3ObjectStore
+
+    return S3ObjectStore(config.store)
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """A threaded worker that can report "not ready" for a while before it stops to accept."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """On SIGTERM: not ready at once; stop accepting after DRAIN_SECONDS; finish what is in flight."""
+        server: Server = self.app
+        if server.health is not None:
+            server.health.draining = True
+        seconds = server.config.drain_seconds
+        if seconds <= 0 or not self.alive:
+            super().handle_exit(sig, frame)
+            return
+        timer = threading.Timer(seconds, super().handle_exit, (sig, frame))
+        timer.daemon = True
+        timer.start()
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn with settings from `Config` instead of files and arguments."""
+
+    def __init__(self, folder: Path, config: Config, host: str) -> None:
+        self.folder = folder
+        self.config = config
+        self.host = host
+        self.health: Health | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings: dict[str, Any] = {
+            "bind": f"{self.host}:{self.config.port}",
+            "workers": int(os.environ.get("WORKERS", "1")),
+            "worker_class": "penstock.serve.Worker",
+            "threads": self.config.threads,
+            "timeout": 0,  # long objects are normal; the platforms have their own limits
+            "graceful_timeout": int(self.config.drain_seconds) + self.config.grace_seconds,
+            "keepalive": 75,  # longer than the gateways keep an idle connection, so that they close it first
+            "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108
+            "control_socket_disable": True,
+            "proc_name": f"penstock {self.config.function}",
+            "loglevel": "warning",
+            "accesslog": None,
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Called in each worker, after the fork."""
+        set_up_logging(self.config.log_level)
+        try:
+            runtime = make_runtime(self.folder, self.config)
+        except ConfigError as exc:
+            raise AppImportError(str(exc)) from exc
+        self.health = Health(runtime)
+        return create_app(runtime, self.health, Metrics(self.config.function))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` reads."""
+    parser.add_argument("folder", type=Path, help="the function's folder, with its handler.py")
+    parser.add_argument("--port", type=int, help="port to listen on (default: PORT, else 8080)")
+    parser.add_argument("--host", default="0.0.0.0", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--stack", type=Path, help="take the function's settings from this stack.yml too")
+
+
+def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
+    """Serve one function until SIGTERM or Ctrl+C; returns the exit code, 78 for a configuration that cannot work."""
+    set_up_logging(env.get("LOG_LEVEL", "INFO").upper())
+    log = logging.getLogger("penstock.serve")
+    try:
+        settings = _settings(args, env)
+        config = load_config(settings, function=args.folder.resolve().name)
+        refuse_loops(config)
+    except ConfigError as exc:
+        for problem in exc.problems:
+            log.error("%s", problem)  # noqa: TRY400 - the text is the message; a trace says nothing more
+        return ConfigError.exit_code
+    try:
+        Server(args.folder, config, args.host).run()
+    except SystemExit as exc:
+        # gunicorn's own code for an application that cannot be loaded: here always a matter of configuration.
+        return ConfigError.exit_code if exc.code == Arbiter.APP_LOAD_ERROR else int(exc.code or 0)
+    return 0
+
+
+def _settings(args: argparse.Namespace, env: Mapping[str, str]) -> dict[str, str]:
+    """The environment, over what stack.yml says of this folder, under what the command line says."""
+    settings = dict(env)
+    if args.stack is not None:
+        from penstock.stackfile import load_stack
+
+        for spec in load_stack(args.stack, env).functions.values():
+            if spec.handler == args.folder.resolve():
+                settings = {"FUNCTION_NAME": spec.name, **spec.environment, **settings}
+    if args.port is not None:
+        settings["PORT"] = str(args.port)
+    return settings
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="penstock serve", description="Serve one function over HTTP.")
+    add_arguments(parser)
+    return run(parser.parse_args())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

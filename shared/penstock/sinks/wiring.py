@@ -1,0 +1,61 @@
+"""From the SINK setting to a sink, and the refusal of loops that its text alone shows."""
+
+from pathlib import Path
+
+from penstock.config import Config
+from penstock.errors import ConfigError
+from penstock.sinks import Sink
+from penstock.sinks.address import BucketAddress, SqliteAddress, overlap, parse_sink
+from penstock.sinks.bucket import BucketSink
+from penstock.store import Store
+
+
+def make_sink(config: Config, store: Store | None) -> Sink | None:
+    """The sink that a function's settings name, or None when they name none; raises `ConfigError`."""
+    if not config.sink:
+        if config.sources:
+            raise ConfigError(
+                "SOURCE is set but SINK is not: say where results go, for example s3://processed/{key}.gz"
+            )
+        return None
+    address = parse_sink(config.sink)
+    if isinstance(address, BucketAddress):
+        if config.renditions and not address.has_rendition:
+            raise ConfigError(f"SINK={config.sink!r}: RENDITIONS are set, so the template needs {{rendition}}")
+        if address.has_rendition and not config.renditions:
+            raise ConfigError(f"SINK={config.sink!r}: has {{rendition}}, but RENDITIONS is not set")
+        if store is None:
+            raise ConfigError(f"SINK={config.sink!r}: MINIO_ENDPOINT is not set: give the object store's URL")
+        return BucketSink(store, address, remove_with_source=config.remove_with_source)
+    if config.renditions:
+        raise ConfigError(f"SINK={config.sink!r}: an index keeps one document per object and takes no RENDITIONS")
+    if isinstance(address, SqliteAddress):
+        from penstock.sinks.sqlite import SqliteSink
+
+        return SqliteSink(Path(address.path), config.function)
+    from penstock.sinks.opensearch import OpenSearchSink
+
+    return OpenSearchSink(
+        address.url,
+        address.index,
+        username=config.secrets.get("SINK_USERNAME", ""),
+        password=config.secrets.get("SINK_PASSWORD", ""),
+        ca_file=config.store.ca_file if config.store else None,
+    )
+
+
+def refuse_loops(config: Config) -> None:
+    """Raise `ConfigError` when what this function writes could be its own input."""
+    if not config.sink:
+        return
+    address = parse_sink(config.sink)
+    if not isinstance(address, BucketAddress):
+        return
+    for rule in config.sources:
+        outputs = address.outputs_of(rule)
+        for source in config.sources:
+            if overlap(outputs, source):
+                raise ConfigError(
+                    f"{config.function}: writes {outputs} from {rule}, which its own source {source} takes in again: "
+                    f"an endless loop; use another bucket, prefix or suffix"
+                )
