@@ -1,0 +1,194 @@
+"""One S3 record or reference, checked and read into a `Notification`; JSON is read here too.
+
+The record's format: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html,
+as MinIO fills it in. All errors are `EventError` and name the member that is wrong.
+"""
+
+import codecs
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from urllib.parse import unquote_plus
+
+from penstock.errors import EventError
+from penstock.events.names import Kind, full_name, kind_of
+from penstock.types import ObjectRef
+
+MAX_KEY_BYTES = 1024  # S3's limit: a longer key cannot exist
+EXPECTED = 'a notification of MinIO or S3 ("Records"), a CloudEvent that carries one, or {"bucket": ..., "key": ...}'
+
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,254}")
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One event about one object.
+
+    `ref` holds the raw key. `name` is such as "s3:ObjectCreated:Put", empty for a reference. `id` is the same
+    for the same event whichever way it came. The rest are hints of the moment the event was sent: `size` in
+    bytes, `etag` without quotes, `time` in RFC 3339; the object may have changed since.
+    """
+
+    ref: ObjectRef
+    kind: Kind
+    name: str
+    id: str
+    size: int | None = None
+    etag: str | None = None
+    version_id: str | None = None
+    sequencer: str | None = None
+    time: str | None = None
+    traceparent: str | None = None
+
+
+def load_json(text: bytes | str) -> Any:
+    """Read JSON strictly: UTF-8, no NaN, no member given twice, no nesting without end."""
+    try:
+        if isinstance(text, bytes):
+            text = text.removeprefix(codecs.BOM_UTF8).decode()
+        if not text.strip():
+            raise EventError(f"the event is empty; expected {EXPECTED}")
+        return _JSON.decode(text)
+    except UnicodeDecodeError as exc:
+        raise EventError(f"the event is not JSON: not UTF-8 at byte {exc.start}") from exc
+    except json.JSONDecodeError as exc:
+        where = f"line {exc.lineno} column {exc.colno}"
+        raise EventError(f"the event is not JSON: {exc.msg} at {where}; expected {EXPECTED}") from exc
+    except RecursionError as exc:
+        raise EventError("the event's JSON is nested too deeply") from exc
+    except ValueError as exc:  # Python limits the digits of an integer
+        raise EventError("the event's JSON has a number that is too long") from exc
+
+
+def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a member given twice: which one counts differs from reader to reader, so checks could be evaded."""
+    made = dict(members)
+    if len(made) != len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise EventError(f"the event's JSON has {twice[:80]!r} twice in one object")
+    return made
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise EventError(f"the event is not JSON: it has no {text}")
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
+def identity(*parts: str | None) -> str:
+    """32 hex digits that name these parts."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def reference(ref: ObjectRef, *, event_id: str | None = None, traceparent: str | None = None) -> Notification:
+    """A notification for somebody who names an object rather than reports what happened to it."""
+    made = event_id or identity(ref.bucket, ref.key)
+    return Notification(ref=ref, kind=Kind.REFERENCE, name="", id=made, traceparent=traceparent)
+
+
+def records_of(body: dict[str, Any], where: str) -> list[Any]:
+    """The list under `Records`, which is not empty."""
+    records = body["Records"]
+    if not isinstance(records, list):
+        raise EventError(f"{where}Records: expected a list, got {kind_name(records)}")
+    if not records:
+        raise EventError(f"{where}Records: is empty, so the event names no object")
+    return records
+
+
+def read_record(
+    record: Any, where: str, *, raw_key: bool = False, traceparent: str | None = None
+) -> Notification | None:
+    """Read one S3 record; None when it is about a bucket and names no object.
+
+    `where` is the record's place in the event, for error texts. `raw_key`: the key is not URL-encoded.
+    """
+    if not isinstance(record, dict):
+        raise EventError(f"{where}: expected an object, got {kind_name(record)}")
+    name = full_name(required_text(record, "eventName", where))
+    kind = kind_of(name)
+    s3 = _member(record, "s3", where)
+    bucket = required_text(_member(s3, "bucket", f"{where}.s3"), "name", f"{where}.s3.bucket")
+    stored = _member(s3, "object", f"{where}.s3")
+    where = f"{where}.s3.object"
+    if kind is Kind.OTHER and not stored.get("key"):
+        return None
+    key = required_text(stored, "key", where)
+    ref = checked_ref(bucket, key if raw_key else _decode_key(key, f"{where}.key"), where)
+    etag, version_id = optional_text(stored, "eTag", where), optional_text(stored, "versionId", where)
+    sequencer, time = optional_text(stored, "sequencer", where), optional_text(record, "eventTime", where)
+    # Without a sequencer only the time tells two such events about one key apart.
+    event_id = identity(bucket, ref.key, version_id, sequencer or time, name)
+    size = _size(stored, where)
+    return Notification(ref, kind, name, event_id, size, etag, version_id, sequencer, time, traceparent)
+
+
+def checked_ref(bucket: str, key: str, where: str) -> ObjectRef:
+    """An `ObjectRef` of a bucket and a raw key that can exist."""
+    if not _BUCKET.fullmatch(bucket):
+        raise EventError(f"{where}: {bucket[:80]!r} is not a bucket's name")
+    if not key:
+        raise EventError(f"{where}: the key is empty")
+    if (length := len(key.encode())) > MAX_KEY_BYTES:
+        raise EventError(f"{where}: the key has {length} bytes, S3 allows {MAX_KEY_BYTES}")
+    # MinIO refuses such keys, and an HTTP client would resolve them, past a check of bucket and prefix.
+    if "." in key and not {".", ".."}.isdisjoint(key.split("/")):
+        raise EventError(f"{where}: the key {key[:80]!r} has a segment '.' or '..'")
+    return ObjectRef(bucket, key)
+
+
+def _decode_key(encoded: str, where: str) -> str:
+    """Undo what MinIO and AWS do to keys in records: `url.QueryEscape`, so a space is `+` and `/` is `%2F`."""
+    if broken := _BROKEN_ESCAPE.search(encoded):
+        raise EventError(f"{where}: {broken.group()!r} in it is not percent-encoding; keys in records are URL-encoded")
+    try:
+        return unquote_plus(encoded, errors="strict")
+    except UnicodeDecodeError as exc:
+        raise EventError(f"{where}: {encoded[:80]!r} does not decode to UTF-8") from exc
+
+
+def _size(stored: dict[str, Any], where: str) -> int | None:
+    size = stored.get("size")
+    if size is None:  # MinIO leaves out a size of 0; a removed object has no eTag either
+        return 0 if "eTag" in stored else None
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise EventError(f"{where}.size: expected a number of bytes, got {kind_name(size)}")
+    return size
+
+
+def _member(parent: dict[str, Any], name: str, where: str) -> dict[str, Any]:
+    value = parent.get(name)
+    if not isinstance(value, dict):
+        raise EventError(f"{where}.{name}: expected an object, got {kind_name(value)}")
+    return value
+
+
+def required_text(parent: dict[str, Any], name: str, where: str) -> str:
+    """The string member `name` of `parent`; it holds no half of a surrogate pair, so it encodes."""
+    value = parent.get(name)
+    if not isinstance(value, str):
+        raise EventError(f"{where}.{name}: expected a string, got {kind_name(value)}")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as exc:
+            raise EventError(f"{where}.{name}: {value[:80]!r} is not Unicode text") from exc
+    return value
+
+
+def optional_text(parent: dict[str, Any], name: str, where: str) -> str | None:
+    """As `required_text`, but None when the member is absent, null or empty."""
+    return required_text(parent, name, where) if parent.get(name) not in (None, "") else None
+
+
+def kind_name(value: object) -> str:
+    """The kind of a JSON value in JSON's own words."""
+    if value is None:
+        return "nothing"
+    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
+    return names.get(type(value), "a number")
