@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from penstock.errors import ConfigError
 from penstock.stackfile import Resources, load_stack, parse_duration, substitute
 
