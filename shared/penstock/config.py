@@ -88,7 +88,7 @@ class Config:
 
 
 def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
-    """Read a function's settings; `function` is the name used where FUNCTION_NAME is not set.
+    """Read a function's settings; `function` is the name used where neither FUNCTION_NAME nor the platform gives one.
 
     Raises `ConfigError` with every problem found.
     """
@@ -99,7 +99,8 @@ def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
             sources.append(SourceRule.parse(text))
         except ValueError as exc:
             reader.problems.append(f"SOURCE: {exc}")
-    name = env.get("FUNCTION_NAME") or function
+    # What a platform calls the function is the same for the reconcile job and for a Job made from it.
+    name = next((env[key] for key in ("FUNCTION_NAME", "OPENFAAS_NAME", "K_SERVICE") if env.get(key)), function)
     # The name becomes a part of object keys and metadata.
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
         reader.problems.append(f"FUNCTION_NAME={name!r}: expected lower-case letters, digits and -, as in a DNS label")

@@ -1,0 +1,71 @@
+# Everything starts here. Each target makes what it needs, so one command is enough on a fresh clone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CODE := shared functions templates tests bench
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY)  ## a virtual environment in .venv with the penstock command
+
+$(READY): requirements.lock shared/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Penstock needs Python 3.11 or newer; try: make setup PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e shared
+	@touch $@
+
+.PHONY: lint
+lint: $(READY)  ## style, types, import directions, the Dockerfile
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hadolint templates/python3-penstock/Dockerfile
+
+.PHONY: format
+format: $(READY)  ## put every file into shape
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+.PHONY: test
+test: $(READY)  ## every test that needs Python only
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+.PHONY: up
+up: $(READY)  ## the whole lake on this machine, until Ctrl+C
+	$(BIN)/penstock up
+
+.PHONY: demo
+demo: $(READY)  ## a million rows and some photographs through all three functions
+	$(BIN)/penstock demo
+
+.PHONY: demo-minio
+demo-minio: $(READY)  ## the same demo on a real MinIO server, which it installs and starts
+	$(BIN)/python -m tests.components run minio -- $(BIN)/penstock demo
+
+.PHONY: integration
+integration: $(READY)  ## the suite against real servers, which it installs and starts itself
+	$(BIN)/python -m pytest tests/integration
+
+.PHONY: bench
+bench: $(READY)  ## speed as ratios against peers, side by side
+	$(BIN)/python -m bench
+
+.PHONY: lock
+lock: $(READY)  ## renew requirements.lock and shared/constraints.txt from the bounds
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --no-header --no-annotate \
+	  shared/pyproject.toml requirements-dev.in functions/*/requirements.txt -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate \
+	  shared/pyproject.toml requirements-images.in functions/*/requirements.txt -o shared/constraints.txt
+
+.PHONY: clean
+clean:  ## remove what was made: .venv, build, caches
+	rm -rf $(VENV) build .penstock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

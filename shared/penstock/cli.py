@@ -1,0 +1,73 @@
+"""The `penstock` command: each sub-command is a module with `add_arguments` and `run`, imported only when asked for."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from penstock.errors import ConfigError, PenstockError
+
+# Sub-command, module, what it does. Two words are a sub-command of a sub-command.
+COMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("up", "penstock.dev.up", "run the whole lake on this machine: object store, gateway, functions from zero"),
+    ("demo", "penstock.dev.demo", "a million donors and some photographs through all three functions, checked"),
+    ("serve", "penstock.serve", "serve one function over HTTP, exactly as its image does"),
+    ("new", "penstock.new", "start a function of your own from the template"),
+    ("donors", "penstock.donors", "write a CSV file of made-up donors"),
+    ("bridge", "penstock.connect.bridge", "receive MinIO's webhook, keep each event on disk, send CloudEvents"),
+    ("connect kafka", "penstock.connect.kafka", "deliver Kafka records to functions, at least once"),
+    ("connect mqtt", "penstock.connect.mqtt", "deliver MQTT messages to functions, at least once"),
+    ("dlq", "penstock.connect.dead_letters", "list, show, replay or drop dead letters"),
+    ("listen", "penstock.connect.listen", "print notifications as they come"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one sub-command and return its exit code: 2 for wrong usage, else that of sysexits.h for the error."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if words[0] == "--version":
+        from penstock import __version__
+
+        print(f"penstock {__version__}")
+        return 0
+    command = _find(words)
+    if command is None:
+        print(f"penstock: {' '.join(words[:2])!r} is no command\n\n{_help()}", file=sys.stderr)
+        return 2
+    name, module_name, text = command
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as exc:
+        print(f"penstock {name}: needs {exc.name}; install it with: pip install 'penstock[dev]'", file=sys.stderr)
+        return ConfigError.exit_code
+    parser = argparse.ArgumentParser(prog=f"penstock {name}", description=text[0].upper() + text[1:] + ".")
+    module.add_arguments(parser)
+    args = parser.parse_args(words[len(name.split()) :])
+    try:
+        return int(module.run(args))
+    except PenstockError as exc:
+        print(f"penstock {name}: {exc}", file=sys.stderr)
+        return exc.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _find(words: Sequence[str]) -> tuple[str, str, str] | None:
+    for command in COMMANDS:
+        parts = command[0].split()
+        if list(words[: len(parts)]) == parts:
+            return command
+    return None
+
+
+def _help() -> str:
+    width = max(len(name) for name, _, _ in COMMANDS)
+    lines = "\n".join(f"  {name:<{width}}  {text}" for name, _, text in COMMANDS)
+    return f"usage: penstock COMMAND [options]\n\n{lines}\n\npenstock COMMAND --help says more."
+
+
+if __name__ == "__main__":
+    sys.exit(main())
