@@ -70,6 +70,7 @@ OBJECT = ("Records", 0, "s3", "object")
         (changed("minio_put", *OBJECT, "key", to="\ud800"), {}, "is not Unicode text"),
         (changed("minio_put", *OBJECT, "key", to="a" * 1025), {}, "1025 bytes, S3 allows 1024"),
         (changed("minio_put", *OBJECT, "key", to="..%2Fprivate%2Fa"), {}, "segment '.' or '..'"),
+        (changed("minio_put", *OBJECT, "key", to="a%00.csv"), {}, r"the key 'a\\x00.csv' has a NUL"),
         (changed("minio_put", *OBJECT, "size", to="8"), {}, r"size: expected a number of bytes, got a string"),
         (changed("minio_put", *OBJECT, "size", to=-1), {}, "size: expected a number of bytes"),
         (changed("minio_put", *OBJECT, "size", to=True), {}, "size: .* got true or false"),

@@ -136,7 +136,9 @@ def checked_ref(bucket: str, key: str, where: str) -> ObjectRef:
         raise EventError(f"{where}: the key is empty")
     if (length := len(key.encode())) > MAX_KEY_BYTES:
         raise EventError(f"{where}: the key has {length} bytes, S3 allows {MAX_KEY_BYTES}")
-    # MinIO refuses such keys, and an HTTP client would resolve them, past a check of bucket and prefix.
+    if "\0" in key:
+        raise EventError(f"{where}: the key {key[:80]!r} has a NUL, which MinIO refuses")
+    # MinIO refuses such keys too, and an HTTP client would resolve them, past a check of bucket and prefix.
     if "." in key and not {".", ".."}.isdisjoint(key.split("/")):
         raise EventError(f"{where}: the key {key[:80]!r} has a segment '.' or '..'")
     return ObjectRef(bucket, key)
