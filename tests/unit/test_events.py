@@ -166,10 +166,10 @@ def test_reference_in_a_cloudevent_is_identified_by_source_and_id() -> None:
 
 def test_own_answer_is_of_no_kind_to_act_on() -> None:
     (found,) = parse(event("cloudevent_own_answer"), STRUCTURED)
-    assert (found.kind, found.name, found.ref.bucket) == (Kind.OTHER, "penstock.object.processed", "processed")
+    assert (found.kind, found.name, found.ref) == (Kind.OTHER, "penstock.object.processed", JAPANESE)
 
 
-@pytest.mark.parametrize("data", [None, "", "text", [], {}, {"bucket": "upload", "key": ""}, {"outcome": "ignored"}])
+@pytest.mark.parametrize("data", [None, "", "text", [], {}, {"source": {"bucket": "upload", "key": ""}}, {"source": 3}])
 def test_own_answer_without_object_brings_nothing(data: object) -> None:
     assert parse(changed("cloudevent_own_answer", "data", to=data), STRUCTURED) == []
 

@@ -159,12 +159,16 @@ def _read_envelope(envelope: Envelope, where: str, traceparent: str | None) -> l
 
 
 def _read_own_answer(envelope: Envelope, traceparent: str | None) -> list[Notification]:
-    """A function's answer that a broker fed back: nothing to act on, so nothing in it is an error either."""
+    """A function's answer that a broker fed back, {"outcome", "source": {"bucket", "key"}, ...}.
+
+    There is nothing to act on, so nothing in it is an error either.
+    """
     data = envelope.data
     try:
         if isinstance(data, bytes | str):
             data = load_json(data)
-        found = _read_reference(data, "data", traceparent, envelope) if isinstance(data, dict) else None
+        source = data.get("source") if isinstance(data, dict) else None
+        found = _read_reference(source, "data.source", traceparent, envelope) if isinstance(source, dict) else None
     except EventError:
         return []
     if found is None:
