@@ -49,7 +49,7 @@ demo: $(READY)  ## a million rows and some photographs through all three functio
 
 .PHONY: demo-minio
 demo-minio: $(READY)  ## the same demo on a real MinIO server, which it installs and starts
-	$(BIN)/python -m tests.components run minio -- $(BIN)/penstock demo
+	$(BIN)/python -m tests.e2e.demo_on_minio
 
 .PHONY: integration
 integration: $(READY)  ## the suite against real servers, which it installs and starts itself
