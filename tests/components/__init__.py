@@ -2,6 +2,7 @@
 
 from tests.components.errors import ComponentError
 from tests.components.kafka import KafkaEndpoint, KafkaServer
+from tests.components.kubernetes import KubernetesEndpoint, KubernetesServer
 from tests.components.minio import MinioEndpoint, MinioServer
 from tests.components.mosquitto import MosquittoEndpoint, MosquittoServer
 from tests.components.search import ElasticsearchServer, OpenSearchServer, SearchEndpoint
@@ -11,6 +12,8 @@ __all__ = [
     "ElasticsearchServer",
     "KafkaEndpoint",
     "KafkaServer",
+    "KubernetesEndpoint",
+    "KubernetesServer",
     "MinioEndpoint",
     "MinioServer",
     "MosquittoEndpoint",

@@ -15,6 +15,7 @@ from typing import Any
 from tests.components.errors import ComponentError
 from tests.components.install import ensure_debian_package, progress
 from tests.components.kafka import KAFKA, KafkaServer
+from tests.components.kubernetes import KUBECONFORM, KUBERNETES, KWOK, QUEUE_PROXY, KubernetesServer
 from tests.components.minio import MC, MINIO, MinioServer
 from tests.components.mosquitto import MosquittoServer
 from tests.components.process import Server
@@ -26,6 +27,7 @@ SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
     "mosquitto": MosquittoServer,
     "opensearch": OpenSearchServer,
     "elasticsearch": ElasticsearchServer,
+    "kubernetes": KubernetesServer,
 }
 INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "minio": MINIO.install,
@@ -34,6 +36,10 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "mosquitto": lambda: ensure_debian_package("mosquitto"),
     "opensearch": OPENSEARCH.install,
     "elasticsearch": ELASTICSEARCH.install,
+    "kubernetes": KUBERNETES.install,
+    "kwok": KWOK.install,
+    "kubeconform": KUBECONFORM.install,
+    "queue-proxy": QUEUE_PROXY.install,
     "wrk": lambda: ensure_debian_package("wrk"),
     "hyperfine": lambda: ensure_debian_package("hyperfine"),
     "chromium": lambda: ensure_debian_package("chromium"),

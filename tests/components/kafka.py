@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from tests.components.install import HERE, JavaLibrary, java
-from tests.components.process import LOOPBACK, Server, free_ports, is_listening
+from tests.components.process import LOOPBACK, Server, free_ports
 
 KAFKA = JavaLibrary("kafka", HERE / "java" / "kafka")
 
@@ -92,7 +92,7 @@ class KafkaServer(Server[KafkaEndpoint]):
         self.run("kafka", [*command, "kafka.Kafka", self._config])
 
     def is_ready(self) -> bool:
-        if not is_listening(self.port):
+        if not self.listens_on(self.port):
             return False
         try:
             return bool(self.endpoint.admin().list_topics(timeout=2).brokers)

@@ -15,7 +15,7 @@ from minio.error import MinioException
 
 from tests.components.certificates import Certificates, make_certificates
 from tests.components.install import GoProgram
-from tests.components.process import LOOPBACK, Server, free_ports, is_listening
+from tests.components.process import LOOPBACK, Server, free_ports
 
 # The last commit of the community repository that the Go proxy serves, and the mc release it vendors nothing newer of.
 MINIO = GoProgram("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c")
@@ -117,7 +117,7 @@ class MinioServer(Server[MinioEndpoint]):
         self.run("minio", [self._program, "server", *options, self.folder / "data"], env)
 
     def is_ready(self) -> bool:
-        if not is_listening(self.port):
+        if not self.listens_on(self.port):
             return False
         try:
             self.endpoint.client().list_buckets()

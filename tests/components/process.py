@@ -44,19 +44,19 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
-def is_listening(port: int) -> bool:
-    """Tell whether something accepts TCP connections on this loopback port."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((LOOPBACK, port)) == 0
-
-
 def log_tail(log: Path, lines: int = 30) -> str:
     """The last lines of a log file, indented for an error message."""
     if not log.exists():
         return f"    ({log} was never written)"
     text = log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
     return "\n".join(f"    {line}" for line in text) or "    (the log is empty)"
+
+
+def _listening_inodes(port: int) -> set[str]:
+    """Listening sockets on a port, named as /proc/PID/fd links name them (proc(5): state 0A is LISTEN)."""
+    tables = [table for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")) if table.exists()]  # IPv6 may be off
+    rows = [row.split() for table in tables for row in table.read_text(encoding="ascii").splitlines()[1:]]
+    return {f"socket:[{row[9]}]" for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port}
 
 
 class Child:
@@ -124,6 +124,17 @@ class Child:
             self.signal(signal.SIGKILL)
             self._process.wait()
 
+    def listens_on(self, port: int) -> bool:
+        """Tell whether this very process listens on a TCP port; an answer alone may be another server's."""
+        inodes = _listening_inodes(port)
+        if not inodes or self.returncode() is not None:
+            return False
+        descriptors = Path(f"/proc/{self.pid}/fd")
+        try:
+            return any(str(each.readlink()) in inodes for each in descriptors.iterdir())
+        except OSError:  # a descriptor, or the process, ended while we looked
+            return False
+
     def resident_bytes(self) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii", errors="replace")
         return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:")), 0)
@@ -188,7 +199,7 @@ class Server(ABC, Generic[Endpoint]):
     def run(self, name: str, argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> Child:
         """Start one of this server's processes."""
         child = Child(name, argv, self.folder, env)
-        self.children = [other for other in self.children if other.name != name] + [child]
+        self.children.append(child)
         child.start()
         return child
 
@@ -198,6 +209,10 @@ class Server(ABC, Generic[Endpoint]):
         step.start()
         if (code := step.wait(self.ready_timeout_seconds)) != 0:
             raise ComponentError(f"{self.name}: {name} ended with status {code}:\n{log_tail(step.log)}")
+
+    def listens_on(self, port: int) -> bool:
+        """Tell whether one of this server's processes listens on a port."""
+        return any(child.listens_on(port) for child in self.children)
 
     def wait_until(self, check: Callable[[], bool], what: str, timeout_seconds: float | None = None) -> None:
         """Poll until the check holds; a process that ended or a passed deadline is an error with the log's tail."""
@@ -235,6 +250,7 @@ class Server(ABC, Generic[Endpoint]):
 
     def _launch_and_wait(self) -> None:
         begin = time.monotonic()
+        self.children = []
         self.launch()
         self.wait_until(self.is_ready, "ready")
         self.started_in_seconds = time.monotonic() - begin

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import urllib3
 
+from tests.components.http import HttpError, request_json
 from tests.components.install import HERE, JavaLibrary, java
-from tests.components.process import LOOPBACK, Server, free_ports, is_listening
+from tests.components.process import LOOPBACK, Server, free_ports
 
 OPENSEARCH = JavaLibrary("opensearch", HERE / "java" / "opensearch")
 ELASTICSEARCH = JavaLibrary("elasticsearch", HERE / "java" / "elasticsearch")
@@ -22,11 +22,8 @@ class SearchEndpoint:
     url: str
 
     def request(self, method: str, path: str, body: object = None) -> Any:
-        """Send JSON and return the parsed answer; an HTTP error status raises ValueError with the answer's text."""
-        response = urllib3.request(method, f"{self.url}{path}", json=body, timeout=30.0, retries=False)
-        if response.status >= 400:
-            raise ValueError(f"{method} {path}: {response.status} {response.data.decode(errors='replace')}")
-        return json.loads(response.data or b"null")
+        """Send JSON and return the parsed answer; an HTTP error status raises HttpError."""
+        return request_json(method, f"{self.url}{path}", body)
 
 
 class _SearchServer(Server[SearchEndpoint]):
@@ -46,12 +43,12 @@ class _SearchServer(Server[SearchEndpoint]):
         self.run(self.name, [*command, "Launcher", str(self.port), str(self._transport_port), self.folder / "node"])
 
     def is_ready(self) -> bool:
-        if not is_listening(self.port):
+        if not self.listens_on(self.port):
             return False
         try:
             # Yellow: every index that survived a restart has its primary shard, so searches answer.
             health = self.endpoint.request("GET", "/_cluster/health?wait_for_status=yellow&timeout=1s")
-        except (ValueError, urllib3.exceptions.HTTPError):
+        except (HttpError, urllib3.exceptions.HTTPError):
             return False
         return health["status"] in ("yellow", "green")
 

@@ -1,0 +1,68 @@
+"""Real servers for the tests that ask for them: each is started once a session, when the first test wants it.
+
+A test that needs its own server (other options, a kill, a restart) makes it: `with MinioServer(tmp_path, tls=True) as
+server`. The shared ones are never stopped, restarted or reconfigured by a test.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Whether pytest was started as a program or as a module decides if the checkout is importable; here it always is.
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.components import (
+    ElasticsearchServer,
+    KafkaServer,
+    KubernetesServer,
+    MinioServer,
+    MosquittoServer,
+    OpenSearchServer,
+)
+
+
+@pytest.fixture(scope="session")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioServer]:
+    with MinioServer(tmp_path_factory.mktemp("minio")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    with KafkaServer(tmp_path_factory.mktemp("kafka")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MosquittoServer]:
+    with MosquittoServer(tmp_path_factory.mktemp("mosquitto")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def opensearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearchServer]:
+    with OpenSearchServer(tmp_path_factory.mktemp("opensearch")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ElasticsearchServer]:
+    with ElasticsearchServer(tmp_path_factory.mktemp("elasticsearch")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesServer]:
+    with KubernetesServer(tmp_path_factory.mktemp("kubernetes")) as server:
+        yield server
+
+
+@pytest.fixture
+def unique_name() -> str:
+    """A new name for a bucket, topic, index or namespace, because the servers are shared."""
+    return f"test-{uuid.uuid4().hex[:12]}"
