@@ -25,8 +25,10 @@ class Runtime:
         self.parts = parts
         self._log = logging.getLogger("penstock.runtime")
 
-    def agree(self, ref: ObjectRef) -> Outcome:
+    def agree(self, ref: ObjectRef, *, adopt: bool = False) -> Outcome:
         """Make the targets of one object agree with it, and return how that ended.
+
+        `adopt` lets it overwrite a target that carries no mark, which it otherwise never does.
 
         Raises `Forbidden` for a bucket that is no source of this function, and `TemporaryError` when it must be tried
         again: unreachable store or sink, or a source that keeps changing.
@@ -40,7 +42,7 @@ class Runtime:
             raise Forbidden(f"{ref}: bucket {ref.bucket!r} is no source of {config.function}; its sources: {known}")
         if not config.takes(ref):
             return Outcome("ignored", ref, reason="not one of this function's sources", status=204)
-        visit = Visit(self.parts, store, sink, ref)
+        visit = Visit(self.parts, store, sink, ref, adopt=adopt)
         for _ in range(ROUNDS):
             try:
                 outcome = visit.once()

@@ -47,13 +47,21 @@ class ObjectState:
     last_modified: datetime | None = None
 
     @property
-    def token(self) -> str:
-        """32 hex digits that change when the bytes, the version, the content type or the metadata do.
+    def content(self) -> str:
+        """32 hex digits that change when the bytes, the content type or the user metadata do.
 
         The ETag alone is not enough: the same bytes with new metadata keep their ETag.
         """
-        parts = [self.etag, self.version_id or "", self.content_type, sorted(self.metadata.items())]
+        parts = [self.etag, self.content_type, sorted(self.metadata.items())]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+    @property
+    def token(self) -> str:
+        """What a mark keeps of a state: `content`, and in a bucket with versioning `.` and the version id.
+
+        The content comes first on its own, because listings tell it but not the version.
+        """
+        return f"{self.content}.{self.version_id}" if self.version_id else self.content
 
 
 @dataclass(frozen=True, slots=True)

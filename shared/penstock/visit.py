@@ -56,12 +56,13 @@ class Parts:
 class Visit:
     """One event's work on one object: what was written so far, over at most `ROUNDS` rounds."""
 
-    def __init__(self, parts: Parts, store: Store, sink: Sink, ref: ObjectRef) -> None:
+    def __init__(self, parts: Parts, store: Store, sink: Sink, ref: ObjectRef, *, adopt: bool = False) -> None:
         self.ref = ref
         self.wrote = False
         self.changed = False
         self.handler_seconds = 0.0
         self._parts = parts
+        self._adopt = adopt
         self._function = parts.function
         self._sink = sink
         self._store = store
@@ -200,6 +201,8 @@ class Visit:
         if previous is None or previous.refusal is not None:
             return
         made_by = previous.mark
+        if made_by is None and self._adopt:
+            return
         if made_by is None or (made_by.source, made_by.function) != (mark.source, mark.function):
             whose = "carries no mark" if made_by is None else f"was made by {made_by.function} from another source"
             raise PermanentError(

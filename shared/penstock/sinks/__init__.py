@@ -1,5 +1,6 @@
 """Where results go. A sink knows addresses, marks and refusals; it decides nothing."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
@@ -31,6 +32,12 @@ class Sink(Protocol):
 
     def remove(self, address: str, mark: Mark, previous: Entry) -> None:
         """Remove our target or refusal."""
+
+    def entries(self, bucket: str, prefix: str = "") -> Iterator[tuple[ObjectRef | None, Entry]]:
+        """Everything recorded for a bucket's sources with that prefix, refusals too, each with its source.
+
+        The source is None where the address does not tell it.
+        """
 
     def check(self) -> None:
         """Raise `TemporaryError` unless the place answers; called once at start."""

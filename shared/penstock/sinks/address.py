@@ -1,6 +1,7 @@
 """The SINK setting: parsed once into where results go; keys are put in afterwards and never parsed again."""
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
@@ -33,6 +34,25 @@ class BucketAddress:
             "rendition": rendition or "",
         }
         return ObjectRef(self.bucket, "".join(value if kind == "text" else values[value] for kind, value in self.parts))
+
+    def keys_of(self, target_key: str, suffixes: Iterable[str]) -> Iterator[str]:
+        """Source keys that may have led to a target's key; {stem} is tried with each of `suffixes` as its extension."""
+        pattern, seen = "", False
+        for kind, text in self.parts:
+            if kind == "text":
+                pattern += re.escape(text)
+            elif text in ("key", "stem") and not seen:
+                pattern, seen = f"{pattern}(?P<{text}>.*)", True
+            else:
+                pattern += ".*?"
+        found = re.fullmatch(pattern, target_key, re.DOTALL)
+        if found is None:
+            return
+        values = found.groupdict()
+        if "key" in values:
+            yield values["key"]
+        else:
+            yield from (values["stem"] + suffix for suffix in suffixes)
 
     @property
     def has_rendition(self) -> bool:

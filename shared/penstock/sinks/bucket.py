@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
-from penstock.config import RESERVED_PREFIX
+from penstock.config import RESERVED_PREFIX, SourceRule
 from penstock.errors import PermanentError
 from penstock.sinks.address import BucketAddress
 from penstock.store import Store
@@ -21,9 +23,17 @@ _MAX_KEY_BYTES = 1024
 class BucketSink:
     """Writes results as objects. `remove_with_source` says whether a target goes when its source does."""
 
-    def __init__(self, store: Store, address: BucketAddress, *, remove_with_source: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        address: BucketAddress,
+        *,
+        sources: Sequence[SourceRule] = (),
+        remove_with_source: bool = False,
+    ) -> None:
         self._store = store
         self._address = address
+        self._sources = sources
         self.removes_with_source = remove_with_source
 
     def address(self, source: ObjectRef, rendition: str | None) -> str:
@@ -59,19 +69,17 @@ class BucketSink:
             record = {
                 "source": {"bucket": source.ref.bucket, "key": source.ref.key, "etag": source.etag},
                 "target": address,
-                "mark": {
-                    "state": mark.state,
-                    "function": mark.function,
-                    "options": mark.options,
-                    "source": mark.source,
-                },
+                "mark": asdict(mark),
                 "error": refusal.error,
                 "reason": refusal.reason,
                 "status": refusal.status,
                 "time": datetime.now(UTC).isoformat(timespec="seconds"),
             }
             self._store.put(
-                self._refusal_ref(address, mark), as_chunks(record), content_type="application/json", metadata={}
+                self._refusal_ref(address, mark),
+                as_chunks(record),
+                content_type="application/json",
+                metadata=_mark_metadata(mark),
             )
         if previous is not None and previous.refusal is None and _is_same_origin(previous.mark, mark):
             self._store.delete(target_ref(address))
@@ -82,6 +90,33 @@ class BucketSink:
             self._store.delete(self._refusal_ref(address, mark))
         elif _is_same_origin(previous.mark, mark):
             self._store.delete(target_ref(address))
+
+    def entries(self, bucket: str, prefix: str = "") -> Iterator[tuple[ObjectRef | None, Entry]]:
+        outputs = self._address.outputs_of(SourceRule(bucket, prefix))
+        for state in self._store.list(outputs.bucket, outputs.prefix):
+            if outputs.matches(state.ref) and not state.ref.key.startswith(RESERVED_PREFIX):
+                mark = mark_of(state)
+                entry = Entry(str(state.ref), mark, size=state.size, etag=state.etag)
+                yield self._source_of(state.ref, bucket, mark), entry
+        # The mark in a refusal's metadata saves reading each one; its text is of no use here.
+        for state in self._store.list(self._address.bucket, f"{RESERVED_PREFIX}refused/"):
+            if (mark := mark_of(state)) is not None:
+                yield None, Entry(str(state.ref), mark, Refusal("", "", 0))
+
+    def refusal_address(self, address: str, mark: Mark) -> str:
+        """Where the refusal that belongs to `address` would be, as `entries` names it."""
+        return str(self._refusal_ref(address, mark))
+
+    def _source_of(self, target: ObjectRef, bucket: str, mark: Mark | None) -> ObjectRef | None:
+        """The source that a target was made from: read from its key, and believed if the mark agrees."""
+        if mark is None:
+            return None
+        suffixes = {rule.suffix for rule in self._sources} | {""}
+        for key in self._address.keys_of(target.key, suffixes):
+            ref = ObjectRef(bucket, key)
+            if ref.digest == mark.source:
+                return ref
+        return None
 
     def check(self) -> None:
         self._store.check(self._address.bucket)
@@ -123,6 +158,10 @@ def mark_of(state: ObjectState) -> Mark | None:
         return None
 
 
+def _mark_metadata(mark: Mark) -> dict[str, str]:
+    return {f"{MARK_PREFIX}{name}": value for name, value in asdict(mark).items()}
+
+
 def _is_same_origin(found: Mark | None, mark: Mark) -> bool:
     return found is not None and (found.function, found.source) == (mark.function, mark.source)
 
@@ -130,12 +169,7 @@ def _is_same_origin(found: Mark | None, mark: Mark) -> bool:
 def _target_metadata(source: ObjectRef, result: Result, mark: Mark) -> dict[str, str]:
     # A source may itself be a target: its mark is not ours to carry on.
     metadata = {name.lower(): value for name, value in result.metadata.items() if not name.startswith(MARK_PREFIX)}
-    metadata |= {
-        "penstock-state": mark.state,
-        "penstock-function": mark.function,
-        "penstock-options": mark.options,
-        "penstock-source": mark.source,
-    }
+    metadata |= _mark_metadata(mark)
     for name, value in metadata.items():
         if not (value.isprintable() and value.isascii() and name.isascii() and name.isprintable()):
             raise PermanentError(f"{source}: metadata {name!r} has characters that an HTTP header cannot carry")

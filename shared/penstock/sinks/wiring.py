@@ -26,7 +26,7 @@ def make_sink(config: Config, store: Store | None) -> Sink | None:
             raise ConfigError(f"SINK={config.sink!r}: has {{rendition}}, but RENDITIONS is not set")
         if store is None:
             raise ConfigError(f"SINK={config.sink!r}: MINIO_ENDPOINT is not set: give the object store's URL")
-        return BucketSink(store, address, remove_with_source=config.remove_with_source)
+        return BucketSink(store, address, sources=config.sources, remove_with_source=config.remove_with_source)
     if config.renditions:
         raise ConfigError(f"SINK={config.sink!r}: an index keeps one document per object and takes no RENDITIONS")
     if isinstance(address, SqliteAddress):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
+from penstock.config import SourceRule
 from penstock.streams import Body
 from penstock.types import ObjectRef, ObjectState
 
@@ -48,6 +49,11 @@ class Store(Protocol):
 
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
         """Every object in key order; metadata and content type only where the server gives them in listings."""
+
+    def abort_uploads(
+        self, outputs: SourceRule, older_than_seconds: float, *, dry_run: bool = False
+    ) -> tuple[str, ...]:
+        """Abort unfinished multipart uploads of keys that match `outputs`, and return those keys."""
 
     def check(self, bucket: str) -> None:
         """Raise `TemporaryError` unless the bucket answers; one request."""

@@ -4,6 +4,7 @@ Imported on first use only: minio takes 180 ms to import, and most functions nev
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from minio import Minio
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
-from penstock.config import StoreSettings
+from penstock.config import SourceRule, StoreSettings
 from penstock.errors import SourceChanged, TemporaryError
 from penstock.store.s3 import PART_BYTES, error_for
 from penstock.streams import CHUNK_BYTES, Body
@@ -113,6 +114,34 @@ class AnyKeyClient:
                 yield _state(ref, found.etag, found.version_id, found.size or 0, headers, found.last_modified)
         except (MinioException, HTTPError, ValueError) as exc:
             _refuse(ObjectRef(bucket, prefix), exc)
+
+    def abort_uploads(self, outputs: SourceRule, older_than_seconds: float, *, dry_run: bool) -> tuple[str, ...]:
+        """Abort uploads that were begun long ago and never completed; minio-py has these calls, but no public ones."""
+        aborted: list[str] = []
+        before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
+        key_marker = upload_marker = None
+        try:
+            while True:
+                # Without a prefix: MinIO takes one for the whole key, not for its beginning.
+                page = self._client._list_multipart_uploads(
+                    outputs.bucket, key_marker=key_marker, upload_id_marker=upload_marker
+                )
+                for upload in page.uploads:
+                    ref = ObjectRef(outputs.bucket, upload.object_name)
+                    if (
+                        outputs.matches(ref)
+                        and upload.initiated_time
+                        and upload.upload_id
+                        and upload.initiated_time <= before
+                    ):
+                        if not dry_run:
+                            self._client._abort_multipart_upload(ref.bucket, ref.key, upload.upload_id)
+                        aborted.append(ref.key)
+                if not page.is_truncated:
+                    return tuple(aborted)
+                key_marker, upload_marker = page.next_key_marker, page.next_upload_id_marker
+        except (MinioException, HTTPError, ValueError) as exc:
+            _refuse(ObjectRef(outputs.bucket, outputs.prefix), exc)
 
 
 def _state(

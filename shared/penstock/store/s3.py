@@ -18,7 +18,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PreconditionError
 from obstore.store import S3Store as Bucket
 
-from penstock.config import StoreSettings
+from penstock.config import SourceRule, StoreSettings
 from penstock.errors import PenstockError, PermanentError, SourceChanged, TargetChanged, TemporaryError
 from penstock.streams import CHUNK_BYTES, close_quietly
 from penstock.types import ObjectRef, ObjectState
@@ -146,6 +146,11 @@ class S3ObjectStore:
 
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
         return self._any_key.list(bucket, prefix, start_after)
+
+    def abort_uploads(
+        self, outputs: SourceRule, older_than_seconds: float, *, dry_run: bool = False
+    ) -> tuple[str, ...]:
+        return self._any_key.abort_uploads(outputs, older_than_seconds, dry_run=dry_run)
 
     def check(self, bucket: str) -> None:
         ref = ObjectRef(bucket, ".penstock/check")
