@@ -1,0 +1,168 @@
+"""One JSON document per source object: what an index stores, whichever index it is.
+
+The handler says what is inside the object; this module adds what belongs to delivery:
+
+    bucket, key, size, etag, version_id, content_type, metadata, last_modified    the source's state
+    indexed_at                                                                    when this was written
+    penstock: {state, function, options, source, refusal}                         mark and refusal
+
+Times are UTC in ISO 8601. `penstock.refusal` is None, or {error, reason, status} for a source state
+that was refused: such a document has no description of the inside.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import orjson  # a document is encoded in 0.6 µs, against 6 with json: half of what a whole write would cost
+
+from penstock.errors import EventError, PermanentError, TargetChanged, TemporaryError
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
+
+MAX_QUERY_WORDS = 32
+MAX_SEARCH_HITS = 100
+MAX_SEARCH_DEPTH = 10_000  # OpenSearch's own limit (index.max_result_window); the same for every index
+SEARCHABLE_CHARS = 20_000
+
+_WORD = re.compile(r"[^\W_]+\*?")
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One document to store, and what was seen at its address before."""
+
+    address: str
+    result: Result
+    mark: Mark
+    source: ObjectState
+    previous: Entry | None
+
+
+class SearchableSink(Protocol):
+    """What an index offers beyond `Sink`: writing in batches, searching, and listing for reconcile."""
+
+    def write_many(self, writes: Sequence[Write]) -> list[Entry | TargetChanged | PermanentError | TemporaryError]:
+        """Store a batch at little more than the cost of one; the outcomes in the same order, errors not raised."""
+
+    def search(self, text: str, *, limit: int = 20, offset: int = 0) -> list[dict[str, Any]]:
+        """Documents that contain every word, best first; `ros*` finds what starts with it.
+
+        Raises `EventError` for a text without words or numbers out of range.
+        """
+
+    def document(self, bucket: str, key: str) -> dict[str, Any] | None:
+        """The document of one source object."""
+
+    def entries(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[tuple[ObjectRef, Entry]]:
+        """What is recorded for a bucket's objects, in key order (by UTF-8 bytes, as S3 lists)."""
+
+    def close(self) -> None:
+        """Let go of files and connections; the next call opens them again."""
+
+
+def now() -> str:
+    """The present time, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def inside(result: Result, address: str) -> Mapping[str, Any]:
+    """The handler's description; raises `PermanentError` when the result is not one."""
+    if not isinstance(result.body, Mapping):
+        raise PermanentError(
+            f"{address}: an index takes a mapping as the result's body, not {type(result.body).__name__}; "
+            "send other results to an s3:// sink"
+        )
+    return result.body
+
+
+def delivered(source: ObjectState, indexed_at: str) -> dict[str, Any]:
+    """The fields that describe the source object itself."""
+    modified = source.last_modified
+    return {
+        "bucket": source.ref.bucket,
+        "key": source.ref.key,
+        "size": source.size,
+        "etag": source.etag,
+        "version_id": source.version_id,
+        "content_type": source.content_type,
+        "metadata": dict(source.metadata),
+        "last_modified": modified.astimezone(UTC).isoformat() if modified else None,
+        "indexed_at": indexed_at,
+    }
+
+
+def mark_field(mark: Mark, refusal: Refusal | None) -> dict[str, Any]:
+    """The document's `penstock` field."""
+    return {
+        "state": mark.state,
+        "function": mark.function,
+        "options": mark.options,
+        "source": mark.source,
+        "refusal": asdict(refusal) if refusal else None,
+    }
+
+
+def read_mark(field: object) -> tuple[Mark | None, Refusal | None]:
+    """Mark and refusal from a document's `penstock` field; a document without a whole mark is a foreign one."""
+    if not isinstance(field, Mapping):
+        return None, None
+    values = [field.get(name) for name in ("state", "function", "options", "source")]
+    if not all(isinstance(value, str) for value in values):
+        return None, None
+    refused = field.get("refusal")
+    refusal = Refusal(**refused) if isinstance(refused, Mapping) else None
+    return Mark(*values), refusal  # type: ignore[arg-type]
+
+
+def to_json(value: object) -> str:
+    """Compact JSON; raises `PermanentError` for what JSON or UTF-8 cannot hold."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as exc:
+        raise PermanentError(f"the document cannot be stored as JSON: {exc}") from exc
+
+
+def searchable(document: Mapping[str, Any]) -> str:
+    """What a full-text search looks at: names, metadata, columns, first rows and the beginning of a text."""
+    found: list[str] = [str(document.get("bucket", "")), str(document.get("key", ""))]
+    for name in ("kind", "type", "content_type", "metadata", "image", "csv", "text", "compression"):
+        value = document.get(name)
+        if value:
+            _gather(value, found)
+    return " ".join(found)[:SEARCHABLE_CHARS].replace("\0", " ")
+
+
+def _gather(value: Any, found: list[str]) -> None:
+    # Exact types, not isinstance: this runs for every value of every document (measured: five times as fast).
+    kind = type(value)
+    if kind is str:
+        found.append(value)
+    elif kind is list or kind is tuple:
+        if value and type(value[0]) is str:
+            found.extend([part for part in value if type(part) is str])
+        else:
+            for part in value:
+                _gather(part, found)
+    elif kind is dict:
+        for part in value.values():
+            _gather(part, found)
+
+
+def query_words(text: str, limit: int, offset: int) -> list[str]:
+    """The words of a search, a trailing `*` kept; everything else a user types is a separator, so nothing breaks.
+
+    >>> query_words('rose.jpg "AND" ros*', limit=20, offset=0)
+    ['rose', 'jpg', 'AND', 'ros*']
+    """
+    words: list[str] = _WORD.findall(text)
+    if not words:
+        raise EventError(f"search {text[:80]!r}: no word to search for; give letters or digits, such as q=donors")
+    if len(words) > MAX_QUERY_WORDS:
+        raise EventError(f"search: {len(words)} words; give at most {MAX_QUERY_WORDS}")
+    if not 1 <= limit <= MAX_SEARCH_HITS:
+        raise EventError(f"limit={limit}: expected a whole number from 1 to {MAX_SEARCH_HITS}")
+    if not 0 <= offset <= MAX_SEARCH_DEPTH - limit:
+        raise EventError(f"offset={offset}: expected a whole number from 0 to {MAX_SEARCH_DEPTH - limit}")
+    return words

@@ -1,0 +1,437 @@
+"""The SQLite index: marks, conditional writes, group commit, full text, and what its errors say."""
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from penstock.errors import EventError, PermanentError, TargetChanged, TemporaryError
+from penstock.sinks import sqlite as module
+from penstock.sinks.document import Write
+from penstock.sinks.sqlite import SqliteSink
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
+
+MARK = Mark(state="s1", function="index", options="o", source="digest")
+REFUSAL = Refusal("UnsupportedInput", "not a picture", 415)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "index.db"
+
+
+@pytest.fixture
+def sink(path: Path) -> Iterator[SqliteSink]:
+    with contextlib.closing(SqliteSink(path, "index", busy_timeout_seconds=0.2)) as sink:
+        yield sink
+
+
+def state(key: str = "in/rose.jpg", etag: str = "e1") -> ObjectState:
+    return ObjectState(
+        ObjectRef("upload", key),
+        size=12,
+        etag=etag,
+        content_type="image/jpeg",
+        metadata={"camera": "Zeiss"},
+        last_modified=datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC),
+    )
+
+
+def put(sink: SqliteSink, key: str = "in/rose.jpg", previous: Entry | None = None, **inside: object) -> Entry:
+    address = sink.address(ObjectRef("upload", key), None)
+    return sink.write(address, Result({"kind": "image", **inside}), MARK, state(key), previous)
+
+
+def keys(found: list[dict[str, object]]) -> list[object]:
+    return [document["key"] for document in found]
+
+
+def test_document_holds_what_is_inside_and_what_was_delivered(sink: SqliteSink) -> None:
+    put(sink, image={"width": 3})
+    document = sink.document("upload", "in/rose.jpg")
+    assert document is not None
+    assert document.pop("indexed_at").startswith("20")
+    assert document == {
+        "kind": "image",
+        "image": {"width": 3},
+        "bucket": "upload",
+        "key": "in/rose.jpg",
+        "size": 12,
+        "etag": "e1",
+        "version_id": None,
+        "content_type": "image/jpeg",
+        "metadata": {"camera": "Zeiss"},
+        "last_modified": "2024-05-06T07:08:09+00:00",
+        "penstock": {"state": "s1", "function": "index", "options": "o", "source": "digest", "refusal": None},
+    }
+
+
+def test_unknown_object_has_neither_entry_nor_document(sink: SqliteSink) -> None:
+    assert sink.read("upload/in/rose.jpg", MARK) is None
+    assert sink.document("upload", "in/rose.jpg") is None
+
+
+def test_read_gives_what_the_write_returned(sink: SqliteSink) -> None:
+    entry = put(sink)
+    assert sink.read(entry.address, MARK) == entry
+    assert entry.mark == MARK
+    assert entry.refusal is None
+
+
+def test_refusal_replaces_the_document_and_the_next_write_replaces_the_refusal(sink: SqliteSink) -> None:
+    old = put(sink, image={"width": 3})
+    refused = sink.refuse(old.address, REFUSAL, MARK, state(), old)
+    assert refused.refusal == REFUSAL
+    assert sink.read(old.address, MARK) == refused
+    document = sink.document("upload", "in/rose.jpg")
+    assert document is not None
+    assert "image" not in document
+    assert document["penstock"]["refusal"] == {"error": "UnsupportedInput", "reason": "not a picture", "status": 415}
+    put(sink, previous=refused)
+    again = sink.read(old.address, MARK)
+    assert again is not None
+    assert again.refusal is None
+
+
+def test_write_over_a_document_that_was_not_there_before_changes_nothing(sink: SqliteSink) -> None:
+    first = put(sink, image={"width": 3})
+    with pytest.raises(TargetChanged, match=r"upload/in/rose\.jpg"):
+        put(sink, image={"width": 4})
+    assert sink.read(first.address, MARK) == first
+
+
+def test_write_over_a_newer_version_changes_nothing(sink: SqliteSink) -> None:
+    first = put(sink)
+    second = put(sink, previous=first)
+    with pytest.raises(TargetChanged):
+        put(sink, previous=first)
+    assert sink.read(first.address, MARK) == second
+
+
+def test_document_written_again_after_its_removal_is_not_taken_for_the_old_one(sink: SqliteSink) -> None:
+    first = put(sink)
+    sink.remove(first.address, MARK, first)
+    second = put(sink)
+    with pytest.raises(TargetChanged):
+        sink.remove(first.address, MARK, first)
+    assert sink.read(first.address, MARK) == second
+
+
+def test_removed_document_is_gone_from_search_and_removing_it_again_is_no_error(sink: SqliteSink) -> None:
+    entry = put(sink)
+    assert keys(sink.search("rose")) == ["in/rose.jpg"]
+    sink.remove(entry.address, MARK, entry)
+    sink.remove(entry.address, MARK, entry)
+    assert sink.read(entry.address, MARK) is None
+    assert sink.search("rose") == []
+
+
+def test_document_of_somebody_else_has_no_mark(sink: SqliteSink, path: Path) -> None:
+    sink.check()
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("INSERT INTO documents (id, version, body) VALUES ('upload/in/rose.jpg', 'v', '{\"a\": 1}')")
+    entry = sink.read("upload/in/rose.jpg", MARK)
+    assert entry == Entry("upload/in/rose.jpg", mark=None, size=8, etag="v")
+    assert sink.document("upload", "in/rose.jpg") == {"a": 1, "penstock": None}
+
+
+def test_rendition_is_refused(sink: SqliteSink) -> None:
+    with pytest.raises(PermanentError, match="RENDITIONS"):
+        sink.address(ObjectRef("upload", "a"), "thumb")
+
+
+def test_result_that_is_no_document_is_refused(sink: SqliteSink) -> None:
+    with pytest.raises(PermanentError, match="takes a mapping"):
+        sink.write("upload/a", Result(b"bytes"), MARK, state("a"), None)
+
+
+def test_document_that_utf8_cannot_hold_is_refused_alone(sink: SqliteSink) -> None:
+    good, bad = "good", "bad"
+    outcomes = sink.write_many(
+        [Write(f"upload/{key}", Result({"text": text}), MARK, state(key), None) for key, text in
+         ((good, "a"), (bad, "\ud800"))]
+    )  # fmt: skip
+    assert isinstance(outcomes[0], Entry)
+    assert isinstance(outcomes[1], PermanentError)
+    assert sink.document("upload", good) is not None
+
+
+KEYS = ["a b", "a+b", "100%", "a&b=c?d#e", 'it\'s "quoted"', "line\nbreak", "日本語/ファイル.csv", "k" * 900, "a\0b"]
+
+
+@pytest.mark.parametrize("key", [*KEYS, "/lead", "x//y"])
+def test_every_key_is_stored_read_and_listed(sink: SqliteSink, key: str) -> None:
+    entry = put(sink, key)
+    assert sink.read(entry.address, MARK) == entry
+    document = sink.document("upload", key)
+    assert document is not None
+    assert document["key"] == key
+    assert [ref.key for ref, _ in sink.entries("upload")] == [key]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("rose", True),
+        ("ROSE", True),
+        ("rose.jpg", True),
+        ("zeiss image", True),
+        ("birthd*", True),
+        ("müller", True),
+        ("muller", True),
+        ("日本語", True),
+        ("birthd", False),
+        ("rose tulip", False),
+        ('rose" OR "x', False),
+        ("rose AND in", False),
+        ("text:rose", False),
+        ("NEAR(rose jpg)", False),
+    ],
+)
+def test_search_finds_documents_with_every_word(sink: SqliteSink, query: str, found: bool) -> None:
+    put(sink, csv={"columns": ["email", "birthday"], "first_rows": [["a@b.org", "Müller"], ["日本語", ""]]})
+    put(sink, "other.bin", kind="binary")
+    assert keys(sink.search(query)) == (["in/rose.jpg"] if found else [])
+
+
+@pytest.mark.parametrize("query", ["", "   ", '"', "*", "' -- ", "()"])
+def test_search_without_a_word_is_a_bad_request(sink: SqliteSink, query: str) -> None:
+    with pytest.raises(EventError, match="no word"):
+        sink.search(query)
+
+
+@pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": 101}, {"offset": -1}, {"offset": 10**6}])
+def test_search_out_of_range_is_a_bad_request(sink: SqliteSink, wrong: dict[str, int]) -> None:
+    with pytest.raises(EventError, match="expected a whole number from"):
+        sink.search("rose", **wrong)
+
+
+def test_search_pages_through_all_hits(sink: SqliteSink) -> None:
+    for number in range(5):
+        put(sink, f"{number}.csv")
+    pages = [keys(sink.search("csv", limit=2, offset=offset)) for offset in (0, 2, 4)]
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert sorted(str(key) for page in pages for key in page) == [f"{number}.csv" for number in range(5)]
+
+
+def test_search_sees_the_present_words_only(sink: SqliteSink) -> None:
+    first = put(sink, text={"beginning": "apple"})
+    put(sink, previous=first, text={"beginning": "pear"})
+    assert sink.search("apple") == []
+    assert keys(sink.search("pear")) == ["in/rose.jpg"]
+
+
+def batch(count: int, word: str = "csv") -> list[Write]:
+    return [
+        Write(f"upload/{number:05}", Result({"kind": word}), MARK, state(f"{number:05}"), None)
+        for number in range(count)
+    ]
+
+
+def test_search_sees_a_large_batch_at_once(sink: SqliteSink) -> None:
+    size = 3 * module.SMALL_GROUP
+    assert all(isinstance(outcome, Entry) for outcome in sink.write_many(batch(size)))
+    assert len(sink.search("csv", limit=100)) == 100
+    assert len(sink.search("csv", limit=100, offset=100)) == size - 100
+
+
+def test_search_after_a_large_batch_of_changes_sees_the_present_words_only(sink: SqliteSink) -> None:
+    size = 2 * module.SMALL_GROUP
+    entries = [outcome for outcome in sink.write_many(batch(size)) if isinstance(outcome, Entry)]
+    sink.remove(entries[0].address, MARK, entries[0])  # before its words were written
+    changed = [
+        Write(write.address, Result({"kind": "text"}), MARK, write.source, entry)
+        for write, entry in zip(batch(size)[1:], entries[1:], strict=True)
+    ]
+    sink.write_many(changed)
+    assert sink.search("csv") == []
+    assert len(sink.search("text", limit=100)) == size - 1
+
+
+def test_full_text_debt_stays_bounded(sink: SqliteSink, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_BACKLOG", 300)
+    monkeypatch.setattr(module, "REFRESH_ROWS", 100)
+    for start in range(0, 1000, 100):
+        sink.write_many(batch(1000)[start : start + 100])
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*) FROM backlog").fetchone()[0] <= 300
+
+
+def test_batch_reports_each_conflict_and_stores_the_rest(sink: SqliteSink) -> None:
+    put(sink, "00001")
+    outcomes = sink.write_many(batch(3))
+    assert [type(outcome) for outcome in outcomes] == [Entry, TargetChanged, Entry]
+
+
+def test_entries_come_in_the_order_of_the_store_and_within_the_prefix(sink: SqliteSink) -> None:
+    names = ["a/1", "a/2", "a/é", "a/日", "a0", "b/1"]
+    for name in reversed(names):
+        put(sink, name)
+    assert [ref.key for ref, _ in sink.entries("upload")] == sorted(names, key=str.encode)
+    assert [ref.key for ref, _ in sink.entries("upload", "a/")] == ["a/1", "a/2", "a/é", "a/日"]
+    assert [ref.key for ref, _ in sink.entries("upload", "a/", start_after="a/2")] == ["a/é", "a/日"]
+    assert [ref.key for ref, _ in sink.entries("upload", "b/", start_after="a/2")] == ["b/1"]
+    assert list(sink.entries("uploa")) == []
+
+
+def test_entries_page_through_more_than_one_page(sink: SqliteSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAGE_ROWS", 7)
+    sink.write_many(batch(21))
+    assert [ref.key for ref, _ in sink.entries("upload")] == [f"{number:05}" for number in range(21)]
+
+
+def test_threads_share_commits_and_each_gets_its_own_outcome(sink: SqliteSink) -> None:
+    outcomes: dict[int, Entry] = {}
+
+    def work(first: int) -> None:
+        for number in range(first, first + 25):
+            outcomes[number] = put(sink, str(number))
+
+    threads = [threading.Thread(target=work, args=(first,)) for first in range(0, 200, 25)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {number: entry.address for number, entry in outcomes.items()} == {n: f"upload/{n}" for n in range(200)}
+    assert all(sink.read(entry.address, MARK) == entry for entry in outcomes.values())
+    assert len({entry.etag for entry in outcomes.values()}) == 200
+
+
+def test_of_many_threads_that_replace_one_version_exactly_one_succeeds(sink: SqliteSink) -> None:
+    first = put(sink)
+    results: list[str] = []
+
+    def work() -> None:
+        try:
+            put(sink, previous=first)
+            results.append("written")
+        except TargetChanged:
+            results.append("changed")
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == ["changed"] * 7 + ["written"]
+
+
+def test_processes_write_one_file_without_losing_anything(path: Path) -> None:
+    program = textwrap.dedent("""
+        import sys
+        from penstock.sinks.sqlite import SqliteSink
+        from penstock.types import Mark, ObjectRef, ObjectState, Result
+        sink = SqliteSink(sys.argv[1], "index")
+        for number in range(50):
+            ref = ObjectRef("upload", f"{sys.argv[2]}/{number}")
+            sink.write(sink.address(ref, None), Result({}), Mark("s", "f", "o", "d"), ObjectState(ref, 1, "e"), None)
+    """)
+    children = [subprocess.Popen([sys.executable, "-c", program, path, str(name)]) for name in range(3)]
+    assert [child.wait(60) for child in children] == [0, 0, 0]
+    with contextlib.closing(SqliteSink(path, "index")) as sink:
+        assert sum(1 for _ in sink.entries("upload")) == 150
+
+
+def test_write_is_on_disk_before_it_returns(sink: SqliteSink, path: Path, tmp_path: Path) -> None:
+    put(sink)
+    copy = tmp_path / "copy.db"  # what a crash would leave: the file and its log, nothing flushed afterwards
+    copy.write_bytes(path.read_bytes())
+    Path(f"{copy}-wal").write_bytes(Path(f"{path}-wal").read_bytes())
+    with contextlib.closing(SqliteSink(copy, "index")) as after:
+        assert after.document("upload", "in/rose.jpg") is not None
+
+
+def test_every_commit_waits_for_the_disk(sink: SqliteSink) -> None:
+    assert sink._file._open().db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL, sqlite.org/pragma.html
+    assert sink._file._open().db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_locked_database_is_a_temporary_error_and_then_works(sink: SqliteSink, path: Path) -> None:
+    sink.check()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(TemporaryError, match="locked") as failure:
+            put(sink)
+        assert failure.value.retry_after == 1
+        assert sink.search("rose") == []  # readers do not wait
+    put(sink)
+
+
+def test_full_disk_is_a_temporary_error_and_changes_nothing(sink: SqliteSink) -> None:
+    put(sink, "before")
+    writer = sink._file._writer
+    assert writer is not None
+    pages = writer.db.execute("PRAGMA page_count").fetchone()[0]
+    writer.db.execute(f"PRAGMA max_page_count = {pages}")  # the limit raises what a full disk raises: SQLITE_FULL
+    with pytest.raises(TemporaryError, match="disk is full"):
+        put(sink, text={"beginning": "x" * 100_000})
+    assert sink.read("upload/in/rose.jpg", MARK) is None
+    put(sink)
+
+
+def test_folder_that_cannot_be_made_is_a_temporary_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TemporaryError, match=r"file/index\.db"):
+        SqliteSink(tmp_path / "file" / "index.db", "index").check()
+
+
+def test_read_only_database_is_a_temporary_error_that_says_so(path: Path) -> None:
+    with contextlib.closing(SqliteSink(path, "index")) as sink:
+        put(sink)
+    reader = SqliteSink(path, "index")
+    reader.check()
+    writer = reader._file._writer
+    assert writer is not None
+    writer.db.execute("PRAGMA query_only = ON")  # raises SQLITE_READONLY, also for root, whom modes do not stop
+    with pytest.raises(TemporaryError, match="mount a writable volume"):
+        put(reader, "other")
+    reader.close()
+
+
+def test_damaged_file_is_a_temporary_error_that_names_it(path: Path, sink: SqliteSink) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"this is no database, but a text that is long enough to be taken for one" * 100)
+    with pytest.raises(TemporaryError, match=r"index\.db.*not a SQLite database"):
+        sink.check()
+    with pytest.raises(TemporaryError, match="reconcile"):
+        sink.read("upload/a", MARK)
+
+
+def test_database_of_another_program_is_left_alone(path: Path, sink: SqliteSink) -> None:
+    path.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE songs (title TEXT)")
+    with pytest.raises(TemporaryError, match="another program"):
+        sink.check()
+
+
+def test_database_of_a_newer_layout_is_left_alone(path: Path, sink: SqliteSink) -> None:
+    put(sink)
+    sink.close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 2")
+    with pytest.raises(TemporaryError, match="layout is version 2"):
+        sink.check()
+
+
+def test_file_moved_away_is_noticed_before_the_next_write(path: Path, sink: SqliteSink) -> None:
+    put(sink, "old")
+    os.rename(path, path.with_suffix(".old"))  # noqa: PTH104
+    for name in ("-wal", "-shm"):
+        Path(f"{path}{name}").unlink(missing_ok=True)
+    put(sink, "new")
+    with contextlib.closing(SqliteSink(path, "index")) as fresh:
+        assert [ref.key for ref, _ in fresh.entries("upload")] == ["new"]
+
+
+def test_closed_sink_opens_again(sink: SqliteSink) -> None:
+    put(sink)
+    sink.close()
+    assert sink.document("upload", "in/rose.jpg") is not None
