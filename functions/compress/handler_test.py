@@ -1,0 +1,367 @@
+import gzip
+import itertools
+import random
+import subprocess
+import sys
+import threading
+import zlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from penstock import Body, Context, Event, EventError, InputTooLarge, NothingToDo, Result, TemporaryError
+from penstock.donors import donor_chunks
+
+from .codecs import BLOCK_BYTES, Codec, fixed_blocks, gzip_chunks, gzip_header, in_order
+from .handler import PLANS, Options, handle
+from .signatures import PEEK_BYTES, SIGNATURES
+
+EVERY_SETTING = [Options(format=kind, setting=setting) for kind, setting in PLANS]
+ONE_OF_EACH = [Options(setting="default"), Options(setting="small", threads=2), Options(format="zstd", threads=2)]
+
+
+@cache
+def csv(size: int) -> bytes:
+    return b"".join(donor_chunks(size // 50 + 1))[:size]
+
+
+def cut(data: bytes, sizes: list[int]) -> Iterator[bytes]:
+    start = 0
+    for size in itertools.cycle(sizes):
+        if start >= len(data):
+            return
+        yield data[start : start + size]
+        start += size
+
+
+def event(
+    data: bytes | Body, options: Options | None = None, name: str = "donors.csv", metadata: dict[str, str] | None = None
+) -> Event[Options]:
+    body = Body.of(data) if isinstance(data, bytes) else data
+    return Event(name, -1, "text/csv; charset=utf-8", metadata or {}, options or Options(), body)
+
+
+def run(data: bytes | Body, options: Options | None = None, name: str = "donors.csv") -> bytes:
+    return b"".join(chunks(handle(event(data, options, name), Context("compress"))))
+
+
+def chunks(result: Result) -> Iterator[bytes]:
+    body = result.body
+    assert isinstance(body, Iterator)
+    return body
+
+
+def unpacked(data: bytes) -> bytes:
+    if data[:2] == b"\x1f\x8b":
+        # zlib stops after one member: anything behind it would stay in unused_data.
+        reader = zlib.decompressobj(31)
+        whole = reader.decompress(data) + reader.flush()
+        assert reader.eof
+        assert reader.unused_data == b""
+        assert whole == gzip.decompress(data)
+        return whole
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    whole = frame.decompress(data)
+    assert frame.eof
+    return whole
+
+
+@pytest.mark.parametrize("options", EVERY_SETTING, ids=lambda options: f"{options.format}-{options.setting}")
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES * 8 + 7])
+def test_what_comes_out_unpacks_to_what_went_in(options: Options, threads: int, size: int) -> None:
+    data = csv(size)
+    assert unpacked(run(data, Options(options.format, options.setting, threads=threads))) == data
+
+
+@pytest.mark.parametrize("setting", ["fast", "default", "small"])
+def test_gunzip_reads_it_and_restores_the_name(setting: str, tmp_path: Path) -> None:
+    data = csv(BLOCK_BYTES * 3)
+    (tmp_path / "other.gz").write_bytes(run(data, Options(setting=setting), name="March donors.csv"))
+    subprocess.run(["gzip", "--test", "other.gz"], cwd=tmp_path, check=True)
+    subprocess.run(["gunzip", "--name", "other.gz"], cwd=tmp_path, check=True)
+    assert (tmp_path / "March donors.csv").read_bytes() == data
+    assert [path.name for path in tmp_path.iterdir()] == ["March donors.csv"]
+
+
+@settings(max_examples=12, deadline=None)
+@given(sizes=st.lists(st.integers(1, BLOCK_BYTES * 2), min_size=1, max_size=8), options=st.sampled_from(EVERY_SETTING))
+def test_the_same_bytes_give_the_same_output_whatever_chunks_they_come_in(sizes: list[int], options: Options) -> None:
+    data = csv(BLOCK_BYTES * 3 + 11)
+    assert run(Body(lambda: cut(data, sizes)), options) == run(data, options)
+
+
+@given(
+    parts=st.lists(st.binary(max_size=20), max_size=20),
+    block_bytes=st.integers(1, 30),
+)
+def test_blocks_hold_the_same_bytes_and_all_but_the_last_are_full(parts: list[bytes], block_bytes: int) -> None:
+    blocks = list(fixed_blocks(parts, block_bytes))
+    assert b"".join(blocks) == b"".join(parts)
+    assert all(len(block) == block_bytes for block in blocks[:-1])
+    assert all(blocks)
+
+
+def test_gzip_is_the_same_for_any_number_of_threads() -> None:
+    data = csv(BLOCK_BYTES * 9 + 5)
+    assert len({run(data, Options(threads=threads)) for threads in (1, 2, 5)}) == 1
+
+
+@given(data=st.binary(max_size=3000), level=st.integers(0, 9), library=st.sampled_from(["igzip", "zlib-ng"]))
+def test_any_bytes_at_any_level_survive(data: bytes, level: int, library: str) -> None:
+    plan = [Codec(library, min(level, 3) if library == "igzip" else max(level, 1))]
+    assert unpacked(b"".join(gzip_chunks([data, data], plan))) == data * 2
+
+
+def test_bytes_that_do_not_compress_grow_by_little() -> None:
+    data = random.Random(2).randbytes(BLOCK_BYTES * 2)
+    for options in EVERY_SETTING:
+        packed = run(data, options)
+        assert len(packed) < len(data) * 1.001 + 100
+        assert unpacked(packed) == data
+
+
+def test_settings_go_from_large_to_small() -> None:
+    data = csv(BLOCK_BYTES * 7)
+    sizes = {(options.format, options.setting): len(run(data, options)) for options in EVERY_SETTING}
+    assert sizes["gzip", "fast"] > sizes["gzip", "default"] > sizes["gzip", "small"]
+    assert sizes["zstd", "fast"] > sizes["zstd", "default"] > sizes["zstd", "small"]
+
+
+def test_a_level_replaces_the_settings_own() -> None:
+    data = csv(BLOCK_BYTES * 3)
+    assert len(run(data, Options(setting="small", level=9))) < len(run(data, Options(setting="small")))
+    assert run(data, Options(level=3)) == run(data, Options(setting="fast"))
+    assert len(run(data, Options(format="zstd", level=1))) > len(run(data, Options(format="zstd", level=12)))
+
+
+@pytest.mark.parametrize(
+    ("given", "accepted"),
+    [
+        ({"level": 4}, "from 0 to 3, igzip's levels"),
+        ({"level": -1}, "from 0 to 3, igzip's levels"),
+        ({"setting": "small", "level": 0}, "from 1 to 9, zlib-ng's levels"),
+        ({"setting": "small", "level": 10}, "from 1 to 9, zlib-ng's levels"),
+        ({"format": "zstd", "level": 0}, "from 1 to 19, zstd's levels"),
+        ({"format": "zstd", "level": 20}, "from 1 to 19, zstd's levels"),
+    ],
+)
+def test_a_level_that_the_codec_does_not_have_is_refused_with_its_range(given: dict[str, int], accepted: str) -> None:
+    with pytest.raises(EventError, match=f"option level='-?[0-9]+': expected a whole number {accepted}"):
+        Options(**given)  # type: ignore[arg-type]
+
+
+def test_output_comes_in_chunks_of_a_sensible_size() -> None:
+    for data in (csv(BLOCK_BYTES * 6), bytes(BLOCK_BYTES * 20)):
+        for options in EVERY_SETTING:
+            sizes = [len(chunk) for chunk in chunks(handle(event(data, options), Context("compress")))]
+            assert all(64 * 1024 <= size <= 1024 * 1024 for size in sizes[:-1])
+            assert sizes[-1] > 0
+
+
+# What is compressed already
+
+
+@pytest.mark.parametrize("sign", SIGNATURES, ids=lambda sign: f"{sign.kind}-{sign.magic!r}")
+def test_what_is_compressed_already_is_nothing_to_do(sign: tuple[str, bytes, int]) -> None:
+    kind, magic, offset = sign
+    with pytest.raises(NothingToDo) as refusal:
+        run(bytes(offset) + magic + b"the rest of it", name="report.csv")
+    assert str(refusal.value) == f"report.csv: already compressed ({kind})"
+
+
+@pytest.mark.parametrize("options", EVERY_SETTING, ids=lambda options: f"{options.format}-{options.setting}")
+def test_its_own_output_is_nothing_to_do(options: Options) -> None:
+    with pytest.raises(NothingToDo, match=rf"already compressed \({options.format}\)"):
+        run(run(b"once", options), name="lying.txt")
+
+
+@pytest.mark.parametrize("name", ["donors.csv.gz", "photo.jpg", "archive.zip", "film.mp4"])
+def test_a_name_does_not_make_text_compressed(name: str) -> None:
+    assert unpacked(run(b"email, name\n", name=name)) == b"email, name\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x1f\x8b",
+        b"\x1f",
+        b"PK\n",
+        b"BZh9 is a plate",
+        b"ID3,ID4\n1,2\n",
+        b"PAR1,PAR2\n",
+        b"RIFF\x10\x00\x00\x00WAVEfmt ",
+        b"leftype,right\n",
+        b"OggS, a word",
+        b"%PDF-1.7",
+        b"7z",
+        b"LZIP it",
+        b"Rar!",
+        b"\xff\xd8",
+    ],
+)
+def test_what_only_begins_like_something_compressed_is_compressed(data: bytes) -> None:
+    assert unpacked(run(data)) == data
+
+
+def test_a_look_at_the_first_bytes_reads_no_further_than_it_must() -> None:
+    taken = []
+
+    def source() -> Iterator[bytes]:
+        for byte in itertools.chain(b"\x1f\x8b\x08", itertools.repeat(0)):
+            taken.append(byte)
+            yield bytes([byte])
+
+    with pytest.raises(NothingToDo):
+        run(Body(source))
+    assert len(taken) == PEEK_BYTES
+
+
+# What the target says of its source
+
+
+def test_the_target_keeps_metadata_content_type_and_name() -> None:
+    result = handle(event(b"x", metadata={"team": "blood bank", "original-name": "older"}), Context("compress"))
+    assert result.content_type == "application/gzip"
+    assert result.name == "donors.csv.gz"
+    assert result.metadata == {
+        "team": "blood bank",
+        "original-name": "donors.csv",
+        "original-content-type": "text/csv; charset=utf-8",
+    }
+
+
+def test_zstd_says_so_in_type_and_name() -> None:
+    result = handle(event(b"x", Options(format="zstd")), Context("compress"))
+    assert (result.content_type, result.name) == ("application/zstd", "donors.csv.zst")
+
+
+@pytest.mark.parametrize(
+    "name", ["日本語.csv", "line\nbreak.csv", "100 %.csv", "a&b?c#d+e'f\".csv", "März.csv", "\x7f"]
+)
+def test_a_name_of_any_characters_fits_a_header_and_comes_back(name: str) -> None:
+    stored = handle(event(b"x", name=name), Context("compress")).metadata["original-name"]
+    assert stored.isascii()
+    assert stored.isprintable()
+    assert stored.strip() == stored
+    assert unquote(stored) == name
+
+
+def test_a_content_type_of_any_characters_fits_a_header() -> None:
+    sent = Event("a", 1, "text/plain; name=日本\n", {}, Options(), Body.of(b"x"))
+    stored = handle(sent, Context("compress")).metadata["original-content-type"]
+    assert stored.isascii()
+    assert stored.isprintable()
+
+
+def test_a_name_too_long_for_metadata_is_left_out_of_it() -> None:
+    result = handle(event(b"x", name="日" * 300), Context("compress"))
+    assert "original-name" not in result.metadata
+    assert result.name == "日" * 300 + ".gz"
+
+
+@pytest.mark.parametrize("name", ["donors.csv", "Spenden März.csv", "a b;c", "x/y/donors.csv"])
+def test_the_header_names_the_file_in_latin_1(name: str) -> None:
+    header = gzip_header(name)
+    assert header == b"\x1f\x8b\x08\x08\0\0\0\0\0\xff" + name.rpartition("/")[2].encode("latin-1") + b"\0"
+
+
+@pytest.mark.parametrize("name", ["", "日本語.csv", "line\nbreak", "nul\0", "..", "folder/.", "\x85"])
+def test_a_name_that_latin_1_or_a_file_system_cannot_carry_is_not_in_the_header(name: str) -> None:
+    assert gzip_header(name) == b"\x1f\x8b\x08\x00\0\0\0\0\0\xff"
+
+
+def test_a_nameless_input_has_a_nameless_result() -> None:
+    assert handle(event(b"x", name=""), Context("compress")).name is None
+
+
+# Streams that end early
+
+
+def threads_at_work() -> set[str]:
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith("compress")}
+
+
+def native_threads() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+@pytest.mark.parametrize("options", ONE_OF_EACH, ids=lambda options: f"{options.format}-{options.threads}")
+def test_a_stream_abandoned_half_way_leaves_no_thread(options: Options) -> None:
+    before = native_threads()
+    output = chunks(handle(event(Body(lambda: itertools.repeat(csv(300_000))), options), Context("compress")))
+    for _ in range(3):
+        assert next(output)
+    output.close()  # type: ignore[attr-defined]
+    assert threads_at_work() == set()
+    assert native_threads() == before
+
+
+@pytest.mark.parametrize("options", ONE_OF_EACH, ids=lambda options: f"{options.format}-{options.threads}")
+def test_what_the_source_raises_passes_through_and_nothing_looks_complete(options: Options) -> None:
+    def source() -> Iterator[bytes]:
+        yield from itertools.repeat(csv(300_000), 20)
+        raise TemporaryError("the source was overwritten")
+
+    written: list[bytes] = []
+    with pytest.raises(TemporaryError, match="the source was overwritten"):
+        written.extend(chunks(handle(event(Body(source), options), Context("compress"))))
+    assert threads_at_work() == set()
+    if options.format == "gzip":
+        with pytest.raises(EOFError):
+            gzip.decompress(b"".join(written) or gzip_header())
+    else:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        frame.decompress(b"".join(written))
+        assert not frame.eof
+
+
+def test_a_limit_on_the_input_passes_through() -> None:
+    body = Body(lambda: cut(csv(2_000_000), [100_000]), max_bytes=1_500_000, name="donors.csv")
+    with pytest.raises(InputTooLarge, match=r"donors\.csv"):
+        run(body)
+
+
+def test_work_in_threads_is_never_far_ahead_of_its_reader() -> None:
+    taken = []
+
+    def items() -> Iterator[int]:
+        for number in itertools.count():
+            taken.append(number)
+            yield number
+
+    squares = in_order(lambda number: number * number, items(), threads=2)
+    assert [next(squares) for _ in range(4)] == [0, 1, 4, 9]
+    assert len(taken) <= 4 + 2
+    squares.close()
+
+
+MEASURE = """
+import itertools, random, resource, sys
+import {package}.handler as handler
+from penstock import Body, Context, Event
+def peak(megabytes, options):
+    block = random.Random(1).randbytes(100_000) + bytes(162_144)
+    body = Body(lambda: itertools.repeat(block, megabytes * 4))
+    for chunk in handler.handle(Event("big", -1, "a/b", {{}}, options, body), Context("compress")).body:
+        pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+options = handler.Options({options})
+print(peak(24, options), peak(200, options))
+"""
+
+
+@pytest.mark.parametrize("options", ["setting='default'", "setting='small', threads=2", "format='zstd'"])
+def test_memory_does_not_grow_with_the_input(options: str) -> None:
+    folder = Path(__file__).parent
+    program = MEASURE.format(package=folder.name, options=options)
+    shown = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder.parent, capture_output=True, text=True, check=True
+    )
+    small_mebibytes, large_mebibytes = map(int, shown.stdout.split())
+    assert large_mebibytes - small_mebibytes < 6
