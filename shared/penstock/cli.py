@@ -17,6 +17,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("bridge", "penstock.connect.bridge", "receive MinIO's webhook, keep each event on disk, send CloudEvents"),
     ("connect kafka", "penstock.connect.kafka", "deliver Kafka records to functions, at least once"),
     ("connect mqtt", "penstock.connect.mqtt", "deliver MQTT messages to functions, at least once"),
+    ("reconcile", "penstock.reconcile.command", "compare sources with targets and mend what differs"),
+    ("lake", "penstock.lake.command", "plan, apply, show or remove buckets, notification targets and rules"),
     ("dlq", "penstock.connect.dead_letters", "list, show, replay or drop dead letters"),
     ("listen", "penstock.connect.listen", "print notifications as they come"),
 )

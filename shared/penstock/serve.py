@@ -32,6 +32,29 @@ from penstock.store import Store
 from penstock.visit import Parts
 
 
+def function_folder(text: str) -> Path:
+    """The folder that a command line names: a path, or the name of a function under ./functions."""
+    folder = Path(text)
+    return folder if (folder / "handler.py").is_file() else next(Path("functions").glob(text), folder)
+
+
+def function_config(folder: Path, env: Mapping[str, str], stack: Path | None, *, port: int | None = None) -> Config:
+    """The settings of the function in `folder`: what `stack` says of it, under what `env` says.
+
+    Raises `ConfigError` with every problem found.
+    """
+    settings = dict(env)
+    if stack is not None:
+        from penstock.stackfile import load_stack
+
+        for spec in load_stack(stack, env).functions.values():
+            if spec.handler == folder.resolve():
+                settings = {"FUNCTION_NAME": spec.name, **spec.environment, **settings}
+    if port is not None:
+        settings["PORT"] = str(port)
+    return load_config(settings, function=folder.resolve().name)
+
+
 def make_runtime(folder: Path, config: Config, store: Store | None = None) -> Runtime:
     """Wire one function: handler, store, sink. Raises `ConfigError` with every problem found."""
     function = make_function(load_module(folder), config)
@@ -112,7 +135,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
-    parser.add_argument("folder", type=Path, help="the function's folder, with its handler.py")
+    parser.add_argument("folder", type=function_folder, help="the function's folder, or its name under ./functions")
     parser.add_argument("--port", type=int, help="port to listen on (default: PORT, else 8080)")
     parser.add_argument("--host", default="0.0.0.0", help="address to listen on (default: %(default)s)")
     parser.add_argument("--stack", type=Path, help="take the function's settings from this stack.yml too")
@@ -123,8 +146,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     set_up_logging(env.get("LOG_LEVEL", "INFO").upper())
     log = logging.getLogger("penstock.serve")
     try:
-        settings = _settings(args, env)
-        config = load_config(settings, function=args.folder.resolve().name)
+        config = function_config(args.folder, env, args.stack, port=args.port)
         refuse_loops(config)
     except ConfigError as exc:
         for problem in exc.problems:
@@ -136,20 +158,6 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         # gunicorn's own code for an application that cannot be loaded: here always a matter of configuration.
         return ConfigError.exit_code if exc.code == Arbiter.APP_LOAD_ERROR else int(exc.code or 0)
     return 0
-
-
-def _settings(args: argparse.Namespace, env: Mapping[str, str]) -> dict[str, str]:
-    """The environment, over what stack.yml says of this folder, under what the command line says."""
-    settings = dict(env)
-    if args.stack is not None:
-        from penstock.stackfile import load_stack
-
-        for spec in load_stack(args.stack, env).functions.values():
-            if spec.handler == args.folder.resolve():
-                settings = {"FUNCTION_NAME": spec.name, **spec.environment, **settings}
-    if args.port is not None:
-        settings["PORT"] = str(args.port)
-    return settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:

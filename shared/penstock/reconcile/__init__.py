@@ -1,0 +1,1 @@
+"""Sources and targets compared by listing, and brought into agreement: what notifications lost."""

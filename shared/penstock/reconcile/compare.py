@@ -1,0 +1,232 @@
+"""Compare listings of sources and targets, and name what differs.
+
+What the listings show is a hint, like an event: each difference is handed to the runtime, which looks at the object
+itself before it writes or removes anything. Keys may be many, so what the sink holds goes into a temporary SQLite
+file, and memory stays flat.
+"""
+
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from penstock.config import SourceRule
+from penstock.errors import ConfigError
+from penstock.options import fingerprint
+from penstock.runtime import Runtime
+from penstock.sinks import Sink
+from penstock.sinks.bucket import BucketSink, target_ref
+from penstock.store import Store
+from penstock.types import Mark, ObjectRef, ObjectState
+
+# More than this share of all targets is not removed without --yes: a wrong SOURCE looks like a million deletions.
+MAX_REMOVED_SHARE = 0.01
+EXAMPLES = 20
+
+_SCHEMA = """
+CREATE TABLE held (
+    address TEXT PRIMARY KEY, state TEXT, function TEXT, options TEXT, source TEXT,
+    refused INTEGER, bucket TEXT, key TEXT, seen INTEGER DEFAULT 0
+) WITHOUT ROWID
+"""
+
+
+@dataclass
+class Report:
+    """What was found and done: counts by finding (`agreeing`, `missing`, `stale`, `orphaned`, ...) and by outcome."""
+
+    found: Counter[str] = field(default_factory=Counter)
+    done: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    uploads: tuple[str, ...] = ()
+
+    @property
+    def differences(self) -> int:
+        return sum(count for name, count in self.found.items() if name != "agreeing")
+
+    def note(self, finding: str, subject: str) -> None:
+        self.found[finding] += 1
+        if finding != "agreeing" and len(self.examples) < EXAMPLES:
+            self.examples.append(f"{finding:<9} {subject}")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One object whose target does not agree: missing, stale, foreign or orphaned.
+
+    "forgotten" names a refusal's own record, whose source is gone or has a target by now.
+    """
+
+    ref: ObjectRef
+    finding: str
+
+
+class TooManyRemovals(ConfigError):
+    """More targets would go than one would expect; nothing was removed."""
+
+
+class Reconciler:
+    """Compares one function's sources with its sink. `since` leaves out sources that are older."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        store: Store,
+        sink: Sink,
+        *,
+        prefix: str = "",
+        since: datetime | None = None,
+        may_remove_many: bool = False,
+        adopt: bool = False,
+    ) -> None:
+        self._runtime = runtime
+        self._may_remove_many = may_remove_many
+        self._adopt = adopt
+        self._is_whole = not prefix and since is None
+        self._store = store
+        self._sink = sink
+        self._since = since
+        parts = runtime.parts
+        self._function = parts.function.name
+        self._prints = {name: fingerprint(options) for name, options in parts.function.renditions.items()}
+        self._rules = [narrowed for rule in parts.config.sources if (narrowed := _narrow(rule, prefix))]
+        self.report = Report()
+        self.held = 0
+
+    def differences(
+        self,
+        db: sqlite3.Connection,
+        *,
+        resume_after: Mapping[str, str] | None = None,
+        on_compared: Callable[[SourceRule, str], None] = lambda _rule, _key: None,
+    ) -> Iterator[Difference]:
+        """Yield every object that is missing, stale or orphaned; orphans last, after both listings came to their end.
+
+        A listing that fails raises before the first orphan is named, so it can never remove anything.
+        `resume_after` maps rules to the last key of an earlier run; `on_compared` is called with each rule and key that was dealt with.
+        """
+        self._read_sink(db)
+        for rule in self._rules:
+            for state in self._store.list(rule.bucket, rule.prefix, (resume_after or {}).get(str(rule), "")):
+                if rule.matches(state.ref) and self._runtime.parts.config.takes(state.ref):
+                    yield from self._compare(db, state)
+                    on_compared(rule, state.ref.key)
+        # A resumed run has not seen all sources, so what it did not see is no orphan.
+        if not resume_after:
+            yield from self._orphans(db)
+
+    def _read_sink(self, db: sqlite3.Connection) -> None:
+        rows = (
+            (
+                entry.address,
+                entry.mark.state if entry.mark else None,
+                entry.mark.function if entry.mark else None,
+                entry.mark.options if entry.mark else None,
+                entry.mark.source if entry.mark else None,
+                entry.refusal is not None,
+                source.bucket if source else None,
+                source.key if source else None,
+            )
+            for rule in self._rules
+            for source, entry in self._sink.entries(rule.bucket, rule.prefix)
+        )
+        with db:
+            db.executemany(
+                "INSERT OR REPLACE INTO held (address, state, function, options, source, refused, bucket, key) "
+                "VALUES (?,?,?,?,?,?,?,?)",
+                rows,
+            )
+        (self.held,) = db.execute("SELECT count(*) FROM held WHERE NOT refused").fetchone()
+
+    def _compare(self, db: sqlite3.Connection, state: ObjectState) -> Iterator[Difference]:
+        finding = "agreeing"
+        for rendition, options in self._prints.items():
+            found = self._compare_one(db, state, rendition, options)
+            finding = found if finding == "agreeing" else finding
+        if finding != "agreeing" and self._since and state.last_modified and state.last_modified < self._since:
+            finding = "agreeing"
+        self.report.note(finding, str(state.ref))
+        if finding != "agreeing":
+            yield Difference(state.ref, finding)
+
+    def _compare_one(self, db: sqlite3.Connection, state: ObjectState, rendition: str | None, options: str) -> str:
+        mark = Mark(state.content, self._function, options, state.ref.digest)
+        address = self._sink.address(state.ref, rendition)
+        target = _take(db, address)
+        if target is not None and not target[4]:
+            if (target[1], target[3]) != (self._function, mark.source):
+                refusal = _take(db, self._refusal_address(address, mark))
+                return "agreeing" if _is_same(refusal, mark) and not self._adopt else "foreign"
+            return "agreeing" if _is_same(target, mark) else "stale"
+        refusal = target or _take(db, self._refusal_address(address, mark))
+        if refusal is None:
+            return "missing"
+        return "agreeing" if _is_same(refusal, mark) else "stale"
+
+    def _refusal_address(self, address: str, mark: Mark) -> str:
+        return self._sink.refusal_address(address, mark) if isinstance(self._sink, BucketSink) else address
+
+    def _orphans(self, db: sqlite3.Connection) -> Iterator[Difference]:
+        unseen = "FROM held WHERE NOT seen AND function = ?"
+        if self._sink.removes_with_source:
+            (removals,) = db.execute(f"SELECT count(*) {unseen} AND NOT refused", (self._function,)).fetchone()
+            if removals > self.held * MAX_REMOVED_SHARE and not self._may_remove_many:
+                raise TooManyRemovals(
+                    f"{removals} of {self.held} targets of {self._function} have no source in the listing; "
+                    f"if that is right, run it again with --yes, else look at SOURCE"
+                )
+        for address, bucket, key, refused in db.execute(
+            f"SELECT address, bucket, key, refused {unseen}", (self._function,)
+        ):
+            source = ObjectRef(bucket, key) if bucket is not None else None
+            if source is not None and not any(rule.matches(source) for rule in self._rules):
+                continue  # of another prefix: not asked for
+            if refused and source is None:
+                if self._is_whole:
+                    self.report.note("forgotten", address)
+                    yield Difference(target_ref(address), "forgotten")
+            elif self._sink.removes_with_source or refused:
+                self.report.note("orphaned", address)
+                if source is not None:
+                    yield Difference(source, "orphaned")
+
+
+def _take(db: sqlite3.Connection, address: str) -> tuple[str | None, str | None, str | None, str | None, int] | None:
+    found = db.execute(
+        "UPDATE held SET seen = 1 WHERE address = ? RETURNING state, function, options, source, refused", (address,)
+    ).fetchone()
+    return found if found is None else (found[0], found[1], found[2], found[3], found[4])
+
+
+def _is_same(row: tuple[str | None, str | None, str | None, str | None, int] | None, mark: Mark) -> bool:
+    # Listings do not tell version ids, so the content alone is compared: the same bytes make the same target.
+    return row is not None and ((row[0] or "").partition(".")[0], *row[1:4]) == (
+        mark.state,
+        mark.function,
+        mark.options,
+        mark.source,
+    )
+
+
+def _narrow(rule: SourceRule, prefix: str) -> SourceRule | None:
+    """The part of a rule that lies under `prefix`, or None."""
+    if prefix.startswith(rule.prefix):
+        return SourceRule(rule.bucket, prefix, rule.suffix)
+    return rule if rule.prefix.startswith(prefix) else None
+
+
+@contextmanager
+def scratch() -> Iterator[sqlite3.Connection]:
+    """A temporary database for what the sink holds; gone afterwards."""
+    with (
+        tempfile.TemporaryDirectory(prefix="penstock-reconcile-") as folder,
+        closing(sqlite3.connect(Path(folder, "held.db"))) as db,
+    ):
+        # Nothing in it is worth a sync: it is made anew every time.
+        db.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_SCHEMA}")
+        yield db
