@@ -12,6 +12,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("up", "penstock.dev.up", "run the whole lake on this machine: object store, gateway, functions from zero"),
     ("demo", "penstock.dev.demo", "a million donors and some photographs through all three functions, checked"),
     ("serve", "penstock.serve", "serve one function over HTTP, exactly as its image does"),
+    ("run", "penstock.oneshot", "run one function on one object, once"),
     ("new", "penstock.new", "start a function of your own from the template"),
     ("donors", "penstock.donors", "write a CSV file of made-up donors"),
     ("bridge", "penstock.connect.bridge", "receive MinIO's webhook, keep each event on disk, send CloudEvents"),

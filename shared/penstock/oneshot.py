@@ -1,0 +1,134 @@
+"""`penstock run FUNCTION`: one function on one object, once; by hand, in a script or in a Kubernetes Job.
+
+Understands the flags and variables of the compressor it replaces: `-f upload -k donors.csv -t processed`, also written
+`-f=upload`, and ENDPOINT, ENDPOINT_SSL, ACCESS_KEY_ID, ACCESS_KEY_SECRET.
+"""
+
+import argparse
+import json
+import os
+import sys
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from penstock.answers import outcome_document, outcome_event
+from penstock.config import Config
+from penstock.errors import ConfigError, PermanentError, TemporaryError
+from penstock.function import load_module, make_function
+from penstock.runtime import Runtime
+from penstock.serve import function_config, function_folder, make_runtime
+from penstock.store import Store
+from penstock.types import ObjectRef, ObjectState
+from penstock.visit import Outcome
+
+_ALIASES = {"ACCESS_KEY_ID": "MINIO_ACCESS_KEY", "ACCESS_KEY_SECRET": "MINIO_SECRET_KEY"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` reads."""
+    parser.add_argument("function", type=function_folder, help="the function's folder, or its name under ./functions")
+    parser.add_argument("-f", "--from", dest="source", metavar="BUCKET", required=True, help="bucket of the object")
+    parser.add_argument("-k", "--key", required=True, help="key of the object")
+    parser.add_argument("-t", "--to", dest="target", metavar="BUCKET", help="bucket of the result, instead of SINK's")
+    parser.add_argument("--stack", type=Path, help="take the function's settings from this stack.yml")
+    parser.add_argument("--answer-to", metavar="URL", help="send the outcome there as a CloudEvent (default: K_SINK)")
+
+
+def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
+    """Bring one object's target into agreement and print the outcome as JSON.
+
+    Returns 0 when it is processed, unchanged, removed or needs nothing, 65 for a refusal, 75 for what may work later.
+    """
+    runtime = _runtime(args, env)
+    ref = ObjectRef(args.source, args.key)
+    with _progress(runtime, ref) as watched:
+        outcome = watched.agree(ref)
+    function = runtime.parts.function.name
+    document = outcome_document(outcome, function)
+    print(json.dumps(document, ensure_ascii=False))
+    if outcome.status >= PermanentError.status or outcome.kind not in ("processed", "refused"):
+        print(f"penstock run: {ref}: {outcome.reason}", file=sys.stderr)
+        return PermanentError.exit_code
+    if answer_to := args.answer_to or env.get("K_SINK", ""):
+        _send(answer_to, outcome, function, document)
+    return 0
+
+
+def _runtime(args: argparse.Namespace, env: Mapping[str, str]) -> Runtime:
+    settings = {**{_ALIASES[name]: value for name, value in env.items() if name in _ALIASES}, **env}
+    if endpoint := env.get("ENDPOINT", ""):
+        scheme = "https" if env.get("ENDPOINT_SSL", "false").lower() in ("1", "true", "yes") else "http"
+        settings.setdefault("MINIO_ENDPOINT", f"{scheme}://{endpoint}")
+    settings["SOURCE"] = f"s3://{args.source}"
+    config = function_config(args.function, settings, args.stack)
+    if args.target is not None:
+        config = replace(config, sink=f"s3://{args.target}/{_template(args.function, config)}")
+    if not config.sink:
+        raise ConfigError("say where the result goes: -t BUCKET, SINK, or --stack stack.yml")
+    return make_runtime(args.function, config)
+
+
+def _template(folder: Path, config: Config) -> str:
+    """The key of the result: as SINK has it, else the source's with what the function appends."""
+    if config.sink.startswith("s3://"):
+        return config.sink.removeprefix("s3://").partition("/")[2]
+    module = load_module(folder)
+    suffix = getattr(module, "target_suffix", None)
+    return "{key}" + (suffix(make_function(module, config).renditions[None]) if suffix else "")
+
+
+@contextmanager
+def _progress(runtime: Runtime, ref: ObjectRef) -> Iterator[Runtime]:
+    """The same runtime; on a terminal, with a bar that follows the bytes as they are read."""
+    store = runtime.parts.store
+    if not sys.stderr.isatty() or store is None:
+        yield runtime
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc=ref.key, unit="B", unit_scale=True, unit_divisor=1024) as bar:
+
+        def opened(state: ObjectState) -> None:
+            bar.reset(total=state.size)
+
+        watched = _WatchedStore(store, opened, bar.update)
+        yield Runtime(replace(runtime.parts, store=watched))
+
+
+class _WatchedStore:
+    """A store whose reads are counted; everything else is the store's own."""
+
+    def __init__(self, store: Store, opened: Callable[[ObjectState], None], read: Callable[[int], object]) -> None:
+        self._store = store
+        self._opened = opened
+        self._read = read
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def open(self, ref: ObjectRef, *, if_etag: str | None = None) -> tuple[ObjectState, Iterable[bytes]] | None:
+        found = self._store.open(ref, if_etag=if_etag)
+        if found is None:
+            return None
+        self._opened(found[0])
+        return found[0], self._counted(found[1])
+
+    def _counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self._read(len(chunk))
+            yield chunk
+
+
+def _send(url: str, outcome: Outcome, function: str, document: Mapping[str, Any]) -> None:
+    """POST the outcome as a CloudEvent, as the function would have answered; raises `TemporaryError`."""
+    event = outcome_event(outcome, function, json.dumps(document, ensure_ascii=False).encode())
+    request = urllib.request.Request(url, event.data, event.http_headers(), method="POST")  # noqa: S310 - the operator's URL
+    try:
+        with urllib.request.urlopen(request, timeout=30):  # noqa: S310
+            return
+    except OSError as exc:
+        raise TemporaryError(f"{url}: the outcome could not be sent: {exc}") from exc
