@@ -16,7 +16,8 @@ SPOOL_MEMORY_BYTES = 8 * 1024 * 1024
 class Body:
     """The bytes of one input: readable, iterable, opened on first use, never more than `max_bytes`.
 
-    Raises `InputTooLarge` from the read that passes the limit.
+    Raises `InputTooLarge` from the read that passes the limit. Whatever a read raised is kept in `failure` and
+    raised by every later one: a decoder may take a broken connection for bad input, or go on without noticing.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Body:
         self._max_bytes = max_bytes
         self._name = name
         self.bytes_read = 0
+        self.failure: Exception | None = None
 
     @classmethod
     def of(cls, data: bytes) -> "Body":
@@ -37,6 +39,15 @@ class Body:
 
     def _next(self) -> bytes:
         """The next non-empty chunk from the source, or b"" at its end."""
+        if self.failure is not None:
+            raise self.failure
+        try:
+            return self._take()
+        except Exception as exc:
+            self.failure = exc
+            raise
+
+    def _take(self) -> bytes:
         if self._chunks is None:
             self._source = self._opener()
             self._chunks = iter(self._source)

@@ -140,7 +140,8 @@ class Entry:
     """What a sink holds at one address.
 
     `mark` is None for something that Penstock did not make; `refusal` is set when the source state was
-    refused and nothing else is there; `etag` is the sink's own handle for a conditional write.
+    refused and nothing else is there; `etag` is the sink's own handle for a conditional write. `beside` is
+    a refusal recorded next to a target: why a foreign target was left alone, or what a worker left that died.
     """
 
     address: str
@@ -148,3 +149,16 @@ class Entry:
     refusal: Refusal | None = None
     size: int | None = None
     etag: str | None = None
+    beside: "Entry | None" = None
+
+    @property
+    def recorded(self) -> "Entry | None":
+        """The refusal, wherever it is."""
+        return self if self.refusal is not None else self.beside
+
+    def is_target_of(self, mark: Mark) -> bool:
+        """Whether it is a target that the function of `mark` made from the source of `mark`, in whatever state."""
+        made_by = self.mark
+        if made_by is None or self.refusal is not None:
+            return False
+        return (made_by.function, made_by.source) == (mark.function, mark.source)

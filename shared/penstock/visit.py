@@ -2,8 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, Literal
 
 from penstock.config import Config
@@ -12,8 +12,11 @@ from penstock.function import Function
 from penstock.options import fingerprint
 from penstock.sinks import Sink
 from penstock.store import Store
-from penstock.streams import Body, close_quietly, read_chunks, spool
+from penstock.streams import Body, as_chunks, close_quietly, read_chunks, spool
 from penstock.types import Context, Entry, Event, Mark, ObjectRef, ObjectState, Refusal
+
+# A handler may put the whole input into its error's text; people read the beginning.
+_MAX_REASON_CHARS = 2000
 
 OutcomeKind = Literal["processed", "removed", "refused", "ignored", "offloaded"]
 
@@ -69,7 +72,6 @@ class Visit:
         self._limit = parts.config.max_input_bytes
         self._fingerprints = {name: fingerprint(options) for name, options in parts.function.renditions.items()}
         self._addresses = {name: self._sink.address(ref, name) for name in self._function.renditions}
-        self._own_refusals: dict[str | None, Entry] = {}
 
     def once(self) -> Outcome:
         """Look at targets and source, and bring each rendition into agreement with the source as it is now."""
@@ -90,9 +92,12 @@ class Visit:
             if pending and self._parts.offload and above is not None and source.size > above:
                 return Outcome("offloaded", self.ref, source, reason=self._parts.offload(source), status=202)
             entries = {name: entry for name, entry in known.items() if entry is not None and name not in pending}
-            for name in set(entries) & set(self._own_refusals):
-                # Refused in an earlier round, then made by another worker: the refusal is of a state that is gone.
-                self._sink.remove(self._addresses[name], self._mark(name, source), self._own_refusals.pop(name))
+            for name, entry in entries.items():
+                if entry.beside is not None:
+                    # The target agrees, so this refusal is of a state that is gone: a worker was overtaken here.
+                    self.wrote = self.changed = True
+                    self._sink.remove(self._addresses[name], self._mark(name, source), entry.beside)
+                    entries[name] = replace(entry, beside=None)
             if pending:
                 entries |= self._run(pending, source, opened, known)
         finally:
@@ -111,19 +116,20 @@ class Visit:
         return entry is not None and entry.refusal is None and entry.mark == self._mark(name, source)
 
     def _remove(self, known: Mapping[str | None, Entry | None]) -> Outcome:
-        entries = {name: entry for name, entry in known.items() if entry is not None}
-        removed = False
-        for name, entry in entries.items():
+        kept: list[str] = []
+        for name, entry in known.items():
             mark = self._mark(name, None)
-            ours = entry.mark is not None and (entry.mark.source, entry.mark.function) == (mark.source, mark.function)
-            if entry.refusal is not None or (ours and self._sink.removes_with_source):
-                self._sink.remove(self._addresses[name], mark, entry)
+            for found in (entry, entry.beside if entry else None):
+                if found is None:
+                    continue
+                ours = found.is_target_of(mark)
+                if found.refusal is None and not (ours and self._sink.removes_with_source):
+                    kept.append("is kept as configured" if ours else f"was not made by {mark.function} and stays")
+                    continue
                 self.wrote = self.changed = True
-                removed = removed or entry.refusal is None
-        if entries and not removed and not self._sink.removes_with_source:
-            return Outcome(
-                "ignored", self.ref, reason="the source is gone; its target is kept as configured", status=204
-            )
+                self._sink.remove(self._addresses[name], mark, found)
+        if kept:
+            return Outcome("ignored", self.ref, reason=f"the source is gone; its target {kept[0]}", status=204)
         return Outcome("removed", self.ref, reason="the source is gone")
 
     def _run(
@@ -168,32 +174,44 @@ class Visit:
     ) -> Entry:
         """Make one rendition: write its result, or record why it has none."""
         address, mark = self._addresses[name], self._mark(name, source)
+        started = time.perf_counter()
         try:
             self._refuse_what_needs_no_look(address, mark, source, previous)
-            event = Event(
-                self.ref.key.rpartition("/")[2],
-                source.size,
-                source.content_type,
-                source.metadata,
-                self._function.renditions[name],
-                body,
-            )
-            started = time.perf_counter()
-            result = self._function.handle(event, make_context(self._function, name, memo))
-            try:
-                entry = self._sink.write(address, result, mark, source, previous)
-            finally:
-                close_quietly(result.body)
-                self.handler_seconds += time.perf_counter() - started
+            entry = self._make(name, source, body, memo, previous)
         except (PermanentError, NothingToDo) as exc:
-            refusal = Refusal(type(exc).__name__, str(exc), exc.status)
+            refusal = Refusal(type(exc).__name__, _reason(exc), int(exc.status))
+            recorded = previous.recorded if previous is not None and not previous.is_target_of(mark) else None
+            if recorded is not None and (recorded.mark, recorded.refusal) == (mark, refusal):
+                return recorded
             entry = self._sink.refuse(address, refusal, mark, source, previous)
-            self._own_refusals[name] = entry
-            self.changed = self.changed or previous != entry
-            return entry
-        self._own_refusals.pop(name, None)
+        finally:
+            self.handler_seconds += time.perf_counter() - started
         self.changed = True
         return entry
+
+    def _make(
+        self, name: str | None, source: ObjectState, body: Body, memo: dict[Any, Any], previous: Entry | None
+    ) -> Entry:
+        """Run the handler and store its result. A failure to read the source goes before all that came of it."""
+        event = Event(
+            self.ref.key.rpartition("/")[2],
+            source.size,
+            source.content_type,
+            source.metadata,
+            self._function.renditions[name],
+            body,
+        )
+        try:
+            result = self._function.handle(event, make_context(self._function, name, memo))
+            try:
+                whole = replace(result, body=_whole(result.body, body))
+                return self._sink.write(self._addresses[name], whole, self._mark(name, source), source, previous)
+            finally:
+                close_quietly(result.body)
+        except Exception as exc:
+            if body.failure is not None and body.failure is not exc:
+                raise body.failure from exc
+            raise
 
     def _refuse_what_needs_no_look(self, address: str, mark: Mark, source: ObjectState, previous: Entry | None) -> None:
         if source.size > self._limit:
@@ -203,7 +221,7 @@ class Visit:
         made_by = previous.mark
         if made_by is None and self._adopt:
             return
-        if made_by is None or (made_by.source, made_by.function) != (mark.source, mark.function):
+        if not previous.is_target_of(mark):
             whose = "carries no mark" if made_by is None else f"was made by {made_by.function} from another source"
             raise PermanentError(
                 f"{address}: exists and {whose}, so {mark.function} will not overwrite it; "
@@ -232,6 +250,26 @@ def outcome_id(outcome: Outcome, function: str) -> str:
     """The same for every delivery that finds the same source state: 32 hex digits."""
     state = outcome.source.token if outcome.source else "gone"
     return hashlib.sha256(f"{function}\n{outcome.kind}\n{outcome.ref}\n{state}".encode()).hexdigest()[:32]
+
+
+def _whole(
+    made: bytes | Iterable[bytes] | Mapping[str, Any], body: Body
+) -> bytes | Iterable[bytes] | Mapping[str, Any]:
+    """A result's body that fails, at its end at the latest, when the input could not be read as it should."""
+    if body.failure is not None:
+        raise body.failure
+    return made if isinstance(made, bytes | Mapping) else _checked(as_chunks(made), body)
+
+
+def _checked(chunks: Iterable[bytes], body: Body) -> Iterator[bytes]:
+    yield from chunks
+    if body.failure is not None:
+        raise body.failure
+
+
+def _reason(exc: Exception) -> str:
+    """The error's text as it can be stored: bounded, and without halves of surrogate pairs."""
+    return str(exc)[:_MAX_REASON_CHARS].encode("utf-8", "replace").decode()
 
 
 def make_context(function: Function, rendition: str | None, memo: dict[Any, Any]) -> Context[Any]:

@@ -40,11 +40,11 @@ class BucketSink:
         return str(self._address.of(source, rendition))
 
     def read(self, address: str, mark: Mark) -> Entry | None:
-        ref = target_ref(address)
-        target = self._store.head(ref) if len(ref.key.encode()) <= _MAX_KEY_BYTES else None
-        if target is not None:
-            return Entry(address, mark_of(target), size=target.size, etag=target.etag)
-        return self._read_refusal(address, mark)
+        # Both are asked for, always: of a worker that was overtaken and died, only the refusal itself can tell.
+        target, refused = self._head(target_ref(address)), self._read_refusal(address, mark)
+        if target is None:
+            return refused
+        return Entry(address, mark_of(target), size=target.size, etag=target.etag, beside=refused)
 
     def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
         ref = target_ref(address)
@@ -59,36 +59,32 @@ class BucketSink:
             if_etag=previous.etag if here and previous else None,
             if_absent=not here,
         )
-        if previous is not None and previous.refusal is not None:
+        if previous is not None and previous.recorded is not None:
             self._store.delete(self._refusal_ref(address, mark))
         return Entry(address, mark, size=written.size, etag=written.etag or None)
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
-        entry = Entry(address, mark, refusal)
-        if previous != entry:
-            record = {
-                "source": {"bucket": source.ref.bucket, "key": source.ref.key, "etag": source.etag},
-                "target": address,
-                "mark": asdict(mark),
-                "error": refusal.error,
-                "reason": refusal.reason,
-                "status": refusal.status,
-                "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            }
-            self._store.put(
-                self._refusal_ref(address, mark),
-                as_chunks(record),
-                content_type="application/json",
-                metadata=_mark_metadata(mark),
-            )
-        if previous is not None and previous.refusal is None and _is_same_origin(previous.mark, mark):
+        record = {
+            "source": {"bucket": source.ref.bucket, "key": source.ref.key, "etag": source.etag},
+            "target": address,
+            "mark": asdict(mark),
+            **asdict(refusal),
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        self._store.put(
+            self._refusal_ref(address, mark),
+            as_chunks(record),
+            content_type="application/json",
+            metadata=_mark_metadata(mark),
+        )
+        if previous is not None and previous.is_target_of(mark):
             self._store.delete(target_ref(address))
-        return entry
+        return Entry(address, mark, refusal)
 
     def remove(self, address: str, mark: Mark, previous: Entry) -> None:
         if previous.refusal is not None:
             self._store.delete(self._refusal_ref(address, mark))
-        elif _is_same_origin(previous.mark, mark):
+        elif previous.is_target_of(mark):
             self._store.delete(target_ref(address))
 
     def entries(self, bucket: str, prefix: str = "") -> Iterator[tuple[ObjectRef | None, Entry]]:
@@ -120,6 +116,12 @@ class BucketSink:
 
     def check(self) -> None:
         self._store.check(self._address.bucket)
+
+    def _head(self, ref: ObjectRef) -> ObjectState | None:
+        try:
+            return self._store.head(ref) if len(ref.key.encode()) <= _MAX_KEY_BYTES else None
+        except PermanentError:
+            return None  # no object can have this key; the write says why
 
     def _refusal_ref(self, address: str, mark: Mark) -> ObjectRef:
         name = hashlib.sha256(f"{mark.source}\n{address}".encode()).hexdigest()
@@ -160,10 +162,6 @@ def mark_of(state: ObjectState) -> Mark | None:
 
 def _mark_metadata(mark: Mark) -> dict[str, str]:
     return {f"{MARK_PREFIX}{name}": value for name, value in asdict(mark).items()}
-
-
-def _is_same_origin(found: Mark | None, mark: Mark) -> bool:
-    return found is not None and (found.function, found.source) == (mark.function, mark.source)
 
 
 def _target_metadata(source: ObjectRef, result: Result, mark: Mark) -> dict[str, str]:
