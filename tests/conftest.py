@@ -1,0 +1,51 @@
+"""Fixtures that every folder of tests shares: a lake in memory, with one function on it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+# Whether pytest was started as a program or as a module decides if the checkout is importable; here it always is.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.lake import Lake
+
+
+@pytest.fixture
+def lake() -> Lake:
+    """Buckets `upload` and `processed` in memory, and a function that upper-cases; see `Lake`."""
+    return Lake()
+
+
+@pytest.fixture
+def make_lake() -> Callable[..., Lake]:
+    """Makes a lake with another handler, other settings or another sink."""
+    return Lake
+
+
+@pytest.fixture
+def handler_module() -> Callable[..., Any]:
+    """Makes what stands for a handler's module from functions and classes given by name."""
+
+    def make(**members: Any) -> SimpleNamespace:
+        return SimpleNamespace(__name__="handler", **members)
+
+    return make
+
+
+@pytest.fixture
+def settings() -> Mapping[str, str]:
+    """The settings of a function that works: what a deployment must give."""
+    return {
+        "FUNCTION_NAME": "upper",
+        "SOURCE": "s3://upload/*",
+        "SINK": "s3://processed/{key}",
+        "MINIO_ENDPOINT": "http://127.0.0.1:9",
+        "MINIO_ACCESS_KEY": "reader",
+        "MINIO_SECRET_KEY": "reader-secret",
+    }
