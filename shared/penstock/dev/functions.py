@@ -85,6 +85,12 @@ class Function:
             return int(self._process is not None and self._process.alive)
 
     @property
+    def pid(self) -> int | None:
+        """Its process, which leads a session of its own; None when it does not run."""
+        with self._lock:
+            return self._process.pid if self._process is not None else None
+
+    @property
     def starting(self) -> bool:
         with self._lock:
             return self._start is not None

@@ -76,6 +76,10 @@ class FunctionProcess:
         self._reader.start()
 
     @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
     def alive(self) -> bool:
         return self._popen.poll() is None
 

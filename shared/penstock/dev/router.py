@@ -1,0 +1,138 @@
+"""Which function gets which event: decided by the functions' own SOURCE, stored before anything is acknowledged."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.config import Config, SourceRule, load_config
+from penstock.connect.delivery import Message
+from penstock.connect.http_client import Target
+from penstock.connect.inbox import Inbox
+from penstock.errors import ConfigError, EventError
+from penstock.events import Kind, parse
+from penstock.sinks.address import BucketAddress, overlap, parse_sink
+from penstock.stackfile import FunctionSpec
+from penstock.types import ObjectRef
+
+ASYNC_PATH = "/_/async"
+ASYNC_TARGET = "async-function"
+UNREADABLE_TARGET = "events"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A function and what it takes."""
+
+    name: str
+    config: Config
+    output: BucketAddress | None = None
+
+    def feeds(self, other: "Route") -> bool:
+        """Whether what this one writes is input of the other."""
+        if self.output is None:
+            return False
+        written = [self.output.outputs_of(rule) for rule in self.config.sources]
+        return any(overlap(rule, source) for rule in written for source in other.config.sources)
+
+
+class Router:
+    """Fans notifications out to the inbox, one message per function that takes the object."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._routes: tuple[Route, ...] = ()
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        return self._routes
+
+    def configure(self, specs: Iterable[FunctionSpec]) -> None:
+        """Take the functions' settings; raises `ConfigError` for one that cannot work."""
+        routes = tuple(_route(spec) for spec in specs)
+        _refuse_cycles(routes)
+        self._routes = routes
+
+    def wanted(self, event_name: str, ref: ObjectRef) -> bool:
+        """Whether any function takes this object; that somebody read it is no news to any of them."""
+        return not event_name.startswith("s3:ObjectAccessed:") and any(
+            route.config.takes(ref) for route in self._routes
+        )
+
+    def accept(self, ref: ObjectRef, document: Mapping[str, Any]) -> None:
+        """Store one notification; on disk when this returns."""
+        body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        self._inbox.put(self._messages([ref], body, str(document.get("EventName", "event"))))
+
+    def accept_body(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """Store what a webhook brought and say to how many functions it goes.
+
+        A body that is no event becomes a dead letter: refusing it would hold up every event behind it.
+        """
+        try:
+            events = parse(body, headers)
+        except EventError as exc:
+            message = Message("", body, {"Content-Type": "application/json"}, "webhook", UNREADABLE_TARGET)
+            self._inbox.bury(message, int(exc.status), str(exc))
+            return 0
+        refs = [event.ref for event in events if event.kind not in (Kind.ACCESSED, Kind.OTHER)]
+        messages = self._messages(refs, body, "webhook")
+        self._inbox.put(messages)
+        return len(messages)
+
+    def targets(self, gateway_url: str) -> list[Target]:
+        """Where the messages go."""
+        return [
+            *(Target(route.name, f"{gateway_url}/function/{route.name}/event") for route in self._routes),
+            Target(ASYNC_TARGET, f"{gateway_url}{ASYNC_PATH}"),
+            Target(UNREADABLE_TARGET, f"{gateway_url}/events"),
+        ]
+
+    def buckets(self) -> list[str]:
+        """Every bucket that a function reads or writes."""
+        found = {rule.bucket for route in self._routes for rule in route.config.sources}
+        found |= {route.output.bucket for route in self._routes if route.output is not None}
+        return sorted(found)
+
+    def rules(self) -> list[SourceRule]:
+        """What the store must notify about."""
+        return sorted({rule for route in self._routes for rule in route.config.sources}, key=str)
+
+    def _messages(self, refs: Iterable[ObjectRef], body: bytes, name: str) -> list[Message]:
+        wanted = list(dict.fromkeys(refs))
+        return [
+            Message(
+                key=f"{ref.bucket}/{ref.key}",
+                # A body that names several objects would have every function look at all of them.
+                value=body if len(wanted) == 1 else json.dumps({"bucket": ref.bucket, "key": ref.key}).encode(),
+                headers={"Content-Type": "application/json"},
+                origin=f"{name} {ref}",
+                target=route.name,
+            )
+            for ref in wanted
+            for route in self._routes
+            if route.config.takes(ref)
+        ]
+
+
+def _route(spec: FunctionSpec) -> Route:
+    # Where the store is makes no difference to what goes where, and its credentials are not in the stack file.
+    settings = {name: value for name, value in spec.environment.items() if not name.startswith("MINIO_")}
+    config = load_config(settings, function=spec.name)
+    address = parse_sink(config.sink) if config.sink else None
+    return Route(spec.name, config, address if isinstance(address, BucketAddress) else None)
+
+
+def _refuse_cycles(routes: Sequence[Route]) -> None:
+    """Raise `ConfigError` when functions feed each other in a circle, which would never end."""
+
+    def walk(route: Route, path: tuple[Route, ...]) -> None:
+        if route in path:
+            circle = " -> ".join(step.name for step in (*path[path.index(route) :], route))
+            raise ConfigError(f"{circle}: an endless loop; give one of them another bucket, prefix or suffix")
+        for other in routes:
+            if route.feeds(other):
+                walk(other, (*path, route))
+
+    for route in routes:
+        walk(route, ())

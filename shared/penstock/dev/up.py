@@ -1,0 +1,113 @@
+"""`penstock up`: the whole lake on this machine, until Ctrl+C."""
+
+import argparse
+import contextlib
+import os
+import resource
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from penstock.dev.real_minio import RealMinio
+from penstock.dev.stack import Stack, StackOptions
+from penstock.log import set_up_logging
+from penstock.stackfile import parse_duration
+
+DEFAULT_DATA = ".penstock"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` reads."""
+    add_stack_arguments(parser, port=8080, store_port=9000)
+    parser.add_argument("--password-file", type=Path, help="ask for the user admin and the password in this file")
+
+
+def add_stack_arguments(parser: argparse.ArgumentParser, *, port: int, store_port: int) -> None:
+    """What every command that runs a stack takes; port 0 is any free one."""
+    parser.add_argument("--stack", type=Path, default=Path("stack.yml"), help="the stack file (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=port, help="port of gateway and console (default: %(default)s)")
+    parser.add_argument(
+        "--store-port", type=int, default=store_port, help="port of the embedded object store (default: %(default)s)"
+    )
+    parser.add_argument("--data", type=Path, help=f"folder for inbox, index and logs (default: {DEFAULT_DATA})")
+    parser.add_argument("--zero-after", type=_seconds, help="stop idle functions after this long, for example 30s")
+    parser.add_argument("--minio-queue-dir", default="", help="folder where a real MinIO server keeps its events")
+    parser.add_argument("--events-url", default="", help="URL of this stack's /events as a real MinIO server sees it")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the stack until SIGINT or SIGTERM; returns 0, or 78 for what cannot work."""
+    set_up_logging(os.environ.get("LOG_LEVEL", "WARNING").upper())
+    raise_file_limit()
+    password = args.password_file.read_text().strip() if args.password_file else ""
+    data = args.data or Path(DEFAULT_DATA)
+    stopped = threading.Event()
+    with running(options_from(args, data, password=password)) as stack:
+        print(_banner(stack), flush=True)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
+        stopped.wait()
+        print("\nstopping ...", flush=True)
+    return 0
+
+
+def options_from(args: argparse.Namespace, data: Path, *, password: str = "") -> StackOptions:
+    """The arguments of `add_stack_arguments` as options."""
+    return StackOptions(
+        stack_file=args.stack,
+        data=data,
+        env=os.environ,
+        port=args.port,
+        store_port=args.store_port,
+        zero_after_seconds=args.zero_after,
+        password=password,
+        queue_dir=args.minio_queue_dir,
+        events_url=args.events_url,
+    )
+
+
+@contextlib.contextmanager
+def running(options: StackOptions) -> Iterator[Stack]:
+    """A stack that runs inside the block; raises `ConfigError`."""
+    stack = Stack(options)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
+def raise_file_limit() -> None:
+    """The embedded store keeps a file open for each large object."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
+
+
+def _banner(stack: Stack) -> str:
+    settings = stack.lake.settings
+    real = isinstance(stack.lake, RealMinio)
+    store = "your MinIO server" if real else "in this process; its objects are gone when it stops"
+    lines = [
+        "Penstock is up, on this machine only. Ctrl+C stops it.",
+        "",
+        f"  console   {stack.url}/ui/",
+        f"  gateway   {stack.url}    (faas-cli list --gateway {stack.url})",
+        f"  store     {settings.endpoint}    ({store})",
+    ]
+    if not real:
+        lines.append(f"            access key {settings.access_key}, secret key {settings.secret_key}")
+    lines += ["", "  function   takes                    gives"]
+    for route in stack.router.routes:
+        takes = " ".join(str(rule) for rule in route.config.sources) or "requests"
+        lines.append(f"  {route.name:<10} {takes:<24} {route.config.sink or 'the answer'}")
+    return "\n".join(lines)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
