@@ -208,7 +208,7 @@ def _connect(settings: StoreSettings, name: str) -> Bucket:
     )
 
 
-def _state(ref: ObjectRef, found: obstore.GetResult) -> ObjectState:
+def _state(ref: ObjectRef, found: "obstore.GetResult") -> ObjectState:
     meta, attributes = found.meta, found.attributes
     return ObjectState(
         ref,
@@ -221,7 +221,7 @@ def _state(ref: ObjectRef, found: obstore.GetResult) -> ObjectState:
     )
 
 
-def _read(ref: ObjectRef, found: obstore.GetResult) -> Iterator[bytes]:
+def _read(ref: ObjectRef, found: "obstore.GetResult") -> Iterator[bytes]:
     try:
         for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
             yield bytes(chunk)
