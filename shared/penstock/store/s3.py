@@ -112,7 +112,7 @@ class S3ObjectStore:
                 if if_absent:
                     mode = "create"
                 elif if_etag:
-                    mode = {"e_tag": f'"{if_etag}"', "version": None}
+                    mode = {"e_tag": f'"{if_etag}"'}
                 done = obstore.put(bucket, ref.key, first, attributes=attributes, mode=mode, use_multipart=False)
                 return ObjectState(
                     ref, len(first), _bare(done["e_tag"]), done["version"], content_type, dict(metadata), None
