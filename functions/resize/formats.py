@@ -1,0 +1,80 @@
+"""What is read and what is written. Content decides, never a name."""
+
+from typing import Final
+
+# Read only: they come out as PNG, or as WebP when they move.
+READ: Final = ("jpeg", "png", "webp", "avif", "gif", "tiff")
+WRITTEN: Final = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"}
+SUFFIXES: Final = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif"}
+MOVING: Final = frozenset({"gif", "webp"})
+WITHOUT_ALPHA: Final = frozenset({"jpeg"})
+MAX_SIDE: Final = {"jpeg": 65_535, "png": 2**31 - 1, "webp": 16_383, "avif": 65_535}
+DEFAULT_QUALITY: Final = {"jpeg": 80, "webp": 80, "avif": 50}
+NAMES: Final = {"jpeg": "JPEG", "png": "PNG", "webp": "WebP", "avif": "AVIF", "gif": "GIF", "tiff": "TIFF"}
+EXPECTED: Final = "JPEG, PNG, WebP, AVIF, GIF or TIFF"
+
+PEEK_BYTES: Final = 64
+
+# To say what came instead; none of these is read.
+_OTHERS: Final = (
+    (b"%PDF-", "PDF"),
+    (b"%!PS", "PostScript"),
+    (b"BM", "BMP"),
+    (b"8BPS", "Photoshop"),
+    (b"\x76\x2f\x31\x01", "OpenEXR"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\0\0\x01\0", "an icon file"),
+    (b"\x1f\x8b", "gzip"),
+    (b"PK\x03\x04", "ZIP"),
+    (b"{", "JSON"),
+)
+
+
+def recognise(head: bytes) -> str | None:
+    """The format's name by the first `PEEK_BYTES`, or None when it is not one that is read.
+
+    >>> recognise(b"\\xff\\xd8\\xff\\xe0")
+    'jpeg'
+    """
+    if head.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "gif"
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):  # the latter two are BigTIFF
+        return "tiff"
+    return "avif" if _brands(head) & {b"avif", b"avis"} else None
+
+
+def describe(head: bytes) -> str:
+    """What the first bytes look like, for an error text."""
+    if not head:
+        return "an empty file"
+    brands = _brands(head)
+    if brands & {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1"}:
+        return "HEIC (its decoder is encumbered by patents; convert it to JPEG or AVIF)"
+    if brands:
+        return "a video or another ISO media file"
+    for magic, name in _OTHERS:
+        if head.startswith(magic):
+            return name
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text[:1] == b"<":
+        return "SVG, XML or HTML"
+    if all(byte >= 0x20 or byte in b"\t\r\n" for byte in head):
+        return "text"
+    return "an unknown format"
+
+
+def _brands(head: bytes) -> set[bytes]:
+    """Major and compatible brands of an ISO base media file (ISO/IEC 14496-12, `ftyp`)."""
+    if head[4:8] != b"ftyp":
+        return set()
+    size = min(int.from_bytes(head[:4], "big"), len(head))
+    return {head[8:12]} | {head[at : at + 4] for at in range(16, size - 3, 4)}

@@ -1,0 +1,140 @@
+"""Resize a picture, convert its format, or both."""
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from penstock import Context, Event, EventError, PermanentError, Result, option
+
+from . import formats
+from .geometry import FITS, GRAVITIES, Plan, plan, reduction
+from .picture import Decoded, Source, check_limits, decode, open_source, render
+
+_MAX_SIDE = 16_383  # WebP's own limit
+
+
+@dataclass(frozen=True)
+class Options:
+    width: int | None = option(None, "width of the box in pixels; none: as the height gives it", ge=1, le=_MAX_SIDE)
+    height: int | None = option(None, "height of the box in pixels; none: as the width gives it", ge=1, le=_MAX_SIDE)
+    fit: str = option("inside", "how the picture meets a box of width and height", choices=FITS)
+    gravity: str = option("centre", "the part that cover keeps, the place that contain gives", choices=GRAVITIES)
+    enlarge: bool = option(False, "whether a small picture grows")
+    format: str = option("keep", "what to write; keep: as it came", choices=("keep", *formats.WRITTEN))
+    quality: int | None = option(None, "1 to 100; none: 80, for AVIF 50; PNG has none", ge=1, le=100)
+    background: str = option("", "colour as RRGGBB behind transparency and borders; none: transparent, in JPEG white")
+    autorotate: bool = option(True, "whether to turn the picture upright by its EXIF orientation")
+    animated: bool = option(False, "whether GIF and WebP animations stay so, in WebP; false: the first frame")
+    max_pixels: int = option(50_000_000, "larger pictures are refused by their header", ge=1)
+    max_frames: int = option(200, "longer animations are refused when animated is on", ge=1)
+
+    def __post_init__(self) -> None:
+        if self.background and not re.fullmatch(r"#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})", self.background):
+            raise EventError(
+                f"option background={self.background!r}: expected a colour as RRGGBB or RGB, such as ffffff"
+            )
+
+    @property
+    def background_rgb(self) -> tuple[int, int, int] | None:
+        """Red, green and blue, 0 to 255 each."""
+        digits = self.background.removeprefix("#")
+        if not digits:
+            return None
+        if len(digits) == 3:
+            digits = "".join(digit * 2 for digit in digits)
+        red, green, blue = bytes.fromhex(digits)
+        return red, green, blue
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one set of options asks of one source."""
+
+    source: Source
+    kind: str
+    plan: Plan
+    factor: int
+    every_frame: bool
+
+
+def handle(event: Event[Options], context: Context[Options]) -> Result:
+    """Return the picture at the size and in the format that the options ask for.
+
+    Raises `UnsupportedInput` for what is no picture it reads, `InputTooLarge` over `max_pixels` or `max_frames`, and
+    `PermanentError` for a damaged file or a result that the format cannot hold.
+    """
+    options = event.options
+    source = context.shared("source", lambda: open_source(event.name, event.body))
+    work = _work(source, options)
+    check_limits(source, max_pixels=options.max_pixels, max_frames=options.max_frames, frames=_frames(work))
+    _check_result(work, options.max_pixels)
+    renditions = [_work(source, other) for other in context.renditions.values()]
+    factors = {work.factor, *(other.factor for other in renditions if other.every_frame == work.every_frame)}
+    data = render(
+        work.source,
+        _decoded(work, work.factor, factors, context),
+        work.plan,
+        work.kind,
+        quality=options.quality,
+        background=options.background_rgb,
+    )
+    return Result(data, content_type=formats.WRITTEN[work.kind], name=_result_name(event.name, work.kind))
+
+
+def _work(source: Source, options: Options) -> Work:
+    if not options.autorotate:
+        source = replace(source, orientation=1)
+    moving = options.animated and source.frames > 1
+    kind = options.format
+    if kind == "keep":
+        kind = "webp" if moving else source.kind if source.kind in formats.WRITTEN else "png"
+    made = plan(
+        source.upright,
+        options.width,
+        options.height,
+        fit=options.fit,
+        enlarge=options.enlarge,
+        gravity=options.gravity,
+    )
+    return Work(source, kind, made, reduction(source.upright, made.scaled), moving and kind == "webp")
+
+
+def _frames(work: Work) -> int:
+    return work.source.frames if work.every_frame else 1
+
+
+def _check_result(work: Work, max_pixels: int) -> None:
+    """Refuse what would be too large to make, before anything is decoded."""
+    name, canvas, limit = work.source.name, work.plan.canvas, formats.MAX_SIDE[work.kind]
+    if max(canvas.width, canvas.height) > limit:
+        raise PermanentError(
+            f"{name}: would become {canvas}, and {formats.NAMES[work.kind]} holds {limit} pixels a side; "
+            "ask for a smaller size or another format"
+        )
+    for size in (work.plan.scaled, canvas):
+        if size.pixels * _frames(work) > max_pixels:
+            raise PermanentError(
+                f"{name}: would have to be scaled to {size}, over max_pixels={max_pixels}; "
+                "ask for a smaller size, or give both width and height"
+            )
+
+
+def _decoded(work: Work, factor: int, factors: set[int], context: Context[Options]) -> Decoded:
+    """The source at 1/`factor`, decoded once for all renditions that need it, from a finer one that others need."""
+
+    def make() -> Decoded:
+        finer = max((other for other in factors if other < factor), default=None)
+        return decode(
+            work.source,
+            factor,
+            every_frame=work.every_frame,
+            finer=None if finer is None else _decoded(work, finer, factors, context),
+        )
+
+    if work.source.kind == "jpeg":  # its decoder makes each factor itself, and better
+        factors = {factor}
+    return context.shared(("decoded", factor, work.every_frame), make)
+
+
+def _result_name(name: str, kind: str) -> str:
+    return (PurePosixPath(name).stem or "picture") + formats.SUFFIXES[kind]
