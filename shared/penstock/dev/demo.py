@@ -1,0 +1,276 @@
+"""`penstock demo`: a million donors and eight photographs through all three functions, every output read back."""
+
+import argparse
+import hashlib
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from penstock.config import Config
+from penstock.dev import demo_checks
+from penstock.dev.demo_checks import CheckFailed, Uploaded
+from penstock.dev.invocations import Invocation
+from penstock.dev.photos import read_photos
+from penstock.dev.real_minio import RealMinio
+from penstock.dev.report import Report, Row
+from penstock.dev.router import Route
+from penstock.dev.stack import Stack
+from penstock.dev.up import add_stack_arguments, options_from, raise_file_limit, running
+from penstock.donors import DEFAULT_ROWS, donor_chunks
+from penstock.errors import PenstockError
+from penstock.log import set_up_logging
+from penstock.types import ObjectRef
+
+_ZERO_AFTER_SECONDS: Final = 3.0
+_ZERO_WAIT_SECONDS: Final = 60.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` reads."""
+    add_stack_arguments(parser, port=0, store_port=0)
+    parser.add_argument("--rows", type=int, default=DEFAULT_ROWS, help="donors to make (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="which donors (default: %(default)s)")
+    parser.add_argument(
+        "--timeout", type=float, default=300.0, help="seconds to wait for results (default: %(default)s)"
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the demo's objects on a real MinIO server")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; 0 when every output is right, 1 when one is missing, wrong or was refused."""
+    set_up_logging(os.environ.get("LOG_LEVEL", "ERROR").upper())
+    raise_file_limit()
+    if args.zero_after is None:
+        args.zero_after = _ZERO_AFTER_SECONDS
+    data = args.data or Path(tempfile.mkdtemp(prefix="penstock-demo-"))
+    report = Report(sys.stdout)
+    try:
+        with running(options_from(args, data)) as stack:
+            problems = _Demo(stack, report, args).run()
+    except PenstockError:
+        print(f"logs and inbox are in {data}", file=sys.stderr)
+        raise
+    report.verdict(problems)
+    if problems:
+        print(f"logs and inbox are in {data}", file=sys.stderr)
+        return 1
+    if args.data is None:
+        shutil.rmtree(data, ignore_errors=True)
+    return 0
+
+
+@dataclass(slots=True)
+class _Awaited:
+    """What must happen: an object seen by a function. Filled in when it has."""
+
+    function: str
+    source: ObjectRef
+    row: Row | None = None
+    target: ObjectRef | None = None
+    refused: str = ""
+
+    @property
+    def done(self) -> bool:
+        return self.row is not None or bool(self.refused)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """The chain of functions each upload goes through, followed by the answers they give."""
+
+    routes: tuple[Route, ...]
+    awaited: dict[tuple[str, ObjectRef], _Awaited] = field(default_factory=dict)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def expect(self, ref: ObjectRef) -> None:
+        """Await every function that takes the object, and every one that takes what those make."""
+        for route in self.routes:
+            if route.config.takes(ref) and (route.name, ref) not in self.awaited:
+                target = route.output.of(ref, None) if route.output is not None else None
+                self.awaited[route.name, ref] = _Awaited(route.name, ref, target=target)
+                if target is not None:
+                    self.expect(target)
+
+    def saw(self, invocation: Invocation) -> None:
+        """Take note of one answer; called on the gateway's threads."""
+        answer = invocation.answer or {}
+        for result in answer.get("results", [answer]):
+            self._note(invocation, result)
+
+    def _note(self, invocation: Invocation, result: Mapping[str, Any]) -> None:
+        source = result.get("source") or {}
+        ref = ObjectRef(str(source.get("bucket")), str(source.get("key")))
+        with self.changed:
+            awaited = self.awaited.get((invocation.function, ref))
+            if awaited is None or awaited.done:
+                return
+            if result.get("outcome") == "processed":
+                sizes = [target.get("size", 0) for target in result.get("targets", [])]
+                awaited.row = Row(
+                    source=ref,
+                    function=invocation.function,
+                    cold=invocation.cold,
+                    seconds=invocation.seconds,
+                    bytes_in=int(source.get("size", 0)),
+                    bytes_out=sum(sizes),
+                )
+            elif result.get("outcome") == "refused":
+                awaited.refused = str(result.get("reason", "refused"))
+            self.changed.notify_all()
+
+    def count(self) -> tuple[int, int]:
+        return sum(1 for awaited in self.awaited.values() if awaited.done), len(self.awaited)
+
+    def wait(self, seconds: float, stop: Callable[[], bool], show: Callable[[int, int], None]) -> None:
+        """Return when all is done, `stop()` holds or the time is up."""
+        deadline = time.monotonic() + seconds
+        with self.changed:
+            while True:
+                done, all_of_them = self.count()
+                show(done, all_of_them)
+                left = deadline - time.monotonic()
+                if done == all_of_them or left <= 0 or stop():
+                    return
+                self.changed.wait(min(left, 0.5))
+
+
+class _Demo:
+    """One run on a stack that is up."""
+
+    def __init__(self, stack: Stack, report: Report, args: argparse.Namespace) -> None:
+        self._stack, self._report, self._args = stack, report, args
+        self._real = isinstance(stack.lake, RealMinio)
+        # A server that is kept has objects of earlier runs: equal ones would be skipped, and never reach the index.
+        self._prefix = f"demo-{secrets.token_hex(3)}/" if self._real else ""
+        self._progress = _Progress(stack.router.routes)
+        self._uploads: list[Uploaded] = []
+
+    def run(self) -> list[str]:
+        """Do all of it and return what went wrong."""
+        self._report.opening(self._stack, self._args.rows)
+        self._stack.invocations.listen(self._progress.saw)
+        try:
+            self._upload_all()
+            self._wait()
+            problems = [*self._unfinished(), *self._dead_letters()]
+            rows = [awaited.row for awaited in self._progress.awaited.values() if awaited.row is not None]
+            self._report.table(rows, self._prefix)
+            problems += self._check_all()
+            if not self._stack.functions.wait_until_zero(_ZERO_WAIT_SECONDS):
+                awake = ", ".join(function.spec.name for function in self._stack.functions if function.replicas)
+                problems.append(f"still running {_ZERO_WAIT_SECONDS:g} s after the last request: {awake}")
+            else:
+                self._report.asleep(len(list(self._stack.functions)))
+        finally:
+            self._clean_up()
+        return problems
+
+    def _upload_all(self) -> None:
+        bucket = next(
+            (
+                rule.bucket
+                for route in self._stack.router.routes
+                for rule in route.config.sources
+                if rule.matches(ObjectRef(rule.bucket, f"{self._prefix}donors.csv"))
+            ),
+            "upload",
+        )
+        self._upload(
+            ObjectRef(bucket, f"{self._prefix}donors.csv"),
+            donor_chunks(self._args.rows, seed=self._args.seed),
+            "application/csv",
+        )
+        images = next(
+            (
+                rule.bucket
+                for route in self._stack.router.routes
+                for rule in route.config.sources
+                if rule.suffix == ".jpg"
+            ),
+            "images",
+        )
+        for photo, data in read_photos():
+            self._upload(ObjectRef(images, self._prefix + photo.key), [data], "image/jpeg", demo_checks.pixels_of(data))
+        self._report.line("")
+
+    def _upload(
+        self, ref: ObjectRef, chunks: Iterable[bytes], content_type: str, pixels: tuple[int, int] | None = None
+    ) -> None:
+        digest, size = hashlib.sha256(), 0
+
+        def counted() -> Iterator[bytes]:
+            nonlocal size
+            for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                yield chunk
+
+        self._progress.expect(ref)
+        started = time.perf_counter()
+        self._stack.store.put(ref, counted(), content_type=content_type, metadata={})
+        self._report.uploaded(ref, size, time.perf_counter() - started, self._prefix)
+        self._uploads.append(Uploaded(ref, size, digest.hexdigest(), pixels))
+
+    def _wait(self) -> None:
+        self._progress.wait(
+            self._args.timeout, stop=lambda: self._stack.inbox.counts().dead > 0, show=self._report.progress
+        )
+        self._report.progress_done()
+
+    def _unfinished(self) -> list[str]:
+        return [
+            f"{awaited.function} on {awaited.source}: {awaited.refused or f'no result within {self._args.timeout:g} s'}"
+            for awaited in self._progress.awaited.values()
+            if awaited.row is None
+        ]
+
+    def _dead_letters(self) -> list[str]:
+        return [
+            f"dead letter of {letter.message.target}: {letter.message.origin}: {letter.reason}"
+            for letter in self._stack.inbox.dead_letters()
+        ]
+
+    def _check_all(self) -> list[str]:
+        problems = []
+        uploads = {upload.ref: upload for upload in self._uploads}
+        routes = {route.name: route for route in self._stack.router.routes}
+        for awaited in self._progress.awaited.values():
+            if awaited.row is None:
+                continue
+            try:
+                seen = self._check(awaited, uploads.get(awaited.source), routes[awaited.function].config)
+            except (CheckFailed, PenstockError) as exc:
+                problems.append(str(exc))
+            else:
+                self._report.checked(awaited.target or awaited.source, awaited.function, seen, self._prefix)
+        return problems
+
+    def _check(self, awaited: _Awaited, upload: Uploaded | None, config: Config) -> str:
+        store = self._stack.store
+        if awaited.target is None:
+            return demo_checks.check_indexed(self._stack.url, awaited.function, store, awaited.source)
+        if upload is None:
+            raise CheckFailed(f"{awaited.target}: made from {awaited.source}, which this demo did not upload")
+        if upload.pixels is not None:
+            return demo_checks.check_image(store, awaited.target, upload, config.options)
+        return demo_checks.check_gunzips_to(store, awaited.target, upload)
+
+    def _clean_up(self) -> None:
+        """Leave a real server as it was: first without our rules, so that the removals wake nobody."""
+        lake = self._stack.lake
+        if not isinstance(lake, RealMinio):
+            return
+        lake.disconnect()
+        if self._args.keep:
+            return
+        for bucket in self._stack.router.buckets():
+            for state in list(self._stack.store.list(bucket, self._prefix)):
+                self._stack.store.delete(state.ref)
