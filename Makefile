@@ -63,7 +63,7 @@ bench: $(READY)  ## speed as ratios against peers, side by side
 lock: $(READY)  ## renew requirements.lock and shared/constraints.txt from the bounds
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --no-header --no-annotate \
 	  shared/pyproject.toml requirements-dev.in functions/*/requirements.txt -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	  shared/pyproject.toml requirements-images.in functions/*/requirements.txt -o shared/constraints.txt
 
 .PHONY: clean

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as exc:
-        print(f"penstock {name}: needs {exc.name}; install it with: pip install 'penstock[dev]'", file=sys.stderr)
+        print(f"penstock {name}: needs {exc.name}; install it with: pip install 'penstock[demo]'", file=sys.stderr)
         return ConfigError.exit_code
     parser = argparse.ArgumentParser(prog=f"penstock {name}", description=text[0].upper() + text[1:] + ".")
     module.add_arguments(parser)

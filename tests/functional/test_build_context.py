@@ -1,0 +1,141 @@
+"""Each function's build context, laid out as faas-cli does, is enough to install and serve it.
+
+faas-cli copies the template to `build/NAME`, the handler's files over the template's into `build/NAME/function`, and
+the folders of `configuration.copy` into `build/NAME/function` too. What the Dockerfile then runs is done here by
+hand, in an environment that holds nothing else.
+"""
+
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from penstock.config import StoreSettings
+from penstock.dev.objectstore import EmbeddedStore
+from penstock.stackfile import FunctionSpec, load_stack
+from penstock.store.any_key import connect
+from penstock.store.s3 import S3ObjectStore
+from penstock.types import ObjectRef
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+STACK = load_stack(ROOT / "stack.yml", {})
+UV = Path(sys.executable).with_name("uv")
+
+
+def photograph() -> bytes:
+    """A JPEG of 1200x800 pixels with some structure."""
+    picture = Image.radial_gradient("L").resize((1200, 800))
+    file = io.BytesIO()
+    Image.merge("RGB", (picture, picture.rotate(90), picture.rotate(180))).save(file, "JPEG")
+    return file.getvalue()
+
+
+INPUTS = {
+    "compress": ("upload", "deeper/rows.csv", b"a,b\n" * 1000, "application/csv"),
+    "resize": ("images", "deeper/rose.jpg", photograph(), "image/jpeg"),
+    "index": ("processed", "deeper/rows.csv", b"email, name\na@example.com,A\n", "text/csv"),
+}
+
+
+def lay_out(spec: FunctionSpec, build: Path) -> Path:
+    """Make `build/NAME` as faas-cli does with `handler_folder: function` and `configuration.copy`."""
+    template = ROOT / "template" / spec.lang
+    context = build / spec.name
+    shutil.copytree(template, context, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        spec.handler, context / "function", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for folder in STACK.copy:
+        # faas-cli does not follow .gitignore, so build leftovers travel too, such as an editable install's egg-info.
+        shutil.copytree(ROOT / folder, context / "function" / Path(folder).name)
+    return context
+
+
+@contextmanager
+def object_store(*buckets: str) -> Iterator[StoreSettings]:
+    """The embedded object store with these buckets."""
+    server = EmbeddedStore(
+        access_key="tests", secret_key="tests-secret", notify=lambda *_: None, wanted=lambda *_: False
+    )
+    server.start()
+    try:
+        for bucket in buckets:
+            connect(server.settings).make_bucket(bucket)
+        yield server.settings
+    finally:
+        server.stop()
+
+
+@contextmanager
+def image_process(context: Path, spec: FunctionSpec, settings: dict[str, str]) -> Iterator[str]:
+    """Install from the context alone, start what the image's CMD starts, yield its URL, and stop it by SIGTERM."""
+    environment = context.parent / f"{spec.name}-env"
+    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, environment], check=True)
+    python = environment / "bin" / "python"
+    subprocess.run(
+        [
+            *(UV, "pip", "install", "--quiet", "--python", python, "-c", "function/shared/constraints.txt"),
+            *("-r", "requirements.txt", "-r", "function/requirements.txt"),
+        ],
+        cwd=context,
+        check=True,
+    )
+    shutil.rmtree(context / "function" / "shared")
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [python, "index.py", "--host", "127.0.0.1"],
+        cwd=context,
+        env={"PATH": os.environ["PATH"], "PORT": str(port), **spec.environment, **settings},
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_ready(url, process)
+        yield url
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        assert process.poll() is None, f"it ended with exit code {process.returncode}"
+        try:
+            with urllib.request.urlopen(f"{url}/_/ready", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"{url} never became ready")
+
+
+@pytest.mark.parametrize("name", sorted(INPUTS))
+def test_a_function_installs_and_serves_from_its_build_context_alone(name: str, tmp_path: Path) -> None:
+    spec = STACK.functions[name]
+    context = lay_out(spec, tmp_path / "build")
+    bucket, key, data, content_type = INPUTS[name]
+    with object_store("upload", "images", "processed") as settings:
+        store = S3ObjectStore(settings)
+        environment = {
+            "MINIO_ENDPOINT": settings.endpoint,
+            "MINIO_ACCESS_KEY": settings.access_key,
+            "MINIO_SECRET_KEY": settings.secret_key,
+            "SINK": f"sqlite://{tmp_path}/index.db" if name == "index" else spec.environment["SINK"],
+        }
+        store.put(ObjectRef(bucket, key), [data], content_type=content_type, metadata={})
+        with image_process(context, spec, environment) as url:
+            event = json.dumps({"bucket": bucket, "key": key}).encode()
+            answer = json.load(urllib.request.urlopen(urllib.request.Request(f"{url}/event", event)))
+            assert answer["outcome"] == "processed"
+            body = urllib.request.Request(f"{url}/{key}", data, {"Content-Type": content_type})
+            with urllib.request.urlopen(body) as direct:
+                assert int(direct.headers["Content-Length"]) == len(direct.read()) > 0
