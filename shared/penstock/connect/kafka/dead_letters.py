@@ -1,0 +1,136 @@
+"""The topic for dead letters: the record as it was, and in its headers why it died.
+
+`knativeerrordest`, `knativeerrorcode` and `knativeerrordata` (base64) are Knative's error extensions, as its
+brokers set them (https://knative.dev/docs/eventing/event-delivery/); the `penstock-` ones say where the record
+came from, so that it can be replayed to the one target that refused it.
+"""
+
+import base64
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from penstock.connect.delivery import Verdict
+from penstock.connect.kafka.records import Record
+from penstock.errors import ConfigError
+
+# Knative keeps 1 KB; more would help little and might push a large record over the broker's limit.
+KEPT_DATA_BYTES = 1024
+RETRY_SECONDS = 5.0
+HEADERS = ("knativeerrordest", "knativeerrorcode", "knativeerrordata")
+OWN_HEADERS = ("penstock-target", "penstock-reason", "penstock-topic", "penstock-partition", "penstock-offset")
+
+Letter = tuple[float, Any, Record, list[tuple[str, str | bytes | None]]]
+"""Not before, receipt, record, headers."""
+
+_log = logging.getLogger("penstock.connect")
+
+
+class DeadLetterTopic:
+    """Stores dead letters. `add` may be called by any thread, the rest by the one that consumes.
+
+    `stored(receipt)` is called once the brokers have acknowledged the letter; until then it is retried.
+    """
+
+    def __init__(
+        self, topic: str, settings: Mapping[str, str], stored: Callable[[Any], None], *, clock: Callable[[], float]
+    ) -> None:
+        from confluent_kafka import Producer
+
+        self.topic = topic
+        self._stored = stored
+        self._clock = clock
+        self._waiting: deque[Letter] = deque()
+        self._producer = Producer(dict(settings), logger=logging.getLogger("penstock.librdkafka"))
+        self._under_way = 0
+        self.count = 0
+        self.error = ""
+
+    def check(self, timeout_seconds: float) -> None:
+        """Raise `ConfigError` unless the topic exists."""
+        from confluent_kafka import KafkaException
+
+        try:
+            found = self._producer.list_topics(self.topic, timeout=timeout_seconds).topics[self.topic]
+        except KafkaException as exc:
+            raise ConfigError(f"no broker answers: {exc.args[0].str()}; check KAFKA_BOOTSTRAP_SERVERS") from exc
+        if found.error is not None:
+            raise ConfigError(
+                f"topic {self.topic}: {found.error.str()}; create it, or name another with --dead-letter-topic"
+            )
+
+    def add(self, receipt: Any, record: Record, target: str, url: str, verdict: Verdict) -> None:
+        """Take a letter on."""
+        headers: list[tuple[str, str | bytes | None]] = [
+            (name, value) for name, value in record.headers() or () if name not in HEADERS + OWN_HEADERS
+        ]
+        data = base64.b64encode(verdict.data[:KEPT_DATA_BYTES])
+        own = (
+            ("knativeerrordest", url),
+            ("knativeerrorcode", str(verdict.code)),
+            ("knativeerrordata", data.decode("ascii")),
+            ("penstock-target", target),
+            ("penstock-reason", verdict.reason),
+            ("penstock-topic", record.topic()),
+            ("penstock-partition", str(record.partition())),
+            ("penstock-offset", str(record.offset())),
+        )
+        headers += own
+        self._waiting.append((0.0, receipt, record, headers))
+
+    @property
+    def pending(self) -> int:
+        """Letters that are not stored yet."""
+        return len(self._waiting) + self._under_way
+
+    def work(self) -> None:
+        """Send what waits and take acknowledgements."""
+        from confluent_kafka import KafkaException
+
+        for _ in range(len(self._waiting)):
+            letter = self._waiting.popleft()
+            if letter[0] > self._clock():
+                self._waiting.append(letter)
+                continue
+            try:
+                self._produce(letter)
+            except BufferError:  # librdkafka's queue is full
+                self._waiting.appendleft(letter)
+                break
+            except KafkaException as exc:
+                self._failed(letter, exc.args[0].str())
+        self._producer.poll(0)
+
+    def flush(self, timeout_seconds: float) -> None:
+        """Wait until everything is stored, or the time is over."""
+        end = self._clock() + timeout_seconds
+        while self.pending and self._clock() < end:
+            self.work()
+            self._producer.flush(min(0.1, timeout_seconds))
+
+    def _produce(self, letter: Letter) -> None:
+        _, receipt, record, headers = letter
+
+        def acknowledged(error: Any, _: Any) -> None:
+            self._under_way -= 1
+            if error is None:
+                self.error = ""
+                self.count += 1
+                self._stored(receipt)
+                return
+            self._failed(letter, error.str())
+
+        self._under_way += 1
+        try:
+            self._producer.produce(
+                self.topic, value=record.value(), key=record.key(), headers=headers, on_delivery=acknowledged
+            )
+        except BaseException:
+            self._under_way -= 1
+            raise
+
+    def _failed(self, letter: Letter, why: str) -> None:
+        self.error = f"dead letter topic {self.topic}: {why}"
+        _log.error("%s; the record stays uncommitted and is tried again", self.error)
+        self._waiting.append((self._clock() + RETRY_SECONDS, *letter[1:]))

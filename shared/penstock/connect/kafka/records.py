@@ -1,0 +1,126 @@
+"""Kafka records as messages: the requests of OpenFaaS's connector, or CloudEvents in binary mode.
+
+OpenFaaS: https://docs.openfaas.com/openfaas-pro/kafka-events: X-Topic, X-Kafka-Partition, X-Kafka-Offset,
+X-Kafka-Key (a binary key in base64, with X-Kafka-Key-Enc: b64) and X-Kafka-<header>. CloudEvents: a record that
+is one already passes unchanged, a MinIO notification follows the S3 mapping, anything else is wrapped as
+Knative's KafkaSource does it.
+"""
+
+import base64
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from penstock import events
+from penstock.connect.delivery import Message
+from penstock.errors import EventError
+
+_NOT_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]")
+# What this connector says itself; a record's header of that name must not contradict it.
+_RESERVED = frozenset({"x-kafka-partition", "x-kafka-offset", "x-kafka-key", "x-kafka-key-enc"})
+_PRINTABLE = re.compile(rb"[\x20-\x7e]*")
+
+
+class Record(Protocol):
+    """The part of confluent_kafka.Message that is read."""
+
+    def topic(self) -> str: ...
+    def partition(self) -> int: ...
+    def offset(self) -> int: ...
+    def key(self) -> bytes | None: ...
+    def value(self) -> bytes | None: ...
+    def headers(self) -> Sequence[tuple[str, bytes | None]] | None: ...
+
+
+Make = Callable[[Record, str, Any], list[Message]]
+"""From a record, a target's name and a receipt: the messages to send, none when there is nothing to say."""
+
+
+def ordering_key(record: Record) -> bytes:
+    """Records of one topic with one key are delivered in order; those without a key in any order."""
+    key = record.key()
+    if key is None:
+        return b"%s/%d/%d" % (record.topic().encode(), record.partition(), record.offset())
+    return b"%s\0%s" % (record.topic().encode(), key)
+
+
+def origin(record: Record) -> str:
+    return f"{record.topic()}/{record.partition()}@{record.offset()}"
+
+
+def openfaas(content_type: str) -> Make:
+    """Requests as OpenFaaS's connector makes them."""
+
+    def make(record: Record, target: str, receipt: Any) -> list[Message]:
+        headers = {
+            "Content-Type": content_type,
+            "X-Topic": record.topic(),
+            "X-Kafka-Partition": str(record.partition()),
+            "X-Kafka-Offset": str(record.offset()),
+        }
+        key = record.key()
+        if key is not None:
+            if _PRINTABLE.fullmatch(key):
+                headers["X-Kafka-Key"] = key.decode("ascii")
+            else:
+                headers["X-Kafka-Key"] = base64.b64encode(key).decode("ascii")
+                headers["X-Kafka-Key-Enc"] = "b64"
+        for name, value in record.headers() or ():
+            line = f"X-Kafka-{_NOT_TOKEN.sub('-', name)}"
+            if line.lower() not in _RESERVED:
+                headers[line] = value.decode("ascii") if value and _PRINTABLE.fullmatch(value) else header_text(value)
+        return [Message(ordering_key(record), record.value() or b"", headers, origin(record), target, receipt)]
+
+    return make
+
+
+def cloudevents(group: str) -> Make:
+    """CloudEvents for Knative; `group` is part of the source of a record that is wrapped."""
+
+    def make(record: Record, target: str, receipt: Any) -> list[Message]:
+        value, key, where = record.value() or b"", ordering_key(record), origin(record)
+        given = {name.lower(): text or b"" for name, text in record.headers() or ()}
+        if "ce_specversion" in given or given.get("content-type", b"").startswith(b"application/cloudevents"):
+            headers = {
+                f"ce-{name[3:]}" if name.startswith("ce_") else name: header_text(text)
+                for name, text in given.items()
+                if name.startswith("ce_") or name == "content-type"
+            }
+            return [Message(key, value, headers, where, target, receipt)]
+        if events.looks_like_notification(value):
+            try:
+                return [
+                    Message(key, event.data, event.http_headers(), where, target, receipt)
+                    for event in events.to_cloudevents(value)
+                ]
+            except EventError:
+                pass  # wrapped below: the receiver says what is wrong with it
+        return [Message(key, value, _wrapped(record, group), where, target, receipt)]
+
+    return make
+
+
+def _wrapped(record: Record, group: str) -> dict[str, str]:
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-type": "dev.knative.kafka.event",
+        "ce-source": quote(f"/penstock/connect/{group}#{record.topic()}", safe="/#:"),
+        "ce-id": f"partition:{record.partition()}/offset:{record.offset()}",
+        "ce-subject": f"partition:{record.partition()}#{record.offset()}",
+    }
+    key = record.key()
+    if key is not None:
+        headers["ce-key"] = header_text(key)
+    return headers
+
+
+def header_text(value: bytes | None) -> str:
+    """Bytes as a header's value: percent-encoded where CloudEvents' HTTP binding (3.1.3.2) asks for it.
+
+    >>> header_text("a b é".encode())
+    'a%20b%20%C3%A9'
+    """
+    if not value:
+        return ""
+    return "".join(chr(byte) if 0x21 <= byte <= 0x7E and byte not in b'"%' else f"%{byte:02X}" for byte in value)

@@ -1,0 +1,54 @@
+"""What librdkafka says of itself: lag, broker connections, errors.
+
+Format: https://github.com/confluentinc/librdkafka/blob/master/STATISTICS.md; `consumer_lag` is the distance from
+the committed offset to the end of the partition, -1 while unknown.
+"""
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_log = logging.getLogger("penstock.connect")
+
+
+class Statistics:
+    """Filled by librdkafka's callbacks on the consuming thread, read by probes and scrapes."""
+
+    def __init__(self) -> None:
+        self.fatal = ""
+        self._connected: bool | None = None
+        self._joined = False
+        self._lag: dict[tuple[str, str], int] = {}
+
+    def update(self, text: str) -> None:
+        """Take one statistics document."""
+        found = json.loads(text)
+        # Bootstrap entries and the group coordinator's have no number of their own; a real broker does.
+        states = [broker.get("state") for broker in found.get("brokers", {}).values() if broker.get("nodeid", -1) >= 0]
+        self._connected = "UP" in states
+        self._joined = found.get("cgrp", {}).get("join_state") == "steady"
+        self._lag = {
+            (topic, number): partition["consumer_lag"]
+            for topic, about in found.get("topics", {}).items()
+            for number, partition in about.get("partitions", {}).items()
+            if partition.get("consumer_lag", -1) >= 0
+        }
+
+    def fail(self, error: Any) -> None:
+        """Take one error; most mend themselves and are told by the connection's state."""
+        _log.warning("kafka: %s", error.str())
+        if error.fatal():
+            self.fatal = f"kafka: {error.str()}"
+        if error.name() == "_ALL_BROKERS_DOWN":
+            self._connected = False
+
+    def problem(self) -> str:
+        """Why nothing can be consumed just now, or ""."""
+        if not self._connected:
+            return "no connection to a broker"
+        return "" if self._joined else "the consumer group has not assigned partitions yet"
+
+    def lag(self) -> Iterable[tuple[Mapping[str, str], float]]:
+        """Lag by topic and partition, for the metrics."""
+        return [({"topic": topic, "partition": number}, lag) for (topic, number), lag in list(self._lag.items())]

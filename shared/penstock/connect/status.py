@@ -1,0 +1,63 @@
+"""A small HTTP server for a connector's probes and metrics."""
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import AF_INET6
+
+from penstock.connect.measures import DeliveryMeasures
+
+
+class StatusServer:
+    """Serves /_/health, /_/ready and /metrics on a thread of its own.
+
+    `ill` and `unready` return what is wrong, or "" when nothing is.
+    """
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        measures: DeliveryMeasures,
+        *,
+        ill: Callable[[], str],
+        unready: Callable[[], str],
+    ) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                probe = {"/_/health": ill, "/_/ready": unready}.get(self.path)
+                if probe is not None:
+                    problem = probe()
+                    self.answer(503 if problem else 200, f"{problem or 'ok'}\n".encode(), "text/plain; charset=utf-8")
+                elif self.path.partition("?")[0] == "/metrics":
+                    self.answer(200, *measures.render())
+                else:
+                    self.answer(404, b"here are /_/health, /_/ready and /metrics\n", "text/plain")
+
+            def answer(self, status: int, body: bytes, content_type: str) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+                """Probes come every second; they are not news."""
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            address_family = AF_INET6 if ":" in address[0] else ThreadingHTTPServer.address_family
+
+        self._server = Server(address, Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="status", daemon=True)
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()

@@ -1,0 +1,149 @@
+"""Which functions want which topics: `topic=URL` pairs, the annotations in stack.yml, or those behind a gateway."""
+
+import base64
+import json
+import logging
+import threading
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from penstock.connect.http_client import Target
+from penstock.connect.settings import named_target
+from penstock.errors import ConfigError, TemporaryError
+
+GATEWAY_TIMEOUT_SECONDS = 10.0
+RETRY_SECONDS = 5.0
+
+_log = logging.getLogger("penstock.connect")
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """The targets, and for each topic the names of those that want it."""
+
+    targets: Mapping[str, Target]
+    topics: Mapping[str, tuple[str, ...]]
+
+
+def collect(pairs: Iterable[tuple[str, Target]]) -> Subscriptions:
+    """Put pairs of topic and target together."""
+    targets: dict[str, Target] = {}
+    topics: dict[str, tuple[str, ...]] = {}
+    for topic, target in pairs:
+        if targets.setdefault(target.name, target) != target:
+            raise ConfigError(f"target {target.name}: given twice, as {targets[target.name].url} and {target.url}")
+        if target.name not in topics.get(topic, ()):
+            topics[topic] = (*topics.get(topic, ()), target.name)
+    return Subscriptions(targets, topics)
+
+
+def from_pairs(texts: Iterable[str], ca_file: str | None) -> Subscriptions:
+    """Read `topic=URL`; raises `ConfigError` with every problem found."""
+    pairs, problems = [], []
+    for text in texts:
+        topic, equals, url = text.partition("=")
+        if not equals or not topic:
+            problems.append(f"--to {text}: expected TOPIC=URL")
+            continue
+        try:
+            pairs.append((topic, named_target(url, ca_file)))
+        except ConfigError as exc:
+            problems += exc.problems
+    if problems:
+        raise ConfigError(*problems)
+    return collect(pairs)
+
+
+def from_annotations(
+    functions: Iterable[tuple[str, Mapping[str, str]]], gateway: str, ca_file: str | None
+) -> Subscriptions:
+    """From functions' names and annotations; `topic` holds names separated by commas."""
+    return collect(
+        (topic.strip(), Target(name, f"{gateway.rstrip('/')}/function/{name}", ca_file=ca_file))
+        for name, annotations in functions
+        for topic in annotations.get("topic", "").split(",")
+        if topic.strip()
+    )
+
+
+def from_stack(path: Path, env: Mapping[str, str], gateway: str | None, ca_file: str | None) -> Subscriptions:
+    """From a stack.yml; `gateway` overrides the one that it names."""
+    from penstock.stackfile import load_stack
+
+    stack = load_stack(path, env)
+    found = [(name, function.annotations) for name, function in stack.functions.items()]
+    return from_annotations(found, gateway or stack.gateway, ca_file)
+
+
+def from_gateway(
+    gateway: str, *, namespace: str = "", username: str = "", password: str = "", ca_file: str | None = None
+) -> Subscriptions:
+    """Ask an OpenFaaS gateway for its functions; raises `TemporaryError` when it does not answer with them."""
+    query = f"?{urlencode({'namespace': namespace})}" if namespace else ""
+    url = f"{gateway.rstrip('/')}/system/functions{query}"
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise ConfigError(f"gateway {gateway!r}: expected http://HOST:PORT or https://HOST:PORT")
+    headers = {"Accept": "application/json"}
+    if username:
+        headers["Authorization"] = "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+    try:
+        functions = _get_json(url, headers, ca_file)
+        suffix = f".{namespace}" if namespace else ""
+        found = [(entry["name"] + suffix, entry.get("annotations") or {}) for entry in functions]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
+        raise TemporaryError(f"gateway {url}: no list of functions: {exc}; check the address and basic-auth") from exc
+    return from_annotations(found, gateway, ca_file)
+
+
+def _get_json(url: str, headers: Mapping[str, str], ca_file: str | None) -> Any:
+    import ssl
+
+    context = ssl.create_default_context(cafile=ca_file) if url.startswith("https:") else None
+    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 - the scheme is checked
+    with urllib.request.urlopen(request, timeout=GATEWAY_TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310
+        return json.load(answer)
+
+
+class Finder:
+    """Finds out who wants what, on a thread of its own: a gateway may take its time.
+
+    `discover` is asked every `seconds`, once when that is 0; while it raises `TemporaryError`, what was found
+    last stays in force.
+    """
+
+    def __init__(self, discover: Callable[[], Subscriptions], seconds: float = 0.0) -> None:
+        self._discover = discover
+        self._seconds = seconds
+        self._news: Subscriptions | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="finder", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def news(self) -> Subscriptions | None:
+        """What was found since the last call, None when nothing was."""
+        news, self._news = self._news, None
+        return news
+
+    def _run(self) -> None:
+        failed = False
+        while not self._stopping.is_set():
+            try:
+                self._news = self._discover()
+            except TemporaryError as exc:
+                if not failed:
+                    _log.error("%s", exc)
+                failed = True
+            else:
+                failed = False
+                if not self._seconds:
+                    return
+            self._stopping.wait(self._seconds or RETRY_SECONDS)

@@ -1,0 +1,187 @@
+"""The connector on librdkafka's own mock brokers, with real HTTP functions."""
+
+import base64
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from penstock.connect.delivery import Policy
+from penstock.connect.kafka.connector import Connector, Limits
+from penstock.connect.kafka.records import openfaas
+from penstock.connect.subscriptions import Finder, from_pairs
+from penstock.errors import ConfigError
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+
+class Cluster:
+    """librdkafka's mock cluster: three brokers without disks, in this process. Topics appear when first named."""
+
+    def __init__(self) -> None:
+        self._producer = Producer({"test.mock.num.brokers": "3", "bootstrap.servers": "none", "log_level": 0})
+        brokers = self._producer.list_topics(timeout=10).brokers.values()
+        self.servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
+
+    def create(self, *topics: str) -> None:
+        for topic in topics:
+            assert self._producer.list_topics(topic, timeout=10).topics[topic].error is None
+
+    def produce(self, topic: str, *pairs: tuple[str, bytes]) -> None:
+        for key, value in pairs:
+            self._producer.produce(topic, key=key, value=value, partition=0, headers=[("team", b"lake")])
+        assert self._producer.flush(10) == 0
+
+    def committed(self, topic: str) -> int:
+        consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "penstock", "log_level": 0})
+        [place] = consumer.committed([TopicPartition(topic, 0)], timeout=10)
+        consumer.close()
+        return max(0, place.offset)
+
+    def dead_letters(self, topic: str, count: int) -> list[tuple[bytes, dict[str, bytes]]]:
+        """The first dead letters that came from a topic, each as value and headers."""
+        settings = {"group.id": str(uuid.uuid4()), "auto.offset.reset": "earliest", "log_level": 0}
+        consumer = Consumer({"bootstrap.servers": self.servers, **settings})
+        consumer.assign([TopicPartition("dead-letters", number, 0) for number in range(4)])
+        found: list[tuple[bytes, dict[str, bytes]]] = []
+        while len(found) < count:
+            record = consumer.poll(10)
+            assert record is not None
+            assert record.error() is None
+            headers: Any = dict(record.headers() or ())
+            if headers["penstock-topic"].decode() == topic:
+                found.append((record.value() or b"", headers))
+        consumer.close()
+        return found
+
+
+class Running:
+    """One connector for all tests here, because joining a group takes the mock three seconds.
+
+    Each test has a topic of its own; topic `x` goes to the function `x`, topic `both` to two functions.
+    """
+
+    def __init__(self, server: HTTPServer) -> None:
+        self.cluster = Cluster()
+        pairs = [f"{name}={server.url_for(f'/function/{name}')}" for name in ("fine", "poison", "stuck", "seen")]
+        pairs += [f"both={server.url_for(f'/function/{name}')}" for name in ("one", "other")]
+        subscriptions = from_pairs(pairs, None)
+        self.cluster.create(*subscriptions.topics)
+        self.connector = Connector(
+            {"bootstrap.servers": self.cluster.servers, "statistics.interval.ms": "100"},
+            openfaas("text/plain"),
+            Finder(lambda: subscriptions),
+            "dead-letters",
+            policy=Policy(attempts=0, min_wait_seconds=0.02, max_wait_seconds=0.02, max_in_flight=4),
+            limits=Limits(max_uncommitted=10, drain_seconds=5, commit_seconds=0.05),
+        )
+        self.connector.check()
+        self._thread = threading.Thread(target=self.connector.run)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.connector.stop()
+        self._thread.join()
+
+
+@pytest.fixture(scope="module")
+def running(make_httpserver: HTTPServer) -> Iterator[Running]:
+    made = Running(make_httpserver)
+    yield made
+    made.stop()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Look until it is so; the limit only ends a test that has failed."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "did not come about"
+        time.sleep(0.01)
+
+
+def bodies(httpserver: HTTPServer, path: str = "/") -> list[bytes]:
+    return [request.data for request, _ in httpserver.log if request.path == path]
+
+
+def test_records_are_delivered_in_order_and_their_offsets_committed(running: Running, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/function/fine").respond_with_data("ok")
+    running.cluster.produce("fine", *(("k", b"%d" % number) for number in range(20)))
+    wait_until(lambda: running.cluster.committed("fine") == 20)
+    assert bodies(httpserver, "/function/fine") == [b"%d" % number for number in range(20)]
+    request = httpserver.log[7][0]
+    assert {name: request.headers[name] for name in ("X-Topic", "X-Kafka-Offset", "X-Kafka-Key", "X-Kafka-Team")} == {
+        "X-Topic": "fine",
+        "X-Kafka-Offset": "7",
+        "X-Kafka-Key": "k",
+        "X-Kafka-Team": "lake",
+    }
+
+
+def test_refused_record_becomes_a_dead_letter_with_the_reason_and_its_offset_moves(
+    running: Running, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request("/function/poison").respond_with_data("not an image", 422)
+    running.cluster.produce("poison", ("k", b"poison"))
+    [(value, headers)] = running.cluster.dead_letters("poison", 1)
+    assert value == b"poison"
+    assert headers["team"] == b"lake"
+    assert headers["knativeerrordest"].decode() == httpserver.url_for("/function/poison")
+    assert headers["knativeerrorcode"] == b"422"
+    assert base64.b64decode(headers["knativeerrordata"]) == b"not an image"
+    assert headers["penstock-offset"] == b"0"
+    wait_until(lambda: running.cluster.committed("poison") == 1)
+
+
+def test_offset_stays_before_a_failing_record_and_its_partition_pauses_until_it_is_mended(
+    running: Running, httpserver: HTTPServer
+) -> None:
+    mended = threading.Event()
+
+    def answer(request: Request) -> Response:
+        return Response(status=503 if request.data == b"1" and not mended.is_set() else 200)
+
+    def paused() -> bool:
+        return b"penstock_kafka_paused 1.0" in running.connector.measures.render()[0]
+
+    httpserver.expect_request("/function/stuck").respond_with_handler(answer)
+    running.cluster.produce("stuck", *((f"k{number}", b"%d" % number) for number in range(40)))
+    wait_until(paused)
+    wait_until(lambda: running.cluster.committed("stuck") == 1)
+    assert len(set(bodies(httpserver, "/function/stuck"))) < 20
+    mended.set()
+    wait_until(lambda: running.cluster.committed("stuck") == 40)
+    assert len(set(bodies(httpserver, "/function/stuck"))) == 40
+    assert not paused()
+
+
+def test_every_function_that_wants_a_topic_gets_every_record(running: Running, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/function/one").respond_with_data("ok")
+    httpserver.expect_request("/function/other").respond_with_data("no", 422)
+    running.cluster.produce("both", ("a", b"1"), ("b", b"2"))
+    letters = running.cluster.dead_letters("both", 2)
+    wait_until(lambda: running.cluster.committed("both") == 2)
+    assert sorted(bodies(httpserver, "/function/one")) == [b"1", b"2"]
+    assert {headers["penstock-target"] for _, headers in letters} == {b"other"}
+
+
+def test_readiness_lag_and_attempts_can_be_read(running: Running, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/function/seen").respond_with_data("ok")
+    running.cluster.produce("seen", ("a", b"1"))
+    wait_until(lambda: running.cluster.committed("seen") == 1)
+    wait_until(lambda: running.connector.unready() == "")
+    assert running.connector.ill() == ""
+    lag = 'penstock_kafka_lag{partition="0",topic="seen"} 0.0'
+    wait_until(lambda: lag in running.connector.measures.render()[0].decode())
+    assert 'outcome="delivered",target="seen"} 1.0' in running.connector.measures.render()[0].decode()
+
+
+def test_missing_brokers_are_named_at_the_start() -> None:
+    subscriptions = from_pairs(["upload=http://127.0.0.1:9/"], None)
+    settings = {"bootstrap.servers": "127.0.0.1:9", "log_level": "0"}
+    connector = Connector(settings, openfaas("text/plain"), Finder(lambda: subscriptions), "dead")
+    assert connector.unready()
+    with pytest.raises(ConfigError, match="KAFKA_BOOTSTRAP_SERVERS"):
+        connector.check(timeout_seconds=0.2)
