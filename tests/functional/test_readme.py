@@ -1,0 +1,66 @@
+"""The shell blocks of the README's section on direct calls run as they are printed, on other ports."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+SECTION = re.search(r"^## Call a function directly\n(.*?)^## ", (ROOT / "README.md").read_text(), re.S | re.M)
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", SECTION.group(1) if SECTION else "", re.S | re.M)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def wait_until_ready(port: int) -> None:
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_/ready", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"nothing became ready on port {port}")
+
+
+def test_the_section_has_a_block_for_each_function() -> None:
+    assert [re.findall(r"functions/(\w+)", block) for block in BLOCKS] == [["compress"], ["resize"], ["index"]]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: re.findall(r"functions/(\w+)", block)[0])
+def test_a_block_of_the_readme_runs(block: str, tmp_path: Path) -> None:
+    (tmp_path / "functions").symlink_to(ROOT / "functions")
+    Image.effect_mandelbrot((800, 600), (-2, -1.5, 1, 1.5), 60).convert("RGB").save(tmp_path / "photo.jpg")
+    environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    servers: list[subprocess.Popen[bytes]] = []
+    ports: dict[str, int] = {}
+    try:
+        for line in block.splitlines():
+            for named in re.findall(r"(?<=--port )\d+", line):
+                ports[named] = free_port()
+            for named, port in ports.items():
+                line = line.replace(named, str(port))
+            if line.endswith("&"):
+                command = line.removesuffix("&").split()
+                servers.append(subprocess.Popen([*command, "--host", "127.0.0.1"], cwd=tmp_path, env=environment))
+                wait_until_ready(list(ports.values())[-1])
+            else:
+                done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True)
+                assert done.returncode == 0, done.stderr.decode()
+    finally:
+        for server in servers:
+            server.terminate()
+            assert server.wait(30) == 0
+    if "small.webp" in block:
+        with Image.open(tmp_path / "small.webp") as picture:
+            assert (picture.format, picture.size) == ("WEBP", (320, 240))
