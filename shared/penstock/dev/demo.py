@@ -25,7 +25,7 @@ from penstock.dev.router import Route
 from penstock.dev.stack import Stack
 from penstock.dev.up import add_stack_arguments, options_from, raise_file_limit, running
 from penstock.donors import DEFAULT_ROWS, donor_chunks
-from penstock.errors import PenstockError
+from penstock.errors import ConfigError, PenstockError
 from penstock.log import set_up_logging
 from penstock.types import ObjectRef
 
@@ -69,12 +69,12 @@ def run(args: argparse.Namespace) -> int:
 
 @dataclass(slots=True)
 class _Awaited:
-    """What must happen: an object seen by a function. Filled in when it has."""
+    """What must happen: a function takes an object, and makes a target of each rendition. Filled in when it has."""
 
     function: str
     source: ObjectRef
+    targets: Mapping[str | None, ObjectRef]
     row: Row | None = None
-    target: ObjectRef | None = None
     refused: str = ""
 
     @property
@@ -94,9 +94,10 @@ class _Progress:
         """Await every function that takes the object, and every one that takes what those make."""
         for route in self.routes:
             if route.config.takes(ref) and (route.name, ref) not in self.awaited:
-                target = route.output.of(ref, None) if route.output is not None else None
-                self.awaited[route.name, ref] = _Awaited(route.name, ref, target=target)
-                if target is not None:
+                names: list[str | None] = list(route.config.renditions) or [None]
+                targets = {name: route.output.of(ref, name) for name in names} if route.output is not None else {}
+                self.awaited[route.name, ref] = _Awaited(route.name, ref, targets)
+                for target in targets.values():
                     self.expect(target)
 
     def saw(self, invocation: Invocation) -> None:
@@ -151,7 +152,7 @@ class _Demo:
         # A server that is kept has objects of earlier runs: equal ones would be skipped, and never reach the index.
         self._prefix = f"demo-{secrets.token_hex(3)}/" if self._real else ""
         self._progress = _Progress(stack.router.routes)
-        self._uploads: list[Uploaded] = []
+        self._uploads: dict[ObjectRef, Uploaded] = {}
 
     def run(self) -> list[str]:
         """Do all of it and return what went wrong."""
@@ -174,32 +175,22 @@ class _Demo:
         return problems
 
     def _upload_all(self) -> None:
-        bucket = next(
-            (
-                rule.bucket
-                for route in self._stack.router.routes
-                for rule in route.config.sources
-                if rule.matches(ObjectRef(rule.bucket, f"{self._prefix}donors.csv"))
-            ),
-            "upload",
-        )
-        self._upload(
-            ObjectRef(bucket, f"{self._prefix}donors.csv"),
-            donor_chunks(self._args.rows, seed=self._args.seed),
-            "application/csv",
-        )
-        images = next(
-            (
-                rule.bucket
-                for route in self._stack.router.routes
-                for rule in route.config.sources
-                if rule.suffix == ".jpg"
-            ),
-            "images",
-        )
+        donors = self._place("donors.csv")
+        self._upload(donors, donor_chunks(self._args.rows, seed=self._args.seed), "application/csv")
         for photo, data in read_photos():
-            self._upload(ObjectRef(images, self._prefix + photo.key), [data], "image/jpeg", demo_checks.pixels_of(data))
+            self._upload(self._place(photo.key), [data], "image/jpeg", demo_checks.pixels_of(data))
         self._report.line("")
+
+    def _place(self, key: str) -> ObjectRef:
+        """The bucket whose objects with such a key are somebody's first input; raises `ConfigError`."""
+        key = self._prefix + key
+        routes = self._stack.router.routes
+        made = {route.output.bucket for route in routes if route.output is not None}
+        for route in routes:
+            for rule in route.config.sources:
+                if rule.bucket not in made and rule.matches(ObjectRef(rule.bucket, key)):
+                    return ObjectRef(rule.bucket, key)
+        raise ConfigError(f"{key}: no function of {self._args.stack} takes it; the demo is for functions that do")
 
     def _upload(
         self, ref: ObjectRef, chunks: Iterable[bytes], content_type: str, pixels: tuple[int, int] | None = None
@@ -217,7 +208,7 @@ class _Demo:
         started = time.perf_counter()
         self._stack.store.put(ref, counted(), content_type=content_type, metadata={})
         self._report.uploaded(ref, size, time.perf_counter() - started, self._prefix)
-        self._uploads.append(Uploaded(ref, size, digest.hexdigest(), pixels))
+        self._uploads[ref] = Uploaded(ref, size, digest.hexdigest(), pixels)
 
     def _wait(self) -> None:
         self._progress.wait(
@@ -240,28 +231,30 @@ class _Demo:
 
     def _check_all(self) -> list[str]:
         problems = []
-        uploads = {upload.ref: upload for upload in self._uploads}
         routes = {route.name: route for route in self._stack.router.routes}
         for awaited in self._progress.awaited.values():
             if awaited.row is None:
                 continue
-            try:
-                seen = self._check(awaited, uploads.get(awaited.source), routes[awaited.function].config)
-            except (CheckFailed, PenstockError) as exc:
-                problems.append(str(exc))
-            else:
-                self._report.checked(awaited.target or awaited.source, awaited.function, seen, self._prefix)
+            for name, target in (awaited.targets or {None: awaited.source}).items():
+                try:
+                    seen = self._check(awaited, name, target, routes[awaited.function].config)
+                except (CheckFailed, PenstockError) as exc:
+                    problems.append(str(exc))
+                else:
+                    self._report.checked(target, awaited.function, seen, self._prefix)
         return problems
 
-    def _check(self, awaited: _Awaited, upload: Uploaded | None, config: Config) -> str:
+    def _check(self, awaited: _Awaited, rendition: str | None, target: ObjectRef, config: Config) -> str:
         store = self._stack.store
-        if awaited.target is None:
-            return demo_checks.check_indexed(self._stack.url, awaited.function, store, awaited.source)
+        if not awaited.targets:
+            return demo_checks.check_indexed(self._stack.url, awaited.function, store, target)
+        upload = self._uploads.get(awaited.source)
         if upload is None:
-            raise CheckFailed(f"{awaited.target}: made from {awaited.source}, which this demo did not upload")
-        if upload.pixels is not None:
-            return demo_checks.check_image(store, awaited.target, upload, config.options)
-        return demo_checks.check_gunzips_to(store, awaited.target, upload)
+            raise CheckFailed(f"{target}: made from {awaited.source}, which this demo did not upload")
+        if upload.pixels is None:
+            return demo_checks.check_gunzips_to(store, target, upload)
+        own = config.renditions[rendition] if rendition is not None else {}
+        return demo_checks.check_image(store, target, upload, {**config.options, **own})
 
     def _clean_up(self) -> None:
         """Leave a real server as it was: first without our rules, so that the removals wake nobody."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import urllib3
     from minio import Minio, MinioAdmin
 
-TARGET_ID: Final = "penstock"
+# Not the `penstock` of a deployment on the same server, which a run on somebody's desk must leave alone.
+TARGET_ID: Final = "penstockdev"
 EVENTS: Final = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
 RESTART_SECONDS: Final = 60.0
 # Seen on a server of February 2026: what is written in the first quarter second after a start notifies nobody.
@@ -54,11 +55,12 @@ class RealMinio:
                 self._apply(client, bucket, rules)
 
     def disconnect(self) -> None:
-        """Take the rules off the buckets again; the target stays, since without rules it does nothing."""
+        """Take the rules off the buckets, and the target out of what the server's next start reads."""
         with _clear(self.settings):
             client = make_client(self.settings)
             for bucket in self._router.buckets():
                 self._apply(client, bucket, [])
+            _admin(self.settings).config_reset("notify_webhook", TARGET_ID)
 
     def stop(self) -> None:
         """Nothing to end: rules and queue outlive the stack, and the next one takes what has gathered."""
