@@ -1,7 +1,7 @@
 """Pictures through libvips: read what is allowed, shrink while decoding, render, encode."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -78,7 +78,7 @@ def open_source(name: str, body: Body) -> Source:
     if kind is None:
         raise UnsupportedInput(f"{name}: expected {formats.EXPECTED}, got {formats.describe(head)}")
     data = body.read()
-    with damaged(name, kind):
+    with _reading(name, kind):
         image = _load(kind, data)
         return Source(
             name,
@@ -109,7 +109,7 @@ def decode(source: Source, factor: int, *, every_frame: bool = False, finer: Dec
     same source at a smaller factor, saves decoding it again and changes nothing. Raises `PermanentError` when the
     file is cut short or damaged: all of it is read, so that what fails does not depend on what is cut away later.
     """
-    with damaged(source.name, source.kind):
+    with _reading(source.name, source.kind):
         if source.kind == "jpeg":
             image = _eight_bits(source, _load(source.kind, source.data, shrink=factor))
             return Decoded((image.copy_memory(),), factor, premultiplied=False)
@@ -141,7 +141,7 @@ def render(
     """
     if background is None and kind in formats.WITHOUT_ALPHA:
         background = _WHITE
-    with damaged(source.name, source.kind):
+    with _reading(source.name, source.kind):
         frames = [
             _place(_srgb(_scaled(source, frame, plan, decoded.premultiplied)), plan, background)
             for frame in decoded.frames
@@ -150,26 +150,25 @@ def render(
         if len(frames) > 1:
             image = pyvips.Image.arrayjoin([frame.copy_memory() for frame in frames], across=1).copy()
             image.set_type(pyvips.GValue.gint_type, "page-height", plan.canvas.height)
-    with trouble(lambda reason: PermanentError(f"{source.name}: cannot be written as {formats.NAMES[kind]}: {reason}")):
+    with _faults(source.name, f"cannot be written as {formats.NAMES[kind]}"):
         return _encode(image, kind, formats.DEFAULT_QUALITY.get(kind) if quality is None else quality)
 
 
 @contextmanager
-def trouble(error: Callable[[str], PermanentError]) -> Iterator[None]:
-    """Turn a libvips error into one of ours; lack of memory passes, everything else is the file's own fault."""
+def _faults(name: str, what: str) -> Iterator[None]:
+    """Turn a libvips error into one of ours: lack of memory passes, everything else is the file's own fault."""
     try:
         yield
     except pyvips.Error as exc:
         lines = [line.strip() for line in f"{exc.message}\n{exc.detail}".splitlines() if line.strip()]
         reason = lines[-1] if lines else "no reason given"
         if "out of memory" in str(exc):
-            raise TemporaryError(f"out of memory while decoding; raise the function's memory limit ({reason})") from exc
-        raise error(reason) from exc
+            raise TemporaryError(f"{name}: out of memory; raise the function's memory limit ({reason})") from exc
+        raise PermanentError(f"{name}: {what}: {reason}") from exc
 
 
-def damaged(name: str, kind: str) -> AbstractContextManager[None]:
-    """Errors in this block are put down to the source file."""
-    return trouble(lambda reason: PermanentError(f"{name}: the {formats.NAMES[kind]} is damaged: {reason}"))
+def _reading(name: str, kind: str) -> AbstractContextManager[None]:
+    return _faults(name, f"the {formats.NAMES[kind]} is damaged")
 
 
 def _load(kind: str, data: bytes, *, shrink: int = 1, every_frame: bool = False) -> Image:
