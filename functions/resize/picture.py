@@ -32,6 +32,7 @@ pyvips.cache_set_max(0)  # no input comes twice, and what the cache holds is mem
 _WHITE: Final = (255, 255, 255)
 _OPAQUE: Final = 255
 _PROFILE: Final = "icc-profile-data"
+_MAX_REASON: Final = 200  # characters
 
 # Each is a trade of time against bytes; README.md has the measurements.
 _PNG: Final = {"compression": 3, "filter": "paeth"}
@@ -160,8 +161,9 @@ def _faults(name: str, what: str) -> Iterator[None]:
     try:
         yield
     except pyvips.Error as exc:
-        lines = [line.strip() for line in f"{exc.message}\n{exc.detail}".splitlines() if line.strip()]
-        reason = lines[-1] if lines else "no reason given"
+        # libvips repeats itself, and puts the code of a decoder's error on a line of its own.
+        lines = dict.fromkeys(line.strip() for line in exc.detail.splitlines() if line.strip())
+        reason = " ".join(lines)[:_MAX_REASON] or "it cannot be decoded"
         if "out of memory" in str(exc):
             raise TemporaryError(f"{name}: out of memory; raise the function's memory limit ({reason})") from exc
         raise PermanentError(f"{name}: {what}: {reason}") from exc
