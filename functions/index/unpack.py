@@ -1,0 +1,102 @@
+"""Read gzip and zstd as streams, a bounded piece at a time, whatever they expand to."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from .notes import Notes, blocks
+
+PIECE_BYTES = 256 * 1024
+MAX_MEMBERS = 100_000  # a file of empty gzip members costs time and yields nothing
+# A block of 4 bytes can stand for 128 KiB (RFC 8878), so a slice for 8 MiB: that bounds what is in memory at once.
+SLICE_BYTES = 256
+MAX_WINDOW_BYTES = 32 * 1024 * 1024  # all of the zstd command's levels but --ultra's stay under it
+
+
+def gzip_name(head: bytes) -> str | None:
+    """The original file name in a gzip header (RFC 1952, FNAME: ISO 8859-1, ends with NUL), if it has one."""
+    flags = head[3] if len(head) > 10 else 0
+    start = 10
+    if flags & 4:  # FEXTRA
+        start += 2 + int.from_bytes(head[10:12], "little")
+    end = head.find(b"\0", start)
+    return head[start:end].decode("latin-1") or None if flags & 8 and end > start else None
+
+
+def gunzip(chunks: Iterable[bytes], notes: Notes) -> Iterator[bytes]:
+    """Yield what a gzip file holds; damage ends it early and is noted."""
+    from isal import igzip_lib
+
+    members = 0
+    decompressor: Any = None
+    damage: Any = igzip_lib.error
+    for rest in blocks(chunks, PIECE_BYTES):
+        while True:
+            if decompressor is None:
+                if not rest:
+                    break
+                if members and not b"\x1f\x8b".startswith(rest[:2]):
+                    if rest.strip(b"\0"):  # tapes pad with zeros
+                        notes.warn(f"something that is no gzip follows gzip member {members}")
+                    return
+                members += 1
+                if members > MAX_MEMBERS:
+                    notes.stopped(f"more than {MAX_MEMBERS} gzip members: the rest was not read")
+                    return
+                decompressor = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+            try:
+                piece = decompressor.decompress(rest, PIECE_BYTES)
+            except damage as error:
+                notes.stopped(f"gzip is damaged in member {members}: {error}")
+                return
+            if piece:
+                yield piece
+            rest = b""
+            if decompressor.eof:
+                rest, decompressor = decompressor.unused_data, None
+            elif decompressor.needs_input:
+                break
+    if decompressor is not None and notes.complete:
+        notes.stopped(f"gzip ends early in member {members}: the file is truncated")
+
+
+def zstd_size(head: bytes) -> int | None:
+    """The size that a zstd frame header declares (RFC 8878), which says nothing of further frames."""
+    import zstandard
+
+    with suppress(zstandard.ZstdError):
+        size = zstandard.frame_content_size(head)
+        return size if size >= 0 else None
+    return None
+
+
+def unzstd(chunks: Iterable[bytes], notes: Notes) -> Iterator[bytes]:
+    """Yield what a zstd file holds, all frames; damage ends it early and is noted.
+
+    Not by zstandard's stream_reader: that takes a truncated file for a whole one.
+    """
+    import zstandard
+
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
+    frames = 0
+    frame: Any = None
+    for rest in blocks(chunks, SLICE_BYTES):
+        while rest:
+            if frame is None:
+                frames += 1
+                if frames > MAX_MEMBERS:
+                    notes.stopped(f"more than {MAX_MEMBERS} zstd frames: the rest was not read")
+                    return
+                frame = decompressor.decompressobj()
+            try:
+                piece = frame.decompress(rest)
+            except zstandard.ZstdError as error:
+                notes.stopped(f"zstd cannot be read in frame {frames}: {error}")
+                return
+            if piece:
+                yield piece
+            rest = b""
+            if frame.eof:
+                rest, frame = frame.unused_data, None
+    if frame is not None and notes.complete:
+        notes.stopped(f"zstd ends early in frame {frames}: the file is truncated")
