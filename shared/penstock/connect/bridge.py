@@ -94,7 +94,8 @@ def create_app(config: BridgeConfig, inbox: Inbox, pump: Pump, measures: Deliver
             messages = to_messages(body, config.targets, config.extensions, request.headers.get("traceparent", ""))
         except EventError as exc:
             log.error("webhook: dead letter: %s", exc)  # noqa: TRY400 - the text says where it is wrong
-            inbox.bury(Message("", body, {"content-type": "application/json"}, "webhook", SELF), exc.status, str(exc))
+            message = Message("", body, {"content-type": "application/json"}, "webhook", SELF)
+            inbox.bury(message, exc.status, str(exc))
             measures.count("penstock_bridge_unreadable", "Bodies kept as dead letters because they are no events.")
             return Response("stored as a dead letter\n", 202)
         inbox.put(messages)

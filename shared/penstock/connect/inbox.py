@@ -90,15 +90,6 @@ class Inbox:
             raise ticket.error
         self.arrived.set()
 
-    def bury(self, message: Message, code: int, reason: str, data: bytes = b"") -> None:
-        """Store a message as a dead letter at once, for one that can never be delivered."""
-        now = self._clock()
-        with self._transaction() as run:
-            run.execute(
-                f"INSERT INTO dead ({_MESSAGE}, died, code, reason, data) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
-                (*_row(message, now), now, code, reason, data),
-            )
-
     def claim(self, target: str, limit: int) -> list[Message]:
         """The next messages for a target, each given once until `release`; its number is the `receipt`."""
         with self._writer, _temporary(self.path):
@@ -121,19 +112,27 @@ class Inbox:
 
     def done(self, ids: Iterable[int]) -> None:
         """Forget delivered messages."""
-        self.settle(ids, ())
+        self.settle(list(ids))
 
     def dead(self, id: int, code: int, reason: str, data: bytes = b"") -> None:  # noqa: A002 - the row's name
         """Make one message a dead letter: `code` is the last status, `data` the start of the last answer."""
         self.settle((), [(id, code, reason, data)])
 
-    def settle(self, done: Iterable[int], dead: Iterable[tuple[int, int, str, bytes]]) -> None:
-        """`done` and `dead` for many messages in one commit, which is not waited for on disk.
+    def settle(
+        self,
+        done: Sequence[int],
+        dead: Sequence[tuple[int, int, str, bytes]] = (),
+        buried: Sequence[tuple[Message, int, str, bytes]] = (),
+    ) -> None:
+        """`done` and `dead` for many messages, and `buried`: dead letters that never were in the inbox.
 
-        Lost with the power, it leaves them pending: they are delivered once more, never less.
+        All in one commit, which reaches the disk before this returns only if something is buried. Lost with the
+        power, the rest leaves messages pending: they are delivered once more, never less.
         """
+        if not (done or dead or buried):
+            return
         now = self._clock()
-        with self._transaction(durable=False) as run:
+        with self._transaction(durable=bool(buried)) as run:
             for number, code, reason, data in dead:
                 run.execute(
                     f"INSERT INTO dead ({_MESSAGE}, died, code, reason, data)"  # noqa: S608
@@ -141,7 +140,16 @@ class Inbox:
                     (now, code, reason, data, number),
                 )
                 self._pending -= run.execute("DELETE FROM pending WHERE id = ?", (number,)).rowcount
-            self._pending -= run.executemany("DELETE FROM pending WHERE id = ?", [(n,) for n in done]).rowcount
+            if done:
+                self._pending -= run.executemany("DELETE FROM pending WHERE id = ?", [(n,) for n in done]).rowcount
+            run.executemany(
+                f"INSERT INTO dead ({_MESSAGE}, died, code, reason, data) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
+                [(*_row(message, now), now, code, reason, data) for message, code, reason, data in buried],
+            )
+
+    def bury(self, message: Message, code: int, reason: str, data: bytes = b"") -> None:
+        """Store a message as a dead letter at once; it is on disk when this returns."""
+        self.settle((), (), [(message, code, reason, data)])
 
     def dead_letters(self, *, after: int = 0, limit: int = 1000) -> list[DeadLetter]:
         """Dead letters in the order in which they died, those with a number above `after`."""

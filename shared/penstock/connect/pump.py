@@ -4,7 +4,7 @@ import fcntl
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import IO
 
 from penstock.connect.courier import Courier, Observe
@@ -18,6 +18,10 @@ _log = logging.getLogger("penstock.connect")
 CLAIM_LIMIT = 500
 
 
+class Foreign:
+    """What the receipt of a message must be that is not in the inbox; a base class for the keeper's own."""
+
+
 class Pump:
     """Delivers what is in an inbox to HTTP targets, on two threads of its own.
 
@@ -25,6 +29,9 @@ class Pump:
     becomes a dead letter); a stop or a kill leaves it pending. `poll_seconds` is how soon messages that
     another process replays are noticed; those put by this process are at once. `error` says why the inbox
     cannot be read or written just now, and is None when it can.
+
+    `submit` delivers messages that somebody else keeps: `settled(message)` is called on the pump's thread when
+    one was delivered, or is stored in the inbox as a dead letter.
 
     Raises `ConfigError` from `start` when another process pumps the same inbox.
     """
@@ -36,9 +43,11 @@ class Pump:
         policy: Policy | None = None,
         *,
         observe: Observe | None = None,
+        settled: Callable[[Message], None] | None = None,
         poll_seconds: float = 1.0,
     ) -> None:
         self._inbox = inbox
+        self._settled = settled
         self._targets = {target.name: target for target in targets}
         self._courier = Courier(policy or Policy(), self._finished, observe=observe)
         self._poll_seconds = poll_seconds
@@ -73,6 +82,14 @@ class Pump:
                 self._inbox.release(name)
             self._targets = wanted
         self._inbox.arrived.set()
+
+    def submit(self, messages: Sequence[Message]) -> None:
+        """Deliver messages that are kept elsewhere; their `receipt` is a `Foreign`."""
+        self._courier.submit(messages)
+
+    def withdraw(self, unwanted: Callable[[Message], bool]) -> None:
+        """Forget submitted messages that are not being sent yet; they are not settled."""
+        self._courier.withdraw(lambda message: isinstance(message.receipt, Foreign) and unwanted(message), 0.0)
 
     @property
     def running(self) -> bool:
@@ -123,20 +140,25 @@ class Pump:
         ended = [self._ended.popleft() for _ in range(len(self._ended))]
         if not ended:
             return
-        done = [message.receipt for message, verdict in ended if verdict.outcome is Outcome.DELIVERED]
-        dead = [
-            (message.receipt, verdict.code, verdict.reason, verdict.data)
-            for message, verdict in ended
-            if verdict.outcome is Outcome.DEAD
-        ]
+        done, dead, buried = [], [], []
+        for message, verdict in ended:
+            if verdict.outcome is Outcome.DELIVERED:
+                if not isinstance(message.receipt, Foreign):
+                    done.append(message.receipt)
+            elif isinstance(message.receipt, Foreign):
+                buried.append((message, verdict.code, verdict.reason, verdict.data))
+            else:
+                dead.append((message.receipt, verdict.code, verdict.reason, verdict.data))
         try:
-            self._inbox.settle(done, dead)
+            self._inbox.settle(done, dead, buried)
         except TemporaryError:
             self._ended.extendleft(reversed(ended))
             raise
         for message, verdict in ended:
             if verdict.outcome is Outcome.DEAD:
                 _log.error("%s to %s: dead letter: %s", message.origin, message.target, verdict.reason)
+            if isinstance(message.receipt, Foreign) and self._settled is not None:
+                self._settled(message)
 
     def _feed(self) -> None:
         for name in self._targets:

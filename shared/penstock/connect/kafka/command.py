@@ -5,27 +5,22 @@ import logging
 import os
 import signal
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from penstock.connect import settings, subscriptions
+from penstock.connect import settings, sources
 from penstock.connect.kafka.records import cloudevents, openfaas
 from penstock.connect.kafka.settings import load_settings
 from penstock.connect.status import StatusServer
-from penstock.connect.subscriptions import Finder
 from penstock.errors import ConfigError
 from penstock.log import set_up_logging
-
-# As often as OpenFaaS's own connectors ask.
-REDISCOVER_SECONDS = 30.0
 
 _log = logging.getLogger("penstock.connect")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
-    add_source_arguments(parser)
+    sources.add_arguments(parser)
     parser.add_argument(
         "--cloudevents", action="store_true", help="send CloudEvents in binary mode instead of OpenFaaS's headers"
     )
@@ -42,20 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     settings.add_delivery_arguments(parser)
 
 
-def add_source_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the ways to say who wants which topic."""
-    parser.add_argument(
-        "--to", metavar="TOPIC=URL", action="append", default=[], help="deliver a topic to a URL; repeatable"
-    )
-    parser.add_argument(
-        "--gateway",
-        metavar="URL",
-        help="OpenFaaS gateway whose functions' topic annotations count (default: GATEWAY_URL)",
-    )
-    parser.add_argument("--namespace", default="", help="namespace of the functions behind the gateway")
-    parser.add_argument("--stack", type=Path, metavar="FILE", help="stack.yml whose functions' topic annotations count")
-
-
 def add_client_arguments(parser: argparse.ArgumentParser) -> None:
     """Add librdkafka's settings."""
     parser.add_argument("--properties", type=Path, metavar="FILE", help="file of librdkafka settings, name=value lines")
@@ -66,31 +47,6 @@ def add_client_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a librdkafka setting, such as sasl.mechanism=PLAIN; also as KAFKA_SASL_MECHANISM; repeatable",
     )
-
-
-def finder_from(args: argparse.Namespace, env: Mapping[str, str]) -> Finder:
-    """How to find out who wants which topic; raises `ConfigError`."""
-    ca_file = settings.ca_file_from(args, env)
-    gateway = args.gateway or env.get("GATEWAY_URL", "")
-    if args.to:
-        found = subscriptions.from_pairs(args.to, ca_file)
-    elif args.stack is not None:
-        found = subscriptions.from_stack(args.stack, env, gateway, ca_file)
-    elif gateway:
-        ask = partial(
-            subscriptions.from_gateway,
-            gateway,
-            namespace=args.namespace,
-            username=settings.read_secret(env, "BASIC_AUTH_USER"),
-            password=settings.read_secret(env, "BASIC_AUTH_PASSWORD"),
-            ca_file=ca_file,
-        )
-        return Finder(ask, REDISCOVER_SECONDS)
-    else:
-        raise ConfigError("nothing to deliver to: give --to TOPIC=URL, --gateway URL or --stack FILE")
-    if not found.topics:
-        raise ConfigError(f"{args.stack}: no function has a topic annotation")
-    return Finder(lambda: found)
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
@@ -106,7 +62,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         connector = Connector(
             given,
             cloudevents(group) if args.cloudevents else openfaas(args.content_type),
-            finder_from(args, env),
+            sources.finder_from(args, env),
             args.dead_letter_topic,
             policy=settings.policy_from(args, env),
             limits=limits,
