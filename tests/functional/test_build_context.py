@@ -9,13 +9,11 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,7 +25,8 @@ from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.served import ROOT, free_port, wait_until_ready
+
 STACK = load_stack(ROOT / "stack.yml", {})
 UV = Path(sys.executable).with_name("uv")
 
@@ -91,8 +90,7 @@ def image_process(context: Path, spec: FunctionSpec, settings: dict[str, str]) -
         check=True,
     )
     shutil.rmtree(context / "function" / "shared")
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [python, "index.py", "--host", "127.0.0.1"],
         cwd=context,
@@ -105,17 +103,6 @@ def image_process(context: Path, spec: FunctionSpec, settings: dict[str, str]) -
     finally:
         process.terminate()
         assert process.wait(30) == 0
-
-
-def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        assert process.poll() is None, f"it ended with exit code {process.returncode}"
-        try:
-            with urllib.request.urlopen(f"{url}/_/ready", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"{url} never became ready")
 
 
 @pytest.mark.parametrize("name", sorted(INPUTS))

@@ -2,35 +2,17 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.served import ROOT, free_port, wait_until_ready
+
 SECTION = re.search(r"^## Call a function directly\n(.*?)^## ", (ROOT / "README.md").read_text(), re.S | re.M)
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", SECTION.group(1) if SECTION else "", re.S | re.M)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def wait_until_ready(port: int) -> None:
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_/ready", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"nothing became ready on port {port}")
 
 
 def test_the_section_has_a_block_for_each_function() -> None:
@@ -53,7 +35,7 @@ def test_a_block_of_the_readme_runs(block: str, tmp_path: Path) -> None:
             if line.endswith("&"):
                 command = line.removesuffix("&").split()
                 servers.append(subprocess.Popen([*command, "--host", "127.0.0.1"], cwd=tmp_path, env=environment))
-                wait_until_ready(list(ports.values())[-1])
+                wait_until_ready(f"http://127.0.0.1:{list(ports.values())[-1]}", servers[-1])
             else:
                 done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True)
                 assert done.returncode == 0, done.stderr.decode()

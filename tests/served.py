@@ -1,0 +1,86 @@
+"""A function served as its image serves it, in a process of its own, for tests from the outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running function: its URL and its gunicorn master."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def send(self, bucket: str, key: str) -> tuple[int, dict[str, Any]]:
+        """Post a reference to one object; the status and the JSON of the answer."""
+        data = json.dumps({"bucket": bucket, "key": key}).encode()
+        return self.post("/event", data)
+
+    def post(self, path: str, data: bytes, headers: Mapping[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+        """Post anything; the status and the JSON of the answer, {} where there is none."""
+        request = urllib.request.Request(self.url + path, data, dict(headers or {}))
+        try:
+            with urllib.request.urlopen(request, timeout=300) as answer:
+                return answer.status, json.loads(answer.read() or b"{}")
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read() or b"{}")
+
+    def peak_bytes(self) -> int:
+        """The most resident memory that the workers had so far (VmHWM in /proc)."""
+        workers = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        status = [Path(f"/proc/{worker}/status").read_text() for worker in workers]
+        return sum(int(re.findall(r"VmHWM:\s+(\d+) kB", text)[0]) * 1024 for text in status)
+
+
+@contextmanager
+def served(function: str | Path, settings: Mapping[str, str]) -> Iterator[Served]:
+    """Serve a function (a name under ./functions or a folder) until the block ends; it must then exit with 0."""
+    port = free_port()
+    folder = function if isinstance(function, Path) else ROOT / "functions" / function
+    process = subprocess.Popen(
+        [sys.executable, "-m", "penstock.serve", folder, "--host", "127.0.0.1"],
+        env={"PATH": os.environ["PATH"], "PORT": str(port), **settings},
+    )
+    try:
+        running = Served(f"http://127.0.0.1:{port}", process)
+        wait_until_ready(running.url, process)
+        yield running
+    finally:
+        process.terminate()
+        code = process.wait(60)
+    assert code == 0, f"{function} ended with exit code {code}"
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a function answers that it is ready; fails when its process ends or half a minute has passed."""
+    for _ in range(300):
+        assert process.poll() is None, f"it ended with exit code {process.returncode}"
+        try:
+            with urllib.request.urlopen(f"{url}/_/ready", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"{url} never became ready")
