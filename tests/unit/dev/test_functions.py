@@ -6,100 +6,25 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from penstock.dev.functions import Functions, NoSuchFunction, Settings, StartFailed, serve_command
+from penstock.dev.functions import NoSuchFunction, StartFailed, serve_command
 from penstock.stackfile import FunctionSpec
 
-# A real small server with the workload contract; what it does besides answering comes from its environment.
-SERVER = """
-import http.server, os, signal, sys, threading, time
-print("hello from", os.environ["FUNCTION_NAME"], flush=True)
-if code := os.environ.get("EXIT"):
-    sys.exit(int(code))
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        if self.path == "/crash":
-            os._exit(3)
-        if self.path == "/slow":
-            open(os.environ["MARK"], "w").close()
-            while os.path.exists(os.environ["MARK"]):
-                time.sleep(0.01)
-        body = f"{os.getpid()} {os.environ.get('GREETING', '')} {os.environ.get('STRAY', '')}".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *args):
-        pass
-server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
-signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-server.serve_forever()
-print("goodbye", flush=True)
-"""
-
-
-class Bench:
-    """Functions over the small server, and what a test asks of them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.program = folder / "server.py"
-        self.program.write_text(SERVER)
-        self.mark = folder / "mark"
-        self._open: list[Functions] = []
-
-    def functions(self, *, zero: str | None = None, zero_after: float | None = None, **environment: str) -> Functions:
-        labels = {"com.openfaas.scale.zero": "true", "com.openfaas.scale.zero-duration": zero} if zero else {}
-        spec = FunctionSpec("echo", self.folder, environment={"MARK": str(self.mark), **environment}, labels=labels)
-        made = Functions(
-            {"echo": spec},
-            Settings(self.folder / "data", {}, lambda _: [sys.executable, str(self.program)], zero_after),
-        )
-        self._open.append(made)
-        return made
-
-    def close(self) -> None:
-        self.mark.unlink(missing_ok=True)
-        for functions in self._open:
-            functions.stop()
-
-
-@pytest.fixture(name="bench")
-def bench_fixture(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    bench.close()
-
-
-def ask(functions: Functions, path: str = "/") -> tuple[str, bool]:
-    with (
-        functions.get("echo").lease() as lease,
-        urllib.request.urlopen(f"http://127.0.0.1:{lease.port}{path}", timeout=10) as response,
-    ):
-        return response.read().decode(), lease.cold
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for something that certainly comes; a hang is the failure."""
-    while not condition():
-        time.sleep(0.01)
+from tests.unit.dev.conftest import PROGRAM, Bench, ask, until
 
 
 def test_first_request_starts_it_and_the_second_finds_it_running(bench: Bench) -> None:
-    functions = bench.functions(GREETING="hi")
+    functions = bench.functions(bench.spec(GREETING="hi"))
     assert functions.get("echo").replicas == 0
 
     first, second = ask(functions), ask(functions)
 
     assert (first[1], second[1]) == (True, False)
-    assert first[0] == second[0]
-    assert " hi " in first[0]
+    assert first[0]["pid"] == second[0]["pid"]
+    assert first[0]["environment"]["GREETING"] == "hi"
     assert functions.get("echo").replicas == 1
     assert functions.get("echo").invocations == 2
 
@@ -108,22 +33,22 @@ def test_concurrent_first_requests_share_one_start(bench: Bench) -> None:
     functions = bench.functions()
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: ask(functions), range(16)))
-    assert len({body for body, _ in answers}) == 1
+    assert len({seen["pid"] for seen, _ in answers}) == 1
 
 
 def test_idle_function_stops_and_starts_again(bench: Bench) -> None:
-    functions = bench.functions(zero="200ms")
+    functions = bench.functions(bench.spec(zero="200ms"))
     first, _ = ask(functions)
 
     assert functions.wait_until_zero(10)
     second, cold = ask(functions)
 
     assert cold
-    assert first != second
+    assert first["pid"] != second["pid"]
 
 
 def test_shorter_override_wins_over_the_label(bench: Bench) -> None:
-    functions = bench.functions(zero="15m", zero_after=0.2)
+    functions = bench.functions(bench.spec(zero="15m"), zero_after=0.2)
     ask(functions)
     assert functions.wait_until_zero(10)
 
@@ -136,14 +61,14 @@ def test_function_without_the_label_is_not_stopped(bench: Bench) -> None:
 
 
 def test_function_is_never_stopped_while_a_request_is_in_flight(bench: Bench) -> None:
-    functions = bench.functions(zero="1ms")
+    functions = bench.functions(bench.spec(zero="1ms"))
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(ask, functions, "/slow")
         until(bench.mark.exists)
         assert not functions.get("echo").stop_if_idle()
         assert functions.get("echo").in_flight == 1
         bench.mark.unlink()
-        assert slow.result()[0]
+        assert slow.result()[1]
     assert functions.wait_until_zero(10)
 
 
@@ -157,11 +82,11 @@ def test_crashed_function_is_started_again_by_the_next_request(bench: Bench) -> 
     second, cold = ask(functions)
 
     assert cold
-    assert first != second
+    assert first["pid"] != second["pid"]
 
 
 def test_failed_start_says_why_with_the_end_of_the_log(bench: Bench) -> None:
-    functions = bench.functions(EXIT="78")
+    functions = bench.functions(bench.spec(EXIT="78"))
     with pytest.raises(StartFailed, match=r"(?s)echo: .*exited with code 78.*echo\.log.*hello from echo"):
         ask(functions)
     assert functions.get("echo").in_flight == 0
@@ -178,7 +103,7 @@ def test_stopped_function_says_goodbye(bench: Bench) -> None:
 
 def test_only_the_declared_environment_reaches_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRAY", "from the shell")
-    assert "from the shell" not in ask(bench.functions())[0]
+    assert "STRAY" not in ask(bench.functions())[0]["environment"]
 
 
 def test_unknown_function_names_those_that_there_are(bench: Bench) -> None:
@@ -187,16 +112,15 @@ def test_unknown_function_names_those_that_there_are(bench: Bench) -> None:
 
 
 def test_replaced_function_runs_with_its_new_settings(bench: Bench) -> None:
-    functions = bench.functions(GREETING="old")
+    functions = bench.functions(bench.spec(GREETING="old"))
     ask(functions)
-    spec = functions.get("echo").spec
-    assert not functions.deploy(FunctionSpec("echo", spec.handler, environment={**spec.environment, "GREETING": "new"}))
-    assert " new " in ask(functions)[0]
+    assert not functions.deploy(bench.spec(GREETING="new"))
+    assert ask(functions)[0]["environment"]["GREETING"] == "new"
 
 
 def test_removed_function_is_stopped_and_gone(bench: Bench) -> None:
     functions = bench.functions()
-    pid = int(ask(functions)[0].split()[0])
+    pid = ask(functions)[0]["pid"]
     functions.remove("echo")
     with pytest.raises(NoSuchFunction):
         functions.get("echo")
@@ -227,7 +151,7 @@ def test_functions_end_with_a_killed_stack(bench: Bench) -> None:
         from penstock.dev.functions import Functions, Settings
         from penstock.stackfile import FunctionSpec
         spec = FunctionSpec("echo", Path({str(bench.folder)!r}), environment={{"MARK": "x"}})
-        command = [{sys.executable!r}, {str(bench.program)!r}]
+        command = [{sys.executable!r}, {str(PROGRAM)!r}]
         settings = Settings(Path({str(bench.folder / "other")!r}), {{}}, lambda _: command)
         functions = Functions({{"echo": spec}}, settings)
         functions.get("echo").start()
