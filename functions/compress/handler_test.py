@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from functools import cache
@@ -17,9 +18,9 @@ from hypothesis import strategies as st
 from penstock import Body, Context, Event, EventError, InputTooLarge, NothingToDo, Result, TemporaryError
 from penstock.donors import donor_chunks
 
-from .codecs import BLOCK_BYTES, Codec, fixed_blocks, gzip_chunks, gzip_header, in_order
+from .codecs import BLOCK_BYTES, gzip_header
 from .handler import PLANS, Options, handle
-from .signatures import PEEK_BYTES, SIGNATURES
+from .signatures import PEEK_BYTES
 
 EVERY_SETTING = [Options(format=kind, setting=setting) for kind, setting in PLANS]
 ONE_OF_EACH = [Options(setting="default"), Options(setting="small", threads=2), Options(format="zstd", threads=2)]
@@ -89,33 +90,16 @@ def test_gunzip_reads_it_and_restores_the_name(setting: str, tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["March donors.csv"]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(sizes=st.lists(st.integers(1, BLOCK_BYTES * 2), min_size=1, max_size=8), options=st.sampled_from(EVERY_SETTING))
 def test_the_same_bytes_give_the_same_output_whatever_chunks_they_come_in(sizes: list[int], options: Options) -> None:
-    data = csv(BLOCK_BYTES * 3 + 11)
+    data = csv(BLOCK_BYTES * 2 + 11)
     assert run(Body(lambda: cut(data, sizes)), options) == run(data, options)
-
-
-@given(
-    parts=st.lists(st.binary(max_size=20), max_size=20),
-    block_bytes=st.integers(1, 30),
-)
-def test_blocks_hold_the_same_bytes_and_all_but_the_last_are_full(parts: list[bytes], block_bytes: int) -> None:
-    blocks = list(fixed_blocks(parts, block_bytes))
-    assert b"".join(blocks) == b"".join(parts)
-    assert all(len(block) == block_bytes for block in blocks[:-1])
-    assert all(blocks)
 
 
 def test_gzip_is_the_same_for_any_number_of_threads() -> None:
     data = csv(BLOCK_BYTES * 9 + 5)
     assert len({run(data, Options(threads=threads)) for threads in (1, 2, 5)}) == 1
-
-
-@given(data=st.binary(max_size=3000), level=st.integers(0, 9), library=st.sampled_from(["igzip", "zlib-ng"]))
-def test_any_bytes_at_any_level_survive(data: bytes, level: int, library: str) -> None:
-    plan = [Codec(library, min(level, 3) if library == "igzip" else max(level, 1))]
-    assert unpacked(b"".join(gzip_chunks([data, data], plan))) == data * 2
 
 
 def test_bytes_that_do_not_compress_grow_by_little() -> None:
@@ -167,14 +151,6 @@ def test_output_comes_in_chunks_of_a_sensible_size() -> None:
 # What is compressed already
 
 
-@pytest.mark.parametrize("sign", SIGNATURES, ids=lambda sign: f"{sign.kind}-{sign.magic!r}")
-def test_what_is_compressed_already_is_nothing_to_do(sign: tuple[str, bytes, int]) -> None:
-    kind, magic, offset = sign
-    with pytest.raises(NothingToDo) as refusal:
-        run(bytes(offset) + magic + b"the rest of it", name="report.csv")
-    assert str(refusal.value) == f"report.csv: already compressed ({kind})"
-
-
 @pytest.mark.parametrize("options", EVERY_SETTING, ids=lambda options: f"{options.format}-{options.setting}")
 def test_its_own_output_is_nothing_to_do(options: Options) -> None:
     with pytest.raises(NothingToDo, match=rf"already compressed \({options.format}\)"):
@@ -186,27 +162,10 @@ def test_a_name_does_not_make_text_compressed(name: str) -> None:
     assert unpacked(run(b"email, name\n", name=name)) == b"email, name\n"
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"\x1f\x8b",
-        b"\x1f",
-        b"PK\n",
-        b"BZh9 is a plate",
-        b"ID3,ID4\n1,2\n",
-        b"PAR1,PAR2\n",
-        b"RIFF\x10\x00\x00\x00WAVEfmt ",
-        b"leftype,right\n",
-        b"OggS, a word",
-        b"%PDF-1.7",
-        b"7z",
-        b"LZIP it",
-        b"Rar!",
-        b"\xff\xd8",
-    ],
-)
-def test_what_only_begins_like_something_compressed_is_compressed(data: bytes) -> None:
-    assert unpacked(run(data)) == data
+def test_the_refusal_names_the_input_and_what_it_is() -> None:
+    with pytest.raises(NothingToDo) as refusal:
+        run(gzip.compress(b"once"), name="report.csv")
+    assert str(refusal.value) == "report.csv: already compressed (gzip)"
 
 
 def test_a_look_at_the_first_bytes_reads_no_further_than_it_must() -> None:
@@ -265,17 +224,6 @@ def test_a_name_too_long_for_metadata_is_left_out_of_it() -> None:
     assert result.name == "日" * 300 + ".gz"
 
 
-@pytest.mark.parametrize("name", ["donors.csv", "Spenden März.csv", "a b;c", "x/y/donors.csv"])
-def test_the_header_names_the_file_in_latin_1(name: str) -> None:
-    header = gzip_header(name)
-    assert header == b"\x1f\x8b\x08\x08\0\0\0\0\0\xff" + name.rpartition("/")[2].encode("latin-1") + b"\0"
-
-
-@pytest.mark.parametrize("name", ["", "日本語.csv", "line\nbreak", "nul\0", "..", "folder/.", "\x85"])
-def test_a_name_that_latin_1_or_a_file_system_cannot_carry_is_not_in_the_header(name: str) -> None:
-    assert gzip_header(name) == b"\x1f\x8b\x08\x00\0\0\0\0\0\xff"
-
-
 def test_a_nameless_input_has_a_nameless_result() -> None:
     assert handle(event(b"x", name=""), Context("compress")).name is None
 
@@ -287,8 +235,8 @@ def threads_at_work() -> set[str]:
     return {thread.name for thread in threading.enumerate() if thread.name.startswith("compress")}
 
 
-def native_threads() -> int:
-    return len(list(Path("/proc/self/task").iterdir()))
+def native_threads() -> set[str]:
+    return {task.name for task in Path("/proc/self/task").iterdir()}
 
 
 @pytest.mark.parametrize("options", ONE_OF_EACH, ids=lambda options: f"{options.format}-{options.threads}")
@@ -299,7 +247,11 @@ def test_a_stream_abandoned_half_way_leaves_no_thread(options: Options) -> None:
         assert next(output)
     output.close()  # type: ignore[attr-defined]
     assert threads_at_work() == set()
-    assert native_threads() == before
+    for _ in range(500):  # a joined thread may still be on its way out of the kernel
+        if not native_threads() - before:
+            break
+        time.sleep(0.01)
+    assert native_threads() <= before
 
 
 @pytest.mark.parametrize("options", ONE_OF_EACH, ids=lambda options: f"{options.format}-{options.threads}")
@@ -325,20 +277,6 @@ def test_a_limit_on_the_input_passes_through() -> None:
     body = Body(lambda: cut(csv(2_000_000), [100_000]), max_bytes=1_500_000, name="donors.csv")
     with pytest.raises(InputTooLarge, match=r"donors\.csv"):
         run(body)
-
-
-def test_work_in_threads_is_never_far_ahead_of_its_reader() -> None:
-    taken = []
-
-    def items() -> Iterator[int]:
-        for number in itertools.count():
-            taken.append(number)
-            yield number
-
-    squares = in_order(lambda number: number * number, items(), threads=2)
-    assert [next(squares) for _ in range(4)] == [0, 1, 4, 9]
-    assert len(taken) <= 4 + 2
-    squares.close()
 
 
 MEASURE = """
