@@ -298,7 +298,7 @@ def _progress_bar(rows: int) -> Iterator[Callable[[int], object] | None]:
         yield None
         return
     try:
-        from tqdm import tqdm  # type: ignore[import-untyped]
+        from tqdm import tqdm
     except ImportError:  # the bar is a courtesy: without its package the file is written all the same
         yield None
         return

@@ -108,7 +108,8 @@ class Reconciler:
         """Yield every object that is missing, stale or orphaned; orphans last, after both listings came to their end.
 
         A listing that fails raises before the first orphan is named, so it can never remove anything.
-        `resume_after` maps rules to the last key of an earlier run; `on_compared` is called with each rule and key that was dealt with.
+        `resume_after` maps rules to the last key of an earlier run; `on_compared` is called with each rule and key that
+        was dealt with.
         """
         self._read_sink(db)
         for rule in self._rules:

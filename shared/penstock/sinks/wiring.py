@@ -40,7 +40,7 @@ def make_sink(config: Config, store: Store | None) -> Sink | None:
         address.index,
         username=config.secrets.get("SINK_USERNAME", ""),
         password=config.secrets.get("SINK_PASSWORD", ""),
-        ca_file=config.store.ca_file if config.store else None,
+        ca_file=str(config.store.ca_file) if config.store and config.store.ca_file else None,
     )
 
 
