@@ -137,12 +137,17 @@ def _invocation(entry: Invocation) -> dict[str, Any]:
 
 
 def _dead_letter(letter: DeadLetter) -> dict[str, Any]:
+    try:
+        said = json.loads(letter.data)  # what the function answered says more than its status
+    except ValueError:
+        said = None
+    reason = said.get("reason") if isinstance(said, dict) else None
     return {
         "id": letter.id,
         "function": letter.message.target,
         "origin": letter.message.origin,
         "code": letter.code,
-        "reason": letter.reason,
+        "reason": f"{letter.reason}: {reason}" if reason else letter.reason,
         "died": letter.died,
     }
 
