@@ -85,22 +85,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Reconcile one function; returns 1 when --check finds differences, 75 when some could not be mended."""
+    if args.concurrency < 1:
+        raise ConfigError(f"--concurrency {args.concurrency}: expected a whole number of at least 1")
     config = function_config(args.function, env, args.stack)
     runtime = make_runtime(args.function, config)
-    store, sink = runtime.parts.store, runtime.parts.sink
-    if store is None or sink is None:
-        raise ConfigError(f"{config.function}: set SOURCE, SINK and MINIO_ENDPOINT, or name a stack file with --stack")
-    compare = Reconciler(
+    report = reconcile(
         runtime,
-        store,
-        sink,
+        check=args.check,
         prefix=args.prefix,
         since=args.since,
-        may_remove_many=args.yes or args.check,
+        concurrency=args.concurrency,
         adopt=args.adopt,
+        yes=args.yes,
+        resume=args.resume,
     )
-    worker = Worker(runtime, store, compare.report, concurrency=args.concurrency, adopt=args.adopt)
-    place = _Place(args.resume, worker)
+    _print(report, config.function, checked_only=args.check)
+    if args.check:
+        return 1 if report.differences or report.uploads else 0
+    return TemporaryError.exit_code if report.done["failed"] else 0
+
+
+def reconcile(
+    runtime: Runtime,
+    *,
+    check: bool = False,
+    prefix: str = "",
+    since: datetime | None = None,
+    concurrency: int = 8,
+    adopt: bool = False,
+    yes: bool = False,
+    resume: Path | None = None,
+) -> Report:
+    """Compare one function's sources with its sink and, unless `check`, bring what differs into agreement.
+
+    Raises `ConfigError` for a function without SOURCE or SINK, `TooManyRemovals`, and `TemporaryError` when a
+    listing fails; then nothing has been removed.
+    """
+    config, store, sink = runtime.parts.config, runtime.parts.store, runtime.parts.sink
+    if store is None or sink is None or not config.sources:
+        raise ConfigError(f"{config.function}: set SOURCE, SINK and MINIO_ENDPOINT, or name a stack file with --stack")
+    compare = Reconciler(runtime, store, sink, prefix=prefix, since=since, may_remove_many=yes or check, adopt=adopt)
+    worker = Worker(runtime, store, compare.report, concurrency=concurrency, adopt=adopt)
+    place = _Place(resume, worker)
     try:
         with scratch() as db, _progress(config.function) as tick:
 
@@ -108,17 +134,14 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
                 tick()
                 place.reached(rule, key)
 
-            for difference in compare.differences(db, resume_after=place.keys, on_compared=on_compared):
-                if not args.check:
+            for difference in compare.differences(db, resume_after=dict(place.keys), on_compared=on_compared):
+                if not check:
                     worker.take(difference)
     finally:
         worker.close()
     place.forget()
-    compare.report.uploads = _abandoned_uploads(config, store, dry_run=args.check)
-    _print(compare.report, config.function, checked_only=args.check)
-    if args.check:
-        return 1 if compare.report.differences or compare.report.uploads else 0
-    return TemporaryError.exit_code if compare.report.done["failed"] else 0
+    compare.report.uploads = _abandoned_uploads(config, store, dry_run=check)
+    return compare.report
 
 
 class _Place:

@@ -1,0 +1,264 @@
+"""Reconcile finds what notifications lost, mends it through the runtime, and removes nothing in doubt."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from penstock.errors import ConfigError, TemporaryError
+from penstock.reconcile.command import reconcile
+from penstock.reconcile.compare import TooManyRemovals
+from penstock.types import ObjectRef, ObjectState
+
+from tests.lake import TARGET, Lake
+
+MakeLake = Callable[..., Lake]
+
+
+def ref(number: int) -> ObjectRef:
+    return ObjectRef("upload", f"{number:03}.txt")
+
+
+def test_what_agrees_is_left_alone(lake: Lake) -> None:
+    lake.put(b"one")
+    lake.agree()
+    lake.requests.clear()
+    report = reconcile(lake.runtime)
+    assert report.found == {"agreeing": 1}
+    assert [verb for verb, _ in lake.requests if verb != "LIST"] == []
+
+
+def test_a_missing_target_is_made(lake: Lake) -> None:
+    lake.put(b"one")
+    assert reconcile(lake.runtime).found == {"missing": 1}
+    assert lake.read() == b"ONE"
+    assert reconcile(lake.runtime, check=True).differences == 0
+
+
+def test_a_stale_target_is_made_anew(lake: Lake) -> None:
+    lake.put(b"one")
+    lake.agree()
+    lake.put(b"two")
+    assert reconcile(lake.runtime).found == {"stale": 1}
+    assert lake.read() == b"TWO"
+
+
+def test_new_metadata_on_the_same_bytes_is_found(lake: Lake) -> None:
+    lake.put(b"one")
+    lake.agree()
+    lake.put(b"one", metadata={"colour": "blue"})
+    assert reconcile(lake.runtime).found == {"stale": 1}
+    found = lake.state(TARGET)
+    assert found is not None
+    assert found.metadata["colour"] == "blue"
+
+
+def test_other_options_make_every_target_stale(make_lake: MakeLake) -> None:
+    lake = make_lake()
+    lake.put(b"one")
+    lake.agree()
+    changed = make_lake(store=lake.store, config_options={"times": "2"})
+    assert reconcile(changed.runtime).found == {"stale": 1}
+    assert changed.read() == b"ONEONE"
+
+
+def test_check_only_reports(lake: Lake) -> None:
+    lake.put(b"one")
+    report = reconcile(lake.runtime, check=True)
+    assert (report.differences, report.examples) == (1, ["missing   s3://upload/a.txt"])
+    assert lake.read() is None
+
+
+def test_a_recorded_refusal_of_the_present_state_counts_as_agreement(lake: Lake) -> None:
+    lake.put(b"bad")
+    lake.agree()
+    assert reconcile(lake.runtime, check=True).found == {"agreeing": 1}
+
+
+def test_a_refusal_of_an_older_state_does_not(lake: Lake) -> None:
+    lake.put(b"bad")
+    lake.agree()
+    lake.put(b"good")
+    assert reconcile(lake.runtime).found == {"stale": 1}
+    assert (lake.read(), lake.refusals()) == (b"GOOD", [])
+
+
+def test_a_refusal_whose_source_is_gone_is_forgotten(lake: Lake) -> None:
+    lake.put(b"bad")
+    lake.agree()
+    lake.delete()
+    assert reconcile(lake.runtime).found == {"forgotten": 1}
+    assert lake.refusals() == []
+
+
+def test_an_orphaned_target_is_kept_as_configured(lake: Lake) -> None:
+    lake.put(b"one")
+    lake.agree()
+    lake.delete()
+    assert reconcile(lake.runtime, check=True).differences == 0
+    assert lake.read() == b"ONE"
+
+
+def test_an_orphaned_target_is_removed_as_configured(make_lake: MakeLake) -> None:
+    lake = make_lake(remove_with_source=True)
+    lake.put(b"one")
+    lake.agree()
+    lake.delete()
+    assert reconcile(lake.runtime, yes=True).found == {"orphaned": 1}
+    assert lake.read() is None
+
+
+def test_an_orphan_under_a_template_with_a_stem_finds_its_source(make_lake: MakeLake) -> None:
+    from penstock.config import SourceRule
+
+    rules = (SourceRule("upload", "", ".txt"),)
+    lake = make_lake(sink="s3://processed/{stem}.out", sources=rules, remove_with_source=True)
+    lake.sink._sources = rules  # type: ignore[attr-defined]
+    lake.put(b"one")
+    lake.agree()
+    lake.delete()
+    assert reconcile(lake.runtime, yes=True).done == {"removed": 1}
+    assert lake.keys() == []
+
+
+def test_many_removals_need_yes_and_until_then_nothing_goes(make_lake: MakeLake) -> None:
+    lake = make_lake(remove_with_source=True)
+    for number in range(10):
+        lake.put(b"x", ref(number))
+        lake.agree(ref(number))
+    lake.delete(ref(0))
+    with pytest.raises(TooManyRemovals, match="1 of 10 targets of upper have no source"):
+        reconcile(lake.runtime)
+    assert len(lake.keys()) == 10
+    reconcile(lake.runtime, yes=True)
+    assert len(lake.keys()) == 9
+
+
+@pytest.mark.parametrize("failing", ["upload", "processed"])
+def test_a_failed_listing_removes_nothing(make_lake: MakeLake, failing: str) -> None:
+    lake = make_lake(remove_with_source=True)
+    for number in range(3):
+        lake.put(b"x", ref(number))
+        lake.agree(ref(number))
+    whole = lake.store.list
+
+    def broken(bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
+        yield from list(whole(bucket, prefix, start_after))[:1]
+        if bucket == failing:
+            raise TemporaryError("the connection broke in the middle of the listing")
+
+    lake.store.list = broken  # type: ignore[method-assign]
+    with pytest.raises(TemporaryError, match="broke"):
+        reconcile(lake.runtime, yes=True)
+    lake.store.list = whole  # type: ignore[method-assign]
+    assert len(lake.keys()) == 3
+
+
+def test_a_listing_that_wrongly_misses_a_source_removes_nothing(make_lake: MakeLake) -> None:
+    """The listing is a hint too: the runtime looks at the object before it removes."""
+    lake = make_lake(remove_with_source=True)
+    lake.put(b"x")
+    lake.agree()
+    whole = lake.store.list
+    lake.store.list = lambda bucket, *rest: iter(()) if bucket == "upload" else whole(bucket, *rest)  # type: ignore[method-assign]
+    assert reconcile(lake.runtime, yes=True).done == {"processed": 1}
+    assert lake.read() == b"X"
+
+
+def test_a_foreign_target_is_refused_and_then_adopted(lake: Lake) -> None:
+    lake.put(b"theirs", TARGET)
+    lake.put(b"ours")
+    report = reconcile(lake.runtime)
+    assert (report.found, report.done) == ({"foreign": 1}, {"refused": 1})
+    assert "carries no mark" in report.failures[0]
+    assert lake.read() == b"theirs"
+    assert reconcile(lake.runtime, adopt=True).done == {"processed": 1}
+    assert (lake.read(), lake.refusals()) == (b"OURS", [])
+
+
+def test_prefix_narrows_what_is_compared(lake: Lake) -> None:
+    lake.put(b"one", ObjectRef("upload", "a/1.txt"))
+    lake.put(b"two", ObjectRef("upload", "b/2.txt"))
+    assert reconcile(lake.runtime, prefix="a/").found == {"missing": 1}
+    assert lake.keys() == ["a/1.txt"]
+
+
+def test_a_narrowed_run_takes_nothing_outside_for_orphaned(make_lake: MakeLake) -> None:
+    lake = make_lake(remove_with_source=True)
+    for key in ("a/1.txt", "b/2.txt", "b/bad.txt"):
+        lake.put(b"bad" if "bad" in key else b"one", ObjectRef("upload", key))
+        lake.agree(ObjectRef("upload", key))
+    assert reconcile(lake.runtime, prefix="a/", yes=True).found == {"agreeing": 1}
+    assert len(lake.keys()) == 3
+
+
+def test_since_leaves_older_sources_out(lake: Lake) -> None:
+    lake.put(b"one")
+    later = datetime.now(UTC) + timedelta(hours=1)
+    assert reconcile(lake.runtime, since=later).differences == 0
+    assert lake.read() is None
+    assert reconcile(lake.runtime, since=later - timedelta(days=1)).found == {"missing": 1}
+
+
+def test_a_run_that_was_cut_off_goes_on_from_its_place(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.reconcile.command._KEYS_BETWEEN_PLACES", 2)
+    for number in range(6):
+        lake.put(b"x", ref(number))
+    whole = lake.store.list
+
+    def cut(bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
+        for state in whole(bucket, prefix, start_after):
+            if state.ref == ref(5):
+                raise TemporaryError("cut off")
+            yield state
+
+    place = tmp_path / "place.json"
+    lake.store.list = cut  # type: ignore[method-assign]
+    with pytest.raises(TemporaryError):
+        reconcile(lake.runtime, resume=place)
+    assert json.loads(place.read_text()) == {"s3://upload/*": "003.txt"}
+    lake.store.list = whole  # type: ignore[method-assign]
+    report = reconcile(lake.runtime, resume=place)
+    assert sum(report.found.values()) == 2
+    assert len(lake.keys()) == 6
+    assert not place.exists()
+
+
+def test_a_damaged_place_is_named(lake: Lake, tmp_path: Path) -> None:
+    place = tmp_path / "place.json"
+    place.write_text("?")
+    with pytest.raises(ConfigError, match=r"place\.json: no place that reconcile kept"):
+        reconcile(lake.runtime, resume=place)
+
+
+def test_one_object_that_fails_does_not_stop_the_others(make_lake: MakeLake) -> None:
+    def fragile(event, context):  # type: ignore[no-untyped-def]
+        from penstock import Result
+
+        if event.name == "001.txt":
+            raise ZeroDivisionError
+        return Result(event.body.read())
+
+    lake = make_lake(fragile)
+    for number in range(3):
+        lake.put(b"x", ref(number))
+    report = reconcile(lake.runtime)
+    assert report.done == {"processed": 2, "failed": 1}
+    assert "ZeroDivisionError" in report.failures[0]
+
+
+def test_renditions_are_compared_one_by_one(make_lake: MakeLake) -> None:
+    lake = make_lake(sink="s3://processed/{rendition}/{key}", renditions={"a": {"times": "1"}, "b": {"times": "2"}})
+    lake.put(b"x")
+    lake.agree()
+    lake.delete(ObjectRef("processed", "b/a.txt"))
+    assert reconcile(lake.runtime).found == {"missing": 1}
+    assert lake.keys() == ["a/a.txt", "b/a.txt"]
+
+
+def test_a_function_without_a_source_is_told_so(make_lake: MakeLake) -> None:
+    with pytest.raises(ConfigError, match="set SOURCE, SINK and MINIO_ENDPOINT"):
+        reconcile(make_lake(sources=()).runtime)
