@@ -1,0 +1,218 @@
+"""An index in OpenSearch 2 and 3 or Elasticsearch 7.10 to 8, through the REST calls that all of them share.
+
+Seven calls, over urllib3, which minio-py brings along: pooling, TLS and timeouts are its own. The official
+clients each refuse the other's server, and neither adds anything to these calls.
+
+A document's id is the SHA-256 of its source's bucket and key, because ids end at 512 bytes and keys do not.
+Writes are conditional by `_seq_no` and `_primary_term`, or `op_type=create`. Reads by id see every
+acknowledged write; a search sees it up to a second later (`index.refresh_interval`).
+
+The index is made from a template on first use, with a field `words` that holds what a search looks at. It
+is kept out of `_source`, so the server's reindex call loses it; `penstock reconcile` builds an index anew.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from penstock.errors import PermanentError, TargetChanged, TemporaryError
+from penstock.sinks import document
+from penstock.sinks.document import Write
+from penstock.sinks.search_server import Answer, SearchIndex
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
+
+PAGE_DOCUMENTS = 1000
+BULK_BYTES = 8 * 1024 * 1024  # of one bulk call; servers refuse requests over 100 MB (http.max_content_length)
+_WAIT = {"timeout": "10s"}  # for a missing shard; the default of a minute would outlast every caller
+
+Outcome = Entry | TargetChanged | PermanentError | TemporaryError
+
+
+class OpenSearchSink:
+    """The documents of one index at `url` (`http://HOST:PORT` or `https://HOST:PORT`); safe for threads."""
+
+    removes_with_source = True
+
+    def __init__(
+        self,
+        url: str,
+        index: str,
+        *,
+        username: str = "",
+        password: str = "",
+        ca_file: str | Path | None = None,
+        timeout: float = 30,
+    ) -> None:
+        self._index = SearchIndex(
+            url, index, username=username, password=password, ca_file=ca_file, timeout_seconds=timeout
+        )
+
+    # The protocol
+
+    def address(self, source: ObjectRef, rendition: str | None) -> str:
+        """The document's id; raises `PermanentError` for a rendition."""
+        if rendition is not None:
+            raise PermanentError(f"{source}: an index holds one document per object; RENDITIONS need an s3:// sink")
+        return source.digest
+
+    def read(self, address: str, mark: Mark) -> Entry | None:
+        """The document's mark and refusal; None when there is no document."""
+        del mark  # the id names one source, so nothing of another source can be here
+        found = self._get(address, {"_source_includes": "penstock"})
+        return None if found is None else _entry(address, found)
+
+    def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
+        """Store the document; raises `TargetChanged` unless `previous` still holds."""
+        return self._put(address, _described(Write(address, result, mark, source, previous)), mark, None, previous)
+
+    def write_many(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Store a batch with the bulk call; the outcomes in the same order, errors not raised."""
+        outcomes: list[Outcome | None] = [None] * len(writes)
+        lines: list[bytes] = []
+        asked: list[int] = []
+        size = 0
+        for number, write in enumerate(writes):
+            try:
+                text = document.to_json(_described(write))
+            except PermanentError as error:
+                outcomes[number] = error
+                continue
+            action = {"_id": write.address, **_condition(write.previous)}
+            lines.append(orjson.dumps({"create" if write.previous is None else "index": action}))
+            lines.append(text.encode())
+            asked.append(number)
+            size += len(lines[-1])
+            if size > BULK_BYTES:
+                self._bulk(lines, asked, writes, outcomes)
+                lines, asked, size = [], [], 0
+        if asked:
+            self._bulk(lines, asked, writes, outcomes)
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
+        """Replace the document by one that says why this state has none."""
+        body = _with_words(document.delivered(source, document.now()), mark, refusal)
+        return self._put(address, body, mark, refusal, previous)
+
+    def remove(self, address: str, mark: Mark, previous: Entry) -> None:
+        """Delete the document; one that is gone already is no error."""
+        answer = self._index.call("DELETE", f"/_doc/{address}", parameters={**_WAIT, **_condition(previous)})
+        if answer.status == 200 or (answer.status == 404 and answer.body.get("result") == "not_found"):
+            return
+        if answer.status == 409 and self.read(address, mark) is None:
+            return  # servers call it a conflict when nothing is left to compare with
+        self._index.fail(answer, address)
+
+    def check(self) -> None:
+        """Make the index when there is none, and raise `TemporaryError` unless it can be read and written."""
+        self._index.check()
+
+    def entries(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[tuple[ObjectRef, Entry]]:
+        """What is recorded for a bucket's objects, in key order; page by page."""
+        self._index.expect(self._index.call("POST", "/_refresh"), "refresh")
+        wanted = [{"term": {"bucket": bucket}}, *([{"prefix": {"key": prefix}}] if prefix else [])]
+        request: dict[str, Any] = {
+            "query": {"bool": {"filter": wanted}},
+            "sort": [{"key": "asc"}],
+            "size": PAGE_DOCUMENTS,
+            "_source": ["key", "penstock"],
+            "seq_no_primary_term": True,
+            "track_total_hits": False,
+        }
+        if start_after:
+            request["search_after"] = [start_after]
+        while True:
+            hits = self._search(request)
+            for hit in hits:
+                yield ObjectRef(bucket, hit["_source"]["key"]), _entry(hit["_id"], hit)
+            if len(hits) < PAGE_DOCUMENTS:
+                return
+            request["search_after"] = hits[-1]["sort"]
+
+    # Beyond the protocol: see SearchableSink
+
+    def search(self, text: str, *, limit: int = 20, offset: int = 0) -> list[dict[str, Any]]:
+        """Documents that contain every word, best first; raises `EventError` for a text without words."""
+        words = document.query_words(text, limit, offset)
+        query = {"query": " ".join(words), "fields": ["words"], "default_operator": "and", "flags": "PREFIX"}
+        hits = self._search({"query": {"simple_query_string": query}, "from": offset, "size": limit})
+        return [hit["_source"] for hit in hits]
+
+    def document(self, bucket: str, key: str) -> dict[str, Any] | None:
+        """The document of one source object."""
+        found = self._get(ObjectRef(bucket, key).digest)
+        return None if found is None else found["_source"]
+
+    def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        self._index.close()
+
+    # Calls
+
+    def _get(self, address: str, parameters: Mapping[str, str] | None = None) -> dict[str, Any] | None:
+        answer = self._index.call("GET", f"/_doc/{address}", parameters=parameters)
+        if answer.status == 404 and answer.body.get("found") is False:
+            return None
+        return self._index.expect(answer, address)
+
+    def _search(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        found = self._index.expect(self._index.call("POST", "/_search", orjson.dumps(request)), "search")
+        if found.get("timed_out") or found["_shards"]["failed"]:
+            # Half an answer must not look like a whole one: reconcile acts on what is missing.
+            raise TemporaryError(f"{self._index}: search: {found['_shards']['failed']} shards did not answer")
+        hits: list[dict[str, Any]] = found["hits"]["hits"]
+        return hits
+
+    def _put(
+        self, address: str, body: dict[str, Any], mark: Mark, refusal: Refusal | None, previous: Entry | None
+    ) -> Entry:
+        condition = {"op_type": "create"} if previous is None else _condition(previous)
+        text = document.to_json(body).encode()
+        answer = self._index.call("PUT", f"/_doc/{address}", text, {**_WAIT, **condition})
+        stored = self._index.expect(answer, body["key"])
+        return Entry(address, mark, refusal, etag=_etag(stored))
+
+    def _bulk(
+        self, lines: Sequence[bytes], asked: Sequence[int], writes: Sequence[Write], outcomes: list[Outcome | None]
+    ) -> None:
+        try:
+            answer = self._index.call("POST", "/_bulk", b"\n".join([*lines, b""]), _WAIT)
+            items = [next(iter(item.values())) for item in self._index.expect(answer, "bulk")["items"]]
+        except (TemporaryError, PermanentError) as error:
+            for number in asked:
+                outcomes[number] = error
+            return
+        for number, item in zip(asked, items, strict=True):
+            write = writes[number]
+            try:
+                self._index.expect(Answer(item["status"], item), write.source.ref.key)
+                outcomes[number] = Entry(write.address, write.mark, etag=_etag(item))
+            except (TemporaryError, PermanentError) as error:
+                outcomes[number] = error
+
+
+def _described(write: Write) -> dict[str, Any]:
+    body = document.inside(write.result, write.address)
+    return _with_words({**body, **document.delivered(write.source, document.now())}, write.mark, None)
+
+
+def _with_words(body: dict[str, Any], mark: Mark, refusal: Refusal | None) -> dict[str, Any]:
+    return {**body, "words": document.searchable(body), "penstock": document.mark_field(mark, refusal)}
+
+
+def _etag(found: Mapping[str, Any]) -> str:
+    return f"{found['_seq_no']}:{found['_primary_term']}"
+
+
+def _condition(previous: Entry | None) -> dict[str, int]:
+    """What a write or delete has to find: for a `previous` that came from here."""
+    if previous is None:
+        return {}
+    number, _, term = (previous.etag or "").partition(":")
+    return {"if_seq_no": int(number), "if_primary_term": int(term)}
+
+
+def _entry(address: str, found: Mapping[str, Any]) -> Entry:
+    return Entry(address, *document.read_mark(found.get("_source", {}).get("penstock")), etag=_etag(found))

@@ -1,0 +1,238 @@
+"""The index sink on a real OpenSearch and a real Elasticsearch: the same calls, the same outcomes."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from penstock.errors import ConfigError, PermanentError, TargetChanged, TemporaryError
+from penstock.sinks import opensearch as module
+from penstock.sinks.document import Write
+from penstock.sinks.opensearch import OpenSearchSink
+from penstock.sinks.search_server import TEMPLATE
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
+
+from tests.components import SearchEndpoint
+
+MARK = Mark(state="s1", function="index", options="o", source="digest")
+REFUSAL = Refusal("UnsupportedInput", "not a picture", 415)
+KEYS = ["a b", "a+b", "100%", "a&b=c?d#e", 'it\'s "quoted"', "line\nbreak", "日本語/ファイル.csv", "k" * 900, "x//y"]
+
+
+@pytest.fixture(params=["opensearch", "elasticsearch"])
+def server(request: pytest.FixtureRequest) -> SearchEndpoint:
+    endpoint: SearchEndpoint = request.getfixturevalue(request.param).endpoint
+    return endpoint
+
+
+@pytest.fixture
+def sink(server: SearchEndpoint, unique_name: str) -> Iterator[OpenSearchSink]:
+    with contextlib.closing(OpenSearchSink(server.url, unique_name)) as sink:
+        yield sink
+
+
+def state(key: str) -> ObjectState:
+    modified = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+    metadata = {"camera": "Zeiss", "a.b": "dots are no paths"}
+    return ObjectState(ObjectRef("upload", key), 12, "e1", None, "image/jpeg", metadata, modified)
+
+
+def put(sink: OpenSearchSink, key: str = "in/rose.jpg", previous: Entry | None = None, **inside: object) -> Entry:
+    return sink.write(
+        sink.address(ObjectRef("upload", key), None), Result({"kind": "a", **inside}), MARK, state(key), previous
+    )
+
+
+def listed(sink: OpenSearchSink, prefix: str = "", start_after: str = "") -> list[str]:
+    return [ref.key for ref, _ in sink.entries("upload", prefix, start_after)]  # also makes writes visible to search
+
+
+def test_document_is_written_read_replaced_and_removed(sink: OpenSearchSink) -> None:
+    address = sink.address(ObjectRef("upload", "in/rose.jpg"), None)
+    assert sink.read(address, MARK) is None
+    assert sink.document("upload", "in/rose.jpg") is None
+    first = put(sink, image={"width": 3, "date": "2023-04-05T06:07:08"})
+    assert sink.read(address, MARK) == first
+    document = sink.document("upload", "in/rose.jpg")
+    assert document is not None
+    assert "words" not in document
+    assert (document["key"], document["size"], document["image"]["width"]) == ("in/rose.jpg", 12, 3)
+    assert document["metadata"] == {"camera": "Zeiss", "a.b": "dots are no paths"}
+    second = put(sink, previous=first)
+    assert sink.read(address, MARK) == second
+    sink.remove(address, MARK, second)
+    sink.remove(address, MARK, second)
+    assert sink.read(address, MARK) is None
+
+
+def test_stale_writes_and_removals_change_nothing(sink: OpenSearchSink) -> None:
+    first = put(sink)
+    with pytest.raises(TargetChanged):
+        put(sink)
+    second = put(sink, previous=first)
+    with pytest.raises(TargetChanged):
+        put(sink, previous=first)
+    with pytest.raises(TargetChanged):
+        sink.remove(first.address, MARK, first)
+    assert sink.read(first.address, MARK) == second
+    sink.remove(first.address, MARK, second)
+    with pytest.raises(TargetChanged):
+        put(sink, previous=second)
+    third = put(sink)
+    with pytest.raises(TargetChanged):
+        sink.remove(first.address, MARK, second)
+    assert sink.read(first.address, MARK) == third
+
+
+def test_of_many_threads_that_replace_one_version_exactly_one_succeeds(sink: OpenSearchSink) -> None:
+    first = put(sink)
+    results: list[str] = []
+
+    def work() -> None:
+        try:
+            put(sink, previous=first)
+            results.append("written")
+        except TargetChanged:
+            results.append("changed")
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == ["changed"] * 5 + ["written"]
+
+
+def test_refusal_is_a_field_of_the_document(sink: OpenSearchSink) -> None:
+    old = put(sink)
+    refused = sink.refuse(old.address, REFUSAL, MARK, state("in/rose.jpg"), old)
+    assert sink.read(old.address, MARK) == refused
+    assert refused.refusal == REFUSAL
+    put(sink, previous=refused)
+    again = sink.read(old.address, MARK)
+    assert again is not None
+    assert again.refusal is None
+
+
+def test_document_of_somebody_else_has_no_mark(sink: OpenSearchSink, server: SearchEndpoint, unique_name: str) -> None:
+    sink.check()
+    address = sink.address(ObjectRef("upload", "theirs"), None)
+    server.request("PUT", f"/{unique_name}/_doc/{address}", {"who": "somebody"})
+    entry = sink.read(address, MARK)
+    assert entry is not None
+    assert entry.mark is None
+
+
+def test_every_key_is_stored_and_listed_in_the_order_of_the_store(
+    sink: OpenSearchSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAGE_DOCUMENTS", 4)
+    for key in KEYS:
+        entry = put(sink, key)
+        assert sink.read(entry.address, MARK) == entry
+    ordered = sorted(KEYS, key=str.encode)
+    assert listed(sink) == ordered
+    assert listed(sink, "a") == [key for key in ordered if key.startswith("a")]
+    assert listed(sink, start_after=ordered[3]) == ordered[4:]
+    assert list(sink.entries("other")) == []
+
+
+def test_batch_reports_each_outcome(sink: OpenSearchSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BULK_BYTES", 1500)  # several calls
+    taken = put(sink, "3")
+    writes = [
+        Write(sink.address(ObjectRef("upload", str(n)), None), Result({"kind": "a"}), MARK, state(str(n)), None)
+        for n in range(10)
+    ]
+    writes.append(Write("x", Result(b"no mapping"), MARK, state("x"), None))
+    outcomes = sink.write_many(writes)
+    assert [type(outcome) for outcome in outcomes] == [Entry] * 3 + [TargetChanged] + [Entry] * 6 + [PermanentError]
+    for write, outcome in zip(writes, outcomes, strict=True):
+        if isinstance(outcome, Entry):
+            assert sink.read(write.address, MARK) == outcome
+    [replaced] = sink.write_many([Write(taken.address, Result({"kind": "b"}), MARK, state("3"), taken)])
+    assert sink.read(taken.address, MARK) == replaced
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("rose", True),
+        ("ROSE.jpg", True),
+        ("zeiss", True),
+        ("birthd*", True),
+        ("BIRTHD*", True),
+        ("muller", True),
+        ("日本語", True),
+        ("birthd", False),
+        ("rose tulip", False),
+        ('rose" OR "x', False),
+        ("rose | other", False),
+        ("-other", False),
+    ],
+)  # fmt: skip
+def test_search_finds_documents_with_every_word(sink: OpenSearchSink, query: str, found: bool) -> None:
+    put(sink, csv={"columns": ["email", "birthday"], "first_rows": [["a@b.org", "Müller"], ["日本語", ""]]})
+    listed(sink)
+    assert [document["key"] for document in sink.search(query)] == (["in/rose.jpg"] if found else [])
+
+
+def test_document_that_the_mapping_refuses_is_a_permanent_error(sink: OpenSearchSink) -> None:
+    with pytest.raises(PermanentError, match=r"in/rose\.jpg.*refuses"):
+        put(sink, image={"width": "wide"})
+
+
+def test_unknown_fields_do_not_grow_the_mapping(sink: OpenSearchSink, server: SearchEndpoint, unique_name: str) -> None:
+    put(sink, surprise={f"field{n}": n for n in range(50)})
+    mapping = server.request("GET", f"/{unique_name}/_mapping")[unique_name]["mappings"]
+    assert "surprise" not in mapping["properties"]
+    document = sink.document("upload", "in/rose.jpg")
+    assert document is not None
+    assert document["surprise"]["field7"] == 7
+
+
+def test_deleted_index_is_not_taken_for_absent_documents_and_comes_back(
+    sink: OpenSearchSink, server: SearchEndpoint, unique_name: str
+) -> None:
+    entry = put(sink)
+    server.request("DELETE", f"/{unique_name}")
+    with pytest.raises(TemporaryError, match="deleted"):
+        sink.read(entry.address, MARK)
+    assert sink.read(entry.address, MARK) is None
+    put(sink)
+
+
+def test_index_of_somebody_else_is_left_alone(sink: OpenSearchSink, server: SearchEndpoint, unique_name: str) -> None:
+    server.request("PUT", f"/{unique_name}")
+    with pytest.raises(TemporaryError, match="somebody else"):
+        sink.check()
+
+
+def test_blocked_index_is_a_temporary_error(sink: OpenSearchSink, server: SearchEndpoint, unique_name: str) -> None:
+    sink.check()
+    server.request("PUT", f"/{unique_name}/_settings", {"index.blocks.read_only_allow_delete": True})
+    with pytest.raises(TemporaryError, match="free space"):
+        put(sink)
+
+
+def test_index_without_a_node_is_red_and_says_so(
+    sink: OpenSearchSink, server: SearchEndpoint, unique_name: str
+) -> None:
+    nowhere = {"index.routing.allocation.require.box": "none"}
+    body = {"mappings": TEMPLATE["mappings"], "settings": {**TEMPLATE["settings"], **nowhere}}
+    server.request("PUT", f"/{unique_name}?wait_for_active_shards=0&timeout=1s", body)
+    with pytest.raises(TemporaryError, match="red"):
+        sink.check()
+    with pytest.raises(TemporaryError):
+        sink.read(sink.address(ObjectRef("upload", "a"), None), MARK)
+    with pytest.raises(TemporaryError):
+        listed(sink)
+
+
+def test_index_name_that_the_server_refuses_is_a_configuration_error(server: SearchEndpoint) -> None:
+    with (
+        contextlib.closing(OpenSearchSink(server.url, "-Capital")) as sink,
+        pytest.raises(ConfigError, match="check its name"),
+    ):
+        sink.check()
