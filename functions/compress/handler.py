@@ -73,8 +73,13 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:  # noqa:
         chunks,
         content_type=CONTENT_TYPES[options.format],
         metadata={**event.metadata, **_origin(event)},
-        name=event.name + SUFFIXES[options.format] if event.name else None,
+        name=event.name + target_suffix(options) if event.name else None,
     )
+
+
+def target_suffix(options: Options) -> str:
+    """What `penstock run` appends to the key where no SINK says how the result is called."""
+    return SUFFIXES[options.format]
 
 
 def _origin(event: Event[Options]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store as Bucket
 
 from penstock.config import SourceRule, StoreSettings
@@ -53,9 +53,7 @@ class S3ObjectStore:
             found = obstore.get(self._bucket(ref.bucket), ref.key, options={"head": True})
         except FileNotFoundError:
             return None
-        except BaseError as exc:
-            if _code(exc) or not isinstance(exc, GenericError):
-                _refuse(ref, exc)
+        except BaseError:
             # An answer to HEAD has no body: ask again with GET, which says what is wrong.
             opened = self.open(ref)
             return opened[0] if opened else None
