@@ -2,6 +2,7 @@
 
 from tests.components.errors import ComponentError
 from tests.components.kafka import KafkaEndpoint, KafkaServer
+from tests.components.knative import QueueProxyEndpoint, QueueProxyServer
 from tests.components.kubernetes import KubernetesEndpoint, KubernetesServer
 from tests.components.minio import MinioEndpoint, MinioServer
 from tests.components.mosquitto import MosquittoEndpoint, MosquittoServer
@@ -19,5 +20,7 @@ __all__ = [
     "MosquittoEndpoint",
     "MosquittoServer",
     "OpenSearchServer",
+    "QueueProxyEndpoint",
+    "QueueProxyServer",
     "SearchEndpoint",
 ]

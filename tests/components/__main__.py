@@ -15,7 +15,8 @@ from typing import Any
 from tests.components.errors import ComponentError
 from tests.components.install import ensure_debian_package, progress
 from tests.components.kafka import KAFKA, KafkaServer
-from tests.components.kubernetes import KUBECONFORM, KUBERNETES, KWOK, QUEUE_PROXY, KubernetesServer
+from tests.components.knative import QUEUE_PROXY
+from tests.components.kubernetes import KUBECONFORM, KUBERNETES, KWOK, KubernetesServer
 from tests.components.minio import MC, MINIO, MinioServer
 from tests.components.mosquitto import MosquittoServer
 from tests.components.process import Server
@@ -46,19 +47,16 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
 }
 
 
-def install(names: list[str]) -> None:
-    """Install the named components, or all; everything that can be installed is, then the first error is raised."""
-    errors = []
+def install(names: list[str]) -> bool:
+    """Install the named components, or all; one that fails does not keep the others. Tells whether all worked."""
+    complete = True
     for name in names or INSTALLERS:
         try:
-            where = INSTALLERS[name]()
+            progress(f"{name}: {INSTALLERS[name]()}")
         except ComponentError as error:
             progress(f"{name}: {error}")
-            errors.append(error)
-        else:
-            progress(f"{name}: {where}")
-    if errors:
-        raise errors[0]
+            complete = False
+    return complete
 
 
 def start(names: list[str], folder: Path | None) -> None:
@@ -90,9 +88,8 @@ def main() -> int:
         parser.error(f"unknown component {', '.join(unknown)}; there are: {', '.join(known)}")
     try:
         if arguments.command == "install":
-            install(arguments.names)
-        else:
-            start(arguments.names, arguments.folder)
+            return 0 if install(arguments.names) else 1
+        start(arguments.names, arguments.folder)
     except ComponentError as error:
         progress(str(error))
         return 1

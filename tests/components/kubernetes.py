@@ -30,7 +30,6 @@ KUBERNETES = GoModule(
 )
 KWOK = GoProgram("kwok", "sigs.k8s.io/kwok/cmd/kwok", "v0.7.0")
 KUBECONFORM = GoProgram("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", "v0.7.0")
-QUEUE_PROXY = GoModule("knative", HERE / "go" / "queue-proxy", {"queue-proxy": "knative.dev/serving/cmd/queue"})
 
 _NODE = "node-1"
 

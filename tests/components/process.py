@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from tests.components.errors import ComponentError
+from tests.components.install import require
 
 LOOPBACK = "127.0.0.1"
 _PORT_ATTEMPTS = 3
@@ -75,7 +76,7 @@ class Child:
     def start(self) -> None:
         # setpriv (util-linux, essential in Debian) sets the signal and execs, so the pid is the server's own and no
         # Python code runs between fork and exec in a process with threads.
-        argv = ["setpriv", "--pdeathsig", "KILL", "--", *self.argv]
+        argv = [require("setpriv", "util-linux"), "--pdeathsig", "KILL", "--", *self.argv]
         with self.log.open("ab") as log:
             self._process = _starter.submit(
                 subprocess.Popen,

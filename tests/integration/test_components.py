@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
@@ -19,6 +20,7 @@ from minio.error import MinioAdminException
 from minio.notificationconfig import NotificationConfig, QueueConfig
 from paho.mqtt.enums import CallbackAPIVersion
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from tests.components import (
     ComponentError,
@@ -28,10 +30,11 @@ from tests.components import (
     MinioServer,
     MosquittoServer,
     OpenSearchServer,
+    QueueProxyServer,
     SearchEndpoint,
 )
 from tests.components import mosquitto as mosquitto_module
-from tests.components.http import HttpError
+from tests.components.http import HttpError, request_json
 from tests.components.process import free_ports
 
 EVENTS = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
@@ -49,6 +52,14 @@ def put(server: MinioServer, bucket: str, key: str, body: bytes) -> None:
 def get(server: MinioServer, bucket: str, key: str) -> bytes:
     with server.endpoint.client().get_object(bucket, key) as response:
         return response.read()
+
+
+def refuses(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=30).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_minio_gives_back_what_was_put(minio: MinioServer, unique_name: str) -> None:
@@ -84,8 +95,7 @@ def test_minio_over_tls_keeps_objects_through_restarts_and_a_kill(tmp_path: Path
         server.service_restart()
         server.restart()
         server.kill()
-        with pytest.raises(OSError, match="refused"):
-            socket.create_connection(("127.0.0.1", server.port)).close()
+        assert refuses(server.port)
         server.restart()
         assert server.endpoint == before
         assert before.url.startswith("https://")
@@ -295,6 +305,32 @@ def test_kubernetes_keeps_its_objects_through_a_kill(tmp_path: Path, unique_name
         assert found["metadata"]["name"] == unique_name
 
 
+def test_queue_proxy_passes_requests_on_and_ends_slow_ones(tmp_path: Path, httpserver: HTTPServer) -> None:
+    release = threading.Event()
+
+    def slow(_request: Request) -> Response:
+        release.wait(30)
+        return Response("late")
+
+    httpserver.expect_request("/_/ready").respond_with_data()
+    httpserver.expect_request("/echo", method="POST").respond_with_handler(lambda request: Response(request.data))
+    httpserver.expect_request("/slow").respond_with_handler(slow)
+    with QueueProxyServer(httpserver.port, tmp_path, timeout_seconds=1, readiness_path="/_/ready") as server:
+        server.wait_until(server.app_is_ready, "ready with its application")
+        assert request_json("POST", f"{server.endpoint.url}/echo", "a body") == '"a body"'
+        try:
+            with pytest.raises(HttpError, match="request timeout") as error:
+                request_json("GET", f"{server.endpoint.url}/slow")
+        finally:
+            release.set()
+        assert error.value.status == 504
+
+
+def test_queue_proxy_without_its_application_is_not_ready(tmp_path: Path) -> None:
+    with QueueProxyServer(free_ports(1)[0], tmp_path) as server:
+        assert not server.app_is_ready()
+
+
 def test_a_server_that_does_not_start_shows_the_end_of_its_log(tmp_path: Path) -> None:
     server = MosquittoServer(tmp_path, config=["no_such_option true"])
     with pytest.raises(ComponentError, match='Unknown configuration variable "no_such_option"'):
@@ -312,12 +348,14 @@ def test_a_port_taken_by_somebody_else_is_chosen_again(tmp_path: Path, monkeypat
             assert server.endpoint.port != taken
 
 
-def test_servers_die_with_the_process_that_started_them() -> None:
-    command = [sys.executable, "-m", "tests.components", "start", "mosquitto"]
+def test_servers_die_with_the_process_that_started_them(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.components", "start", "mosquitto", "--folder", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as parent:
         assert parent.stdout is not None
         port = json.loads(parent.stdout.readline())["mosquitto"]["port"]
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-            parent.send_signal(signal.SIGKILL)
-            connection.settimeout(30)
-            assert connection.recv(1) == b""  # the broker's end of the connection closed
+        assert not refuses(port)
+        parent.kill()
+    deadline = time.monotonic() + 30  # the kernel's signal to the broker has no moment that we could wait for
+    while not refuses(port):
+        assert time.monotonic() < deadline, f"port {port} still answers"
+        time.sleep(0.05)
