@@ -111,6 +111,7 @@ class OpenSearchSink:
 
     def entries(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[tuple[ObjectRef, Entry]]:
         """What is recorded for a bucket's objects, in key order; page by page."""
+        self._search({"size": 0})  # says at once when a shard is missing; the refresh would wait a minute for it
         self._index.expect(self._index.call("POST", "/_refresh"), "refresh")
         wanted = [{"term": {"bucket": bucket}}, *([{"prefix": {"key": prefix}}] if prefix else [])]
         request: dict[str, Any] = {
