@@ -35,12 +35,13 @@ def check_gunzips_to(store: Store, target: ObjectRef, source: Uploaded) -> str:
     """The target must be one gzip stream that unpacks to the source; returns what was seen."""
     digest, size = hashlib.sha256(), 0
     unpack = zlib.decompressobj(_GZIP)
-    for chunk in _chunks(store, target):
-        data = unpack.decompress(chunk)
-        digest.update(data)
-        size += len(data)
-    digest.update(tail := unpack.flush())
-    size += len(tail)
+    try:
+        for chunk in _chunks(store, target):
+            data = unpack.decompress(chunk)
+            digest.update(data)
+            size += len(data)
+    except zlib.error as exc:
+        raise CheckFailed(f"{target}: is not gzip: {exc}") from exc
     if not unpack.eof:
         raise CheckFailed(f"{target}: the gzip stream ends early")
     if (size, digest.hexdigest()) != (source.size, source.sha256):
@@ -52,8 +53,12 @@ def check_image(store: Store, target: ObjectRef, source: Uploaded, options: Mapp
     """The target must decode, all of it, at the size that the options ask for; returns what was seen."""
     import pyvips
 
-    image = pyvips.Image.new_from_buffer(b"".join(_chunks(store, target)), "", fail_on="truncated")
-    image.avg()  # decodes every pixel
+    data = b"".join(_chunks(store, target))
+    try:
+        image = pyvips.Image.new_from_buffer(data, "", fail_on="truncated")
+        image.avg()  # decodes every pixel
+    except pyvips.Error as exc:
+        raise CheckFailed(f"{target}: does not decode: {str(exc).strip()}") from exc
     expected = asked_size(source.pixels or (0, 0), options)
     seen = (image.width, image.height)
     if any(abs(got - wanted) > 1 for got, wanted in zip(seen, expected, strict=True)):

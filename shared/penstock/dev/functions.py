@@ -67,6 +67,7 @@ class Function:
         self._spawner = spawner
         self._lock = threading.Lock()
         self._process: FunctionProcess | None = None
+        self._ending: list[FunctionProcess] = []
         self._start: Future[FunctionProcess] | None = None
         self._in_flight = 0
         self._last_used = time.monotonic()
@@ -81,8 +82,10 @@ class Function:
 
     @property
     def replicas(self) -> int:
+        """0 or 1; a process that is ending still counts, so 0 means that nothing runs."""
         with self._lock:
-            return int(self._process is not None and self._process.alive)
+            running = [self._process] if self._process is not None else []
+            return int(any(process.alive for process in (*running, *self._ending)))
 
     @property
     def pid(self) -> int | None:
@@ -123,13 +126,18 @@ class Function:
         """End its process, which finishes what is in flight first. A request that comes now starts another one."""
         with self._lock:
             process, self._process = self._process, None
+            if process is not None:
+                self._ending.append(process)
         if process is not None:
-            process.stop(grace_seconds)
+            self._end(process, grace_seconds)
 
     def close(self, grace_seconds: float = DRAIN_SECONDS) -> None:
         """Stop it for good."""
         with self._lock:
             self._closed = True
+            ending = list(self._ending)
+        for process in ending:  # one that does not heed its SIGTERM must not hold up a shutdown
+            process.stop(grace_seconds)
         self.stop(grace_seconds)
         self.logs.close()
 
@@ -141,8 +149,14 @@ class Function:
             if process is None or self._in_flight or limit is None or time.monotonic() - self._last_used < limit:
                 return False
             self._process = None
-        process.stop(DRAIN_SECONDS)
+            self._ending.append(process)
+        self._end(process, DRAIN_SECONDS)
         return True
+
+    def _end(self, process: FunctionProcess, grace_seconds: float) -> None:
+        process.stop(grace_seconds)
+        with self._lock:
+            self._ending.remove(process)
 
     def _ensure(self) -> tuple[FunctionProcess, bool]:
         """The running process, started when needed; all who wait for one start share its end."""
@@ -238,7 +252,7 @@ class Functions:
     def stop(self, grace_seconds: float = 5.0) -> None:
         """Stop all of them at once, within `grace_seconds`."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(timeout=0.5)
         stops = [threading.Thread(target=function.close, args=(grace_seconds,)) for function in self]
         for thread in stops:
             thread.start()

@@ -1,7 +1,7 @@
 """What `penstock demo` prints."""
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 from unicodedata import east_asian_width
@@ -65,7 +65,7 @@ class Report:
                 human(row.bytes_in),
                 human(row.bytes_out),
             )
-            for row in sorted(rows, key=lambda row: (row.function, row.source.key))
+            for row in rows
         ]
         for text in columns([("object", "function", "start", "time", "size in", "size out"), *lines], right={3, 4, 5}):
             self.line(f"  {text}")
@@ -103,7 +103,7 @@ def human(size: int) -> str:
     return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
-def columns(lines: Sequence[Sequence[str]], right: "set[int] | frozenset[int]" = frozenset()) -> list[str]:
+def columns(lines: Sequence[Sequence[str]], right: Set[int] = frozenset()) -> list[str]:
     """Align cells; wide East Asian characters take two places on a terminal.
 
     >>> columns([("a", "1"), ("猫", "22")], right={1})

@@ -1,0 +1,256 @@
+"""The embedded stack as a user starts it: real processes, the repository's own functions, every byte read back."""
+
+import gzip
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from minio import Minio
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+PENSTOCK = [sys.executable, "-m", "penstock.cli"]
+
+
+class Up:
+    """`penstock up` as a process of its own."""
+
+    def __init__(self, data: Path, *options: str, folder: Path = ROOT) -> None:
+        self.data = data
+        self.port, self.store_port = free_port(), free_port()
+        command = [*PENSTOCK, "up", "--port", str(self.port), "--store-port", str(self.store_port)]
+        env = {name: value for name, value in os.environ.items() if not name.startswith("MINIO_")}
+        self.process = subprocess.Popen(
+            [*command, "--data", str(data), *options], cwd=folder, env=env, stdout=subprocess.PIPE, text=True
+        )
+        self.banner = self._read_banner()
+
+    def minio(self) -> Minio:
+        secret = (self.data / "store-secret").read_text()
+        return Minio(
+            f"127.0.0.1:{self.store_port}", access_key="penstock", secret_key=secret, secure=False, region="us-east-1"
+        )
+
+    def put(self, bucket: str, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
+        self.minio().put_object(bucket, key, io.BytesIO(body), len(body), content_type=content_type)
+
+    def get(self, bucket: str, key: str) -> bytes | None:
+        try:
+            return bytes(self.minio().get_object(bucket, key).data)
+        except Exception as exc:
+            if getattr(exc, "code", "") == "NoSuchKey":
+                return None
+            raise
+
+    def ask(self, path: str, method: str = "GET", body: bytes | None = None) -> Any:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data=body, method=method)
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.load(response)
+
+    def document(self, bucket: str, key: str) -> dict[str, Any] | None:
+        query = urllib.parse.urlencode({"bucket": bucket, "key": key})
+        try:
+            found: dict[str, Any] = self.ask(f"/function/index/?{query}")
+        except urllib.error.HTTPError as exc:
+            exc.close()
+            if exc.code == 404:
+                return None
+            raise
+        return found
+
+    def state(self) -> Any:
+        return self.ask("/ui/state")
+
+    def children(self) -> list[int]:
+        listed = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True)
+        return [int(pid) for pid in listed.stdout.split()]
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(20)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+
+    def _read_banner(self) -> str:
+        lines: list[str] = []
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            lines.append(line)
+            if "index " in line:
+                break
+        return "".join(lines)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    pytest.fail(f"not within {seconds:g} s: {what}")
+
+
+def photo(width: int, height: int) -> bytes:
+    file = io.BytesIO()
+    Image.effect_mandelbrot((width, height), (-2, -1.5, 1, 1.5), 60).convert("RGB").save(file, "JPEG")
+    return file.getvalue()
+
+
+@pytest.fixture(name="up", scope="module")
+def up_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    up = Up(tmp_path_factory.mktemp("up"), "--zero-after", "2s")
+    yield up
+    up.stop()
+
+
+def test_banner_says_where_everything_is(up: Up) -> None:
+    assert f"http://127.0.0.1:{up.port}/ui/" in up.banner
+    assert f"http://127.0.0.1:{up.store_port}" in up.banner
+    assert "gone when it stops" in up.banner
+    assert (up.data / "store-secret").read_text() in up.banner
+
+
+def test_csv_is_compressed_and_indexed_and_the_functions_stop_again(up: Up) -> None:
+    body = b"email, name, type, birthday, state\n" + b"a@example.com,Ann,A+,1990-01-01,Ohio\n" * 1000
+    up.put("upload", "in/donors & co.csv", body, "application/csv")
+
+    target = until(lambda: up.get("processed", "in/donors & co.csv.gz"), "the compressed object")
+    assert gzip.decompress(target) == body
+    found = until(lambda: up.document("processed", "in/donors & co.csv.gz"), "its entry in the index")
+    assert found["csv"]["rows"] == 1000
+    assert found["size"] == len(target)
+    until(lambda: all(entry["replicas"] == 0 for entry in up.state()["functions"]), "zero processes")
+    assert up.children() == []
+
+
+def test_image_is_resized(up: Up) -> None:
+    up.put("images", "a+b/日本.jpg", photo(1600, 1200), "image/jpeg")
+    target = until(lambda: up.get("processed", "a+b/日本.jpg"), "the resized image")
+    with Image.open(io.BytesIO(target)) as picture:
+        assert picture.width < 1600
+        assert picture.width * 3 == picture.height * 4
+
+
+def test_removed_target_leaves_the_index(up: Up) -> None:
+    up.put("upload", "short-lived.csv", b"a,b\n1,2\n")
+    until(lambda: up.document("processed", "short-lived.csv.gz"), "its entry in the index")
+    up.minio().remove_object("processed", "short-lived.csv.gz")
+    until(lambda: up.document("processed", "short-lived.csv.gz") is None, "the entry's removal")
+
+
+def test_what_cannot_be_processed_becomes_a_dead_letter_that_can_be_replayed(up: Up) -> None:
+    up.put("images", "rose.jpg", b"no")
+    [letter] = until(lambda: up.state()["dead_letters"], "the dead letter")
+    assert letter["function"] == "resize"
+    assert "415" in letter["reason"]
+    assert up.get("processed", "rose.jpg") is None
+
+    up.put("images", "rose.jpg", photo(40, 30))
+    until(lambda: up.get("processed", "rose.jpg"), "the image that replaced it")
+    assert up.ask("/ui/replay", "POST", json.dumps({"ids": [letter["id"]]}).encode()) == {"replayed": 1}
+    until(lambda: up.state()["pending"] == 0 and up.state()["dead"] == 0, "the replay's end")
+
+
+def test_taken_port_is_named_with_the_option_that_changes_it(up: Up, tmp_path: Path) -> None:
+    command = [*PENSTOCK, "up", "--port", str(up.port), "--store-port", "0", "--data", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 78
+    assert f"port {up.port} on 127.0.0.1 is in use; choose another with --port" in done.stderr
+
+
+def test_interrupt_ends_everything_cleanly(tmp_path: Path) -> None:
+    up = Up(tmp_path)
+    up.put("upload", "a.csv", b"a,b\n1,2\n")
+    children = until(up.children, "a running function")
+    assert up.stop() == 0
+    for pid in children:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_event_survives_a_kill_of_the_stack(tmp_path: Path) -> None:
+    """The embedded store forgets its objects with the process, so what arrives after the kill says `removed`."""
+    project = tmp_path / "project"
+    shutil.copytree(ROOT / "functions", project / "functions", ignore=shutil.ignore_patterns("__pycache__"))
+    stack = (ROOT / "stack.yml").read_text()
+    # A function that cannot start holds its events in the inbox.
+    (project / "stack.yml").write_text(
+        stack.replace("SINK: s3://processed/{key}.gz", "SINK: s3://processed/{key}.gz\n      OPTION_NONE: '1'")
+    )
+    up = Up(tmp_path / "data", folder=project)
+    up.put("upload", "kept.csv", b"a,b\n1,2\n")
+    assert up.state()["pending"] == 1
+    up.stop(signal.SIGKILL)
+
+    (project / "stack.yml").write_text(stack)
+    again = Up(tmp_path / "data", folder=project)
+    calls = until(lambda: again.state()["invocations"], "the event's delivery")
+    again.stop()
+    assert calls[-1]["object"] == "upload/kept.csv"
+
+
+def demo(*options: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MINIO_")}
+    return subprocess.run(
+        [*PENSTOCK, "demo", *options], cwd=folder, env=env, capture_output=True, text=True, timeout=150
+    )
+
+
+def test_demo_reads_every_output_back_and_ends_at_zero() -> None:
+    done = demo("--rows", "5000", "--zero-after", "1s")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Every output was read back and is right." in done.stdout
+    assert "All 3 functions are back at zero" in done.stdout
+    rows = [line for line in done.stdout.splitlines() if "  cold  " in line or "  warm  " in line]
+    assert len(rows) == 18
+    assert done.stdout.count("  ok  ") == 18
+
+
+def test_demo_fails_when_an_output_is_wrong(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "functions", tmp_path / "functions", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "stack.yml", tmp_path)
+    (tmp_path / "functions/compress/handler.py").write_text(
+        "import gzip\n"
+        "from penstock import Context, Event, Result\n\n\n"
+        "def handle(event: Event, context: Context) -> Result:\n"
+        "    return Result(gzip.compress(event.body.read()[:-1]), content_type='application/gzip')\n"
+    )
+    done = demo("--rows", "100", "--zero-after", "1s", folder=tmp_path)
+    assert done.returncode == 1
+    assert "1 thing went wrong" in done.stdout
+    assert "s3://processed/donors.csv.gz: unpacks to" in done.stdout
+
+
+def test_demo_fails_when_a_function_refuses(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "functions", tmp_path / "functions", ignore=shutil.ignore_patterns("__pycache__"))
+    stack = (ROOT / "stack.yml").read_text()
+    (tmp_path / "stack.yml").write_text(stack.replace('MAX_INPUT_BYTES: "67108864"', 'MAX_INPUT_BYTES: "200000"'))
+    done = demo("--rows", "100", "--zero-after", "1s", "--timeout", "60", folder=tmp_path)
+    assert done.returncode == 1
+    assert "dead letter of resize" in done.stdout
+    assert "deep field.jpg" in done.stdout
