@@ -5,9 +5,8 @@ YAML is read, `${NAME}` and `${NAME:-default}` are replaced from the environment
 Scalars stay the text that was written, because every setting is an environment variable in the end.
 """
 
-import difflib
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -15,6 +14,7 @@ from typing import Final
 import yaml
 
 from penstock.errors import ConfigError
+from penstock.yamlfile import YamlReader, compose
 
 _FUNCTION_KEYS: Final = frozenset(
     {
@@ -25,8 +25,6 @@ _FUNCTION_KEYS: Final = frozenset(
 )
 _TOP_KEYS: Final = frozenset({"version", "provider", "functions", "configuration"})
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_VARIABLE: Final = re.compile(r"\$\$|\$\{([^}]*)\}")
-_REFERENCE: Final = re.compile(r"([A-Za-z_]\w*)(?:(:?[-=])(.*))?", re.DOTALL)
 _DURATION_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _ZERO_DURATION_DEFAULT: Final = "15m"  # OpenFaaS's own
 
@@ -86,49 +84,12 @@ class Stack:
 
 def load_stack(path: Path, env: Mapping[str, str]) -> Stack:
     """Read a stack file; `env` supplies `${NAME}`. Raises `ConfigError` with every problem found."""
-    try:
-        text = substitute(path.read_text(encoding="utf-8"), env)
-    except OSError as exc:
-        raise ConfigError(f"{path}: {exc.strerror}; name the stack file with --stack") from exc
-    except ValueError as exc:
-        raise ConfigError(f"{path}: {exc}") from exc
-    try:
-        root = yaml.compose(text, yaml.SafeLoader)
-    except yaml.YAMLError as exc:
-        mark = getattr(exc, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        raise ConfigError(f"{path}{line}: not YAML: {getattr(exc, 'problem', None) or exc}") from exc
+    root = compose(path, env, "name the stack file with --stack")
     reader = _Reader(path)
     stack = reader.stack(root)
     if reader.problems:
         raise ConfigError(*reader.problems)
     return stack
-
-
-def substitute(text: str, env: Mapping[str, str]) -> str:
-    """Replace `${NAME}`, `${NAME:-default}` (unset or empty) and `${NAME-default}` (unset); raises `ValueError`.
-
-    >>> substitute("${A} ${B:-two} $$x", {"A": "one"})
-    'one two $x'
-    """
-
-    def value(found: re.Match[str]) -> str:
-        if found.group() == "$$":
-            return "$"
-        parts = _REFERENCE.fullmatch(found.group(1))
-        if parts is None:
-            line = text.count("\n", 0, found.start()) + 1
-            raise ValueError(
-                f"line {line}: {found.group()}: expected ${{NAME}} or ${{NAME:-default}}; write $$ for a $"
-            )
-        name, operator, default = parts.groups()
-        given = env.get(name)
-        if operator is None:
-            return given or ""
-        # The colon makes an empty value count as unset, as in every shell.
-        return default if given is None or (not given and operator.startswith(":")) else given
-
-    return _VARIABLE.sub(value, text)
 
 
 def parse_duration(text: str) -> float:
@@ -143,14 +104,8 @@ def parse_duration(text: str) -> float:
     return sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
 
 
-class _Reader:
-    """Walks the YAML nodes, because only they know their lines, and collects problems."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.problems: list[str] = []
-        self._merger = yaml.SafeLoader("")
-        self._merged: set[int] = set()
+class _Reader(YamlReader):
+    """Reads the parts of a stack file."""
 
     def stack(self, root: yaml.Node | None) -> Stack:
         top = self.mapping(root, "the stack file")
@@ -230,64 +185,9 @@ class _Reader:
             self.problems += inner.problems
         return merged
 
-    def mapping(self, node: yaml.Node | None, where: str) -> dict[str, yaml.Node]:
-        if node is None or _is_null(node):
-            return {}
-        if not isinstance(node, yaml.MappingNode):
-            self.problem(node, f"{where}: expected keys and values")
-            return {}
-        if id(node) not in self._merged:  # an alias is the same node again
-            self._merged.add(id(node))
-            names = [key.value for key, _ in node.value]
-            for index, (key, _) in enumerate(node.value):
-                if key.value in names[:index]:
-                    self.problem(key, f"{where}: {key.value!r} is given twice")
-            self._merger.flatten_mapping(node)  # `<<: *anchor`
-        return {key.value: value for key, value in node.value}
-
-    def strings(self, node: yaml.Node | None, where: str) -> dict[str, str]:
-        return {name: self.text(value, f"{where}.{name}") for name, value in self.mapping(node, where).items()}
-
-    def text(self, node: yaml.Node | None, where: str) -> str:
-        if node is None or _is_null(node):
-            return ""
-        if not isinstance(node, yaml.ScalarNode):
-            self.problem(node, f"{where}: expected text, not a list or a mapping; quote it if it is meant to be JSON")
-            return ""
-        return str(node.value)
-
-    def texts(self, node: yaml.Node | None, where: str) -> tuple[str, ...]:
-        if node is None or _is_null(node):
-            return ()
-        if not isinstance(node, yaml.SequenceNode):
-            self.problem(node, f"{where}: expected a list")
-            return ()
-        return tuple(self.text(item, where) for item in node.value)
-
-    def flag(self, node: yaml.Node | None, where: str) -> bool:
-        text = self.text(node, where).lower()
-        if text not in ("", "true", "false"):
-            self.problem(node, f"{where}: expected true or false, got {text!r}")
-        return text == "true"
-
     def resources(self, node: yaml.Node | None, where: str) -> Resources | None:
         given = self.mapping(node, where)
         self.known(given, {"memory", "cpu"}, f"{where}.")
         if not given:
             return None
         return Resources(self.text(given.get("memory"), f"{where}.memory"), self.text(given.get("cpu"), f"{where}.cpu"))
-
-    def known(self, given: Mapping[str, yaml.Node], keys: Set[str], prefix: str) -> None:
-        for name, node in given.items():
-            if name not in keys:
-                near = difflib.get_close_matches(name, keys, 1)
-                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(keys))}"
-                self.problem(node, f"{prefix}{name}: unknown key; {hint}")
-
-    def problem(self, node: yaml.Node | None, text: str) -> None:
-        line = f":{node.start_mark.line + 1}" if node is not None else ""
-        self.problems.append(f"{self.path}{line}: {text}")
-
-
-def _is_null(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from penstock.errors import ConfigError
-from penstock.stackfile import Resources, load_stack, parse_duration, substitute
+from penstock.stackfile import Resources, load_stack, parse_duration
+from penstock.yamlfile import substitute
 
 STACK = """\
 version: 1.0

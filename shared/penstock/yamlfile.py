@@ -1,0 +1,129 @@
+"""YAML files that people write: values with their lines, and every problem at once instead of the first.
+
+Before a file is read, `${NAME}` and `${NAME:-default}` are replaced from the environment, as faas-cli does it, and
+`$$` is a `$`. Scalars stay the text that was written: `on`, `3` and `1.0` mean what their reader takes them for.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping, Set
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from penstock.errors import ConfigError
+
+_VARIABLE: Final = re.compile(r"\$\$|\$\{([^}]*)\}")
+_REFERENCE: Final = re.compile(r"([A-Za-z_]\w*)(?:(:?[-=])(.*))?", re.DOTALL)
+
+
+def compose(path: Path, env: Mapping[str, str], remedy: str) -> yaml.Node | None:
+    """The root node of a file; `env` supplies `${NAME}`, `remedy` says how to name another file.
+
+    Raises `ConfigError` when it cannot be read or is not YAML.
+    """
+    try:
+        text = substitute(path.read_text(encoding="utf-8"), env)
+    except OSError as exc:
+        raise ConfigError(f"{path}: {exc.strerror}; {remedy}") from exc
+    except ValueError as exc:
+        raise ConfigError(f"{path}: {exc}") from exc
+    try:
+        return yaml.compose(text, yaml.SafeLoader)
+    except yaml.YAMLError as exc:
+        mark = getattr(exc, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        raise ConfigError(f"{path}{line}: not YAML: {getattr(exc, 'problem', None) or exc}") from exc
+
+
+def substitute(text: str, env: Mapping[str, str]) -> str:
+    """Replace `${NAME}`, `${NAME:-default}` (unset or empty) and `${NAME-default}` (unset); raises `ValueError`.
+
+    >>> substitute("${A} ${B:-two} $$x", {"A": "one"})
+    'one two $x'
+    """
+
+    def value(found: re.Match[str]) -> str:
+        if found.group() == "$$":
+            return "$"
+        parts = _REFERENCE.fullmatch(found.group(1))
+        if parts is None:
+            line = text.count("\n", 0, found.start()) + 1
+            raise ValueError(
+                f"line {line}: {found.group()}: expected ${{NAME}} or ${{NAME:-default}}; write $$ for a $"
+            )
+        name, operator, default = parts.groups()
+        given = env.get(name)
+        if operator is None:
+            return given or ""
+        # The colon makes an empty value count as unset, as in every shell.
+        return default if given is None or (not given and operator.startswith(":")) else given
+
+    return _VARIABLE.sub(value, text)
+
+
+class YamlReader:
+    """Walks the YAML nodes, because only they know their lines, and collects problems in `problems`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problems: list[str] = []
+        self._merger = yaml.SafeLoader("")
+        self._merged: set[int] = set()
+
+    def mapping(self, node: yaml.Node | None, where: str) -> dict[str, yaml.Node]:
+        if node is None or is_null(node):
+            return {}
+        if not isinstance(node, yaml.MappingNode):
+            self.problem(node, f"{where}: expected keys and values")
+            return {}
+        if id(node) not in self._merged:  # an alias is the same node again
+            self._merged.add(id(node))
+            names = [key.value for key, _ in node.value]
+            for index, (key, _) in enumerate(node.value):
+                if key.value in names[:index]:
+                    self.problem(key, f"{where}: {key.value!r} is given twice")
+            self._merger.flatten_mapping(node)  # `<<: *anchor`
+        return {key.value: value for key, value in node.value}
+
+    def strings(self, node: yaml.Node | None, where: str) -> dict[str, str]:
+        return {name: self.text(value, f"{where}.{name}") for name, value in self.mapping(node, where).items()}
+
+    def text(self, node: yaml.Node | None, where: str) -> str:
+        if node is None or is_null(node):
+            return ""
+        if not isinstance(node, yaml.ScalarNode):
+            self.problem(node, f"{where}: expected text, not a list or a mapping; quote it if it is meant to be JSON")
+            return ""
+        return str(node.value)
+
+    def texts(self, node: yaml.Node | None, where: str) -> tuple[str, ...]:
+        if node is None or is_null(node):
+            return ()
+        if not isinstance(node, yaml.SequenceNode):
+            self.problem(node, f"{where}: expected a list")
+            return ()
+        return tuple(self.text(item, where) for item in node.value)
+
+    def flag(self, node: yaml.Node | None, where: str) -> bool:
+        text = self.text(node, where).lower()
+        if text not in ("", "true", "false"):
+            self.problem(node, f"{where}: expected true or false, got {text!r}")
+        return text == "true"
+
+    def known(self, given: Mapping[str, yaml.Node], keys: Set[str], prefix: str) -> None:
+        for name, node in given.items():
+            if name not in keys:
+                near = difflib.get_close_matches(name, keys, 1)
+                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(keys))}"
+                self.problem(node, f"{prefix}{name}: unknown key; {hint}")
+
+    def problem(self, node: yaml.Node | None, text: str) -> None:
+        line = f":{node.start_mark.line + 1}" if node is not None else ""
+        self.problems.append(f"{self.path}{line}: {text}")
+
+
+def is_null(node: yaml.Node) -> bool:
+    """Whether a key was given without a value."""
+    return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
