@@ -9,7 +9,7 @@ MB. The wrapper adds what moto has not:
   can have two winners;
 - `If-Match` on CompleteMultipartUpload;
 - keys with a newline, which its URL patterns do not match;
-- the parts of a finished multipart upload are let go;
+- a multipart upload is finished on disk (`moto_memory`), and its parts are let go;
 - the notification is handed over before the request is answered, so one that was answered was notified.
 """
 
@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from penstock.config import StoreSettings
+from penstock.dev import moto_memory
 from penstock.dev.httpserver import HttpServer, QuietHandler
 from penstock.dev.notifications import Change, Origin, notification
 from penstock.dev.s3http import (
@@ -195,16 +196,17 @@ def _moto() -> tuple[Any, Callable[[], Any], type[QuietHandler]]:
     os.environ.setdefault("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", str(_KEY_BUFFER_BYTES))
     from moto.core.models import DEFAULT_ACCOUNT_ID
     from moto.moto_server import werkzeug_app
-    from moto.s3.models import s3_backends
+    from moto.s3 import models
 
     # A page in the user's browser has no business here: without this moto allows every origin.
     vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True
+    moto_memory.install(models)
     application = werkzeug_app.create_backend_app("s3")
 
     class Handler(QuietHandler, werkzeug_app.MotoRequestHandler):
         """Keeps underscores in the names of user metadata."""
 
-    return application, lambda: s3_backends[DEFAULT_ACCOUNT_ID]["aws"], Handler
+    return application, lambda: models.s3_backends[DEFAULT_ACCOUNT_ID]["aws"], Handler
 
 
 def _let_parts_go(stored: Any) -> None:
