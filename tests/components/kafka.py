@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +35,13 @@ class KafkaEndpoint:
         admin = self.admin()
         for future in admin.create_topics([NewTopic(topic, partitions, 1)]).values():
             future.result(timeout=30)
-        metadata = admin.list_topics(topic, timeout=30).topics[topic]
-        if metadata.error is not None:
-            raise KafkaException(metadata.error)
+        # A broker may answer from metadata that is a moment older than its own answer to the creation.
+        for _ in range(100):
+            metadata = admin.list_topics(topic, timeout=30).topics[topic]
+            if metadata.error is None and all(part.leader >= 0 for part in metadata.partitions.values()):
+                return
+            time.sleep(0.1)
+        raise KafkaException(metadata.error)
 
 
 class KafkaServer(Server[KafkaEndpoint]):

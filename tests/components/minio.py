@@ -70,9 +70,8 @@ class MinioServer(Server[MinioEndpoint]):
     """MinIO on one folder.
 
     `env` adds variables such as `MINIO_NOTIFY_WEBHOOK_ENABLE_<ID>`; `tls` serves HTTPS with a certificate of a new
-    private authority (`endpoint.ca_file`). Set `MINIO_SYNC_BOOT` to "off" in `env` to get the product's default:
-    then PUTs in the first moments after a start are acknowledged before the notification targets exist, and emit
-    nothing (cmd/server-main.go starts them in a goroutine that this variable makes the S3 API wait for).
+    private authority (`endpoint.ca_file`). The S3 API waits for the notification targets here (MINIO_SYNC_BOOT): by
+    default cmd/server-main.go starts them in a goroutine beside it. Set it to "off" in `env` for the product's default.
     """
 
     name = "minio"
