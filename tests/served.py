@@ -41,7 +41,13 @@ class Served:
 
     def post(self, path: str, data: bytes, headers: Mapping[str, str] | None = None) -> tuple[int, dict[str, Any]]:
         """Post anything; the status and the JSON of the answer, {} where there is none."""
-        request = urllib.request.Request(self.url + path, data, dict(headers or {}))
+        return self._send(urllib.request.Request(self.url + path, data, dict(headers or {})))
+
+    def get(self, path: str) -> tuple[int, dict[str, Any]]:
+        """The status and the JSON of an answer to GET."""
+        return self._send(urllib.request.Request(self.url + path))
+
+    def _send(self, request: urllib.request.Request) -> tuple[int, dict[str, Any]]:
         try:
             with urllib.request.urlopen(request, timeout=300) as answer:
                 return answer.status, json.loads(answer.read() or b"{}")
