@@ -55,6 +55,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         with running(options_from(args, data)) as stack:
             problems = _Demo(stack, report, args).run()
+    except KeyboardInterrupt:
+        _remove(args, data)
+        raise
     except PenstockError:
         print(f"logs and inbox are in {data}", file=sys.stderr)
         raise
@@ -62,9 +65,13 @@ def run(args: argparse.Namespace) -> int:
     if problems:
         print(f"logs and inbox are in {data}", file=sys.stderr)
         return 1
+    _remove(args, data)
+    return 0
+
+
+def _remove(args: argparse.Namespace, data: Path) -> None:
     if args.data is None:
         shutil.rmtree(data, ignore_errors=True)
-    return 0
 
 
 @dataclass(slots=True)
@@ -153,6 +160,7 @@ class _Demo:
         self._prefix = f"demo-{secrets.token_hex(3)}/" if self._real else ""
         self._progress = _Progress(stack.router.routes)
         self._uploads: dict[ObjectRef, Uploaded] = {}
+        self._dead_before = stack.inbox.counts().dead  # of earlier runs in the same --data folder
 
     def run(self) -> list[str]:
         """Do all of it and return what went wrong."""
@@ -212,7 +220,9 @@ class _Demo:
 
     def _wait(self) -> None:
         self._progress.wait(
-            self._args.timeout, stop=lambda: self._stack.inbox.counts().dead > 0, show=self._report.progress
+            self._args.timeout,
+            stop=lambda: self._stack.inbox.counts().dead > self._dead_before,
+            show=self._report.progress,
         )
         self._report.progress_done()
 
@@ -226,7 +236,7 @@ class _Demo:
     def _dead_letters(self) -> list[str]:
         return [
             f"dead letter of {letter.message.target}: {letter.message.origin}: {letter.reason}"
-            for letter in self._stack.inbox.dead_letters()
+            for letter in self._stack.inbox.dead_letters()[self._dead_before :]
         ]
 
     def _check_all(self) -> list[str]:

@@ -50,6 +50,11 @@ class Access:
     def refuses(self, environ: Environ) -> tuple[str, str] | None:
         """Status line and reason, or None when the request may pass."""
         path = environ.get("PATH_INFO", "")
+        given = environ.get("HTTP_AUTHORIZATION", "")
+        if path == "/events" and self.token:
+            # MinIO sends a token of one word as `Bearer X`, one of two words as it is.
+            known = any(_same(given, accepted) for accepted in (self.token, f"Bearer {self.token}"))
+            return None if known else ("401 Unauthorized", "wrong or no token")
         host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
         if host not in self.hosts:
             # A foreign name that resolves to this machine is how a page in a browser gets at local servers.
@@ -57,12 +62,7 @@ class Access:
         origin = environ.get("HTTP_ORIGIN", "")
         if origin and urlsplit(origin).netloc != environ.get("HTTP_HOST", ""):
             return "403 Forbidden", f"Origin {origin!r}: pages of other servers may not call this gateway"
-        given = environ.get("HTTP_AUTHORIZATION", "")
-        if path == "/events" and self.token:
-            # MinIO sends a token of one word as `Bearer X`, one of two words as it is.
-            if not any(_same(given, accepted) for accepted in (self.token, f"Bearer {self.token}")):
-                return "401 Unauthorized", "wrong or no token"
-        elif self.password and path.startswith(("/system/", "/ui/")):
+        if self.password and path.startswith(("/system/", "/ui/")):
             wanted = base64.b64encode(f"admin:{self.password}".encode()).decode()
             if not _same(given, f"Basic {wanted}"):
                 return "401 Unauthorized", "log in as admin: faas-cli login --password-stdin"

@@ -61,7 +61,7 @@ class Report:
                 _short(row.source, prefix),
                 row.function,
                 "cold" if row.cold else "warm",
-                f"{row.seconds:.2f} s" if row.seconds >= 1 else f"{row.seconds * 1000:.0f} ms",
+                duration(row.seconds),
                 human(row.bytes_in),
                 human(row.bytes_out),
             )
@@ -87,6 +87,15 @@ class Report:
 
     def _green(self, text: str) -> str:
         return f"\x1b[32m{text}\x1b[0m" if self._live else text
+
+
+def duration(seconds: float) -> str:
+    """A time for people.
+
+    >>> duration(0.0421), duration(1.234)
+    ('42 ms', '1.23 s')
+    """
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 def human(size: int) -> str:

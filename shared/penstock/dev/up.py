@@ -6,11 +6,15 @@ import os
 import resource
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from penstock.dev.invocations import Invocation
 from penstock.dev.real_minio import RealMinio
+from penstock.dev.report import duration, human
 from penstock.dev.stack import Stack, StackOptions
+from penstock.errors import ConfigError
 from penstock.log import set_up_logging
 from penstock.stackfile import parse_duration
 
@@ -21,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     add_stack_arguments(parser, port=8080, store_port=9000)
     parser.add_argument("--password-file", type=Path, help="ask for the user admin and the password in this file")
+    parser.add_argument("--quiet", action="store_true", help="do not print a line for each invocation")
 
 
 def add_stack_arguments(parser: argparse.ArgumentParser, *, port: int, store_port: int) -> None:
@@ -40,11 +45,13 @@ def run(args: argparse.Namespace) -> int:
     """Run the stack until SIGINT or SIGTERM; returns 0, or 78 for what cannot work."""
     set_up_logging(os.environ.get("LOG_LEVEL", "WARNING").upper())
     raise_file_limit()
-    password = args.password_file.read_text().strip() if args.password_file else ""
+    password = _password(args.password_file) if args.password_file else ""
     data = args.data or Path(DEFAULT_DATA)
     stopped = threading.Event()
     with running(options_from(args, data, password=password)) as stack:
         print(_banner(stack), flush=True)
+        if not args.quiet:
+            stack.invocations.listen(lambda invocation: print(invocation_line(invocation), flush=True))
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
         stopped.wait()
@@ -84,6 +91,40 @@ def raise_file_limit() -> None:
     if soft < hard:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
+
+
+def invocation_line(invocation: Invocation) -> str:
+    """One invocation for people: what was done to what, how long it took, how large it was and became.
+
+    >>> invocation_line(Invocation("resize", "POST", "/?width=80", 200, True, 0.5, 2000, 1000, "id", finished=0))[10:]
+    'resize  POST /?width=80  200  cold  500 ms  2.0 kB -> 1.0 kB'
+    """
+    answer = invocation.answer or {}
+    source, targets = answer.get("source") or {}, answer.get("targets") or []
+    what = f"{source['bucket']}/{source['key']}" if source else f"{invocation.method} {invocation.path}"
+    bytes_in = source.get("size", invocation.bytes_in)
+    bytes_out = sum(target.get("size", 0) for target in targets) if answer else invocation.bytes_out
+    parts = [
+        time.strftime("%H:%M:%S", time.localtime(invocation.finished)),
+        invocation.function,
+        what,
+        str(answer.get("outcome", invocation.status)),
+        "cold" if invocation.cold else "warm",
+        duration(invocation.seconds),
+        f"{human(bytes_in)} -> {human(bytes_out)}",
+        *([str(answer["reason"])] if answer.get("reason") else []),
+    ]
+    return "  ".join(parts)
+
+
+def _password(path: Path) -> str:
+    try:
+        text = path.read_text().strip()
+    except OSError as exc:
+        raise ConfigError(f"--password-file {path}: {exc.strerror}") from exc
+    if not text:
+        raise ConfigError(f"--password-file {path}: is empty")
+    return text
 
 
 def _banner(stack: Stack) -> str:

@@ -54,6 +54,7 @@ def test_gzip_that_unpacks_to_the_source_passes() -> None:
         (gzip.compress(BODY[:-1] + b"x"), "unpacks to 8000 bytes that are not the 8000"),
         (BODY, "is not gzip"),
     ],
+    ids=["cut off", "longer", "other bytes", "no gzip"],
 )
 def test_any_other_gzip_is_named(body: bytes, reason: str) -> None:
     with pytest.raises(CheckFailed, match=reason):
@@ -77,6 +78,7 @@ def test_image_of_the_asked_size_passes() -> None:
         (jpeg(80, 60)[:-200], "does not decode"),
         (b"no image", "does not decode"),
     ],
+    ids=["other size", "cut off", "no image"],
 )
 def test_any_other_image_is_named(body: bytes, reason: str) -> None:
     with pytest.raises(CheckFailed, match=reason):
