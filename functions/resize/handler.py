@@ -78,7 +78,12 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:
         quality=options.quality,
         background=options.background_rgb,
     )
-    return Result(data, content_type=formats.WRITTEN[work.kind], name=_result_name(event.name, work.kind))
+    return Result(
+        data,
+        content_type=formats.WRITTEN[work.kind],
+        metadata=event.metadata,
+        name=_result_name(event.name, work.kind),
+    )
 
 
 def _work(source: Source, options: Options) -> Work:
@@ -131,7 +136,7 @@ def _decoded(work: Work, factor: int, factors: set[int], context: Context[Option
             finer=None if finer is None else _decoded(work, finer, factors, context),
         )
 
-    if work.source.kind == "jpeg":  # its decoder makes each factor itself, and better
+    if work.source.shrinks_itself and not work.every_frame:
         factors = {factor}
     return context.shared(("decoded", factor, work.every_frame), make)
 

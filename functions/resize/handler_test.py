@@ -1,13 +1,14 @@
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import pytest
 import pyvips
-from penstock import EventError, Result
+from penstock import Body, Context, Event, EventError, Result
 
 from . import formats
 from .geometry import FITS, Size, plan
-from .handler import Options
+from .handler import Options, handle
 from .samples import (
     ADOBE_RGB,
     BLUE,
@@ -117,10 +118,11 @@ def test_cover_keeps_the_side_that_gravity_names() -> None:
 
 def test_transparency_is_kept_and_hidden_colours_do_not_bleed() -> None:
     hidden = flat(64, 128, (255, 0, 0, 0)).join(flat(64, 128, (0, 0, 255, 255)), "horizontal")
-    for width in (20, 50, 100):  # each of the factors 4, 2 and 1
-        image = still(resize(saved(hidden, "png"), width=width))
+    files = (saved(hidden, "png"), saved(hidden, "webp", lossless=True))
+    for width, data in product((20, 50, 100), files):  # each of the factors 4, 2 and 1
+        image = still(resize(data, width=width, format="png"))
         assert image.bands == 4
-        assert image(width - 2, 5) == [0, 0, 255, 255]
+        assert near(image(width - 2, 5), (0, 0, 255, 255), 2)
         assert image(2, 5)[3] == 0
         for x in range(width):
             pixel = image(x, 5)
@@ -260,3 +262,9 @@ def test_animation_is_kept_when_asked(kind: str, width: int) -> None:
 def test_background_that_is_no_colour_is_named(background: str) -> None:
     with pytest.raises(EventError, match=r"option background=.*expected a colour as RRGGBB"):
         Options(background=background)
+
+
+def test_metadata_of_the_object_goes_with_it() -> None:
+    data = saved(quarters(20, 20), "png")
+    event = Event("rose.png", len(data), "image/png", {"owner": "zoé"}, Options(), Body.of(data))
+    assert handle(event, Context("resize")).metadata == {"owner": "zoé"}

@@ -13,9 +13,10 @@ def event(data: bytes, options: Options) -> Event[Options]:
     return Event("rose.jpg", len(data), "", {}, options, Body.of(data))
 
 
+@pytest.mark.parametrize("alpha", [False, True])
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff"])
-def test_rendition_has_the_same_bytes_alone_and_with_others(kind: str) -> None:
-    data = saved(photo(401, 303, alpha=kind != "jpeg"), kind)
+def test_rendition_has_the_same_bytes_alone_and_with_others(kind: str, alpha: bool) -> None:
+    data = saved(photo(401, 303, alpha=alpha), kind)
     renditions = {
         "tiny": Options(width=30, height=30, fit="cover"),
         "thumb": Options(width=90, format="webp"),
