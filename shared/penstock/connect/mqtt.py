@@ -238,7 +238,7 @@ def ordering_key(topic: str, payload: bytes) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
-    add_broker_arguments(parser)
+    parser.add_argument("--url", help="mqtt://HOST:1883 or mqtts://HOST:8883 (default: MQTT_URL)")
     sources.add_arguments(parser)
     parser.add_argument("--group", default="", help="share the messages with other connectors of this group")
     parser.add_argument("--client-id", help="name of the session (default: penstock-HOSTNAME, stable in a StatefulSet)")
@@ -247,10 +247,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--inbox", type=Path, default=Path("/data/inbox.db"), help="file for dead letters (default: %(default)s)"
     )
     settings.add_delivery_arguments(parser)
-
-
-def add_broker_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--url", help="mqtt://HOST:1883 or mqtts://HOST:8883 (default: MQTT_URL)")
 
 
 def broker_from(args: argparse.Namespace, env: Mapping[str, str]) -> Broker:

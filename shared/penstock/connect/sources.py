@@ -24,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="OpenFaaS gateway whose functions' topic annotations count (default: GATEWAY_URL)",
     )
     parser.add_argument("--namespace", default="", help="namespace of the functions behind the gateway")
+    parser.add_argument(
+        "--rediscover-seconds",
+        metavar="N",
+        help="how often the gateway is asked (default: REDISCOVER_SECONDS, else 30)",
+    )
     parser.add_argument("--stack", type=Path, metavar="FILE", help="stack.yml whose functions' topic annotations count")
 
 
@@ -44,7 +49,7 @@ def finder_from(args: argparse.Namespace, env: Mapping[str, str]) -> Finder:
             password=settings.read_secret(env, "BASIC_AUTH_PASSWORD"),
             ca_file=ca_file,
         )
-        return Finder(ask, REDISCOVER_SECONDS)
+        return Finder(ask, settings.setting(args, env, "rediscover_seconds", float) or REDISCOVER_SECONDS)
     else:
         raise ConfigError("nothing to deliver to: give --to TOPIC=URL, --gateway URL or --stack FILE")
     if not found.topics:

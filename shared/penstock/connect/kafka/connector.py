@@ -14,8 +14,9 @@ from typing import Any
 from penstock.connect.courier import Courier
 from penstock.connect.delivery import Message, Outcome, Policy, Verdict
 from penstock.connect.kafka.dead_letters import DeadLetterTopic
+from penstock.connect.kafka.offsets import commit, committed, names, places
 from penstock.connect.kafka.progress import Entry, Partition
-from penstock.connect.kafka.records import Make
+from penstock.connect.kafka.records import Make, replay_target
 from penstock.connect.kafka.settings import consumer_settings, producer_settings
 from penstock.connect.kafka.statistics import Statistics
 from penstock.connect.measures import DeliveryMeasures
@@ -26,6 +27,7 @@ POLL_SECONDS = 0.1
 # A target that stays full this long gets its topics paused, so that the others go on.
 FULL_SECONDS = 0.5
 DEAD_FLUSH_SECONDS = 5.0
+DRAIN_COMMIT_SECONDS = 10.0
 FULL_POLL_SECONDS = 0.002
 
 _log = logging.getLogger("penstock.connect")
@@ -67,6 +69,7 @@ class Connector:
         self._wanted = Subscriptions({}, {})
         self._quantum = max(1, min(BATCH, (policy or Policy()).max_in_flight // 2))
         self._stopping = threading.Event()
+        self._draining = False
         self.measures = measures or DeliveryMeasures()
         self.statistics = Statistics()
         self.last_turn = clock()
@@ -74,7 +77,12 @@ class Connector:
         self._dead = DeadLetterTopic(dead_letter_topic, producer_settings(settings), self._stored, clock=clock)
         librdkafka = logging.getLogger("penstock.librdkafka")
         self._consumer = Consumer(
-            {**consumer_settings(settings), "stats_cb": self.statistics.update, "error_cb": self.statistics.fail},
+            {
+                **consumer_settings(settings),
+                "stats_cb": self.statistics.update,
+                "error_cb": self.statistics.fail,
+                "on_commit": self._commit_failed,
+            },
             logger=librdkafka,
         )
         self._add_gauges()
@@ -148,10 +156,10 @@ class Connector:
             elif partition.topic not in full and partition.outstanding <= limit // 2:
                 resume.append(place)
         if pause:
-            self._consumer.pause(_places(pause))
+            self._consumer.pause(places(pause))
             self._paused.update(pause)
         if resume:
-            self._consumer.resume(_places(resume))
+            self._consumer.resume(places(resume))
             self._paused.difference_update(resume)
         return bool(full - lasting)
 
@@ -168,7 +176,10 @@ class Connector:
             if partition is None:  # revoked between reading and here
                 continue
             entry = Entry(partition, record)
-            made = [each for name in self._wanted.topics.get(topic, ()) for each in self._make(record, name, entry)]
+            names = replay_target(record) or self._wanted.topics.get(topic, ())
+            if partition.was_finished(record.offset()):
+                names = ()
+            made = [each for name in names for each in self._make(record, name, entry)]
             partition.begin(record.offset(), entry, len(made))
             batch += made
         if batch:
@@ -188,52 +199,53 @@ class Connector:
         self.measures.count("penstock_dead_letters", "Dead letters stored.")
         entry.partition.finish(entry)
 
-    def _assigned(self, _: Any, places: Sequence[Any]) -> None:
-        for place in places:
-            self._partitions[place.topic, place.partition] = Partition(place.topic, place.partition)
-        _log.info("kafka: assigned %s", _names(places))
+    def _assigned(self, consumer: Any, assigned: Sequence[Any]) -> None:
+        for place in committed(consumer, assigned):
+            partition = Partition(place.topic, place.partition, place.offset, place.metadata or "")
+            self._partitions[place.topic, place.partition] = partition
+        _log.info("kafka: assigned %s", names(assigned))
 
-    def _revoked(self, _: Any, places: Sequence[Any]) -> None:
+    def _revoked(self, _: Any, revoked: Sequence[Any]) -> None:
         """Before another member gets them: finish what is under way and commit it, forget the rest."""
-        _log.info("kafka: revoked %s", _names(places))
-        gone = self._forget(places)
-        if gone:
+        _log.info("kafka: revoked %s", names(revoked))
+        gone = self._forget(revoked)
+        if gone and not self._draining:
             self._courier.withdraw(lambda message: message.receipt.partition in gone, self._limits.drain_seconds)
             self._dead.flush(DEAD_FLUSH_SECONDS)
-            self._commit(gone, wait=True)
+        self._commit(gone, wait=True)
 
-    def _lost(self, _: Any, places: Sequence[Any]) -> None:
+    def _lost(self, _: Any, lost: Sequence[Any]) -> None:
         """Another member has them already: nothing of theirs may be committed any more."""
-        _log.warning("kafka: lost %s; what was under way will be delivered again", _names(places))
-        gone = self._forget(places)
-        self._courier.withdraw(lambda message: message.receipt.partition in gone, 0.0)
+        _log.warning("kafka: lost %s; what was under way will be delivered again", names(lost))
+        gone = self._forget(lost)
+        if not self._draining:
+            self._courier.withdraw(lambda message: message.receipt.partition in gone, 0.0)
 
-    def _forget(self, places: Sequence[Any]) -> set[Partition]:
-        keys = [(place.topic, place.partition) for place in places]
+    def _forget(self, gone: Sequence[Any]) -> set[Partition]:
+        keys = [(place.topic, place.partition) for place in gone]
         self._paused.difference_update(keys)
         return {self._partitions.pop(key) for key in keys if key in self._partitions}
 
-    def _commit(self, partitions: Iterable[Partition], *, wait: bool) -> None:
-        from confluent_kafka import KafkaException, TopicPartition
-
+    def _commit(self, partitions: Iterable[Partition], *, wait: bool) -> bool:
+        """Commit what has moved; False when the brokers refused."""
         moved = [
-            (partition, position)
+            (partition, progress)
             for partition in partitions
-            if (position := partition.position) is not None and position != partition.committed
+            if (progress := partition.progress()) is not None and progress != partition.committed
         ]
-        if not moved:
-            return
-        offsets = [TopicPartition(partition.topic, partition.number, position) for partition, position in moved]
-        try:
-            if wait:
-                self._consumer.commit(offsets=offsets, asynchronous=False)
-            else:
-                self._consumer.commit(offsets=offsets, asynchronous=True)
-        except KafkaException as exc:
-            _log.warning("kafka: offsets not committed: %s; the records may be delivered again", exc.args[0].str())
-            return
-        for partition, position in moved:
-            partition.committed = position
+        if moved and not commit(self._consumer, [(part.topic, part.number, *to) for part, to in moved], wait=wait):
+            return False
+        for partition, progress in moved:
+            partition.committed = progress
+        return True
+
+    def _commit_failed(self, error: Any, places: Sequence[Any]) -> None:
+        """A commit that was not waited for: the next one says it again."""
+        if error is not None:
+            _log.warning("kafka: offsets not committed: %s", error.str())
+            for place in places:
+                if partition := self._partitions.get((place.topic, place.partition)):
+                    partition.committed = None
 
     def _apply_discovery(self) -> None:
         found = self._finder.news()
@@ -257,8 +269,13 @@ class Connector:
     def _drain(self) -> None:
         if not self._courier.stop(self._limits.drain_seconds):
             _log.warning("requests under way were cut off; their records will be delivered again")
+        self._draining = True
         self._dead.flush(DEAD_FLUSH_SECONDS)
-        self._commit(self._partitions.values(), wait=True)
+        self._consumer.pause(places(self._partitions))
+        end = self._clock() + DRAIN_COMMIT_SECONDS
+        # In the middle of a rebalance commits are refused; it goes on when the consumer is polled.
+        while not self._commit(self._partitions.values(), wait=True) and self._clock() < end:
+            self._consumer.poll(POLL_SECONDS)
         self._partitions.clear()
         self._consumer.close()
 
@@ -280,13 +297,3 @@ class Connector:
             "Messages in memory, not finished.",
             lambda: [({"target": name}, self._courier.held(name)) for name in list(self._wanted.targets)],
         )
-
-
-def _places(keys: Sequence[tuple[str, int]]) -> list[Any]:
-    from confluent_kafka import TopicPartition
-
-    return [TopicPartition(*key) for key in keys]
-
-
-def _names(places: Sequence[Any]) -> str:
-    return ", ".join(f"{place.topic}/{place.partition}" for place in places) or "nothing"

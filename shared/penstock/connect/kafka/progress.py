@@ -1,8 +1,18 @@
-"""How far each partition is finished: what may be committed is the finished prefix, and no more."""
+"""How far each partition is finished: the offset to commit, and what is finished beyond it.
 
+Only the finished prefix of a partition can be committed. What lies finished beyond it is written into the
+commit's metadata, as Confluent's parallel consumer does it, so that the next owner need not deliver it again.
+"""
+
+import re
 import threading
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
+
+# Brokers take 4096 bytes (offset.metadata.max.bytes); what does not fit is delivered again, no more.
+METADATA_BYTES = 4000
+_METADATA = re.compile(r"finished:([0-9,-]*)")
 
 
 class Entry:
@@ -19,15 +29,17 @@ class Entry:
 class Partition:
     """The records of one partition between being read and being finished, oldest first.
 
-    `begin` is called by the thread that reads, `finish` by any. `position` is the offset to commit, the first
-    one that is not finished, or None while nothing was; `committed` is the one that was committed last.
+    `begin` is called by the thread that reads, `finish` by any. `start` and `metadata` are what was committed
+    before; `committed` is what was committed last.
     """
 
-    def __init__(self, topic: str, number: int) -> None:
+    def __init__(self, topic: str, number: int, start: int = -1, metadata: str = "") -> None:
         self.topic = topic
         self.number = number
-        self.position: int | None = None
-        self.committed: int | None = None
+        self.committed: tuple[int, str] | None = None
+        self._start = start
+        self._known = set(_read(metadata))
+        self._next: int | None = None
         self._open: deque[tuple[int, Entry]] = deque()
         self._lock = threading.Lock()
 
@@ -36,13 +48,19 @@ class Partition:
         """Records read and not committable: not finished, or behind one that is not."""
         return len(self._open)
 
+    def was_finished(self, offset: int) -> bool:
+        """Whether a former owner had finished this record already."""
+        if offset < self._start:  # the topic was made anew, or the group was set back: all bets are off
+            self._known.clear()
+        return offset in self._known
+
     def begin(self, offset: int, entry: Entry, waits: int) -> None:
         """Note a record that waits for so many deliveries; one that waits for none is finished at once."""
         entry.waits = waits
         with self._lock:
             self._open.append((offset, entry))
-            if not waits:
-                self._advance()
+            self._next = offset + 1
+            self._advance()
 
     def finish(self, entry: Entry) -> None:
         """One of the deliveries that a record waited for is finally answered, or its dead letter is stored."""
@@ -52,7 +70,41 @@ class Partition:
                 entry.record = None
                 self._advance()
 
+    def progress(self) -> tuple[int, str] | None:
+        """The first offset that is not finished, and what is finished beyond it; None before the first record."""
+        with self._lock:
+            if self._next is None:
+                return None
+            if not self._open:
+                return self._next, ""
+            return self._open[0][0], _write(offset for offset, entry in self._open if not entry.waits)
+
     def _advance(self) -> None:
         while self._open and not self._open[0][1].waits:
-            offset, _ = self._open.popleft()
-            self.position = offset + 1
+            self._open.popleft()
+
+
+def _write(offsets: Iterable[int]) -> str:
+    """Rising offsets as ranges: `finished:5-9,12`, as many as fit; "" for none."""
+    ranges: list[list[int]] = []
+    for offset in offsets:
+        if ranges and ranges[-1][1] == offset - 1:
+            ranges[-1][1] = offset
+        else:
+            ranges.append([offset, offset])
+    text = ""
+    for first, last in ranges:
+        more = f"{first}-{last}" if last > first else str(first)
+        if len(text) + len(more) > METADATA_BYTES:
+            break
+        text += f",{more}" if text else f"finished:{more}"
+    return text
+
+
+def _read(metadata: str) -> Iterable[int]:
+    found = _METADATA.fullmatch(metadata or "")
+    for part in found.group(1).split(",") if found else ():
+        first, _, last = part.partition("-")
+        if first.isdecimal() and (not last or last.isdecimal()):
+            # A range can only be wrong by malice; this many records are never read ahead.
+            yield from range(int(first), min(int(last or first), int(first) + 1_000_000) + 1)

@@ -124,3 +124,9 @@ def header_text(value: bytes | None) -> str:
     if not value:
         return ""
     return "".join(chr(byte) if 0x21 <= byte <= 0x7E and byte not in b'"%' else f"%{byte:02X}" for byte in value)
+
+
+def replay_target(record: Record) -> tuple[str, ...]:
+    """The one target that a replayed dead letter is for; if that is gone, it becomes a dead letter again."""
+    headers = record.headers()
+    return tuple((value or b"").decode() for name, value in headers if name == "penstock-target") if headers else ()

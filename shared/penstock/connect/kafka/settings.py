@@ -12,6 +12,8 @@ _FIXED = {
     "enable.auto.offset.store": "false",
     "partition.assignment.strategy": "cooperative-sticky",
 }
+# Log level 2: what goes wrong comes as error events too, and librdkafka logs each of ten failures a second.
+_COMMON = {"client.id": "penstock-connect", "log_level": "2"}
 _CONSUMER_DEFAULTS = {
     "group.id": "penstock",
     "auto.offset.reset": "earliest",
@@ -75,10 +77,10 @@ def load_settings(properties: Path | None, env: Mapping[str, str], pairs: Iterab
 
 
 def consumer_settings(given: Mapping[str, str]) -> dict[str, str]:
-    return {"client.id": "penstock-connect"} | _CONSUMER_DEFAULTS | dict(given) | _FIXED
+    return _COMMON | _CONSUMER_DEFAULTS | dict(given) | _FIXED
 
 
 def producer_settings(given: Mapping[str, str]) -> dict[str, str]:
     """For dead letters: acknowledged by all replicas in sync, retried until they are."""
     own = {name: value for name, value in given.items() if not _CONSUMER_ONLY.match(name)}
-    return {"client.id": "penstock-connect"} | _PRODUCER_DEFAULTS | own | _PRODUCER_FIXED
+    return _COMMON | _PRODUCER_DEFAULTS | own | _PRODUCER_FIXED

@@ -6,8 +6,11 @@ the committed offset to the end of the partition, -1 while unknown.
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+QUIET_SECONDS = 30.0
 
 _log = logging.getLogger("penstock.connect")
 
@@ -15,11 +18,13 @@ _log = logging.getLogger("penstock.connect")
 class Statistics:
     """Filled by librdkafka's callbacks on the consuming thread, read by probes and scrapes."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.fatal = ""
         self._connected: bool | None = None
         self._joined = False
         self._lag: dict[tuple[str, str], int] = {}
+        self._quiet_until: dict[str, float] = {}
+        self._clock = clock
 
     def update(self, text: str) -> None:
         """Take one statistics document."""
@@ -37,7 +42,10 @@ class Statistics:
 
     def fail(self, error: Any) -> None:
         """Take one error; most mend themselves and are told by the connection's state."""
-        _log.warning("kafka: %s", error.str())
+        # While a broker is away the same error comes some ten times a second.
+        if self._clock() >= self._quiet_until.get(error.name(), 0.0):
+            self._quiet_until[error.name()] = self._clock() + QUIET_SECONDS
+            _log.warning("kafka: %s", error.str())
         if error.fatal():
             self.fatal = f"kafka: {error.str()}"
         if error.name() == "_ALL_BROKERS_DOWN":
