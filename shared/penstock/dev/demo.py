@@ -23,10 +23,9 @@ from penstock.dev.real_minio import RealMinio
 from penstock.dev.report import Report, Row
 from penstock.dev.router import Route
 from penstock.dev.stack import Stack
-from penstock.dev.up import add_stack_arguments, options_from, raise_file_limit, running
+from penstock.dev.up import add_stack_arguments, options_from, raise_file_limit, running, set_up_terminal
 from penstock.donors import DEFAULT_ROWS, donor_chunks
 from penstock.errors import ConfigError, PenstockError
-from penstock.log import set_up_logging
 from penstock.types import ObjectRef
 
 _ZERO_AFTER_SECONDS: Final = 3.0
@@ -46,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 when every output is right, 1 when one is missing, wrong or was refused."""
-    set_up_logging(os.environ.get("LOG_LEVEL", "ERROR").upper())
+    set_up_terminal(os.environ.get("LOG_LEVEL", "ERROR").upper())
     raise_file_limit()
     if args.zero_after is None:
         args.zero_after = _ZERO_AFTER_SECONDS

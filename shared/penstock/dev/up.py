@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import logging
 import os
 import resource
 import signal
@@ -15,7 +16,6 @@ from penstock.dev.real_minio import RealMinio
 from penstock.dev.report import duration, human
 from penstock.dev.stack import Stack, StackOptions
 from penstock.errors import ConfigError
-from penstock.log import set_up_logging
 from penstock.stackfile import parse_duration
 
 DEFAULT_DATA = ".penstock"
@@ -43,7 +43,7 @@ def add_stack_arguments(parser: argparse.ArgumentParser, *, port: int, store_por
 
 def run(args: argparse.Namespace) -> int:
     """Run the stack until SIGINT or SIGTERM; returns 0, or 78 for what cannot work."""
-    set_up_logging(os.environ.get("LOG_LEVEL", "WARNING").upper())
+    set_up_terminal(os.environ.get("LOG_LEVEL", "WARNING").upper())
     raise_file_limit()
     password = _password(args.password_file) if args.password_file else ""
     data = args.data or Path(DEFAULT_DATA)
@@ -83,6 +83,13 @@ def running(options: StackOptions) -> Iterator[Stack]:
         yield stack
     finally:
         stack.stop()
+
+
+def set_up_terminal(level: str) -> None:
+    """Log lines for people; a function's own log stays JSON, in its file. Raises `ConfigError` for an unknown level."""
+    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ConfigError(f"LOG_LEVEL={level!r}: expected DEBUG, INFO, WARNING or ERROR")
+    logging.basicConfig(level=level, format="%(asctime)s  %(levelname)s  %(message)s", datefmt="%H:%M:%S", force=True)
 
 
 def raise_file_limit() -> None:
