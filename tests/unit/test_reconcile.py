@@ -250,6 +250,12 @@ def test_one_object_that_fails_does_not_stop_the_others(make_lake: MakeLake) -> 
     assert "ZeroDivisionError" in report.failures[0]
 
 
+def test_more_objects_than_are_worked_on_at_once_are_all_done(lake: Lake) -> None:
+    for number in range(100):
+        lake.put(b"x", ref(number))
+    assert reconcile(lake.runtime, concurrency=2).done == {"processed": 100}
+
+
 def test_renditions_are_compared_one_by_one(make_lake: MakeLake) -> None:
     lake = make_lake(sink="s3://processed/{rendition}/{key}", renditions={"a": {"times": "1"}, "b": {"times": "2"}})
     lake.put(b"x")

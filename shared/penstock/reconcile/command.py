@@ -50,6 +50,7 @@ class Worker:
         self._slots.release(self._places)
 
     def close(self) -> None:
+        """End; what was taken and not begun is dropped, so drain first unless something went wrong."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _bring(self, difference: Difference) -> None:
@@ -137,6 +138,7 @@ def reconcile(
             for difference in compare.differences(db, resume_after=dict(place.keys), on_compared=on_compared):
                 if not check:
                     worker.take(difference)
+            worker.drain()
     finally:
         worker.close()
     place.forget()
