@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,11 +82,12 @@ class RecordingFunction:
 
 
 class Penstock(Child):
-    """`penstock ...` as its own process; a connector or bridge listens on `address`."""
+    """`penstock ...` as its own process; a connector or bridge listens on `address`, a free one by default."""
 
-    def __init__(self, name: str, folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
-        (port,) = free_ports(1)
-        self.address = f"127.0.0.1:{port}"
+    def __init__(
+        self, name: str, folder: Path, *arguments: str, env: Mapping[str, str] | None = None, address: str = ""
+    ) -> None:
+        self.address = address or f"127.0.0.1:{free_ports(1)[0]}"
         listening = ["--listen", self.address] if arguments[0] in ("connect", "bridge") else []
         argv = [sys.executable, "-m", "penstock.cli", *arguments, *listening]
         super().__init__(
@@ -103,6 +107,19 @@ class Penstock(Child):
             if time.monotonic() > end:
                 raise AssertionError(f"not {what} in time\n{log_tail(self.log)}")
             time.sleep(0.02)
+
+    def is_ready(self) -> bool:
+        """Whether the readiness probe says so."""
+        try:
+            with urllib.request.urlopen(f"http://{self.address}/_/ready", timeout=5) as answer:
+                return int(answer.status) == 200
+        except OSError:
+            return False
+
+    def kill_all(self) -> None:
+        """SIGKILL this process and those that it started, all at once."""
+        os.killpg(self.pid, signal.SIGKILL)
+        self.wait(10)
 
     def end(self) -> int:
         """SIGTERM and wait."""
