@@ -137,12 +137,31 @@ def describe_image(body: "Body", media_type: str, notes: Notes) -> dict[str, Any
             if file.failure is not None:
                 raise file.failure from None
             notes.stopped(f"{kind}: the header cannot be read: {_said(error)}")
-            return None
+            size = _webp_size(file) if kind == "WEBP" else None
+            if size is None:
+                return None
+            width, height, orientation, date, scan_start = *size, 1, None, 0
         if kind in _ENDS and not file.holds_after(scan_start, _ENDS[kind]):
             notes.stopped(f"{kind}: the end is missing: the image is truncated")
         if kind == "WEBP" and _is_short_riff(file):
             notes.stopped("WEBP: shorter than its header says: the image is truncated")
     return {"format": kind.lower(), "width": width, "height": height, "orientation": orientation, "date": date}
+
+
+def _webp_size(file: Rewindable) -> tuple[int, int] | None:
+    """Width and height from the first chunk (RFC 9649), for files that Pillow refuses: cut ones, and bombs."""
+    file.seek(12)
+    kind, data = file.read(4), file.read(14)[4:]
+    if len(data) < 10:
+        return None
+    if kind == b"VP8X":
+        return int.from_bytes(data[4:7], "little") + 1, int.from_bytes(data[7:10], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        return int.from_bytes(data[6:8], "little") & 0x3FFF, int.from_bytes(data[8:10], "little") & 0x3FFF
+    return None
 
 
 def _is_short_riff(file: Rewindable) -> bool:

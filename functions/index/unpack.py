@@ -8,8 +8,8 @@ from .notes import Notes, blocks
 
 PIECE_BYTES = 256 * 1024
 MAX_MEMBERS = 100_000  # a file of empty gzip members costs time and yields nothing
-# A block of 4 bytes can stand for 128 KiB (RFC 8878), so a slice for 8 MiB: that bounds what is in memory at once.
-SLICE_BYTES = 256
+# A block of 4 bytes can stand for 128 KiB (RFC 8878), so a slice for 32 MiB: that bounds what is in memory at once.
+SLICE_BYTES = 1024
 MAX_WINDOW_BYTES = 32 * 1024 * 1024  # all of the zstd command's levels but --ultra's stay under it
 
 

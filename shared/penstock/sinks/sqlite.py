@@ -5,9 +5,9 @@ several threads that arrive while a commit is under way share the next one (grou
 costs one fsync per group, not per document. Several processes may use the same file: each write names the
 version it replaces, and `TargetChanged` tells that another was faster.
 
-The full-text table costs more than the document itself, so a large group leaves it for later and only
-notes which rows it owes. The debt is paid before every search, so a search sees all that was written; it
-is kept under `MAX_BACKLOG` documents, about two seconds' work.
+The full-text table costs more than the document itself, and ten times as much when it is written one row
+at a time. So a write only notes that it owes its row. The debt is paid before every search, which therefore
+sees all that was written; and in passing, so that it stays under `MAX_BACKLOG`, about two seconds' work.
 
 The file needs a local file system: SQLite's log does not work on NFS (sqlite.org/wal.html).
 
@@ -32,9 +32,9 @@ from penstock.sinks.sqlite_file import Change, Layout, SqliteFile
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
 
 PAGE_ROWS = 500
-SMALL_GROUP = 50  # groups up to this size carry their own full-text rows
-REFRESH_ROWS = 2000
-MAX_BACKLOG = 50_000
+SMALL_GROUP = 50  # writes in a commit; more come from a batch, which is in a hurry
+REFRESH_ROWS = 500  # full-text rows written at once: 10 ms
+MAX_BACKLOG = 100_000
 
 _LAYOUT = Layout(
     (
@@ -63,8 +63,6 @@ _INSERT = f"INSERT INTO documents (version, body, {_MARK}, id) VALUES (?,?,?,?,?
 _UPDATE = f"UPDATE documents SET (version, body, {_MARK}) = (?,?,?,?,?,?,?) WHERE id=? AND version=? RETURNING number"  # noqa: S608
 
 Outcome = Entry | TargetChanged | PermanentError | TemporaryError
-Row = tuple[int, dict[str, Any]]
-"""A written document: its number and its fields."""
 
 
 class SqliteSink:
@@ -73,11 +71,11 @@ class SqliteSink:
     removes_with_source = True
 
     def __init__(self, path: str | Path, function: str, *, busy_timeout_seconds: float = 10) -> None:
-        self._file: SqliteFile[Row, Outcome] = SqliteFile(
+        self._file: SqliteFile[int, Outcome] = SqliteFile(
             Path(path), _LAYOUT, owner=function, busy_timeout_seconds=busy_timeout_seconds, finish=self._index
         )
         self._token, self._count = token_hex(6), count()
-        self._backlog = MAX_BACKLOG  # what this process may have added; the file's own is counted when it matters
+        self._backlog = 0  # what this process added; all that is owed is counted when it matters
 
     # The protocol
 
@@ -104,12 +102,12 @@ class SqliteSink:
     def write_many(self, writes: Sequence[Write]) -> list[Outcome]:
         """Store a batch in one commit; the outcomes in the same order, errors not raised."""
         moment = document.now()
-        changes: list[Change[Row, Outcome]] = []
+        changes: list[Change[int, Outcome]] = []
         for write in writes:
             try:
                 changes.append(self._describe(write, moment))
             except PermanentError as error:
-                changes.append(lambda _db, _rows, error=error: error)  # type: ignore[misc]
+                changes.append(lambda _db, _written, error=error: error)  # type: ignore[misc]
         try:
             return self._file.commit(changes)
         except TemporaryError as error:
@@ -123,8 +121,8 @@ class SqliteSink:
         """Delete the document; one that is gone already is no error."""
         del mark
 
-        def change(db: sqlite3.Connection, rows: list[Row]) -> Outcome:
-            del rows
+        def change(db: sqlite3.Connection, written: list[int]) -> Outcome:
+            del written
             found = db.execute("SELECT number, version FROM documents WHERE id = ?", (address,)).fetchone()
             if found is None:
                 return previous
@@ -199,19 +197,19 @@ class SqliteSink:
 
     # Changes
 
-    def _describe(self, write: Write, moment: str) -> Change[Row, Outcome]:
+    def _describe(self, write: Write, moment: str) -> Change[int, Outcome]:
         body = {**document.inside(write.result, write.address), **document.delivered(write.source, moment)}
         return self._store(write.address, body, write.mark, None, write.previous)
 
     def _store(
         self, address: str, body: dict[str, Any], mark: Mark, refusal: Refusal | None, previous: Entry | None
-    ) -> Change[Row, Outcome]:
+    ) -> Change[int, Outcome]:
         text, version = document.to_json(body), f"{self._token}-{next(self._count)}"
         refused = document.to_json(asdict(refusal)) if refusal else None
         values = (version, text, mark.state, mark.function, mark.options, mark.source, refused, address)
         stored = Entry(address, mark, refusal, len(text), version)
 
-        def change(db: sqlite3.Connection, rows: list[Row]) -> Outcome:
+        def change(db: sqlite3.Connection, written: list[int]) -> Outcome:
             if previous is None:
                 cursor = db.execute(_INSERT, values)
                 number = cursor.lastrowid if cursor.rowcount == 1 else None
@@ -220,7 +218,7 @@ class SqliteSink:
                 number = found[0] if found else None
             if number is None:
                 return self._changed(address)
-            rows.append((number, body))
+            written.append(number)
             return stored
 
         return change
@@ -228,7 +226,7 @@ class SqliteSink:
     def _changed(self, address: str) -> TargetChanged:
         return TargetChanged(f"{address}: its document in {self._file.path} was written by somebody else meanwhile")
 
-    def _one(self, change: Change[Row, Outcome]) -> Entry:
+    def _one(self, change: Change[int, Outcome]) -> Entry:
         [outcome] = self._file.commit([change])
         if isinstance(outcome, Entry):
             return outcome
@@ -236,43 +234,41 @@ class SqliteSink:
 
     # Full text
 
-    def _index(self, db: sqlite3.Connection, rows: list[Row]) -> None:
-        """End a transaction: write its full-text rows, or note that they are owed."""
-        if len(rows) <= SMALL_GROUP:
-            _write_words(db, rows)
+    def _index(self, db: sqlite3.Connection, written: list[int]) -> None:
+        """End a transaction: note what it owes, and pay some of it when that has become much."""
+        if not written:
             return
-        db.executemany("INSERT OR IGNORE INTO backlog VALUES (?)", [(number,) for number, _ in rows])
-        self._backlog += len(rows)
-        if self._backlog > MAX_BACKLOG:
-            # Other processes pay too, so what is really owed may be less.
-            self._backlog = db.execute("SELECT count(*) FROM backlog").fetchone()[0]
-            while self._backlog > MAX_BACKLOG:
-                self._backlog -= _pay_some(db)
+        db.executemany("INSERT OR IGNORE INTO backlog VALUES (?)", [(number,) for number in written])
+        self._backlog += len(written)
+        is_small = len(written) <= SMALL_GROUP
+        if self._backlog < (REFRESH_ROWS if is_small else MAX_BACKLOG):
+            return
+        # What other processes owe counts, and what they paid.
+        self._backlog = db.execute("SELECT count(*) FROM backlog").fetchone()[0]
+        if is_small:
+            self._backlog -= _pay_some(db)
+        while self._backlog > MAX_BACKLOG:
+            self._backlog -= _pay_some(db)
 
     def _owes(self) -> bool:
         with self._file.reader() as db:
             return db.execute("SELECT 1 FROM backlog LIMIT 1").fetchone() is not None
 
 
-def _write_words(db: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    words = [(number, document.searchable(body)) for number, body in rows]
-    db.executemany("INSERT OR REPLACE INTO words (rowid, text) VALUES (?, ?)", words)
-
-
 def _pay_some(db: sqlite3.Connection) -> int:
     """Write the full-text rows of a few documents that are owed; returns how many debts that settled."""
-    owed = db.execute("SELECT number FROM backlog ORDER BY number LIMIT ?", (REFRESH_ROWS,)).fetchall()
-    found = db.execute(
-        "SELECT number, body FROM documents WHERE number IN (SELECT number FROM backlog ORDER BY number LIMIT ?)",
-        (REFRESH_ROWS,),
-    )
-    _write_words(db, [(number, orjson.loads(body)) for number, body in found])
-    db.executemany("DELETE FROM backlog WHERE number = ?", owed)
+    owed = db.execute(
+        "SELECT number, body FROM backlog LEFT JOIN documents USING (number) ORDER BY number LIMIT ?", (REFRESH_ROWS,)
+    ).fetchall()
+    words = [(number, document.searchable(orjson.loads(body))) for number, body in owed if body is not None]
+    db.executemany("INSERT OR REPLACE INTO words (rowid, text) VALUES (?, ?)", words)
+    if owed:
+        db.execute("DELETE FROM backlog WHERE number <= ?", (owed[-1][0],))
     return len(owed)
 
 
-def _pay(db: sqlite3.Connection, rows: list[Row]) -> Outcome:
-    del rows
+def _pay(db: sqlite3.Connection, written: list[int]) -> Outcome:
+    del written
     _pay_some(db)
     return _NOBODY
 
