@@ -1,0 +1,38 @@
+"""The lake's own side: buckets, notification targets and rules, declared in lake.yml and applied to a MinIO server.
+
+lake = Lake("chapter", buckets=(Bucket("upload"),), targets=(target,), rules=(Rule("upload", target.ref),))
+for change in apply(settings, lake):
+    print(change)
+"""
+
+from penstock.config import StoreSettings
+from penstock.lake.model import SAFE_EVENTS, Bucket, Lake, Rule, Target, TargetRef
+from penstock.lake.plan import Change
+
+__all__ = ["SAFE_EVENTS", "Bucket", "Change", "Lake", "Rule", "Target", "TargetRef", "apply", "plan", "remove"]
+
+
+def plan(settings: StoreSettings, lake: Lake, *, adopt: bool = False) -> list[Change]:
+    """What `apply` would change; empty when the server agrees. Raises `ConfigError` and `TemporaryError`."""
+    from penstock.lake.plan import compare
+    from penstock.lake.server import LakeServer
+
+    lake.check()
+    return compare(lake, LakeServer(settings).state(lake), adopt=adopt)
+
+
+def apply(settings: StoreSettings, lake: Lake, *, adopt: bool = False) -> list[Change]:
+    """Make the server agree with `lake` and return what was changed; restarts the server when a target changed.
+
+    `adopt` takes over targets of the declared ids that somebody else made. Raises `ConfigError` for what cannot be
+    brought together and `TemporaryError` for what may work later.
+    """
+    from penstock.lake.applying import carry_out
+    from penstock.lake.server import LakeServer
+
+    return carry_out(LakeServer(settings), lake, adopt=adopt)
+
+
+def remove(settings: StoreSettings, name: str) -> list[Change]:
+    """Take away the rules and targets of the lake called `name`, and nothing else; buckets stay."""
+    return apply(settings, Lake(name, sync_events=False))

@@ -1,0 +1,152 @@
+"""Makes a server agree with a declared lake, in an order in which nothing that is in agreement is ever off.
+
+A target exists only once the server has started with it, and a rule can only name a target that exists; so: buckets,
+then targets, one restart if any target changed, then rules. The one step ahead of that is to take our rules off a
+target that goes away: MinIO hides a rule whose target is missing, and refuses to store anything beside it.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from penstock.errors import PenstockError, TemporaryError
+from penstock.lake.minio_admin import Info
+from penstock.lake.model import Bucket, Lake, Rule, Target, TargetRef, rule_owner
+from penstock.lake.ownership import mark
+from penstock.lake.plan import Change, PresentRule, Setting, State, compare, own_rules, wanted_values
+
+RESTART_SECONDS: Final = 120.0
+# What is written in the first quarter second after a start is acknowledged and notifies nobody.
+SETTLE_SECONDS: Final = 1.0
+_POLL_SECONDS: Final = 0.25
+
+
+class Server(Protocol):
+    """What applying needs of a MinIO server; `LakeServer` is one, and the tests have another."""
+
+    @property
+    def endpoint(self) -> str: ...
+    def state(self, lake: Lake) -> State: ...
+    def info(self) -> Info: ...
+    def create_bucket(self, name: str) -> None: ...
+    def set_versioning(self, name: str, on: bool) -> None: ...
+    def set_target(self, ref: TargetRef, values: dict[str, str]) -> None: ...
+    def remove_target(self, ref: TargetRef) -> None: ...
+    def set_sync_events(self) -> None: ...
+    def restart(self) -> None: ...
+    def change_rules(self, bucket: str, drop: Callable[[str], bool], add: list[PresentRule]) -> None: ...
+
+
+def carry_out(
+    server: Server,
+    lake: Lake,
+    *,
+    adopt: bool = False,
+    may_restart: bool = True,
+    show: Callable[[list[Change]], None] = lambda _changes: None,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Change]:
+    """Make `server` agree with `lake` and return what was changed; `show` is called before anything is.
+
+    Raises `ConfigError` for what cannot be brought together, and `TemporaryError` when the server does not come back,
+    when a restart is needed and not allowed, or when somebody else changes it at the same time.
+    """
+    lake.check()
+    state = server.state(lake)
+    changes = compare(lake, state, adopt=adopt)
+    show(changes)
+    if not changes:
+        return []
+    going = {change.what for change in changes if change.action == "remove" and isinstance(change.what, TargetRef)}
+    _release(server, lake, state, going)
+    for change in changes:
+        _step(server, lake, state, change)
+    if any(change.needs_restart for change in changes):
+        if not may_restart:
+            raise TemporaryError(
+                f"{server.endpoint}: needs a restart before it has the targets; restart it, then apply again: the "
+                "rules follow then"
+            )
+        _restart(server, lake, sleep=sleep, clock=clock)
+    _put_rules(server, lake, server.state(lake))
+    left = compare(lake, server.state(lake), adopt=adopt)
+    if left:
+        what = "\n".join(str(change) for change in left)
+        raise TemporaryError(f"{server.endpoint}: differs again, so somebody else changes it too; apply again:\n{what}")
+    return changes
+
+
+def _release(server: Server, lake: Lake, state: State, going: set[TargetRef]) -> None:
+    """Take our rules off the targets that go away."""
+    for rule in own_rules(lake.name, state):
+        if any(ref.is_arn(rule.arn) for ref in going):
+            server.change_rules(rule.bucket, {rule.id}.__contains__, [])
+
+
+def _step(server: Server, lake: Lake, state: State, change: Change) -> None:
+    match change.what:
+        case Bucket() as bucket:
+            if change.action == "add":
+                server.create_bucket(bucket.name)
+            if bucket.versioning is not None and (bucket.versioning or change.action == "change"):
+                server.set_versioning(bucket.name, bucket.versioning)
+        case Target() as target:
+            values = wanted_values(target, state)
+            values["comment"] = mark(target.values.get("comment", ""), lake.name, target.secrets)
+            server.set_target(target.ref, {**values, **_all_secrets(target)})
+        case TargetRef() as ref:
+            server.remove_target(ref)
+        case Setting():
+            server.set_sync_events()
+        case _:  # rules come last, when their targets exist
+            pass
+
+
+def _all_secrets(target: Target) -> dict[str, str]:
+    """Declared secrets, and nothing for the others: setting a target leaves out keys as they were."""
+    from penstock.lake.keys import secret_names
+
+    return {name: target.secrets.get(name, "") for name in secret_names(target.ref.kind)}
+
+
+def _restart(server: Server, lake: Lake, *, sleep: Callable[[float], None], clock: Callable[[], float]) -> None:
+    """Restart the server and wait until every node is back and runs the declared targets."""
+    server.restart()
+    began = clock()
+    reason = "it has not answered since"
+    while clock() - began < RESTART_SECONDS:
+        sleep(_POLL_SECONDS)
+        try:
+            # One second for the rounding of what the nodes say.
+            limit = clock() - began + 1
+            uptimes = server.info().uptimes
+            late = [uptime for uptime in uptimes if uptime is None or uptime > limit]
+            waiting = [str(change) for change in compare(lake, server.state(lake), adopt=True) if change.needs_restart]
+        except PenstockError as exc:  # it refuses, then answers 503, then is back
+            reason = str(exc)
+            continue
+        if not late and not waiting:
+            sleep(SETTLE_SECONDS)
+            return
+        reason = "\n".join(waiting) or f"{len(late)} of its nodes are not back"
+    raise TemporaryError(f"{server.endpoint}: not as declared {RESTART_SECONDS:g} s after its restart: {reason}")
+
+
+def _put_rules(server: Server, lake: Lake, state: State) -> None:
+    """Bring the rules of every bucket into agreement, one write for each bucket that differs."""
+    owner = rule_owner(lake.name)
+    wanted: dict[str, list[PresentRule]] = defaultdict(list)
+    for rule in lake.rules:
+        wanted[rule.bucket].append(_present(rule, lake.name, state))
+    differing = {
+        change.what.bucket for change in compare(lake, state, adopt=True) if isinstance(change.what, Rule | PresentRule)
+    }
+    for bucket in sorted(differing):
+        server.change_rules(bucket, lambda rule_id: rule_id.startswith(owner), wanted[bucket])
+
+
+def _present(rule: Rule, lake: str, state: State) -> PresentRule:
+    arn = state.targets[rule.target].arn
+    return PresentRule(rule.id_in(lake), arn, rule.bucket, rule.prefix, rule.suffix, rule.events)

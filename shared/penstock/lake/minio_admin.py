@@ -1,0 +1,227 @@
+"""MinIO's admin API through minio-py: notification targets, one server setting, and the restart. Nothing else uses it.
+
+MinIO runs with the configuration that it read when it started: `config_get` tells that one, while `config_set` and
+`config_reset` write the one that the next start will read. So what a half-done change left behind shows as a difference
+until the server has restarted. Only the `api` subsystem takes effect at once.
+"""
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import MinioAdmin
+from minio.credentials.providers import StaticProvider
+from minio.error import MinioAdminException, MinioException, S3Error
+from urllib3.exceptions import HTTPError
+
+from penstock.config import StoreSettings
+from penstock.errors import ConfigError, PenstockError, TemporaryError
+from penstock.lake import keys
+from penstock.lake.model import TargetRef
+from penstock.lake.plan import PresentTarget
+
+_SYNC_VARIABLE: Final = "MINIO_API_SYNC_EVENTS"
+_REFUSED: Final = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What the server tells of itself. `uptimes` are seconds, None for a server that is not back yet."""
+
+    arns: frozenset[str]
+    statuses: Mapping[TargetRef, str]
+    uptimes: tuple[int | None, ...]
+
+
+class Admin:
+    """One connection to a server's admin API; every method raises `ConfigError` or `TemporaryError`."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._settings = settings
+        url = urlsplit(settings.endpoint)
+        self._admin = MinioAdmin(
+            endpoint=url.netloc,
+            credentials=StaticProvider(settings.access_key, settings.secret_key),
+            region=settings.region,
+            secure=url.scheme == "https",
+            http_client=urllib3.PoolManager(
+                # MinIO tries a new target before it answers, and gives up after some ten seconds.
+                timeout=urllib3.Timeout(connect=5, read=60),
+                retries=False,
+                ca_certs=str(settings.ca_file) if settings.ca_file else None,
+            ),
+        )
+
+    def info(self) -> Info:
+        found = self._call("admin:ServerInfo", lambda: json.loads(self._admin.info()))
+        statuses: dict[TargetRef, str] = {}
+        for group in (found.get("services") or {}).get("notifications") or []:
+            for kind, entries in group.items():
+                for entry in entries if kind in keys.KINDS else ():
+                    statuses.update({TargetRef(kind, name): told.get("status", "") for name, told in entry.items()})
+        return Info(
+            frozenset(found.get("sqsARN") or ()),
+            statuses,
+            tuple(
+                server.get("uptime") if server.get("state") == "online" else None
+                for server in found.get("servers") or ()
+            ),
+        )
+
+    def targets(self, kind: keys.Kind) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
+        """The targets of one kind, without ARN and status, and the keys that this server knows for the kind."""
+        text = self._config(f"notify_{kind}")
+        return parse_targets(kind, text)
+
+    def set_target(self, ref: TargetRef, values: Mapping[str, str]) -> None:
+        """Write a target for the next start; the server tries it first, and refuses one that does not answer."""
+        quoted = {name: _quoted(value) for name, value in values.items()}
+        try:
+            self._call("admin:ConfigUpdate", lambda: self._admin.config_set(ref.subsystem, quoted))
+        except _Refused as exc:
+            where = f"target {ref}: {self._settings.endpoint}"
+            raise ConfigError(f"{where} refuses it: {exc.message}; {_remedy(exc)}") from exc
+
+    def remove_target(self, ref: TargetRef) -> None:
+        """Take a target out of what the next start reads; one that is gone already is fine."""
+        try:
+            self._call("admin:ConfigUpdate", lambda: self._admin.config_reset(f"notify_{ref.kind}", ref.id))
+        except _Refused as exc:
+            if "already deleted" not in exc.message:
+                raise ConfigError(f"target {ref}: {self._settings.endpoint} keeps it: {exc.message}") from exc
+
+    def sync_events(self) -> tuple[bool, str]:
+        """Whether it is on, and the variable of the server's environment that says so or not, if there is one."""
+        text = self._config("api")
+        if found := re.search(rf"^# ({_SYNC_VARIABLE})=(.*)$", text, re.MULTILINE):
+            return found[2].strip() == "on", found[1]
+        return re.search(r" sync_events=on(\s|$)", text) is not None, ""
+
+    def set_sync_events(self) -> None:
+        """Have the server store events before it answers the upload; takes effect at once."""
+        self._call("admin:ConfigUpdate", lambda: self._admin.config_set("api", {"sync_events": "on"}))
+
+    def restart(self) -> None:
+        """Ask all servers to restart; they answer before they do."""
+        self._call("admin:ServiceRestart", self._admin.service_restart)
+
+    def _config(self, subsystem: str) -> str:
+        text: str = self._call("admin:ConfigUpdate", lambda: self._admin.config_get(subsystem))
+        return text
+
+    def _call(self, permission: str, act: Any) -> Any:
+        with clear_errors(self._settings, permission):
+            try:
+                return act()
+            except UnboundLocalError as exc:
+                # minio-py 7.2's config_get closes a response that it never had, which hides the error itself.
+                raise cast(Exception, exc.__context__) from None
+
+
+class _Refused(ConfigError):
+    """The server understood and says no; `message` is its reason."""
+
+    def __init__(self, settings: StoreSettings, code: str, message: str) -> None:
+        self.message = message
+        super().__init__(f"{settings.endpoint}: {code}: {message}")
+
+
+@contextlib.contextmanager
+def clear_errors(settings: StoreSettings, permission: str) -> Iterator[None]:
+    """Turn what the server or the network says into an error that names the endpoint and the remedy."""
+    try:
+        yield
+    except (MinioException, HTTPError, OSError, ValueError) as exc:
+        raise error_from(settings, permission, exc) from exc
+
+
+def error_from(settings: StoreSettings, permission: str, exc: Exception) -> PenstockError:
+    """The error for an exception of minio-py or urllib3."""
+    if isinstance(exc, MinioAdminException | S3Error):
+        code, message = _told(exc)
+        if code in _REFUSED:
+            return ConfigError(
+                f"{settings.endpoint}: refuses {settings.access_key} ({code}: {message}); check MINIO_ACCESS_KEY and "
+                f"MINIO_SECRET_KEY, and give that user {permission}"
+            )
+        if code in ("ServerNotInitialized", "XMinioServerNotInitialized", "SlowDown", "ServiceUnavailable"):
+            return TemporaryError(f"{settings.endpoint}: {code}: {message}")
+        return _Refused(settings, code, message)
+    if "CERTIFICATE_VERIFY_FAILED" in str(exc) or "certificate verify failed" in str(exc):
+        reason = (found := re.search(r"certificate verify failed: ([^(\]]+)", str(exc))) and found[1].strip()
+        signed = f"MINIO_CA_FILE={settings.ca_file} did not sign it" if settings.ca_file else "MINIO_CA_FILE is not set"
+        return ConfigError(
+            f"{settings.endpoint}: its certificate is not trusted ({reason}): {signed}; name the PEM file of the "
+            "authority that signed the server's certificate"
+        )
+    if "WRONG_VERSION_NUMBER" in str(exc) or "record layer" in str(exc).lower():
+        return ConfigError(f"{settings.endpoint}: answers without TLS; write MINIO_ENDPOINT with http://")
+    return TemporaryError(
+        f"{settings.endpoint}: cannot be reached ({type(exc).__name__}: {exc}); is MinIO running there?"
+    )
+
+
+def _told(exc: MinioAdminException | S3Error) -> tuple[str, str]:
+    """Code and message of an error answer."""
+    if isinstance(exc, S3Error):
+        return exc.code or "", exc.message or ""
+    found = re.search(r"\{.*\}", str(exc), re.DOTALL)
+    try:
+        told = json.loads(found.group() if found else "")
+        return str(told["Code"]), str(told["Message"])
+    except (ValueError, KeyError, TypeError):
+        return "error", str(exc)
+
+
+def _remedy(exc: _Refused) -> str:
+    if "queue store" in exc.message or "mkdir" in exc.message:
+        return "queue_dir must be a folder that MinIO may make and write on its own machine"
+    return "MinIO tries a target before it takes it: start the receiver first, at an address that MinIO reaches"
+
+
+def _quoted(value: str) -> str:
+    """A value that MinIO reads back as it is: it strips one pair of each quote, and splits nothing between them."""
+    return f"\"'{value}'\""
+
+
+def parse_targets(kind: keys.Kind, text: str) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
+    """Read what `config_get` tells of one subsystem.
+
+    Each target is a line, `notify_kafka:ID enable=off brokers=... comment="two words"`, after comment lines with the
+    environment variables that win over it. `enable=on` and secrets are left out. The first line, without an id, is the
+    unnamed target, whose keys are those that this server knows.
+    """
+    found: dict[TargetRef, PresentTarget] = {}
+    names = {key.name for key in keys.KEYS[kind]}
+    overrides: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("# "):
+            overrides.append(line[2:].partition("=")[0])
+            continue
+        subsystem, _, rest = line.partition(" ")
+        _, _, target_id = subsystem.partition(":")
+        if target_id:
+            ref = TargetRef(kind, target_id)
+            found[ref] = PresentTarget(ref, _values(rest, names), tuple(overrides))
+        elif subsystem:
+            names = {*re.findall(r"(?:^| )([a-z_]+)=", rest), *keys.secret_names(kind), "comment"}
+        overrides = []
+    return found, frozenset(names | {"enable"})
+
+
+def _values(text: str, names: set[str]) -> dict[str, str]:
+    """Cut `key=value key="two words"` at the known keys: values are not escaped."""
+    cuts = list(re.finditer(rf"(?:^| )({'|'.join(sorted(names, key=len, reverse=True))})=", text))
+    ends = [cut.start() for cut in cuts[1:]] + [len(text)]
+    values = {"enable": "on"}
+    for cut, end in zip(cuts, ends, strict=True):
+        value = text[cut.end() : end].removesuffix(" ") if end == len(text) else text[cut.end() : end]
+        if len(value) > 1 and value[0] == value[-1] == '"' and re.search(r"\s", value):
+            value = value[1:-1]
+        values[cut[1]] = value
+    return values

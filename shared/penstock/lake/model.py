@@ -1,0 +1,177 @@
+"""What a lake is declared to be: buckets, notification targets and rules, as frozen values without I/O."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from penstock.config import SourceRule
+from penstock.errors import ConfigError
+from penstock.lake import keys
+
+SAFE_EVENTS: Final = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
+ACCESSED: Final = "s3:ObjectAccessed:"
+OWNER: Final = "penstock"
+
+_LAKE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
+_TARGET_ID: Final = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]{0,62}")
+_BUCKET_NAME: Final = re.compile(r"(?!\d+\.\d+\.\d+\.\d+\Z)[a-z0-9](?:(?!\.\.)[-.a-z0-9]){1,61}[a-z0-9]")
+# The names that a bucket's rules may hold: `ParseName` in MinIO's internal/event/name.go. Bucket events exist for
+# its listen API only.
+EVENTS: Final = frozenset(
+    f"s3:{family}:{action}"
+    for family, actions in {
+        "ObjectCreated": "* Put Post Copy CompleteMultipartUpload PutRetention PutLegalHold PutTagging DeleteTagging",
+        "ObjectRemoved": "* Delete DeleteMarkerCreated NoOP DeleteAllVersions",
+        "ObjectAccessed": "* Get Head GetRetention GetLegalHold Attributes",
+        "LifecycleDelMarkerExpiration": "Delete",
+        "Replication": "* OperationFailedReplication OperationCompletedReplication OperationNotTracked "
+        "OperationMissedThreshold OperationReplicatedAfterThreshold",
+        "ObjectRestore": "* Post Completed",
+        "ObjectTransition": "* Failed Complete",
+        "Scanner": "ManyVersions LargeVersions BigPrefix",
+    }.items()
+    for action in actions.split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket; `versioning` None leaves it as it is."""
+
+    name: str
+    versioning: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TargetRef:
+    """Names a target: the two last parts of its ARN."""
+
+    kind: keys.Kind
+    id: str
+
+    @property
+    def subsystem(self) -> str:
+        """How MinIO's configuration names it."""
+        return f"notify_{self.kind}:{self.id}"
+
+    def is_arn(self, arn: str) -> bool:
+        """Whether `arn:minio:sqs:REGION:ID:KIND` is this target's, in whatever region."""
+        return arn.startswith("arn:minio:sqs:") and arn.split(":")[4:] == [self.id, self.kind]
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A notification target: declared keys and secrets. An `external` one is set up by somebody else."""
+
+    ref: TargetRef
+    values: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    external: bool = False
+
+    @property
+    def enabled(self) -> bool:
+        return self.external or self.values.get("enable", "on").lower() in ("", "on", "true", "yes")
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What is wrong with it, each with the key that it is about ("" for the target itself)."""
+        if not _TARGET_ID.fullmatch(self.ref.id):
+            yield "id", f"expected letters, digits and - only, got {self.ref.id!r}"
+        if self.external:
+            for name in (*self.values, *self.secrets):
+                yield name, "not set by this file, since the target is external"
+        else:
+            yield from keys.check(self.ref.kind, self.values, self.secrets)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which events about which keys of a bucket go to which target."""
+
+    bucket: str
+    target: TargetRef
+    prefix: str = ""
+    suffix: str = ""
+    events: tuple[str, ...] = SAFE_EVENTS
+
+    @property
+    def objects(self) -> SourceRule:
+        return SourceRule(self.bucket, self.prefix, self.suffix)
+
+    def id_in(self, lake: str) -> str:
+        """The id that the server keeps with the rule: whose it is, and a hash of what it says."""
+        parts = [self.bucket, str(self.target), self.prefix, self.suffix, sorted(self.events)]
+        digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+        return f"{rule_owner(lake)}{digest}"
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What is wrong with it, each with the field that it is about."""
+        for name, value in (("prefix", self.prefix), ("suffix", self.suffix)):
+            if set(value) & set("*?"):
+                yield (
+                    name,
+                    f"{value!r} holds * or ?, which MinIO takes for wildcards and Penstock's SOURCE for plain text "
+                    f"(* alone separates its prefix from its suffix); give the plain beginning or end of the keys",
+                )
+            if "\\" in value or len(value) > 1024 or {".", ".."} & set(value.split("/")):
+                yield name, f"{value!r} is refused by MinIO: no \\, no . or .. between slashes, at most 1024 characters"
+        if not self.events:
+            yield "events", "empty; leave it out for created and removed objects"
+        for event in self.events:
+            if event not in EVENTS:
+                yield "events", f"{event!r} is no event of a rule; known: {', '.join(sorted(EVENTS))}"
+
+    def __str__(self) -> str:
+        return f"{self.objects} -> {self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """Everything that one lake.yml declares. `name` tells its rules and targets from those of others."""
+
+    name: str = "default"
+    buckets: tuple[Bucket, ...] = ()
+    targets: tuple[Target, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    sync_events: bool = True
+
+    def check(self) -> None:
+        """Raise `ConfigError` with every problem that shows without a server."""
+        problems = [f"name: {text}" for text in name_problems(self.name)]
+        for bucket in self.buckets:
+            problems += [f"bucket {bucket.name}: {text}" for text in bucket_problems(bucket.name)]
+        for target in self.targets:
+            problems += [f"target {target.ref}: {key}: {text}" for key, text in target.problems()]
+        declared = {target.ref: target for target in self.targets}
+        if len(declared) < len(self.targets):
+            problems.append("targets: two of them have the same type and id")
+        if len(set(self.rules)) < len(self.rules):
+            problems.append("rules: two of them are the same")
+        for rule in self.rules:
+            problems += [f"rule {rule}: {key}: {text}" for key, text in rule.problems()]
+            found = declared.get(rule.target)
+            if found is None or not found.enabled:
+                state = "is not declared" if found is None else "is declared with enable: off"
+                problems.append(f"rule {rule}: target {rule.target} {state}, so MinIO has no ARN for it")
+        if problems:
+            raise ConfigError(*problems)
+
+
+def rule_owner(lake: str) -> str:
+    """What the ids of a lake's rules begin with; a name holds no dot, so no lake's is the beginning of another's."""
+    return f"{OWNER}.{lake}."
+
+
+def name_problems(name: str) -> Iterator[str]:
+    if not _LAKE_NAME.fullmatch(name):
+        yield f"expected lower-case letters, digits and -, at most 32 of them, got {name!r}"
+
+
+def bucket_problems(name: str) -> Iterator[str]:
+    if not _BUCKET_NAME.fullmatch(name):
+        yield "expected 3 to 63 lower-case letters, digits, '.' and -, as S3 names buckets"

@@ -1,0 +1,230 @@
+"""What differs between a declared lake and a server, as a list of changes; nothing here talks to the server."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from penstock.errors import ConfigError
+from penstock.lake import keys
+from penstock.lake.model import Bucket, Lake, Rule, Target, TargetRef, rule_owner
+from penstock.lake.ownership import Comment
+
+
+@dataclass(frozen=True, slots=True)
+class PresentTarget:
+    """A target as the server runs it.
+
+    `values` holds every key but the secrets. `overrides` names the environment variables of the server that win over
+    them. `arn` is empty while the server has none for it; `status` is the server's word: online, offline or empty.
+    """
+
+    ref: TargetRef
+    values: Mapping[str, str] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
+    arn: str = ""
+    status: str = ""
+
+    @property
+    def comment(self) -> Comment:
+        return Comment.parse(self.values.get("comment", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class PresentRule:
+    """A rule as the server has it; `id` is empty for one that `mc` made."""
+
+    id: str
+    arn: str
+    bucket: str
+    prefix: str
+    suffix: str
+    events: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}*{self.suffix} -> {':'.join(self.arn.split(':')[:3:-1])}"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a server has.
+
+    `versioning` holds the buckets that were asked about, `known_keys` the keys of each subsystem; `sync_events_from`
+    names the variable of the server's environment that decides about it, if one does.
+    """
+
+    buckets: frozenset[str] = frozenset()
+    versioning: Mapping[str, bool] = field(default_factory=dict)
+    targets: Mapping[TargetRef, PresentTarget] = field(default_factory=dict)
+    rules: tuple[PresentRule, ...] = ()
+    sync_events: bool = False
+    sync_events_from: str = ""
+    known_keys: Mapping[keys.Kind, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting of the whole server."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step from what is to what is declared. `details` are lines for people, without secrets."""
+
+    action: Literal["add", "change", "remove"]
+    what: Bucket | Target | TargetRef | Rule | PresentRule | Setting
+    details: tuple[str, ...] = ()
+
+    @property
+    def needs_restart(self) -> bool:
+        """Whether the server takes it up only when it starts."""
+        return isinstance(self.what, Target | TargetRef)
+
+    def __str__(self) -> str:
+        match self.what:
+            case Bucket(name=name):
+                subject = f"bucket {name}"
+            case Target(ref=ref):
+                subject = f"target {ref}"
+            case TargetRef() as ref:
+                subject = f"target {ref}"
+            case Setting(name=name):
+                subject = f"setting {name}"
+            case rule:
+                subject = f"rule {rule}"
+        sign = {"add": "+", "change": "~", "remove": "-"}[self.action]
+        return "\n".join([f"{sign} {subject}", *(f"    {line}" for line in self.details)])
+
+
+def compare(lake: Lake, state: State, *, adopt: bool = False) -> list[Change]:
+    """The changes that make the server agree with the lake, in the order in which they show best.
+
+    Raises `ConfigError` for what cannot be brought together: a target of the same id that somebody else made (unless
+    `adopt`), one that the server's own environment decides about, a rule on a bucket that is nowhere.
+    """
+    problems = list(_conflicts(lake, state, adopt=adopt))
+    if problems:
+        raise ConfigError(*problems)
+    return [*_settings(lake, state), *_buckets(lake, state), *_targets(lake, state), *_rules(lake, state)]
+
+
+def own_targets(lake_name: str, state: State) -> list[PresentTarget]:
+    return [target for _, target in sorted(state.targets.items()) if target.comment.lake == lake_name]
+
+
+def own_rules(lake_name: str, state: State) -> list[PresentRule]:
+    return [rule for rule in state.rules if rule.id.startswith(rule_owner(lake_name))]
+
+
+def _conflicts(lake: Lake, state: State, *, adopt: bool) -> Iterator[str]:
+    for target in lake.targets:
+        present = state.targets.get(target.ref)
+        if target.external:
+            if present is None or not present.arn:
+                yield f"target {target.ref}: is external, but the server has no such target; set it up first"
+            continue
+        known = state.known_keys.get(target.ref.kind)
+        unknown = [name for name in target.values if known and name not in known and name != "comment"]
+        if unknown:
+            kind = target.ref.kind
+            yield f"target {target.ref}: this server's notify_{kind} has no {', '.join(unknown)}; leave it out"
+        if present is None:
+            continue
+        if present.overrides:
+            yield (
+                f"target {target.ref}: the server's environment sets {', '.join(present.overrides)}, which wins over "
+                "what is set here; take it out of the server's environment, or declare the target external: true"
+            )
+        owner = present.comment.lake
+        if owner != lake.name and not adopt:
+            whose = f"lake {owner}'s" if owner else "somebody else's"
+            yield f"target {target.ref}: is there already and {whose}; take another id, or take it over with --adopt"
+    if lake.sync_events and not state.sync_events and state.sync_events_from:
+        yield (
+            f"sync_events: the server's environment turns it off with {state.sync_events_from}, which wins over "
+            "what is set here; take it out there, or write sync_events: off"
+        )
+    there = state.buckets | {bucket.name for bucket in lake.buckets}
+    for name in sorted({rule.bucket for rule in lake.rules} - there):
+        yield f"bucket {name}: a rule needs it, but it does not exist; declare it under buckets"
+
+
+def _settings(lake: Lake, state: State) -> Iterator[Change]:
+    if lake.sync_events and not state.sync_events:
+        yield Change("change", Setting("api sync_events"), ("off -> on",))
+
+
+def _buckets(lake: Lake, state: State) -> Iterator[Change]:
+    for bucket in lake.buckets:
+        words = {True: "on", False: "off", None: "as it is"}
+        wanted = words[bucket.versioning]
+        if bucket.name not in state.buckets:
+            yield Change("add", bucket, (f"versioning: {wanted}",) if bucket.versioning else ())
+        elif bucket.versioning is not None and state.versioning.get(bucket.name, False) != bucket.versioning:
+            yield Change("change", bucket, (f"versioning: {words[not bucket.versioning]} -> {wanted}",))
+
+
+def _targets(lake: Lake, state: State) -> Iterator[Change]:
+    declared = {target.ref for target in lake.targets if not target.external}
+    for target in lake.targets:
+        if target.external:
+            continue
+        present = state.targets.get(target.ref)
+        wanted = wanted_values(target, state)
+        if present is None:
+            lines = [f"{name}: {value}" for name, value in wanted.items() if name in target.values]
+            yield Change("add", target, (*lines, *(f"{name}: (secret)" for name in target.secrets)))
+            continue
+        lines = [
+            f"{name}: {present.values.get(name, '') or '(none)'} -> {value or '(none)'}"
+            for name, value in wanted.items()
+            if name != "comment" and present.values.get(name, "") != value
+        ]
+        comment = present.comment
+        if comment.lake != lake.name:
+            lines.append("taken over")
+        if comment.text != target.values.get("comment", ""):
+            lines.append(f"comment: {comment.text or '(none)'} -> {target.values.get('comment') or '(none)'}")
+        if not comment.holds(target.secrets):
+            lines.append("secrets: changed")
+        if lines:
+            yield Change("change", target, tuple(lines))
+        elif target.enabled and not present.arn:
+            yield Change("change", target, ("the server has not started it",))
+    for present in own_targets(lake.name, state):
+        if present.ref not in declared:
+            yield Change("remove", present.ref)
+
+
+def wanted_values(target: Target, state: State) -> dict[str, str]:
+    """What the server's configuration is to hold for a target, without the comment's mark and the secrets."""
+    known = state.known_keys.get(target.ref.kind)
+    complete = keys.complete(target.ref.kind, target.values)
+    return {name: value for name, value in complete.items() if not known or name in known or name == "comment"}
+
+
+def _rules(lake: Lake, state: State) -> Iterator[Change]:
+    present = {rule.id: rule for rule in own_rules(lake.name, state)}
+    wanted = {rule.id_in(lake.name): rule for rule in lake.rules}
+    for rule_id, rule in wanted.items():
+        there = present.get(rule_id)
+        if there is None:
+            yield Change("add", rule, (f"events: {', '.join(rule.events)}",))
+        # The id says what the rule says, so only a hand on the server makes them differ.
+        elif not agrees(there, rule):
+            yield Change("change", rule, (f"is {there}, {', '.join(there.events)}",))
+    for rule_id, there in present.items():
+        if rule_id not in wanted:
+            yield Change("remove", there)
+
+
+def agrees(there: PresentRule, rule: Rule) -> bool:
+    """Whether the server's rule says what the declared one says."""
+    return (
+        (there.bucket, there.prefix, there.suffix, frozenset(there.events))
+        == (rule.bucket, rule.prefix, rule.suffix, frozenset(rule.events))
+    ) and rule.target.is_arn(there.arn)

@@ -1,0 +1,68 @@
+"""A MinIO server as the lake sees it: what it has, and the steps that change it."""
+
+import dataclasses
+from collections.abc import Callable
+
+from penstock.config import StoreSettings
+from penstock.lake import keys
+from penstock.lake.minio_admin import Admin
+from penstock.lake.minio_buckets import Buckets
+from penstock.lake.model import Lake, TargetRef
+from penstock.lake.plan import PresentRule, PresentTarget, State
+
+
+class LakeServer:
+    """The server that `settings` names, reached with an administrator's credentials."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._settings = settings
+        self._admin = Admin(settings)
+        self._buckets = Buckets(settings)
+        self.info = self._admin.info
+        self.create_bucket = self._buckets.create
+        self.set_versioning = self._buckets.set_versioning
+        self.remove_target = self._admin.remove_target
+        self.set_sync_events = self._admin.set_sync_events
+        self.restart = self._admin.restart
+
+    @property
+    def endpoint(self) -> str:
+        return self._settings.endpoint
+
+    def state(self, lake: Lake) -> State:
+        """What is there, of ours and of others: all targets of the four kinds, the rules of all buckets."""
+        info = self._admin.info()
+        targets: dict[TargetRef, PresentTarget] = {}
+        known: dict[keys.Kind, frozenset[str]] = {}
+        for kind in keys.KINDS:
+            found, known[kind] = self._admin.targets(kind)
+            targets.update(found)
+        for arn in info.arns:
+            # The environment of the server alone can make a target, too.
+            _, _, _, _, target_id, kind_name = arn.split(":")
+            if kind_name in keys.KINDS:
+                ref = TargetRef(kind_name, target_id)
+                present = targets.get(ref, PresentTarget(ref))
+                targets[ref] = dataclasses.replace(present, arn=arn, status=info.statuses.get(ref, ""))
+        names = self._buckets.names()
+        needed = {bucket.name for bucket in lake.buckets} | {rule.bucket for rule in lake.rules}
+        sync_events, variable = self._admin.sync_events()
+        return State(
+            buckets=names,
+            versioning={
+                bucket.name: self._buckets.versioning(bucket.name)
+                for bucket in lake.buckets
+                if bucket.versioning is not None and bucket.name in names
+            },
+            targets=targets,
+            rules=tuple(rule for name in sorted(names) for rule in self._buckets.rules(name, must=name in needed)),
+            sync_events=sync_events,
+            sync_events_from=variable,
+            known_keys=known,
+        )
+
+    def set_target(self, ref: TargetRef, values: dict[str, str]) -> None:
+        self._admin.set_target(ref, values)
+
+    def change_rules(self, bucket: str, drop: Callable[[str], bool], add: list[PresentRule]) -> None:
+        self._buckets.change_rules(bucket, drop, add)
