@@ -1,5 +1,8 @@
+import dataclasses
+import logging
 from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -268,3 +271,19 @@ def test_metadata_of_the_object_goes_with_it() -> None:
     data = saved(quarters(20, 20), "png")
     event = Event("rose.png", len(data), "image/png", {"owner": "zoé"}, Options(), Body.of(data))
     assert handle(event, Context("resize")).metadata == {"owner": "zoé"}
+
+
+def test_libvips_does_not_chatter_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        resize(saved(photo(100, 100), "jpeg"), width=20)
+    assert caplog.records == []
+
+
+def test_readme_describes_every_option_with_its_default() -> None:
+    text = (Path(__file__).parent / "README.md").read_text()
+    for field in dataclasses.fields(Options):
+        row = next((line for line in text.splitlines() if line.startswith(f"| `{field.name}` |")), "")
+        shown = "none" if field.default in (None, "") else f"`{str(field.default).lower()}`"
+        assert row.split("|")[2:3] == [f" {shown} "], f"{field.name} = {shown} has no row in README.md"
+        for choice in field.metadata["choices"]:
+            assert f"`{choice}`" in row, f"{field.name}: README.md does not name {choice}"

@@ -1,6 +1,7 @@
 """Pictures through libvips: read what is allowed, shrink while decoding, render, encode."""
 
 import ctypes
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -28,6 +29,8 @@ pyvips.block_untrusted_set(True)
 pyvips.operation_block_set("VipsForeignLoad", True)
 for _loader in _LOADERS.values():
     pyvips.operation_block_set(f"VipsForeignLoad{_loader}", False)
+# libvips tells of every step, and warns without saying of which picture; what matters comes as an exception.
+logging.getLogger("pyvips").setLevel(logging.ERROR)
 pyvips.cache_set_max(0)  # no input comes twice, and what the cache holds is memory
 
 # glibc gives threads heaps of their own, and libvips has a thread for every picture: what one heap has free, another
