@@ -1,0 +1,44 @@
+"""MQTT's settings and ordering keys; the connector itself is tested with a real broker."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+from penstock.connect import mqtt
+from penstock.connect.mqtt import Broker, broker_from, ordering_key
+from penstock.errors import ConfigError
+
+
+def broker(env: dict[str, str], *flags: str) -> Broker:
+    parser = argparse.ArgumentParser()
+    mqtt.add_arguments(parser)
+    return broker_from(parser.parse_args(flags), env)
+
+
+def test_broker_comes_from_the_environment_and_secret_files(tmp_path: Path) -> None:
+    (tmp_path / "mqtt-password").write_text("secret\n")
+    found = broker({"MQTT_URL": "mqtts://broker", "MQTT_USERNAME": "lake", "SECRETS_DIR": str(tmp_path)})
+    assert (found.host, found.port, found.tls) == ("broker", 8883, True)
+    assert (found.username, found.password) == ("lake", "secret")
+
+
+@pytest.mark.parametrize("url", ["", "broker:1883", "http://broker", "mqtt://"])
+def test_unusable_address_is_named(url: str) -> None:
+    with pytest.raises(ConfigError, match="MQTT_URL"):
+        broker({"MQTT_URL": url})
+
+
+def test_group_shares_its_messages() -> None:
+    assert broker({"MQTT_URL": "mqtt://broker"}, "--group", "lake").filter("a/#") == "$share/lake/a/#"
+    assert broker({"MQTT_URL": "mqtt://broker"}).filter("a/#") == "a/#"
+
+
+def test_messages_about_one_object_are_one_lane() -> None:
+    first = ordering_key("processed", b'{"Key": "processed/a.gz", "EventName": "s3:ObjectCreated:Put"}')
+    assert first == ordering_key("processed", b'{"Key": "processed/a.gz"}')
+    assert first != ordering_key("processed", b'{"Key": "processed/b.gz"}')
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xff", b"[1]", b"hello", b'{"Key": 1}', b"[" * 100_000])
+def test_other_messages_of_a_topic_are_one_lane(payload: bytes) -> None:
+    assert ordering_key("processed", payload) == "processed"
