@@ -131,7 +131,7 @@ class Inbox:
         """
         if not (done or dead or buried):
             return
-        now = self._clock()
+        now, gone = self._clock(), 0
         with self._transaction(durable=bool(buried)) as run:
             for number, code, reason, data in dead:
                 run.execute(
@@ -139,13 +139,14 @@ class Inbox:
                     f" SELECT {_MESSAGE}, ?, ?, ?, ? FROM pending WHERE id = ?",
                     (now, code, reason, data, number),
                 )
-                self._pending -= run.execute("DELETE FROM pending WHERE id = ?", (number,)).rowcount
+                gone += run.execute("DELETE FROM pending WHERE id = ?", (number,)).rowcount
             if done:
-                self._pending -= run.executemany("DELETE FROM pending WHERE id = ?", [(n,) for n in done]).rowcount
+                gone += run.executemany("DELETE FROM pending WHERE id = ?", [(n,) for n in done]).rowcount
             run.executemany(
                 f"INSERT INTO dead ({_MESSAGE}, died, code, reason, data) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
                 [(*_row(message, now), now, code, reason, data) for message, code, reason, data in buried],
             )
+        self._pending -= gone
 
     def bury(self, message: Message, code: int, reason: str, data: bytes = b"") -> None:
         """Store a message as a dead letter at once; it is on disk when this returns."""
@@ -174,7 +175,7 @@ class Inbox:
                     (number,),
                 ).rowcount
                 run.execute("DELETE FROM dead WHERE id = ?", (number,))
-            self._pending += count
+        self._pending += count
         self.arrived.set()
         return count
 

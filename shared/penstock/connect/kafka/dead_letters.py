@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from penstock.connect.delivery import Verdict
-from penstock.connect.kafka.records import Record
+from penstock.connect.kafka.records import Record, headers_of
 from penstock.errors import ConfigError
 
 # Knative keeps 1 KB; more would help little and might push a large record over the broker's limit.
@@ -63,7 +63,7 @@ class DeadLetterTopic:
     def add(self, receipt: Any, record: Record, target: str, url: str, verdict: Verdict) -> None:
         """Take a letter on."""
         headers: list[tuple[str, str | bytes | None]] = [
-            (name, value) for name, value in record.headers() or () if name not in HEADERS + OWN_HEADERS
+            (name, value) for name, value in headers_of(record) if name not in HEADERS + OWN_HEADERS
         ]
         data = base64.b64encode(verdict.data[:KEPT_DATA_BYTES])
         own = (

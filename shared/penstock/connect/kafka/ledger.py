@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from penstock.connect.kafka.dead_letters import HEADERS, OWN_HEADERS
+from penstock.connect.kafka.records import headers_of
 from penstock.connect.kafka.settings import consumer_settings, producer_settings
 from penstock.connect.letters import Letter
-from penstock.errors import ConfigError, PermanentError, TemporaryError
+from penstock.errors import ConfigError, TemporaryError
 
 SETTLES = "penstock-settles"
 SETTLED_AS = "penstock-settled-as"
@@ -38,7 +39,7 @@ class KafkaLetters:
         settled = {
             bytes(value).decode()
             for record in self._records()
-            for name, value in record.headers() or ()
+            for name, value in headers_of(record)
             if name == SETTLES and value
         }
         for record in self._records():
@@ -61,9 +62,9 @@ class KafkaLetters:
             letter = _letter(record)
             if letter is None or letter.id not in wanted:
                 continue
-            given: dict[str, Any] = dict(record.headers() or ())
+            given: dict[str, Any] = dict(headers_of(record))
             own: list[tuple[str, str | bytes | None]] = [
-                (name, value) for name, value in record.headers() or () if name not in HEADERS + OWN_HEADERS
+                (name, value) for name, value in headers_of(record) if name not in HEADERS + OWN_HEADERS
             ]
             self._produce(
                 given["penstock-topic"].decode(),
@@ -135,17 +136,18 @@ class KafkaLetters:
 
 
 def _letter(record: Any) -> Letter | None:
-    """A record as a letter; None for one that settles another."""
-    headers: dict[str, Any] = {name: value or b"" for name, value in record.headers() or ()}
+    """A record as a letter; None for one that settles another, or is of somebody else."""
+    headers: dict[str, Any] = {name: value or b"" for name, value in headers_of(record)}
     if SETTLES in headers:
         return None
     place = f"{record.partition()}@{record.offset()}"
     try:
         text = {name: headers.get(name, b"").decode() for name in HEADERS + OWN_HEADERS}
         data = base64.b64decode(text["knativeerrordata"])
-        code = int(text["knativeerrorcode"])
-    except ValueError as exc:
-        raise PermanentError(f"{record.topic()} {place}: not a dead letter of this connector: {exc}") from exc
+        code, _ = int(text["knativeerrorcode"]), int(text["penstock-partition"])
+    except ValueError:
+        _log.warning("%s %s: not a dead letter of this connector", record.topic(), place)
+        return None
     return Letter(
         place,
         record.timestamp()[1] / 1000,

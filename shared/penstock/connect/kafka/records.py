@@ -66,7 +66,7 @@ def openfaas(content_type: str) -> Make:
             else:
                 headers["X-Kafka-Key"] = base64.b64encode(key).decode("ascii")
                 headers["X-Kafka-Key-Enc"] = "b64"
-        for name, value in record.headers() or ():
+        for name, value in headers_of(record):
             line = f"X-Kafka-{_NOT_TOKEN.sub('-', name)}"
             if line.lower() not in _RESERVED:
                 headers[line] = value.decode("ascii") if value and _PRINTABLE.fullmatch(value) else header_text(value)
@@ -80,7 +80,7 @@ def cloudevents(group: str) -> Make:
 
     def make(record: Record, target: str, receipt: Any) -> list[Message]:
         value, key, where = record.value() or b"", ordering_key(record), origin(record)
-        given = {name.lower(): text or b"" for name, text in record.headers() or ()}
+        given = {name.lower(): text or b"" for name, text in headers_of(record)}
         if "ce_specversion" in given or given.get("content-type", b"").startswith(b"application/cloudevents"):
             headers = {
                 f"ce-{name[3:]}" if name.startswith("ce_") else name: header_text(text)
@@ -128,5 +128,14 @@ def header_text(value: bytes | None) -> str:
 
 def replay_target(record: Record) -> tuple[str, ...]:
     """The one target that a replayed dead letter is for; if that is gone, it becomes a dead letter again."""
-    headers = record.headers()
-    return tuple((value or b"").decode() for name, value in headers if name == "penstock-target") if headers else ()
+    return tuple(
+        (value or b"").decode("utf-8", "replace") for name, value in headers_of(record) if name == "penstock-target"
+    )
+
+
+def headers_of(record: Record) -> Sequence[tuple[str, bytes | None]]:
+    """A record's headers; none when a name is not UTF-8, because such a record must not stop its partition."""
+    try:
+        return record.headers() or ()
+    except UnicodeDecodeError:
+        return ()
