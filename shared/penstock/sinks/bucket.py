@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -164,17 +164,18 @@ def _mark_metadata(mark: Mark) -> dict[str, str]:
     return {f"{MARK_PREFIX}{name}": value for name, value in asdict(mark).items()}
 
 
+def _size(metadata: Mapping[str, str]) -> int:
+    return sum(len(f"x-amz-meta-{name}{value}".encode()) for name, value in metadata.items())
+
+
 def _target_metadata(source: ObjectRef, result: Result, mark: Mark) -> dict[str, str]:
     # A source may itself be a target: its mark is not ours to carry on.
-    metadata = {name.lower(): value for name, value in result.metadata.items() if not name.startswith(MARK_PREFIX)}
+    given = {name.lower(): value for name, value in result.metadata.items()}
+    metadata = {name: value for name, value in given.items() if not name.startswith(MARK_PREFIX)}
     metadata |= _mark_metadata(mark)
-    for name, value in metadata.items():
-        if not (value.isprintable() and value.isascii() and name.isascii() and name.isprintable()):
-            raise PermanentError(f"{source}: metadata {name!r} has characters that an HTTP header cannot carry")
-    size = sum(len("x-amz-meta-") + len(name) + len(value) for name, value in metadata.items())
-    if size > _MAX_METADATA_BYTES:
+    if (size := _size(metadata)) > _MAX_METADATA_BYTES:
         raise PermanentError(
             f"{source}: its target's user metadata would be {size} bytes; the store takes {_MAX_METADATA_BYTES}, "
-            f"of which Penstock's own mark needs about 350"
+            f"of which Penstock's own mark needs {_size(_mark_metadata(mark))}"
         )
     return metadata

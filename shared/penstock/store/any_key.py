@@ -14,7 +14,7 @@ from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
 from penstock.config import SourceRule, StoreSettings
-from penstock.errors import SourceChanged, TemporaryError
+from penstock.errors import PermanentError, SourceChanged, TemporaryError
 from penstock.store.s3 import PART_BYTES, error_for
 from penstock.streams import CHUNK_BYTES, Body
 from penstock.types import ObjectRef, ObjectState
@@ -53,7 +53,9 @@ class AnyKeyClient:
         except (MinioException, HTTPError, ValueError) as exc:
             if _is_gone(exc):
                 return None
-            _refuse(ref, exc)
+            # An answer to HEAD has no body: ask again with GET, which says what is wrong.
+            opened = self.open(ref)
+            return opened[0] if opened else None
         return _state(ref, found.etag, found.version_id, found.size, found.metadata or {}, found.last_modified)
 
     def open(self, ref: ObjectRef, *, if_etag: str | None = None) -> tuple[ObjectState, Iterable[bytes]] | None:
@@ -81,18 +83,23 @@ class AnyKeyClient:
     def put(
         self, ref: ObjectRef, chunks: Iterable[bytes], *, content_type: str, metadata: Mapping[str, str]
     ) -> ObjectState:
-        body = Body(lambda: chunks)
+        failures: list[BaseException] = []
+        body = Body(lambda: _reported(chunks, failures))
         try:
-            # minio-py aborts the multipart upload when reading the body fails.
+            # minio-py aborts the multipart upload when reading the body fails. With several threads that upload
+            # parts it would do so while some are still under way.
             done = self._client.put_object(
                 ref.bucket,
                 ref.key,
                 body,  # type: ignore[arg-type]
                 -1,
                 content_type=content_type,
-                metadata=dict(metadata),
+                metadata={f"{_META}{name}": value for name, value in metadata.items()},
                 part_size=PART_BYTES,
+                num_parallel_uploads=1,
             )
+        except _ChunksFailed:
+            raise failures[0] from failures[0].__cause__
         except (MinioException, HTTPError, ValueError) as exc:
             _refuse(ref, exc)
         return ObjectState(ref, body.bytes_read, done.etag or "", done.version_id, content_type, dict(metadata), None)
@@ -169,9 +176,25 @@ def _read(ref: ObjectRef, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]
         response.release_conn()
 
 
+class _ChunksFailed(Exception):
+    """Whoever makes the chunks failed: an `Exception`, whatever it was, because minio-py aborts for those only."""
+
+
+def _reported(chunks: Iterable[bytes], failures: list[BaseException]) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except GeneratorExit:
+        raise
+    except BaseException as exc:
+        failures.append(exc)
+        raise _ChunksFailed from exc
+
+
 def _is_gone(exc: Exception) -> bool:
     return isinstance(exc, S3Error) and exc.code == "NoSuchKey"
 
 
 def _refuse(ref: ObjectRef, exc: Exception) -> NoReturn:
+    if isinstance(exc, ValueError):  # minio-py's own check of a name
+        raise PermanentError(f"{ref}: the store's client refuses it: {exc}") from exc
     raise error_for(ref, getattr(exc, "code", None) or "", exc) from exc

@@ -8,6 +8,7 @@ from itertools import count
 
 from penstock.config import SourceRule
 from penstock.errors import SourceChanged, TargetChanged, TemporaryError
+from penstock.store.headers import check_headers
 from penstock.streams import CHUNK_BYTES
 from penstock.types import ObjectRef, ObjectState
 
@@ -59,6 +60,7 @@ class MemoryStore:
         if_etag: str | None = None,
         if_absent: bool = False,
     ) -> ObjectState:
+        check_headers(ref, content_type, metadata or {})
         data = b"".join(chunks)
         self.on_request("PUT", ref)
         with self._lock:

@@ -15,12 +15,19 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
 from obstore.store import S3Store as Bucket
 
 from penstock.config import SourceRule, StoreSettings
 from penstock.errors import PenstockError, PermanentError, SourceChanged, TargetChanged, TemporaryError
-from penstock.streams import CHUNK_BYTES, close_quietly
+from penstock.store.headers import check_headers
+from penstock.streams import CHUNK_BYTES, Body, close_quietly
 from penstock.types import ObjectRef, ObjectState
 
 if TYPE_CHECKING:
@@ -31,6 +38,8 @@ PART_BYTES = 5 * 1024 * 1024
 _STANDARD_ATTRIBUTES = frozenset(
     {"Content-Type", "Content-Encoding", "Content-Disposition", "Content-Language", "Cache-Control"}
 )
+# obstore sends metadata of these names as the header itself, and cannot be told otherwise.
+_HEADERS_OF_ITS_OWN = frozenset(name.lower() for name in _STANDARD_ATTRIBUTES)
 # The server says with these that the same request can never work.
 _PERMANENT_CODES = frozenset(
     {"KeyTooLongError", "XMinioInvalidObjectName", "InvalidArgument", "MetadataTooLarge", "EntityTooLarge"}
@@ -98,9 +107,11 @@ class S3ObjectStore:
         if_etag: str | None = None,
         if_absent: bool = False,
     ) -> ObjectState:
-        if not _SPELLABLE.match(ref.key):
+        check_headers(ref, content_type, metadata)
+        if not _SPELLABLE.match(ref.key) or not _HEADERS_OF_ITS_OWN.isdisjoint(map(str.lower, metadata)):
             return self._any_key.put(ref, chunks, content_type=content_type, metadata=metadata)
-        pieces = iter(chunks)
+        body = Body(lambda: chunks)
+        pieces = iter(body)
         first, whole = _first_part(pieces)
         attributes = {"Content-Type": content_type, **metadata}
         bucket = self._bucket(ref.bucket)
@@ -115,20 +126,20 @@ class S3ObjectStore:
                 return ObjectState(
                     ref, len(first), _bare(done["e_tag"]), done["version"], content_type, dict(metadata), None
                 )
-            size = 0
             # Leaving the block by an exception aborts the multipart upload: nothing becomes visible.
             with obstore.open_writer(
                 bucket, ref.key, attributes=attributes, buffer_size=PART_BYTES, max_concurrency=2
             ) as writer:
                 for piece in chain((first,), pieces):
-                    size += len(piece)
                     writer.write(piece)
-        except (AlreadyExistsError, PreconditionError) as exc:
-            raise TargetChanged(f"{ref}: somebody else wrote it meanwhile") from exc
         except (BaseError, FileNotFoundError) as exc:
+            if exc is body.failure:
+                raise  # not the store's: whoever makes the chunks failed
+            if isinstance(exc, AlreadyExistsError | PreconditionError):
+                raise TargetChanged(f"{ref}: somebody else wrote it meanwhile") from exc
             _refuse(ref, exc)
         # The writer does not tell the ETag; the runtime has no use for it after a multipart upload.
-        return ObjectState(ref, size, "", None, content_type, dict(metadata), None)
+        return ObjectState(ref, body.bytes_read, "", None, content_type, dict(metadata), None)
 
     def delete(self, ref: ObjectRef) -> None:
         if not _SPELLABLE.match(ref.key):
@@ -256,7 +267,7 @@ def error_for(ref: ObjectRef, code: str, exc: Exception) -> PenstockError:
         return TemporaryError(f"{ref}: the bucket does not exist; create it with `penstock lake apply`")
     if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
         return TemporaryError(f"{ref}: the store refuses the credentials ({code}); check MINIO_ACCESS_KEY")
-    if code == "AccessDenied" or "403" in str(exc):
+    if code == "AccessDenied" or (not code and isinstance(exc, PermissionDeniedError | UnauthenticatedError)):
         return TemporaryError(f"{ref}: access denied; the policy must allow this function to read and list the bucket")
     text = str(exc).partition("Debug source")[0].strip()
     return TemporaryError(f"{ref}: the object store failed{f' ({code})' if code else ''}: {text[:300]}")
