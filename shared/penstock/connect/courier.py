@@ -3,9 +3,11 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
-from penstock.connect.delivery import Deliverer, Message, Outcome, Policy, Verdict
+from penstock.connect.batching import BatchTransport
+from penstock.connect.delivery import Deliverer, Message, Outcome, Policy, Transport, Verdict
 from penstock.connect.http_client import HttpTransport, Target
 
 Finished = Callable[[Message, Verdict], None]
@@ -93,8 +95,13 @@ class Courier:
                 deliverer.close(partial(self._retire, transport))
         for name, target in wanted.items():
             if name not in self._routes:
-                transport = HttpTransport(target, timeout_seconds=self._policy.timeout_seconds, loop=self._loop)
-                deliverer = Deliverer(transport, self._policy, self._finished, timer=self._loop, observe=self._observe)
+                policy = self._policy
+                transport = HttpTransport(target, timeout_seconds=policy.timeout_seconds, loop=self._loop)
+                carrier: Transport = transport
+                if policy.batch > 1:
+                    carrier = BatchTransport(transport, policy.batch, self._loop.call_soon)
+                    policy = replace(policy, concurrency=policy.concurrency * policy.batch)
+                deliverer = Deliverer(carrier, policy, self._finished, timer=self._loop, observe=self._observe)
                 self._routes[name] = (target, deliverer, transport)
                 self._transports.add(transport)
         done.set()

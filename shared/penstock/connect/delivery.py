@@ -43,7 +43,8 @@ class Policy:
     The n-th wait is drawn from 0 to `min_wait_seconds * 2 ** (n - 1)`, at most `max_wait_seconds`; a
     Retry-After is waited for in full up to `max_wait_seconds`. `attempts` counts the first one; 0 never
     gives up. `concurrency` bounds requests under way, `max_in_flight` bounds messages accepted and not
-    finished, those that wait for a retry or for their key's turn included.
+    finished, those that wait for a retry or for their key's turn included. `batch` is how many of MinIO's
+    notifications may share one request.
     """
 
     attempts: int = 10
@@ -52,6 +53,7 @@ class Policy:
     timeout_seconds: float = 60.0
     concurrency: int = 32
     max_in_flight: int = 1000
+    batch: int = 1
 
     def __post_init__(self) -> None:
         problems = [
@@ -63,6 +65,7 @@ class Policy:
                 ("timeout_seconds", self.timeout_seconds, 0.001),
                 ("concurrency", self.concurrency, 1),
                 ("max_in_flight", self.max_in_flight, 1),
+                ("batch", self.batch, 1),
             )
             if value < least
         ]

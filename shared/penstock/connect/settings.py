@@ -22,8 +22,9 @@ _HELP = {
     "timeout_seconds": "time for one request and its answer",
     "concurrency": "requests under way at once, per target",
     "max_in_flight": "messages accepted and not finished, per target",
+    "batch": "MinIO notifications that may share one request, for functions that answer for each",
 }
-_TYPES: Mapping[str, Callable[[str], float]] = {"attempts": int, "concurrency": int, "max_in_flight": int}
+_TYPES: Mapping[str, Callable[[str], float]] = {"attempts": int, "concurrency": int, "max_in_flight": int, "batch": int}
 
 
 def add_delivery_arguments(parser: argparse.ArgumentParser) -> None:
