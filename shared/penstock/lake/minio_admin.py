@@ -8,6 +8,7 @@ until the server has restarted. Only the `api` subsystem takes effect at once.
 import contextlib
 import json
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -49,12 +50,7 @@ class Admin:
             credentials=StaticProvider(settings.access_key, settings.secret_key),
             region=settings.region,
             secure=url.scheme == "https",
-            http_client=urllib3.PoolManager(
-                # MinIO tries a new target before it answers, and gives up after some ten seconds.
-                timeout=urllib3.Timeout(connect=5, read=60),
-                retries=False,
-                ca_certs=str(settings.ca_file) if settings.ca_file else None,
-            ),
+            http_client=_pool(settings),
         )
 
     def info(self) -> Info:
@@ -166,6 +162,21 @@ def error_from(settings: StoreSettings, permission: str, exc: Exception) -> Pens
     )
 
 
+def _pool(settings: StoreSettings) -> urllib3.PoolManager:
+    if settings.ca_file is not None:
+        # urllib3 would say it at the first request, as one of several errors of a connection.
+        try:
+            ssl.create_default_context(cafile=settings.ca_file)
+        except OSError as exc:
+            raise ConfigError(f"MINIO_CA_FILE={settings.ca_file}: holds no PEM certificate ({exc})") from exc
+    return urllib3.PoolManager(
+        # MinIO tries a new target before it answers, and gives up after some ten seconds.
+        timeout=urllib3.Timeout(connect=5, read=60),
+        retries=False,
+        ca_certs=str(settings.ca_file) if settings.ca_file else None,
+    )
+
+
 def _told(exc: MinioAdminException | S3Error) -> tuple[str, str]:
     """Code and message of an error answer."""
     if isinstance(exc, S3Error):
@@ -209,7 +220,7 @@ def parse_targets(kind: keys.Kind, text: str) -> tuple[dict[TargetRef, PresentTa
             ref = TargetRef(kind, target_id)
             found[ref] = PresentTarget(ref, _values(rest, names), tuple(overrides))
         elif subsystem:
-            names = {*re.findall(r"(?:^| )([a-z_]+)=", rest), *keys.secret_names(kind), "comment"}
+            names = {*re.findall(r"(?:^| )([a-z0-9_]+)=", rest), *keys.secret_names(kind), "comment"}
         overrides = []
     return found, frozenset(names | {"enable"})
 

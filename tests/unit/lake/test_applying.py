@@ -1,0 +1,252 @@
+"""A lake is applied in an order that keeps what is in agreement, touches nobody else's, and says what it did."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+from penstock.errors import ConfigError, TemporaryError
+from penstock.lake.model import Bucket, Lake, Rule, Target, TargetRef
+from penstock.lake.plan import Change, PresentRule
+
+from tests.unit.lake.conftest import KAFKA, WEBHOOK, kafka, webhook
+from tests.unit.lake.fake_minio import FakeMinio
+
+Apply = Callable[..., list[Change]]
+
+
+def foreign_rule(minio: FakeMinio, ref: TargetRef, bucket: str = "upload", rule_id: str = "") -> PresentRule:
+    """A rule that somebody else put on a bucket, and its target."""
+    minio.buckets.setdefault(bucket, False)
+    minio.running[ref] = minio.stored[ref] = {"enable": "on", "comment": "for billing"}
+    rule = PresentRule(rule_id, minio.arn(ref), bucket, "", ".csv", ("s3:ObjectAccessed:*",))
+    minio.rules.append(rule)
+    return rule
+
+
+def test_first_apply_creates_everything_with_one_restart(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    apply(lake)
+
+    assert minio.calls == [
+        "sync_events",
+        "create upload",
+        "create processed",
+        "versioning processed on",
+        "set kafka:uploads",
+        "restart",
+        "rules upload",
+    ]
+    assert minio.running[KAFKA]["queue_dir"] == "/events"
+    (rule,) = minio.rules
+    assert (rule.prefix, rule.suffix, rule.events) == ("", ".csv", ("s3:ObjectCreated:*", "s3:ObjectRemoved:*"))
+
+
+def test_second_apply_changes_nothing(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    apply(dataclasses.replace(lake, targets=(kafka(), webhook("token"))))
+    minio.calls.clear()
+
+    assert apply(dataclasses.replace(lake, targets=(kafka(), webhook("token")))) == []
+    assert minio.calls == []
+
+
+def test_a_new_rule_needs_no_restart(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    apply(lake)
+    minio.calls.clear()
+
+    (change,) = apply(dataclasses.replace(lake, rules=(*lake.rules, Rule("processed", KAFKA, "", ".gz"))))
+
+    assert str(change).startswith("+ rule s3://processed/*.gz -> kafka:uploads")
+    assert minio.calls == ["rules processed"]
+
+
+def test_a_changed_secret_is_seen_although_the_server_never_tells_it(
+    minio: FakeMinio, apply: Apply, lake: Lake
+) -> None:
+    apply(dataclasses.replace(lake, targets=(kafka(), webhook("old"))))
+
+    (change,) = apply(dataclasses.replace(lake, targets=(kafka(), webhook("new"))))
+
+    assert change.details == ("secrets: changed",)
+    assert minio.running[WEBHOOK]["auth_token"] == "new"
+    assert "new" not in minio.running[WEBHOOK]["comment"]
+
+
+def test_a_key_that_is_no_longer_declared_gets_its_default_back(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    apply(dataclasses.replace(lake, targets=(kafka(queue_limit="5"),)))
+
+    (change,) = apply(lake)
+
+    assert change.details == ("queue_limit: 5 -> 0",)
+    assert minio.running[KAFKA]["queue_limit"] == "0"
+
+
+def test_other_peoples_rules_and_targets_stay(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    by_mc = foreign_rule(minio, TargetRef("kafka", "billing"))
+    by_another_lake = foreign_rule(minio, TargetRef("kafka", "day"), rule_id="penstock.day.1234")
+    theirs = {ref: dict(values) for ref, values in minio.stored.items()}
+
+    apply(lake)
+    apply(Lake(lake.name, sync_events=False))
+
+    assert minio.rules == [by_mc, by_another_lake]
+    assert minio.running == theirs
+
+
+def test_a_lake_whose_name_begins_like_another_is_another(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    longer = dataclasses.replace(lake, name="night-shift", targets=(), rules=())
+    apply(lake)
+
+    assert apply(longer) == []
+    assert len(minio.rules) == 1
+
+
+def test_removal_takes_rules_off_before_their_target_goes(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    apply(lake)
+    minio.calls.clear()
+
+    apply(Lake(lake.name, sync_events=False))
+
+    assert minio.calls == ["rules upload", "remove kafka:uploads", "restart"]
+    assert (minio.rules, minio.running, set(minio.buckets)) == ([], {}, {"upload", "processed"})
+
+
+def test_a_target_that_somebody_else_made_is_not_overwritten(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    foreign_rule(minio, KAFKA)
+
+    with pytest.raises(ConfigError, match=r"kafka:uploads: is there already and somebody else's; .*--adopt"):
+        apply(lake)
+    assert minio.calls == []
+
+    apply(lake, adopt=True)
+    assert minio.running[KAFKA]["comment"] == "penstock:night"
+
+
+def test_a_target_of_another_lake_is_not_overwritten(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    apply(lake)
+
+    with pytest.raises(ConfigError, match="is there already and lake night's"):
+        apply(dataclasses.replace(lake, name="day"))
+
+
+def test_a_target_that_the_servers_environment_sets_is_refused(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    minio.overrides[KAFKA] = ("MINIO_NOTIFY_KAFKA_TOPIC_uploads",)
+
+    with pytest.raises(ConfigError, match="environment sets MINIO_NOTIFY_KAFKA_TOPIC_uploads, which wins"):
+        apply(lake)
+
+
+def test_an_external_target_is_used_and_never_written(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    external = dataclasses.replace(lake, targets=(Target(KAFKA, external=True),))
+    with pytest.raises(ConfigError, match="kafka:uploads: is external, but the server has no such target"):
+        apply(external)
+    minio.running[KAFKA] = minio.stored[KAFKA] = {"enable": "on"}
+
+    apply(external)
+
+    assert [rule.arn for rule in minio.rules] == [minio.arn(KAFKA)]
+    assert minio.stored == {KAFKA: {"enable": "on"}}
+
+
+def test_a_refused_target_leaves_the_rules_as_they_were(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    apply(lake)
+    before = list(minio.rules)
+    minio.unreachable.add(WEBHOOK)
+    more = dataclasses.replace(lake, targets=(kafka(topic="other"), webhook()), rules=(Rule("upload", WEBHOOK),))
+
+    with pytest.raises(ConfigError, match="connection refused"):
+        apply(more)
+    assert minio.rules == before
+    assert "restart" not in minio.calls[-2:]
+
+    minio.unreachable.clear()
+    apply(more)
+    assert minio.running[KAFKA]["topic"] == "other"
+    assert [rule.arn for rule in minio.rules] == [minio.arn(WEBHOOK)]
+
+
+def test_without_leave_to_restart_the_rest_follows_after_it(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    with pytest.raises(TemporaryError, match="needs a restart before it has the targets"):
+        apply(lake, may_restart=False)
+    assert "restart" not in minio.calls
+
+    minio.refused_after_restart = 0
+    minio.restart()
+    changes = apply(lake, may_restart=False)
+
+    assert [change.needs_restart for change in changes] == [False]
+
+
+def test_a_server_that_does_not_come_back_is_told(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    minio.refused_after_restart = 10**6
+
+    with pytest.raises(TemporaryError, match="not as declared 120 s after its restart: connection refused"):
+        apply(lake)
+
+
+def test_a_server_that_runs_its_old_configuration_is_told(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    minio.ignores_restart = True
+
+    with pytest.raises(TemporaryError, match=r"after its restart: \+ target kafka:uploads"):
+        apply(lake)
+
+
+def test_every_node_is_waited_for(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    minio.other_uptimes = (None, 100_000)
+
+    with pytest.raises(TemporaryError, match="2 of its nodes are not back"):
+        apply(lake)
+
+
+def test_somebody_who_changes_rules_at_the_same_time_is_noticed(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    real = minio.change_rules
+
+    def lose(bucket: str, drop: Callable[[str], bool], add: list[PresentRule]) -> None:
+        real(bucket, drop, add)
+        minio.rules.clear()
+
+    minio.change_rules = lose  # type: ignore[method-assign]
+
+    with pytest.raises(TemporaryError, match="somebody else changes it too; apply again:\n\\+ rule s3://upload"):
+        apply(lake)
+
+
+def test_what_differs_is_shown_before_anything_changes(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    seen: list[tuple[list[str], list[str]]] = []
+
+    changes = apply(lake, show=lambda changes: seen.append(([str(each) for each in changes], list(minio.calls))))
+
+    assert seen == [([str(change) for change in changes], [])]
+
+
+def test_versioning_is_suspended_only_when_declared(minio: FakeMinio, apply: Apply) -> None:
+    minio.buckets = {"keep": True, "stop": True}
+
+    changes = apply(Lake("night", (Bucket("keep"), Bucket("stop", False)), sync_events=False))
+
+    assert [str(change) for change in changes] == ["~ bucket stop\n    versioning: on -> off"]
+    assert minio.buckets == {"keep": True, "stop": False}
+
+
+def test_sync_events_that_the_environment_turns_off_is_told(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+    minio.sync_events_from = "MINIO_API_SYNC_EVENTS"
+
+    with pytest.raises(ConfigError, match="turns it off with MINIO_API_SYNC_EVENTS"):
+        apply(lake)
+
+
+def test_a_rule_on_a_bucket_that_is_nowhere_is_refused(apply: Apply, lake: Lake) -> None:
+    with pytest.raises(ConfigError, match="bucket elsewhere: a rule needs it, but it does not exist"):
+        apply(dataclasses.replace(lake, rules=(Rule("elsewhere", KAFKA),)))
+
+
+def test_a_lake_built_in_code_is_checked_like_a_file(minio: FakeMinio, apply: Apply) -> None:
+    lake = Lake("Night", (Bucket("x"),), (Target(KAFKA, {"topic": "t"}),), (Rule("upload", WEBHOOK, "a*"),))
+
+    with pytest.raises(ConfigError) as caught:
+        apply(lake)
+
+    text = str(caught.value)
+    for expected in ("name: ", "bucket x: ", "brokers: missing", "queue_dir: missing", "holds * or ?", "not declared"):
+        assert expected in text
+    assert minio.calls == []

@@ -1,0 +1,99 @@
+"""What the admin API tells is read as MinIO writes it, and its refusals become clear errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from minio.error import MinioAdminException
+from penstock.config import StoreSettings
+from penstock.errors import ConfigError, TemporaryError
+from penstock.lake.minio_admin import Admin, error_from, parse_targets
+from penstock.lake.model import TargetRef
+from penstock.lake.ownership import Comment, mark
+
+SETTINGS = StoreSettings("https://minio.example:9000", "lake-admin", "secret")
+# As a server of February 2026 prints it.
+TOLD = """\
+notify_webhook enable=off endpoint= auth_token= queue_limit=0 queue_dir= client_cert= client_key= 
+# MINIO_NOTIFY_WEBHOOK_ENDPOINT_other=http://elsewhere/
+# MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_other=/q
+notify_webhook:other enable=off endpoint=http://a/ queue_limit=0 queue_dir= client_cert= client_key= 
+notify_webhook:bridge endpoint="http://b/a b" queue_limit=7 queue_dir="/my events" client_cert= client_key= comment="x y=z" 
+"""  # noqa: W291, E501
+
+
+def test_targets_are_read_from_what_the_server_prints() -> None:
+    targets, known = parse_targets("webhook", TOLD)
+
+    other, bridge = targets[TargetRef("webhook", "other")], targets[TargetRef("webhook", "bridge")]
+    assert len(targets) == 2
+    assert bridge.values == {
+        "enable": "on",
+        "endpoint": "http://b/a b",
+        "queue_limit": "7",
+        "queue_dir": "/my events",
+        "client_cert": "",
+        "client_key": "",
+        "comment": "x y=z",
+    }
+    assert other.values["enable"] == "off"
+    assert other.overrides == ("MINIO_NOTIFY_WEBHOOK_ENDPOINT_other", "MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_other")
+    assert bridge.overrides == ()
+    assert "auth_token" in known
+
+
+def test_a_key_that_only_a_newer_server_has_does_not_run_into_the_one_before() -> None:
+    text = TOLD.replace("client_key= ", "client_key= http2=off ")
+
+    targets, known = parse_targets("webhook", text)
+
+    assert targets[TargetRef("webhook", "bridge")].values["client_key"] == ""
+    assert "http2" in known
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "expected"),
+    [
+        ('{"Code":"AccessDenied","Message":"no"}', ConfigError, "refuses lake-admin .AccessDenied: no.; check MINIO_"),
+        ('{"Code":"XMinioServerNotInitialized","Message":"wait"}', TemporaryError, "wait"),
+        ('{"Code":"XMinioAdminConfigBadJSON","Message":"bad"}', ConfigError, "XMinioAdminConfigBadJSON: bad"),
+        ("<html>", ConfigError, "Status: 400, Body: <html>"),
+    ],
+)
+def test_a_refusal_names_the_server_and_its_reason(body: str, kind: type[Exception], expected: str) -> None:
+    error = error_from(SETTINGS, "admin:ConfigUpdate", MinioAdminException("400", body))
+
+    with pytest.raises(kind, match=expected):
+        raise error
+    assert str(error).startswith("https://minio.example:9000: ")
+
+
+def test_nobody_listening_is_temporary_and_says_so() -> None:
+    admin = Admin(StoreSettings("http://127.0.0.1:1", "a", "b"))
+
+    with pytest.raises(TemporaryError, match=r"http://127.0.0.1:1: cannot be reached .*; is MinIO running there\?"):
+        admin.targets("kafka")
+
+
+def test_a_ca_file_without_a_certificate_is_told(tmp_path: Path) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_text("not a certificate")
+
+    with pytest.raises(ConfigError, match=r"MINIO_CA_FILE=.*ca.pem: holds no PEM certificate"):
+        Admin(StoreSettings("https://127.0.0.1:1", "a", "b", ca_file=ca_file)).info()
+
+
+def test_a_mark_tells_its_lake_and_the_secrets_it_was_made_with() -> None:
+    comment = Comment.parse(mark("for the night run", "night", {"auth_token": "one"}))
+
+    assert (comment.text, comment.lake) == ("for the night run", "night")
+    assert comment.holds({"auth_token": "one"})
+    assert not comment.holds({"auth_token": "two"})
+    assert not comment.holds({})
+    assert Comment.parse(mark("", "night", {})).holds({})
+
+
+def test_a_comment_of_somebody_else_is_no_mark() -> None:
+    assert Comment.parse("about penstock:night and more").lake == ""
+    assert Comment.parse("").lake == ""
