@@ -84,6 +84,7 @@ def test_message_under_way_at_the_stop_is_finished_and_the_rest_stays(inbox: Inb
     stopped: list[bool] = []
     stopper = threading.Thread(target=lambda: stopped.append(pump.stop()))
     stopper.start()
+    wait_until(lambda: pump.held() == 1)  # the second message is let go, the first is still being answered
     release.set()
     stopper.join()
     assert stopped == [True]
