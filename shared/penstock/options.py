@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -10,6 +11,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from penstock.errors import EventError
 
 OptionsT = TypeVar("OptionsT")
+
+# Characters of a wrong value that an error shows: whoever sent it knows the rest.
+_SHOWN = 80
 
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
@@ -51,12 +55,12 @@ def parse_options(kind: type[OptionsT], given: Mapping[str, str], base: OptionsT
         field = fields.get(name)
         if field is None:
             known = ", ".join(sorted(fields)) or "none"
-            problems.append(f"option {name!r} is unknown; this function has: {known}")
+            problems.append(f"option {name[:_SHOWN]!r} is unknown; this function has: {known}")
             continue
         try:
             values[name] = _convert(text, hints[name], field.metadata)
         except ValueError as exc:
-            problems.append(f"option {name}={text!r}: {exc}")
+            problems.append(f"option {name}={text[:_SHOWN]!r}: {exc}")
     if problems:
         raise EventError("; ".join(problems))
     return dataclasses.replace(base, **values) if base is not None else kind(**values)  # type: ignore[type-var]
@@ -85,6 +89,7 @@ def _convert(text: str, hint: Any, rules: Mapping[str, Any]) -> Any:
     ge, le, choices = rules.get("ge"), rules.get("le"), rules.get("choices")
     if (
         (choices and value not in choices)
+        or (isinstance(value, float) and not math.isfinite(value))
         or (ge is not None and not value >= ge)
         or (le is not None and not value <= le)
     ):

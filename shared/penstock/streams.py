@@ -114,8 +114,8 @@ def read_chunks(stream: BinaryIO, chunk_bytes: int = CHUNK_BYTES) -> Iterator[by
 
 def as_chunks(body: bytes | BinaryIO | Iterable[bytes] | Mapping[str, Any]) -> Iterable[bytes]:
     """A result's body as chunks; a mapping becomes one chunk of JSON."""
-    if isinstance(body, bytes):
-        return (body,)
+    if isinstance(body, bytes | bytearray | memoryview):
+        return (bytes(body),)
     if isinstance(body, Mapping):
         return (json.dumps(body, ensure_ascii=False, sort_keys=True).encode() + b"\n",)
     if hasattr(body, "read"):

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from penstock.config import SourceRule
+from penstock.config import RESERVED_PREFIX, SourceRule
 from penstock.errors import ConfigError
 from penstock.types import ObjectRef
 
@@ -60,9 +60,12 @@ class BucketAddress:
 
     def outputs_of(self, rule: SourceRule) -> SourceRule:
         """What this sink may write for the inputs of `rule`: a rule that may be too wide, never too narrow."""
+        # {stem} may cut a key within the prefix itself: of `data.v1*` it can leave `data`.
+        folder, slash, name = rule.prefix.rpartition("/")
+        starts = {"key": rule.prefix, "stem": folder + slash + (name.rpartition(".")[0] if "." in name else name)}
         prefix = suffix = ""
         for part in self.parts:
-            prefix += part[1] if part[0] == "text" else rule.prefix if part[1] in ("key", "stem") else ""
+            prefix += part[1] if part[0] == "text" else starts.get(part[1], "")
             if part[0] == "slot":
                 break
         for part in reversed(self.parts):
@@ -93,16 +96,17 @@ Address = BucketAddress | SqliteAddress | SearchAddress
 def parse_sink(text: str) -> Address:
     """Read the SINK setting; raises `ConfigError` that shows the accepted forms."""
     scheme, _, rest = text.partition(":")
-    if scheme == "s3":
+    if text.startswith("s3://"):
         return _parse_bucket(text)
-    if scheme == "sqlite" and rest.strip("/"):
+    # Three slashes or none: after two, the first name would be a host's.
+    if scheme == "sqlite" and rest.strip("/") and (rest.startswith("///") or not rest.startswith("//")):
         return SqliteAddress(rest[2:] if rest.startswith("///") else rest)
     if scheme in ("opensearch+http", "opensearch+https", "elasticsearch+http", "elasticsearch+https"):
         url = urlsplit(text)
         if url.username or url.password:
             raise ConfigError("SINK: leave the credentials out of the URL; use SINK_USERNAME and SINK_PASSWORD")
         index = url.path.strip("/")
-        if url.hostname and index and "/" not in index:
+        if url.hostname and _has_port(url) and index and "/" not in index:
             return SearchAddress(f"{scheme.partition('+')[2]}://{url.netloc}", index)
     raise ConfigError(
         f"SINK={text!r}: expected s3://BUCKET/TEMPLATE with {{key}}, sqlite:///PATH or opensearch+https://HOST:PORT/INDEX"
@@ -124,7 +128,22 @@ def _parse_bucket(text: str) -> BucketAddress:
         raise ConfigError(
             f"SINK={text!r}: name a bucket and use {{key}} or {{stem}}, so that every source has its own target"
         )
+    for segment in template.split("/"):
+        if segment in ("", ".", ".."):
+            raise ConfigError(
+                f"SINK={text!r}: the part {segment!r} between slashes: MinIO refuses keys with such a part"
+            )
+    if template.startswith(RESERVED_PREFIX):
+        raise ConfigError(f"SINK={text!r}: what lies under {RESERVED_PREFIX} is Penstock's own; choose another prefix")
     return BucketAddress(bucket, tuple(parts))
+
+
+def _has_port(url: SplitResult) -> bool:
+    """Whether the URL's port is a number, or left out."""
+    try:
+        return url.port is None or url.port > 0
+    except ValueError:
+        return False
 
 
 def overlap(one: SourceRule, other: SourceRule) -> bool:
