@@ -19,7 +19,9 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("connect kafka", "penstock.connect.kafka", "deliver Kafka records to functions, at least once"),
     ("connect mqtt", "penstock.connect.mqtt", "deliver MQTT messages to functions, at least once"),
     ("reconcile", "penstock.reconcile.command", "compare sources with targets and mend what differs"),
+    ("jobs", "penstock.jobs.command", "list the Jobs of large objects, watch over them, read logs, clean up"),
     ("lake", "penstock.lake.command", "plan, apply, show or remove buckets, notification targets and rules"),
+    ("render knative", "penstock.render.command", "write Knative's manifests from stack.yml, or check those written"),
     ("dlq", "penstock.connect.dead_letters", "list, show, replay or drop dead letters"),
     ("listen", "penstock.connect.listen", "print notifications as they come"),
 )

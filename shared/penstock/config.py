@@ -13,6 +13,10 @@ from penstock.types import ObjectRef
 SECRETS_DIR = "/var/openfaas/secrets"
 RESERVED_PREFIX = ".penstock/"
 _MIB = 1024 * 1024
+_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
+_SECRET_SETTINGS = ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "SINK_USERNAME", "SINK_PASSWORD")
+# How a pod, or a person's shell, says where the Kubernetes API is; penstock/jobs/access.py reads them.
+CLUSTER_SETTINGS = ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "SERVICE_ACCOUNT_DIR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,35 @@ class SourceRule:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretKey:
+    """One key of a Kubernetes Secret."""
+
+    secret: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """What a function's Jobs are made of. Memory, CPU and disk are Kubernetes quantities, times are in seconds.
+
+    `secrets` says which key of which Secret each setting comes from. An empty `namespace` is the function's own.
+    """
+
+    image: str
+    namespace: str = ""
+    service_account: str = "penstock-job"
+    memory: str = "512Mi"
+    cpu: str = "1"
+    disk: str = "1Gi"
+    secrets: Mapping[str, SecretKey] = field(default_factory=dict)
+    answer_to: str = ""
+    retries: int = 2
+    deadline_seconds: int = 6 * 3600
+    ttl_seconds: int = 24 * 3600
+    cluster: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything a deployed function is told. Sizes are in bytes, times in seconds."""
 
@@ -72,6 +105,7 @@ class Config:
     max_input_bytes: int = 5 * 1024**4
     max_body_bytes: int = 256 * _MIB
     offload_above_bytes: int | None = None
+    jobs: JobSettings | None = None
     port: int = 8080
     threads: int = 4
     drain_seconds: float = 0.0
@@ -110,6 +144,7 @@ def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
     level = env.get("LOG_LEVEL", "INFO").upper()
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         reader.problems.append(f"LOG_LEVEL={level!r}: expected DEBUG, INFO, WARNING or ERROR")
+    offload_above_bytes = reader.number("OFFLOAD_ABOVE_BYTES", 0, minimum=0) or None
     config = Config(
         function=name,
         sources=tuple(sources),
@@ -120,7 +155,8 @@ def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
         remove_with_source=removed == "delete",
         max_input_bytes=reader.number("MAX_INPUT_BYTES", 5 * 1024**4, minimum=1),
         max_body_bytes=reader.number("MAX_BODY_BYTES", 256 * _MIB, minimum=1),
-        offload_above_bytes=reader.number("OFFLOAD_ABOVE_BYTES", 0, minimum=0) or None,
+        offload_above_bytes=offload_above_bytes,
+        jobs=reader.jobs() if offload_above_bytes else None,
         port=reader.number("PORT", 8080, minimum=1, maximum=65535),
         threads=reader.number("THREADS", 4, minimum=1, maximum=1024),
         drain_seconds=reader.number("DRAIN_SECONDS", 0, minimum=0, maximum=3600),
@@ -200,6 +236,55 @@ class _Reader:
             self.problems.append(f"MINIO_CA_FILE={ca_file}: no such file")
         region = self.env.get("MINIO_REGION", "us-east-1")
         return StoreSettings(f"{url.scheme}://{url.netloc}", access_key, secret_key, region, ca_file)
+
+    def jobs(self) -> JobSettings:
+        """What Jobs need, read only where large objects are handed to them."""
+        env = self.env
+        image = env.get("JOB_IMAGE", "")
+        if not image:
+            self.problems.append(
+                "JOB_IMAGE: not set; OFFLOAD_ABOVE_BYTES needs the image that Jobs run: this function's"
+            )
+        made = JobSettings(
+            image=image,
+            namespace=env.get("JOB_NAMESPACE", ""),
+            service_account=env.get("JOB_SERVICE_ACCOUNT", "") or "penstock-job",
+            memory=self.quantity("JOB_MEMORY", "512Mi"),
+            cpu=self.quantity("JOB_CPU", "1"),
+            disk=self.quantity("JOB_DISK", "1Gi"),
+            secrets=self.job_secrets(),
+            answer_to=env.get("JOB_ANSWER_TO", "") or env.get("K_SINK", ""),
+            retries=self.number("JOB_RETRIES", 2, minimum=0, maximum=100),
+            deadline_seconds=self.number("JOB_DEADLINE_SECONDS", 6 * 3600, minimum=1),
+            ttl_seconds=self.number("JOB_TTL_SECONDS", 24 * 3600, minimum=0),
+            cluster={name: env[name] for name in CLUSTER_SETTINGS if env.get(name)},
+        )
+        if env.get("MINIO_CA_FILE") and "MINIO_CA_FILE" not in made.secrets:
+            self.problems.append(
+                "JOB_SECRETS: MINIO_CA_FILE is set, so say which Secret has it: MINIO_CA_FILE=minio-ca/ca.crt"
+            )
+        return made
+
+    def quantity(self, name: str, default: str) -> str:
+        text = self.env.get(name, "") or default
+        if not _QUANTITY.fullmatch(text):
+            self.problems.append(f"{name}={text!r}: expected a Kubernetes quantity such as {default}")
+        return text
+
+    def job_secrets(self) -> dict[str, SecretKey]:
+        """`MINIO_ACCESS_KEY=secret/key MINIO_CA_FILE=secret/key`; unset: as `faas-cli secret create` names them."""
+        text = self.env.get("JOB_SECRETS", "")
+        if not text:
+            names = [name for name in _SECRET_SETTINGS if name.startswith("MINIO_") or self.secret(name)]
+            return {name: SecretKey(file := name.lower().replace("_", "-"), file) for name in names}
+        found: dict[str, SecretKey] = {}
+        for word in text.split():
+            given = re.fullmatch(r"([A-Z][A-Z0-9_]*)=([-.a-z0-9]+)/([-._a-zA-Z0-9]+)", word)
+            if given is None:
+                self.problems.append(f"JOB_SECRETS: {word!r}: expected SETTING=SECRET/KEY")
+            else:
+                found[given[1]] = SecretKey(given[2], given[3])
+        return found
 
     def renditions(self) -> dict[str, dict[str, str]]:
         """`RENDITIONS="thumb?width=200&fit=cover card?width=800"`: names, each with options as a query string."""

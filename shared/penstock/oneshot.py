@@ -12,11 +12,12 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from penstock.answers import outcome_document, outcome_event
-from penstock.config import Config
+from penstock.config import Config, SourceRule
 from penstock.errors import ConfigError, PermanentError, TemporaryError
 from penstock.function import load_module, make_function
 from penstock.runtime import Runtime
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--from", dest="source", metavar="BUCKET", required=True, help="bucket of the object")
     parser.add_argument("-k", "--key", required=True, help="key of the object")
     parser.add_argument("-t", "--to", dest="target", metavar="BUCKET", help="bucket of the result, instead of SINK's")
+    parser.add_argument("--missing-ok", action="store_true", help="an object that is gone meanwhile is no error")
     parser.add_argument("--stack", type=Path, help="take the function's settings from this stack.yml")
     parser.add_argument("--answer-to", metavar="URL", help="send the outcome there as a CloudEvent (default: K_SINK)")
 
@@ -41,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Bring one object's target into agreement and print the outcome as JSON.
 
-    Returns 0 when it is processed, unchanged, removed or needs nothing, 65 for a refusal, 75 for what may work later.
+    Returns 0 when it is processed, unchanged or needs nothing, and with `--missing-ok` when it is gone; 65 for a
+    refusal. Raises `TemporaryError` (exit code 75) for what may work later.
     """
     runtime = _runtime(args, env)
     ref = ObjectRef(args.source, args.key)
@@ -50,10 +53,12 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     function = runtime.parts.function.name
     document = outcome_document(outcome, function)
     print(json.dumps(document, ensure_ascii=False))
-    if outcome.status >= PermanentError.status or outcome.kind not in ("processed", "refused"):
+    gone_is_fine = args.missing_ok and outcome.source is None
+    if outcome.status >= HTTPStatus.BAD_REQUEST or not (gone_is_fine or outcome.kind in ("processed", "refused")):
         print(f"penstock run: {ref}: {outcome.reason}", file=sys.stderr)
         return PermanentError.exit_code
-    if answer_to := args.answer_to or env.get("K_SINK", ""):
+    answer_to = args.answer_to or env.get("K_SINK", "")
+    if answer_to and outcome.status == HTTPStatus.OK:
         _send(answer_to, outcome, function, document)
     return 0
 
@@ -63,8 +68,11 @@ def _runtime(args: argparse.Namespace, env: Mapping[str, str]) -> Runtime:
     if endpoint := env.get("ENDPOINT", ""):
         scheme = "https" if env.get("ENDPOINT_SSL", "false").lower() in ("1", "true", "yes") else "http"
         settings.setdefault("MINIO_ENDPOINT", f"{scheme}://{endpoint}")
-    settings["SOURCE"] = f"s3://{args.source}"
+    settings["OFFLOAD_ABOVE_BYTES"] = ""  # a Job that hands its object to a Job would never end
     config = function_config(args.function, settings, args.stack)
+    # The pattern of SOURCE stays where it takes the object: SINK may name the same bucket with another suffix.
+    if not config.takes(ObjectRef(args.source, args.key)):
+        config = replace(config, sources=(SourceRule(args.source),))
     if args.target is not None:
         config = replace(config, sink=f"s3://{args.target}/{_template(args.function, config)}")
     if not config.sink:

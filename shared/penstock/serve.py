@@ -64,7 +64,12 @@ def make_runtime(folder: Path, config: Config, store: Store | None = None) -> Ru
     sink = make_sink(config, store)
     if function.start is not None:
         function.start(config)
-    return Runtime(Parts(function, config, store, sink))
+    offload = None
+    if config.jobs is not None:
+        from penstock.jobs.offload import make_offload
+
+        offload = make_offload(function, config)
+    return Runtime(Parts(function, config, store, sink, offload))
 
 
 def _make_store(config: Config) -> Store | None:

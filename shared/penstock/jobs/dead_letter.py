@@ -1,0 +1,93 @@
+"""A Job that will not succeed becomes a dead letter: the event again, with Knative's error extensions.
+
+https://knative.dev/docs/eventing/event-delivery/#configuring-channel-event-delivery names `knativeerrordest`,
+`knativeerrorcode` and `knativeerrordata` (base64, at most 1024 bytes of what went wrong).
+"""
+
+import base64
+import json
+from http import HTTPStatus
+
+from penstock.errors import TemporaryError
+from penstock.events import CloudEventFields
+from penstock.jobs.job import Job, State
+
+# Not `penstock.`: functions take those for answers and ignore them, and this one can be sent to a function again.
+EVENT_TYPE = "job.penstock.failed"
+_ERROR_BYTES = 1024
+_TIMEOUT_SECONDS = 10.0
+
+
+def dead_letter(job: Job, url: str, log: str) -> CloudEventFields:
+    """The event for one Job; its id is the Job's uid, so a letter that is sent twice can be told.
+
+    Its data is a reference to the object, which every function takes, and says what happened: `log` is the end of
+    the pod's log.
+    """
+    why = reason_of(job)
+    end = log[-_ERROR_BYTES:]
+    error = f"{why}\n{end}" if end else why
+    attributes = {
+        "specversion": "1.0",
+        "id": job.uid,
+        "type": EVENT_TYPE,
+        "source": f"/penstock/functions/{job.function}/jobs",
+        "subject": f"{job.ref.bucket}/{job.ref.key}",
+        "datacontenttype": "application/json",
+        "knativeerrordest": url,
+        "knativeerrorcode": str(int(_status(job))),
+        "knativeerrordata": base64.b64encode(error.encode()[:_ERROR_BYTES]).decode(),
+    }
+    if job.event_id:
+        attributes["eventid"] = job.event_id
+    if job.traceparent:
+        attributes["traceparent"] = job.traceparent
+    data = {
+        "bucket": job.ref.bucket,
+        "key": job.ref.key,
+        "function": job.function,
+        "job": job.name,
+        "reason": why,
+        "log": log,
+    }
+    return CloudEventFields(attributes, json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def reason_of(job: Job) -> str:
+    """Why it will not succeed, in one line."""
+    if job.state is State.FAILED:
+        return f"{job.reason}: {job.message}" if job.message else job.reason or "failed"
+    return "deleted before it ended"
+
+
+def _status(job: Job) -> HTTPStatus:
+    """The HTTP status that a function would have answered, as near as a Job tells it."""
+    if job.state is not State.FAILED:
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    return {
+        "PodFailurePolicy": HTTPStatus.UNPROCESSABLE_ENTITY,
+        "DeadlineExceeded": HTTPStatus.GATEWAY_TIMEOUT,
+    }.get(job.reason, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+class HttpDeadLetters:
+    """POSTs dead letters to one URL: a broker's dead letter sink, a channel, any HTTP endpoint that keeps them."""
+
+    def __init__(self, url: str, ca_file: str | None = None) -> None:
+        import urllib3
+
+        self.url = url
+        self._pool = urllib3.PoolManager(ca_certs=ca_file, retries=False, timeout=_TIMEOUT_SECONDS)
+
+    def send(self, event: CloudEventFields) -> None:
+        """Deliver one; raises `TemporaryError` unless the answer is a 2xx."""
+        import urllib3
+
+        try:
+            response = self._pool.request(
+                "POST", self.url, body=event.data, headers=event.http_headers(), redirect=False
+            )
+        except urllib3.exceptions.HTTPError as exc:
+            raise TemporaryError(f"{self.url}: the dead letter could not be sent: {exc}") from exc
+        if not 200 <= response.status < 300:
+            raise TemporaryError(f"{self.url}: the dead letter was answered {response.status}")

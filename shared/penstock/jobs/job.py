@@ -1,0 +1,84 @@
+"""A Job as it is looked at here: whose it is, how far it is, what holds it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from penstock.jobs.manifest import BUCKET, CREATED, DEAD_LETTERED, EVENT_ID, FINALIZER, FUNCTION_LABEL, KEY, TRACEPARENT
+from penstock.types import ObjectRef
+
+
+class State(StrEnum):
+    """WAITING is suspended: not admitted yet."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one Job says. `order` sorts Jobs by creation; `reason` and `message` are the controller's, of a failure.
+
+    `held` is true while Penstock's finalizer keeps it; `since` is when it ended, else when it was made (RFC 3339).
+    """
+
+    name: str
+    uid: str
+    version: str
+    function: str
+    ref: ObjectRef
+    state: State
+    order: tuple[str, str, str]
+    since: str
+    deleting: bool = False
+    held: bool = False
+    dead_lettered: bool = False
+    reason: str = ""
+    message: str = ""
+    event_id: str = ""
+    traceparent: str = ""
+    finalizers: tuple[str, ...] = field(default=())
+
+    @property
+    def ended(self) -> bool:
+        return self.state in (State.SUCCEEDED, State.FAILED)
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> "Job":
+        """Read a Job as the API gives it."""
+        metadata, status = document["metadata"], document.get("status") or {}
+        annotations = metadata.get("annotations") or {}
+        finalizers = tuple(metadata.get("finalizers") or ())
+        created = metadata.get("creationTimestamp") or ""
+        final = next(
+            (
+                condition
+                for condition in status.get("conditions") or []
+                if condition["type"] in ("Complete", "Failed") and condition["status"] == "True"
+            ),
+            None,
+        )
+        if final is not None:
+            state = State.SUCCEEDED if final["type"] == "Complete" else State.FAILED
+        else:
+            state = State.WAITING if document["spec"].get("suspend") else State.RUNNING
+        return cls(
+            name=metadata["name"],
+            uid=metadata["uid"],
+            version=metadata["resourceVersion"],
+            function=(metadata.get("labels") or {}).get(FUNCTION_LABEL, ""),
+            ref=ObjectRef(annotations.get(BUCKET, ""), annotations.get(KEY, "")),
+            state=state,
+            order=(created, annotations.get(CREATED, ""), metadata["name"]),
+            since=(final or {}).get("lastTransitionTime") or created,
+            deleting="deletionTimestamp" in metadata,
+            held=FINALIZER in finalizers,
+            dead_lettered=DEAD_LETTERED in annotations,
+            reason=(final or {}).get("reason") or "",
+            message=(final or {}).get("message") or "",
+            event_id=annotations.get(EVENT_ID, ""),
+            traceparent=annotations.get(TRACEPARENT, ""),
+            finalizers=finalizers,
+        )

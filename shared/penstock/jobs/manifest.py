@@ -1,0 +1,205 @@
+"""What a Job says: a pure function of an object's state and a function's settings, without a secret in it.
+
+Fields: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/; the pod meets the "restricted"
+Pod Security Standard, https://kubernetes.io/docs/concepts/security/pod-security-standards/.
+"""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from penstock.config import SECRETS_DIR, Config, JobSettings
+from penstock.errors import ConfigError, PermanentError
+from penstock.function import Function
+from penstock.options import fingerprint
+from penstock.sinks.address import BucketAddress, parse_sink
+from penstock.types import ObjectRef, ObjectState
+
+# Labels, annotations and the finalizer: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+FUNCTION_LABEL = "penstock/function"
+BUCKET, KEY, ETAG = "penstock/bucket", "penstock/key", "penstock/etag"
+CREATED, EVENT_ID, TRACEPARENT = "penstock/created", "penstock/event-id", "penstock/traceparent"
+DEAD_LETTERED = "penstock/dead-lettered"
+FINALIZER = "penstock/dead-letter"
+CONTAINER = "main"
+
+# Where the image has the function (templates/python3-penstock/Dockerfile), and its user.
+FUNCTION_FOLDER = "/opt/app/function"
+_USER = 65532
+# Wrong usage, a permanent error, a configuration that cannot work: the same pod would fail again.
+_FINAL_EXIT_CODES = [2, PermanentError.exit_code, ConfigError.exit_code]
+
+
+def job_name(source: ObjectState, function: Function, config: Config, repeat: int = 0) -> str:
+    """The same for every event that finds this state, and another when object, options or sink differ.
+
+    `repeat` counts the Jobs for this state that have ended already. A DNS label of at most 63 characters, because the
+    pods carry it as a label.
+    """
+    options = {str(name): fingerprint(options) for name, options in function.renditions.items()}
+    parts = [function.name, source.ref.bucket, source.ref.key, source.token, config.sink, sorted(options.items())]
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
+    return f"{function.name[:36].rstrip('-')}-{digest}" + (f"-{repeat}" if repeat else "")
+
+
+def job_manifest(
+    name: str,
+    source: ObjectState,
+    config: Config,
+    jobs: JobSettings,
+    *,
+    now: datetime,
+    event_id: str = "",
+    traceparent: str = "",
+) -> dict[str, Any]:
+    """The Job `name`, suspended: `penstock jobs watch` lets it start when its turn comes.
+
+    `event_id` and `traceparent` are those of the event that asked for it, "" where it had none.
+    """
+    labels = {
+        "app.kubernetes.io/name": config.function,
+        "app.kubernetes.io/component": "job",
+        "app.kubernetes.io/managed-by": "penstock",
+        FUNCTION_LABEL: config.function,
+    }
+    annotations = {
+        BUCKET: source.ref.bucket,
+        KEY: source.ref.key,
+        ETAG: source.etag,
+        # creationTimestamp has whole seconds only, and Jobs are admitted in the order of their creation.
+        CREATED: now.isoformat(timespec="microseconds"),
+        EVENT_ID: event_id,
+        TRACEPARENT: traceparent,
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "labels": labels,
+            "annotations": {key: value for key, value in annotations.items() if value},
+            # Keeps a Job that failed until its dead letter is stored, whoever deletes it.
+            "finalizers": [FINALIZER],
+        },
+        "spec": {
+            "suspend": True,
+            "backoffLimit": jobs.retries,
+            "activeDeadlineSeconds": jobs.deadline_seconds,
+            "ttlSecondsAfterFinished": jobs.ttl_seconds,
+            "podFailurePolicy": {
+                "rules": [
+                    # A node that is drained says nothing about the object, so it does not count as an attempt.
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": _FINAL_EXIT_CODES},
+                    },
+                ]
+            },
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": _pod(source.ref, config, jobs),
+            },
+        },
+    }
+
+
+def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> dict[str, Any]:
+    # A setting that is a file is mounted, any other is a variable.
+    files = {name: where for name, where in jobs.secrets.items() if name.endswith("_FILE")}
+    values = {name: where for name, where in jobs.secrets.items() if name not in files}
+    env = {**_settings(config), **{name: f"{SECRETS_DIR}/{_file(name)}" for name in files}}
+    volumes: list[dict[str, Any]] = [{"name": "tmp", "emptyDir": {"sizeLimit": jobs.disk}}]
+    mounts: list[dict[str, Any]] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the pod's own
+    if files:
+        sources = [
+            {"secret": {"name": where.secret, "items": [{"key": where.key, "path": _file(name)}]}}
+            for name, where in files.items()
+        ]
+        volumes.append({"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}})
+        mounts.append({"name": "secrets", "mountPath": SECRETS_DIR, "readOnly": True})
+    resources = {"memory": jobs.memory, "cpu": jobs.cpu}
+    return {
+        "restartPolicy": "Never",
+        "serviceAccountName": jobs.service_account,
+        # The work needs the object store, never the Kubernetes API.
+        "automountServiceAccountToken": False,
+        # Otherwise a Service called `option-x` would put OPTION_X_SERVICE_HOST here, an option that does not exist.
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": CONTAINER,
+                "image": jobs.image,
+                "command": ["python", "-m", "penstock.cli", "run"],
+                "args": [literal(text) for text in _arguments(ref, config)],
+                "env": [
+                    *({"name": name, "value": literal(value)} for name, value in env.items()),
+                    *(
+                        {"name": name, "valueFrom": {"secretKeyRef": {"name": where.secret, "key": where.key}}}
+                        for name, where in values.items()
+                    ),
+                ],
+                "resources": {"requests": resources, "limits": resources},
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "volumeMounts": mounts,
+            }
+        ],
+        "volumes": volumes,
+    }
+
+
+def _arguments(ref: ObjectRef, config: Config) -> list[str]:
+    """The chapter's flags, with `=` because a key may begin with a dash."""
+    arguments = [FUNCTION_FOLDER, f"-f={ref.bucket}", f"-k={ref.key}"]
+    address = parse_sink(config.sink)
+    if isinstance(address, BucketAddress):
+        arguments.append(f"-t={address.bucket}")
+    # Between the event and its turn the object may have been removed; then its target follows, as ever.
+    return [*arguments, "--missing-ok"]
+
+
+def _settings(config: Config) -> dict[str, str]:
+    """The function's settings as variables again, all but those of serving and of Jobs."""
+    renditions = (name + (f"?{urlencode(options)}" if options else "") for name, options in config.renditions.items())
+    store = config.store
+    settings = {
+        "FUNCTION_NAME": config.function,
+        "SOURCE": " ".join(str(rule) for rule in config.sources),
+        "SINK": config.sink,
+        "ON_SOURCE_REMOVED": "delete" if config.remove_with_source else "keep",
+        "MAX_INPUT_BYTES": str(config.max_input_bytes),
+        "LOG_LEVEL": config.log_level,
+        "RENDITIONS": " ".join(renditions),
+        "MINIO_ENDPOINT": store.endpoint if store else "",
+        "MINIO_REGION": store.region if store else "",
+        "K_SINK": config.jobs.answer_to if config.jobs else "",
+        **{f"OPTION_{name.upper()}": value for name, value in config.options.items()},
+    }
+    # An option that was set to nothing says so; any other empty setting is one that is not there.
+    return {name: value for name, value in settings.items() if value or name.startswith("OPTION_")}
+
+
+def literal(text: str) -> str:
+    """Text that Kubernetes leaves as it is: in args and env it would put variables in place of `$(NAME)`.
+
+    Else an object called `$(MINIO_SECRET_KEY).csv` would put the secret into a key, and so into a log.
+    """
+    return text.replace("$", "$$")
+
+
+def _file(setting: str) -> str:
+    """`MINIO_CA_FILE` is the file `minio-ca`."""
+    return setting.removesuffix("_FILE").lower().replace("_", "-")

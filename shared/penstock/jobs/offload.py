@@ -1,0 +1,93 @@
+"""The hook that hands a large object to a Job: one Job per object state, however often the event comes."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from penstock.config import Config, JobSettings
+from penstock.errors import ConfigError, TemporaryError
+from penstock.function import Function
+from penstock.jobs.access import find_access
+from penstock.jobs.api import JobsApi, KubernetesApi, KubernetesError
+from penstock.jobs.job import Job
+from penstock.jobs.manifest import job_manifest, job_name
+from penstock.log import event_id, trace_id
+from penstock.sinks.address import SqliteAddress, parse_sink
+from penstock.types import ObjectState
+from penstock.visit import Offload
+
+# Ended Jobs of one state that may still be there; more than that is a loop that people should look at.
+_MAX_REPEATS = 10
+
+
+def make_offload(function: Function, config: Config) -> Offload:
+    """The hook for one deployed function; raises `ConfigError` when Jobs cannot work."""
+    if config.jobs is None:
+        raise ConfigError("OFFLOAD_ABOVE_BYTES is not set, so nothing goes to Jobs")
+    if isinstance(parse_sink(config.sink), SqliteAddress):
+        raise ConfigError(
+            f"SINK={config.sink!r}: a Job cannot write this pod's file; unset OFFLOAD_ABOVE_BYTES or index to a server"
+        )
+    api = KubernetesApi(find_access(config.jobs.cluster, config.jobs.namespace))
+    return offload_to(api, function, config, config.jobs)
+
+
+def offload_to(
+    api: JobsApi,
+    function: Function,
+    config: Config,
+    jobs: JobSettings,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Offload:
+    """The hook over an API that is given; it raises `TemporaryError` when no Job could be made."""
+
+    def offload(source: ObjectState) -> str:
+        """Make sure that a Job for exactly this state waits or runs, and name it."""
+        for repeat in range(_MAX_REPEATS):
+            name = job_name(source, function, config, repeat)
+            trace = trace_id.get()
+            manifest = job_manifest(
+                name,
+                source,
+                config,
+                jobs,
+                now=now(),
+                event_id=event_id.get()[:1024],
+                # The Job is one step of the event's trace; its parent id is any that is new and stays the same.
+                traceparent=f"00-{trace}-{hashlib.sha256(name.encode()).hexdigest()[:16]}-01" if trace else "",
+            )
+            try:
+                api.create_job(manifest)
+            except KubernetesError as exc:
+                if exc.code != 409:
+                    raise _explained(exc, api.namespace) from exc
+            else:
+                return f"{source.size} bytes: handed to Job {api.namespace}/{name}"
+            if _is_under_way(api, name):
+                return f"{source.size} bytes: already with Job {api.namespace}/{name}"
+            # It ended, and yet the target does not agree: it failed, or somebody removed what it had made. The next
+            # name is as deterministic, so two redeliveries at the same moment still make one Job.
+        raise TemporaryError(
+            f"{source.ref}: {_MAX_REPEATS} Jobs for this state have ended and its target still does not agree; "
+            f"see: penstock jobs list --function {function.name}",
+            retry_after=jobs.ttl_seconds,
+        )
+
+    return offload
+
+
+def _is_under_way(api: JobsApi, name: str) -> bool:
+    try:
+        job = Job.read(api.get_job(name))
+    except KubernetesError as exc:
+        if exc.code == 404:  # its time to live ended just now; the next delivery makes a new one
+            raise TemporaryError(f"Job {name}: was removed this moment", retry_after=1) from exc
+        raise _explained(exc, api.namespace) from exc
+    return not job.ended and not job.deleting
+
+
+def _explained(exc: KubernetesError, namespace: str) -> TemporaryError:
+    if exc.code in (401, 403):
+        remedy = f"bind the Role penstock-offload in {namespace} to this function's service account (deploy/jobs)"
+        return TemporaryError(f"{exc}; {remedy}, or look at the quota if that is what it names")
+    return exc
