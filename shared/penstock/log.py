@@ -23,13 +23,14 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: value for name, value in vars(record).items() if name not in _KNOWN}
+        line |= {name: value for name, value in vars(record).items() if name not in _KNOWN and name not in line}
         for name, variable in (("event_id", event_id), ("trace_id", trace_id)):
             if value := variable.get():
                 line[name] = value
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        # A key may hold half of a surrogate pair, which no stream takes: the line must not be lost over it.
+        return json.dumps(line, default=str, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def set_up_logging(level: str, stream: TextIO = sys.stderr) -> None:
