@@ -82,13 +82,14 @@ def kafka_bodies(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[b
     """Records from now on, or from the beginning, without a trace in any consumer group."""
     from confluent_kafka import Consumer
 
-    from penstock.connect.kafka.settings import consumer_settings, load_settings
+    from penstock.connect.kafka.settings import consumer_settings, load_settings, refused_settings
 
     settings = consumer_settings(load_settings(args.properties, env, args.set)) | {
         "group.id": f"penstock-listen-{uuid.uuid4()}",
         "auto.offset.reset": "earliest" if args.from_beginning else "latest",
     }
-    consumer = Consumer(settings)
+    with refused_settings():
+        consumer = Consumer(settings)
     consumer.subscribe(args.topics)
     try:
         while True:

@@ -3,7 +3,11 @@
 from pathlib import Path
 
 import pytest
+from penstock.connect.kafka.connector import Connector
+from penstock.connect.kafka.ledger import KafkaLetters
+from penstock.connect.kafka.records import openfaas
 from penstock.connect.kafka.settings import consumer_settings, load_settings, producer_settings
+from penstock.connect.subscriptions import Finder, Subscriptions
 from penstock.errors import ConfigError
 
 SERVERS = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092"}
@@ -65,3 +69,19 @@ def test_dead_letters_are_acknowledged_by_all_replicas_and_share_the_credentials
     made = producer_settings({"bootstrap.servers": "k:1", "acks": "1", "group.id": "g", "sasl.password": "p"})
     assert (made["acks"], made["sasl.password"], made["message.timeout.ms"]) == ("all", "p", "0")
     assert "group.id" not in made
+
+
+def test_brokers_under_the_name_of_the_lake_file_are_taken_when_nothing_else_names_them() -> None:
+    assert load_settings(None, {"KAFKA_BROKERS": "lake:9092"}, []) == {"bootstrap.servers": "lake:9092"}
+    assert load_settings(None, {"KAFKA_BROKERS": "lake:9092", **SERVERS}, []) == {"bootstrap.servers": "kafka:9092"}
+
+
+@pytest.mark.parametrize("name", ["no.such.setting", "ssl.ca.location"])
+def test_setting_that_librdkafka_does_not_take_is_a_configuration_error(name: str) -> None:
+    given = load_settings(None, SERVERS, [f"{name}=/nowhere", "security.protocol=ssl", "log_level=0"])
+    for make in (
+        lambda: KafkaLetters("dead-letters", given),
+        lambda: Connector(given, openfaas("text/plain"), Finder(lambda: Subscriptions({}, {})), "dead-letters"),
+    ):
+        with pytest.raises(ConfigError, match=f"{name}.*settings come from"):
+            make()

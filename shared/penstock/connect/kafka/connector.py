@@ -17,7 +17,7 @@ from penstock.connect.kafka.dead_letters import DeadLetterTopic
 from penstock.connect.kafka.offsets import commit, committed, names, places
 from penstock.connect.kafka.progress import Entry, Partition
 from penstock.connect.kafka.records import Make, replay_target
-from penstock.connect.kafka.settings import consumer_settings, producer_settings
+from penstock.connect.kafka.settings import consumer_settings, producer_settings, refused_settings
 from penstock.connect.kafka.statistics import Statistics
 from penstock.connect.measures import DeliveryMeasures
 from penstock.connect.subscriptions import Finder, Subscriptions
@@ -76,15 +76,16 @@ class Connector:
         self._courier = Courier(policy or Policy(), self._finished, observe=self.measures.observe)
         self._dead = DeadLetterTopic(dead_letter_topic, producer_settings(settings), self._stored, clock=clock)
         librdkafka = logging.getLogger("penstock.librdkafka")
-        self._consumer = Consumer(
-            {
-                **consumer_settings(settings),
-                "stats_cb": self.statistics.update,
-                "error_cb": self.statistics.fail,
-                "on_commit": self._commit_failed,
-            },
-            logger=librdkafka,
-        )
+        with refused_settings():
+            self._consumer = Consumer(
+                {
+                    **consumer_settings(settings),
+                    "stats_cb": self.statistics.update,
+                    "error_cb": self.statistics.fail,
+                    "on_commit": self._commit_failed,
+                },
+                logger=librdkafka,
+            )
         self._add_gauges()
 
     def check(self, timeout_seconds: float = 30.0) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from penstock.connect.delivery import Verdict
 from penstock.connect.kafka.records import Record, headers_of
+from penstock.connect.kafka.settings import refused_settings
 from penstock.errors import ConfigError
 
 # Knative keeps 1 KB; more would help little and might push a large record over the broker's limit.
@@ -42,7 +43,8 @@ class DeadLetterTopic:
         self._stored = stored
         self._clock = clock
         self._waiting: deque[Letter] = deque()
-        self._producer = Producer(dict(settings), logger=logging.getLogger("penstock.librdkafka"))
+        with refused_settings():
+            self._producer = Producer(dict(settings), logger=logging.getLogger("penstock.librdkafka"))
         self._under_way = 0
         self.count = 0
         self.error = ""

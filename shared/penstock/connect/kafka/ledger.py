@@ -12,7 +12,7 @@ from typing import Any
 
 from penstock.connect.kafka.dead_letters import HEADERS, OWN_HEADERS
 from penstock.connect.kafka.records import headers_of
-from penstock.connect.kafka.settings import consumer_settings, producer_settings
+from penstock.connect.kafka.settings import consumer_settings, producer_settings, refused_settings
 from penstock.connect.letters import Letter
 from penstock.errors import ConfigError, TemporaryError
 
@@ -32,7 +32,8 @@ class KafkaLetters:
         self._topic = topic
         self._settings = settings
         self._librdkafka = logging.getLogger("penstock.librdkafka")
-        self._producer = Producer(producer_settings(settings), logger=self._librdkafka)
+        with refused_settings():
+            self._producer = Producer(producer_settings(settings), logger=self._librdkafka)
 
     def read(self) -> Iterator[Letter]:
         """Two passes, so that memory stays flat: what is settled, then the letters that are not."""
@@ -111,7 +112,8 @@ class KafkaLetters:
             "group.id": f"penstock-dlq-{uuid.uuid4()}",  # never joined: partitions are assigned by hand
             "enable.partition.eof": "true",
         }
-        consumer = Consumer(settings, logger=self._librdkafka)
+        with refused_settings():
+            consumer = Consumer(settings, logger=self._librdkafka)
         try:
             found = consumer.list_topics(self._topic, timeout=TIMEOUT_SECONDS).topics[self._topic]
             if found.error is not None:

@@ -1,7 +1,8 @@
 """librdkafka's settings: its own names, from a properties file, KAFKA_* variables and --set, in this order."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from penstock.errors import ConfigError
@@ -36,6 +37,7 @@ _SERVICE_LINK = re.compile(r"KAFKA_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|P
 def load_settings(properties: Path | None, env: Mapping[str, str], pairs: Iterable[str]) -> dict[str, str]:
     """Everything that was set, under librdkafka's names; KAFKA_SASL_PASSWORD_FILE names a file with the value.
 
+    KAFKA_BROKERS, as lake.yml calls the brokers that MinIO is to reach, stands in for KAFKA_BOOTSTRAP_SERVERS.
     Raises `ConfigError` with every problem found.
     """
     problems: list[str] = []
@@ -60,6 +62,9 @@ def load_settings(properties: Path | None, env: Mapping[str, str], pairs: Iterab
             except OSError as exc:
                 problems.append(f"{variable}={value}: {exc.strerror}")
         found[variable.removeprefix("KAFKA_").removesuffix("_FILE").lower().replace("_", ".")] = value
+    brokers = found.pop("brokers", "")
+    if brokers:
+        found.setdefault("bootstrap.servers", brokers)
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
@@ -84,3 +89,14 @@ def producer_settings(given: Mapping[str, str]) -> dict[str, str]:
     """For dead letters: acknowledged by all replicas in sync, retried until they are."""
     own = {name: value for name, value in given.items() if not _CONSUMER_ONLY.match(name)}
     return _COMMON | _PRODUCER_DEFAULTS | own | _PRODUCER_FIXED
+
+
+@contextmanager
+def refused_settings() -> Iterator[None]:
+    """Around making a client: turn what librdkafka does not take into a `ConfigError`."""
+    from confluent_kafka import KafkaException
+
+    try:
+        yield
+    except KafkaException as exc:
+        raise ConfigError(f"kafka: {exc.args[0].str()}; settings come from --properties, KAFKA_* and --set") from exc
