@@ -74,9 +74,14 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
     def begin() -> None:
         g.started = time.perf_counter()
         metrics.enter()
-        found = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-        trace_id.set(found.group(1) if found else "")
+        follow(request.headers.get("traceparent", ""))
         event_id.set(request.headers.get("ce-id", ""))
+
+    def follow(traceparent: str) -> None:
+        """Log under this trace and name it in the answer; what is no traceparent is left out."""
+        found = _TRACEPARENT.fullmatch(traceparent)
+        g.traceparent = traceparent if found else ""
+        trace_id.set(found.group(1) if found else "")
 
     @app.teardown_request
     def end(_error: BaseException | None) -> None:
@@ -84,8 +89,8 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
 
     @app.after_request
     def account(response: Response) -> Response:
-        if "traceparent" in request.headers:
-            response.headers["traceparent"] = request.headers["traceparent"]
+        if g.get("traceparent"):
+            response.headers["traceparent"] = g.traceparent
         if request.method == "POST":
             metrics.add("penstock_requests", 1, g.get("mode", "object"), str(response.status_code))
             metrics.observe_seconds(time.perf_counter() - g.started)
@@ -120,8 +125,9 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
             raise InputTooLarge(f"events: {request.content_length} bytes; at most {MAX_EVENT_BYTES} in one request")
         request.max_content_length = MAX_EVENT_BYTES
         notifications = events.parse(request.get_data(cache=False), dict(request.headers))
-        if len(notifications) == 1 and not event_id.get():
-            event_id.set(notifications[0].id)
+        if len(notifications) == 1:
+            event_id.set(event_id.get() or notifications[0].id)
+            follow(notifications[0].traceparent or "")
         # Several events about one object ask the same question: it is answered once.
         wanted = {
             notification.ref: None
@@ -153,7 +159,8 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
     @app.post("/", defaults={"path": ""})
     @app.post("/<path:path>")
     def take(path: str) -> Response:
-        if not path and events.is_object_request(dict(request.headers)):
+        # Whatever the path: an event that was sent to a wrong one must not be taken for a file.
+        if events.is_object_request(dict(request.headers)):
             return take_events()
         g.mode = "body"
         return transform(path)
@@ -279,4 +286,6 @@ def _incident(log: logging.Logger) -> str:
 
 
 def _json(document: Any, status: int) -> Response:
-    return Response(json.dumps(document, ensure_ascii=False) + "\n", status, content_type="application/json")
+    # An error's text may quote half of a surrogate pair, which UTF-8 has no bytes for.
+    text = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(text + b"\n", status, content_type="application/json")
