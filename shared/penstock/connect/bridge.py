@@ -24,6 +24,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from penstock import events
 from penstock.connect import settings
+from penstock.connect.broker_letters import read_broker_letter
 from penstock.connect.delivery import Message, Policy
 from penstock.connect.http_client import Target
 from penstock.connect.inbox import Inbox
@@ -101,6 +102,17 @@ def create_app(config: BridgeConfig, inbox: Inbox, pump: Pump, measures: Deliver
         inbox.put(messages)
         measures.count("penstock_bridge_received", "Events stored.", len(messages))
         return Response("stored\n", 202)
+
+    # Without the token, which a Broker cannot be given: a NetworkPolicy says who may come, and a forged letter
+    # leads to one more look at an object at most.
+    @app.post("/dead-letters")
+    def take_letter() -> Response:
+        request.max_content_length = MAX_BODY_BYTES
+        letter = read_broker_letter(dict(request.headers), request.get_data(cache=False), SELF)
+        inbox.bury(letter.message, letter.code, letter.reason, letter.data)
+        log.error("broker: dead letter: %s: %s", letter.message.origin, letter.reason)
+        measures.count("penstock_bridge_broker_letters", "Events that a Broker gave up, kept as dead letters.")
+        return Response("stored as a dead letter\n", 202)
 
     @app.get("/_/health")
     def alive() -> tuple[str, int]:
