@@ -1,0 +1,1 @@
+"""`penstock render`: manifests made from stack.yml, so that a platform's description cannot drift from the other's."""

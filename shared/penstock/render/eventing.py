@@ -1,0 +1,126 @@
+"""The way of an event on Knative: Broker, one Trigger for each function, and the Kafka topics that feed the Broker."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from penstock.config import RESERVED_PREFIX, SourceRule
+from penstock.events import CloudEventFields, source_of
+from penstock.render.manifest import Document, document, labels
+from penstock.render.plan import Plan
+
+BROKER: Final = "penstock"
+KAFKA_SOURCE: Final = "penstock"
+_BROKER_CONFIG: Final = "penstock-broker"
+# Families of event names that say that a key deserves a look: penstock.events.names.
+ACTED_ON: Final = ("ObjectCreated", "ObjectRemoved", "LifecycleExpiration", "LifecycleDelMarkerExpiration")
+_TYPE_PREFIX: Final = "com.amazonaws.s3."
+# Knative doubles it with every retry: ten retries from half a second are over after 17 minutes.
+_BACKOFF_DELAY: Final = "PT0.5S"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What all deliveries have in common. `dead_letters` is the sink of what was given up, as Knative writes a sink."""
+
+    namespace: str
+    kafka: str
+    region: str
+    dead_letters: Document
+
+
+def broker_documents(delivery: Delivery) -> list[Document]:
+    """A Broker that keeps events in Kafka, and its settings."""
+    data = {
+        "bootstrap.servers": delivery.kafka,
+        "default.topic.partitions": "10",
+        "default.topic.replication.factor": "3",
+    }
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "name": _BROKER_CONFIG, "namespace": delivery.namespace}
+    return [
+        document("v1", "ConfigMap", _BROKER_CONFIG, labels=labels("broker", "eventing"), data=data),
+        document(
+            "eventing.knative.dev/v1",
+            "Broker",
+            BROKER,
+            labels=labels("broker", "eventing"),
+            annotations={"eventing.knative.dev/broker.class": "Kafka"},
+            spec={"config": config, "delivery": _delivery(delivery, 10)},
+        ),
+    ]
+
+
+def kafka_source(plans: Sequence[Plan], delivery: Delivery) -> Document:
+    """Every topic that a function subscribes, into the Broker."""
+    spec = {
+        "bootstrapServers": [delivery.kafka],
+        "topics": sorted({topic for plan in plans for topic in plan.topics}),
+        "consumerGroup": "penstock-knative",
+        # The default is `latest`, which loses what arrived before the first consumer did.
+        "initialOffset": "earliest",
+        # A function brings its target into agreement with the object as it is: the order of events means nothing.
+        "ordering": "unordered",
+        "delivery": _delivery(delivery, 10),
+        "sink": {"ref": broker_reference()},
+    }
+    return document(
+        "sources.knative.dev/v1", "KafkaSource", KAFKA_SOURCE, labels=labels("kafka", "eventing"), spec=spec
+    )
+
+
+def trigger(plan: Plan, delivery: Delivery) -> Document:
+    """What the function wants of the Broker, and what happens when it fails."""
+    function = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": plan.name}
+    spec = {
+        "broker": BROKER,
+        "filters": _filters(plan, delivery),
+        "subscriber": {"ref": function, "uri": "/event"},
+        "delivery": {**_delivery(delivery, plan.attempts), "timeout": f"PT{plan.timeout_seconds}S"},
+    }
+    return document("eventing.knative.dev/v1", "Trigger", plan.name, labels=labels(plan.name, "eventing"), spec=spec)
+
+
+def broker_reference() -> Document:
+    return {"apiVersion": "eventing.knative.dev/v1", "kind": "Broker", "name": BROKER}
+
+
+def _delivery(delivery: Delivery, attempts: int) -> Document:
+    return {
+        "deadLetterSink": delivery.dead_letters,
+        "retry": attempts,
+        "backoffPolicy": "exponential",
+        "backoffDelay": _BACKOFF_DELAY,
+    }
+
+
+def _filters(plan: Plan, delivery: Delivery) -> list[Document]:
+    """A list whose members must all match (CloudEvents Subscriptions API, filter dialects)."""
+    ways = [_object_filters(rule, delivery.region) for rule in plan.config.sources]
+    for topic in plan.topics:
+        # KafkaSource says nothing of the object: there is no filtering on data, so the function looks itself.
+        source = f"/apis/v1/namespaces/{delivery.namespace}/kafkasources/{KAFKA_SOURCE}#{topic}"
+        ways.append([{"exact": {"type": "dev.knative.kafka.event"}}, {"exact": {"source": source}}])
+    return ways[0] if len(ways) == 1 else [{"any": [{"all": way} for way in ways]}]
+
+
+def _object_filters(rule: SourceRule, region: str) -> list[Document]:
+    made: list[Document] = [
+        {"any": [{"prefix": {"type": f"{_TYPE_PREFIX}{family}:"}} for family in ACTED_ON]},
+        {"exact": {"source": source_of(rule.bucket, region=region)}},
+        # What Penstock keeps beside its targets is never input; without this line it would wake the function.
+        {"not": {"prefix": {"subject": RESERVED_PREFIX}}},
+    ]
+    for dialect, text in (("prefix", rule.prefix), ("suffix", rule.suffix)):
+        if text:
+            made.append(_subject_filter(dialect, text))
+    return made
+
+
+def _subject_filter(dialect: str, text: str) -> Document:
+    """A filter on the key; percent-encoding is seen by brokers that do not decode headers (Go SDK), not by others."""
+    encoded = CloudEventFields(
+        {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "subject": text}, b""
+    ).http_headers()["ce-subject"]
+    forms = dict.fromkeys((text, encoded))
+    filters: list[Document] = [{dialect: {"subject": form}} for form in forms]
+    return filters[0] if len(filters) == 1 else {"any": filters}

@@ -1,0 +1,72 @@
+"""A stack file as the files of a kustomize base for Knative."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from penstock.errors import ConfigError
+from penstock.render.bridge import bridge_documents, dead_letter_sink
+from penstock.render.eventing import Delivery, broker_documents, kafka_source, trigger
+from penstock.render.manifest import PART_OF, Document, document, dump
+from penstock.render.network import network_policies
+from penstock.render.plan import Plan, make_plan
+from penstock.render.service import function_documents
+from penstock.stackfile import Stack
+
+HEADER: Final = "Made by `penstock render knative`; change stack.yml and run it again."
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a stack file does not say.
+
+    `image` is that of the bridge, `kafka` the bootstrap server, HOST:PORT. `region` is the region that MinIO puts into
+    its events: none unless MINIO_SITE_REGION is set there.
+    """
+
+    image: str
+    namespace: str = "penstock"
+    kafka: str = "penstock-kafka-bootstrap.kafka.svc.cluster.local:9092"
+    region: str = ""
+
+
+def render(stack: Stack, settings: Settings) -> Mapping[str, str]:
+    """File names and their texts; the same stack and settings always give the same. Raises `ConfigError`."""
+    plans = _plans(stack)
+    delivery = Delivery(settings.namespace, settings.kafka, settings.region, dead_letter_sink())
+    files: dict[str, list[Document]] = {
+        "namespace.yaml": [_namespace(settings.namespace)],
+        "broker.yaml": broker_documents(delivery),
+        "bridge.yaml": bridge_documents(settings.image),
+    }
+    for plan in plans:
+        files[f"function-{plan.name}.yaml"] = [*function_documents(plan), trigger(plan, delivery)]
+    if any(plan.topics for plan in plans):
+        files["kafka-source.yaml"] = [kafka_source(plans, delivery)]
+    files["network.yaml"] = network_policies(plans, settings.namespace)
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": settings.namespace,
+        "resources": list(files),
+    }
+    texts = {name: dump(documents, HEADER) for name, documents in files.items()}
+    return {**texts, "kustomization.yaml": dump([kustomization], HEADER)}
+
+
+def _plans(stack: Stack) -> list[Plan]:
+    plans: list[Plan] = []
+    problems: list[str] = []
+    for spec in stack.functions.values():
+        try:
+            plans.append(make_plan(spec))
+        except ConfigError as exc:
+            problems += exc.problems
+    if problems:
+        raise ConfigError(*problems)
+    return plans
+
+
+def _namespace(name: str) -> Document:
+    levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    return document("v1", "Namespace", name, labels={PART_OF: "penstock", **levels})

@@ -1,0 +1,107 @@
+"""What manifests are made of: metadata, the restricted security context, secrets as files, YAML."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import yaml
+
+from penstock.config import SECRETS_DIR
+from penstock.stackfile import Resources
+
+Document = dict[str, Any]
+
+PART_OF: Final = "app.kubernetes.io/part-of"
+NAME: Final = "app.kubernetes.io/name"
+COMPONENT: Final = "app.kubernetes.io/component"
+# The image's own user: templates/python3-penstock/Dockerfile and deploy/image/Dockerfile.
+USER_ID: Final = 65532
+# Spooled bodies and scratch tables; a pod that writes more is evicted instead of filling its node.
+TMP_LIMIT: Final = "2Gi"
+
+
+def document(api_version: str, kind: str, name: str, **members: Any) -> Document:
+    """A manifest; `labels` and `annotations` go into its metadata, the rest stands beside it."""
+    metadata: Document = {"name": name}
+    for key in ("namespace", "labels", "annotations"):
+        if found := members.pop(key, None):
+            metadata[key] = found
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **members}
+
+
+def labels(name: str, component: str) -> dict[str, str]:
+    """The labels that Kubernetes recommends, as far as something here selects by them."""
+    return {NAME: name, COMPONENT: component, PART_OF: "penstock"}
+
+
+def container_security() -> Document:
+    """What the Pod Security level `restricted` asks of a container, and a root file system that cannot be written."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+        "runAsUser": USER_ID,
+        "runAsGroup": USER_ID,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def pod_security() -> Document:
+    """The same for a pod; `fsGroup` lets its user write to its volumes."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": USER_ID,
+        "runAsGroup": USER_ID,
+        "fsGroup": USER_ID,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def environment(settings: Mapping[str, str]) -> list[Document]:
+    """Settings as a container's environment, in the order in which they were written."""
+    return [{"name": name, "value": value} for name, value in settings.items()]
+
+
+def resources(limits: Resources | None, requests: Resources | None) -> Document:
+    """Kubernetes' form of the stack file's limits and requests."""
+    made: Document = {}
+    for name, given in (("requests", requests), ("limits", limits)):
+        values = {key: value for key in ("cpu", "memory") if given and (value := getattr(given, key))}
+        if values:
+            made[name] = values
+    return made
+
+
+def secret_volume(names: Iterable[str]) -> Document:
+    """One volume with a file per secret, as OpenFaaS mounts them; each Secret has one key of its own name."""
+    sources = [{"secret": {"name": name, "items": [{"key": name, "path": name}]}} for name in names]
+    return {"name": "secrets", "projected": {"sources": sources}}
+
+
+def secret_mount() -> Document:
+    return {"name": "secrets", "mountPath": SECRETS_DIR, "readOnly": True}
+
+
+def tmp_volume() -> Document:
+    return {"name": "tmp", "emptyDir": {"sizeLimit": TMP_LIMIT}}
+
+
+def tmp_mount() -> Document:
+    return {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - the path in the container
+
+
+def dump(documents: Iterable[Document], header: str) -> str:
+    """YAML with a comment on top; the same documents always give the same text."""
+    texts = [yaml.dump(each, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True) for each in documents]
+    return f"# {header}\n" + "---\n".join(texts)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists indented below their key, no anchors, text that YAML 1.1 might take for something else in quotes."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        super().increase_indent(flow, indentless=False)
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True

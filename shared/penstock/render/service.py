@@ -1,0 +1,153 @@
+"""One function on Knative: Service, ServiceAccount, reconcile CronJob, and the volume of an index in a SQLite file."""
+
+from typing import Final
+
+from penstock.errors import ConfigError, PermanentError
+from penstock.render.manifest import (
+    Document,
+    container_security,
+    document,
+    environment,
+    labels,
+    pod_security,
+    resources,
+    secret_mount,
+    secret_volume,
+    tmp_mount,
+    tmp_volume,
+)
+from penstock.render.plan import Plan
+
+# Where the image keeps the handler: templates/python3-penstock/Dockerfile.
+_HANDLER_FOLDER: Final = "/opt/app/function"
+_SIX_HOURS_SECONDS: Final = 6 * 3600
+
+
+def function_documents(plan: Plan) -> list[Document]:
+    """Everything that one function is made of, in the order in which it can be created."""
+    made = [_account(plan)]
+    if plan.volume:
+        made.append(_claim(plan))
+    made.append(_service(plan))
+    if plan.schedule:
+        made.append(_reconcile(plan))
+    return made
+
+
+def _account(plan: Plan) -> Document:
+    # The pod says so too; here it holds for whatever else runs under this account.
+    return document(
+        "v1",
+        "ServiceAccount",
+        plan.name,
+        labels=labels(plan.name, "function"),
+        automountServiceAccountToken=False,
+    )
+
+
+def _claim(plan: Plan) -> Document:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": plan.volume}}}
+    name = f"{plan.name}-data"
+    return document("v1", "PersistentVolumeClaim", name, labels=labels(plan.name, "function"), spec=spec)
+
+
+def _service(plan: Plan) -> Document:
+    annotations = {
+        "autoscaling.knative.dev/min-scale": str(plan.min_scale),
+        "autoscaling.knative.dev/max-scale": str(plan.max_scale),
+        "autoscaling.knative.dev/metric": "concurrency",
+        "autoscaling.knative.dev/target": str(plan.target),
+    }
+    if plan.idle:
+        annotations["autoscaling.knative.dev/scale-to-zero-pod-retention-period"] = plan.idle
+    container: Document = {
+        "name": "function",
+        "image": plan.spec.image,
+        "ports": [{"containerPort": 8080}],
+        "env": environment(plan.spec.environment),
+        # No periodSeconds: queue-proxy then asks several times a second until the first yes, and a cold start is short.
+        "readinessProbe": {"httpGet": {"path": "/_/ready"}},
+        "livenessProbe": {"httpGet": {"path": "/_/health"}, "periodSeconds": 10, "failureThreshold": 3},
+        "resources": resources(plan.spec.limits, plan.spec.requests),
+        "securityContext": container_security(),
+        "volumeMounts": _mounts(plan),
+    }
+    pod: Document = {
+        "serviceAccountName": plan.name,
+        # A function that hands large objects to Jobs asks the Kubernetes API to make them.
+        "automountServiceAccountToken": plan.config.jobs is not None,
+        "enableServiceLinks": False,
+        "containerConcurrency": plan.concurrency,
+        "timeoutSeconds": plan.timeout_seconds,
+        "containers": [container],
+        "volumes": _volumes(plan),
+    }
+    if plan.volume:
+        # Only a volume needs it, and Knative takes it only with its feature kubernetes.podspec-securitycontext.
+        pod["securityContext"] = pod_security()
+    template = {"metadata": {"labels": labels(plan.name, "function"), "annotations": annotations}, "spec": pod}
+    return document(
+        "serving.knative.dev/v1",
+        "Service",
+        plan.name,
+        labels={**labels(plan.name, "function"), "networking.knative.dev/visibility": "cluster-local"},
+        spec={"template": template},
+    )
+
+
+def _reconcile(plan: Plan) -> Document:
+    name = f"{plan.name}-reconcile"
+    container = {
+        "name": "reconcile",
+        "image": plan.spec.image,
+        "args": ["penstock", "reconcile", _HANDLER_FOLDER],
+        "env": environment(plan.spec.environment),
+        "resources": resources(plan.spec.limits, plan.spec.requests),
+        "securityContext": container_security(),
+        "volumeMounts": _mounts(plan),
+    }
+    pod = {
+        "serviceAccountName": plan.name,
+        "automountServiceAccountToken": plan.config.jobs is not None,
+        "enableServiceLinks": False,
+        "restartPolicy": "Never",
+        "securityContext": pod_security(),
+        "containers": [container],
+        "volumes": _volumes(plan),
+    }
+    codes = sorted({PermanentError.exit_code, ConfigError.exit_code})
+    give_up = {"action": "FailJob", "onExitCodes": {"containerName": "reconcile", "operator": "In", "values": codes}}
+    job = {
+        "backoffLimit": 1,
+        "activeDeadlineSeconds": _SIX_HOURS_SECONDS,
+        "podFailurePolicy": {"rules": [give_up]},
+        "template": {"metadata": {"labels": labels(plan.name, "reconcile")}, "spec": pod},
+    }
+    spec = {
+        "schedule": plan.schedule,
+        "timeZone": "Etc/UTC",
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": 600,
+        "successfulJobsHistoryLimit": 1,
+        "failedJobsHistoryLimit": 3,
+        "jobTemplate": {"spec": job},
+    }
+    return document("batch/v1", "CronJob", name, labels=labels(plan.name, "reconcile"), spec=spec)
+
+
+def _volumes(plan: Plan) -> list[Document]:
+    made = [tmp_volume()]
+    if plan.spec.secrets:
+        made.append(secret_volume(plan.spec.secrets))
+    if plan.volume:
+        made.append({"name": "data", "persistentVolumeClaim": {"claimName": f"{plan.name}-data"}})
+    return made
+
+
+def _mounts(plan: Plan) -> list[Document]:
+    made = [tmp_mount()]
+    if plan.spec.secrets:
+        made.append(secret_mount())
+    if plan.volume:
+        made.append({"name": "data", "mountPath": plan.volume_path})
+    return made

@@ -1,0 +1,45 @@
+"""A stack file with one function, rendered for Knative and read back."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from penstock.render.knative import Settings, render
+from penstock.stackfile import load_stack
+
+Render = Callable[..., dict[tuple[str, str], dict[str, Any]]]
+
+
+def render_one(
+    folder: Path,
+    *,
+    name: str = "compress",
+    environment: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    settings: Settings | None = None,
+    **members: Any,
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """The manifests by kind and name; `environment`, `labels` and `annotations` are added to the function's."""
+    (folder / "function").mkdir(exist_ok=True)
+    function: dict[str, Any] = {
+        "lang": "python3-penstock",
+        "handler": "./function",
+        "image": "registry.example/compress:1",
+        "environment": {
+            "SOURCE": "s3://upload/*.csv",
+            "SINK": "s3://processed/{key}.gz",
+            "MINIO_ENDPOINT": "http://minio.minio.svc.cluster.local",
+            **(environment or {}),
+        },
+        "secrets": ["minio-access-key", "minio-secret-key"],
+        "labels": dict(labels or {}),
+        "annotations": dict(annotations or {}),
+    } | members
+    stack = {"version": "1.0", "provider": {"name": "openfaas"}, "functions": {name: function}}
+    file = folder / "stack.yml"
+    file.write_text(yaml.safe_dump(stack), encoding="utf-8")
+    texts = render(load_stack(file, {}), settings or Settings("registry.example/penstock:1"))
+    documents = [each for text in texts.values() for each in yaml.load_all(text, yaml.CSafeLoader)]
+    return {(each["kind"], each.get("metadata", {}).get("name", "")): each for each in documents}

@@ -1,0 +1,63 @@
+"""The command: what it writes, what `--check` says, and that the committed files are current."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+from penstock.render import command
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args(["--stack", str(ROOT / "stack.yml"), *words]), {})
+
+
+def test_committed_base_is_what_the_stack_file_says() -> None:
+    assert run("--output", str(ROOT / "deploy/knative/base"), "--check") == 0
+
+
+def test_same_stack_gives_the_same_bytes(tmp_path: Path) -> None:
+    run("--output", str(tmp_path / "one"))
+    run("--output", str(tmp_path / "two"))
+    texts = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two")]
+    assert texts[0] == texts[1]
+    assert "function-index.yaml" in texts[0]
+
+
+def test_check_names_what_changed_went_missing_or_is_left_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("--output", str(tmp_path))
+    (tmp_path / "broker.yaml").unlink()
+    bridge = (tmp_path / "bridge.yaml").read_text()
+    (tmp_path / "bridge.yaml").write_text(bridge.replace("replicas: 1", "replicas: 2"))
+    (tmp_path / "function-gone.yaml").write_text(bridge)
+    assert run("--output", str(tmp_path), "--check") == 1
+    said = capsys.readouterr().err
+    for name in ("broker.yaml", "bridge.yaml", "function-gone.yaml"):
+        assert str(tmp_path / name) in said
+    assert not (tmp_path / "broker.yaml").exists()
+
+
+def test_writing_mends_all_of_that_and_leaves_other_files_alone(tmp_path: Path) -> None:
+    run("--output", str(tmp_path))
+    left_over = tmp_path / "function-gone.yaml"
+    left_over.write_text((tmp_path / "bridge.yaml").read_text())
+    own = tmp_path / "own.yaml"
+    own.write_text("kind: ConfigMap\n")
+    assert run("--output", str(tmp_path)) == 0
+    assert not left_over.exists()
+    assert own.exists()
+    assert run("--output", str(tmp_path), "--check") == 0
+
+
+def test_image_follows_the_variables_of_the_stack_file(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    args = parser.parse_args(["--stack", str(ROOT / "stack.yml"), "--output", str(tmp_path)])
+    command.run(args, {"REGISTRY": "registry.example", "TAG": "2"})
+    assert "image: registry.example/penstock:2" in (tmp_path / "bridge.yaml").read_text()
+    assert "image: registry.example/penstock-resize:2" in (tmp_path / "function-resize.yaml").read_text()

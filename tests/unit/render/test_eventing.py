@@ -1,0 +1,147 @@
+"""Which events a Trigger lets through: every event type, awkward keys, Kafka's wrapping."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from penstock.connect.bridge import to_messages
+from penstock.connect.http_client import Target
+from penstock.events import Kind, kind_of
+from penstock.events.names import _ACTED_ON, _IGNORED
+from penstock.render.eventing import ACTED_ON
+from penstock.render.knative import Settings
+
+from tests.rendering import Render
+from tests.trigger_filters import all_match
+
+PUT = json.loads((Path(__file__).parents[2] / "events" / "minio_put.json").read_bytes())
+SINK = Target("sink", "http://sink.example/")
+NAMES = [f"s3:{family}:{action}" for family, (_, actions) in _ACTED_ON.items() for action in actions.split()]
+
+
+def bridged(bucket: str, key: str, name: str = "s3:ObjectCreated:Put", region: str = "") -> dict[str, str]:
+    """The attributes that a Broker which does not decode headers sees of an event from the bridge."""
+    from urllib.parse import quote_plus
+
+    body = copy.deepcopy(PUT)
+    record = body["Records"][0]
+    record["eventName"] = name
+    record["awsRegion"] = region
+    record["s3"]["bucket"]["name"] = bucket
+    record["s3"]["object"]["key"] = quote_plus(key)
+    [message] = to_messages(json.dumps(body).encode(), (SINK,), {})
+    return {field[3:]: value for field, value in message.headers.items() if field.startswith("ce-")}
+
+
+def filters(documents: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = documents["Trigger", "compress"]["spec"]["filters"]
+    return found
+
+
+@pytest.mark.parametrize("name", [*NAMES, "s3:ObjectCreated:CompleteMultipartUpload"])
+def test_every_event_that_is_acted_on_passes(rendered: Render, name: str) -> None:
+    assert kind_of(name) in (Kind.CREATED, Kind.REMOVED)
+    assert all_match(filters(rendered()), bridged("upload", "donors.csv", name))
+
+
+@pytest.mark.parametrize("name", ["s3:ObjectAccessed:Get", "s3:ObjectAccessed:Head", "s3:ObjectRestore:Post"])
+def test_event_that_is_not_acted_on_wakes_nobody(rendered: Render, name: str) -> None:
+    assert not all_match(filters(rendered()), bridged("upload", "donors.csv", name))
+
+
+def test_filters_name_every_family_that_is_acted_on_and_no_other() -> None:
+    assert set(ACTED_ON) == set(_ACTED_ON)
+    assert not set(ACTED_ON) & set(_IGNORED)
+
+
+@pytest.mark.parametrize(
+    ("source", "key", "passes"),
+    [
+        ("s3://upload/*.csv", "a.csv", True),
+        ("s3://upload/*.csv", "a.csv.gz", False),
+        ("s3://upload/in/*", "in/a", True),
+        ("s3://upload/in/*", "out/a", False),
+        ("s3://upload/in/*.csv", "in/deep er/日本語.csv", True),
+        ("s3://upload/猫/*.txt", '猫/100% "x".txt', True),
+        ("s3://upload/100%/*", "100%/a", True),
+        ("s3://upload/100%/*", "100/a", False),
+        ("s3://upload/*", ".penstock/refused/compress/1.json", False),
+        ("s3://upload", "anything", True),
+    ],
+)
+def test_subject_filters_follow_the_source(rendered: Render, source: str, key: str, passes: bool) -> None:
+    found = filters(rendered(environment={"SOURCE": source}))
+    seen = bridged("upload", key)
+    assert all_match(found, seen) is passes
+    # A broker that decodes headers sees the key itself.
+    assert all_match(found, {**seen, "subject": key}) is passes
+
+
+def test_another_bucket_does_not_pass_even_if_its_name_begins_alike(rendered: Render) -> None:
+    assert not all_match(filters(rendered()), bridged("upload2", "a.csv"))
+    assert not all_match(filters(rendered()), bridged("x.upload", "a.csv"))
+
+
+def test_region_of_the_server_is_part_of_the_source(rendered: Render) -> None:
+    here = filters(rendered(settings=Settings("image", region="eu-north-1")))
+    assert all_match(here, bridged("upload", "a.csv", region="eu-north-1"))
+    assert not all_match(here, bridged("upload", "a.csv"))
+
+
+def test_several_sources_are_alternatives(rendered: Render) -> None:
+    found = filters(rendered(environment={"SOURCE": "s3://upload/*.csv s3://twitter/*"}))
+    assert all_match(found, bridged("twitter", "anything"))
+    assert all_match(found, bridged("upload", "a.csv"))
+    assert not all_match(found, bridged("upload", "a.txt"))
+
+
+def test_records_of_the_functions_topics_pass_and_no_others(rendered: Render) -> None:
+    found = filters(rendered(annotations={"topic": "upload, extra"}))
+    wrapped = {"type": "dev.knative.kafka.event", "subject": "partition:0#1", "id": "partition:0/offset:1"}
+    source = "/apis/v1/namespaces/penstock/kafkasources/penstock#"
+    assert all_match(found, {**wrapped, "source": f"{source}upload"})
+    assert all_match(found, {**wrapped, "source": f"{source}extra"})
+    assert not all_match(found, {**wrapped, "source": f"{source}processed"})
+    assert all_match(found, bridged("upload", "a.csv"))
+
+
+def test_functions_own_answers_go_to_nobody(rendered: Render) -> None:
+    answer = {"type": "penstock.object.processed", "source": "penstock/compress", "subject": "donors.csv.gz", "id": "1"}
+    assert not all_match(filters(rendered(environment={"SOURCE": "s3://upload"})), answer)
+
+
+def test_every_delivery_has_retries_and_a_dead_letter_sink(rendered: Render) -> None:
+    annotations = {"topic": "upload", "com.openfaas.retry.attempts": "4", "penstock.dev/timeout-seconds": "30"}
+    documents = rendered(annotations=annotations)
+    sink = {"ref": {"apiVersion": "v1", "kind": "Service", "name": "penstock-bridge"}, "uri": "/dead-letters"}
+    expected = {"deadLetterSink": sink, "backoffPolicy": "exponential", "backoffDelay": "PT0.5S"}
+    trigger = documents["Trigger", "compress"]["spec"]["delivery"]
+    assert trigger == {**expected, "retry": 4, "timeout": "PT30S"}
+    assert documents["Broker", "penstock"]["spec"]["delivery"] == {**expected, "retry": 10}
+    assert documents["KafkaSource", "penstock"]["spec"]["delivery"] == {**expected, "retry": 10}
+
+
+def test_kafka_source_reads_every_topic_from_its_beginning(rendered: Render) -> None:
+    source = rendered(annotations={"topic": "upload,extra"})["KafkaSource", "penstock"]["spec"]
+    assert source["topics"] == ["extra", "upload"]
+    assert source["initialOffset"] == "earliest"
+
+
+def test_without_topics_there_is_no_kafka_source(rendered: Render) -> None:
+    assert not [kind for kind, _ in rendered() if kind == "KafkaSource"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "egress"),
+    [
+        ("minio.lake.svc:9000", {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "lake"}}}),
+        ("http://minio", {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "penstock"}}}),
+        ("https://s3.example.com", None),
+    ],
+)
+def test_policies_let_a_function_reach_its_store(rendered: Render, endpoint: str, egress: Any) -> None:
+    [rule] = rendered(environment={"MINIO_ENDPOINT": endpoint})["NetworkPolicy", "compress"]["spec"]["egress"]
+    expected = {"to": [egress]} if egress else {"ports": [{"protocol": "TCP", "port": 443}]}
+    assert rule == expected
