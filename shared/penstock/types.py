@@ -141,7 +141,8 @@ class Entry:
 
     `mark` is None for something that Penstock did not make; `refusal` is set when the source state was
     refused and nothing else is there; `etag` is the sink's own handle for a conditional write. `beside` is
-    a refusal recorded next to a target: why a foreign target was left alone, or what a worker left that died.
+    a refusal recorded next to a target, where it was asked for: why a foreign target was left alone, or what a worker
+    left that was overtaken.
     """
 
     address: str

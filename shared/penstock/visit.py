@@ -72,6 +72,7 @@ class Visit:
         self._limit = parts.config.max_input_bytes
         self._fingerprints = {name: fingerprint(options) for name, options in parts.function.renditions.items()}
         self._addresses = {name: self._sink.address(ref, name) for name in self._function.renditions}
+        self._refused: set[str | None] = set()
 
     def once(self) -> Outcome:
         """Look at targets and source, and bring each rendition into agreement with the source as it is now."""
@@ -92,17 +93,30 @@ class Visit:
             if pending and self._parts.offload and above is not None and source.size > above:
                 return Outcome("offloaded", self.ref, source, reason=self._parts.offload(source), status=202)
             entries = {name: entry for name, entry in known.items() if entry is not None and name not in pending}
-            for name, entry in entries.items():
-                if entry.beside is not None:
-                    # The target agrees, so this refusal is of a state that is gone: a worker was overtaken here.
-                    self.wrote = self.changed = True
-                    self._sink.remove(self._addresses[name], self._mark(name, source), entry.beside)
-                    entries[name] = replace(entry, beside=None)
+            for name in set(entries) & self._refused:
+                self._take_back(name)
             if pending:
-                entries |= self._run(pending, source, opened, known)
+                full = {name: self._with_refusal(name, known[name]) for name in pending}
+                entries |= self._run(pending, source, opened, full)
         finally:
             close_quietly(opened)
         return self._outcome(source, entries)
+
+    def _take_back(self, name: str | None) -> None:
+        """Remove the refusal that this visit recorded, since the target agrees now: it was overtaken.
+
+        Only the visit's own is looked for. One of a worker that died here costs nobody a request: reconcile finds it.
+        """
+        refusal = self._sink.beside(self._addresses[name], self._mark(name, None))
+        if refusal is not None:
+            self.wrote = self.changed = True
+            self._sink.remove(self._addresses[name], self._mark(name, None), refusal)
+
+    def _with_refusal(self, name: str | None, entry: Entry | None) -> Entry | None:
+        """A target together with the refusal beside it, for whoever is about to change either."""
+        if entry is None or entry.refusal is not None:
+            return entry
+        return replace(entry, beside=self._sink.beside(self._addresses[name], self._mark(name, None)))
 
     def _read(self, name: str | None) -> Entry | None:
         try:
@@ -117,8 +131,9 @@ class Visit:
 
     def _remove(self, known: Mapping[str | None, Entry | None]) -> Outcome:
         kept: list[str] = []
-        for name, entry in known.items():
+        for name, looked in known.items():
             mark = self._mark(name, None)
+            entry = self._with_refusal(name, looked)
             for found in (entry, entry.beside if entry else None):
                 if found is None:
                     continue
@@ -183,6 +198,7 @@ class Visit:
             recorded = previous.recorded if previous is not None and not previous.is_target_of(mark) else None
             if recorded is not None and (recorded.mark, recorded.refusal) == (mark, refusal):
                 return recorded
+            self._refused.add(name)
             entry = self._sink.refuse(address, refusal, mark, source, previous)
         finally:
             self.handler_seconds += time.perf_counter() - started

@@ -7,15 +7,15 @@ order then ends wrong: without that, the first half would prove nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from penstock import Context, Event, Result, TemporaryError, runtime
+from penstock.reconcile.command import reconcile
 from penstock.sinks import Sink
-from penstock.sinks.bucket import BucketSink, mark_of
+from penstock.sinks.bucket import mark_of
 from penstock.sinks.sqlite import SqliteSink
 from penstock.store.memory import MemoryStore
 from penstock.types import Entry, Mark, ObjectRef, ObjectState
@@ -145,8 +145,11 @@ class Field:
         assert self._index is not None
         return self._index.read(self._index.address(SOURCE, None), _ANY_MARK)
 
-    def is_right(self) -> bool:
-        """Whether exactly that is there which the source's last state asks for."""
+    def is_right(self, *, but_for_refusals: bool = False) -> bool:
+        """Whether exactly that is there which the source's last state asks for.
+
+        `but_for_refusals` lets one of an earlier state be left too.
+        """
         store = self.lake.store
         source = store._buckets["upload"].get(SOURCE.key)
         good = source is not None and not source[1].startswith((b"bad", b"done"))
@@ -156,7 +159,11 @@ class Field:
             if entry is None or entry.mark is None:
                 return source is None and entry is None
             return entry.mark.state == token and (entry.refusal is None) == good
-        held = store._buckets["processed"]
+        held = dict(store._buckets["processed"])
+        if but_for_refusals:
+            for key in list(held):
+                if key.startswith(".penstock/") and (good or source is None or _state_of(held, key) != token):
+                    del held[key]
         if source is None:
             return not held
         if not good:
@@ -237,6 +244,11 @@ def test_two_workers_in_any_order_make_the_target_agree(history: str) -> None:
 def test_two_workers_that_may_die_and_a_store_without_conditions_make_the_target_agree(history: str) -> None:
     field = Field(history, Unconditional)
     for world in explore(field, max_kills=0 if history == LONG else 1):
+        # A worker that died may have left the refusal of a state that is gone; that much is left to reconcile.
+        assert field.is_right(but_for_refusals=True), ENDS_WRONG(world.path)
+        if not field.is_right():
+            field.lake.store.on_request = lambda _verb, _ref: None
+            assert reconcile(field.lake.runtime).done == {"forgotten": 1}
         assert field.is_right(), ENDS_WRONG(world.path)
 
 
@@ -313,18 +325,11 @@ def test_without_the_look_after_the_write_some_order_ends_wrong_in_an_index(
     assert some_order_ends_wrong(Field("delete", MemoryStore, index))
 
 
-@pytest.mark.parametrize("history", ["refused, then good", "good, refused, good"])
-def test_without_asking_for_a_refusal_beside_the_target_some_order_leaves_one(
-    history: str, monkeypatch: pytest.MonkeyPatch
+def test_without_taking_its_own_refusal_back_a_worker_that_is_overtaken_leaves_it(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    read = BucketSink.read
-
-    def read_one(sink: BucketSink, address: str, mark: Mark) -> Entry | None:
-        entry = read(sink, address, mark)
-        return replace(entry, beside=None) if entry is not None else None
-
-    monkeypatch.setattr(BucketSink, "read", read_one)
-    assert some_order_ends_wrong(Field(history, MemoryStore), max_kills=1)
+    monkeypatch.setattr(Visit, "_take_back", lambda _visit, _name: None)
+    assert some_order_ends_wrong(Field("refused, then good", MemoryStore))
 
 
 def test_without_the_look_after_the_removal_of_a_refusal_some_order_ends_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

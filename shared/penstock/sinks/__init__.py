@@ -21,6 +21,9 @@ class Sink(Protocol):
     def read(self, address: str, mark: Mark) -> Entry | None:
         """What is recorded there now: a target, or a refusal of this mark's source by this function."""
 
+    def beside(self, address: str, mark: Mark) -> Entry | None:
+        """A refusal that lies next to a target, which `read` does not look for; None where there can be none."""
+
     def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
         """Store the result and its mark, and drop a refusal that `previous` shows; all or nothing.
 

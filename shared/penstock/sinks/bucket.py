@@ -40,11 +40,13 @@ class BucketSink:
         return str(self._address.of(source, rendition))
 
     def read(self, address: str, mark: Mark) -> Entry | None:
-        # Both are asked for, always: of a worker that was overtaken and died, only the refusal itself can tell.
-        target, refused = self._head(target_ref(address)), self._read_refusal(address, mark)
+        target = self._head(target_ref(address))
         if target is None:
-            return refused
-        return Entry(address, mark_of(target), size=target.size, etag=target.etag, beside=refused)
+            return self._read_refusal(address, mark)
+        return Entry(address, mark_of(target), size=target.size, etag=target.etag)
+
+    def beside(self, address: str, mark: Mark) -> Entry | None:
+        return self._read_refusal(address, mark)
 
     def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
         ref = target_ref(address)

@@ -63,6 +63,11 @@ class OpenSearchSink:
         found = self._get(address, {"_source_includes": "penstock"})
         return None if found is None else _entry(address, found)
 
+    def beside(self, address: str, mark: Mark) -> Entry | None:
+        """None: a refusal takes the place of the document."""
+        del address, mark
+        return None
+
     def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
         """Store the document; raises `TargetChanged` unless `previous` still holds."""
         return self._put(address, _described(Write(address, result, mark, source, previous)), mark, None, previous)

@@ -95,6 +95,11 @@ class SqliteSink:
             ).fetchone()
         return None if row is None else _entry(*row)
 
+    def beside(self, address: str, mark: Mark) -> Entry | None:
+        """None: a refusal takes the place of the document."""
+        del address, mark
+        return None
+
     def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
         """Store the document; on disk when this returns. Raises `TargetChanged` unless `previous` still holds."""
         return self._one(self._describe(Write(address, result, mark, source, previous), document.now()))
