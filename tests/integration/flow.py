@@ -1,0 +1,140 @@
+"""What the end-to-end tests share: functions as stack.yml sets them up, connectors, dead letters, metrics."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, Message, TopicPartition
+from penstock.stackfile import load_stack
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.components import KafkaServer, MinioServer
+from tests.components.process import free_ports
+from tests.integration.connect_helpers import Penstock
+from tests.integration.processes import store_settings
+from tests.served import ROOT
+
+DEAD_LETTERS = "dead-letters"
+QUICK = ("--min-wait-seconds", "0.05", "--max-wait-seconds", "0.5", "--drain-seconds", "10")
+
+
+def stack_settings(function: str, minio: MinioServer, **env: str) -> dict[str, str]:
+    """The settings that stack.yml gives a function, with the way to this server; `env` fills in its ${NAME}s."""
+    spec = load_stack(ROOT / "stack.yml", {**env, "MINIO_ENDPOINT": minio.endpoint.url}).functions[function]
+    return {**spec.environment, **store_settings(minio)}
+
+
+def penstock(*words: str, env: Mapping[str, str], code: int = 0) -> str:
+    """Run a command to its end and return what it printed; it must exit with `code`."""
+    command = [sys.executable, "-m", "penstock.cli", *words]
+    done = subprocess.run(command, cwd=ROOT, env=dict(env), capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, f"penstock {words[0]} exited with {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def serve(function: str | Path, folder: Path, settings: Mapping[str, str], port: int | None = None) -> Penstock:
+    """A function as a child that can be killed and come back on its port, which is in its settings as PORT."""
+    path = function if isinstance(function, Path) else ROOT / "functions" / function
+    address = f"127.0.0.1:{port or free_ports(1)[0]}"
+    env = {**settings, "PORT": address.rpartition(":")[2]}
+    child = Penstock(path.name, folder, "serve", str(path), "--host", "127.0.0.1", env=env, address=address)
+    child.until(child.is_ready, "ready")
+    return child
+
+
+@contextmanager
+def kafka_connector(
+    kafka: KafkaServer, folder: Path, name: str, targets: Mapping[str, str], *options: str
+) -> Iterator[Penstock]:
+    """`penstock connect kafka` from topics to URLs until the block ends; it must then drain and exit with 0."""
+    settings = {"bootstrap.servers": kafka.endpoint.bootstrap_servers, "group.id": name, "session.timeout.ms": "6000"}
+    words = [word for topic, url in targets.items() for word in ("--to", f"{topic}={url}")]
+    words += [word for pair in settings.items() for word in ("--set", "=".join(pair))]
+    child = Penstock(name, folder, "connect", "kafka", *words, *QUICK, *options)
+    try:
+        child.until(lambda: "kafka: assigned" in child.text(), "partitions assigned")
+        yield child
+        assert child.end() == 0, child.text()
+    finally:
+        child.kill()
+
+
+def letters(kafka: KafkaServer, topic: str = DEAD_LETTERS) -> list[dict[str, Any]]:
+    """The dead letters as `penstock dlq list --json` prints them."""
+    return [json.loads(line) for line in dlq(kafka, topic, "list", "--json").splitlines()]
+
+
+def dlq(kafka: KafkaServer, topic: str, *words: str) -> str:
+    """What `penstock dlq` prints about one topic."""
+    servers = f"bootstrap.servers={kafka.endpoint.bootstrap_servers}"
+    return penstock("dlq", words[0], "--dead-letter-topic", topic, "--set", servers, *words[1:], env={})
+
+
+def count_records(kafka: KafkaServer, topic: str) -> int:
+    """Records in a topic with one partition."""
+    consumer = Consumer({"bootstrap.servers": kafka.endpoint.bootstrap_servers, "group.id": "counts", "log_level": 0})
+    try:
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=30)
+    finally:
+        consumer.close()
+    return int(high - low)
+
+
+def read_records(kafka: KafkaServer, topic: str) -> list[Message]:
+    """Every record that a topic with one partition holds now."""
+    wanted = count_records(kafka, topic)
+    consumer = Consumer({"bootstrap.servers": kafka.endpoint.bootstrap_servers, "group.id": "reads", "log_level": 0})
+    found: list[Message] = []
+    try:
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        while len(found) < wanted:
+            record = consumer.poll(30)
+            assert record is not None, f"{len(found)} of {wanted} records in {topic}"
+            assert record.error() is None, record.error()
+            found.append(record)
+    finally:
+        consumer.close()
+    return found
+
+
+def measured(address: str, name: str, **labels: str) -> float:
+    """The sum of one metric over the samples with these labels, from http://ADDRESS/metrics."""
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as answer:
+        text = answer.read().decode()
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def get_json(url: str) -> Any:
+    """The JSON of an answer to GET; an answer 404 is None."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        if error.code != 404:
+            raise
+        return None
+
+
+def quiet(check: Callable[[], object]) -> Callable[[], bool]:
+    """A check whose errors mean "not yet", for waiting until something is there."""
+
+    def found() -> bool:
+        try:
+            return bool(check())
+        except Exception:  # noqa: BLE001 - what stays wrong ends the wait with the text of its caller
+            return False
+
+    return found
