@@ -5,12 +5,12 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
-from urllib.parse import unquote
+from collections.abc import Mapping
+from typing import Any, BinaryIO, cast
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+from werkzeug.http import parse_options_header
 
 from penstock import events
 from penstock.answers import (
@@ -24,6 +24,7 @@ from penstock.errors import EventError, InputTooLarge, NothingToDo, PenstockErro
 from penstock.log import event_id, trace_id
 from penstock.metrics import Metrics
 from penstock.runtime import Runtime
+from penstock.store.headers import check_headers
 from penstock.streams import as_chunks, close_quietly, read_chunks, spool
 from penstock.types import ObjectRef, Result
 from penstock.visit import Outcome
@@ -31,6 +32,7 @@ from penstock.visit import Outcome
 # A batch of some thousand notifications; objects never travel in an event.
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 _HEAD_BYTES = 64 * 1024
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # W3C Trace Context: version, trace id, parent id, flags.
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -67,7 +69,8 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
     """The WSGI application of one function."""
     app = Flask("penstock")
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    function = runtime.parts.function
+    function, config = runtime.parts.function, runtime.parts.config
+    limit, limit_name = min((config.max_body_bytes, "MAX_BODY_BYTES"), (config.max_input_bytes, "MAX_INPUT_BYTES"))
     log = logging.getLogger("penstock.app")
 
     @app.before_request
@@ -166,20 +169,18 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
         return transform(path)
 
     def transform(path: str) -> Response:
-        limit = runtime.parts.config.max_body_bytes
         if (request.content_length or 0) > limit:
-            raise InputTooLarge(f"body: {request.content_length} bytes; MAX_BODY_BYTES is {limit}")
+            raise InputTooLarge(f"body: {request.content_length} bytes; {limit_name} is {limit}")
         request.max_content_length = limit
         name = _name(path)
-        with spool(_pieces(request.stream)) as body:
+        with spool(read_chunks(cast("BinaryIO", request.stream))) as body:
             # A webhook that was pointed here by mistake must not be gzipped, answered 200 and lost.
             if events.looks_like_notification(body.read(_HEAD_BYTES)):
                 raise UnsupportedInput("this looks like a bucket notification: POST it to /event")
             size = body.seek(0, 2)
             body.seek(0)
             content_type = request.headers.get("Content-Type") or "application/octet-stream"
-            result = runtime.transform(name, size, content_type, request.args.to_dict(), read_chunks(body))
-            return _whole(result)
+            return _whole(runtime.transform(name, size, content_type, _options(), read_chunks(body)), name)
 
     @app.errorhandler(NothingToDo)
     def nothing(exc: NothingToDo) -> Response:
@@ -192,8 +193,13 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
 
     @app.errorhandler(RequestEntityTooLarge)
     def too_large(_exc: RequestEntityTooLarge) -> Response:
-        limit = MAX_EVENT_BYTES if request.path == "/event" else runtime.parts.config.max_body_bytes
-        return _failed(Failure(None, InputTooLarge(f"the request is larger than {limit} bytes")))
+        most = limit if g.get("mode") == "body" else MAX_EVENT_BYTES
+        return _failed(Failure(None, InputTooLarge(f"the request is larger than {most} bytes")))
+
+    @app.errorhandler(ClientDisconnected)
+    def broken_off(_exc: ClientDisconnected) -> Response:
+        # A proxy in between may still be there, and a 400 would tell it never to come back.
+        return failed(TemporaryError("the request broke off before its end"))
 
     @app.errorhandler(HTTPException)
     def refused(exc: HTTPException) -> Response:
@@ -236,9 +242,10 @@ def _failed(failure: Failure) -> Response:
     return response
 
 
-def _whole(result: Result) -> Response:
+def _whole(result: Result, name: str) -> Response:
     """Send a result with its length: a failure after the first chunk of an open-ended answer would go unseen."""
     try:
+        check_headers(name, result.content_type, {})
         file = spool(as_chunks(result.body))
     finally:
         close_quietly(result.body)
@@ -253,29 +260,24 @@ def _whole(result: Result) -> Response:
     response.content_length = size
     response.call_on_close(file.close)
     if result.name:
-        response.headers.set("Content-Disposition", "attachment", filename=result.name)
+        response.headers.set("Content-Disposition", "attachment", filename=_CONTROL.sub("_", result.name))
     return response
 
 
-def _pieces(stream: Any) -> Iterable[bytes]:
-    try:
-        yield from read_chunks(stream)
-    except (OSError, ValueError) as exc:
-        raise TemporaryError("the request broke off before its end") from exc
+def _options() -> dict[str, str]:
+    """The query string; which of two values was meant, nobody can tell."""
+    twice = [name for name, values in request.args.lists() if len(values) > 1]
+    if twice:
+        raise EventError("; ".join(f"option {name[:80]!r} is given twice; give it once" for name in twice))
+    return request.args.to_dict()
 
 
 def _name(path: str) -> str:
     """The input's name: the last part of the path, or what Content-Disposition says."""
     if path:
         return path.rpartition("/")[2] or "input"
-    given = request.headers.get("Content-Disposition", "")
-    found = re.search(r"filename\*=UTF-8''([^;]+)", given, re.IGNORECASE)
-    if found:
-        name = unquote(found.group(1))
-    else:
-        found = re.search(r'filename="((?:[^"\\]|\\.)*)"|filename=([^;\s]+)', given, re.IGNORECASE)
-        name = (found.group(1) or found.group(2) or "") if found else ""
-    return name.replace("\\", "/").rpartition("/")[2] or "input"
+    _, given = parse_options_header(request.headers.get("Content-Disposition", ""))
+    return given.get("filename", "").replace("\\", "/").rpartition("/")[2] or "input"
 
 
 def _incident(log: logging.Logger) -> str:
