@@ -12,6 +12,7 @@ from penstock.types import ObjectRef
 # Where OpenFaaS mounts secrets; Knative manifests mount theirs to the same place.
 SECRETS_DIR = "/var/openfaas/secrets"
 RESERVED_PREFIX = ".penstock/"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _MIB = 1024 * 1024
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
 _SECRET_SETTINGS = ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "SINK_USERNAME", "SINK_PASSWORD")
@@ -108,6 +109,7 @@ class Config:
     jobs: JobSettings | None = None
     port: int = 8080
     threads: int = 4
+    workers: int = 1
     drain_seconds: float = 0.0
     grace_seconds: int = 30
     log_level: str = "INFO"
@@ -142,7 +144,7 @@ def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
     if removed not in ("keep", "delete"):
         reader.problems.append(f"ON_SOURCE_REMOVED={removed!r}: expected keep or delete")
     level = env.get("LOG_LEVEL", "INFO").upper()
-    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+    if level not in LOG_LEVELS:
         reader.problems.append(f"LOG_LEVEL={level!r}: expected DEBUG, INFO, WARNING or ERROR")
     offload_above_bytes = reader.number("OFFLOAD_ABOVE_BYTES", 0, minimum=0) or None
     config = Config(
@@ -159,6 +161,7 @@ def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
         jobs=reader.jobs() if offload_above_bytes else None,
         port=reader.number("PORT", 8080, minimum=1, maximum=65535),
         threads=reader.number("THREADS", 4, minimum=1, maximum=1024),
+        workers=reader.number("WORKERS", 1, minimum=1, maximum=1024),
         drain_seconds=reader.number("DRAIN_SECONDS", 0, minimum=0, maximum=3600),
         grace_seconds=reader.number("GRACE_SECONDS", 30, minimum=1, maximum=3600),
         log_level=level,

@@ -7,6 +7,9 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
 
+from penstock.config import LOG_LEVELS
+from penstock.errors import ConfigError
+
 event_id: ContextVar[str] = ContextVar("event_id", default="")
 trace_id: ContextVar[str] = ContextVar("trace_id", default="")
 
@@ -33,8 +36,15 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
+def parse_level(text: str) -> str:
+    """The value of LOG_LEVEL in upper case; raises `ConfigError` for one that is none."""
+    if text.upper() not in LOG_LEVELS:
+        raise ConfigError(f"LOG_LEVEL={text!r}: expected DEBUG, INFO, WARNING or ERROR")
+    return text.upper()
+
+
 def set_up_logging(level: str, stream: TextIO = sys.stderr) -> None:
-    """Send everything at `level` and above to one stream as JSON lines."""
+    """Send everything at `level` and above to one stream as JSON lines; raises `ConfigError` for an unknown level."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=parse_level(level), handlers=[handler], force=True)

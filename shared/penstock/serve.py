@@ -112,7 +112,7 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load_config(self) -> None:
         settings: dict[str, Any] = {
             "bind": f"{self.host}:{self.config.port}",
-            "workers": int(os.environ.get("WORKERS", "1")),
+            "workers": self.config.workers,
             "worker_class": "penstock.serve.Worker",
             "threads": self.config.threads,
             "timeout": 0,  # long objects are normal; the platforms have their own limits
@@ -148,7 +148,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Serve one function until SIGTERM or Ctrl+C; returns the exit code, 78 for a configuration that cannot work."""
-    set_up_logging(env.get("LOG_LEVEL", "INFO").upper())
+    set_up_logging("INFO")
     log = logging.getLogger("penstock.serve")
     try:
         config = function_config(args.folder, env, args.stack, port=args.port)
@@ -157,10 +157,19 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         for problem in exc.problems:
             log.error("%s", problem)  # noqa: TRY400 - the text is the message; a trace says nothing more
         return ConfigError.exit_code
+    return run_server(Server(args.folder, config, args.host))
+
+
+def run_server(server: BaseApplication) -> int:
+    """Run gunicorn until it is told to stop; returns the exit code, 78 for an application that cannot be loaded."""
+    master = os.getpid()
     try:
-        Server(args.folder, config, args.host).run()
+        server.run()
     except SystemExit as exc:
-        # gunicorn's own code for an application that cannot be loaded: here always a matter of configuration.
+        # A forked worker leaves through here too. Only gunicorn's own code tells its master that another one would
+        # fail in the same way; with any other it forks for ever.
+        if os.getpid() != master:
+            raise
         return ConfigError.exit_code if exc.code == Arbiter.APP_LOAD_ERROR else int(exc.code or 0)
     return 0
 

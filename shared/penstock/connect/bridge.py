@@ -18,7 +18,6 @@ from typing import Any
 
 from flask import Flask, Response, request
 from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
 from gunicorn.errors import AppImportError
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -31,7 +30,8 @@ from penstock.connect.inbox import Inbox
 from penstock.connect.measures import DeliveryMeasures
 from penstock.connect.pump import Pump
 from penstock.errors import ConfigError, EventError, TemporaryError
-from penstock.log import set_up_logging
+from penstock.log import parse_level, set_up_logging
+from penstock.serve import run_server
 
 # A key is at most 1 KB and user metadata 2 KB (8 KB on other stores), so a real event is far below this.
 MAX_BODY_BYTES = 1024 * 1024
@@ -228,11 +228,10 @@ def load_bridge_config(args: argparse.Namespace, env: Mapping[str, str]) -> Brid
     address = collect(lambda: settings.address_from(args, env))
     drain_seconds = collect(lambda: settings.drain_seconds_from(args, env))
     extensions = collect(lambda: _extensions(env.get("K_CE_OVERRIDES", "")))
+    level = collect(lambda: parse_level(env.get("LOG_LEVEL", "INFO")))
     if problems:
         raise ConfigError(*problems)
-    return BridgeConfig(
-        address, token, args.inbox, tuple(targets), policy, drain_seconds, extensions, env.get("LOG_LEVEL", "INFO")
-    )
+    return BridgeConfig(address, token, args.inbox, tuple(targets), policy, drain_seconds, extensions, level)
 
 
 def _extensions(text: str) -> dict[str, str]:
@@ -278,8 +277,4 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         for problem in exc.problems:
             logging.getLogger("penstock.connect").error("%s", problem)  # noqa: TRY400 - the text is the message
         return ConfigError.exit_code
-    try:
-        Server(config).run()
-    except SystemExit as exc:
-        return ConfigError.exit_code if exc.code == Arbiter.APP_LOAD_ERROR else int(exc.code or 0)
-    return 0
+    return run_server(Server(config))

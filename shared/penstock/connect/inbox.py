@@ -67,8 +67,8 @@ class Inbox:
         self._waiting_lock = threading.Lock()
         self._writer = threading.Lock()
         self.arrived = threading.Event()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         with _temporary(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=10)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
