@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from penstock.config import SourceRule
 from penstock.errors import ConfigError, TemporaryError
 from penstock.reconcile.command import reconcile
 from penstock.reconcile.compare import TooManyRemovals
@@ -182,6 +183,15 @@ def test_prefix_narrows_what_is_compared(lake: Lake) -> None:
     lake.put(b"two", ObjectRef("upload", "b/2.txt"))
     assert reconcile(lake.runtime, prefix="a/").found == {"missing": 1}
     assert lake.keys() == ["a/1.txt"]
+
+
+def test_a_whole_key_is_a_prefix_too_although_the_source_has_a_suffix(make_lake: MakeLake) -> None:
+    lake = make_lake(sources=(SourceRule("upload", "", ".txt"),), remove_with_source=True)
+    for key in ("a.txt", "b.txt"):
+        lake.put(b"one", ObjectRef("upload", key))
+    assert reconcile(lake.runtime, prefix="a.txt").found == {"missing": 1}
+    lake.delete(ObjectRef("upload", "a.txt"))
+    assert reconcile(lake.runtime, prefix="a.txt", yes=True).done == {"removed": 1}
 
 
 def test_a_narrowed_run_takes_nothing_outside_for_orphaned(make_lake: MakeLake) -> None:

@@ -114,7 +114,7 @@ class Reconciler:
         self._read_sink(db)
         for rule in self._rules:
             for state in self._store.list(rule.bucket, rule.prefix, (resume_after or {}).get(str(rule), "")):
-                if rule.matches(state.ref) and self._runtime.parts.config.takes(state.ref):
+                if _covers(rule, state.ref) and self._runtime.parts.config.takes(state.ref):
                     yield from self._compare(db, state)
                     on_compared(rule, state.ref.key)
         # A resumed run has not seen all sources, so what it did not see is no orphan.
@@ -185,7 +185,7 @@ class Reconciler:
             f"SELECT address, bucket, key, refused {unseen}", (self._function,)
         ):
             source = ObjectRef(bucket, key) if bucket is not None else None
-            if source is not None and not any(rule.matches(source) for rule in self._rules):
+            if source is not None and not any(_covers(rule, source) for rule in self._rules):
                 continue  # of another prefix: not asked for
             if refused and source is None:
                 if self._is_whole:
@@ -219,6 +219,11 @@ def _narrow(rule: SourceRule, prefix: str) -> SourceRule | None:
     if prefix.startswith(rule.prefix):
         return SourceRule(rule.bucket, prefix, rule.suffix)
     return rule if rule.prefix.startswith(prefix) else None
+
+
+def _covers(rule: SourceRule, ref: ObjectRef) -> bool:
+    """Whether a narrowed rule names this object; `--prefix rose.jpg` and a suffix `.jpg` may overlap."""
+    return ref.bucket == rule.bucket and ref.key.startswith(rule.prefix) and ref.key.endswith(rule.suffix)
 
 
 @contextmanager
