@@ -132,12 +132,14 @@ def clear_errors(settings: StoreSettings, permission: str) -> Iterator[None]:
     """Turn what the server or the network says into an error that names the endpoint and the remedy."""
     try:
         yield
-    except (MinioException, HTTPError, OSError, ValueError) as exc:
+    except (MinioAdminException, MinioException, HTTPError, OSError, ValueError) as exc:
         raise error_from(settings, permission, exc) from exc
 
 
 def error_from(settings: StoreSettings, permission: str, exc: Exception) -> PenstockError:
     """The error for an exception of minio-py or urllib3."""
+    if "HTTP request to an HTTPS server" in str(exc):  # Go's words
+        return ConfigError(f"{settings.endpoint}: speaks TLS; write MINIO_ENDPOINT with https://")
     if isinstance(exc, MinioAdminException | S3Error):
         code, message = _told(exc)
         if code in _REFUSED:
