@@ -163,6 +163,9 @@ class KubernetesServer(Server[KubernetesEndpoint]):
                 kubeconfig,
                 "--leader-elect=false",
                 "--secure-port=0",
+                # The default, 20 requests a second, is for an API server that many share.
+                "--kube-api-qps=500",
+                "--kube-api-burst=1000",
                 f"--root-ca-file={certificates.ca_file}",
                 f"--service-account-private-key-file={certificates.key_file}",
             ],

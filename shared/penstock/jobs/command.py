@@ -61,8 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO = sys.stdout) -> int:
+def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO | None = None) -> int:
     """Do one action; exit code 65 for a Job that is not there, 75 when the API does not answer."""
+    out = out or sys.stdout
     api = KubernetesApi(_access(args, env))
     if args.action == "watch":
         return _watch(args, env, api)

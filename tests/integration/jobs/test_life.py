@@ -1,61 +1,19 @@
 """Jobs for large objects against a real Kubernetes API and its real controllers.
 
 kwok plays the node, so containers do not run; what a Job's container would do is run here as a process with exactly its
-arguments and variables (test_jobs_container.py).
+arguments and variables (test_container.py).
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
-from pytest_httpserver import HTTPServer
-from werkzeug import Request, Response
 
-from tests.components import KubernetesServer
 from tests.components.http import HttpError
-from tests.integration.cluster import Namespace, large_object
-
-
-class Letters:
-    """A dead letter sink over real HTTP that keeps what it took; `refuses` makes it answer 503."""
-
-    def __init__(self, server: HTTPServer) -> None:
-        self.url = server.url_for("/dead-letters")
-        self.refuses = False
-        self.asked = 0
-        self.taken: list[Request] = []
-        server.expect_request("/dead-letters", method="POST").respond_with_handler(self._take)
-
-    def _take(self, request: Request) -> Response:
-        self.asked += 1
-        if self.refuses:
-            return Response(status=503)
-        request.get_data()
-        self.taken.append(request)
-        return Response(status=202)
-
-    @property
-    def jobs(self) -> list[str]:
-        """The Jobs that letters came for, in their order."""
-        return [json.loads(request.data)["job"] for request in self.taken]
-
-
-@pytest.fixture
-def letters(httpserver: HTTPServer) -> Letters:
-    return Letters(httpserver)
-
-
-@pytest.fixture
-def namespace(kubernetes: KubernetesServer, unique_name: str, tmp_path: Path) -> Iterator[Namespace]:
-    made = Namespace(kubernetes, unique_name, tmp_path)
-    yield made
-    for job in made.jobs():
-        kubernetes.endpoint.request("DELETE", f"{made.job_path(job['metadata']['name'])}?propagationPolicy=Background")
+from tests.integration.jobs.cluster import Letters, Namespace, large_object
 
 
 def test_a_large_object_waits_runs_succeeds_and_is_removed_in_time(namespace: Namespace, letters: Letters) -> None:

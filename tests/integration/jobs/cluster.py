@@ -5,8 +5,9 @@ kwok plays the node, so no container runs: a pod ends at once, or as the test sa
 
 from __future__ import annotations
 
+import json
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -18,12 +19,14 @@ from penstock.function import load_module, make_function
 from penstock.jobs.offload import make_offload
 from penstock.types import ObjectRef, ObjectState
 from penstock.visit import Offload
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from tests.components import KubernetesServer
 from tests.components.kubernetes import KUBERNETES
 from tests.integration.processes import running
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 _FOLDERS = {
     "ServiceAccount": "api/v1/namespaces/{}/serviceaccounts",
     "ConfigMap": "api/v1/namespaces/{}/configmaps",
@@ -158,5 +161,25 @@ class Namespace:
         return {**self.account(account), "KUBECONFIG": ""}
 
 
-def names(jobs: list[Mapping[str, Any]]) -> list[str]:
-    return [str(job["metadata"]["name"]) for job in jobs]
+class Letters:
+    """A dead letter sink over real HTTP that keeps what it took; `refuses` makes it answer 503."""
+
+    def __init__(self, server: HTTPServer) -> None:
+        self.url = server.url_for("/dead-letters")
+        self.refuses = False
+        self.asked = 0
+        self.taken: list[Request] = []
+        server.expect_request("/dead-letters", method="POST").respond_with_handler(self._take)
+
+    def _take(self, request: Request) -> Response:
+        self.asked += 1
+        if self.refuses:
+            return Response(status=503)
+        request.get_data()
+        self.taken.append(request)
+        return Response(status=202)
+
+    @property
+    def jobs(self) -> list[str]:
+        """The Jobs that letters came for, in their order."""
+        return [json.loads(request.data)["job"] for request in self.taken]
