@@ -5,7 +5,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, cast
 
 from flask import Flask, Response, g, request
@@ -127,7 +127,7 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
         if (request.content_length or 0) > MAX_EVENT_BYTES:
             raise InputTooLarge(f"events: {request.content_length} bytes; at most {MAX_EVENT_BYTES} in one request")
         request.max_content_length = MAX_EVENT_BYTES
-        notifications = events.parse(request.get_data(cache=False), dict(request.headers))
+        notifications = events.parse(b"".join(_request_body()), dict(request.headers))
         if len(notifications) == 1:
             event_id.set(event_id.get() or notifications[0].id)
             follow(notifications[0].traceparent or "")
@@ -173,7 +173,7 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
             raise InputTooLarge(f"body: {request.content_length} bytes; {limit_name} is {limit}")
         request.max_content_length = limit
         name = _name(path)
-        with spool(read_chunks(cast("BinaryIO", request.stream))) as body:
+        with spool(_request_body()) as body:
             # A webhook that was pointed here by mistake must not be gzipped, answered 200 and lost.
             if events.looks_like_notification(body.read(_HEAD_BYTES)):
                 raise UnsupportedInput("this looks like a bucket notification: POST it to /event")
@@ -262,6 +262,21 @@ def _whole(result: Result, name: str) -> Response:
     if result.name:
         response.headers.set("Content-Disposition", "attachment", filename=_CONTROL.sub("_", result.name))
     return response
+
+
+def _request_body() -> Iterator[bytes]:
+    """The request's bytes; raises `TemporaryError` when they are fewer than it said, which gunicorn does not notice."""
+    got = 0
+    try:
+        for chunk in read_chunks(cast("BinaryIO", request.stream)):
+            got += len(chunk)
+            yield chunk
+    except (HTTPException, GeneratorExit):
+        raise
+    except Exception as exc:
+        raise EventError(f"the request's body is malformed: {exc}") from exc
+    if got < (request.content_length or 0):
+        raise TemporaryError("the request broke off before its end")
 
 
 def _options() -> dict[str, str]:
