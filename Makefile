@@ -59,6 +59,14 @@ integration: $(READY)  ## the suite against real servers, which it installs and 
 bench: $(READY)  ## speed as ratios against peers, side by side
 	$(BIN)/python -m bench
 
+.PHONY: bench-small
+bench-small: $(READY)  ## the same in three minutes: numbers to look at, not to quote
+	$(BIN)/python -m bench --small
+
+.PHONY: servers
+servers: $(READY)  ## install the real servers into ~/.cache/penstock: Go, Java and Maven needed
+	$(BIN)/python -m tests.components install
+
 .PHONY: lock
 lock: $(READY)  ## renew requirements.lock and shared/constraints.txt from the bounds
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --no-header --no-annotate \
