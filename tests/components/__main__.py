@@ -41,9 +41,6 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "kwok": KWOK.install,
     "kubeconform": KUBECONFORM.install,
     "queue-proxy": QUEUE_PROXY.install,
-    "wrk": lambda: ensure_debian_package("wrk"),
-    "hyperfine": lambda: ensure_debian_package("hyperfine"),
-    "chromium": lambda: ensure_debian_package("chromium"),
 }
 
 
