@@ -7,12 +7,13 @@ import socket
 import threading
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 from minio import Minio
 from penstock.config import SourceRule, StoreSettings
 from penstock.dev.objectstore import EmbeddedStore
-from penstock.errors import PermanentError, TemporaryError
+from penstock.errors import ConfigError, PermanentError, TemporaryError
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
 from pytest_httpserver import HTTPServer
@@ -86,6 +87,13 @@ def test_upload_that_was_given_up_is_found_and_aborted(
     assert store.abort_uploads(outputs, -1, dry_run=True) == ("out/a.gz",)
     assert store.abort_uploads(outputs, -1) == ("out/a.gz",)
     assert unfinished() == ["else/a.gz"]
+
+
+def test_ca_file_without_a_certificate_is_told_at_start(tmp_path: Path) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_text("not a certificate")
+    with pytest.raises(ConfigError, match=r"MINIO_CA_FILE=.*ca.pem: No certificates found"):
+        S3ObjectStore(StoreSettings("https://127.0.0.1:1", "a", "b", ca_file=ca_file))
 
 
 @pytest.mark.parametrize("key", ["a", "odd\nkey"], ids=["plain", "odd"])

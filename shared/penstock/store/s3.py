@@ -7,7 +7,6 @@ whole segments only.
 """
 
 import re
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property
@@ -22,10 +21,10 @@ from obstore.exceptions import (
     PreconditionError,
     UnauthenticatedError,
 )
-from obstore.store import S3Store as Bucket
+from obstore.store import S3Store
 
 from penstock.config import SourceRule, StoreSettings
-from penstock.errors import PenstockError, PermanentError, SourceChanged, TargetChanged, TemporaryError
+from penstock.errors import ConfigError, PenstockError, PermanentError, SourceChanged, TargetChanged, TemporaryError
 from penstock.store.headers import check_headers
 from penstock.streams import CHUNK_BYTES, Body, close_quietly
 from penstock.types import ObjectRef, ObjectState
@@ -52,14 +51,13 @@ class S3ObjectStore:
 
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
-        self._buckets: dict[str, Bucket] = {}
-        self._lock = threading.Lock()
+        self._server = _connect(settings)
 
     def head(self, ref: ObjectRef) -> ObjectState | None:
         if not _SPELLABLE.match(ref.key):
             return self._any_key.head(ref)
         try:
-            found = obstore.get(self._bucket(ref.bucket), ref.key, options={"head": True})
+            found = obstore.get(self._server, _path(ref), options={"head": True})
         except FileNotFoundError:
             return None
         except BaseError:
@@ -84,9 +82,7 @@ class S3ObjectStore:
         if not _SPELLABLE.match(ref.key):
             return self._any_key.open(ref, if_etag=if_etag)
         try:
-            found = obstore.get(
-                self._bucket(ref.bucket), ref.key, options={"if_match": f'"{if_etag}"'} if if_etag else None
-            )
+            found = obstore.get(self._server, _path(ref), options={"if_match": f'"{if_etag}"'} if if_etag else None)
         except FileNotFoundError as exc:
             if _code(exc) != "NoSuchKey":
                 _refuse(ref, exc)
@@ -114,7 +110,6 @@ class S3ObjectStore:
         pieces = iter(body)
         first, whole = _first_part(pieces)
         attributes = {"Content-Type": content_type, **metadata}
-        bucket = self._bucket(ref.bucket)
         try:
             if whole:
                 mode: Any = "overwrite"
@@ -122,13 +117,15 @@ class S3ObjectStore:
                     mode = "create"
                 elif if_etag:
                     mode = {"e_tag": f'"{if_etag}"'}
-                done = obstore.put(bucket, ref.key, first, attributes=attributes, mode=mode, use_multipart=False)
+                done = obstore.put(
+                    self._server, _path(ref), first, attributes=attributes, mode=mode, use_multipart=False
+                )
                 return ObjectState(
                     ref, len(first), _bare(done["e_tag"]), done["version"], content_type, dict(metadata), None
                 )
             # Leaving the block by an exception aborts the multipart upload: nothing becomes visible.
             with obstore.open_writer(
-                bucket, ref.key, attributes=attributes, buffer_size=PART_BYTES, max_concurrency=2
+                self._server, _path(ref), attributes=attributes, buffer_size=PART_BYTES, max_concurrency=2
             ) as writer:
                 for piece in chain((first,), pieces):
                     writer.write(piece)
@@ -146,7 +143,7 @@ class S3ObjectStore:
             self._any_key.delete(ref)
             return
         try:
-            obstore.delete(self._bucket(ref.bucket), ref.key)
+            obstore.delete(self._server, _path(ref))
         except FileNotFoundError as exc:
             if _code(exc) == "NoSuchBucket":
                 _refuse(ref, exc)
@@ -164,7 +161,7 @@ class S3ObjectStore:
     def check(self, bucket: str) -> None:
         ref = ObjectRef(bucket, ".penstock/check")
         try:
-            obstore.get(self._bucket(bucket), ref.key)
+            obstore.get(self._server, _path(ref))
         except FileNotFoundError as exc:
             if _code(exc) != "NoSuchKey":
                 _refuse(ref, exc)
@@ -177,17 +174,13 @@ class S3ObjectStore:
 
         return AnyKeyClient(self._settings)
 
-    def _bucket(self, name: str) -> Bucket:
-        bucket = self._buckets.get(name)
-        if bucket is None:
-            with self._lock:
-                bucket = self._buckets.setdefault(name, _connect(self._settings, name))
-        return bucket
 
-
-def _connect(settings: StoreSettings, name: str) -> Bucket:
+def _connect(settings: StoreSettings) -> S3Store:
+    """One client for all buckets: each of its own would take milliseconds at start, and keep its own connections."""
+    plain = settings.endpoint.startswith("http:")
     client: dict[str, Any] = {
-        "allow_http": settings.endpoint.startswith("http:"),
+        "allow_http": plain,
+        "disable_system_certificates": plain,  # to load them takes 4 ms
         "connect_timeout": "5s",
         # Per read, not per request: a large object may well take longer than any fixed limit.
         "read_timeout": "60s",
@@ -196,25 +189,35 @@ def _connect(settings: StoreSettings, name: str) -> Bucket:
     }
     if settings.ca_file is not None:
         client["root_certificate"] = settings.ca_file.read_bytes()
-    return Bucket(
-        name,
-        endpoint=settings.endpoint,
-        access_key_id=settings.access_key,
-        secret_access_key=settings.secret_key,
-        region=settings.region,
-        virtual_hosted_style_request=False,
-        client_options=client,  # type: ignore[arg-type]
-        # Few and short: past that the event itself is retried, with the delays of the connector.
-        retry_config={
-            "max_retries": 2,
-            "backoff": {
-                "init_backoff": timedelta(milliseconds=50),
-                "max_backoff": timedelta(milliseconds=500),
-                "base": 2,
+    try:
+        return S3Store(
+            # A "virtual host" is taken as it is given, and the bucket is the first part of the path: any bucket will do.
+            "any",
+            virtual_hosted_style_request=True,
+            disable_bulk_delete=True,  # which goes to the bucket, for one object as for many
+            endpoint=settings.endpoint,
+            access_key_id=settings.access_key,
+            secret_access_key=settings.secret_key,
+            region=settings.region,
+            client_options=client,  # type: ignore[arg-type]
+            # Few and short: past that the event itself is retried, with the delays of the connector.
+            retry_config={
+                "max_retries": 2,
+                "backoff": {
+                    "init_backoff": timedelta(milliseconds=50),
+                    "max_backoff": timedelta(milliseconds=500),
+                    "base": 2,
+                },
+                "retry_timeout": timedelta(seconds=30),
             },
-            "retry_timeout": timedelta(seconds=30),
-        },
-    )
+        )
+    except ValueError as exc:
+        culprit = f"MINIO_CA_FILE={settings.ca_file}" if settings.ca_file else f"MINIO_ENDPOINT={settings.endpoint}"
+        raise ConfigError(f"{culprit}: {exc}") from exc
+
+
+def _path(ref: ObjectRef) -> str:
+    return f"{ref.bucket}/{ref.key}"
 
 
 def _state(ref: ObjectRef, found: "obstore.GetResult") -> ObjectState:
@@ -269,6 +272,12 @@ def error_for(ref: ObjectRef, code: str, exc: Exception) -> PenstockError:
         return TemporaryError(f"{ref}: the store refuses the credentials ({code}); check MINIO_ACCESS_KEY")
     if code == "AccessDenied" or (not code and isinstance(exc, PermissionDeniedError | UnauthenticatedError)):
         return TemporaryError(f"{ref}: access denied; the policy must allow this function to read and list the bucket")
+    # obstore (rustls) and minio-py (OpenSSL), each in its own words, obstore's in the debug part only.
+    if "InvalidCertificate" in str(exc) or "CERTIFICATE_VERIFY_FAILED" in str(exc):
+        return TemporaryError(
+            f"{ref}: the store's certificate is not trusted; MINIO_CA_FILE must name the PEM file of the authority "
+            "that signed it"
+        )
     text = str(exc).partition("Debug source")[0].strip()
     return TemporaryError(f"{ref}: the object store failed{f' ({code})' if code else ''}: {text[:300]}")
 
