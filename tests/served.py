@@ -80,7 +80,7 @@ def served(function: str | Path, settings: Mapping[str, str]) -> Iterator[Served
     assert code == 0, f"{function} ended with exit code {code}"
 
 
-def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(url: str, process: subprocess.Popen[Any]) -> None:
     """Wait until a function answers that it is ready; fails when its process ends or half a minute has passed."""
     for _ in range(300):
         assert process.poll() is None, f"it ended with exit code {process.returncode}"

@@ -128,6 +128,14 @@ def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
 
     Raises `ConfigError` with every problem found.
     """
+    config, problems = read_config(env, function=function)
+    if problems:
+        raise ConfigError(*problems)
+    return config
+
+
+def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, list[str]]:
+    """As `load_config`, but return what could be read and what is wrong with the rest."""
     reader = _Reader(env)
     sources = []
     for text in env.get("SOURCE", "").split():
@@ -167,9 +175,7 @@ def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
         log_level=level,
         secrets={key: value for key in ("SINK_USERNAME", "SINK_PASSWORD") if (value := reader.secret(key))},
     )
-    if reader.problems:
-        raise ConfigError(*reader.problems)
-    return config
+    return config, reader.problems
 
 
 def load_store_settings(env: Mapping[str, str]) -> StoreSettings:

@@ -7,6 +7,7 @@ the fork and shared by it; clients and handlers are made after it, since their t
 import argparse
 import logging
 import os
+import socket
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -17,32 +18,36 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
-from gunicorn.errors import AppImportError
+from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from penstock.app import Health, create_app
-from penstock.config import Config, load_config
+from penstock.config import Config, load_config, read_config
 from penstock.errors import ConfigError
 from penstock.function import load_module, make_function
-from penstock.log import set_up_logging
+from penstock.log import JsonFormatter, set_up_logging
 from penstock.metrics import Metrics
 from penstock.runtime import Runtime
-from penstock.sinks.wiring import make_sink, refuse_loops
+from penstock.sinks.wiring import contradictions, make_sink
 from penstock.store import Store
 from penstock.visit import Parts
 
 
 def function_folder(text: str) -> Path:
     """The folder that a command line names: a path, or the name of a function under ./functions."""
-    folder = Path(text)
-    return folder if (folder / "handler.py").is_file() else next(Path("functions").glob(text), folder)
+    named = Path("functions", text)
+    return named if not Path(text, "handler.py").is_file() and named.is_dir() else Path(text)
 
 
-def function_config(folder: Path, env: Mapping[str, str], stack: Path | None, *, port: int | None = None) -> Config:
+def function_config(folder: Path, env: Mapping[str, str], stack: Path | None) -> Config:
     """The settings of the function in `folder`: what `stack` says of it, under what `env` says.
 
     Raises `ConfigError` with every problem found.
     """
+    return load_config(_settings(folder, env, stack), function=folder.resolve().name)
+
+
+def _settings(folder: Path, env: Mapping[str, str], stack: Path | None) -> dict[str, str]:
     settings = dict(env)
     if stack is not None:
         from penstock.stackfile import load_stack
@@ -50,17 +55,16 @@ def function_config(folder: Path, env: Mapping[str, str], stack: Path | None, *,
         for spec in load_stack(stack, env).functions.values():
             if spec.handler == folder.resolve():
                 settings = {"FUNCTION_NAME": spec.name, **spec.environment, **settings}
-    if port is not None:
-        settings["PORT"] = str(port)
-    return load_config(settings, function=folder.resolve().name)
+    return settings
 
 
 def make_runtime(folder: Path, config: Config, store: Store | None = None) -> Runtime:
     """Wire one function: handler, store, sink. Raises `ConfigError` with every problem found."""
     function = make_function(load_module(folder), config)
-    if store is None:
-        store = _make_store(config)
-    refuse_loops(config)
+    if store is None and config.store is not None:
+        from penstock.store.s3 import S3ObjectStore
+
+        store = S3ObjectStore(config.store)
     sink = make_sink(config, store)
     if function.start is not None:
         function.start(config)
@@ -72,14 +76,13 @@ def make_runtime(folder: Path, config: Config, store: Store | None = None) -> Ru
     return Runtime(Parts(function, config, store, sink, offload))
 
 
-def _make_store(config: Config) -> Store | None:
-    if config.store is None:
-        if config.sources:
-            raise ConfigError("SOURCE is set but MINIO_ENDPOINT is not: give the object store's URL")
-        return None
-    from penstock.store.s3 import S3ObjectStore
+class JsonLog(Logger):  # type: ignore[misc]
+    """gunicorn's own messages in the form of all others."""
 
-    return S3ObjectStore(config.store)
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(JsonFormatter())
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -107,6 +110,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.config = config
         self.host = host
         self.health: Health | None = None
+        self.runtime: Runtime | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -123,6 +127,8 @@ class Server(BaseApplication):  # type: ignore[misc]
             "proc_name": f"penstock {self.config.function}",
             "loglevel": "warning",
             "accesslog": None,
+            "logger_class": "penstock.serve.JsonLog",
+            "worker_exit": self.stop,
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
@@ -131,11 +137,17 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Called in each worker, after the fork."""
         set_up_logging(self.config.log_level)
         try:
-            runtime = make_runtime(self.folder, self.config)
+            self.runtime = make_runtime(self.folder, self.config)
         except ConfigError as exc:
-            raise AppImportError(str(exc)) from exc
-        self.health = Health(runtime)
-        return create_app(runtime, self.health, Metrics(self.config.function))
+            _say(exc.problems)
+            sys.exit(Arbiter.APP_LOAD_ERROR)
+        self.health = Health(self.runtime)
+        return create_app(self.runtime, self.health, Metrics(self.config.function))
+
+    def stop(self, _arbiter: Arbiter, _worker: Worker) -> None:
+        """Called in each worker as the last thing: the handler's own `stop`."""
+        if self.runtime is not None and self.runtime.parts.function.stop is not None:
+            self.runtime.parts.function.stop()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -149,15 +161,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Serve one function until SIGTERM or Ctrl+C; returns the exit code, 78 for a configuration that cannot work."""
     set_up_logging("INFO")
-    log = logging.getLogger("penstock.serve")
     try:
-        config = function_config(args.folder, env, args.stack, port=args.port)
-        refuse_loops(config)
+        settings = _settings(args.folder, env, args.stack)
     except ConfigError as exc:
-        for problem in exc.problems:
-            log.error("%s", problem)  # noqa: TRY400 - the text is the message; a trace says nothing more
-        return ConfigError.exit_code
+        return _say(exc.problems)
+    if args.port is not None:
+        settings["PORT"] = str(args.port)
+    config, problems = read_config(settings, function=args.folder.resolve().name)
+    problems += contradictions(config, has_store=bool(settings.get("MINIO_ENDPOINT")))
+    if not problems:
+        problems += _port_problem(args.host, config.port)
+    if problems:
+        # It will not start, so its handler may be loaded here: what is wrong with the options is said with the rest.
+        return _say([*problems, *_problems_of_handler(args.folder, config)])
     return run_server(Server(args.folder, config, args.host))
+
+
+def _problems_of_handler(folder: Path, config: Config) -> Sequence[str]:
+    try:
+        make_function(load_module(folder), config)
+    except ConfigError as exc:
+        return exc.problems
+    return ()
+
+
+def _port_problem(host: str, port: int) -> list[str]:
+    """gunicorn would try five times, a second apart, and then not say what to do."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as exc:
+        return [f"{host}:{port}: {os.strerror(exc.errno or 0)}: choose another port with PORT or --port"]
+    return []
+
+
+def _say(problems: Sequence[str]) -> int:
+    """Log each problem; returns the exit code of a configuration that cannot work."""
+    for problem in problems:
+        logging.getLogger("penstock.serve").error("%s", problem)
+    return ConfigError.exit_code
 
 
 def run_server(server: BaseApplication) -> int:
