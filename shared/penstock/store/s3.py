@@ -191,7 +191,7 @@ def _connect(settings: StoreSettings) -> S3Store:
         client["root_certificate"] = settings.ca_file.read_bytes()
     try:
         return S3Store(
-            # A "virtual host" is taken as it is given, and the bucket is the first part of the path: any bucket will do.
+            # A "virtual host" is taken as it is given, and the bucket is the first part of the path: any one will do.
             "any",
             virtual_hosted_style_request=True,
             disable_bulk_delete=True,  # which goes to the bucket, for one object as for many
