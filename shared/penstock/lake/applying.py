@@ -5,6 +5,7 @@ then targets, one restart if any target changed, then rules. The one step ahead 
 target that goes away: MinIO hides a rule whose target is missing, and refuses to store anything beside it.
 """
 
+import dataclasses
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -28,6 +29,7 @@ class Server(Protocol):
     @property
     def endpoint(self) -> str: ...
     def state(self, lake: Lake) -> State: ...
+    def rules(self, lake: Lake) -> tuple[PresentRule, ...]: ...
     def info(self) -> Info: ...
     def create_bucket(self, name: str) -> None: ...
     def set_versioning(self, name: str, on: bool) -> None: ...
@@ -69,9 +71,10 @@ def carry_out(
                 f"{server.endpoint}: needs a restart before it has the targets; restart it, then apply again: the "
                 "rules follow then"
             )
-        _restart(server, lake, sleep=sleep, clock=clock)
-    _put_rules(server, lake, server.state(lake))
-    left = compare(lake, server.state(lake), adopt=adopt)
+        state = _restart(server, lake, going, sleep=sleep, clock=clock)
+    if _put_rules(server, lake, state):
+        state = dataclasses.replace(state, rules=server.rules(lake))
+    left = [change for change in compare(lake, state, adopt=True) if isinstance(change.what, Rule | PresentRule)]
     if left:
         what = "\n".join(str(change) for change in left)
         raise TemporaryError(f"{server.endpoint}: differs again, so somebody else changes it too; apply again:\n{what}")
@@ -111,40 +114,57 @@ def _all_secrets(target: Target) -> dict[str, str]:
     return {name: target.secrets.get(name, "") for name in secret_names(target.ref.kind)}
 
 
-def _restart(server: Server, lake: Lake, *, sleep: Callable[[float], None], clock: Callable[[], float]) -> None:
-    """Restart the server and wait until every node is back and runs the declared targets."""
+def _restart(
+    server: Server,
+    lake: Lake,
+    going: set[TargetRef],
+    *,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+) -> State:
+    """Restart the server, wait until every node is back and runs the declared targets, and return what it has then."""
+    coming = {target.ref for target in lake.targets if target.enabled}
     server.restart()
     began = clock()
     reason = "it has not answered since"
     while clock() - began < RESTART_SECONDS:
         sleep(_POLL_SECONDS)
         try:
+            info = server.info()
             # One second for the rounding of what the nodes say.
             limit = clock() - began + 1
-            uptimes = server.info().uptimes
-            late = [uptime for uptime in uptimes if uptime is None or uptime > limit]
-            waiting = [str(change) for change in compare(lake, server.state(lake), adopt=True) if change.needs_restart]
+            late = sum(uptime is None or uptime > limit for uptime in info.uptimes)
+            missing = {ref for ref in coming if not any(ref.is_arn(arn) for arn in info.arns)}
+            kept = {ref for ref in going if any(ref.is_arn(arn) for arn in info.arns)}
+            if late or missing or kept:
+                refs = ", ".join(str(ref) for ref in sorted(missing | kept))
+                reason = (
+                    f"{late} of its nodes have not restarted" if late else f"its ARNs are not as declared for {refs}"
+                )
+                continue
+            state = server.state(lake)
         except PenstockError as exc:  # it refuses, then answers 503, then is back
             reason = str(exc)
             continue
-        if not late and not waiting:
+        left = [str(change) for change in compare(lake, state, adopt=True) if change.needs_restart]
+        if not left:
             sleep(SETTLE_SECONDS)
-            return
-        reason = "\n".join(waiting) or f"{len(late)} of its nodes are not back"
+            return state
+        reason = "\n".join(left)
     raise TemporaryError(f"{server.endpoint}: not as declared {RESTART_SECONDS:g} s after its restart: {reason}")
 
 
-def _put_rules(server: Server, lake: Lake, state: State) -> None:
-    """Bring the rules of every bucket into agreement, one write for each bucket that differs."""
+def _put_rules(server: Server, lake: Lake, state: State) -> bool:
+    """Bring the rules of every bucket into agreement, one write for each bucket that differs; False when none did."""
     owner = rule_owner(lake.name)
     wanted: dict[str, list[PresentRule]] = defaultdict(list)
     for rule in lake.rules:
         wanted[rule.bucket].append(_present(rule, lake.name, state))
-    differing = {
-        change.what.bucket for change in compare(lake, state, adopt=True) if isinstance(change.what, Rule | PresentRule)
-    }
+    changes = (change.what for change in compare(lake, state, adopt=True))
+    differing = {what.bucket for what in changes if isinstance(what, Rule | PresentRule)}
     for bucket in sorted(differing):
         server.change_rules(bucket, lambda rule_id: rule_id.startswith(owner), wanted[bucket])
+    return bool(differing)
 
 
 def _present(rule: Rule, lake: str, state: State) -> PresentRule:

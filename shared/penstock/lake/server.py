@@ -45,7 +45,6 @@ class LakeServer:
                 present = targets.get(ref, PresentTarget(ref))
                 targets[ref] = dataclasses.replace(present, arn=arn, status=info.statuses.get(ref, ""))
         names = self._buckets.names()
-        needed = {bucket.name for bucket in lake.buckets} | {rule.bucket for rule in lake.rules}
         sync_events, variable = self._admin.sync_events()
         return State(
             buckets=names,
@@ -55,11 +54,19 @@ class LakeServer:
                 if bucket.versioning is not None and bucket.name in names
             },
             targets=targets,
-            rules=tuple(rule for name in sorted(names) for rule in self._buckets.rules(name, must=name in needed)),
+            rules=self._rules(lake, names),
             sync_events=sync_events,
             sync_events_from=variable,
             known_keys=known,
         )
+
+    def rules(self, lake: Lake) -> tuple[PresentRule, ...]:
+        """The rules of all buckets."""
+        return self._rules(lake, self._buckets.names())
+
+    def _rules(self, lake: Lake, names: frozenset[str]) -> tuple[PresentRule, ...]:
+        needed = {bucket.name for bucket in lake.buckets} | {rule.bucket for rule in lake.rules}
+        return tuple(rule for name in sorted(names) for rule in self._buckets.rules(name, must=name in needed))
 
     def set_target(self, ref: TargetRef, values: dict[str, str]) -> None:
         self._admin.set_target(ref, values)

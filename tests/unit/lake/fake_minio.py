@@ -23,7 +23,7 @@ class FakeMinio:
 
     def __init__(self) -> None:
         self.buckets: dict[str, bool] = {}
-        self.rules: list[PresentRule] = []
+        self.kept_rules: list[PresentRule] = []
         self.running: dict[TargetRef, dict[str, str]] = {}
         self.stored: dict[TargetRef, dict[str, str]] = {}
         self.overrides: dict[TargetRef, tuple[str, ...]] = {}
@@ -33,6 +33,7 @@ class FakeMinio:
         self.unreachable: set[TargetRef] = set()
         self.refused_after_restart = 2
         self.ignores_restart = False
+        self.lost_at_start: set[TargetRef] = set()
         self.other_uptimes: tuple[int | None, ...] = ()
         self.now = 1000.0
         self._started_at = 0.0
@@ -58,12 +59,20 @@ class FakeMinio:
             buckets=frozenset(self.buckets),
             versioning=dict(self.buckets),
             targets=targets,
-            # MinIO hides a rule whose target is not there.
-            rules=tuple(rule for rule in self.rules if any(rule.arn == target.arn for target in targets.values())),
+            rules=self._visible(),
             sync_events=self.sync_events,
             sync_events_from=self.sync_events_from,
             known_keys={kind: frozenset(key.name for key in keys.KEYS[kind]) for kind in keys.KINDS},
         )
+
+    def rules(self, lake: Lake) -> tuple[PresentRule, ...]:
+        self._answer()
+        return self._visible()
+
+    def _visible(self) -> tuple[PresentRule, ...]:
+        """MinIO hides a rule whose target is not there."""
+        arns = {self.arn(ref) for ref, values in self.running.items() if values.get("enable") == "on"}
+        return tuple(rule for rule in self.kept_rules if rule.arn in arns)
 
     def info(self) -> Info:
         self._answer()
@@ -96,17 +105,17 @@ class FakeMinio:
         self.calls.append("restart")
         if self.ignores_restart:
             return
-        self.running = {ref: dict(values) for ref, values in self.stored.items()}
+        self.running = {ref: dict(each) for ref, each in self.stored.items() if ref not in self.lost_at_start}
         self._started_at = self.now
         self._refuse = self.refused_after_restart
 
     def change_rules(self, bucket: str, drop: Callable[[str], bool], add: list[PresentRule]) -> None:
         self.calls.append(f"rules {bucket}")
-        kept = [rule for rule in self.rules if rule.bucket != bucket or not drop(rule.id)]
+        kept = [rule for rule in self.kept_rules if rule.bucket != bucket or not drop(rule.id)]
         for rule in add:
             if not any(rule.arn == self.arn(ref) for ref in self.running):
                 raise ConfigError(f"{rule.arn}: no such target")
-        self.rules = [*kept, *(dataclasses.replace(rule, bucket=bucket) for rule in add)]
+        self.kept_rules = [*kept, *(dataclasses.replace(rule, bucket=bucket) for rule in add)]
 
     def _answer(self) -> None:
         if self._refuse:
