@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from penstock.errors import ConfigError
 from penstock.types import ObjectRef
@@ -14,6 +14,7 @@ SECRETS_DIR = "/var/openfaas/secrets"
 RESERVED_PREFIX = ".penstock/"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _MIB = 1024 * 1024
+_ENDPOINT = re.compile(r"(https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)/?")
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
 _SECRET_SETTINGS = ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "SINK_USERNAME", "SINK_PASSWORD")
 # How a pod, or a person's shell, says where the Kubernetes API is; penstock/jobs/access.py reads them.
@@ -223,6 +224,8 @@ class _Reader:
                 self.problems.append(f"{name}_FILE={named}: no such file")
         except OSError as exc:
             self.problems.append(f"{name}: cannot read {path}: {exc.strerror}")
+        except UnicodeDecodeError:
+            self.problems.append(f"{name}: {path} is not text")
         return ""
 
     def store(self) -> StoreSettings | None:
@@ -231,8 +234,13 @@ class _Reader:
             return None
         if "://" not in endpoint:
             endpoint = f"http://{endpoint}"
-        url = urlsplit(endpoint)
-        if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/") or url.query:
+        if "@" in endpoint:
+            self.problems.append(
+                "MINIO_ENDPOINT: leave the credentials out of the URL; use MINIO_ACCESS_KEY and the like"
+            )
+            return None
+        found = _ENDPOINT.fullmatch(endpoint)
+        if found is None:
             self.problems.append(f"MINIO_ENDPOINT={endpoint!r}: expected http://HOST:PORT or https://HOST:PORT")
         access_key, secret_key = self.secret("MINIO_ACCESS_KEY"), self.secret("MINIO_SECRET_KEY")
         for name, value in (("MINIO_ACCESS_KEY", access_key), ("MINIO_SECRET_KEY", secret_key)):
@@ -244,7 +252,7 @@ class _Reader:
         if ca_file is not None and not ca_file.is_file():
             self.problems.append(f"MINIO_CA_FILE={ca_file}: no such file")
         region = self.env.get("MINIO_REGION", "us-east-1")
-        return StoreSettings(f"{url.scheme}://{url.netloc}", access_key, secret_key, region, ca_file)
+        return StoreSettings(found[1] if found else endpoint, access_key, secret_key, region, ca_file)
 
     def jobs(self) -> JobSettings:
         """What Jobs need, read only where large objects are handed to them."""
@@ -303,5 +311,16 @@ class _Reader:
             if not re.fullmatch(r"[a-z0-9][-a-z0-9]*", name) or name in found:
                 self.problems.append(f"RENDITIONS: {name!r}: expected unique names of lower-case letters, digits and -")
                 continue
-            found[name] = dict(parse_qsl(query, keep_blank_values=True))
+            try:
+                pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+            except ValueError:
+                self.problems.append(f"RENDITIONS: {name}: {query!r}: expected OPTION=VALUE, several joined by &")
+                continue
+            found[name] = dict(pairs)
+            given = [option for option, _ in pairs]
+            self.problems += [
+                f"RENDITIONS: {name}: option {option!r} is given twice; give it once"
+                for option in found[name]
+                if given.count(option) > 1
+            ]
         return found
