@@ -25,8 +25,9 @@ def dead_letter(job: Job, url: str, log: str) -> CloudEventFields:
     the pod's log.
     """
     why = reason_of(job)
-    end = log[-_ERROR_BYTES:]
-    error = f"{why}\n{end}" if end else why
+    # The beginning of the reason and the end of the log are what tells most.
+    head = f"{why}\n".encode()[: _ERROR_BYTES // 2]
+    tail = log.encode("utf-8", "replace")[-(_ERROR_BYTES - len(head)) :]
     attributes = {
         "specversion": "1.0",
         "id": job.uid,
@@ -36,7 +37,7 @@ def dead_letter(job: Job, url: str, log: str) -> CloudEventFields:
         "datacontenttype": "application/json",
         "knativeerrordest": url,
         "knativeerrorcode": str(int(_status(job))),
-        "knativeerrordata": base64.b64encode(error.encode()[:_ERROR_BYTES]).decode(),
+        "knativeerrordata": base64.b64encode(head + tail).decode(),
     }
     if job.event_id:
         attributes["eventid"] = job.event_id

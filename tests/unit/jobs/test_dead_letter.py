@@ -1,0 +1,85 @@
+"""What is left of a Job that failed."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+
+import pytest
+from penstock import events
+from penstock.errors import TemporaryError
+from penstock.jobs.dead_letter import HttpDeadLetters, dead_letter
+from penstock.jobs.job import Job, State
+from penstock.types import ObjectRef
+from pytest_httpserver import HTTPServer
+
+URL = "https://kubernetes.test/apis/batch/v1/namespaces/lake/jobs/compress-1"
+FAILED = Job(
+    name="compress-1",
+    uid="6f6c5d3e",
+    version="7",
+    function="compress",
+    ref=ObjectRef("upload", "dir/日本 x+y.csv"),
+    state=State.FAILED,
+    order=("", "", ""),
+    since="",
+    reason="PodFailurePolicy",
+    message="Container main failed with exit code 65",
+    event_id="event-1",
+    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+)
+
+
+def test_a_dead_letter_can_be_sent_to_a_function_as_it_is() -> None:
+    letter = dead_letter(FAILED, URL, "log")
+    (notification,) = events.parse(letter.data, letter.http_headers())
+    assert (notification.ref, notification.kind) == (FAILED.ref, events.Kind.REFERENCE)
+    assert notification.traceparent == FAILED.traceparent
+
+
+def test_a_dead_letter_says_what_happened_to_people_and_to_knatives_tools() -> None:
+    letter = dead_letter(FAILED, URL, "the log\n")
+    assert letter.attributes["id"] == FAILED.uid
+    assert letter.attributes["eventid"] == "event-1"
+    assert letter.attributes["subject"] == "upload/dir/日本 x+y.csv"
+    assert letter.attributes["knativeerrordest"] == URL
+    assert letter.attributes["knativeerrorcode"] == "422"
+    error = base64.b64decode(letter.attributes["knativeerrordata"]).decode()
+    assert error == "PodFailurePolicy: Container main failed with exit code 65\nthe log\n"
+    data = json.loads(letter.data)
+    assert (data["function"], data["job"], data["log"]) == ("compress", "compress-1", "the log\n")
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"), [("PodFailurePolicy", "422"), ("DeadlineExceeded", "504"), ("BackoffLimitExceeded", "500")]
+)
+def test_the_code_is_what_a_function_would_have_answered(reason: str, code: str) -> None:
+    letter = dead_letter(dataclasses.replace(FAILED, reason=reason), URL, "")
+    assert letter.attributes["knativeerrorcode"] == code
+
+
+def test_error_data_stay_short_and_keep_the_reason_and_the_end_of_the_log() -> None:
+    letter = dead_letter(FAILED, URL, "early " * 1000 + "ünd the end")
+    error = base64.b64decode(letter.attributes["knativeerrordata"])
+    assert len(error) <= 1024
+    assert error.startswith(b"PodFailurePolicy: ")
+    assert error.decode().endswith("ünd the end")
+
+
+def test_a_letter_is_delivered_only_when_its_sink_says_so(httpserver: HTTPServer) -> None:
+    httpserver.expect_ordered_request("/", method="POST").respond_with_data("", 503)
+    httpserver.expect_ordered_request("/", method="POST").respond_with_data("", 301, {"Location": "/elsewhere"})
+    httpserver.expect_ordered_request("/", method="POST").respond_with_data("", 202)
+    letters = HttpDeadLetters(httpserver.url_for("/"))
+    for status in ("503", "301"):
+        with pytest.raises(TemporaryError, match=f"was answered {status}"):
+            letters.send(dead_letter(FAILED, URL, ""))
+    letters.send(dead_letter(FAILED, URL, ""))
+    request, _ = httpserver.log[-1]
+    assert request.headers["ce-type"] == "job.penstock.failed"
+
+
+def test_a_sink_that_is_not_there_is_a_temporary_error() -> None:
+    with pytest.raises(TemporaryError, match="could not be sent"):
+        HttpDeadLetters("http://127.0.0.1:9").send(dead_letter(FAILED, URL, ""))

@@ -1,0 +1,53 @@
+"""deploy/jobs without a server: valid, least privilege, the restricted standard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+FOLDER = Path(__file__).parents[3] / "deploy" / "jobs"
+DOCUMENTS: list[dict[str, Any]] = [
+    document
+    for file in sorted(FOLDER.glob("*.yaml"))
+    if file.name != "kustomization.yaml"
+    for document in yaml.safe_load_all(file.read_text())
+]
+
+
+def named(kind: str) -> dict[str, dict[str, Any]]:
+    return {document["metadata"]["name"]: document for document in DOCUMENTS if document["kind"] == kind}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: f"{each['kind']} {each['metadata']['name']}")
+def test_a_manifest_is_valid_to_the_last_field(document: dict[str, Any]) -> None:
+    kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_every_file_is_listed() -> None:
+    listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"]
+    assert sorted(listed) == sorted(file.name for file in FOLDER.glob("*.yaml") if file.name != "kustomization.yaml")
+
+
+def test_no_role_has_a_wildcard_or_reads_secrets() -> None:
+    for role in named("Role").values():
+        for rule in role["rules"]:
+            assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
+            assert "secrets" not in rule["resources"]
+
+
+def test_accounts_and_roles_that_are_bound_exist_and_the_jobs_own_account_has_none() -> None:
+    bound = set()
+    for binding in named("RoleBinding").values():
+        assert binding["roleRef"]["name"] in named("Role")
+        bound |= {subject["name"] for subject in binding["subjects"]}
+    assert bound == set(named("ServiceAccount")) - {"penstock-job"}
+    assert named("ServiceAccount")["penstock-job"]["automountServiceAccountToken"] is False
+
+
+def test_two_watchers_never_run_at_once() -> None:
+    spec = named("Deployment")["penstock-jobs-watcher"]["spec"]
+    assert (spec["replicas"], spec["strategy"]["type"]) == (1, "Recreate")

@@ -1,0 +1,78 @@
+"""The watcher's probe and metrics."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from penstock.jobs.job import Job
+from penstock.jobs.status import ILL_AFTER_SECONDS, Measures, serve_status
+from penstock.visit import Offload
+
+from tests.unit.jobs.cluster import MemoryCluster
+from tests.unit.jobs.conftest import large
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def measures(clock: Clock) -> Measures:
+    return Measures(clock)
+
+
+@pytest.fixture
+def url(measures: Measures) -> Iterator[str]:
+    server = serve_status(("127.0.0.1", 0), measures)
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_it_is_ill_when_no_list_came_for_long(url: str, measures: Measures, clock: Clock) -> None:
+    assert get(f"{url}/_/health") == (200, "ok\n")
+    clock.now = ILL_AFTER_SECONDS + 1
+    assert get(f"{url}/_/health") == (503, "no list of Jobs for 181 seconds\n")
+    measures.listed()
+    assert get(f"{url}/_/health") == (200, "ok\n")
+
+
+def test_it_counts_jobs_by_state_and_by_how_they_ended(
+    url: str, measures: Measures, cluster: MemoryCluster, offload: Offload
+) -> None:
+    offload(large("a.csv"))
+    offload(large("b.csv"))
+    done, _ = cluster.stored
+    cluster.end(done)
+    jobs = [Job.read(document) for document in cluster.stored.values()]
+    measures.seen(jobs)
+    measures.settled(jobs[0])
+    measures.dead_letter_failed()
+    _, text = get(f"{url}/metrics")
+    assert 'penstock_jobs{function="upper",state="waiting"} 1.0' in text
+    assert 'penstock_jobs{function="upper",state="running"} 0.0' in text
+    assert 'penstock_jobs_settled_total{end="succeeded",function="upper"} 1.0' in text
+    assert "penstock_jobs_dead_letter_failures_total 1.0" in text
+
+
+def test_there_is_nothing_else(url: str) -> None:
+    assert get(f"{url}/")[0] == 404
