@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import os
 import queue
 import shutil
 import socket
@@ -20,6 +21,10 @@ READY_PATH: Final = "/_/ready"
 _POLL_SECONDS: Final = 0.02
 
 
+# A parent that was killed before the signal was asked for sends none: the child looks for itself, once, after asking.
+_IF_PARENT_LIVES: Final = ("/bin/sh", "-c", '[ "$PPID" -eq "$0" ] && exec "$@"')
+
+
 class StartFailed(TemporaryError):
     """A function's process did not become ready."""
 
@@ -34,7 +39,7 @@ class Spawner:
 
     def __init__(self) -> None:
         setpriv = shutil.which("setpriv")
-        self._prefix = (setpriv, "--pdeathsig", "TERM", "--") if setpriv else ()
+        self._prefix = (setpriv, "--pdeathsig", "TERM", "--", *_IF_PARENT_LIVES, str(os.getpid())) if setpriv else ()
         self._jobs: queue.SimpleQueue[tuple[Sequence[str], Mapping[str, str], Path, Future[subprocess.Popen[bytes]]]]
         self._jobs = queue.SimpleQueue()
         threading.Thread(target=self._work, name="spawner", daemon=True).start()
