@@ -238,11 +238,15 @@ class Visit:
         if made_by is None and self._adopt:
             return
         if not previous.is_target_of(mark):
-            whose = "carries no mark" if made_by is None else f"was made by {made_by.function} from another source"
-            raise PermanentError(
-                f"{address}: exists and {whose}, so {mark.function} will not overwrite it; "
-                f"remove it, or take it over with `penstock reconcile {mark.function} --adopt`"
+            whose, remedy = (
+                ("carries no mark", f"remove it, or take it over with `penstock reconcile {mark.function} --adopt`")
+                if made_by is None
+                else (
+                    f"was made by {made_by.function} from another source",
+                    "give each source its own target in SINK, or remove it",
+                )
             )
+            raise PermanentError(f"{address}: exists and {whose}, so {mark.function} will not overwrite it; {remedy}")
 
     def _mark(self, name: str | None, source: ObjectState | None) -> Mark:
         return Mark(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from penstock.cli import main
 from penstock.config import SourceRule
 from penstock.errors import ConfigError, TemporaryError
 from penstock.reconcile.command import reconcile
@@ -28,6 +29,16 @@ def test_what_agrees_is_left_alone(lake: Lake) -> None:
     report = reconcile(lake.runtime)
     assert report.found == {"agreeing": 1}
     assert [verb for verb, _ in lake.requests if verb != "LIST"] == []
+
+
+def test_report_shows_control_characters_of_a_key_and_does_not_obey_them(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake.put(b"one", ObjectRef("upload", "a\x1b[2Jb\n.txt"))
+    monkeypatch.setattr("penstock.reconcile.command.function_config", lambda *_: lake.runtime.parts.config)
+    monkeypatch.setattr("penstock.reconcile.command.make_runtime", lambda *_: lake.runtime)
+    assert main(["reconcile", "upper", "--check"]) == 1
+    assert "s3://upload/a\\x1b[2Jb\\x0a.txt" in capsys.readouterr().out
 
 
 def test_a_missing_target_is_made(lake: Lake) -> None:

@@ -257,6 +257,7 @@ def test_target_of_another_source_is_never_overwritten(make_lake: MakeLake) -> N
     outcome = lake.agree(jpeg)
     assert outcome.kind == "refused"
     assert "was made by upper from another source" in outcome.reason
+    assert outcome.reason.endswith("give each source its own target in SINK, or remove it")
     assert lake.read(ObjectRef("processed", "a")) == b"PNG"
     lake.delete(jpeg)
     lake.agree(jpeg)

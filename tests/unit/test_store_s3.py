@@ -97,14 +97,18 @@ def test_ca_file_without_a_certificate_is_told_at_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["a", "odd\nkey"], ids=["plain", "odd"])
-@pytest.mark.parametrize("wrong", [("wrong-key", "reader-secret"), ("reader", "wrong-secret")], ids=["key", "secret"])
+@pytest.mark.parametrize(
+    ("wrong", "setting"),
+    [(("wrong-key", "reader-secret"), "MINIO_ACCESS_KEY"), (("reader", "wrong-secret"), "MINIO_SECRET_KEY")],
+    ids=["key", "secret"],
+)
 def test_wrong_credentials_are_temporary_and_name_the_setting(
-    server: EmbeddedStore, bucket: str, wrong: tuple[str, str], key: str
+    server: EmbeddedStore, bucket: str, wrong: tuple[str, str], setting: str, key: str
 ) -> None:
     store = S3ObjectStore(StoreSettings(server.settings.endpoint, *wrong))
     ref = ObjectRef(bucket, key)
     for act in (store.head, store.stat, store.open, lambda ref: write(store, ref, b"x")):
-        with pytest.raises(TemporaryError, match=r"(?s)refuses the credentials.*check MINIO_ACCESS_KEY") as caught:
+        with pytest.raises(TemporaryError, match=rf"(?s)refuses the credentials.*check {setting}") as caught:
             act(ref)
         assert wrong[1] not in str(caught.value)
     with pytest.raises(TemporaryError, match="refuses the credentials"):
@@ -128,7 +132,8 @@ def answering(server: HTTPServer, status: int, code: str) -> S3ObjectStore:
 ANSWERS = [
     (403, "AccessDenied", TemporaryError, "access denied; the policy must allow"),
     (403, "InvalidAccessKeyId", TemporaryError, "refuses the credentials .*check MINIO_ACCESS_KEY"),
-    (403, "SignatureDoesNotMatch", TemporaryError, "refuses the credentials .*check MINIO_ACCESS_KEY"),
+    (403, "SignatureDoesNotMatch", TemporaryError, "refuses the credentials .*check MINIO_SECRET_KEY"),
+    (403, "RequestTimeTooSkewed", TemporaryError, "clock and the store's differ too much"),
     (404, "NoSuchBucket", TemporaryError, "the bucket does not exist"),
     (400, "XMinioInvalidObjectName", PermanentError, "the store refuses it: XMinioInvalidObjectName"),
     (400, "KeyTooLongError", PermanentError, "the store refuses it: KeyTooLongError"),

@@ -21,6 +21,7 @@ from penstock.dev.invocations import InvocationLog
 from penstock.dev.objectstore import EmbeddedStore
 from penstock.dev.real_minio import RealMinio, make_buckets
 from penstock.dev.router import Router
+from penstock.errors import ConfigError
 from penstock.stackfile import FunctionSpec, load_stack
 from penstock.store import Store
 from penstock.store.s3 import S3ObjectStore
@@ -50,7 +51,10 @@ class Stack:
 
     def __init__(self, options: StackOptions) -> None:
         data = options.data.resolve()
-        data.mkdir(parents=True, exist_ok=True)
+        try:
+            data.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise ConfigError(f"--data {options.data}: no folder can be made there: {exc.strerror}") from exc
         self.options = options
         self.invocations = InvocationLog()
         self._token = _kept_secret(data / "events-token")

@@ -31,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_stack_arguments(parser: argparse.ArgumentParser, *, port: int, store_port: int) -> None:
     """What every command that runs a stack takes; port 0 is any free one."""
     parser.add_argument("--stack", type=Path, default=Path("stack.yml"), help="the stack file (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=port, help="port of gateway and console (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=port, help="port of gateway and console (default: %(default)s)")
     parser.add_argument(
-        "--store-port", type=int, default=store_port, help="port of the embedded object store (default: %(default)s)"
+        "--store-port", type=_port, default=store_port, help="port of the embedded object store (default: %(default)s)"
     )
     parser.add_argument("--data", type=Path, help=f"folder for inbox, index and logs (default: {DEFAULT_DATA})")
     parser.add_argument("--zero-after", type=_seconds, help="stop idle functions after this long, for example 30s")
@@ -152,6 +152,12 @@ def _banner(stack: Stack) -> str:
         takes = " ".join(str(rule) for rule in route.config.sources) or "requests"
         lines.append(f"  {route.name:<10} {takes:<24} {route.config.sink or 'the answer'}")
     return "\n".join(lines)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a port, at most 65535; 0 is any free one")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -201,13 +201,18 @@ def _print(report: Report, function: str, *, checked_only: bool) -> None:
     found = ", ".join(f"{count} {name}" for name, count in sorted(report.found.items())) or "nothing to compare"
     print(f"{function}: {found}")
     for line in report.examples:
-        print(f"  {line}")
+        print(f"  {_printable(line)}")
     if not checked_only and report.done:
         print("  done: " + ", ".join(f"{count} {name}" for name, count in sorted(report.done.items())))
     for line in report.failures:
-        print(f"  not agreed: {line}", file=sys.stderr)
+        print(f"  not agreed: {_printable(line)}", file=sys.stderr)
     if report.uploads:
         print(f"  {len(report.uploads)} abandoned uploads {'found' if checked_only else 'aborted'}")
+
+
+def _printable(line: str) -> str:
+    """A key may hold anything; a terminal must not obey it."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in line)
 
 
 def _moment(text: str) -> datetime:

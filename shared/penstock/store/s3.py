@@ -269,7 +269,10 @@ def error_for(ref: ObjectRef, code: str, exc: Exception) -> PenstockError:
     if code == "NoSuchBucket":
         return TemporaryError(f"{ref}: the bucket does not exist; create it with `penstock lake apply`")
     if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
-        return TemporaryError(f"{ref}: the store refuses the credentials ({code}); check MINIO_ACCESS_KEY")
+        setting = "MINIO_ACCESS_KEY" if code == "InvalidAccessKeyId" else "MINIO_SECRET_KEY"
+        return TemporaryError(f"{ref}: the store refuses the credentials ({code}); check {setting}")
+    if code == "RequestTimeTooSkewed":
+        return TemporaryError(f"{ref}: this machine's clock and the store's differ too much; set them ({code})")
     if code == "AccessDenied" or (not code and isinstance(exc, PermissionDeniedError | UnauthenticatedError)):
         return TemporaryError(f"{ref}: access denied; the policy must allow this function to read and list the bucket")
     # obstore (rustls) and minio-py (OpenSSL), each in its own words, obstore's in the debug part only.

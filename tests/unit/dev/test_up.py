@@ -32,14 +32,24 @@ def test_durations_are_those_of_the_stack_file(capsys: pytest.CaptureFixture[str
     [
         (["--stack", "none.yml"], "none.yml: No such file or directory; name the stack file with --stack"),
         (["--password-file", "none"], "--password-file none: No such file"),
+        (["--data", "file/data"], "--data file/data: no folder can be made there"),
     ],
 )
 def test_what_cannot_work_is_named(
     options: list[str], reason: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("no folder")
     assert main(["up", *options]) == 78
     assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--port", "--store-port"])
+@pytest.mark.parametrize("port", ["70000", "-1", "http"])
+def test_port_that_is_none_is_wrong_usage(option: str, port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["up", f"{option}={port}"])
+    assert "expected a port, at most 65535" in capsys.readouterr().err
 
 
 def test_line_says_what_became_of_an_object() -> None:
