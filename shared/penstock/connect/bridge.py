@@ -12,7 +12,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from gunicorn.errors import AppImportError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from penstock import events
+from penstock.config import SourceRule
 from penstock.connect import settings
 from penstock.connect.broker_letters import read_broker_letter
 from penstock.connect.delivery import Message, Policy
@@ -29,9 +30,10 @@ from penstock.connect.http_client import Target
 from penstock.connect.inbox import Inbox
 from penstock.connect.measures import DeliveryMeasures
 from penstock.connect.pump import Pump
+from penstock.connect.wanting import read_only, wanting_targets
 from penstock.errors import ConfigError, EventError, TemporaryError
 from penstock.log import parse_level, set_up_logging
-from penstock.serve import run_server
+from penstock.server import run_server
 
 # A key is at most 1 KB and user metadata 2 KB (8 KB on other stores), so a real event is far below this.
 MAX_BODY_BYTES = 1024 * 1024
@@ -43,7 +45,10 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 @dataclass(frozen=True, slots=True)
 class BridgeConfig:
-    """Where to listen, what to demand, where to deliver. An empty `token` demands none."""
+    """Where to listen, what to demand, where to deliver. An empty `token` demands none.
+
+    `only` names, by target, the objects whose events it gets; a target that it does not name gets every event.
+    """
 
     address: tuple[str, int]
     token: str
@@ -53,12 +58,17 @@ class BridgeConfig:
     drain_seconds: float
     extensions: Mapping[str, str]
     log_level: str = "INFO"
+    only: Mapping[str, tuple[SourceRule, ...]] = field(default_factory=dict)
 
 
 def to_messages(
-    body: bytes, targets: tuple[Target, ...], extensions: Mapping[str, str], traceparent: str = ""
+    body: bytes,
+    targets: tuple[Target, ...],
+    extensions: Mapping[str, str],
+    traceparent: str = "",
+    only: Mapping[str, tuple[SourceRule, ...]] | None = None,
 ) -> list[Message]:
-    """One message per record and target: a CloudEvent in binary mode, in order per object.
+    """One message per record and target that wants it: a CloudEvent in binary mode, in order per object.
 
     Raises `EventError` when the body is not a notification.
     """
@@ -69,7 +79,8 @@ def to_messages(
         headers = events.CloudEventFields(attributes, event.data).http_headers() | trace
         key = f"{event.attributes['source']} {event.attributes['subject']}"
         origin = f"webhook {event.attributes['type']} {event.attributes['id']}"
-        made += [Message(key, event.data, headers, origin, target.name) for target in targets]
+        wanting = wanting_targets(event.data, targets, only) if only else targets
+        made += [Message(key, event.data, headers, origin, target.name) for target in wanting]
     return made
 
 
@@ -92,7 +103,8 @@ def create_app(config: BridgeConfig, inbox: Inbox, pump: Pump, measures: Deliver
         request.max_content_length = MAX_BODY_BYTES
         body = request.get_data(cache=False)
         try:
-            messages = to_messages(body, config.targets, config.extensions, request.headers.get("traceparent", ""))
+            trace = request.headers.get("traceparent", "")
+            messages = to_messages(body, config.targets, config.extensions, trace, config.only)
         except EventError as exc:
             log.error("webhook: dead letter: %s", exc)  # noqa: TRY400 - the text says where it is wrong
             message = Message("", body, {"content-type": "application/json"}, "webhook", SELF)
@@ -218,6 +230,7 @@ def load_bridge_config(args: argparse.Namespace, env: Mapping[str, str]) -> Brid
     names = [target.name for target in targets if target is not None]
     if len(set(names)) < len(names) or SELF in names:
         problems.append(f"--to: the names {', '.join(names)} must differ, and none may be {SELF}; write NAME=URL")
+    only = collect(lambda: read_only(args.only, names)) or {}
     token = collect(lambda: settings.read_secret(env, "BRIDGE_TOKEN"))
     if token == "" and not args.allow_anonymous:
         problems.append(
@@ -231,7 +244,7 @@ def load_bridge_config(args: argparse.Namespace, env: Mapping[str, str]) -> Brid
     level = collect(lambda: parse_level(env.get("LOG_LEVEL", "INFO")))
     if problems:
         raise ConfigError(*problems)
-    return BridgeConfig(address, token, args.inbox, tuple(targets), policy, drain_seconds, extensions, level)
+    return BridgeConfig(address, token, args.inbox, tuple(targets), policy, drain_seconds, extensions, level, only)
 
 
 def _extensions(text: str) -> dict[str, str]:
@@ -257,6 +270,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="where events go, such as http://gateway:8080/function/compress; repeatable (default: K_SINK)",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="NAME=SOURCE",
+        action="append",
+        default=[],
+        help="send NAME only events about s3://bucket/prefix*suffix, so that others do not wake it; repeatable",
     )
     parser.add_argument(
         "--inbox",

@@ -56,6 +56,38 @@ def test_event_is_stored_before_the_answer(client: FlaskClient, inbox: Inbox) ->
     assert message.headers["ce-type"] == "com.amazonaws.s3.ObjectCreated:Put"
 
 
+def test_target_gets_the_events_that_it_is_there_for_and_no_others(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    bridge.add_arguments(parser)
+    flags = ["--to", "http://g/function/compress", "--to", "http://g/function/resize", "--to", "log=http://log/"]
+    flags += ["--only", "compress=s3://upload/*.csv", "--only", "compress=s3://extra", "--only", "resize=s3://images/*"]
+    args = parser.parse_args([*flags, "--allow-anonymous", "--inbox", str(tmp_path / "inbox.db")])
+    config = load_bridge_config(args, {})
+
+    def names(bucket: str, key: str, event: str = "s3:ObjectCreated:Put") -> list[str]:
+        body = json.loads(PUT)
+        record = body["Records"][0]
+        record["eventName"], record["s3"]["bucket"]["name"], record["s3"]["object"]["key"] = event, bucket, key
+        messages = to_messages(json.dumps(body).encode(), config.targets, {}, "", config.only)
+        return [message.target for message in messages]
+
+    assert names("upload", "a.csv") == ["compress", "log"]
+    assert names("upload", "a.csv", "s3:ObjectRemoved:Delete") == ["compress", "log"]
+    assert names("upload", "a.csv", "s3:ObjectAccessed:Get") == ["log"]
+    assert names("upload", "a.txt") == ["log"]
+    assert names("extra", "b") == ["compress", "log"]
+    assert names("images", ".penstock/refused/x") == ["log"]
+
+
+def test_source_for_an_unknown_target_is_refused_with_what_else_is_wrong() -> None:
+    parser = argparse.ArgumentParser()
+    bridge.add_arguments(parser)
+    args = parser.parse_args(["--to", "http://g/a", "--only", "b=s3://x", "--only", "a=upload", "--allow-anonymous"])
+    with pytest.raises(ConfigError) as caught:
+        load_bridge_config(args, {})
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == ["--only b=s3", "--only a=upload"]
+
+
 @pytest.mark.parametrize(
     "token", ["", "Bearer wrong", "wrong", "Bearer", "Bearer secret2", "bearer secret", "Bearer ключ"]
 )
