@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
+from penstock.connect.kafka.ledger import KafkaLetters
+from penstock.connect.letters import Letter
 from penstock.stackfile import load_stack
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -67,9 +69,10 @@ def kafka_connector(
         child.kill()
 
 
-def letters(kafka: KafkaServer, topic: str = DEAD_LETTERS) -> list[dict[str, Any]]:
-    """The dead letters as `penstock dlq list --json` prints them."""
-    return [json.loads(line) for line in dlq(kafka, topic, "list", "--json").splitlines()]
+def letters(kafka: KafkaServer, topic: str = DEAD_LETTERS) -> list[Letter]:
+    """The dead letters of a topic that are neither replayed nor dropped."""
+    given = {"bootstrap.servers": kafka.endpoint.bootstrap_servers, "log_level": "0"}
+    return list(KafkaLetters(topic, given).read())
 
 
 def dlq(kafka: KafkaServer, topic: str, *words: str) -> str:
@@ -78,31 +81,40 @@ def dlq(kafka: KafkaServer, topic: str, *words: str) -> str:
     return penstock("dlq", words[0], "--dead-letter-topic", topic, "--set", servers, *words[1:], env={})
 
 
-def count_records(kafka: KafkaServer, topic: str) -> int:
-    """Records in a topic with one partition."""
-    consumer = Consumer({"bootstrap.servers": kafka.endpoint.bootstrap_servers, "group.id": "counts", "log_level": 0})
-    try:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=30)
-    finally:
-        consumer.close()
-    return int(high - low)
+class Tail:
+    """Every record of a topic with one partition, from its beginning on."""
 
+    def __init__(self, kafka: KafkaServer, topic: str) -> None:
+        settings = {"bootstrap.servers": kafka.endpoint.bootstrap_servers, "group.id": "tail", "log_level": 0}
+        self._place = TopicPartition(topic, 0, 0)
+        self._consumer = Consumer({**settings, "fetch.wait.max.ms": 100, "enable.auto.commit": False})
+        self._consumer.assign([self._place])
+        self._records: list[Message] = []
 
-def read_records(kafka: KafkaServer, topic: str) -> list[Message]:
-    """Every record that a topic with one partition holds now."""
-    wanted = count_records(kafka, topic)
-    consumer = Consumer({"bootstrap.servers": kafka.endpoint.bootstrap_servers, "group.id": "reads", "log_level": 0})
-    found: list[Message] = []
-    try:
-        consumer.assign([TopicPartition(topic, 0, 0)])
-        while len(found) < wanted:
-            record = consumer.poll(30)
-            assert record is not None, f"{len(found)} of {wanted} records in {topic}"
+    def records(self) -> list[Message]:
+        """All that is in the topic at this moment."""
+        _, end = self._consumer.get_watermark_offsets(self._place, timeout=30)
+        while len(self._records) < end:
+            record = self._consumer.poll(30)
+            assert record is not None, f"{len(self._records)} of {end} records in {self._place.topic}"
             assert record.error() is None, record.error()
-            found.append(record)
-    finally:
-        consumer.close()
-    return found
+            self._records.append(record)
+        return self._records
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def headers_of(record: Message) -> dict[str, str]:
+    """A record's headers as text."""
+    pairs = record.headers() or {}
+    items = pairs.items() if isinstance(pairs, dict) else pairs
+    return {name: value if isinstance(value, str) else (value or b"").decode() for name, value in items}
+
+
+def died(connector: Penstock) -> int:
+    """How many dead letters this connector has stored."""
+    return int(measured(connector.address, "penstock_dead_letters_total"))
 
 
 def measured(address: str, name: str, **labels: str) -> float:

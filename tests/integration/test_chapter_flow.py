@@ -78,7 +78,9 @@ class Chapter:
             index = serve("index", folder / name, stack_settings("index", self.minio, INDEX_SINK=sink))
             held.callback(index.end)
             self.functions[name] = index.address
-        held.enter_context(kafka_connector(self.kafka, folder, "kafka", {"upload": f"http://{compress.address}/"}))
+        held.enter_context(
+            kafka_connector(self.kafka, folder, "kafka", {"upload": f"compress=http://{compress.address}/"})
+        )
         self.mqtt = held.enter_context(self._mqtt_connector())
 
     @property
