@@ -104,6 +104,30 @@ def test_a_refusal_whose_source_is_gone_is_forgotten(lake: Lake) -> None:
     assert lake.refusals() == []
 
 
+def test_a_newer_refusal_in_the_place_of_a_forgotten_one_is_kept(lake: Lake) -> None:
+    lake.put(b"bad")
+    lake.agree()
+    lake.put(b"one")
+
+    def leave_it(verb: str, target: ObjectRef) -> None:
+        if verb == "DELETE":
+            raise SystemExit  # a worker that dies before it removes the refusal
+
+    lake.before = leave_it
+    with pytest.raises(SystemExit):
+        lake.agree()
+
+    def refuse_a_newer_state(verb: str, target: ObjectRef) -> None:
+        if verb == "DELETE":
+            lake.before = None
+            lake.put(b"bad again")
+            lake.agree()
+
+    lake.before = refuse_a_newer_state
+    assert reconcile(lake.runtime).done == {"forgotten": 1}
+    assert [record["mark"]["state"] for record in lake.refusals()] == [lake.put(b"bad again").token]
+
+
 def test_an_orphaned_target_is_kept_as_configured(lake: Lake) -> None:
     lake.put(b"one")
     lake.agree()

@@ -8,17 +8,19 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from penstock.config import Config, SourceRule
-from penstock.errors import ConfigError, PenstockError, TemporaryError
+from penstock.errors import ConfigError, Forbidden, PenstockError, TemporaryError
 from penstock.reconcile.compare import EXAMPLES, Difference, Reconciler, Report, scratch
 from penstock.runtime import Runtime
 from penstock.serve import function_config, function_folder, make_runtime
 from penstock.sinks.address import BucketAddress, parse_sink
+from penstock.sinks.bucket import source_of_refusal
 from penstock.store import Store
+from penstock.types import ObjectRef
 
 # A live worker's upload is younger than this; MinIO itself expires stale ones after 24 hours.
 UPLOAD_AGE_SECONDS = 3600
@@ -56,7 +58,7 @@ class Worker:
     def _bring(self, difference: Difference) -> None:
         try:
             if difference.finding == "forgotten":
-                self._store.delete(difference.ref)
+                self._forget(difference.ref)
                 outcome, problem = "forgotten", ""
             else:
                 done = self._runtime.agree(difference.ref, adopt=self._adopt)
@@ -69,6 +71,14 @@ class Worker:
             self._report.done[outcome] += 1
             if problem and len(self._report.failures) < EXAMPLES:
                 self._report.failures.append(problem)
+
+    def _forget(self, record: ObjectRef) -> None:
+        """Remove a refusal's record, then look at its source: by now the record may have been a newer state's."""
+        source = source_of_refusal(self._store, record)
+        self._store.delete(record)
+        if source is not None:
+            with suppress(Forbidden):  # of a bucket that is no source any more
+                self._runtime.agree(source)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -148,6 +148,18 @@ def target_ref(address: str) -> ObjectRef:
     return ObjectRef(bucket, key)
 
 
+def source_of_refusal(store: Store, record: ObjectRef) -> ObjectRef | None:
+    """The source that a refusal's record is about, or None when the record is gone or damaged."""
+    opened = store.open(record)
+    if opened is None:
+        return None
+    try:
+        source = json.loads(b"".join(opened[1]))["source"]
+        return ObjectRef(str(source["bucket"]), str(source["key"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def mark_of(state: ObjectState) -> Mark | None:
     """The mark in an object's user metadata, or None when Penstock did not make it."""
     found = state.metadata
