@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
@@ -48,3 +49,10 @@ def set_up_logging(level: str, stream: TextIO = sys.stderr) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=parse_level(level), handlers=[handler], force=True)
+
+
+def say_problems(problems: Sequence[str]) -> int:
+    """Log what is wrong with a configuration, one line each; returns the exit code that goes with it."""
+    for problem in problems:
+        logging.getLogger("penstock.serve").error("%s", problem)
+    return ConfigError.exit_code
