@@ -111,6 +111,7 @@ class KafkaLetters:
         settings = consumer_settings(self._settings) | {
             "group.id": f"penstock-dlq-{uuid.uuid4()}",  # never joined: partitions are assigned by hand
             "enable.partition.eof": "true",
+            "fetch.wait.max.ms": "10",  # the end of a partition is told after this; nobody writes to it all the time
         }
         with refused_settings():
             consumer = Consumer(settings, logger=self._librdkafka)
