@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
+import yaml
 from penstock.cli import main
+from penstock.config import load_config
 from penstock.errors import TemporaryError
 from penstock.jobs.access import find_access
 from penstock.jobs.api import KubernetesApi, KubernetesError
+from penstock.jobs.manifest import job_manifest
 
 from tests.components.http import HttpError
-from tests.integration.jobs.cluster import Letters, Namespace, large_object
+from tests.integration.jobs.cluster import ROOT, Letters, Namespace, large_object
 
 FUNCTION, WATCHER, JOB = "penstock-function", "penstock-jobs-watcher", "penstock-job"
 OPERATOR = "an-operator"
@@ -90,6 +98,68 @@ def test_what_is_outside_a_role_is_refused_when_it_is_tried(namespace: Namespace
         with pytest.raises(HttpError, match="forbidden") as refused:
             namespace.server.endpoint.request(method, path, {} if method == "POST" else None, token=token)
         assert refused.value.status == 403, (account, method, path)
+
+
+@pytest.fixture
+def admission(namespace: Namespace) -> Iterator[Callable[[dict[str, Any]], str]]:
+    """deploy/jobs/admission; asks whether the function could create a Job, "" if so, else why not."""
+    request = namespace.server.endpoint.request
+    paths = []
+    for document in yaml.safe_load_all((ROOT / "deploy" / "jobs" / "admission" / "policy.yaml").read_text()):
+        plural = {"ValidatingAdmissionPolicy": "validatingadmissionpolicies"}.get(
+            document["kind"], "validatingadmissionpolicybindings"
+        )
+        path = f"/apis/admissionregistration.k8s.io/v1/{plural}"
+        request("POST", f"{path}?fieldValidation=Strict", document)
+        paths.append(f"{path}/{document['metadata']['name']}")
+    token = namespace.server.endpoint.service_account_token(namespace.name, FUNCTION)
+
+    def problem(manifest: dict[str, Any]) -> str:
+        try:
+            request("POST", f"{namespace.job_path()}?dryRun=All", manifest, token=token)
+        except HttpError as refused:
+            return str(refused)
+        return ""
+
+    # The API server takes up a new policy some moments later.
+    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "penstock"}]}
+    probe = {"metadata": {"name": "probe"}, "spec": {"template": {"spec": pod}}}
+    namespace.wait_until(lambda: "penstock-offload" in problem(probe), "the policy in force")
+    yield problem
+    for path in reversed(paths):
+        request("DELETE", path)
+
+
+def test_with_the_policy_a_function_creates_penstocks_jobs_and_reaches_no_other_secret(
+    namespace: Namespace, admission: Callable[[dict[str, Any]], str]
+) -> None:
+    files = "MINIO_ACCESS_KEY_FILE=minio-access-key/minio-access-key MINIO_CA_FILE=minio-ca/ca.crt"
+    manifests = []
+    for settings in ({}, {"JOB_SECRETS": files}):
+        config = load_config(namespace.settings(**settings))
+        assert config.jobs is not None
+        manifests.append(job_manifest("a-job", large_object("a.csv"), config, config.jobs, now=datetime.now(UTC)))
+        assert admission(manifests[-1]) == ""
+    secret = {"name": "MINIO_ACCESS_KEY", "valueFrom": {"secretKeyRef": {"name": "another", "key": "token"}}}
+    projected = {"name": "tmp", "projected": {"sources": [{"secret": {"name": "another"}}]}}
+    token = {"name": "tmp", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
+    container = {"name": "second", "image": "penstock"}
+    for part, field, value in (
+        ("job", "suspend", False),
+        ("pod", "serviceAccountName", "penstock-jobs-watcher"),
+        ("pod", "automountServiceAccountToken", True),
+        ("container", "env", [secret]),
+        ("container", "envFrom", [{"secretRef": {"name": "another"}}]),
+        ("pod", "volumes", [{"name": "tmp", "secret": {"secretName": "another"}}]),
+        ("pod", "volumes", [projected]),
+        ("pod", "volumes", [token]),
+        ("pod", "initContainers", [container]),
+        ("pod", "imagePullSecrets", [{"name": "another"}]),
+    ):
+        manifest = copy.deepcopy(manifests[0])
+        pod = manifest["spec"]["template"]["spec"]
+        {"job": manifest["spec"], "pod": pod, "container": pod["containers"][0]}[part][field] = value
+        assert "penstock-offload" in admission(manifest), (part, field)
 
 
 def test_a_function_without_the_role_says_which_one_it_needs(namespace: Namespace) -> None:

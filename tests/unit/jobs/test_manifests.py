@@ -12,7 +12,7 @@ import yaml
 FOLDER = Path(__file__).parents[3] / "deploy" / "jobs"
 DOCUMENTS: list[dict[str, Any]] = [
     document
-    for file in sorted(FOLDER.glob("*.yaml"))
+    for file in sorted(FOLDER.rglob("*.yaml"))
     if file.name != "kustomization.yaml"
     for document in yaml.safe_load_all(file.read_text())
 ]
