@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+ENGINE ?= $(shell command -v podman || command -v docker || echo docker)
+REGISTRY ?= ghcr.io/example
+TAG ?= 0.1.0
 CODE := shared functions templates tests bench
 
 .DEFAULT_GOAL := help
@@ -23,12 +26,12 @@ $(READY): requirements.lock shared/pyproject.toml
 	@touch $@
 
 .PHONY: lint
-lint: $(READY)  ## style, types, import directions, the Dockerfile
+lint: $(READY)  ## style, types, import directions, the Dockerfiles
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/hadolint templates/python3-penstock/Dockerfile
+	$(BIN)/hadolint templates/python3-penstock/Dockerfile deploy/image/Dockerfile
 
 .PHONY: format
 format: $(READY)  ## put every file into shape
@@ -52,8 +55,21 @@ demo-minio: $(READY)  ## the same demo on a real MinIO server, which it installs
 	$(BIN)/python -m tests.e2e.demo_on_minio
 
 .PHONY: integration
-integration: $(READY)  ## the suite against real servers, which it installs and starts itself
-	$(BIN)/python -m pytest tests/integration
+integration: $(READY)  ## the suite against real servers, which it installs and starts itself; PENSTOCK_CRDS: CONTRIBUTING.md
+	$(BIN)/python -m pytest tests/integration -m 'crds or not crds'
+
+.PHONY: crds
+crds: $(READY)  ## manifests against the operators' definitions, in the folder that PENSTOCK_CRDS names
+	$(BIN)/python -m pytest tests/functional -m crds
+
+.PHONY: render
+render: $(READY)  ## renew the manifests that are made from stack.yml
+	$(BIN)/penstock render knative
+	$(BIN)/penstock render openfaas
+
+.PHONY: image
+image:  ## the image of connectors, bridge and idler: REGISTRY, TAG, ENGINE=podman|docker
+	$(ENGINE) build -t $(REGISTRY)/penstock:$(TAG) -f deploy/image/Dockerfile shared
 
 .PHONY: bench
 bench: $(READY)  ## speed as ratios against peers, side by side

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 from penstock.render.knative import Settings, render
+from penstock.render.plan import make_plans
 from penstock.stackfile import load_stack
 
 Render = Callable[..., dict[tuple[str, str], dict[str, Any]]]
@@ -40,6 +41,8 @@ def render_one(
     stack = {"version": "1.0", "provider": {"name": "openfaas"}, "functions": {name: function}}
     file = folder / "stack.yml"
     file.write_text(yaml.safe_dump(stack), encoding="utf-8")
-    texts = render(load_stack(file, {}), settings or Settings("registry.example/penstock:1"))
+    texts = render(
+        make_plans(load_stack(file, {}).functions.values()), settings or Settings("registry.example/penstock:1")
+    )
     documents = [each for text in texts.values() for each in yaml.load_all(text, yaml.CSafeLoader)]
     return {(each["kind"], each.get("metadata", {}).get("name", "")): each for each in documents}

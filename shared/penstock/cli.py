@@ -21,7 +21,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("reconcile", "penstock.reconcile.command", "compare sources with targets and mend what differs"),
     ("jobs", "penstock.jobs.command", "list the Jobs of large objects, watch over them, read logs, clean up"),
     ("lake", "penstock.lake.command", "plan, apply, show or remove buckets, notification targets and rules"),
-    ("render knative", "penstock.render.command", "write Knative's manifests from stack.yml, or check those written"),
+    ("render", "penstock.render.command", "write manifests for Knative or OpenFaaS from stack.yml, or check them"),
     ("idler", "penstock.connect.idler", "set OpenFaaS functions that nobody calls to zero replicas"),
     ("dlq", "penstock.connect.dead_letters", "list, show, replay or drop dead letters"),
     ("listen", "penstock.connect.listen", "print notifications as they come"),

@@ -1,5 +1,6 @@
-"""The bridge on Knative: a StatefulSet, since its inbox must outlive the pod, bound to the Broker by a SinkBinding."""
+"""The bridge: a StatefulSet, since its inbox must outlive the pod; on Knative a SinkBinding says where it sends."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from penstock.render.eventing import broker_reference
@@ -18,38 +19,29 @@ from penstock.render.manifest import (
 BRIDGE: Final = "penstock-bridge"
 TOKEN_SECRET: Final = "bridge-token"  # noqa: S105 - the name of a Secret
 DEAD_LETTER_PATH: Final = "/dead-letters"
+_OWN: Final = labels(BRIDGE, "bridge")
 
 
 def bridge_documents(image: str) -> list[Document]:
-    """The bridge and what belongs to it, in the order in which it can be created."""
-    own = labels(BRIDGE, "bridge")
+    """The bridge with the Broker as its sink, in the order in which it can be created."""
     workload = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": BRIDGE}
+    spec = {"subject": workload, "sink": {"ref": broker_reference()}}
+    binding = document("sources.knative.dev/v1", "SinkBinding", BRIDGE, labels=_OWN, spec=spec)
+    # Before the StatefulSet, so that its first pod already knows the sink.
+    return [binding, *bridge_workload(image, [])]
+
+
+def bridge_workload(image: str, arguments: Sequence[str]) -> list[Document]:
+    """The bridge itself: a StatefulSet and what belongs to it; `arguments` say where it delivers."""
     ports = [{"name": "http", "port": 80, "targetPort": "http"}]
+    headless = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": _OWN, "ports": ports}
+    budget = {"maxUnavailable": 1, "selector": {"matchLabels": _OWN}}
     return [
-        document("v1", "ServiceAccount", BRIDGE, labels=own, automountServiceAccountToken=False),
-        document("v1", "Service", BRIDGE, labels=own, spec={"selector": own, "ports": ports}),
-        document(
-            "v1",
-            "Service",
-            f"{BRIDGE}-pods",
-            labels=own,
-            spec={"clusterIP": "None", "publishNotReadyAddresses": True, "selector": own, "ports": ports},
-        ),
-        document(
-            "sources.knative.dev/v1",
-            "SinkBinding",
-            BRIDGE,
-            labels=own,
-            spec={"subject": workload, "sink": {"ref": broker_reference()}},
-        ),
-        document("apps/v1", "StatefulSet", BRIDGE, labels=own, spec=_stateful_set(image, own)),
-        document(
-            "policy/v1",
-            "PodDisruptionBudget",
-            BRIDGE,
-            labels=own,
-            spec={"maxUnavailable": 1, "selector": {"matchLabels": own}},
-        ),
+        document("v1", "ServiceAccount", BRIDGE, labels=_OWN, automountServiceAccountToken=False),
+        document("v1", "Service", BRIDGE, labels=_OWN, spec={"selector": _OWN, "ports": ports}),
+        document("v1", "Service", f"{BRIDGE}-pods", labels=_OWN, spec=headless),
+        document("apps/v1", "StatefulSet", BRIDGE, labels=_OWN, spec=_stateful_set(image, arguments)),
+        document("policy/v1", "PodDisruptionBudget", BRIDGE, labels=_OWN, spec=budget),
     ]
 
 
@@ -58,11 +50,11 @@ def dead_letter_sink() -> Document:
     return {"ref": {"apiVersion": "v1", "kind": "Service", "name": BRIDGE}, "uri": DEAD_LETTER_PATH}
 
 
-def _stateful_set(image: str, own: dict[str, str]) -> Document:
+def _stateful_set(image: str, arguments: Sequence[str]) -> Document:
     container = {
         "name": "bridge",
         "image": image,
-        "args": ["bridge", "--inbox", "/data/inbox.db"],
+        "args": ["bridge", "--inbox=/data/inbox.db", *arguments],
         "ports": [{"name": "http", "containerPort": 8080}],
         "readinessProbe": {"httpGet": {"path": "/_/ready", "port": "http"}, "periodSeconds": 5},
         "livenessProbe": {"httpGet": {"path": "/_/health", "port": "http"}, "periodSeconds": 10},
@@ -90,7 +82,7 @@ def _stateful_set(image: str, own: dict[str, str]) -> Document:
         "serviceName": f"{BRIDGE}-pods",
         "replicas": 1,
         "podManagementPolicy": "Parallel",
-        "selector": {"matchLabels": own},
-        "template": {"metadata": {"labels": own}, "spec": pod},
+        "selector": {"matchLabels": _OWN},
+        "template": {"metadata": {"labels": _OWN}, "spec": pod},
         "volumeClaimTemplates": [claim],
     }

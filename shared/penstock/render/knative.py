@@ -1,17 +1,15 @@
-"""A stack file as the files of a kustomize base for Knative."""
+"""The functions of a stack file as the files of a kustomize base for Knative."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from penstock.errors import ConfigError
 from penstock.render.bridge import bridge_documents, dead_letter_sink
 from penstock.render.eventing import Delivery, broker_documents, kafka_source, trigger
 from penstock.render.manifest import PART_OF, Document, document, dump
 from penstock.render.network import network_policies
-from penstock.render.plan import Plan, make_plan
+from penstock.render.plan import Plan
 from penstock.render.service import function_documents
-from penstock.stackfile import Stack
 
 HEADER: Final = "Made by `penstock render knative`; change stack.yml and run it again."
 
@@ -30,9 +28,8 @@ class Settings:
     region: str = ""
 
 
-def render(stack: Stack, settings: Settings) -> Mapping[str, str]:
-    """File names and their texts; the same stack and settings always give the same. Raises `ConfigError`."""
-    plans = _plans(stack)
+def render(plans: Sequence[Plan], settings: Settings) -> Mapping[str, str]:
+    """File names and their texts; the same functions and settings always give the same."""
     delivery = Delivery(settings.namespace, settings.kafka, settings.region, dead_letter_sink())
     files: dict[str, list[Document]] = {
         "namespace.yaml": [_namespace(settings.namespace)],
@@ -52,19 +49,6 @@ def render(stack: Stack, settings: Settings) -> Mapping[str, str]:
     }
     texts = {name: dump(documents, HEADER) for name, documents in files.items()}
     return {**texts, "kustomization.yaml": dump([kustomization], HEADER)}
-
-
-def _plans(stack: Stack) -> list[Plan]:
-    plans: list[Plan] = []
-    problems: list[str] = []
-    for spec in stack.functions.values():
-        try:
-            plans.append(make_plan(spec))
-        except ConfigError as exc:
-            problems += exc.problems
-    if problems:
-        raise ConfigError(*problems)
-    return plans
 
 
 def _namespace(name: str) -> Document:

@@ -1,7 +1,7 @@
-"""One function of a stack file as Knative needs to know it: read from its labels, annotations and settings."""
+"""One function of a stack file as manifests need to know it: read from its labels, annotations and settings."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final, TypeVar
@@ -57,6 +57,20 @@ class Plan:
 def make_plan(spec: FunctionSpec) -> Plan:
     """Read one function; raises `ConfigError` with every problem found."""
     return _Planner(spec).plan()
+
+
+def make_plans(specs: Iterable[FunctionSpec]) -> list[Plan]:
+    """Read all functions of a stack file; raises `ConfigError` with every problem of every one."""
+    plans: list[Plan] = []
+    problems: list[str] = []
+    for spec in specs:
+        try:
+            plans.append(make_plan(spec))
+        except ConfigError as exc:
+            problems += exc.problems
+    if problems:
+        raise ConfigError(*problems)
+    return plans
 
 
 class _Planner:

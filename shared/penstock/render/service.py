@@ -21,28 +21,32 @@ from penstock.render.plan import Plan
 # Where the image keeps the handler: templates/python3-penstock/Dockerfile.
 _HANDLER_FOLDER: Final = "/opt/app/function"
 _SIX_HOURS_SECONDS: Final = 6 * 3600
+_OFFLOADING_ACCOUNT: Final = "penstock-function"
 
 
 def function_documents(plan: Plan) -> list[Document]:
     """Everything that one function is made of, in the order in which it can be created."""
-    made = [_account(plan)]
+    made = function_account(plan, plan.name)
     if plan.volume:
         made.append(_claim(plan))
     made.append(_service(plan))
     if plan.schedule:
-        made.append(_reconcile(plan))
+        made.append(reconcile_job(plan, account_name(plan, plan.name)))
     return made
 
 
-def _account(plan: Plan) -> Document:
+def account_name(plan: Plan, own: str) -> str:
+    """`own`, or the account of deploy/jobs that may make Jobs, for a function that hands objects to them."""
+    return _OFFLOADING_ACCOUNT if plan.config.jobs else own
+
+
+def function_account(plan: Plan, name: str) -> list[Document]:
+    """A ServiceAccount without any rights, whose token is never mounted; none where deploy/jobs has it."""
+    if plan.config.jobs:
+        return []
     # The pod says so too; here it holds for whatever else runs under this account.
-    return document(
-        "v1",
-        "ServiceAccount",
-        plan.name,
-        labels=labels(plan.name, "function"),
-        automountServiceAccountToken=False,
-    )
+    members = {"labels": labels(plan.name, "function"), "automountServiceAccountToken": False}
+    return [document("v1", "ServiceAccount", name, **members)]
 
 
 def _claim(plan: Plan) -> Document:
@@ -73,7 +77,7 @@ def _service(plan: Plan) -> Document:
         "volumeMounts": _mounts(plan),
     }
     pod: Document = {
-        "serviceAccountName": plan.name,
+        "serviceAccountName": account_name(plan, plan.name),
         # A function that hands large objects to Jobs asks the Kubernetes API to make them.
         "automountServiceAccountToken": plan.config.jobs is not None,
         "enableServiceLinks": False,
@@ -95,7 +99,8 @@ def _service(plan: Plan) -> Document:
     )
 
 
-def _reconcile(plan: Plan) -> Document:
+def reconcile_job(plan: Plan, account: str) -> Document:
+    """A CronJob that runs `penstock reconcile` in the function's own image, as the ServiceAccount named `account`."""
     name = f"{plan.name}-reconcile"
     container = {
         "name": "reconcile",
@@ -107,7 +112,7 @@ def _reconcile(plan: Plan) -> Document:
         "volumeMounts": _mounts(plan),
     }
     pod = {
-        "serviceAccountName": plan.name,
+        "serviceAccountName": account,
         "automountServiceAccountToken": plan.config.jobs is not None,
         "enableServiceLinks": False,
         "restartPolicy": "Never",

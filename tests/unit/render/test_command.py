@@ -1,22 +1,26 @@
 """The command: what it writes, what `--check` says, and that the committed files are current."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import yaml
+from penstock.connect import bridge
 from penstock.render import command
 
 ROOT = Path(__file__).parents[3]
 
 
-def run(*words: str) -> int:
+def run(*words: str, platform: str = "knative", env: Mapping[str, str] | None = None) -> int:
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
-    return command.run(parser.parse_args(["--stack", str(ROOT / "stack.yml"), *words]), {})
+    return command.run(parser.parse_args([platform, "--stack", str(ROOT / "stack.yml"), *words]), env or {})
 
 
-def test_committed_base_is_what_the_stack_file_says() -> None:
-    assert run("--output", str(ROOT / "deploy/knative/base"), "--check") == 0
+@pytest.mark.parametrize("platform", ["knative", "openfaas"])
+def test_committed_base_is_what_the_stack_file_says(platform: str) -> None:
+    assert run("--output", str(ROOT / f"deploy/{platform}/base"), "--check", platform=platform) == 0
 
 
 def test_same_stack_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -55,9 +59,25 @@ def test_writing_mends_all_of_that_and_leaves_other_files_alone(tmp_path: Path) 
 
 
 def test_image_follows_the_variables_of_the_stack_file(tmp_path: Path) -> None:
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    args = parser.parse_args(["--stack", str(ROOT / "stack.yml"), "--output", str(tmp_path)])
-    command.run(args, {"REGISTRY": "registry.example", "TAG": "2"})
+    run("--output", str(tmp_path), env={"REGISTRY": "registry.example", "TAG": "2"})
     assert "image: registry.example/penstock:2" in (tmp_path / "bridge.yaml").read_text()
     assert "image: registry.example/penstock-resize:2" in (tmp_path / "function-resize.yaml").read_text()
+
+
+def test_bridge_on_openfaas_wakes_only_whom_an_event_concerns(tmp_path: Path) -> None:
+    run("--output", str(tmp_path), "--gateway", "http://gateway:8080/", platform="openfaas")
+    documents = list(yaml.safe_load_all((tmp_path / "bridge.yaml").read_text()))
+    [workload] = [each for each in documents if each["kind"] == "StatefulSet"]
+    [container] = workload["spec"]["template"]["spec"]["containers"]
+    parser = argparse.ArgumentParser()
+    bridge.add_arguments(parser)
+    args = parser.parse_args([*container["args"][1:], "--allow-anonymous"])
+    config = bridge.load_bridge_config(args, {})
+    assert [target.url for target in config.targets] == [
+        f"http://gateway:8080/function/{name}/event" for name in ("compress", "resize", "index")
+    ]
+    assert {name: [str(rule) for rule in rules] for name, rules in config.only.items()} == {
+        "compress": ["s3://upload/*.csv"],
+        "resize": ["s3://images/*.jpg"],
+        "index": ["s3://processed/*"],
+    }

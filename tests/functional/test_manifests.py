@@ -1,0 +1,203 @@
+"""Every manifest under deploy/, held against schemas. A real cluster takes them in tests/integration/test_cluster.py.
+
+`make test` runs what needs no files from elsewhere. The tests marked `crds` need the custom resource definitions of
+the operators in the folder that PENSTOCK_CRDS names: `make crds` runs them, and they fail without it.
+"""
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from penstock.stackfile import load_stack
+
+from tests.manifests import (
+    DEPLOY,
+    KUBERNETES_VERSION,
+    ROOT,
+    Manifest,
+    crd_folder,
+    crd_schemas,
+    kustomizations,
+    manifests,
+)
+
+ALL = manifests()
+NATIVE = [each for each in ALL if each.is_native]
+CUSTOM = [each for each in ALL if not each.is_native]
+# Definitions that come as Go modules, which only the integration tests download: tests/components/crds.py.
+FROM_GO_MODULES = ("monitoring.coreos.com", "keda.sh", "zookeeper.pravega.io")
+STACK = load_stack(ROOT / "stack.yml", {})
+
+
+@pytest.mark.parametrize("manifest", NATIVE, ids=str)
+def test_kubernetes_own_kinds_follow_its_schema(manifest: Manifest) -> None:
+    kubernetes_validate.validate(dict(manifest.document), KUBERNETES_VERSION, strict=True)
+
+
+def test_schema_check_notices_a_field_that_does_not_exist() -> None:
+    document = copy.deepcopy(dict(next(each for each in NATIVE if each.kind == "CronJob").document))
+    document["spec"]["shedule"] = "* * * * *"
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(document, KUBERNETES_VERSION, strict=True)
+
+
+@pytest.mark.crds
+@pytest.mark.parametrize("manifest", [each for each in CUSTOM if each.group not in FROM_GO_MODULES], ids=str)
+def test_custom_resources_follow_their_definitions(manifest: Manifest) -> None:
+    schemas = crd_schemas(crd_folder())
+    name = (manifest.group, manifest.version, manifest.kind)
+    assert name in schemas, f"no definition of {name} in PENSTOCK_CRDS"
+    problems = [
+        f"{'.'.join(map(str, error.absolute_path))}: {error.message}"
+        for error in Draft202012Validator(schemas[name]).iter_errors(dict(manifest.document))
+    ]
+    assert problems == []
+
+
+@pytest.mark.crds
+def test_definition_check_notices_a_field_that_does_not_exist() -> None:
+    document: Any = copy.deepcopy(dict(next(each for each in CUSTOM if each.kind == "Tenant").document))
+    document["spec"]["poools"] = []
+    schema = crd_schemas(crd_folder())["minio.min.io", "v2", "Tenant"]
+    assert not Draft202012Validator(schema).is_valid(document)
+
+
+def containers(document: Any) -> list[dict[str, Any]]:
+    """The containers of whatever holds a pod."""
+    found: list[dict[str, Any]] = []
+    if isinstance(document, dict):
+        for name, value in document.items():
+            if name in ("containers", "initContainers") and isinstance(value, list):
+                found += [each for each in value if isinstance(each, dict)]
+            else:
+                found += containers(value)
+    elif isinstance(document, list):
+        for each in document:
+            found += containers(each)
+    return found
+
+
+@pytest.mark.parametrize("manifest", [each for each in ALL if containers(each.document)], ids=str)
+def test_every_container_is_restricted_pinned_and_bounded(manifest: Manifest) -> None:
+    for container in containers(manifest.document):
+        security = container["securityContext"]
+        assert security["allowPrivilegeEscalation"] is False
+        assert security["readOnlyRootFilesystem"] is True
+        assert security["capabilities"]["drop"] == ["ALL"]
+        assert "memory" in container["resources"]["limits"]
+        for variable in container.get("env", []):
+            assert not re.search(r"PASSWORD|SECRET_KEY|ACCESS_KEY|TOKEN", variable["name"]) or "valueFrom" in variable
+
+
+def images(document: Any) -> list[str]:
+    """Every `image: text` in a document, wherever it stands."""
+    if isinstance(document, dict):
+        own = [value for name, value in document.items() if name == "image" and isinstance(value, str)]
+        return own + [image for value in document.values() for image in images(value)]
+    return [image for each in document for image in images(each)] if isinstance(document, list) else []
+
+
+@pytest.mark.parametrize("manifest", [each for each in ALL if images(each.document)], ids=str)
+def test_images_are_pinned_to_a_version_in_a_registry_that_still_serves_it(manifest: Manifest) -> None:
+    for image in images(manifest.document):
+        if image == "penstock":  # deploy/jobs: its kustomization has name and tag
+            continue
+        name, _, tag = image.rpartition(":")
+        assert tag[:1].isdigit() or tag.startswith(("v", "RELEASE.")), image
+        assert "latest" not in tag
+        # Bitnami's free images have left Docker Hub, and so has MinIO's.
+        assert not name.startswith(("bitnami/", "docker.io/bitnami/", "minio/", "docker.io/minio/")), image
+
+
+def test_no_manifest_holds_a_secret() -> None:
+    assert [str(each) for each in ALL if each.kind == "Secret"] == []
+
+
+def test_every_file_is_reached_by_a_kustomization_or_named_in_the_documentation() -> None:
+    documented = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("deploying*.md"))
+    listed = set()
+    for folder in kustomizations():
+        kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
+        for name in kustomization.get("resources", []):
+            if not name.startswith("http"):
+                listed.add((folder / name).resolve())
+    for path in sorted(DEPLOY.rglob("*.yaml")):
+        if path.name != "kustomization.yaml" and "patches" not in path.parts:
+            assert path in listed or str(path.relative_to(ROOT)) in documented, path
+
+
+def test_kind_has_one_control_plane_and_three_workers() -> None:
+    cluster = yaml.safe_load((DEPLOY / "kind" / "cluster.yaml").read_text(encoding="utf-8"))
+    assert (cluster["apiVersion"], cluster["kind"]) == ("kind.x-k8s.io/v1alpha4", "Cluster")
+    assert [node["role"] for node in cluster["nodes"]] == ["control-plane", "worker", "worker", "worker"]
+
+
+def by_kind(kind: str, folder: str) -> dict[str, Any]:
+    return {
+        each.document["metadata"]["name"]: each.document
+        for each in ALL
+        if each.kind == kind and each.file.startswith(f"deploy/{folder}/")
+    }
+
+
+@pytest.mark.parametrize("name", sorted(STACK.functions))
+def test_stack_file_and_knative_agree(name: str) -> None:
+    spec = STACK.functions[name]
+    services = {key: each for key, each in by_kind("Service", "knative").items() if "template" in each["spec"]}
+    [container] = services[name]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == spec.image
+    assert {each["name"]: each["value"] for each in container["env"]} == dict(spec.environment)
+    volumes = services[name]["spec"]["template"]["spec"]["volumes"]
+    [secrets] = [each["projected"]["sources"] for each in volumes if each["name"] == "secrets"]
+    assert [each["secret"]["name"] for each in secrets] == list(spec.secrets)
+    assert spec.limits is not None
+    assert container["resources"]["limits"] == {"cpu": spec.limits.cpu, "memory": spec.limits.memory}
+    topics = by_kind("KafkaSource", "knative")["penstock"]["spec"]["topics"]
+    assert spec.annotations["topic"] in topics
+
+
+@pytest.mark.parametrize("folder", ["knative", "openfaas"])
+@pytest.mark.parametrize("name", sorted(STACK.functions))
+def test_reconcile_jobs_on_both_platforms_are_those_of_the_stack_file(name: str, folder: str) -> None:
+    spec = STACK.functions[name]
+    job = by_kind("CronJob", folder)[f"{name}-reconcile"]
+    assert job["spec"]["schedule"] == spec.annotations["penstock.dev/reconcile"]
+    [container] = containers(job)
+    assert container["image"] == spec.image
+    assert container["args"] == ["penstock", "reconcile", "/opt/app/function"]
+    assert {each["name"]: each["value"] for each in container["env"]} == dict(spec.environment)
+
+
+def test_topics_of_the_functions_are_topics_of_the_kafka_cluster() -> None:
+    declared = set(by_kind("KafkaTopic", "kafka/base"))
+    wanted = {spec.annotations["topic"] for spec in STACK.functions.values()}
+    assert wanted | {"dead-letters"} <= declared
+
+
+def test_tenant_has_four_servers_of_ten_gibibytes() -> None:
+    [tenant] = by_kind("Tenant", "minio").values()
+    [pool] = tenant["spec"]["pools"]
+    size = pool["volumeClaimTemplate"]["spec"]["resources"]["requests"]["storage"]
+    assert (pool["servers"], pool["volumesPerServer"], size) == (4, 1, "10Gi")
+
+
+def test_ingress_takes_uploads_of_any_size_and_waits_ten_minutes() -> None:
+    [ingress] = by_kind("Ingress", "minio").values()
+    annotations = ingress["metadata"]["annotations"]
+    assert annotations["nginx.ingress.kubernetes.io/proxy-body-size"] == "0"
+    for name in ("connect", "read", "send"):
+        assert annotations[f"nginx.ingress.kubernetes.io/proxy-{name}-timeout"] == "600"
+    assert "cert-manager.io/issuer" in annotations
+    assert ingress["spec"]["tls"]
+
+
+def test_no_file_is_left_out() -> None:
+    """Files that are not YAML are named here, so that a new one is looked at."""
+    others = {path.relative_to(DEPLOY) for path in DEPLOY.rglob("*") if path.is_file() and path.suffix != ".yaml"}
+    assert {path.suffix or path.name for path in others} <= {".json", "Dockerfile", ".conf", ".md", ".dockerignore"}
+    assert all((DEPLOY / path).stat().st_size for path in others if path != Path())
