@@ -108,7 +108,7 @@ def test_wrong_credentials_are_named(server: MinioEndpoint, tmp_path: Path) -> N
     env = {"MINIO_ENDPOINT": server.url, "MINIO_ACCESS_KEY": server.access_key, "MINIO_SECRET_KEY": "wrong-secret"}
     stack = Stack(StackOptions(ROOT / "stack.yml", tmp_path, env, port=0))
     try:
-        with pytest.raises(ConfigError, match="check MINIO_ENDPOINT, MINIO_ACCESS_KEY, MINIO_SECRET_KEY"):
+        with pytest.raises(ConfigError, match="check MINIO_ACCESS_KEY and MINIO_SECRET_KEY"):
             stack.start()
     finally:
         stack.stop()

@@ -1,7 +1,7 @@
 """Which function gets which event: decided by the functions' own SOURCE, stored before anything is acknowledged."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,10 @@ from penstock.config import Config, SourceRule, load_config
 from penstock.connect.delivery import Message
 from penstock.connect.http_client import Target
 from penstock.connect.inbox import Inbox
-from penstock.errors import ConfigError, EventError
+from penstock.errors import EventError
 from penstock.events import Kind, parse
-from penstock.sinks.address import BucketAddress, overlap, parse_sink
+from penstock.lake.graph import make_graph, refuse_loops
+from penstock.sinks.address import BucketAddress, parse_sink
 from penstock.stackfile import FunctionSpec
 from penstock.types import ObjectRef
 
@@ -28,13 +29,6 @@ class Route:
     config: Config
     output: BucketAddress | None = None
 
-    def feeds(self, other: "Route") -> bool:
-        """Whether what this one writes is input of the other."""
-        if self.output is None:
-            return False
-        written = [self.output.outputs_of(rule) for rule in self.config.sources]
-        return any(overlap(rule, source) for rule in written for source in other.config.sources)
-
 
 class Router:
     """Fans notifications out to the inbox, one message per function that takes the object."""
@@ -49,9 +43,9 @@ class Router:
 
     def configure(self, specs: Iterable[FunctionSpec]) -> None:
         """Take the functions' settings; raises `ConfigError` for one that cannot work."""
-        routes = tuple(_route(spec) for spec in specs)
-        _refuse_cycles(routes)
-        self._routes = routes
+        given = list(specs)
+        refuse_loops(make_graph(given))
+        self._routes = tuple(_route(spec) for spec in given)
 
     def wanted(self, event_name: str, ref: ObjectRef) -> bool:
         """Whether any function takes this object; that somebody read it is no news to any of them."""
@@ -121,18 +115,3 @@ def _route(spec: FunctionSpec) -> Route:
     config = load_config(settings, function=spec.name)
     address = parse_sink(config.sink) if config.sink else None
     return Route(spec.name, config, address if isinstance(address, BucketAddress) else None)
-
-
-def _refuse_cycles(routes: Sequence[Route]) -> None:
-    """Raise `ConfigError` when functions feed each other in a circle, which would never end."""
-
-    def walk(route: Route, path: tuple[Route, ...]) -> None:
-        if route in path:
-            circle = " -> ".join(step.name for step in (*path[path.index(route) :], route))
-            raise ConfigError(f"{circle}: an endless loop; give one of them another bucket, prefix or suffix")
-        for other in routes:
-            if route.feeds(other):
-                walk(other, (*path, route))
-
-    for route in routes:
-        walk(route, ())

@@ -33,6 +33,12 @@ def apply(settings: StoreSettings, lake: Lake, *, adopt: bool = False) -> list[C
     return carry_out(LakeServer(settings), lake, adopt=adopt)
 
 
-def remove(settings: StoreSettings, name: str) -> list[Change]:
-    """Take away the rules and targets of the lake called `name`, and nothing else; buckets stay."""
-    return apply(settings, Lake(name, sync_events=False))
+def remove(settings: StoreSettings, name: str, *, restart: bool = True) -> list[Change]:
+    """Take away the rules and targets of the lake called `name`, and nothing else; buckets stay.
+
+    Without `restart` the targets, which then have no rules, go with the server's next start.
+    """
+    from penstock.lake.applying import carry_out
+    from penstock.lake.server import LakeServer
+
+    return carry_out(LakeServer(settings), Lake(name, sync_events=False), may_restart=restart)

@@ -53,7 +53,7 @@ def carry_out(
     """Make `server` agree with `lake` and return what was changed; `show` is called before anything is.
 
     Raises `ConfigError` for what cannot be brought together, and `TemporaryError` when the server does not come back,
-    when a restart is needed and not allowed, or when somebody else changes it at the same time.
+    when a new target needs a restart that is not allowed, or when somebody else changes it at the same time.
     """
     lake.check()
     state = server.state(lake)
@@ -65,13 +65,15 @@ def carry_out(
     _release(server, lake, state, going)
     for change in changes:
         _step(server, lake, state, change)
-    if any(change.needs_restart for change in changes):
-        if not may_restart:
-            raise TemporaryError(
-                f"{server.endpoint}: needs a restart before it has the targets; restart it, then apply again: the "
-                "rules follow then"
-            )
+    if may_restart and any(change.needs_restart for change in changes):
         state = _restart(server, lake, going, sleep=sleep, clock=clock)
+    elif any(isinstance(change.what, Target) for change in changes):
+        raise TemporaryError(
+            f"{server.endpoint}: needs a restart before it has the targets; restart it, then apply again: the "
+            "rules follow then"
+        )
+    else:  # a target that only goes away, and has no rules any more, may run until the next start
+        state = dataclasses.replace(state, rules=server.rules(lake) if going else state.rules)
     if _put_rules(server, lake, state):
         state = dataclasses.replace(state, rules=server.rules(lake))
     left = [change for change in compare(lake, state, adopt=True) if isinstance(change.what, Rule | PresentRule)]

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument("--adopt", action="store_true", help="take over targets of these ids that others made")
     for command in (apply, remove):
         command.add_argument(
-            "--no-restart", action="store_true", help="stop before a restart of the server, exit code 75"
+            "--no-restart", action="store_true", help="leave the restart to you; exit code 75 when rules wait for it"
         )
     for command in (plan, show):
         command.add_argument("--json", action="store_true", help="print JSON")
@@ -58,7 +58,9 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         may_restart=not args.no_restart,
         show=lambda changes: print(_text(changes, server.endpoint), flush=True),
     )
-    if any(change.needs_restart for change in done):
+    if args.no_restart and any(change.needs_restart for change in done):
+        print("done; the targets, which have no rules any more, go with the server's next start")
+    elif any(change.needs_restart for change in done):
         print("done; the server was restarted, so run `penstock reconcile` for what was written meanwhile")
     elif done:
         print("done")

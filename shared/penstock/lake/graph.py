@@ -46,10 +46,10 @@ class Graph:
 
     def loops(self) -> Iterator[str]:
         """Each circle of functions that feed each other, told once."""
-        names = sorted(self.functions)
-        for start in names:
-            # Only through later names, so that every circle is found from its first one alone.
-            yield from self._circles(start, [start], [name for name in names if name >= start])
+        names = list(self.functions)
+        for index, start in enumerate(names):
+            # Only through later ones, so that every circle is found from its first one alone.
+            yield from self._circles(start, [start], names[index:])
 
     def _circles(self, start: str, path: list[str], allowed: list[str]) -> Iterator[str]:
         node = self.functions[path[-1]]

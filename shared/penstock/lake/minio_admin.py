@@ -206,8 +206,9 @@ def parse_targets(kind: keys.Kind, text: str) -> tuple[dict[TargetRef, PresentTa
     """Read what `config_get` tells of one subsystem.
 
     Each target is a line, `notify_kafka:ID enable=off brokers=... comment="two words"`, after comment lines with the
-    environment variables that win over it. `enable=on` and secrets are left out. The first line, without an id, is the
-    unnamed target, whose keys are those that this server knows.
+    environment variables that win over it; `enable=on` and secrets are left out, and a target that the environment
+    alone makes has nothing in its line. The first line, without an id, is the unnamed target, whose keys are those that
+    this server knows.
     """
     found: dict[TargetRef, PresentTarget] = {}
     names = {key.name for key in keys.KEYS[kind]}
@@ -230,7 +231,7 @@ def parse_targets(kind: keys.Kind, text: str) -> tuple[dict[TargetRef, PresentTa
 def _values(text: str, names: set[str]) -> dict[str, str]:
     """Cut `key=value key="two words"` at the known keys: values are not escaped."""
     cuts = list(re.finditer(rf"(?:^| )({'|'.join(sorted(names, key=len, reverse=True))})=", text))
-    ends = [cut.start() for cut in cuts[1:]] + [len(text)]
+    ends = [cut.start() for cut in cuts[1:]] + [len(text)] * bool(cuts)
     values = {"enable": "on"}
     for cut, end in zip(cuts, ends, strict=True):
         value = text[cut.end() : end].removesuffix(" ") if end == len(text) else text[cut.end() : end]

@@ -257,3 +257,16 @@ def test_a_start_that_lost_a_target_is_told(minio: FakeMinio, apply: Apply, lake
 
     with pytest.raises(TemporaryError, match="its ARNs are not as declared for kafka:uploads"):
         apply(lake)
+
+
+def test_removal_without_a_restart_takes_the_rules_and_leaves_the_target_to_the_next_start(
+    minio: FakeMinio, apply: Apply, lake: Lake
+) -> None:
+    apply(lake)
+    minio.calls.clear()
+
+    changes = apply(Lake(lake.name, sync_events=False), may_restart=False)
+
+    assert [change.action for change in changes] == ["remove", "remove"]
+    assert minio.calls == ["rules upload", "remove kafka:uploads"]
+    assert (minio.kept_rules, minio.stored, set(minio.running)) == ([], {}, {KAFKA})

@@ -16,6 +16,8 @@ SETTINGS = StoreSettings("https://minio.example:9000", "lake-admin", "secret")
 # As a server of February 2026 prints it.
 TOLD = """\
 notify_webhook enable=off endpoint= auth_token= queue_limit=0 queue_dir= client_cert= client_key= 
+# MINIO_NOTIFY_WEBHOOK_ENABLE_ops=on
+notify_webhook:ops 
 # MINIO_NOTIFY_WEBHOOK_ENDPOINT_other=http://elsewhere/
 # MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_other=/q
 notify_webhook:other enable=off endpoint=http://a/ queue_limit=0 queue_dir= client_cert= client_key= 
@@ -27,7 +29,8 @@ def test_targets_are_read_from_what_the_server_prints() -> None:
     targets, known = parse_targets("webhook", TOLD)
 
     other, bridge = targets[TargetRef("webhook", "other")], targets[TargetRef("webhook", "bridge")]
-    assert len(targets) == 2
+    assert targets[TargetRef("webhook", "ops")].overrides == ("MINIO_NOTIFY_WEBHOOK_ENABLE_ops",)
+    assert len(targets) == 3
     assert bridge.values == {
         "enable": "on",
         "endpoint": "http://b/a b",
