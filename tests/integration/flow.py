@@ -7,12 +7,13 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
+from minio.notificationconfig import NotificationConfig, QueueConfig
 from penstock.connect.kafka.ledger import KafkaLetters
 from penstock.connect.letters import Letter
 from penstock.stackfile import load_stack
@@ -25,6 +26,7 @@ from tests.integration.processes import store_settings
 from tests.served import ROOT
 
 DEAD_LETTERS = "dead-letters"
+SAFE_EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
 QUICK = ("--min-wait-seconds", "0.05", "--max-wait-seconds", "0.5", "--drain-seconds", "10")
 
 
@@ -50,6 +52,27 @@ def serve(function: str | Path, folder: Path, settings: Mapping[str, str], port:
     child = Penstock(path.name, folder, "serve", str(path), "--host", "127.0.0.1", env=env, address=address)
     child.until(child.is_ready, "ready")
     return child
+
+
+@contextmanager
+def minio_to_kafka(
+    folder: Path, kafka: KafkaServer, topic: str, source: str, *others: str, events: Sequence[str] = SAFE_EVENTS
+) -> Iterator[MinioServer]:
+    """A MinIO that reports the bucket `source` to a new topic; a topic for dead letters is made beside it.
+
+    Without a queue_dir, where MinIO looks only every three seconds: the Kafka of these tests stays up.
+    """
+    for name in (topic, f"{topic}-dead"):
+        kafka.endpoint.create_topic(name)
+    target = {"ENABLE": "on", "BROKERS": kafka.endpoint.bootstrap_servers, "TOPIC": topic}
+    env = {f"MINIO_NOTIFY_KAFKA_{key}_LAKE": value for key, value in target.items()}
+    with MinioServer(folder / "minio", env={**env, "MINIO_API_SYNC_EVENTS": "on"}) as server:
+        client = server.endpoint.client()
+        for bucket in (source, *others):
+            client.make_bucket(bucket)
+        rule = QueueConfig(queue="arn:minio:sqs::LAKE:kafka", events=list(events))
+        client.set_bucket_notification(source, NotificationConfig(queue_config_list=[rule]))
+        yield server
 
 
 @contextmanager

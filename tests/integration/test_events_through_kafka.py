@@ -20,15 +20,16 @@ from minio.commonconfig import CopySource, Tags
 from minio.datatypes import PostPolicy
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
-from minio.notificationconfig import NotificationConfig, QueueConfig
 from penstock.events import parse
 
-from tests.components import KafkaServer, MinioServer
+from tests.components import KafkaServer
 from tests.integration.flow import (
+    SAFE_EVENTS,
     Tail,
     kafka_connector,
     letters,
     measured,
+    minio_to_kafka,
     serve,
 )
 from tests.integration.processes import store_settings, wait_until
@@ -42,19 +43,10 @@ class World:
 
     def __init__(self, folder: Path, held: ExitStack, kafka: KafkaServer, name: str) -> None:
         self.kafka, self.topic, self.dead = kafka, name, f"{name}-dead"
-        for topic in (self.topic, self.dead):
-            kafka.endpoint.create_topic(topic)
+        events = (*SAFE_EVENTS, "s3:ObjectAccessed:*")
+        self.minio = held.enter_context(minio_to_kafka(folder, kafka, name, "upload", "processed", events=events))
         self.events = Tail(kafka, name)
         held.callback(self.events.close)
-        # No queue_dir: MinIO looks into one every three seconds, and there is an event a moment here.
-        target = {"ENABLE": "on", "BROKERS": kafka.endpoint.bootstrap_servers, "TOPIC": name}
-        env = {f"MINIO_NOTIFY_KAFKA_{key}_LAKE": value for key, value in target.items()}
-        self.minio = held.enter_context(MinioServer(folder / "minio", env={**env, "MINIO_API_SYNC_EVENTS": "on"}))
-        for bucket in ("upload", "processed"):
-            self.client.make_bucket(bucket)
-        events = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectAccessed:*"]
-        rule = QueueConfig(queue="arn:minio:sqs::LAKE:kafka", events=events)
-        self.client.set_bucket_notification("upload", NotificationConfig(queue_config_list=[rule]))
         settings = {
             "SOURCE": "s3://upload/*.csv",
             "SINK": "s3://processed/{key}.gz",

@@ -12,13 +12,12 @@ import pytest
 from confluent_kafka import Producer
 from minio import Minio
 from minio.error import S3Error
-from minio.notificationconfig import NotificationConfig, QueueConfig
 from penstock import cli
 from penstock.connect.letters import Letter
 from penstock.reconcile import command
 
-from tests.components import KafkaServer, MinioServer
-from tests.integration.flow import dlq, kafka_connector, letters, measured, penstock, quiet, serve
+from tests.components import KafkaServer
+from tests.integration.flow import dlq, kafka_connector, letters, measured, minio_to_kafka, penstock, quiet, serve
 from tests.integration.processes import store_settings, wait_until
 
 # What it does with an object is what a file in OPTION_FOLDER says, so a test can mend it while it runs.
@@ -67,16 +66,7 @@ class World:
 
     def __init__(self, folder: Path, held: ExitStack, kafka: KafkaServer, name: str) -> None:
         self.folder, self.kafka, self.topic, self.dead = folder, kafka, name, f"{name}-dead"
-        for topic in (self.topic, self.dead):
-            kafka.endpoint.create_topic(topic)
-        target = {"ENABLE": "on", "BROKERS": kafka.endpoint.bootstrap_servers, "TOPIC": name}
-        env = {f"MINIO_NOTIFY_KAFKA_{key}_LAKE": value for key, value in target.items()}
-        self.minio = held.enter_context(MinioServer(folder / "minio", env={**env, "MINIO_API_SYNC_EVENTS": "on"}))
-        for bucket in ("upload", "processed"):
-            self.client.make_bucket(bucket)
-        events = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
-        rule = QueueConfig(queue="arn:minio:sqs::LAKE:kafka", events=events)
-        self.client.set_bucket_notification("upload", NotificationConfig(queue_config_list=[rule]))
+        self.minio = held.enter_context(minio_to_kafka(folder, kafka, name, "upload", "processed"))
         self.upper = folder / "upper"
         self.upper.mkdir()
         (self.upper / "handler.py").write_text(HANDLER)

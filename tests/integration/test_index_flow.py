@@ -1,0 +1,114 @@
+"""MinIO, Kafka, `index` and OpenSearch: one key fought over, and a search server that goes away."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from minio import Minio
+
+from tests.components import KafkaServer, OpenSearchServer
+from tests.integration.flow import (
+    get_json,
+    kafka_connector,
+    letters,
+    measured,
+    minio_to_kafka,
+    penstock,
+    serve,
+    stack_settings,
+)
+from tests.integration.processes import wait_until
+from tests.served import ROOT
+
+
+class World:
+    """MinIO that reports `processed` to a topic; a test adds the index function and its search server."""
+
+    def __init__(self, folder: Path, held: ExitStack, kafka: KafkaServer, name: str) -> None:
+        self.folder, self.kafka, self.topic, self.dead = folder, kafka, name, f"{name}-dead"
+        self.minio = held.enter_context(minio_to_kafka(folder, kafka, name, "processed"))
+
+    @property
+    def client(self) -> Minio:
+        return self.minio.endpoint.client()
+
+    def settings(self, opensearch: OpenSearchServer, index: str) -> dict[str, str]:
+        sink = f"opensearch+{opensearch.endpoint.url}/{index}"
+        return stack_settings("index", self.minio, INDEX_SINK=sink) | {"WORKERS": "2", "LOG_LEVEL": "WARNING"}
+
+    def put(self, key: str, data: bytes) -> None:
+        self.client.put_object("processed", key, io.BytesIO(data), len(data))
+
+
+@pytest.fixture
+def world(tmp_path: Path, kafka: KafkaServer, unique_name: str) -> Iterator[World]:
+    with ExitStack() as held:
+        yield World(tmp_path, held, kafka, unique_name)
+
+
+def document(address: str, key: str) -> Any:
+    return get_json(f"http://{address}/?bucket=processed&key={key}")
+
+
+def test_sixty_overwrites_and_removals_end_at_the_last_state_in_opensearch(
+    world: World, opensearch: OpenSearchServer
+) -> None:
+    settings = world.settings(opensearch, world.topic)
+    index = serve("index", world.folder, settings)
+    keys = ("stays.txt", "goes.txt")
+    to = {world.topic: f"index=http://{index.address}/"}
+    with kafka_connector(world.kafka, world.folder, world.topic, to, "--dead-letter-topic", world.dead) as connector:
+
+        def write(number: int) -> None:
+            for key in keys:
+                if number % 7 == 3:
+                    world.client.remove_object("processed", key)
+                else:
+                    world.put(key, b"state %d\n" % number)
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(write, range(60)))
+        world.put("stays.txt", b"the last state\n")
+        world.client.remove_object("processed", "goes.txt")
+        etag = world.client.stat_object("processed", "stays.txt").etag
+
+        def agrees() -> bool:
+            stays, goes = (document(index.address, key) for key in keys)
+            return goes is None and stays is not None and stays["etag"] == etag
+
+        wait_until(agrees, "documents that agree with the last states")
+        wait_until(lambda: measured(connector.address, "penstock_delivery_held") == 0, "everything delivered")
+        assert agrees()
+        assert document(index.address, "stays.txt")["text"]["beginning"] == "the last state\n"
+    assert letters(world.kafka, world.dead) == []
+    assert "1 agreeing" in penstock("reconcile", str(ROOT / "functions/index"), "--check", env=settings)
+    assert index.end() == 0
+
+
+def test_events_wait_while_the_search_server_is_down(world: World) -> None:
+    with OpenSearchServer(world.folder / "opensearch") as server:
+        index = serve("index", world.folder, world.settings(server, world.topic))
+        to = {world.topic: f"index=http://{index.address}/"}
+        options = ("--dead-letter-topic", world.dead, "--attempts", "0")
+        with kafka_connector(world.kafka, world.folder, world.topic, to, *options) as connector:
+            world.put("before.txt", b"one\n")
+            wait_until(lambda: document(index.address, "before.txt") is not None, "a document")
+            server.kill()
+            world.put("meanwhile.txt", b"two\n")
+            world.client.remove_object("processed", "before.txt")
+
+            def retried() -> float:
+                return measured(connector.address, "penstock_delivery_attempts_total", outcome="retry")
+
+            wait_until(lambda: retried() >= 2, "retries")
+            server.restart()
+            wait_until(lambda: document(index.address, "meanwhile.txt") is not None, "the document that waited")
+            wait_until(lambda: document(index.address, "before.txt") is None, "the removal that waited")
+        assert index.end() == 0
+    assert letters(world.kafka, world.dead) == []
