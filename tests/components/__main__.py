@@ -12,10 +12,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from tests.components.crds import GO_CRDS
 from tests.components.errors import ComponentError
 from tests.components.install import ensure_debian_package, progress
 from tests.components.kafka import KAFKA, KafkaServer
-from tests.components.knative import QUEUE_PROXY
+from tests.components.knative import KNATIVE_CHECK, QUEUE_PROXY
 from tests.components.kubernetes import KUBECONFORM, KUBERNETES, KWOK, KubernetesServer
 from tests.components.minio import MC, MINIO, MinioServer
 from tests.components.mosquitto import MosquittoServer
@@ -41,6 +42,8 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "kwok": KWOK.install,
     "kubeconform": KUBECONFORM.install,
     "queue-proxy": QUEUE_PROXY.install,
+    "knative-check": KNATIVE_CHECK.install,
+    "crds": lambda: [source.install() for source in GO_CRDS][-1].parent,
 }
 
 

@@ -43,9 +43,9 @@ class GoProgram:
     def install(self) -> Path:
         folder = cache() / "go" / f"{self.name}-{self.version}"
         program = folder / self.name
-        with _once(self.name, program) as missing:
+        with once(self.name, program) as missing:
             if missing:
-                with _staging(folder) as staging:
+                with staged(folder) as staging:
                     command = [require("go", "Go 1.25 or newer"), "install", *_GO_PARALLEL]
                     _run(self.name, [*command, f"{self.package}@{self.version}"], env={"GOBIN": str(staging)})
                     (staging / self.package.rsplit("/", 1)[-1]).rename(staging / self.name)
@@ -55,7 +55,8 @@ class GoProgram:
 
 @dataclass(frozen=True, slots=True)
 class GoModule:
-    """Go commands built from a go.mod of ours, for modules that `go install` refuses because they use replacements."""
+    """Go commands built from a go.mod of ours: modules that `go install` refuses because they use replacements, and
+    programs of our own (package `.`) from the *.go files beside it."""
 
     name: str
     module: Path
@@ -63,11 +64,13 @@ class GoModule:
 
     def install(self) -> Path:
         """Build every command and return the folder they are in."""
-        folder = cache() / "go" / f"{self.name}-{_digest([self.module / 'go.mod'], *self.packages.values())}"
-        with _once(self.name, folder) as missing:
+        sources = [self.module / "go.mod", *sorted(self.module.glob("*.go"))]
+        folder = cache() / "go" / f"{self.name}-{_digest(sources, *self.packages.values())}"
+        with once(self.name, folder) as missing:
             if missing:
-                with _staging(folder) as staging:
-                    shutil.copy(self.module / "go.mod", staging)
+                with staged(folder) as staging:
+                    for source in sources:
+                        shutil.copy(source, staging)
                     for program, package in self.packages.items():
                         # -mod=mod lets Go fill in go.sum; the checksum database vouches for what it writes.
                         command = [require("go", "Go 1.25 or newer"), "build", *_GO_PARALLEL, "-mod=mod"]
@@ -88,9 +91,9 @@ class JavaLibrary:
         """Fetch the jars and return the folder that holds them and the compiled launcher."""
         sources = sorted(self.pom_folder.glob("*.java"))
         folder = cache() / "java" / f"{self.name}-{_digest([self.pom_folder / 'pom.xml', *sources])}"
-        with _once(self.name, folder) as missing:
+        with once(self.name, folder) as missing:
             if missing:
-                with _staging(folder) as staging:
+                with staged(folder) as staging:
                     shutil.copy(self.pom_folder / "pom.xml", staging)
                     maven = require("mvn", "Maven (Debian: maven)")
                     options = ["-q", "-B", "-DincludeScope=runtime", f"-DoutputDirectory={staging}"]
@@ -116,7 +119,7 @@ def ensure_debian_package(name: str, program: str | None = None) -> Path:
     program = program or name
     # A user's PATH often lacks sbin, where Debian keeps servers such as mosquitto.
     search = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
-    with _once(name, None):
+    with once(name, None):
         if found := shutil.which(program, path=search):
             return Path(found)
         if os.geteuid() != 0 or not shutil.which("apt-get"):
@@ -158,7 +161,7 @@ def _run(name: str, argv: Sequence[str | Path], env: Mapping[str, str] | None = 
 
 
 @contextmanager
-def _once(name: str, target: Path | None) -> Iterator[bool]:
+def once(name: str, target: Path | None) -> Iterator[bool]:
     """Hold the component's lock, so that two runs do not collide; yields whether the target is missing."""
     locks = cache() / "locks"
     locks.mkdir(parents=True, exist_ok=True)
@@ -172,11 +175,11 @@ def _once(name: str, target: Path | None) -> Iterator[bool]:
 
 
 @contextmanager
-def _staging(folder: Path) -> Iterator[Path]:
+def staged(folder: Path) -> Iterator[Path]:
     """A folder that takes its final name only when everything in it worked."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as staging:
-        content = Path(staging) / "content"
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as made:
+        content = Path(made) / "content"
         content.mkdir()
         yield content
         content.rename(folder)

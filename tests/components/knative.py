@@ -18,6 +18,9 @@ from tests.components.process import LOOPBACK, Server, free_ports
 
 QUEUE_PROXY = GoModule("knative", HERE / "go" / "queue-proxy", {"queue-proxy": "knative.dev/serving/cmd/queue"})
 
+# Knative's admission webhooks and Broker filter as a command: go/knative-check/main.go.
+KNATIVE_CHECK = GoModule("knative-check", HERE / "go" / "knative-check", {"knative-check": "."})
+
 # Fixed by Knative (networking.BackendHTTPPort, .QueueAdminPort); 8080 is the port our containers serve.
 _QUEUE_PORT, _QUEUE_TLS_PORT, _ADMIN_PORT, _USER_PORT = 8012, 8112, 8022, 8080
 
