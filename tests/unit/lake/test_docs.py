@@ -1,0 +1,62 @@
+"""docs/lake.md shows a file that is in order, and leaves no key and no option out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from penstock.lake import command
+from penstock.lake.keys import KEYS, KINDS, Kind
+from penstock.lake.model import Lake
+
+DOCS = (Path(__file__).parents[3] / "docs" / "lake.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    return DOCS.partition(f"```{language}\n")[2].partition("```")[0]
+
+
+def test_the_file_in_the_docs_is_in_order(read: Callable[..., Lake], tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "kafka-password").write_text("secret")
+
+    lake = read(block("yaml"), BRIDGE_TOKEN="token")
+
+    assert [str(target.ref) for target in lake.targets] == [
+        "kafka:penstock-night-uploads",
+        "webhook:bridge",
+        "webhook:ops",
+    ]
+    assert [str(rule) for rule in lake.rules] == [
+        "s3://upload/*.csv -> kafka:penstock-night-uploads",
+        "s3://processed/reports/*.gz -> webhook:bridge",
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_key_is_in_the_docs(kind: Kind) -> None:
+    rows = [line for line in DOCS.splitlines() if line.startswith((f"| `{kind}` |", "| all |"))]
+
+    assert [key.name for key in KEYS[kind] if f"`{key.name}`" not in "".join(rows)] == []
+
+
+def test_every_command_and_option_is_in_the_docs() -> None:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    options = {
+        option for each in commands.choices.values() for action in each._actions for option in action.option_strings
+    }
+
+    assert [name for name in commands.choices if f"penstock lake {name}" not in DOCS] == []
+    assert [option for option in options - {"-h", "--help"} if f"{option}`" not in DOCS] == []
+
+
+def test_the_policy_in_the_docs_is_json_without_a_right_to_read_objects() -> None:
+    policy = json.loads(block("json"))
+
+    actions = {action for statement in policy["Statement"] for action in statement["Action"]}
+    assert not actions & {"s3:GetObject", "s3:*", "admin:*"}
