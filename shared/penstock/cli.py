@@ -45,20 +45,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     name, module_name, text = command
     try:
+        # Ctrl+C while the imports last is an end like any other.
+        return _run(name, module_name, text, words[len(name.split()) :])
+    except PenstockError as exc:
+        print(f"penstock {name}: {exc}", file=sys.stderr)
+        return exc.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(name: str, module_name: str, text: str, arguments: Sequence[str]) -> int:
+    try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as exc:
         print(f"penstock {name}: needs {exc.name}; install it with: pip install 'penstock[demo]'", file=sys.stderr)
         return ConfigError.exit_code
     parser = argparse.ArgumentParser(prog=f"penstock {name}", description=text[0].upper() + text[1:] + ".")
     module.add_arguments(parser)
-    args = parser.parse_args(words[len(name.split()) :])
-    try:
-        return int(module.run(args))
-    except PenstockError as exc:
-        print(f"penstock {name}: {exc}", file=sys.stderr)
-        return exc.exit_code
-    except KeyboardInterrupt:
-        return 130
+    return int(module.run(parser.parse_args(arguments)))
 
 
 def _find(words: Sequence[str]) -> tuple[str, str, str] | None:

@@ -83,7 +83,9 @@ def image_process(context: Path, spec: FunctionSpec, settings: dict[str, str]) -
     python = environment / "bin" / "python"
     subprocess.run(
         [
-            *(UV, "pip", "install", "--quiet", "--python", python, "-c", "function/shared/constraints.txt"),
+            # The machine's certificates: its package index may be a company's own.
+            *(UV, "pip", "install", "--quiet", "--system-certs", "--python", python),
+            *("-c", "function/shared/constraints.txt"),
             *("-r", "requirements.txt", "-r", "function/requirements.txt"),
         ],
         cwd=context,

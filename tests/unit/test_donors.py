@@ -300,7 +300,13 @@ def test_reader_that_has_enough_ends_the_command_quietly() -> None:
 
 def test_control_c_stops_the_command_and_removes_its_partial_file(directory: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(SHARED)}
-    with subprocess.Popen(command("--rows", "100000000"), env=env, stderr=subprocess.PIPE) as process:
+    # A shell starts what it runs in the background with SIGINT ignored, and so would the command be.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(command("--rows", "100000000"), env=env, stderr=subprocess.PIPE)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
         give_up = time.monotonic() + 20
         while not names_in(directory) and time.monotonic() < give_up:
             time.sleep(0.01)
