@@ -34,7 +34,7 @@ class Access:
         """The token to present now, or "" when there is none; raises `ConfigError`."""
         if self.token_file is None:
             return self.token
-        return _read(self.token_file).strip()
+        return read_text(self.token_file).strip()
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """Verifies the server, always; None for plain http, which only a local `kubectl proxy` speaks."""
@@ -64,9 +64,9 @@ def find_access(env: Mapping[str, str], namespace: str = "", context: str = "") 
             raise ConfigError(f"{token_file}: no such file: give this pod a service account and let it mount its token")
         return Access(
             f"https://{host}:{env.get('KUBERNETES_SERVICE_PORT', '443')}",
-            namespace or _read(folder / "namespace").strip(),
+            namespace or read_text(folder / "namespace").strip(),
             token_file=token_file,
-            ca=_read(folder / "ca.crt"),
+            ca=read_text(folder / "ca.crt"),
         )
     usual = Path(env.get("HOME", ""), ".kube", "config")
     if usual.is_file():
@@ -86,7 +86,7 @@ def read_kubeconfig(path: Path, namespace: str = "", context: str = "") -> Acces
     except ModuleNotFoundError as exc:
         raise ConfigError(f"{path}: reading it needs PyYAML; install it with: pip install 'penstock[stack]'") from exc
     try:
-        document = yaml.safe_load(_read(path))
+        document = yaml.safe_load(read_text(path))
     except yaml.YAMLError as exc:
         raise ConfigError(f"{path}: not YAML: {exc}") from exc
     if not isinstance(document, dict):
@@ -131,10 +131,11 @@ def _text_or_file(entry: Mapping[str, Any], name: str, path: Path) -> str:
             return base64.b64decode(data, validate=True).decode()
         except ValueError as exc:
             raise ConfigError(f"{path}: {name}-data is not base64 of text") from exc
-    return _read(path.parent / entry[name]) if entry.get(name) else ""
+    return read_text(path.parent / entry[name]) if entry.get(name) else ""
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The file's text; raises `ConfigError`."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as exc:

@@ -14,7 +14,7 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError, PermanentError
-from penstock.jobs.access import Access, find_access, read_kubeconfig
+from penstock.jobs.access import Access, find_access, read_kubeconfig, read_text
 from penstock.jobs.api import JobsApi, KubernetesApi, KubernetesError
 from penstock.jobs.dead_letter import HttpDeadLetters, reason_of
 from penstock.jobs.job import Job, State
@@ -69,19 +69,20 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: Text
         return _watch(args, env, api)
     if args.action == "logs":
         return _logs(api, args.name, args.tail, out)
+    before = datetime.now(UTC) - _duration(args.older_than) if args.action == "clean" else None
     jobs = sorted(map(Job.read, api.list_jobs(SELECTOR)[0]), key=lambda job: job.order)
     chosen = [job for job in jobs if args.function in (None, job.function) and args.state in (None, job.state.value)]
-    if args.action == "list":
+    if before is None:
         _list(chosen, out, as_json=args.json)
         return 0
-    return _clean(api, args, chosen, out)
+    return _clean(api, args, chosen, before, out)
 
 
 def _access(args: argparse.Namespace, env: Mapping[str, str]) -> Access:
     if args.server:
         if not args.namespace:
             raise ConfigError("--server: say which namespace with --namespace")
-        ca = args.ca_file.read_text(encoding="utf-8") if args.ca_file else ""
+        ca = read_text(args.ca_file) if args.ca_file else ""
         return Access(args.server.rstrip("/"), args.namespace, token_file=args.token_file, ca=ca)
     if args.kubeconfig:
         return read_kubeconfig(args.kubeconfig, args.namespace, args.context)
@@ -91,10 +92,10 @@ def _access(args: argparse.Namespace, env: Mapping[str, str]) -> Access:
 def _watch(args: argparse.Namespace, env: Mapping[str, str], api: JobsApi) -> int:
     from penstock.jobs.status import Measures, serve_status
 
-    set_up_logging(env.get("LOG_LEVEL", "INFO").upper())
     letters = HttpDeadLetters(_sink(args, env), args.sink_ca_file)
     measures = Measures()
     watcher = Watcher(api, letters, max_running=_max_running(args, env), measures=measures)
+    set_up_logging(env.get("LOG_LEVEL", "INFO").upper())
     if args.status_port is not None:
         serve_status(("", args.status_port), measures)
     stop = threading.Event()
@@ -159,11 +160,10 @@ def _logs(api: JobsApi, name: str, tail: int, out: TextIO) -> int:
     return 0
 
 
-def _clean(api: JobsApi, args: argparse.Namespace, jobs: list[Job], out: TextIO) -> int:
+def _clean(api: JobsApi, args: argparse.Namespace, jobs: list[Job], before: datetime, out: TextIO) -> int:
     missing = set(args.names) - {job.name for job in jobs}
     if missing:
         raise PermanentError(f"no Job {', '.join(sorted(missing))} in {api.namespace}; see: penstock jobs list")
-    before = datetime.now(UTC) - _duration(args.older_than)
     for job in jobs:
         if job.name not in args.names and (args.names or not job.ended or datetime.fromisoformat(job.since) > before):
             continue

@@ -7,6 +7,8 @@ https://knative.dev/docs/eventing/event-delivery/#configuring-channel-event-deli
 import base64
 import json
 from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote_plus
 
 from penstock.errors import TemporaryError
 from penstock.events import CloudEventFields
@@ -21,8 +23,8 @@ _TIMEOUT_SECONDS = 10.0
 def dead_letter(job: Job, url: str, log: str) -> CloudEventFields:
     """The event for one Job; its id is the Job's uid, so a letter that is sent twice can be told.
 
-    Its data is a reference to the object, which every function takes, and says what happened: `log` is the end of
-    the pod's log.
+    Its data is a notification about the object, which functions and the bridge take as any other, and under `Job` what
+    happened; `log` is the end of the pod's log.
     """
     why = reason_of(job)
     # The beginning of the reason and the end of the log are what tells most.
@@ -43,15 +45,27 @@ def dead_letter(job: Job, url: str, log: str) -> CloudEventFields:
         attributes["eventid"] = job.event_id
     if job.traceparent:
         attributes["traceparent"] = job.traceparent
-    data = {
-        "bucket": job.ref.bucket,
-        "key": job.ref.key,
-        "function": job.function,
-        "job": job.name,
-        "reason": why,
-        "log": log,
+    data = _notification(job) | {
+        "Job": {"name": job.name, "function": job.function, "reason": why, "log": log},
     }
     return CloudEventFields(attributes, json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _notification(job: Job) -> dict[str, Any]:
+    """MinIO's JSON for the object. It says Put whatever the first event said: what is stored, the object tells."""
+    name = "s3:ObjectCreated:Put"
+    record = {
+        "eventVersion": "2.0",
+        "eventSource": "minio:s3",
+        "awsRegion": "",
+        "eventTime": job.order[1] or job.order[0],
+        "eventName": name,
+        "s3": {
+            "bucket": {"name": job.ref.bucket},
+            "object": {"key": quote_plus(job.ref.key, errors="replace"), "size": job.size, "eTag": job.etag},
+        },
+    }
+    return {"EventName": name, "Key": str(job.ref).removeprefix("s3://"), "Records": [record]}
 
 
 def reason_of(job: Job) -> str:

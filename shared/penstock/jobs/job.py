@@ -4,7 +4,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from penstock.jobs.manifest import BUCKET, CREATED, DEAD_LETTERED, EVENT_ID, FINALIZER, FUNCTION_LABEL, KEY, TRACEPARENT
+from penstock.jobs.manifest import (
+    BUCKET,
+    CREATED,
+    DEAD_LETTERED,
+    ETAG,
+    EVENT_ID,
+    FINALIZER,
+    FUNCTION_LABEL,
+    KEY,
+    SIZE,
+    TRACEPARENT,
+)
 from penstock.types import ObjectRef
 
 
@@ -21,7 +32,8 @@ class State(StrEnum):
 class Job:
     """What one Job says. `order` sorts Jobs by creation; `reason` and `message` are the controller's, of a failure.
 
-    `held` is true while Penstock's finalizer keeps it; `since` is when it ended, else when it was made (RFC 3339).
+    `etag` and `size`, in bytes, are those of the object when the Job was made. `held` is true while Penstock's
+    finalizer keeps it; `since` is when it ended, else when it was made (RFC 3339).
     """
 
     name: str
@@ -37,6 +49,8 @@ class Job:
     dead_lettered: bool = False
     reason: str = ""
     message: str = ""
+    etag: str = ""
+    size: int = 0
     event_id: str = ""
     traceparent: str = ""
     finalizers: tuple[str, ...] = field(default=())
@@ -78,6 +92,8 @@ class Job:
             dead_lettered=DEAD_LETTERED in annotations,
             reason=(final or {}).get("reason") or "",
             message=(final or {}).get("message") or "",
+            etag=annotations.get(ETAG, ""),
+            size=int(annotations.get(SIZE, "0")),
             event_id=annotations.get(EVENT_ID, ""),
             traceparent=annotations.get(TRACEPARENT, ""),
             finalizers=finalizers,

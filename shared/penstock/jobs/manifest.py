@@ -19,7 +19,7 @@ from penstock.types import ObjectRef, ObjectState
 
 # Labels, annotations and the finalizer: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 FUNCTION_LABEL = "penstock/function"
-BUCKET, KEY, ETAG = "penstock/bucket", "penstock/key", "penstock/etag"
+BUCKET, KEY, ETAG, SIZE = "penstock/bucket", "penstock/key", "penstock/etag", "penstock/size"
 CREATED, EVENT_ID, TRACEPARENT = "penstock/created", "penstock/event-id", "penstock/traceparent"
 DEAD_LETTERED = "penstock/dead-lettered"
 FINALIZER = "penstock/dead-letter"
@@ -68,6 +68,7 @@ def job_manifest(
         BUCKET: source.ref.bucket,
         KEY: source.ref.key,
         ETAG: source.etag,
+        SIZE: str(source.size),
         # creationTimestamp has whole seconds only, and Jobs are admitted in the order of their creation.
         CREATED: now.isoformat(timespec="microseconds"),
         EVENT_ID: event_id,

@@ -182,4 +182,4 @@ class Letters:
     @property
     def jobs(self) -> list[str]:
         """The Jobs that letters came for, in their order."""
-        return [json.loads(request.data)["job"] for request in self.taken]
+        return [json.loads(request.data)["Job"]["name"] for request in self.taken]

@@ -48,7 +48,7 @@ def test_a_permanent_error_is_not_tried_again_and_becomes_a_dead_letter_with_its
     assert letter.headers["ce-knativeerrorcode"] == "422"
     assert letter.headers["ce-knativeerrordest"].endswith(f"/namespaces/{namespace.name}/jobs/{name}")
     data = json.loads(letter.data)
-    assert (data["bucket"], data["key"], data["job"]) == ("upload", "rose.jpg", name)
+    assert (data["Key"], data["Job"]["name"]) == ("upload/rose.jpg", name)
     (job,) = namespace.jobs()
     assert "penstock/dead-lettered" in job["metadata"]["annotations"]
 
@@ -138,7 +138,7 @@ def test_a_job_that_somebody_deletes_before_its_end_becomes_a_dead_letter(
             namespace.server.endpoint.request("DELETE", path)
         namespace.wait_until(lambda: namespace.jobs() == [], "both gone")
     assert len(letters.jobs) == len(set(letters.jobs)) == 2
-    assert {json.loads(letter.data)["reason"] for letter in letters.taken} == {"deleted before it ended"}
+    assert {json.loads(letter.data)["Job"]["reason"] for letter in letters.taken} == {"deleted before it ended"}
 
 
 def test_the_namespace_admits_restricted_pods_only(namespace: Namespace) -> None:

@@ -8,6 +8,9 @@ import json
 
 import pytest
 from penstock import events
+from penstock.connect.bridge import to_messages
+from penstock.connect.broker_letters import read_broker_letter
+from penstock.connect.http_client import Target
 from penstock.errors import TemporaryError
 from penstock.jobs.dead_letter import HttpDeadLetters, dead_letter
 from penstock.jobs.job import Job, State
@@ -22,7 +25,9 @@ FAILED = Job(
     function="compress",
     ref=ObjectRef("upload", "dir/日本 x+y.csv"),
     state=State.FAILED,
-    order=("", "", ""),
+    order=("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000001+00:00", "compress-1"),
+    etag="e1",
+    size=1 << 40,
     since="",
     reason="PodFailurePolicy",
     message="Container main failed with exit code 65",
@@ -34,8 +39,20 @@ FAILED = Job(
 def test_a_dead_letter_can_be_sent_to_a_function_as_it_is() -> None:
     letter = dead_letter(FAILED, URL, "log")
     (notification,) = events.parse(letter.data, letter.http_headers())
-    assert (notification.ref, notification.kind) == (FAILED.ref, events.Kind.REFERENCE)
+    assert (notification.ref, notification.kind) == (FAILED.ref, events.Kind.CREATED)
+    assert (notification.etag, notification.size) == ("e1", 1 << 40)
     assert notification.traceparent == FAILED.traceparent
+
+
+def test_a_dead_letter_that_the_bridge_keeps_is_delivered_again_when_it_is_replayed() -> None:
+    letter = dead_letter(FAILED, URL, "log")
+    kept = read_broker_letter(letter.http_headers(), letter.data, "bridge")
+    assert kept.code == 422
+    assert kept.reason == f"{URL}: PodFailurePolicy: Container main failed with exit code 65\nlog"
+    (message,) = to_messages(kept.message.value, (Target("compress", "http://gateway/function/compress"),), {})
+    assert message.headers["ce-type"] == "com.amazonaws.s3.ObjectCreated:Put"
+    (notification,) = events.parse(message.value, dict(message.headers))
+    assert (notification.ref, notification.kind) == (FAILED.ref, events.Kind.CREATED)
 
 
 def test_a_dead_letter_says_what_happened_to_people_and_to_knatives_tools() -> None:
@@ -47,8 +64,8 @@ def test_a_dead_letter_says_what_happened_to_people_and_to_knatives_tools() -> N
     assert letter.attributes["knativeerrorcode"] == "422"
     error = base64.b64decode(letter.attributes["knativeerrordata"]).decode()
     assert error == "PodFailurePolicy: Container main failed with exit code 65\nthe log\n"
-    data = json.loads(letter.data)
-    assert (data["function"], data["job"], data["log"]) == ("compress", "compress-1", "the log\n")
+    data = json.loads(letter.data)["Job"]
+    assert (data["function"], data["name"], data["log"]) == ("compress", "compress-1", "the log\n")
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,19 @@ import argparse
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import kubernetes_validate
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from penstock import oneshot
 from penstock.config import Config, load_config
-from penstock.function import Function
+from penstock.function import Function, make_function
 from penstock.jobs.manifest import job_manifest, job_name, literal
 
+from tests.lake import Options, upper
 from tests.unit.jobs.conftest import large
 
 MakeConfig = Callable[..., Config]
@@ -74,10 +76,12 @@ def test_a_name_differs_whenever_the_target_would(make_config: MakeConfig, make_
     assert len(set(names)) == len(names)
 
 
+@settings(deadline=None)
 @given(key=st.text(min_size=1), function=st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True))
 def test_a_name_is_a_dns_label_whatever_key_and_function_are_called(key: str, function: str) -> None:
     config = Config(function)
-    name = job_name(large(key), Function(function, lambda *_: None, object, {}), config, repeat=9)  # type: ignore[arg-type]
+    module = SimpleNamespace(__name__="handler", handle=upper, Options=Options)
+    name = job_name(large(key), make_function(module, config), config, repeat=9)
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)
 
 
@@ -101,6 +105,7 @@ def test_a_job_runs_the_functions_own_image_once(make_config: MakeConfig) -> Non
     assert container["args"] == ["/opt/app/function", "-f=upload", "-k=donors.csv", "-t=processed", "--missing-ok"]
 
 
+@settings(deadline=None)
 @given(key=st.text(min_size=1))
 def test_any_key_reaches_the_command_as_it_is(key: str) -> None:
     config = load_config(
@@ -120,6 +125,7 @@ def test_any_key_reaches_the_command_as_it_is(key: str) -> None:
     assert (parsed.source, parsed.key, parsed.target, parsed.missing_ok) == ("upload", key, "processed", True)
 
 
+@settings(deadline=None)
 @given(text=st.text(alphabet="$()AB "))
 def test_text_is_left_alone_by_kubernetes(text: str) -> None:
     assert expand(literal(text), {"A": "a", "AB": "ab"}) == text
@@ -137,9 +143,9 @@ def test_a_job_has_the_functions_settings_without_those_of_offloading(make_confi
         LOG_LEVEL="debug",
         K_SINK="http://broker",
     )
-    settings = env_of(made(config))
-    assert settings.pop("K_SINK") == "http://broker"
-    again = load_config({**settings, "MINIO_ACCESS_KEY": "reader", "MINIO_SECRET_KEY": "reader-secret"})
+    given_to_it = env_of(made(config))
+    assert given_to_it.pop("K_SINK") == "http://broker"
+    again = load_config({**given_to_it, "MINIO_ACCESS_KEY": "reader", "MINIO_SECRET_KEY": "reader-secret"})
     assert (again.offload_above_bytes, again.jobs) == (None, None)
     for name in ("function", "sources", "sink", "store", "options", "renditions", "remove_with_source"):
         assert getattr(again, name) == getattr(config, name), name

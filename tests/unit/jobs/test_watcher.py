@@ -34,7 +34,7 @@ class Letters:
         self.taken.append(event)
 
     def jobs(self) -> list[str]:
-        return [json.loads(letter.data)["job"] for letter in self.taken]
+        return [json.loads(letter.data)["Job"]["name"] for letter in self.taken]
 
 
 class Clock:
@@ -155,7 +155,7 @@ def test_a_failure_becomes_one_letter_and_is_marked(
         look()
         look()
     assert letters.jobs() == [name]
-    data = json.loads(letters.taken[0].data)
+    data = json.loads(letters.taken[0].data)["Job"]
     assert data["reason"] == "BackoffLimitExceeded: Job has reached the specified backoff limit"
     assert data["log"] == f"{name}-2: the pod's last words\n"
     assert cluster.stored[name]["metadata"]["finalizers"] == []
@@ -228,7 +228,7 @@ def test_a_letter_goes_without_a_log_that_cannot_be_read(
     cluster.end(name, "Failed")
     cluster.unanswered["log_of"] = 1
     start()()
-    assert json.loads(letters.taken[0].data)["log"] == "(its log could not be read: log_of: no answer)"
+    assert json.loads(letters.taken[0].data)["Job"]["log"] == "(its log could not be read: log_of: no answer)"
 
 
 def test_a_job_deleted_before_its_end_becomes_a_letter_and_goes(
