@@ -19,19 +19,20 @@ class Killed(BaseException):
 
 
 class Worker(greenlet):
-    """Runs `script(self)`. `act`, `round` and `seen` are all that its next decision can depend on."""
+    """Runs `script(self)`. `act`, `round`, `memory` and `seen` are all that its next decision can depend on."""
 
     def __init__(self, script: Callable[[Worker], None]) -> None:
         super().__init__(lambda: script(self))
         self.act = 0
         self.round = 0
-        self.seen: list[Hashable] = []
+        self.memory: frozenset[Hashable] = frozenset()  # requests of earlier rounds that it remembers
+        self.seen: list[Hashable] = []  # requests of this round, and what each was answered
         self.mortal = False
         self.waits_for: Hashable = "start"
 
     def forget(self) -> None:
         """It starts on its next act, or on the same one afresh: what it saw matters to it no more."""
-        self.round, self.seen, self.mortal = 0, [], False
+        self.round, self.memory, self.seen, self.mortal = 0, frozenset(), [], False
 
 
 def stop_here(request: Hashable) -> None:
@@ -52,11 +53,12 @@ class World:
     answer: Callable[[Hashable], Hashable]
     is_write: Callable[[Hashable], bool]
     begins_a_round: Callable[[Hashable], bool]
+    is_remembered: Callable[[Hashable], bool]
     kills: int = 0
     path: list[str] = field(default_factory=list)
 
     def state(self) -> Hashable:
-        workers = ((one.dead, one.act, one.round, one.waits_for, tuple(one.seen)) for one in self.workers)
+        workers = ((one.dead, one.act, one.round, one.memory, one.waits_for, tuple(one.seen)) for one in self.workers)
         return self.objects(), self.kills, tuple(workers)
 
     def choices(self, max_kills: int) -> list[tuple[int, bool]]:
@@ -76,6 +78,8 @@ class World:
         if self.begins_a_round(request):
             worker.round, worker.seen = worker.round + 1, []
         worker.seen.append((request, self.answer(request)))
+        if self.is_remembered(request):
+            worker.memory |= {request}
         # To die later, after some reads, comes to the same as to die at once and to be slow in coming back.
         worker.mortal = self.is_write(request)
         worker.switch()

@@ -6,9 +6,11 @@ order then ends wrong: without that, the first half would prove nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from penstock.sinks.sqlite import SqliteSink
 from penstock.store.memory import MemoryStore
 from penstock.types import Entry, Mark, ObjectRef, ObjectState
 from penstock.visit import Outcome, Visit
+from penstock.writing import Writing
 
 from tests.interleaving import Killed, Worker, World, explore, stop_here
 from tests.lake import SOURCE, TARGET, Lake, upper
@@ -78,26 +81,27 @@ class Field:
         self.start, *self.scripts = HISTORIES[history]
         if foreign:
             self.scripts.append([("foreign", b"foreign", "")])
-        self._make_store = make_store
         self._index = index
         self._versions: dict[str | None, int] = {}
-        self.lake: Lake
-
-    def __call__(self) -> World:
-        store = self._make_store("upload", "processed")
-        if self._index is None:
+        store = make_store("upload", "processed")
+        if index is None:
             self.lake = Lake(store=store, remove_with_source=True)
         else:
-            self._versions.clear()
-            if (left := self.entry()) is not None:
-                self._index.remove(left.address, _ANY_MARK, left)
-            self.lake = Lake(describe, store=store, sink=_SteppedSink(self._index))
+            self.lake = Lake(describe, store=store, sink=_SteppedSink(index))
+
+    def __call__(self) -> World:
+        store = self.lake.store
+        store._buckets = {"upload": {}, "processed": {}}
+        store._versions = store._versions and count(1)  # the same in each run, or no state would be seen twice
+        self._versions.clear()
+        if self._index is not None and (left := self.entry()) is not None:
+            self._index.remove(left.address, _ANY_MARK, left)
         store.on_request = lambda _verb, _ref: None
         for act in self.start:
             self._do(act)
         workers = [Worker(partial(self._play, script)) for script in self.scripts]
         store.on_request = lambda verb, ref: stop_here((verb, ref))
-        return World(workers, self.objects, self._answer, _is_write, _begins_a_round)
+        return World(workers, self.objects, self._answer, _is_write, _begins_a_round, _is_refusal)
 
     def _play(self, script: Sequence[Act], worker: Worker) -> None:
         for number, act in enumerate(script):
@@ -204,6 +208,14 @@ def _is_write(request: Hashable) -> bool:
     return isinstance(request, tuple) and request[0] in ("PUT", "DELETE", "write", "refuse", "remove")
 
 
+def _is_refusal(request: Hashable) -> bool:
+    """What a visit remembers from one round to the next: that it recorded a refusal."""
+    if not isinstance(request, tuple):
+        return False
+    verb, ref = request
+    return verb == "refuse" or (verb == "PUT" and isinstance(ref, ObjectRef) and ref.key.startswith(".penstock/"))
+
+
 def _begins_a_round(request: Hashable) -> bool:
     return request in (("HEAD", TARGET), ("read", "sink"))
 
@@ -224,8 +236,11 @@ def _state_of(held: dict[str, tuple[ObjectState, bytes]], key: str) -> str | Non
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> SqliteSink:
-    return SqliteSink(tmp_path / "index.db", "upper")
+def index(tmp_path: Path) -> Iterator[SqliteSink]:
+    """An index in memory where there is such a file system: it is durable, which takes time and is not the point."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
+        yield SqliteSink(Path(folder) / "index.db", "upper")
 
 
 # The longest of them: both workers refuse, so there are ten times as many orders.
@@ -334,12 +349,18 @@ def test_without_taking_its_own_refusal_back_a_worker_that_is_overtaken_leaves_i
 
 def test_without_the_look_after_the_removal_of_a_refusal_some_order_ends_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     class Careless(Visit):
-        def once(self) -> Outcome:
-            before = self.handler_seconds
-            outcome = super().once()
-            if outcome.kind == "processed" and self.handler_seconds == before:
+        ran = False
+
+        def once(self) -> Writing[Outcome]:
+            self.ran = False
+            outcome = yield from super().once()
+            if outcome.kind == "processed" and not self.ran:
                 self.wrote = False  # nothing was made: all that it wrote was to remove a refusal
             return outcome
+
+        def _run(self, *given: Any) -> Writing[dict[str | None, Entry]]:
+            self.ran = True
+            return super()._run(*given)
 
     monkeypatch.setattr(runtime, "Visit", Careless)
     assert some_order_ends_wrong(Field("refused, good, refused", Unconditional))
