@@ -7,10 +7,11 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, cast
+from urllib.parse import quote
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
-from werkzeug.http import parse_options_header
+from werkzeug.http import dump_options_header, parse_options_header
 
 from penstock import events
 from penstock.answers import (
@@ -260,8 +261,18 @@ def _whole(result: Result, name: str) -> Response:
     response.content_length = size
     response.call_on_close(file.close)
     if result.name:
-        response.headers.set("Content-Disposition", "attachment", filename=_CONTROL.sub("_", result.name))
+        response.headers["Content-Disposition"] = _disposition(result.name)
     return response
+
+
+def _disposition(name: str) -> str:
+    """A result's name as RFC 6266 has it: gunicorn answers 500 for a header that is not Latin-1."""
+    name = _CONTROL.sub("_", name)
+    if name.isascii():
+        return dump_options_header("attachment", {"filename": name})
+    plain = name.encode("ascii", "replace").decode().replace("?", "_")
+    exact = quote(name, safe="", errors="replace")
+    return f"{dump_options_header('attachment', {'filename': plain})}; filename*=UTF-8''{exact}"
 
 
 def _request_body() -> Iterator[bytes]:

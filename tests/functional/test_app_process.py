@@ -16,8 +16,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from werkzeug.http import parse_options_header
 
 from tests.served import free_port, served, wait_until_ready
 
@@ -344,3 +346,11 @@ def test_handler_s_files_of_the_start_hook_are_there(slow: Path) -> None:
     (slow / "go").touch()
     with served(slow, {"FUNCTION_NAME": "given"}):
         assert (slow / "started").read_text() == "given"
+
+
+def test_name_outside_latin_1_travels_through_gunicorn_both_ways() -> None:
+    with served("compress", {}) as function:
+        request = urllib.request.Request(f"{function.url}/{quote('猫 日本.csv')}", b"a,b")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            _, given = parse_options_header(answer.headers["Content-Disposition"])
+    assert given["filename"] == "猫 日本.csv.gz"
