@@ -216,8 +216,8 @@ class _Watch:
             self._response.close()
 
     def close(self) -> None:
-        # A close alone would wait for the thread that reads.
-        with suppress(OSError, ValueError, RuntimeError):
+        # A close alone would wait for the thread that reads. urllib3 2.2 has no shutdown: there the server's end does.
+        with suppress(AttributeError, OSError, ValueError, RuntimeError):
             self._response.shutdown()
 
 

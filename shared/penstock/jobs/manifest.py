@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 from penstock.config import SECRETS_DIR, Config, JobSettings
 from penstock.errors import ConfigError, PermanentError
 from penstock.function import Function
-from penstock.options import fingerprint
 from penstock.sinks.address import BucketAddress, parse_sink
 from penstock.types import ObjectRef, ObjectState
 
@@ -38,7 +37,7 @@ def job_name(source: ObjectState, function: Function, config: Config, repeat: in
     `repeat` counts the Jobs for this state that have ended already. A DNS label of at most 63 characters, because the
     pods carry it as a label.
     """
-    options = {str(name): fingerprint(options) for name, options in function.renditions.items()}
+    options = {str(name): fingerprint for name, fingerprint in function.fingerprints.items()}
     parts = [function.name, source.ref.bucket, source.ref.key, source.token, config.sink, sorted(options.items())]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
     return f"{function.name[:36].rstrip('-')}-{digest}" + (f"-{repeat}" if repeat else "")
