@@ -21,6 +21,7 @@ from tests.components.kubernetes import KUBECONFORM, KUBERNETES, KWOK, Kubernete
 from tests.components.minio import MC, MINIO, MinioServer
 from tests.components.mosquitto import MosquittoServer
 from tests.components.process import Server
+from tests.components.prometheus import RULE_CHECK
 from tests.components.search import ELASTICSEARCH, OPENSEARCH, ElasticsearchServer, OpenSearchServer
 
 SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
@@ -43,6 +44,7 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "kubeconform": KUBECONFORM.install,
     "queue-proxy": QUEUE_PROXY.install,
     "knative-check": KNATIVE_CHECK.install,
+    "rule-check": RULE_CHECK.install,
     "crds": lambda: [source.install() for source in GO_CRDS][-1].parent,
 }
 

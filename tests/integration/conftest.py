@@ -24,6 +24,7 @@ from tests.components import (
     MosquittoServer,
     OpenSearchServer,
 )
+from tests.integration.operators import Cluster, make_cluster
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +61,12 @@ def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elastics
 def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesServer]:
     with KubernetesServer(tmp_path_factory.mktemp("kubernetes")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cluster(kubernetes: KubernetesServer) -> Cluster:
+    """The same API server with the kinds of the operators; fails without PENSTOCK_CRDS."""
+    return make_cluster(kubernetes)
 
 
 @pytest.fixture

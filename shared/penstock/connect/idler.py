@@ -33,6 +33,7 @@ EVERY_SECONDS = 30.0
 _DEFAULT_IDLE = "15m"  # OpenFaaS's own
 _STARTED = "gateway_function_invocation_started"
 _ENDED = "gateway_function_invocation_total"
+_STOPPED = ("penstock_idler_stopped", "Functions set to zero replicas.")
 
 _log = logging.getLogger("penstock.idler")
 
@@ -238,6 +239,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     measures = DeliveryMeasures()
+    measures.count(*_STOPPED, 0)
     problem = ["the gateway was not asked yet"]
     status = StatusServer(settings.address_from(args, env), measures, ill=str, unready=lambda: problem[0])
     status.start()
@@ -260,6 +262,5 @@ def _look(idler: Idler, measures: DeliveryMeasures, before: str) -> str:
         return str(exc)
     for name in stopped:
         _log.info("%s: idle, set to zero replicas", name)
-    if stopped:
-        measures.count("penstock_idler_stopped", "Functions set to zero replicas.", len(stopped))
+    measures.count(*_STOPPED, len(stopped))
     return ""

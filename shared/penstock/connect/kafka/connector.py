@@ -281,6 +281,8 @@ class Connector:
         self._consumer.close()
 
     def _add_gauges(self) -> None:
+        # At zero from the start: a counter that appears with its first value is no increase to Prometheus.
+        self.measures.count("penstock_dead_letters", "Dead letters stored.", 0)
         gauge = self.measures.gauge
         gauge("penstock_kafka_lag", "Records after the committed offset.", self.statistics.lag)
         gauge(
