@@ -28,10 +28,10 @@ import zstandard
 from penstock import Body, Context, Event, Result
 from penstock.donors import write_donors
 from penstock.function import load_module
-from penstock.sinks.document import Write, to_json
+from penstock.sinks.document import to_json
 from penstock.sinks.sqlite import SqliteSink
 from penstock.streams import CHUNK_BYTES, read_chunks
-from penstock.types import Entry, Mark, ObjectRef, ObjectState
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Write
 
 ROOT = Path(__file__).parent.parent
 MARK = Mark("a" * 32, "index", "b" * 16, "c" * 64)

@@ -138,27 +138,25 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
             for notification in notifications
             if notification.kind not in (events.Kind.ACCESSED, events.Kind.OTHER)
         }
-        results = [finish(ref) for ref in wanted]
+        results = [account_for(*ended) for ended in zip(wanted, runtime.agree_all(list(wanted)), strict=True)]
         metrics.add("penstock_events", len(notifications) - len(wanted), "ignored")
         return _answer(results, function.name)
 
-    def finish(ref: ObjectRef) -> Outcome | Failure:
-        try:
-            outcome = runtime.agree(ref)
-        except PenstockError as exc:
-            log.warning("%s: %s", ref, exc, extra={"outcome": "failed", "error": type(exc).__name__})
+    def account_for(ref: ObjectRef, ended: Outcome | Exception) -> Outcome | Failure:
+        if isinstance(ended, PenstockError):
+            log.warning("%s: %s", ref, ended, extra={"outcome": "failed", "error": type(ended).__name__})
             metrics.add("penstock_events", 1, "failed")
-            return Failure(ref, exc)
-        except Exception:  # noqa: BLE001 - one record must not take the others of its request down
+            return Failure(ref, ended)
+        if isinstance(ended, Exception):
             metrics.add("penstock_events", 1, "crashed")
-            return Failure(ref, None, _incident(log))
-        how = {"outcome": outcome.kind, "changed": outcome.changed, "reason": outcome.reason}
-        log.info("%s: %s", ref, outcome.kind, extra=how)
-        metrics.add("penstock_events", 1, outcome.kind)
-        if outcome.changed and outcome.source is not None:
-            metrics.add("penstock_input_bytes", outcome.source.size)
-            metrics.add("penstock_output_bytes", sum(entry.size or 0 for entry in outcome.entries.values()))
-        return outcome
+            return Failure(ref, None, _incident(log, ended))
+        how = {"outcome": ended.kind, "changed": ended.changed, "reason": ended.reason}
+        log.info("%s: %s", ref, ended.kind, extra=how)
+        metrics.add("penstock_events", 1, ended.kind)
+        if ended.changed and ended.source is not None:
+            metrics.add("penstock_input_bytes", ended.source.size)
+            metrics.add("penstock_output_bytes", sum(entry.size or 0 for entry in ended.entries.values()))
+        return ended
 
     @app.post("/", defaults={"path": ""})
     @app.post("/<path:path>")
@@ -207,8 +205,8 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
         return _json({"outcome": "failed", "error": exc.name, "reason": exc.description}, exc.code or 500)
 
     @app.errorhandler(Exception)
-    def crashed(_exc: Exception) -> Response:
-        return _failed(Failure(None, None, _incident(log)))
+    def crashed(exc: Exception) -> Response:
+        return _failed(Failure(None, None, _incident(log, exc)))
 
     return app
 
@@ -306,10 +304,10 @@ def _name(path: str) -> str:
     return given.get("filename", "").replace("\\", "/").rpartition("/")[2] or "input"
 
 
-def _incident(log: logging.Logger) -> str:
-    """Log the current exception under a fresh id and return the id: the trace stays in the log."""
+def _incident(log: logging.Logger, exc: Exception) -> str:
+    """Log an exception under a fresh id and return the id: the trace stays in the log."""
     incident = secrets.token_hex(6)
-    log.exception("unexpected error", extra={"incident": incident})
+    log.error("unexpected error", exc_info=exc, extra={"incident": incident})
     return incident
 
 

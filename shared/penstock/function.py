@@ -14,18 +14,22 @@ from typing import Any
 
 from penstock.config import Config
 from penstock.errors import ConfigError, EventError
-from penstock.options import NoOptions, parse_options
+from penstock.options import NoOptions, fingerprint, parse_options
 from penstock.types import Context, Event, Result
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A loaded handler. `renditions` maps each output's name to its options; one unnamed output has the name None."""
+    """A loaded handler. `renditions` maps each output's name to its options, `fingerprints` to what marks say of them.
+
+    A function with one unnamed output has it under the name None.
+    """
 
     name: str
     handle: Callable[[Event[Any], Context[Any]], Result]
     options_type: type[Any]
     renditions: Mapping[str | None, Any]
+    fingerprints: Mapping[str | None, str]
     start: Callable[[Config], None] | None = None
     stop: Callable[[], None] | None = None
     ready: Callable[[], bool] | None = None
@@ -56,13 +60,9 @@ def make_function(module: Any, config: Config) -> Function:
             problems.append(f"RENDITIONS: {name}: {exc}")
     if problems:
         raise ConfigError(*problems)
-    return Function(
-        config.function,
-        handle,
-        options_type,
-        renditions or {None: base},
-        **hooks,
-    )
+    renditions = renditions or {None: base}
+    fingerprints = {name: fingerprint(options) for name, options in renditions.items()}
+    return Function(config.function, handle, options_type, renditions, fingerprints, **hooks)
 
 
 def _problems_of(module: str, handle: object, options_type: Any, hooks: Mapping[str, object]) -> list[str]:

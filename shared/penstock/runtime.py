@@ -6,16 +6,21 @@ so lost, doubled, late and reordered events all lead to the same end.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from penstock.errors import EventError, Forbidden, SourceChanged, TargetChanged, TemporaryError
 from penstock.options import parse_options
+from penstock.sinks import BatchSink, Sink
+from penstock.store import Store
 from penstock.streams import Body
 from penstock.types import Event, ObjectRef, ObjectState, Result
 from penstock.visit import Outcome, Parts, Visit, make_context
+from penstock.writing import Writing, run_alone, run_together
 
 ROUNDS = 3
+# Documents held at a time until they are stored together; more of them make a commit hardly cheaper.
+BATCH = 250
 
 
 class Runtime:
@@ -33,26 +38,50 @@ class Runtime:
         Raises `Forbidden` for a bucket that is no source of this function, and `TemporaryError` when it must be tried
         again: unreachable store or sink, or a source that keeps changing.
         """
-        config, store, sink = self.parts.config, self.parts.store, self.parts.sink
+        store, sink = self.parts.store, self.parts.sink
         if store is None or sink is None:
-            raise TemporaryError(f"{config.function} takes no events: set SOURCE, SINK and MINIO_ENDPOINT")
-        buckets = sorted({rule.bucket for rule in config.sources})
-        if ref.bucket not in buckets:
-            known = ", ".join(buckets) or "none"
+            raise TemporaryError(f"{self.parts.config.function} takes no events: set SOURCE, SINK and MINIO_ENDPOINT")
+        return run_alone(self._work(ref, store, sink, adopt=adopt), sink)
+
+    def agree_all(self, refs: Sequence[ObjectRef]) -> list[Outcome | Exception]:
+        """As `agree` for each of several objects; in their order, errors not raised.
+
+        A sink of documents gets them in batches: they cost one commit together, and not one each.
+        """
+        store, sink = self.parts.store, self.parts.sink
+        if len(refs) < 2 or store is None or not isinstance(sink, BatchSink):
+            return [self._attempt(ref) for ref in refs]
+        batches = (refs[start : start + BATCH] for start in range(0, len(refs), BATCH))
+        return [
+            result
+            for batch in batches
+            for result in run_together([self._work(ref, store, sink) for ref in batch], sink)
+        ]
+
+    def _attempt(self, ref: ObjectRef) -> Outcome | Exception:
+        try:
+            return self.agree(ref)
+        except Exception as exc:  # noqa: BLE001 - one object must not take the others of its request down
+            return exc
+
+    def _work(self, ref: ObjectRef, store: Store, sink: Sink, *, adopt: bool = False) -> Writing[Outcome]:
+        config = self.parts.config
+        if not any(rule.bucket == ref.bucket for rule in config.sources):
+            known = ", ".join(sorted({rule.bucket for rule in config.sources})) or "none"
             raise Forbidden(f"{ref}: bucket {ref.bucket!r} is no source of {config.function}; its sources: {known}")
         if not config.takes(ref):
             return Outcome("ignored", ref, reason="not one of this function's sources", status=204)
         visit = Visit(self.parts, store, sink, ref, adopt=adopt)
         for _ in range(ROUNDS):
             try:
-                outcome = visit.once()
+                outcome = yield from visit.once()
             except (SourceChanged, TargetChanged) as exc:
                 self._log.info("%s: %s; looking again", ref, exc)
                 continue
             # Whoever wrote or deleted looks again: another worker may have acted on a newer state meanwhile,
             # and only a look after the write can tell. Acknowledged is what was seen to agree.
             if not visit.wrote or _same(store.stat(ref), outcome.source):
-                return replace(outcome, changed=visit.changed, handler_seconds=visit.handler_seconds)
+                return replace(outcome, changed=visit.changed)
         raise TemporaryError(f"{ref}: kept changing while it was processed", retry_after=1)
 
     def transform(
@@ -75,4 +104,4 @@ class Runtime:
 
 
 def _same(now: ObjectState | None, then: ObjectState | None) -> bool:
-    return (now.token if now else None) == (then.token if then else None)
+    return now == then or (now.token if now else None) == (then.token if then else None)

@@ -163,3 +163,14 @@ class Entry:
         if made_by is None or self.refusal is not None:
             return False
         return (made_by.function, made_by.source) == (mark.function, mark.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One result to store, and what was seen at its address before."""
+
+    address: str
+    result: Result
+    mark: Mark
+    source: ObjectState
+    previous: Entry | None

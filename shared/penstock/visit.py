@@ -1,7 +1,6 @@
 """One visit to one object: compare the targets with the source, and write, refuse or remove what does not agree."""
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, Literal
@@ -9,11 +8,11 @@ from typing import Any, BinaryIO, Literal
 from penstock.config import Config
 from penstock.errors import InputTooLarge, NothingToDo, PermanentError, SourceChanged
 from penstock.function import Function
-from penstock.options import fingerprint
 from penstock.sinks import Sink
 from penstock.store import Store
 from penstock.streams import Body, as_chunks, close_quietly, read_chunks, spool
-from penstock.types import Context, Entry, Event, Mark, ObjectRef, ObjectState, Refusal
+from penstock.types import Context, Entry, Event, Mark, ObjectRef, ObjectState, Refusal, Write
+from penstock.writing import Writing
 
 # A handler may put the whole input into its error's text; people read the beginning.
 _MAX_REASON_CHARS = 2000
@@ -35,7 +34,6 @@ class Outcome:
     reason: str = ""
     status: int = 200
     changed: bool = False
-    handler_seconds: float = 0.0
 
 
 Offload = Callable[[ObjectState], str]
@@ -63,19 +61,22 @@ class Visit:
         self.ref = ref
         self.wrote = False
         self.changed = False
-        self.handler_seconds = 0.0
         self._parts = parts
         self._adopt = adopt
         self._function = parts.function
         self._sink = sink
         self._store = store
         self._limit = parts.config.max_input_bytes
-        self._fingerprints = {name: fingerprint(options) for name, options in parts.function.renditions.items()}
         self._addresses = {name: self._sink.address(ref, name) for name in self._function.renditions}
+        self._digest = ref.digest
+        self._hashed: tuple[ObjectState, str] | None = None
         self._refused: set[str | None] = set()
 
-    def once(self) -> Outcome:
-        """Look at targets and source, and bring each rendition into agreement with the source as it is now."""
+    def once(self) -> Writing[Outcome]:
+        """Look at targets and source, and bring each rendition into agreement with the source as it is now.
+
+        What is to be stored is yielded: whoever runs this stores it, at once or together with that of other visits.
+        """
         self.wrote = False
         known = {name: self._read(name) for name in self._addresses}
         opened: Iterable[bytes] | None = None
@@ -97,7 +98,7 @@ class Visit:
                 self._take_back(name)
             if pending:
                 full = {name: self._with_refusal(name, known[name]) for name in pending}
-                entries |= self._run(pending, source, opened, full)
+                entries |= yield from self._run(pending, source, opened, full)
         finally:
             close_quietly(opened)
         return self._outcome(source, entries)
@@ -153,7 +154,7 @@ class Visit:
         source: ObjectState,
         opened: Iterable[bytes] | None,
         known: Mapping[str | None, Entry | None],
-    ) -> dict[str | None, Entry]:
+    ) -> Writing[dict[str | None, Entry]]:
         """Run the handler for each pending rendition, on exactly the state `source`; the bytes are fetched once."""
         memo: dict[Any, Any] = {}
         entries: dict[str | None, Entry] = {}
@@ -163,7 +164,7 @@ class Visit:
             for name in pending:
                 self.wrote = True  # from here on a failure may have left something behind: look again
                 given = body if len(pending) == 1 else Body(replay)
-                entries[name] = self._bring(name, source, given, memo, known[name])
+                entries[name] = yield from self._bring(name, source, given, memo, known[name])
         finally:
             replay.close()
             body.close()
@@ -186,13 +187,12 @@ class Visit:
 
     def _bring(
         self, name: str | None, source: ObjectState, body: Body, memo: dict[Any, Any], previous: Entry | None
-    ) -> Entry:
+    ) -> Writing[Entry]:
         """Make one rendition: write its result, or record why it has none."""
         address, mark = self._addresses[name], self._mark(name, source)
-        started = time.perf_counter()
         try:
             self._refuse_what_needs_no_look(address, mark, source, previous)
-            entry = self._make(name, source, body, memo, previous)
+            entry = yield from self._make(name, source, body, memo, previous)
         except (PermanentError, NothingToDo) as exc:
             refusal = Refusal(type(exc).__name__, _reason(exc), int(exc.status))
             recorded = previous.recorded if previous is not None and not previous.is_target_of(mark) else None
@@ -200,14 +200,12 @@ class Visit:
                 return recorded
             self._refused.add(name)
             entry = self._sink.refuse(address, refusal, mark, source, previous)
-        finally:
-            self.handler_seconds += time.perf_counter() - started
         self.changed = True
         return entry
 
     def _make(
         self, name: str | None, source: ObjectState, body: Body, memo: dict[Any, Any], previous: Entry | None
-    ) -> Entry:
+    ) -> Writing[Entry]:
         """Run the handler and store its result. A failure to read the source goes before all that came of it."""
         event = Event(
             self.ref.key.rpartition("/")[2],
@@ -221,7 +219,9 @@ class Visit:
             result = self._function.handle(event, make_context(self._function, name, memo))
             try:
                 whole = replace(result, body=_whole(result.body, body))
-                return self._sink.write(self._addresses[name], whole, self._mark(name, source), source, previous)
+                if isinstance(whole.body, Mapping):
+                    body.close()  # the document is made, and may wait for others: its source's connection need not
+                return (yield Write(self._addresses[name], whole, self._mark(name, source), source, previous))
             finally:
                 close_quietly(result.body)
         except Exception as exc:
@@ -250,11 +250,17 @@ class Visit:
 
     def _mark(self, name: str | None, source: ObjectState | None) -> Mark:
         return Mark(
-            state=source.token if source else "",
+            state=self._token(source) if source else "",
             function=self._function.name,
-            options=self._fingerprints[name],
-            source=self.ref.digest,
+            options=self._function.fingerprints[name],
+            source=self._digest,
         )
+
+    def _token(self, source: ObjectState) -> str:
+        """The source's token, hashed once a round: it goes into several marks."""
+        if self._hashed is None or self._hashed[0] is not source:
+            self._hashed = (source, source.token)
+        return self._hashed[1]
 
     def _outcome(self, source: ObjectState, entries: dict[str | None, Entry]) -> Outcome:
         ordered = {name: entries[name] for name in self._addresses}

@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from penstock.errors import ConfigError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import opensearch as module
-from penstock.sinks.document import Write
 from penstock.sinks.opensearch import OpenSearchSink
 from penstock.sinks.search_server import TEMPLATE
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 from tests.components import SearchEndpoint
 

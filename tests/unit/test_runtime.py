@@ -167,8 +167,8 @@ def test_redelivery_writes_nothing_and_gives_the_same_answer(lake: Lake) -> None
     first, second = lake.agree(), lake.agree()
     assert first.changed
     assert not second.changed
-    assert replace(first, changed=False, handler_seconds=0, source=None, entries={}) == replace(
-        second, changed=False, handler_seconds=0, source=None, entries={}
+    assert replace(first, changed=False, source=None, entries={}) == replace(
+        second, changed=False, source=None, entries={}
     )
     assert [(entry.address, entry.mark, entry.size) for entry in first.entries.values()] == [
         (entry.address, entry.mark, entry.size) for entry in second.entries.values()

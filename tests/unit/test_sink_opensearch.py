@@ -8,10 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 from penstock.errors import ConfigError, EventError, PenstockError, PermanentError, TargetChanged, TemporaryError
-from penstock.sinks.document import Write
 from penstock.sinks.opensearch import OpenSearchSink
 from penstock.sinks.search_server import MAPPING_VERSION
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Result
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Result, Write
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 

@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 from penstock.errors import EventError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import sqlite as module
-from penstock.sinks.document import Write
 from penstock.sinks.sqlite import SqliteSink
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 MARK = Mark(state="s1", function="index", options="o", source="digest")
 REFUSAL = Refusal("UnsupportedInput", "not a picture", 415)

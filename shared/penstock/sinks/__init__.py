@@ -1,9 +1,10 @@
 """Where results go. A sink knows addresses, marks and refusals; it decides nothing."""
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
+from penstock.errors import PenstockError
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 
 class Sink(Protocol):
@@ -46,4 +47,12 @@ class Sink(Protocol):
         """Raise `TemporaryError` unless the place answers; called once at start."""
 
 
-__all__ = ["Sink"]
+@runtime_checkable
+class BatchSink(Sink, Protocol):
+    """A sink of documents, which takes many at little more than the cost of one."""
+
+    def write_many(self, writes: Sequence[Write]) -> Sequence[Entry | PenstockError]:
+        """Store a batch; the outcomes in the same order, errors not raised."""
+
+
+__all__ = ["BatchSink", "Sink"]

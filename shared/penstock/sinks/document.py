@@ -11,14 +11,14 @@ that was refused: such a document has no description of the inside.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import orjson  # a document is encoded in 0.6 µs, against 6 with json: half of what a whole write would cost
 
-from penstock.errors import EventError, PermanentError, TargetChanged, TemporaryError
+from penstock.errors import EventError, PermanentError
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
 
 MAX_QUERY_WORDS = 32
@@ -29,22 +29,8 @@ SEARCHABLE_CHARS = 20_000
 _WORD = re.compile(r"[^\W_]+\*?")
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One document to store, and what was seen at its address before."""
-
-    address: str
-    result: Result
-    mark: Mark
-    source: ObjectState
-    previous: Entry | None
-
-
 class SearchableSink(Protocol):
-    """What an index offers beyond `Sink`: writing in batches, searching, and listing for reconcile."""
-
-    def write_many(self, writes: Sequence[Write]) -> list[Entry | TargetChanged | PermanentError | TemporaryError]:
-        """Store a batch at little more than the cost of one; the outcomes in the same order, errors not raised."""
+    """What an index offers beyond `BatchSink`: searching, and listing for reconcile."""
 
     def search(self, text: str, *, limit: int = 20, offset: int = 0) -> list[dict[str, Any]]:
         """Documents that contain every word, best first; `ros*` finds what starts with it.

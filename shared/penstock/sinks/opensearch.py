@@ -19,9 +19,8 @@ import orjson
 
 from penstock.errors import PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document
-from penstock.sinks.document import Write
 from penstock.sinks.search_server import Answer, SearchIndex
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 PAGE_DOCUMENTS = 1000
 BULK_BYTES = 8 * 1024 * 1024  # of one bulk call; servers refuse requests over 100 MB (http.max_content_length)

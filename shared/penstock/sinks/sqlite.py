@@ -27,9 +27,8 @@ import orjson
 
 from penstock.errors import PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document
-from penstock.sinks.document import Write
 from penstock.sinks.sqlite_file import Change, Layout, SqliteFile
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 PAGE_ROWS = 500
 SMALL_GROUP = 50  # writes in a commit; more come from a batch, which is in a hurry
