@@ -82,6 +82,7 @@ class Runtime:
             # and only a look after the write can tell. Acknowledged is what was seen to agree.
             if not visit.wrote or _same(store.stat(ref), outcome.source):
                 return replace(outcome, changed=visit.changed)
+        visit.give_up()
         raise TemporaryError(f"{ref}: kept changing while it was processed", retry_after=1)
 
     def transform(

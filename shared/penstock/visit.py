@@ -103,6 +103,11 @@ class Visit:
             close_quietly(opened)
         return self._outcome(source, entries)
 
+    def give_up(self) -> None:
+        """Take the refusals of this visit back: the next one, at redelivery, would not look for them."""
+        for name in self._refused:
+            self._take_back(name)
+
     def _take_back(self, name: str | None) -> None:
         """Remove the refusal that this visit recorded, since the target agrees now: it was overtaken.
 
