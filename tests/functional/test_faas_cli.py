@@ -1,0 +1,128 @@
+"""What faas-cli makes of stack.yml: requests to a gateway, Function resources. Its own binary is in no registry.
+
+Source of the shapes: `faas-cli deploy` and `faas-cli generate` (openfaas/faas-cli, commands and schema), and
+openfaas/faas-provider, types.FunctionDeployment.
+"""
+
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from penstock.stackfile import FunctionSpec, load_stack
+
+from tests.e2e.test_stack import Up
+from tests.manifests import crd_folder, crd_schemas
+from tests.served import ROOT
+
+STACK = load_stack(ROOT / "stack.yml", {})
+SPECS = list(STACK.functions.values())
+# Kubernetes' rule for label values: faas-netes puts a function's labels on its pods.
+LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
+
+
+def deployment(spec: FunctionSpec) -> dict[str, Any]:
+    """The body that `faas-cli deploy` sends; fprocess comes from the template when the stack file has none."""
+    template = yaml.safe_load((ROOT / "template" / spec.lang / "template.yml").read_text())
+    body: dict[str, Any] = {
+        "service": spec.name,
+        "image": spec.image,
+        "namespace": "openfaas-fn",
+        "envProcess": spec.fprocess or template["fprocess"],
+        "envVars": dict(spec.environment),
+        "constraints": list(spec.constraints),
+        "secrets": list(spec.secrets),
+        "labels": dict(spec.labels),
+        "annotations": dict(spec.annotations),
+        "readOnlyRootFilesystem": spec.readonly_root_filesystem,
+    }
+    for name, given in (("limits", spec.limits), ("requests", spec.requests)):
+        if given:
+            body[name] = {"memory": given.memory, "cpu": given.cpu}
+    return body
+
+
+def function_resource(spec: FunctionSpec) -> dict[str, Any]:
+    """The document that `faas-cli generate` prints."""
+    body = deployment(spec)
+    names = {"service": "name", "envVars": "environment", "envProcess": "process"}
+    fields = {names.get(name, name): value for name, value in body.items() if name not in ("namespace", "envProcess")}
+    return {
+        "apiVersion": "openfaas.com/v1",
+        "kind": "Function",
+        "metadata": {"name": spec.name, "namespace": "openfaas-fn"},
+        "spec": fields,
+    }
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    up = Up(tmp_path_factory.mktemp("up"))
+    yield up
+    assert up.stop() == 0
+
+
+def send(up: Up, method: str, body: dict[str, Any]) -> int:
+    url = f"http://127.0.0.1:{up.port}/system/functions"
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return int(error.code)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_gateway_takes_what_faas_cli_deploys(stack: Up, spec: FunctionSpec) -> None:
+    """PUT first and POST after a 404, as faas-cli does; then `faas-cli describe` says the same again."""
+    body = deployment(spec)
+    assert send(stack, "PUT", body) == 202
+    assert send(stack, "DELETE", {"functionName": spec.name}) == 202
+    assert send(stack, "PUT", body) == 404
+    assert send(stack, "POST", body) == 202
+    found = stack.ask(f"/system/function/{spec.name}?usage=1")
+    for name in ("image", "secrets", "labels", "limits", "requests", "readOnlyRootFilesystem"):
+        assert found[name] == body[name], name
+    assert body["annotations"].items() <= found["annotations"].items()
+    # The embedded stack keeps the index in a file of its own, whatever the deployed SINK names.
+    sent = {name: value for name, value in body["envVars"].items() if (spec.name, name) != ("index", "SINK")}
+    assert sent.items() <= found["envVars"].items()
+
+
+@pytest.mark.crds
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_function_resource_follows_openfaas_own_definition(spec: FunctionSpec) -> None:
+    schema = crd_schemas(crd_folder())["openfaas.com", "v1", "Function"]
+    assert [error.message for error in Draft202012Validator(schema).iter_errors(function_resource(spec))] == []
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_function_says_what_openfaas_needs_to_know(spec: FunctionSpec) -> None:
+    assert spec.readonly_root_filesystem
+    assert spec.annotations["com.openfaas.health.http.path"] == "/_/health"
+    assert spec.annotations["com.openfaas.ready.http.path"] == "/_/ready"
+    # 503 is how a function says "later"; it is not among OpenFaaS's default codes.
+    assert "503" in spec.annotations["com.openfaas.retry.codes"].split(",")
+    assert spec.labels["com.openfaas.scale.zero"] == "true"
+    assert spec.limits is not None
+    assert spec.requests is not None
+    assert all(LABEL_VALUE.fullmatch(value) and len(value) <= 63 for value in spec.labels.values())
+
+
+def test_functions_are_the_last_key_because_faas_cli_new_appends() -> None:
+    keys = list(yaml.safe_load((ROOT / "stack.yml").read_text()))
+    assert keys[-1] == "functions"
+
+
+def test_template_is_where_faas_cli_looks_for_it() -> None:
+    assert Path(ROOT / "template").is_symlink()
+    assert (ROOT / "template" / SPECS[0].lang / "template.yml").is_file()
