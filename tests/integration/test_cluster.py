@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.components.http import HttpError
+from tests.functional.test_faas_cli import SPECS, function_resource
 from tests.integration.operators import Cluster, kustomized
 from tests.manifests import ROOT, kustomizations
 
@@ -24,6 +25,10 @@ pytestmark = pytest.mark.crds
 @pytest.mark.parametrize("folder", kustomizations(), ids=lambda folder: str(folder.relative_to(ROOT / "deploy")))
 def test_a_real_api_takes_every_manifest(cluster: Cluster, folder: Path) -> None:
     cluster.apply(kustomized(cluster, folder))
+
+
+def test_a_real_api_takes_the_functions_that_faas_cli_generates(cluster: Cluster) -> None:
+    cluster.apply([function_resource(spec) for spec in SPECS])
 
 
 @pytest.mark.parametrize("kind", ["Tenant", "KafkaSource", "Kafka", "ScaledObject", "CronJob"])
