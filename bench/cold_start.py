@@ -168,8 +168,8 @@ def main() -> None:
         }
         hello = middle["hello"]
         report.say(
-            f"The hello was ready after {hello.ready * 1000:.0f} ms, {hello.cpu * 1000:.0f} ms of it processor time, and "
-            f"held {hello.idle_bytes / MIB:.1f} MiB. Ratios to it, medians of {turns} interleaved turns:"
+            f"The hello was ready after {hello.ready * 1000:.0f} ms, {hello.cpu * 1000:.0f} ms of it processor time, "
+            f"and held {hello.idle_bytes / MIB:.1f} MiB. Ratios to it, medians of {turns} interleaved turns:"
         )
         report.table(
             ["what", "ready", "processor time to ready", "first object", "idle memory", "without files"],
