@@ -14,12 +14,15 @@ _NAMESPACE: Final = "kubernetes.io/metadata.name"
 # Requests reach a function from Knative's activator and from the gateway inside the cluster; Kourier is Knative's own.
 _KNATIVE: Final = ("knative-serving", "knative-eventing", "kourier-system", "istio-system")
 _MONITORING: Final = "monitoring"
+# The label of a Job's pods: penstock.jobs.manifest.
+_FUNCTION_OF_JOB: Final = "penstock/function"
 _IN_CLUSTER: Final = re.compile(r"[^.]+\.(?P<namespace>[^.]+)\.svc(\.cluster\.local)?")
 
 
 def network_policies(plans: Sequence[Plan], namespace: str) -> list[Document]:
     """Deny everything in the namespace, then allow what functions and bridge need."""
     stores = sorted({host for plan in plans if (host := _in_cluster(_store_url(plan), namespace))})
+    offloading = [plan for plan in plans if plan.config.jobs]
     everything: Document = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     made = [
         document(
@@ -29,7 +32,7 @@ def network_policies(plans: Sequence[Plan], namespace: str) -> list[Document]:
         _policy(
             BRIDGE,
             {NAME: BRIDGE},
-            ingress=[_from(*stores, "knative-eventing", _MONITORING)],
+            ingress=[_from(*stores, "knative-eventing", _MONITORING), *([_from_watcher()] if offloading else [])],
             egress=[_to_namespaces("knative-eventing")],
         ),
     ]
@@ -41,6 +44,16 @@ def network_policies(plans: Sequence[Plan], namespace: str) -> list[Document]:
             egress=[_to_url(url, namespace) for url in _urls(plan)] + ([_to_api_server()] if plan.config.jobs else []),
         )
         for plan in plans
+    ]
+    # Answers of Jobs go to the Broker, where JOB_ANSWER_TO says so.
+    made += [
+        _policy(
+            f"{plan.name}-jobs",
+            {_FUNCTION_OF_JOB: plan.name},
+            ingress=[],
+            egress=[*(_to_url(url, namespace) for url in _urls(plan)), _to_namespaces("knative-eventing")],
+        )
+        for plan in offloading
     ]
     return made
 
@@ -59,6 +72,11 @@ def _policy(
 
 def _from(*namespaces: str) -> Document:
     return {"from": [_namespaces(*namespaces)]}
+
+
+def _from_watcher() -> Document:
+    """The letters of Jobs that failed for good: deploy/jobs/watcher.yaml."""
+    return {"from": [{"podSelector": {"matchLabels": {NAME: "penstock-jobs-watcher"}}}]}
 
 
 def _to_namespaces(*namespaces: str) -> Document:

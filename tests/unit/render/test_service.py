@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from penstock.errors import ConfigError
+from penstock.jobs.manifest import FUNCTION_LABEL
 
 from tests.rendering import Render
 
@@ -68,9 +69,23 @@ def test_container_is_restricted_and_reads_its_secrets_from_files(rendered: Rend
 def test_only_a_function_that_makes_jobs_gets_a_token(rendered: Render) -> None:
     settings = {"OFFLOAD_ABOVE_BYTES": "1000", "JOB_IMAGE": "registry.example/compress:1"}
     documents = rendered(environment=settings)
-    assert template(documents)["spec"]["automountServiceAccountToken"] is True
+    pod = template(documents)["spec"]
+    assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("penstock-function", True)
+    # deploy/jobs has that account; a second one by the same name would take its rights away.
+    assert not [name for kind, name in documents if kind == "ServiceAccount" and name != "penstock-bridge"]
     egress = documents["NetworkPolicy", "compress"]["spec"]["egress"]
     assert {"protocol": "TCP", "port": 6443} in egress[-1]["ports"]
+
+
+def test_jobs_reach_the_store_and_their_watcher_the_bridge(rendered: Render) -> None:
+    settings = {"OFFLOAD_ABOVE_BYTES": "1000", "JOB_IMAGE": "registry.example/compress:1"}
+    documents = rendered(environment=settings)
+    policy = documents["NetworkPolicy", "compress-jobs"]["spec"]
+    assert policy["podSelector"]["matchLabels"] == {FUNCTION_LABEL: "compress"}
+    namespaces = [rule["to"][0]["namespaceSelector"]["matchLabels"] for rule in policy["egress"]]
+    assert {"kubernetes.io/metadata.name": "minio"} in namespaces
+    [_, watcher] = documents["NetworkPolicy", "penstock-bridge"]["spec"]["ingress"]
+    assert watcher["from"][0]["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "penstock-jobs-watcher"}
 
 
 def test_function_is_reached_from_inside_the_cluster_only(rendered: Render) -> None:
