@@ -2,6 +2,10 @@
 
 import argparse
 import json
+import os
+import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -234,3 +238,16 @@ def test_once_asks_the_gateway_and_ends(httpserver: HTTPServer) -> None:
     with pytest.raises(TemporaryError):
         idler.run(arguments("--once"), {"GATEWAY_URL": httpserver.url_for("")})
     httpserver.clear_assertions()
+
+
+def test_process_stops_functions_until_it_is_told_to_end(httpserver: HTTPServer) -> None:
+    labels = {"com.openfaas.scale.zero": "true", "com.openfaas.scale.zero-duration": "50ms"}
+    httpserver.expect_request("/system/functions").respond_with_json([ENTRY | {"labels": labels}])
+    httpserver.expect_request("/system/scale-function/compress", method="POST").respond_with_data(status=202)
+    command = [sys.executable, "-m", "penstock.cli", "idler", "--every-seconds", "0.05", "--listen", "127.0.0.1:0"]
+    environment = {**os.environ, "GATEWAY_URL": httpserver.url_for("")}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        while not any(request.path.startswith("/system/scale-function/") for request, _ in httpserver.log):
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
