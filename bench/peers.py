@@ -151,11 +151,11 @@ def function_command(name: str, port: int) -> list[str]:
     return [sys.executable, "-m", "penstock.serve", folder, "--host", "127.0.0.1", "--port", str(port)]
 
 
-def hello_command(module: str, port: int) -> list[str]:
+def hello_command(module: str, port: int, workers: int = 1) -> list[str]:
     """A module of bench/hello on gunicorn, with the kind of worker and the settings that a function has."""
     return [
         *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}"),
-        *("--worker-class", "gthread", "--threads", str(THREADS), "--keep-alive", "75"),
+        *("--worker-class", "gthread", "--threads", str(THREADS), "--workers", str(workers), "--keep-alive", "75"),
         *("--log-level", "warning", "--worker-tmp-dir", "/dev/shm", "--no-control-socket"),
         *("--pythonpath", str(HELLO), f"{module}:app"),
     ]
@@ -182,8 +182,8 @@ def function_on(minio: MinioServer, name: str, settings: Mapping[str, str]) -> I
 
 
 @contextmanager
-def hello(module: str, settings: Mapping[str, str] | None = None) -> Iterator[Served]:
+def hello(module: str, settings: Mapping[str, str] | None = None, *, workers: int = 1) -> Iterator[Served]:
     """A peer of bench/hello."""
     port = free_port()
-    with running(hello_command(module, port), port, settings or {}) as peer:
+    with running(hello_command(module, port, workers), port, settings or {}) as peer:
         yield peer

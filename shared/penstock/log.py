@@ -16,6 +16,8 @@ trace_id: ContextVar[str] = ContextVar("trace_id", default="")
 
 _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
+_JSON = json.JSONEncoder(default=str, ensure_ascii=False)  # json.dumps would make one for every line
+
 
 class JsonFormatter(logging.Formatter):
     """Writes time (UTC), level, logger, message, event_id, trace_id, and whatever `extra` gave."""
@@ -34,7 +36,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         # A key may hold half of a surrogate pair, which no stream takes: the line must not be lost over it.
-        return json.dumps(line, default=str, ensure_ascii=False).encode("utf-8", "replace").decode()
+        return _JSON.encode(line).encode("utf-8", "replace").decode()
 
 
 def parse_level(text: str) -> str:

@@ -183,7 +183,7 @@ class Visit:
             if found is None:
                 raise SourceChanged(f"{self.ref}: removed before it was read")
             # The ETag covers the bytes only; new metadata on the same bytes is a new state too.
-            if found[0].token != source.token:
+            if found[0] != source and found[0].token != source.token:
                 close_quietly(found[1])
                 raise SourceChanged(f"{self.ref}: changed before it was read")
             return found[1]
