@@ -15,6 +15,9 @@ _BROKER_CONFIG: Final = "penstock-broker"
 # Families of event names that say that a key deserves a look: penstock.events.names.
 ACTED_ON: Final = ("ObjectCreated", "ObjectRemoved", "LifecycleExpiration", "LifecycleDelMarkerExpiration")
 _TYPE_PREFIX: Final = "com.amazonaws.s3."
+# The Service in front of a Broker of class Kafka; a Broker's address is this, its namespace and its name
+# (https://knative.dev/docs/eventing/brokers/broker-types/kafka-broker/). It is in the Broker's status, too.
+_INGRESS: Final = "http://kafka-broker-ingress.knative-eventing.svc.cluster.local"
 # Knative doubles it with every retry: ten retries from half a second are over after 17 minutes.
 _BACKOFF_DELAY: Final = "PT0.5S"
 
@@ -78,6 +81,11 @@ def trigger(plan: Plan, delivery: Delivery) -> Document:
         "delivery": {**_delivery(delivery, plan.attempts), "timeout": f"PT{plan.timeout_seconds}S"},
     }
     return document("eventing.knative.dev/v1", "Trigger", plan.name, labels=labels(plan.name, "eventing"), spec=spec)
+
+
+def broker_url(namespace: str) -> str:
+    """Where an event is posted to reach the Broker, for those that no SinkBinding tells."""
+    return f"{_INGRESS}/{namespace}/{BROKER}"
 
 
 def broker_reference() -> Document:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock.render.bridge import bridge_documents, dead_letter_sink
-from penstock.render.eventing import Delivery, broker_documents, kafka_source, trigger
+from penstock.render.eventing import Delivery, broker_documents, broker_url, kafka_source, trigger
 from penstock.render.manifest import PART_OF, Document, document, dump
 from penstock.render.network import network_policies
 from penstock.render.plan import Plan
@@ -30,6 +30,8 @@ class Settings:
 
 def render(plans: Sequence[Plan], settings: Settings) -> Mapping[str, str]:
     """File names and their texts; the same functions and settings always give the same."""
+    # What a function answers goes back to the Broker; its Jobs have nobody to answer, so they post it there.
+    plans = [plan.answering_to(broker_url(settings.namespace)) for plan in plans]
     delivery = Delivery(settings.namespace, settings.kafka, settings.region, dead_letter_sink())
     files: dict[str, list[Document]] = {
         "namespace.yaml": [_namespace(settings.namespace)],

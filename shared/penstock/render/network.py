@@ -22,7 +22,7 @@ _IN_CLUSTER: Final = re.compile(r"[^.]+\.(?P<namespace>[^.]+)\.svc(\.cluster\.lo
 def network_policies(plans: Sequence[Plan], namespace: str) -> list[Document]:
     """Deny everything in the namespace, then allow what functions and bridge need."""
     stores = sorted({host for plan in plans if (host := _in_cluster(_store_url(plan), namespace))})
-    offloading = [plan for plan in plans if plan.config.jobs]
+    offloading = any(plan.config.jobs for plan in plans)
     everything: Document = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     made = [
         document(
@@ -45,15 +45,15 @@ def network_policies(plans: Sequence[Plan], namespace: str) -> list[Document]:
         )
         for plan in plans
     ]
-    # Answers of Jobs go to the Broker, where JOB_ANSWER_TO says so.
     made += [
         _policy(
             f"{plan.name}-jobs",
             {_FUNCTION_OF_JOB: plan.name},
             ingress=[],
-            egress=[*(_to_url(url, namespace) for url in _urls(plan)), _to_namespaces("knative-eventing")],
+            egress=[_to_url(url, namespace) for url in (*_urls(plan), plan.config.jobs.answer_to) if url],
         )
-        for plan in offloading
+        for plan in plans
+        if plan.config.jobs
     ]
     return made
 

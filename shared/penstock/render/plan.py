@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final, TypeVar
 
@@ -52,6 +52,18 @@ class Plan:
     @property
     def name(self) -> str:
         return self.spec.name
+
+    def answering_to(self, url: str) -> "Plan":
+        """The same function, whose Jobs send what came of them to `url` unless the stack file says where."""
+        jobs = self.config.jobs
+        if jobs is None or jobs.answer_to:
+            return self
+        environment = {**self.spec.environment, "JOB_ANSWER_TO": url}
+        return replace(
+            self,
+            spec=replace(self.spec, environment=environment),
+            config=replace(self.config, jobs=replace(jobs, answer_to=url)),
+        )
 
 
 def make_plan(spec: FunctionSpec) -> Plan:

@@ -49,7 +49,7 @@ class Lake:
             "SOURCE": f"s3://{self.source}/*.csv",
             "SINK": f"s3://{self.target}/{{key}}.gz",
             "OPTION_LEVEL": "3",
-            "K_SINK": sink.url_for("/outcomes"),
+            "JOB_ANSWER_TO": sink.url_for("/outcomes"),
         }
         for setting in ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"):
             secret = setting.lower().replace("_", "-")

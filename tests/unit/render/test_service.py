@@ -3,10 +3,17 @@
 from typing import Any
 
 import pytest
+from penstock.config import load_config
 from penstock.errors import ConfigError
 from penstock.jobs.manifest import FUNCTION_LABEL
+from penstock.render.knative import Settings
 
 from tests.rendering import Render
+
+BROKER = "http://kafka-broker-ingress.knative-eventing.svc.cluster.local/penstock/penstock"
+OFFLOADS = {"OFFLOAD_ABOVE_BYTES": "1000", "JOB_IMAGE": "registry.example/compress:1"}
+# A stack file names secrets and has none; the container reads them from files.
+CREDENTIALS = {"MINIO_ACCESS_KEY": "reader", "MINIO_SECRET_KEY": "reader-secret"}
 
 
 def template(documents: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
@@ -67,8 +74,7 @@ def test_container_is_restricted_and_reads_its_secrets_from_files(rendered: Rend
 
 
 def test_only_a_function_that_makes_jobs_gets_a_token(rendered: Render) -> None:
-    settings = {"OFFLOAD_ABOVE_BYTES": "1000", "JOB_IMAGE": "registry.example/compress:1"}
-    documents = rendered(environment=settings)
+    documents = rendered(environment=OFFLOADS)
     pod = template(documents)["spec"]
     assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("penstock-function", True)
     # deploy/jobs has that account; a second one by the same name would take its rights away.
@@ -78,14 +84,51 @@ def test_only_a_function_that_makes_jobs_gets_a_token(rendered: Render) -> None:
 
 
 def test_jobs_reach_the_store_and_their_watcher_the_bridge(rendered: Render) -> None:
-    settings = {"OFFLOAD_ABOVE_BYTES": "1000", "JOB_IMAGE": "registry.example/compress:1"}
-    documents = rendered(environment=settings)
+    documents = rendered(environment=OFFLOADS)
     policy = documents["NetworkPolicy", "compress-jobs"]["spec"]
     assert policy["podSelector"]["matchLabels"] == {FUNCTION_LABEL: "compress"}
     namespaces = [rule["to"][0]["namespaceSelector"]["matchLabels"] for rule in policy["egress"]]
     assert {"kubernetes.io/metadata.name": "minio"} in namespaces
     [_, watcher] = documents["NetworkPolicy", "penstock-bridge"]["spec"]["ingress"]
     assert watcher["from"][0]["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "penstock-jobs-watcher"}
+
+
+def answers_to(container: dict[str, Any]) -> list[str]:
+    return [each["value"] for each in container["env"] if each["name"] == "JOB_ANSWER_TO"]
+
+
+def test_jobs_send_their_outcome_to_the_broker_as_the_function_answers_it(rendered: Render) -> None:
+    documents = rendered(environment=OFFLOADS, annotations={"penstock.dev/reconcile": "7 * * * *"})
+    [function] = template(documents)["spec"]["containers"]
+    job = documents["CronJob", "compress-reconcile"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert answers_to(function) == answers_to(job["containers"][0]) == [BROKER]
+    config = load_config({each["name"]: each["value"] for each in function["env"]} | CREDENTIALS, function="compress")
+    assert config.jobs is not None
+    assert config.jobs.answer_to == BROKER
+    egress = documents["NetworkPolicy", "compress-jobs"]["spec"]["egress"]
+    assert {"kubernetes.io/metadata.name": "knative-eventing"} in [
+        rule["to"][0]["namespaceSelector"]["matchLabels"] for rule in egress
+    ]
+
+
+def test_where_jobs_of_another_namespace_answer_follows_it(rendered: Render) -> None:
+    documents = rendered(environment=OFFLOADS, settings=Settings("registry.example/penstock:1", namespace="lake"))
+    [function] = template(documents)["spec"]["containers"]
+    assert answers_to(function) == [BROKER.replace("/penstock/penstock", "/lake/penstock")]
+
+
+def test_jobs_answer_to_whom_the_stack_file_names_and_may_reach_only_that(rendered: Render) -> None:
+    documents = rendered(environment=OFFLOADS | {"JOB_ANSWER_TO": "http://audit.records.svc.cluster.local/in"})
+    [function] = template(documents)["spec"]["containers"]
+    assert answers_to(function) == ["http://audit.records.svc.cluster.local/in"]
+    egress = documents["NetworkPolicy", "compress-jobs"]["spec"]["egress"]
+    namespaces = [rule["to"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for rule in egress]
+    assert namespaces == ["minio", "records"]
+
+
+def test_a_function_without_jobs_is_told_no_address(rendered: Render) -> None:
+    [function] = template(rendered())["spec"]["containers"]
+    assert answers_to(function) == []
 
 
 def test_function_is_reached_from_inside_the_cluster_only(rendered: Render) -> None:
