@@ -176,6 +176,36 @@ class StoreContract:
             store.put(ref, [b"four"], content_type="t/x", metadata={}, if_etag=second.etag)
         assert store.stat(ref) is None
 
+    @pytest.mark.parametrize("key", ["large", "large\nodd"], ids=["plain", "odd"])
+    def test_object_written_by_somebody_else_during_a_large_write_is_kept(
+        self, store: Store, bucket: str, unfinished: Unfinished, key: str
+    ) -> None:
+        ref = ObjectRef(bucket, key)
+
+        def overtaken(foreign: bytes) -> Iterator[bytes]:
+            yield from [b"x" * MIB] * 7
+            write(store, ref, foreign)
+            yield b"x"
+
+        with pytest.raises(TargetChanged, match="somebody else wrote it meanwhile"):
+            store.put(ref, overtaken(b"foreign"), content_type="t/x", metadata={}, if_absent=True)
+        assert read(store, ref) == b"foreign"
+        seen = store.head(ref)
+        assert seen is not None
+        with pytest.raises(TargetChanged):
+            store.put(ref, overtaken(b"newer"), content_type="t/x", metadata={}, if_etag=seen.etag)
+        assert read(store, ref) == b"newer"
+        assert unfinished() == []
+
+    @pytest.mark.parametrize("key", ["large", "large\nodd"], ids=["plain", "odd"])
+    def test_large_write_over_the_state_that_was_seen_goes_through(self, store: Store, bucket: str, key: str) -> None:
+        ref = ObjectRef(bucket, key)
+        store.put(ref, [b"x" * MIB] * 7, content_type="t/x", metadata={}, if_absent=True)
+        seen = store.head(ref)
+        assert seen is not None
+        store.put(ref, [b"y" * MIB] * 7, content_type="t/x", metadata={}, if_etag=seen.etag)
+        assert read(store, ref) == b"y" * 7 * MIB
+
     def test_large_object_goes_in_parts_and_comes_back_whole(self, store: Store, bucket: str) -> None:
         for key in ("large", "large\nodd"):
             ref = ObjectRef(bucket, key)

@@ -40,8 +40,8 @@ class Store(Protocol):
     ) -> ObjectState:
         """Write all chunks or nothing: an exception from `chunks` aborts the upload and is raised again.
 
-        `if_etag` and `if_absent` hold for outputs small enough for a single PUT (under 5 MiB) and raise
-        `TargetChanged`; for larger ones they are a hint only, and the caller looks again after the write.
+        `if_etag` and `if_absent` raise `TargetChanged` when they do not hold: at the write itself for outputs small
+        enough for a single PUT (under 5 MiB), for larger ones at a last look before the upload is completed (ADR 16).
         """
 
     def delete(self, ref: ObjectRef) -> None:

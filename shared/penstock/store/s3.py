@@ -7,9 +7,9 @@ whole segments only.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -105,7 +105,8 @@ class S3ObjectStore:
     ) -> ObjectState:
         check_headers(ref, content_type, metadata)
         if not _SPELLABLE.match(ref.key) or not _HEADERS_OF_ITS_OWN.isdisjoint(map(str.lower, metadata)):
-            return self._any_key.put(ref, chunks, content_type=content_type, metadata=metadata)
+            unchanged = partial(self._check_unchanged, ref, if_etag=if_etag, if_absent=if_absent)
+            return self._any_key.put(ref, _then(chunks, unchanged), content_type=content_type, metadata=metadata)
         body = Body(lambda: chunks)
         pieces = iter(body)
         first, whole = _first_part(pieces)
@@ -129,6 +130,8 @@ class S3ObjectStore:
             ) as writer:
                 for piece in chain((first,), pieces):
                     writer.write(piece)
+                # obstore cannot send the condition with the completion: ADR 16 says what remains of the window.
+                self._check_unchanged(ref, if_etag=if_etag, if_absent=if_absent)
         except (BaseError, FileNotFoundError) as exc:
             if exc is body.failure:
                 raise  # not the store's: whoever makes the chunks failed
@@ -137,6 +140,13 @@ class S3ObjectStore:
             _refuse(ref, exc)
         # The writer does not tell the ETag; the runtime has no use for it after a multipart upload.
         return ObjectState(ref, body.bytes_read, "", None, content_type, dict(metadata), None)
+
+    def _check_unchanged(self, ref: ObjectRef, *, if_etag: str | None, if_absent: bool) -> None:
+        """Look once more before an upload in parts becomes visible; raises `TargetChanged`."""
+        if if_absent or if_etag is not None:
+            found = self.head(ref)
+            if (found.etag if found else None) != (None if if_absent else if_etag):
+                raise TargetChanged(f"{ref}: somebody else wrote it meanwhile")
 
     def delete(self, ref: ObjectRef) -> None:
         if not _SPELLABLE.match(ref.key):
@@ -239,6 +249,12 @@ def _read(ref: ObjectRef, found: "obstore.GetResult") -> Iterator[bytes]:
             yield bytes(chunk)
     except BaseError as exc:
         raise TemporaryError(f"{ref}: the connection broke while it was read") from exc
+
+
+def _then(chunks: Iterable[bytes], act: Callable[[], None]) -> Iterator[bytes]:
+    """The chunks; after the last one, `act` may still raise."""
+    yield from chunks
+    act()
 
 
 def _first_part(pieces: Iterator[bytes]) -> tuple[bytes, bool]:
