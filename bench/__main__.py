@@ -62,6 +62,7 @@ BENCHES: Mapping[str, Bench] = {
     "small_objects": module("small_objects", 240),
     "cold_start": module("cold_start", 180),
     "events": module("events", 240),
+    "notifications": module("notifications", 240),
     "memory": module("memory", 300),
     "reconcile": module("reconcile", 240),
     "codec": script("compress_codec", 120, "--rows", "10000", "--turns", "1"),

@@ -9,16 +9,23 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 
-def post_all(url: str, bodies: Iterable[bytes], *, connections: int, content_type: str = "application/json") -> float:
-    """Post every body to /event over `connections` kept connections, one request at a time on each.
+def post_all(
+    url: str,
+    bodies: Iterable[bytes],
+    *,
+    connections: int,
+    content_type: str = "application/json",
+    path: str = "/event",
+) -> float:
+    """Post every body to `path` over `connections` kept connections, one request at a time on each.
 
-    Returns the seconds it took. Raises `RuntimeError` for any answer but 200, with its beginning.
+    Returns the seconds it took. Raises `RuntimeError` for any answer but 200 and 202, with its beginning.
     """
     todo: Iterator[bytes] = iter(bodies)
     lock = threading.Lock()
     failures: list[str] = []
     address = (urlsplit(url).hostname or "", urlsplit(url).port or 80)
-    head = f"POST /event HTTP/1.1\r\nHost: {address[0]}\r\nContent-Type: {content_type}\r\nContent-Length: ".encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: {address[0]}\r\nContent-Type: {content_type}\r\nContent-Length: ".encode()
 
     def work() -> None:
         with socket.create_connection(address, timeout=600) as wire:
@@ -30,7 +37,7 @@ def post_all(url: str, bodies: Iterable[bytes], *, connections: int, content_typ
                     return
                 wire.sendall(b"%b%d\r\n\r\n%b" % (head, len(body), body))
                 answer = _read_answer(wire)
-                if not answer.startswith(b"HTTP/1.1 200"):
+                if not answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 202")):
                     failures.append(answer[:2000].decode("utf-8", "replace"))
 
     threads = [threading.Thread(target=work) for _ in range(connections)]
@@ -41,7 +48,7 @@ def post_all(url: str, bodies: Iterable[bytes], *, connections: int, content_typ
         thread.join()
     seconds = time.perf_counter() - started
     if failures:
-        raise RuntimeError(f"{url}/event: {failures[0]}")
+        raise RuntimeError(f"{url}{path}: {failures[0]}")
     return seconds
 
 
