@@ -100,6 +100,13 @@ def test_key_that_minio_refuses_is_a_permanent_error(store: S3ObjectStore, bucke
             act(ref)
 
 
+def test_leading_slashes_are_dropped_by_minio_so_no_event_may_have_one(
+    store: S3ObjectStore, client: Minio, bucket: str
+) -> None:
+    write(store, ObjectRef(bucket, "//a/b"), b"x")
+    assert [found.object_name for found in client.list_objects(bucket, recursive=True)] == ["a/b"]
+
+
 def test_metadata_over_two_kilobytes_is_a_permanent_error(store: S3ObjectStore, bucket: str) -> None:
     with pytest.raises(PermanentError, match="MetadataTooLarge"):
         write(store, ObjectRef(bucket, "a"), b"x", note="n" * 2048)

@@ -70,6 +70,8 @@ OBJECT = ("Records", 0, "s3", "object")
         (changed("minio_put", *OBJECT, "key", to="\ud800"), {}, "is not Unicode text"),
         (changed("minio_put", *OBJECT, "key", to="a" * 1025), {}, "1025 bytes, S3 allows 1024"),
         (changed("minio_put", *OBJECT, "key", to="..%2Fprivate%2Fa"), {}, "segment '.' or '..'"),
+        (b'{"bucket": "upload", "key": "//a/b"}', {}, "'//a/b' begins with a slash, .* leave it out"),
+        (b'{"bucket": "upload", "key": "/"}', {}, "'/' begins with a slash"),
         (changed("minio_put", *OBJECT, "key", to="a%00.csv"), {}, r"the key 'a\\x00.csv' has a NUL"),
         (changed("minio_put", *OBJECT, "size", to="8"), {}, r"size: expected a number of bytes, got a string"),
         (changed("minio_put", *OBJECT, "size", to=-1), {}, "size: expected a number of bytes"),

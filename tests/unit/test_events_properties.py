@@ -37,7 +37,8 @@ HARD_KEYS = [
 
 
 def storable(key: str) -> bool:
-    return "\0" not in key and 1 <= len(key.encode()) <= 1024 and {".", ".."}.isdisjoint(key.split("/"))
+    possible = "\0" not in key and 1 <= len(key.encode()) <= 1024 and {".", ".."}.isdisjoint(key.split("/"))
+    return possible and not key.startswith("/")
 
 
 keys = st.one_of(

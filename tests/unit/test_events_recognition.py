@@ -49,13 +49,19 @@ def test_stray_notification_is_recognised(name: str) -> None:
     assert looks_like_notification(compact[:-200])  # cut off
 
 
+@pytest.mark.parametrize("body", [b'{"Records": []}', b'{"EventName": "", "Key": "", "Records": [ ]}\n'], ids=short)
+def test_stray_notification_without_a_record_is_recognised(body: bytes) -> None:
+    assert looks_like_notification(body)
+
+
 @pytest.mark.parametrize(
     "body",
     [
         b"",
         b"{",
         b"email, name\n",
-        b'{"Records": []}',
+        b'{"Records": [], "Artists": ["Nina Simone"]}',
+        b'{"Records": []}\n{"Records": []}',
         b'{"Records": [{"artist": "Nina Simone", "s3": 3}]}',
         b'{"Key": "value"}',
         b'{"Records": 3}',

@@ -84,6 +84,8 @@ def looks_like_notification(head: bytes) -> bool:
     except (ValueError, RecursionError):  # cut off, or broken: its beginning has to do
         return all(member.search(head) for member in _RECORD_MEMBERS)
     records = value.get("Records")
+    if records == [] and value.keys() <= {"EventName", "Key", "Records"}:  # refused at /event too
+        return not text[end:].strip()
     first = records[0] if isinstance(records, list) and records else None
     return isinstance(first, dict) and "s3" in first and "eventName" in first and not text[end:].strip()
 

@@ -134,6 +134,10 @@ def checked_ref(bucket: str, key: str, where: str) -> ObjectRef:
         raise EventError(f"{where}: {bucket[:80]!r} is not a bucket's name")
     if not key:
         raise EventError(f"{where}: the key is empty")
+    # MinIO drops leading slashes in every request, and its own events have none: one object would go by two names,
+    # past a check of its prefix.
+    if key.startswith("/"):
+        raise EventError(f"{where}: the key {key[:80]!r} begins with a slash, which MinIO drops: leave it out")
     if (length := len(key.encode())) > MAX_KEY_BYTES:
         raise EventError(f"{where}: the key has {length} bytes, S3 allows {MAX_KEY_BYTES}")
     if "\0" in key:
