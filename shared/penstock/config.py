@@ -17,8 +17,21 @@ _MIB = 1024 * 1024
 _ENDPOINT = re.compile(r"(https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)/?")
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
 _SECRET_SETTINGS = ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "SINK_USERNAME", "SINK_PASSWORD")
+# MinIO refuses to make another: its CheckValidBucketNameStrict, S3's rules without the reserved prefixes.
+_BUCKET_NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+\Z)[a-z0-9](?:(?!\.\.|\.-|-\.)[-.a-z0-9]){1,61}[a-z0-9]")
 # How a pod, or a person's shell, says where the Kubernetes API is; penstock/jobs/access.py reads them.
 CLUSTER_SETTINGS = ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "SERVICE_ACCOUNT_DIR")
+
+
+def bucket_problem(name: str) -> str:
+    """What is wrong with a bucket's name, or "".
+
+    >>> bucket_problem("Upload")
+    "bucket 'Upload': expected 3 to 63 lower-case letters, digits, '-' and single '.', as S3 names buckets"
+    """
+    if _BUCKET_NAME.fullmatch(name):
+        return ""
+    return f"bucket {name!r}: expected 3 to 63 lower-case letters, digits, '-' and single '.', as S3 names buckets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,8 @@ class SourceRule:
         if scheme != "s3" or not bucket or pattern.count("*") > 1:
             raise ValueError(f"{text!r}: expected s3://BUCKET/PREFIX*SUFFIX with at most one *")
         prefix, star, suffix = pattern.partition("*")
+        if problem := bucket_problem(bucket):
+            raise ValueError(f"{text!r}: {problem}")
         if pattern and not star:
             raise ValueError(f"{text!r}: a pattern without * names no objects; write s3://{bucket}/{pattern}*")
         return cls(bucket, prefix, suffix)
@@ -107,6 +122,7 @@ class Config:
     max_input_bytes: int = 5 * 1024**4
     max_body_bytes: int = 256 * _MIB
     offload_above_bytes: int | None = None
+    offload_above_seconds: int | None = None
     jobs: JobSettings | None = None
     port: int = 8080
     threads: int = 4
@@ -156,6 +172,7 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
     if level not in LOG_LEVELS:
         reader.problems.append(f"LOG_LEVEL={level!r}: expected DEBUG, INFO, WARNING or ERROR")
     offload_above_bytes = reader.number("OFFLOAD_ABOVE_BYTES", 0, minimum=0) or None
+    offload_above_seconds = reader.number("OFFLOAD_ABOVE_SECONDS", 0, minimum=0) or None
     config = Config(
         function=name,
         sources=tuple(sources),
@@ -167,7 +184,8 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
         max_input_bytes=reader.number("MAX_INPUT_BYTES", 5 * 1024**4, minimum=1),
         max_body_bytes=reader.number("MAX_BODY_BYTES", 256 * _MIB, minimum=1),
         offload_above_bytes=offload_above_bytes,
-        jobs=reader.jobs() if offload_above_bytes else None,
+        offload_above_seconds=offload_above_seconds,
+        jobs=reader.jobs() if offload_above_bytes or offload_above_seconds else None,
         port=reader.number("PORT", 8080, minimum=1, maximum=65535),
         threads=reader.number("THREADS", 4, minimum=1, maximum=1024),
         workers=reader.number("WORKERS", 1, minimum=1, maximum=1024),
@@ -260,7 +278,7 @@ class _Reader:
         image = env.get("JOB_IMAGE", "")
         if not image:
             self.problems.append(
-                "JOB_IMAGE: not set; OFFLOAD_ABOVE_BYTES needs the image that Jobs run: this function's"
+                "JOB_IMAGE: not set; OFFLOAD_ABOVE_... needs the image that Jobs run: this function's"
             )
         made = JobSettings(
             image=image,

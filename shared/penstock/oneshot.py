@@ -68,7 +68,8 @@ def _runtime(args: argparse.Namespace, env: Mapping[str, str]) -> Runtime:
     if endpoint := env.get("ENDPOINT", ""):
         scheme = "https" if env.get("ENDPOINT_SSL", "false").lower() in ("1", "true", "yes") else "http"
         settings.setdefault("MINIO_ENDPOINT", f"{scheme}://{endpoint}")
-    settings["OFFLOAD_ABOVE_BYTES"] = ""  # a Job that hands its object to a Job would never end
+    # A Job that hands its object to a Job would never end.
+    settings |= {"OFFLOAD_ABOVE_BYTES": "", "OFFLOAD_ABOVE_SECONDS": ""}
     config = function_config(args.function, settings, args.stack)
     # The pattern of SOURCE stays where it takes the object: SINK may name the same bucket with another suffix.
     if not config.takes(ObjectRef(args.source, args.key)):

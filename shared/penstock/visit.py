@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Literal
 from penstock.config import Config
 from penstock.errors import InputTooLarge, NothingToDo, PermanentError, SourceChanged
 from penstock.function import Function
+from penstock.pace import Pace
 from penstock.sinks import Sink
 from penstock.store import Store
 from penstock.streams import Body, as_chunks, close_quietly, read_chunks, spool
@@ -52,6 +53,7 @@ class Parts:
     store: Store | None = None
     sink: Sink | None = None
     offload: Offload | None = None
+    pace: Pace = field(default_factory=Pace)
 
 
 class Visit:
@@ -90,18 +92,32 @@ class Visit:
             if source is None:
                 return self._remove(known)
             pending = [name for name, entry in known.items() if not self._agrees(name, entry, source)]
-            above = self._parts.config.offload_above_bytes
-            if pending and self._parts.offload and above is not None and source.size > above:
-                return Outcome("offloaded", self.ref, source, reason=self._parts.offload(source), status=202)
+            if pending and self._parts.offload and (why := self._too_large(source)) is not None:
+                return Outcome("offloaded", self.ref, source, reason=why + self._parts.offload(source), status=202)
             entries = {name: entry for name, entry in known.items() if entry is not None and name not in pending}
             for name in set(entries) & self._refused:
                 self._take_back(name)
             if pending:
                 full = {name: self._with_refusal(name, known[name]) for name in pending}
-                entries |= yield from self._run(pending, source, opened, full)
+                started = self._parts.pace.clock()
+                made = yield from self._run(pending, source, opened, full)
+                entries |= made
+                # A part of the renditions, or a refusal half-way, says nothing about the whole.
+                if len(made) == len(self._addresses) and not any(entry.refusal for entry in made.values()):
+                    self._parts.pace.add(source.size, self._parts.pace.clock() - started)
         finally:
             close_quietly(opened)
         return self._outcome(source, entries)
+
+    def _too_large(self, source: ObjectState) -> str | None:
+        """Why an object goes to a Job, beyond its size, or None when it does not."""
+        config = self._parts.config
+        if config.offload_above_bytes is not None and source.size > config.offload_above_bytes:
+            return ""
+        if config.offload_above_seconds is None:
+            return None
+        seconds = self._parts.pace.seconds_for(source.size)
+        return f"about {seconds:.0f} seconds, " if seconds and seconds > config.offload_above_seconds else None
 
     def give_up(self) -> None:
         """Take the refusals of this visit back: the next one, at redelivery, would not look for them."""

@@ -23,10 +23,10 @@ _MAX_REPEATS = 10
 def make_offload(function: Function, config: Config) -> Offload:
     """The hook for one deployed function; raises `ConfigError` when Jobs cannot work."""
     if config.jobs is None:
-        raise ConfigError("OFFLOAD_ABOVE_BYTES is not set, so nothing goes to Jobs")
+        raise ConfigError("neither OFFLOAD_ABOVE_BYTES nor OFFLOAD_ABOVE_SECONDS is set, so nothing goes to Jobs")
     if isinstance(parse_sink(config.sink), SqliteAddress):
         raise ConfigError(
-            f"SINK={config.sink!r}: a Job cannot write this pod's file; unset OFFLOAD_ABOVE_BYTES or index to a server"
+            f"SINK={config.sink!r}: a Job cannot write this pod's file; unset OFFLOAD_ABOVE_... or index to a server"
         )
     api = KubernetesApi(find_access(config.jobs.cluster, config.jobs.namespace))
     return offload_to(api, function, config, config.jobs)

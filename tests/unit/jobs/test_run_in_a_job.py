@@ -66,7 +66,7 @@ def test_an_object_that_is_gone_is_an_error_by_hand_and_none_in_a_job(
 
 def test_a_job_never_hands_over_to_a_job(folder: Path, store: MemoryStore) -> None:
     store.put(ObjectRef("upload", "a.txt"), [b"larger than one byte"])
-    assert run(folder, OFFLOAD_ABOVE_BYTES="1", JOB_IMAGE="upper") == 0
+    assert run(folder, OFFLOAD_ABOVE_BYTES="1", OFFLOAD_ABOVE_SECONDS="1", JOB_IMAGE="upper") == 0
     assert store.read(ObjectRef("processed", "a.txt")) == b"LARGER THAN ONE BYTE"
 
 
