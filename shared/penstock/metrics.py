@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
+    from prometheus_client.registry import Collector
 
 Labels = tuple[str, ...]
 
@@ -17,6 +18,15 @@ _COUNTERS: dict[str, tuple[str, Labels]] = {
     "penstock_output_bytes": ("Bytes of the outputs that were written.", ()),
 }
 _BUCKETS_SECONDS = (0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0, 300.0)
+
+
+def exposition(collector: "Collector") -> tuple[bytes, str]:
+    """The text that Prometheus scrapes, and its content type."""
+    from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+    registry = CollectorRegistry()
+    registry.register(collector)
+    return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 class Metrics:
@@ -52,11 +62,7 @@ class Metrics:
 
     def render(self) -> tuple[bytes, str]:
         """The text that Prometheus scrapes, and its content type."""
-        from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-
-        registry = CollectorRegistry()
-        registry.register(self)
-        return generate_latest(registry), CONTENT_TYPE_LATEST
+        return exposition(self)
 
     def collect(self) -> "Iterator[Metric]":
         """What prometheus_client asks of a collector."""

@@ -15,7 +15,7 @@ from penstock.connect.kafka.records import openfaas
 from penstock.connect.measures import DeliveryMeasures
 from penstock.connect.mqtt import Broker, MqttConnector
 from penstock.connect.subscriptions import Finder, from_pairs
-from penstock.jobs.status import Measures
+from penstock.jobs.measures import Measures
 from penstock.metrics import Metrics
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families

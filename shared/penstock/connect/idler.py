@@ -23,10 +23,10 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from penstock.connect import settings
 from penstock.connect.measures import DeliveryMeasures
-from penstock.connect.status import StatusServer
 from penstock.errors import ConfigError, TemporaryError
 from penstock.log import set_up_logging
 from penstock.stackfile import parse_duration
+from penstock.status import StatusServer
 
 TIMEOUT_SECONDS = 10.0
 EVERY_SECONDS = 30.0

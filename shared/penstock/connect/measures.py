@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from penstock.connect.delivery import Message, Verdict
+from penstock.metrics import exposition
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -48,11 +49,7 @@ class DeliveryMeasures:
 
     def render(self) -> tuple[bytes, str]:
         """The text that Prometheus scrapes, and its content type."""
-        from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-
-        registry = CollectorRegistry()
-        registry.register(self)
-        return generate_latest(registry), CONTENT_TYPE_LATEST
+        return exposition(self)
 
     def collect(self) -> "Iterator[Metric]":
         """What prometheus_client asks of a collector."""

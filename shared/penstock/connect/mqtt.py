@@ -28,10 +28,10 @@ from penstock.connect.delivery import Message, Policy
 from penstock.connect.inbox import Inbox
 from penstock.connect.measures import DeliveryMeasures
 from penstock.connect.pump import Foreign, Pump
-from penstock.connect.status import StatusServer
 from penstock.connect.subscriptions import Finder, Subscriptions
 from penstock.errors import ConfigError, EventError, TemporaryError
 from penstock.log import set_up_logging
+from penstock.status import StatusServer
 
 _log = logging.getLogger("penstock.connect")
 

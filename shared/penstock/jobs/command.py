@@ -90,14 +90,15 @@ def _access(args: argparse.Namespace, env: Mapping[str, str]) -> Access:
 
 
 def _watch(args: argparse.Namespace, env: Mapping[str, str], api: JobsApi) -> int:
-    from penstock.jobs.status import Measures, serve_status
+    from penstock.jobs.measures import Measures
+    from penstock.status import StatusServer
 
     letters = HttpDeadLetters(_sink(args, env), args.sink_ca_file)
     measures = Measures()
     watcher = Watcher(api, letters, max_running=_max_running(args, env), measures=measures)
     set_up_logging(env.get("LOG_LEVEL", "INFO").upper())
     if args.status_port is not None:
-        serve_status(("", args.status_port), measures)
+        StatusServer(("", args.status_port), measures, ill=measures.problem, unready=str).start()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -19,8 +19,8 @@ from penstock.jobs.api import Document, JobsApi, KubernetesError
 from penstock.jobs.dead_letter import dead_letter, reason_of
 from penstock.jobs.job import Job, State
 from penstock.jobs.manifest import DEAD_LETTERED, FINALIZER, FUNCTION_LABEL
+from penstock.jobs.measures import Measures
 from penstock.jobs.policy import plan
-from penstock.jobs.status import Measures
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ import pytest
 from penstock.connect import settings, sources
 from penstock.connect.delivery import Message, Outcome, Policy, Verdict
 from penstock.connect.measures import DeliveryMeasures
-from penstock.connect.status import StatusServer
 from penstock.errors import ConfigError
+from penstock.status import StatusServer
 
 
 def parse(*flags: str) -> argparse.Namespace:

@@ -10,7 +10,7 @@ import pytest
 from penstock.errors import TemporaryError
 from penstock.events import CloudEventFields
 from penstock.jobs.api import KubernetesError
-from penstock.jobs.status import Measures
+from penstock.jobs.measures import Measures
 from penstock.jobs.watcher import Watcher, run_watcher
 from penstock.visit import Offload
 

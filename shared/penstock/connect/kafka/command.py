@@ -11,9 +11,9 @@ from types import FrameType
 from penstock.connect import settings, sources
 from penstock.connect.kafka.records import cloudevents, openfaas
 from penstock.connect.kafka.settings import load_settings
-from penstock.connect.status import StatusServer
 from penstock.errors import ConfigError
 from penstock.log import set_up_logging
+from penstock.status import StatusServer
 
 _log = logging.getLogger("penstock.connect")
 

@@ -1,13 +1,13 @@
-"""The watcher's probes and metrics, on a thread of their own."""
+"""What the watcher counts, and when it is ill; penstock.status serves both."""
 
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from penstock.jobs.job import Job, State
+from penstock.metrics import exposition
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -53,6 +53,10 @@ class Measures:
             age = self._clock() - self._listed
         return f"no list of Jobs for {age:.0f} seconds" if age > ILL_AFTER_SECONDS else ""
 
+    def render(self) -> tuple[bytes, str]:
+        """The text that Prometheus scrapes, and its content type."""
+        return exposition(self)
+
     def collect(self) -> "Iterable[Metric]":
         """What prometheus_client asks of a collector."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -71,38 +75,3 @@ class Measures:
         failed = CounterMetricFamily("penstock_jobs_dead_letter_failures", "Dead letters that could not be sent yet.")
         failed.add_metric((), failures)
         yield failed
-
-
-def serve_status(address: tuple[str, int], measures: Measures) -> ThreadingHTTPServer:
-    """Serve /_/health and /metrics until `shutdown` is called."""
-    from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-
-    registry = CollectorRegistry()
-    registry.register(measures)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path == "/metrics":
-                self.answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
-            elif self.path == "/_/health":
-                problem = measures.problem()
-                self.answer(503 if problem else 200, f"{problem or 'ok'}\n".encode(), "text/plain")
-            else:
-                self.answer(404, b"here are /_/health and /metrics\n", "text/plain")
-
-        def answer(self, status: int, body: bytes, content_type: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            """Probes come every few seconds; they are not news."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-    server = Server(address, Handler)
-    threading.Thread(target=server.serve_forever, name="status", daemon=True).start()
-    return server

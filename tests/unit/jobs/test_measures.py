@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from penstock.jobs.job import Job
-from penstock.jobs.status import ILL_AFTER_SECONDS, Measures, serve_status
+from penstock.jobs.measures import ILL_AFTER_SECONDS, Measures
+from penstock.status import StatusServer
 from penstock.visit import Offload
 
 from tests.unit.jobs.cluster import MemoryCluster
@@ -34,10 +35,10 @@ def measures(clock: Clock) -> Measures:
 
 @pytest.fixture
 def url(measures: Measures) -> Iterator[str]:
-    server = serve_status(("127.0.0.1", 0), measures)
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    server = StatusServer(("127.0.0.1", 0), measures, ill=measures.problem, unready=str)
+    server.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.stop()
 
 
 def get(url: str) -> tuple[int, str]:

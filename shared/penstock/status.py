@@ -1,11 +1,17 @@
-"""A small HTTP server for a connector's probes and metrics."""
+"""A small HTTP server for the probes and metrics of what is no function: connectors, the idler, the Jobs' watcher."""
 
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import AF_INET6
+from typing import Protocol
 
-from penstock.connect.measures import DeliveryMeasures
+
+class Measures(Protocol):
+    """What /metrics shows."""
+
+    def render(self) -> tuple[bytes, str]:
+        """The text that Prometheus scrapes, and its content type."""
 
 
 class StatusServer:
@@ -17,7 +23,7 @@ class StatusServer:
     def __init__(
         self,
         address: tuple[str, int],
-        measures: DeliveryMeasures,
+        measures: Measures,
         *,
         ill: Callable[[], str],
         unready: Callable[[], str],
