@@ -229,8 +229,11 @@ class _Reader:
             return default
         return value
 
-    def secret(self, name: str) -> str:
-        """A value from NAME, from the file that NAME_FILE names, or from the mounted secret `name`."""
+    def secret(self, name: str) -> str | None:
+        """A value from NAME, from the file that NAME_FILE names, or from the mounted secret `name`; "" when unset.
+
+        None when it could not be read, which is then among the problems, once.
+        """
         if value := self.env.get(name):
             return value
         named = self.env.get(f"{name}_FILE")
@@ -238,13 +241,16 @@ class _Reader:
         try:
             return path.read_text().strip()
         except FileNotFoundError:
-            if named:
-                self.problems.append(f"{name}_FILE={named}: no such file")
+            if not named:
+                return ""
+            problem = f"{name}_FILE={named}: no such file"
         except OSError as exc:
-            self.problems.append(f"{name}: cannot read {path}: {exc.strerror}")
+            problem = f"{name}: cannot read {path}: {exc.strerror}"
         except UnicodeDecodeError:
-            self.problems.append(f"{name}: {path} is not text")
-        return ""
+            problem = f"{name}: {path} is not text; it must hold the secret and nothing else"
+        if problem not in self.problems:
+            self.problems.append(problem)
+        return None
 
     def store(self) -> StoreSettings | None:
         endpoint = self.env.get("MINIO_ENDPOINT", "")
@@ -262,7 +268,7 @@ class _Reader:
             self.problems.append(f"MINIO_ENDPOINT={endpoint!r}: expected http://HOST:PORT or https://HOST:PORT")
         access_key, secret_key = self.secret("MINIO_ACCESS_KEY"), self.secret("MINIO_SECRET_KEY")
         for name, value in (("MINIO_ACCESS_KEY", access_key), ("MINIO_SECRET_KEY", secret_key)):
-            if not value:
+            if value == "":
                 self.problems.append(
                     f"{name}: not set; set it, or {name}_FILE, or mount the secret {name.lower().replace('_', '-')}"
                 )
@@ -270,16 +276,14 @@ class _Reader:
         if ca_file is not None and not ca_file.is_file():
             self.problems.append(f"MINIO_CA_FILE={ca_file}: no such file")
         region = self.env.get("MINIO_REGION", "us-east-1")
-        return StoreSettings(found[1] if found else endpoint, access_key, secret_key, region, ca_file)
+        return StoreSettings(found[1] if found else endpoint, access_key or "", secret_key or "", region, ca_file)
 
     def jobs(self) -> JobSettings:
         """What Jobs need, read only where large objects are handed to them."""
         env = self.env
         image = env.get("JOB_IMAGE", "")
         if not image:
-            self.problems.append(
-                "JOB_IMAGE: not set; OFFLOAD_ABOVE_... needs the image that Jobs run: this function's"
-            )
+            self.problems.append("JOB_IMAGE: not set; OFFLOAD_ABOVE_... needs the image that Jobs run: this function's")
         made = JobSettings(
             image=image,
             namespace=env.get("JOB_NAMESPACE", ""),
@@ -310,7 +314,7 @@ class _Reader:
         """`MINIO_ACCESS_KEY=secret/key MINIO_CA_FILE=secret/key`; unset: as `faas-cli secret create` names them."""
         text = self.env.get("JOB_SECRETS", "")
         if not text:
-            names = [name for name in _SECRET_SETTINGS if name.startswith("MINIO_") or self.secret(name)]
+            names = [name for name in _SECRET_SETTINGS if name.startswith("MINIO_") or self.secret(name) != ""]
             return {name: SecretKey(file := name.lower().replace("_", "-"), file) for name in names}
         found: dict[str, SecretKey] = {}
         for word in text.split():

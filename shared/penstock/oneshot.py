@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.answers import outcome_document, outcome_event
-from penstock.config import Config, SourceRule
+from penstock.config import Config, SourceRule, bucket_problem
 from penstock.errors import ConfigError, PermanentError, TemporaryError
 from penstock.function import load_module, make_function
 from penstock.runtime import Runtime
@@ -72,6 +72,10 @@ def _runtime(args: argparse.Namespace, env: Mapping[str, str]) -> Runtime:
     settings |= {"OFFLOAD_ABOVE_BYTES": "", "OFFLOAD_ABOVE_SECONDS": ""}
     config = function_config(args.function, settings, args.stack)
     # The pattern of SOURCE stays where it takes the object: SINK may name the same bucket with another suffix.
+    given = {"--from": args.source, "--to": args.target}
+    problems = [f"{flag}: {problem}" for flag, name in given.items() if name and (problem := bucket_problem(name))]
+    if problems:
+        raise ConfigError(*problems)
     if not config.takes(ObjectRef(args.source, args.key)):
         config = replace(config, sources=(SourceRule(args.source),))
     if args.target is not None:

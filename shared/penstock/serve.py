@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from penstock.config import Config, load_config, read_config
+from penstock.config import Config, read_config
 from penstock.errors import ConfigError
 from penstock.function import load_module, make_function
 from penstock.log import say_problems, set_up_logging
@@ -34,7 +34,13 @@ def function_config(folder: Path, env: Mapping[str, str], stack: Path | None) ->
 
     Raises `ConfigError` with every problem found.
     """
-    return load_config(_settings(folder, env, stack), function=folder.resolve().name)
+    settings = _settings(folder, env, stack)
+    config, problems = read_config(settings, function=folder.resolve().name)
+    if problems:
+        # A SINK that is not set may still be named by a flag.
+        contradicting = contradictions(config, has_store="MINIO_ENDPOINT" in settings) if config.sink else []
+        raise ConfigError(*problems, *contradicting, *_problems_of_handler(folder, config))
+    return config
 
 
 def _settings(folder: Path, env: Mapping[str, str], stack: Path | None) -> dict[str, str]:
@@ -50,6 +56,9 @@ def _settings(folder: Path, env: Mapping[str, str], stack: Path | None) -> dict[
 
 def make_runtime(folder: Path, config: Config, store: Store | None = None) -> Runtime:
     """Wire one function: handler, store, sink. Raises `ConfigError` with every problem found."""
+    has_store = store is not None or config.store is not None
+    if problems := contradictions(config, has_store=has_store):
+        raise ConfigError(*problems, *_problems_of_handler(folder, config))
     function = make_function(load_module(folder), config)
     if store is None and config.store is not None:
         from penstock.store.s3 import S3ObjectStore

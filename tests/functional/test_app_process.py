@@ -191,8 +191,8 @@ def test_every_wrong_setting_is_named_at_once_and_the_exit_code_is_78(slow: Path
     )
     ended = run(
         slow,
-        SOURCE="upload s3://in/*",
-        SINK="s3://out/{name}",
+        SOURCE="upload s3://upload/*",
+        SINK="s3://processed/{name}",
         MAX_INPUT_BYTES="many",
         ON_SOURCE_REMOVED="burn",
         MINIO_ENDPOINT="ftp://x",
@@ -216,9 +216,9 @@ STORE = {"MINIO_ENDPOINT": "http://127.0.0.1:9", "MINIO_ACCESS_KEY": "a", "MINIO
     ("settings", "says"),
     [
         ({"OPTION_LEVLE": "1"}, "option 'levle' is unknown"),
-        ({"SOURCE": "s3://in/*"}, "SINK"),
-        ({"SOURCE": "s3://in/*", "SINK": "s3://out/{key}"}, "MINIO_ENDPOINT"),
-        ({"SOURCE": "s3://in/*", "SINK": "s3://in/{key}", **STORE}, "an endless loop"),
+        ({"SOURCE": "s3://upload/*"}, "SINK"),
+        ({"SOURCE": "s3://upload/*", "SINK": "s3://processed/{key}"}, "MINIO_ENDPOINT"),
+        ({"SOURCE": "s3://upload/*", "SINK": "s3://upload/{key}", **STORE}, "an endless loop"),
         ({"WORKERS": "several"}, "WORKERS"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
         ({"FUNCTION_NAME": "No Name"}, "FUNCTION_NAME"),

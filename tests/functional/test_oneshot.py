@@ -43,6 +43,15 @@ def read(store: EmbeddedStore, bucket: str, key: str) -> bytes:
         return response.read()
 
 
+def test_name_that_no_bucket_can_have_is_told_with_its_flag(
+    store: EmbeddedStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "compress", "-f", "Upload", "-k", "donors.csv", "-t", "p"]) == 78
+    said = capsys.readouterr().err
+    assert "--from: bucket 'Upload': expected 3 to 63" in said
+    assert "--to: bucket 'p': expected" in said
+
+
 @pytest.mark.parametrize(
     "flags",
     [

@@ -40,6 +40,21 @@ def test_function_that_cannot_start_says_why_once(function: str, settings: dict[
     assert (code, said.count(says)) == (78, 1), said
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("serve", "compress"), ("run", "compress", "-f", "upload", "-k", "a"), ("reconcile", "compress")],
+    ids=lambda command: command[0],
+)
+@pytest.mark.parametrize("port", ["8080", "many"], ids=["readable", "unreadable"])
+def test_every_wrong_setting_is_said_in_one_go(command: tuple[str, ...], port: str) -> None:
+    wrong = {"SOURCE": "s3://upload/*", "SINK": "s3://p/{key}", "OPTION_LEVLE": "3", "PORT": port}
+    code, said = start(*command, settings=wrong)
+    assert code == 78, said
+    expected = ["bucket 'p': expected", "option 'levle' is unknown", "MINIO_ENDPOINT is not: give"]
+    expected += ["PORT='many'"] if port == "many" else []
+    assert [said.count(text) for text in expected] == [1] * len(expected), said
+
+
 def test_bridge_that_cannot_start_says_why_once(tmp_path: Path) -> None:
     (tmp_path / "inbox").write_text("no directory")
     flags = ("--to", "http://127.0.0.1:1/", "--allow-anonymous", "--inbox", str(tmp_path / "inbox" / "inbox.db"))

@@ -72,6 +72,9 @@ def test_index_is_read(sink: str, address: object) -> None:
         "sqlite://",
         "sqlite://data/index.db",
         "s3://processed/{key}/",
+        "s3://a/{key}",
+        "s3://Processed/{key}",
+        "s3://my_bucket/{key}",
         "opensearch+http://host:9200",
         "opensearch+http://host:9200/a/b",
         "opensearch+ftp://host/a",
@@ -172,9 +175,9 @@ def test_function_whose_results_are_no_input_is_accepted(source: str, sink: str)
     ("config", "problem"),
     [
         (Config("f", (SourceRule("upload"),)), "SOURCE is set but SINK is not"),
-        (Config("f", (), "s3://p/{key}"), "MINIO_ENDPOINT is not set"),
-        (Config("f", (), "s3://p/{key}", STORE, renditions={"a": {}}), "the template needs {rendition}"),
-        (Config("f", (), "s3://p/{rendition}/{key}", STORE), "RENDITIONS is not set"),
+        (Config("f", (), "s3://processed/{key}"), "MINIO_ENDPOINT is not set"),
+        (Config("f", (), "s3://processed/{key}", STORE, renditions={"a": {}}), "the template needs {rendition}"),
+        (Config("f", (), "s3://processed/{rendition}/{key}", STORE), "RENDITIONS is not set"),
         (Config("f", (), "sqlite:x.db", STORE, renditions={"a": {}}), "takes no RENDITIONS"),
     ],
 )

@@ -120,9 +120,13 @@ def test_secret_file_that_is_a_folder_is_said(tmp_path: Path) -> None:
         ({"FUNCTION_NAME": "upper\n"}, "FUNCTION_NAME"),
         ({"SOURCE": "upload"}, "SOURCE: 'upload': expected s3://BUCKET/PREFIX*SUFFIX"),
         ({"SOURCE": "s3://"}, "SOURCE: 's3://'"),
-        ({"SOURCE": "s3://a/*x*"}, "with at most one *"),
-        ({"SOURCE": "s3://a/photos/"}, "write s3://a/photos/*"),
+        ({"SOURCE": "s3://upload/*x*"}, "with at most one *"),
+        ({"SOURCE": "s3://upload/photos/"}, "write s3://upload/photos/*"),
         ({"SOURCE": "http://a/*"}, "SOURCE"),
+        ({"SOURCE": "s3://a/*"}, "SOURCE: 's3://a/*': bucket 'a': expected 3 to 63 lower-case letters, digits"),
+        ({"SOURCE": "s3://Upload/*"}, "bucket 'Upload': expected"),
+        ({"SOURCE": "s3://10.0.0.1/*"}, "bucket '10.0.0.1': expected"),
+        ({"SOURCE": "s3://up.-load/*"}, "bucket 'up.-load': expected"),
         ({"MAX_INPUT_BYTES": "1G"}, "MAX_INPUT_BYTES='1G': expected a whole number of at least 1"),
         ({"MAX_INPUT_BYTES": "0"}, "MAX_INPUT_BYTES"),
         ({"MAX_BODY_BYTES": "-1"}, "MAX_BODY_BYTES"),
@@ -149,6 +153,14 @@ def test_wrong_setting_is_named_with_what_is_expected(env: Mapping[str, str], pr
     said = problems_of(env)
     assert problem in said
     assert "hunter2" not in said
+
+
+def test_secret_file_that_is_missing_is_said_once() -> None:
+    files = {f"{name}_FILE": "/nonexistent" for name in ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "SINK_PASSWORD")}
+    jobs = {"OFFLOAD_ABOVE_BYTES": "1", "JOB_IMAGE": "i"}
+    with pytest.raises(ConfigError) as caught:
+        load_config({"MINIO_ENDPOINT": "x", **files, **jobs}, function="upper")
+    assert sorted(caught.value.problems) == sorted(f"{name}=/nonexistent: no such file" for name in files)
 
 
 def test_all_problems_are_reported_at_once() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from penstock.config import SourceRule
+from penstock.config import SourceRule, bucket_problem
 from penstock.errors import ConfigError
 from penstock.lake import keys
 
@@ -17,7 +17,6 @@ OWNER: Final = "penstock"
 
 _LAKE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
 _TARGET_ID: Final = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]{0,62}")
-_BUCKET_NAME: Final = re.compile(r"(?!\d+\.\d+\.\d+\.\d+\Z)[a-z0-9](?:(?!\.\.)[-.a-z0-9]){1,61}[a-z0-9]")
 # The names that a bucket's rules may hold: `ParseName` in MinIO's internal/event/name.go. Bucket events exist for
 # its listen API only.
 EVENTS: Final = frozenset(
@@ -173,5 +172,5 @@ def name_problems(name: str) -> Iterator[str]:
 
 
 def bucket_problems(name: str) -> Iterator[str]:
-    if not _BUCKET_NAME.fullmatch(name):
-        yield "expected 3 to 63 lower-case letters, digits, '.' and -, as S3 names buckets"
+    if problem := bucket_problem(name):
+        yield problem

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
-from penstock.config import RESERVED_PREFIX, SourceRule
+from penstock.config import RESERVED_PREFIX, SourceRule, bucket_problem
 from penstock.errors import ConfigError
 from penstock.types import ObjectRef
 
@@ -128,6 +128,8 @@ def _parse_bucket(text: str) -> BucketAddress:
         raise ConfigError(
             f"SINK={text!r}: name a bucket and use {{key}} or {{stem}}, so that every source has its own target"
         )
+    if problem := bucket_problem(bucket):
+        raise ConfigError(f"SINK={text!r}: {problem}")
     for segment in template.split("/"):
         if segment in ("", ".", ".."):
             raise ConfigError(

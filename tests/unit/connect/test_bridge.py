@@ -82,7 +82,9 @@ def test_target_gets_the_events_that_it_is_there_for_and_no_others(tmp_path: Pat
 def test_source_for_an_unknown_target_is_refused_with_what_else_is_wrong() -> None:
     parser = argparse.ArgumentParser()
     bridge.add_arguments(parser)
-    args = parser.parse_args(["--to", "http://g/a", "--only", "b=s3://x", "--only", "a=upload", "--allow-anonymous"])
+    args = parser.parse_args(
+        ["--to", "http://g/a", "--only", "b=s3://photos", "--only", "a=upload", "--allow-anonymous"]
+    )
     with pytest.raises(ConfigError) as caught:
         load_bridge_config(args, {})
     assert [problem.partition(":")[0] for problem in caught.value.problems] == ["--only b=s3", "--only a=upload"]

@@ -115,7 +115,7 @@ def test_buckets_and_rules_come_from_the_functions(router: Router) -> None:
 
 
 def test_functions_that_feed_each_other_in_a_circle_are_refused(inbox: Inbox) -> None:
-    circle = [spec("there", "s3://a", "s3://b/{key}"), spec("back", "s3://b", "s3://a/{key}")]
+    circle = [spec("there", "s3://one", "s3://two/{key}"), spec("back", "s3://two", "s3://one/{key}")]
     with pytest.raises(ConfigError, match="there -> back -> there: an endless loop"):
         Router(inbox).configure(circle)
 

@@ -124,7 +124,7 @@ def changed(old: str, new: str, text: str = SHORT) -> str:
         (changed("/events", "events"), "queue_dir: expected an absolute path on the MinIO server, got 'events'"),
         (changed("queue_dir", "queuedir"), ":2: queuedir: unknown key; did you mean queue_dir?"),
         (changed("brokers", "broker"), "targets.t.broker: unknown key; did you mean brokers?"),
-        (changed("upload: }", "Upload: }"), ":3: buckets.Upload: expected 3 to 63 lower-case letters"),
+        (changed("upload: }", "Upload: }"), ":3: buckets.Upload: bucket 'Upload': expected 3 to 63"),
         (changed("topic: upload", "topic: upload, sasl_password: x"), "a secret does not belong into the file; write"),
         (changed("topic: upload", "topic: upload, id: a_b"), "targets.t.id: expected letters, digits and - only"),
         (changed("topic: upload", "topic: upload, external: on"), "brokers: not set by this file, since"),
