@@ -172,6 +172,44 @@ def test_server_that_is_down_is_temporary_and_named() -> None:
         store.check("upload")
 
 
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (200, "no S3 server; MINIO_ENDPOINT must lead to MinIO's API"),
+        (302, "no S3 server; MINIO_ENDPOINT must lead to MinIO's API"),
+        (404, "no S3 server; MINIO_ENDPOINT must lead to MinIO's API"),
+        (502, "it answered 502 Bad Gateway and no S3 error; see its log"),
+    ],
+)
+def test_page_where_the_store_should_be_is_told_in_words(httpserver: HTTPServer, status: int, text: str) -> None:
+    page = Response("<html>Console</html>", status, {"Location": "/login"}, content_type="text/html")
+    httpserver.expect_request(re.compile(".*")).respond_with_response(page)
+    url = httpserver.url_for("").rstrip("/")
+    with pytest.raises(TemporaryError, match=f"^MINIO_ENDPOINT={url}: bucket upload: .*{text}") as caught:
+        S3ObjectStore(settings(url)).check("upload")
+    assert "Error performing" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("http://127.0.0.1:{closed}", "nothing listens there; start it, or check host and port"),
+        ("http://store.invalid:9000", "its host name does not resolve"),
+        ("https://127.0.0.1:{open}", "it does not speak TLS; MINIO_ENDPOINT needs http://"),
+    ],
+)
+def test_store_that_cannot_be_reached_is_told_in_words(httpserver: HTTPServer, url: str, text: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        closed = listener.getsockname()[1]
+    url = url.format(closed=closed, open=httpserver.port)
+    store = S3ObjectStore(settings(url))
+    with pytest.raises(TemporaryError, match=f"^MINIO_ENDPOINT={url}: bucket upload: .*{text}") as caught:
+        store.check("upload")
+    assert "Error performing" not in str(caught.value)
+    with pytest.raises(TemporaryError, match=text):
+        list(store.list("upload"))
+
+
 def test_key_with_403_in_it_is_no_access_denied(httpserver: HTTPServer) -> None:
     store = answering(httpserver, 500, "InternalError")
     with pytest.raises(TemporaryError) as caught:

@@ -15,7 +15,8 @@ from urllib3.exceptions import HTTPError
 
 from penstock.config import SourceRule, StoreSettings
 from penstock.errors import PermanentError, SourceChanged, TemporaryError
-from penstock.store.s3 import PART_BYTES, error_for
+from penstock.store.failures import error_for
+from penstock.store.s3 import PART_BYTES
 from penstock.streams import CHUNK_BYTES, Body
 from penstock.types import ObjectRef, ObjectState
 

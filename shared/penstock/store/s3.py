@@ -17,14 +17,13 @@ import obstore
 from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
-    PermissionDeniedError,
     PreconditionError,
-    UnauthenticatedError,
 )
 from obstore.store import S3Store
 
 from penstock.config import SourceRule, StoreSettings
-from penstock.errors import ConfigError, PenstockError, PermanentError, SourceChanged, TargetChanged, TemporaryError
+from penstock.errors import ConfigError, SourceChanged, TargetChanged, TemporaryError
+from penstock.store.failures import NO_S3, error_for
 from penstock.store.headers import check_headers
 from penstock.streams import CHUNK_BYTES, Body, close_quietly
 from penstock.types import ObjectRef, ObjectState
@@ -39,10 +38,6 @@ _STANDARD_ATTRIBUTES = frozenset(
 )
 # obstore sends metadata of these names as the header itself, and cannot be told otherwise.
 _HEADERS_OF_ITS_OWN = frozenset(name.lower() for name in _STANDARD_ATTRIBUTES)
-# The server says with these that the same request can never work.
-_PERMANENT_CODES = frozenset(
-    {"KeyTooLongError", "XMinioInvalidObjectName", "InvalidArgument", "MetadataTooLarge", "EntityTooLarge"}
-)
 _SPELLABLE = re.compile(r"(?!/)(?:(?!\.{1,2}(?:/|\Z))[^\x00-\x1f\x7f/]+(?:/(?=.)|\Z))+\Z")
 
 
@@ -169,14 +164,17 @@ class S3ObjectStore:
         return self._any_key.abort_uploads(outputs, older_than_seconds, dry_run=dry_run)
 
     def check(self, bucket: str) -> None:
-        ref = ObjectRef(bucket, ".penstock/check")
+        subject = f"MINIO_ENDPOINT={self._settings.endpoint}: bucket {bucket}"
         try:
-            obstore.get(self._server, _path(ref))
+            found = obstore.get(self._server, _path(ObjectRef(bucket, ".penstock/check")))
         except FileNotFoundError as exc:
             if _code(exc) != "NoSuchKey":
-                _refuse(ref, exc)
+                _refuse(subject, exc)
         except BaseError as exc:
-            _refuse(ref, exc)
+            _refuse(subject, exc)
+        else:
+            if found.meta["e_tag"] is None:  # every object has one
+                raise TemporaryError(f"{subject}: {NO_S3}")
 
     @cached_property
     def _any_key(self) -> "AnyKeyClient":
@@ -274,31 +272,8 @@ def _code(exc: Exception) -> str:
     return found.group(1) if found else ""
 
 
-def _refuse(ref: ObjectRef, exc: Exception) -> NoReturn:
-    raise error_for(ref, _code(exc), exc) from exc
-
-
-def error_for(ref: ObjectRef, code: str, exc: Exception) -> PenstockError:
-    """The error for an S3 error code: what can never work is permanent, all else is retried."""
-    if code in _PERMANENT_CODES:
-        return PermanentError(f"{ref}: the store refuses it: {code}")
-    if code == "NoSuchBucket":
-        return TemporaryError(f"{ref}: the bucket does not exist; create it with `penstock lake apply`")
-    if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
-        setting = "MINIO_ACCESS_KEY" if code == "InvalidAccessKeyId" else "MINIO_SECRET_KEY"
-        return TemporaryError(f"{ref}: the store refuses the credentials ({code}); check {setting}")
-    if code == "RequestTimeTooSkewed":
-        return TemporaryError(f"{ref}: this machine's clock and the store's differ too much; set them ({code})")
-    if code == "AccessDenied" or (not code and isinstance(exc, PermissionDeniedError | UnauthenticatedError)):
-        return TemporaryError(f"{ref}: access denied; the policy must allow this function to read and list the bucket")
-    # obstore (rustls) and minio-py (OpenSSL), each in its own words, obstore's in the debug part only.
-    if "InvalidCertificate" in str(exc) or "CERTIFICATE_VERIFY_FAILED" in str(exc):
-        return TemporaryError(
-            f"{ref}: the store's certificate is not trusted; MINIO_CA_FILE must name the PEM file of the authority "
-            "that signed it"
-        )
-    text = str(exc).partition("Debug source")[0].strip()
-    return TemporaryError(f"{ref}: the object store failed{f' ({code})' if code else ''}: {text[:300]}")
+def _refuse(subject: ObjectRef | str, exc: Exception) -> NoReturn:
+    raise error_for(subject, _code(exc), exc) from exc
 
 
 def _bare(etag: str | None) -> str:

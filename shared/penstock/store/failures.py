@@ -1,0 +1,56 @@
+"""What a store's client reports, as Penstock's errors: which setting is wrong, and what is permanent."""
+
+import re
+
+from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
+
+from penstock.errors import PenstockError, PermanentError, TemporaryError
+from penstock.types import ObjectRef
+
+# The server says with these that the same request can never work.
+_PERMANENT_CODES = frozenset(
+    {"KeyTooLongError", "XMinioInvalidObjectName", "InvalidArgument", "MetadataTooLarge", "EntityTooLarge"}
+)
+NO_S3 = "what answers there is no S3 server; MINIO_ENDPOINT must lead to MinIO's API, not to a console or another page"
+# obstore's words (hyper, rustls; the kinds in the debug part only), then minio-py's (urllib3, OpenSSL).
+_TROUBLES = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r"dns error|NameResolutionError", "its host name does not resolve; check MINIO_ENDPOINT and the DNS"),
+        (r"[Cc]onnection ?[Rr]efused", "nothing listens there; start it, or check host and port in MINIO_ENDPOINT"),
+        (r"InvalidContentType|WRONG_VERSION_NUMBER", "it does not speak TLS; MINIO_ENDPOINT needs http:// there"),
+        (r"TimedOut|[Tt]imed out", "it does not answer in time; see whether it is up, and what is in between"),
+        (r"following redirect|Parse\(|status code: (200|3\d\d|404|405)\b", NO_S3),
+    )
+)
+
+
+def error_for(subject: ObjectRef | str, code: str, exc: Exception) -> PenstockError:
+    """The error for an S3 error code: what can never work is permanent, all else is retried.
+
+    `subject` is the object, or the endpoint and the bucket; without a code the client's own words are looked through.
+    """
+    if code in _PERMANENT_CODES:
+        return PermanentError(f"{subject}: the store refuses it: {code}")
+    if code == "NoSuchBucket":
+        return TemporaryError(f"{subject}: the bucket does not exist; create it with `penstock lake apply`")
+    if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
+        setting = "MINIO_ACCESS_KEY" if code == "InvalidAccessKeyId" else "MINIO_SECRET_KEY"
+        return TemporaryError(f"{subject}: the store refuses the credentials ({code}); check {setting}")
+    if code == "RequestTimeTooSkewed":
+        return TemporaryError(f"{subject}: this machine's clock and the store's differ too much; set them ({code})")
+    if code == "AccessDenied" or (not code and isinstance(exc, PermissionDeniedError | UnauthenticatedError)):
+        remedy = "the policy must allow this function to read and list the bucket"
+        return TemporaryError(f"{subject}: access denied; {remedy}")
+    # obstore (rustls) and minio-py (OpenSSL), each in its own words, obstore's in the debug part only.
+    if "InvalidCertificate" in str(exc) or "CERTIFICATE_VERIFY_FAILED" in str(exc):
+        return TemporaryError(
+            f"{subject}: the store's certificate is not trusted; MINIO_CA_FILE must name the PEM file of the authority "
+            "that signed it"
+        )
+    if not code and (trouble := next((words for pattern, words in _TROUBLES if pattern.search(str(exc))), "")):
+        return TemporaryError(f"{subject}: the object store failed: {trouble}")
+    text = str(exc).partition("Debug source")[0].strip()
+    if not code and (status := re.search(r"status code: (\d{3}[ A-Za-z]*)", text)):
+        text = f"it answered {status[1].strip()} and no S3 error; see its log, and what is in between"
+    return TemporaryError(f"{subject}: the object store failed{f' ({code})' if code else ''}: {text[:300]}")
