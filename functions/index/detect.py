@@ -77,10 +77,11 @@ def detect(head: bytes, name: str) -> Detected:
     """Tell what the first bytes are; the name only decides between text and binary in doubt."""
     if not head:
         return Detected("application/x-empty")
-    is_plain = text_encoding(head[:ENOUGH], is_hinted=False) is not None
+    start = head[:ENOUGH]
+    plain = text_encoding(start, is_hinted=False)
     for offset, magic, media_type in _SIGNATURES:
         # A text may begin with the letters of a signature; nothing binary is free of control characters.
-        if head.startswith(magic, offset) and not (is_plain and magic not in _IN_TEXT_TOO):
+        if head.startswith(magic, offset) and (plain is None or magic in _IN_TEXT_TOO):
             return Detected(media_type)
     if head[:4] == b"RIFF" and head[8:12] in _RIFF:
         return Detected(_RIFF[head[8:12]])
@@ -88,7 +89,8 @@ def detect(head: bytes, name: str) -> Detected:
         return Detected(_FTYP.get(head[8:12], "video/mp4"))
     if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":  # the reserved field
         return Detected("image/bmp")
-    encoding = text_encoding(head[:ENOUGH], is_hinted=name.lower().endswith(_TEXT_SUFFIXES))
+    # What is a text without a hint is the same one with it.
+    encoding = plain or text_encoding(start, is_hinted=name.lower().endswith(_TEXT_SUFFIXES))
     return Detected("text/plain", encoding) if encoding else Detected("application/octet-stream")
 
 
@@ -120,7 +122,7 @@ def is_utf8(head: bytes) -> bool:
 
 
 def _utf16_without_mark(head: bytes) -> str | None:
-    if len(head) < 4:
+    if len(head) < 4 or 0 not in head:
         return None
     even, odd = head[0::2].count(0), head[1::2].count(0)
     half = len(head) // 2

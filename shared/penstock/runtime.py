@@ -81,7 +81,7 @@ class Runtime:
             # Whoever wrote or deleted looks again: another worker may have acted on a newer state meanwhile,
             # and only a look after the write can tell. Acknowledged is what was seen to agree.
             if not visit.wrote or _same(store.stat(ref), outcome.source):
-                return replace(outcome, changed=visit.changed)
+                return replace(outcome, changed=True) if visit.changed else outcome
         visit.give_up()
         raise TemporaryError(f"{ref}: kept changing while it was processed", retry_after=1)
 

@@ -71,7 +71,9 @@ class Visit:
         self._limit = parts.config.max_input_bytes
         self._addresses = {name: self._sink.address(ref, name) for name in self._function.renditions}
         self._digest = ref.digest
-        self._hashed: tuple[ObjectState, str] | None = None
+        self._bare = {name: self._made_mark(name, "") for name in self._addresses}
+        self._marks: dict[str | None, Mark] = {}
+        self._marked: ObjectState | None = None
         self._refused: set[str | None] = set()
 
     def once(self) -> Writing[Outcome]:
@@ -239,8 +241,9 @@ class Visit:
         try:
             result = self._function.handle(event, make_context(self._function, name, memo))
             try:
-                whole = replace(result, body=_whole(result.body, body))
-                if isinstance(whole.body, Mapping):
+                made = _whole(result.body, body)
+                whole = result if made is result.body else replace(result, body=made)
+                if isinstance(made, Mapping):
                     body.close()  # the document is made, and may wait for others: its source's connection need not
                 return (yield Write(self._addresses[name], whole, self._mark(name, source), source, previous))
             finally:
@@ -270,18 +273,16 @@ class Visit:
             raise PermanentError(f"{address}: exists and {whose}, so {mark.function} will not overwrite it; {remedy}")
 
     def _mark(self, name: str | None, source: ObjectState | None) -> Mark:
-        return Mark(
-            state=self._token(source) if source else "",
-            function=self._function.name,
-            options=self._function.fingerprints[name],
-            source=self._digest,
-        )
+        """The mark of what is made from this state; made and hashed once a round, as several ask for it."""
+        if source is None:
+            return self._bare[name]
+        if self._marked is not source:
+            token = source.token
+            self._marked, self._marks = source, {name: self._made_mark(name, token) for name in self._addresses}
+        return self._marks[name]
 
-    def _token(self, source: ObjectState) -> str:
-        """The source's token, hashed once a round: it goes into several marks."""
-        if self._hashed is None or self._hashed[0] is not source:
-            self._hashed = (source, source.token)
-        return self._hashed[1]
+    def _made_mark(self, name: str | None, state: str) -> Mark:
+        return Mark(state, self._function.name, self._function.fingerprints[name], self._digest)
 
     def _outcome(self, source: ObjectState, entries: dict[str | None, Entry]) -> Outcome:
         ordered = {name: entries[name] for name in self._addresses}

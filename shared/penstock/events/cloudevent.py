@@ -132,8 +132,6 @@ def open_binary(lower_headers: Mapping[str, str], body: bytes) -> Envelope:
 
 def open_structured(value: Any, where: str) -> Envelope:
     """Open a CloudEvent in JSON format; raises `EventError` when it is none."""
-    from cloudevents.core.formats.json import JSONFormat
-
     if not isinstance(value, dict):
         raise EventError(f"{where}: expected a CloudEvent in JSON, got {kind_name(value)}")
     data = value.get("data")
@@ -144,11 +142,26 @@ def open_structured(value: Any, where: str) -> Envelope:
     if attributes.get("specversion") == "0.3" and isinstance(data, str):
         attributes["data"] = data  # version 0.3 says with an attribute whether this is base64
     try:
-        event = JSONFormat().read(None, json.dumps(attributes))
+        event = _checked(attributes)
     except _sdk_errors() as exc:
         raise EventError(f"{where}: not a CloudEvent: {_reason(exc)}") from exc
     decoded = event.get_data()
     return _envelope(event, decoded if decoded is not None else data, where)
+
+
+def _checked(attributes: dict[str, Any]) -> "BaseCloudEvent":
+    """The SDK's event with these attributes, which it checks; raises `_sdk_errors()`."""
+    time = attributes.get("time")
+    is_timed = "time" not in attributes or (isinstance(time, str) and _is_rfc3339(time))
+    if attributes.get("specversion") == "1.0" and "data_base64" not in attributes and is_timed:
+        from cloudevents.core.v1.event import CloudEvent
+
+        # Nothing is left that the format's reader would convert, and its way over text costs 20 µs an event.
+        attributes.pop("time", None)
+        return CloudEvent(attributes)
+    from cloudevents.core.formats.json import JSONFormat
+
+    return JSONFormat().read(None, json.dumps(attributes))
 
 
 def _envelope(event: "BaseCloudEvent", data: Any, where: str) -> Envelope:

