@@ -41,6 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     command = _find(words)
     if command is None:
+        if which := [name.partition(" ")[2] for name, _, _ in COMMANDS if name.startswith(f"{words[0]} ")]:
+            asked = words[1:2] in (["-h"], ["--help"])
+            usage = f"usage: penstock {words[0]} {{{','.join(which)}}} [options]"
+            print(usage, file=sys.stdout if asked else sys.stderr)
+            return 0 if asked else 2
         print(f"penstock: {' '.join(words[:2])!r} is no command\n\n{_help()}", file=sys.stderr)
         return 2
     name, module_name, text = command

@@ -29,12 +29,13 @@ class Courier:
         self._transports: set[HttpTransport] = set()
         self._posted: dict[str, int] = {}
         self._lock = threading.Lock()
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop  # made by `start`: one that never runs would never be closed
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self._stopped = threading.Event()
 
     def start(self, targets: Iterable[Target]) -> None:
         """Begin; `configure` may change the targets later."""
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         self.configure(targets)
 

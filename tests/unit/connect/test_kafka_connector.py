@@ -1,6 +1,10 @@
 """The connector on librdkafka's own mock brokers, with real HTTP functions."""
 
 import base64
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -183,5 +187,25 @@ def test_missing_brokers_are_named_at_the_start() -> None:
     settings = {"bootstrap.servers": "127.0.0.1:9", "log_level": "0"}
     connector = Connector(settings, openfaas("text/plain"), Finder(lambda: subscriptions), "dead")
     assert connector.unready()
-    with pytest.raises(ConfigError, match="KAFKA_BOOTSTRAP_SERVERS"):
+    with pytest.raises(ConfigError, match=r"127\.0\.0\.1:9: no broker answers: .*check KAFKA_BOOTSTRAP_SERVERS"):
         connector.check(timeout_seconds=0.2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_the_wait_for_a_broker(number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and says nothing
+        servers = f"127.0.0.1:{silent.getsockname()[1]}"
+        command = ["connect", "kafka", "--to", "upload=http://127.0.0.1:9/", "--set", f"bootstrap.servers={servers}"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "penstock.cli", *command, "--listen", "127.0.0.1:0"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            assert process.stderr is not None
+            assert f"asking the brokers at {servers}" in process.stderr.readline()
+            process.send_signal(number)
+            _, said = process.communicate(timeout=20)
+    assert process.returncode == 0, said
+    assert "kafka: ending" in said
+    assert "Traceback" not in said

@@ -67,17 +67,19 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             policy=settings.policy_from(args, env),
             limits=limits,
         )
+
+        def end(_signal: int, _frame: FrameType | None) -> None:
+            _log.info("kafka: ending")
+            connector.stop()
+
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+        _log.info("kafka: asking the brokers at %s", given.get("bootstrap.servers", "-"))
         connector.check()
     except ConfigError as exc:
         for problem in exc.problems:
             _log.error("%s", problem)
         return ConfigError.exit_code
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        connector.stop()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
     status = StatusServer(address, connector.measures, ill=connector.ill, unready=connector.unready)
     status.start()
     try:

@@ -89,8 +89,8 @@ class Connector:
         self._add_gauges()
 
     def check(self, timeout_seconds: float = 30.0) -> None:
-        """Raise `ConfigError` unless a broker answers and the topic for dead letters exists."""
-        self._dead.check(timeout_seconds)
+        """Raise `ConfigError` unless a broker answers and the topic for dead letters exists; `stop` ends it too."""
+        self._dead.check(timeout_seconds, self._stopping.is_set)
 
     def stop(self) -> None:
         """Let `run` drain and return; may be called by any thread and by a signal handler."""

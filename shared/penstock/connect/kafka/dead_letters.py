@@ -19,6 +19,8 @@ from penstock.errors import ConfigError
 # Knative keeps 1 KB; more would help little and might push a large record over the broker's limit.
 KEPT_DATA_BYTES = 1024
 RETRY_SECONDS = 5.0
+# librdkafka holds signals up for as long as it waits.
+TURN_SECONDS = 1.0
 HEADERS = ("knativeerrordest", "knativeerrorcode", "knativeerrordata")
 OWN_HEADERS = ("penstock-target", "penstock-reason", "penstock-topic", "penstock-partition", "penstock-offset")
 
@@ -40,6 +42,7 @@ class DeadLetterTopic:
         from confluent_kafka import Producer
 
         self.topic = topic
+        self._brokers = settings.get("bootstrap.servers", "")
         self._stored = stored
         self._clock = clock
         self._waiting: deque[Letter] = deque()
@@ -49,14 +52,24 @@ class DeadLetterTopic:
         self.count = 0
         self.error = ""
 
-    def check(self, timeout_seconds: float) -> None:
-        """Raise `ConfigError` unless the topic exists."""
+    def check(self, timeout_seconds: float, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Raise `ConfigError` unless the topic exists; return early once `stopping()` says so."""
         from confluent_kafka import KafkaException
 
-        try:
-            found = self._producer.list_topics(self.topic, timeout=timeout_seconds).topics[self.topic]
-        except KafkaException as exc:
-            raise ConfigError(f"no broker answers: {exc.args[0].str()}; check KAFKA_BOOTSTRAP_SERVERS") from exc
+        deadline = self._clock() + timeout_seconds
+        while not stopping():
+            left = max(0.0, deadline - self._clock())
+            try:
+                found = self._producer.list_topics(self.topic, timeout=min(left, TURN_SECONDS)).topics[self.topic]
+                break
+            except KafkaException as exc:
+                if left <= TURN_SECONDS:
+                    raise ConfigError(
+                        f"bootstrap.servers={self._brokers}: no broker answers: {exc.args[0].str()}; "
+                        "check KAFKA_BOOTSTRAP_SERVERS"
+                    ) from exc
+        else:
+            return
         if found.error is not None:
             raise ConfigError(
                 f"topic {self.topic}: {found.error.str()}; create it, or name another with --dead-letter-topic"
