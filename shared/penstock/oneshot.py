@@ -66,8 +66,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
 def _runtime(args: argparse.Namespace, env: Mapping[str, str]) -> Runtime:
     settings = {**{_ALIASES[name]: value for name, value in env.items() if name in _ALIASES}, **env}
     if endpoint := env.get("ENDPOINT", ""):
-        scheme = "https" if env.get("ENDPOINT_SSL", "false").lower() in ("1", "true", "yes") else "http"
-        settings.setdefault("MINIO_ENDPOINT", f"{scheme}://{endpoint}")
+        settings.setdefault("MINIO_ENDPOINT", endpoint if "://" in endpoint else f"{_scheme(env)}://{endpoint}")
     # A Job that hands its object to a Job would never end.
     settings |= {"OFFLOAD_ABOVE_BYTES": "", "OFFLOAD_ABOVE_SECONDS": ""}
     config = function_config(args.function, settings, args.stack)
@@ -82,7 +81,19 @@ def _runtime(args: argparse.Namespace, env: Mapping[str, str]) -> Runtime:
         config = replace(config, sink=f"s3://{args.target}/{_template(args.function, config)}")
     if not config.sink:
         raise ConfigError("say where the result goes: -t BUCKET, SINK, or --stack stack.yml")
+    if config.store is None:
+        raise ConfigError("MINIO_ENDPOINT: not set; say where the object store is: ENDPOINT=HOST:PORT, or its URL")
     return make_runtime(args.function, config)
+
+
+def _scheme(env: Mapping[str, str]) -> str:
+    """What ENDPOINT_SSL says; a word that it does not know must not end in an unencrypted connection."""
+    text = env.get("ENDPOINT_SSL", "")
+    if text.lower() in ("1", "true", "yes"):
+        return "https"
+    if text.lower() not in ("", "0", "false", "no"):
+        raise ConfigError(f"ENDPOINT_SSL={text!r}: expected true or false")
+    return "http"
 
 
 def _template(folder: Path, config: Config) -> str:

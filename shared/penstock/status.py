@@ -1,10 +1,13 @@
 """A small HTTP server for the probes and metrics of what is no function: connectors, the idler, the Jobs' watcher."""
 
+import os
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import AF_INET6
 from typing import Protocol
+
+from penstock.errors import ConfigError
 
 
 class Measures(Protocol):
@@ -17,7 +20,8 @@ class Measures(Protocol):
 class StatusServer:
     """Serves /_/health, /_/ready and /metrics on a thread of its own.
 
-    `ill` and `unready` return what is wrong, or "" when nothing is.
+    `ill` and `unready` return what is wrong, or "" when nothing is. Raises `ConfigError` for an address that it cannot
+    listen on.
     """
 
     def __init__(
@@ -53,7 +57,12 @@ class StatusServer:
             daemon_threads = True
             address_family = AF_INET6 if ":" in address[0] else ThreadingHTTPServer.address_family
 
-        self._server = Server(address, Handler)
+        try:
+            self._server = Server(address, Handler)
+        except (OSError, OverflowError) as exc:
+            why = os.strerror(exc.errno) if isinstance(exc, OSError) and exc.errno else str(exc)
+            host, port = address
+            raise ConfigError(f"{host or '0.0.0.0'}:{port}: {why}: choose another port for probes and metrics") from exc
         self._thread = threading.Thread(target=self._server.serve_forever, name="status", daemon=True)
 
     @property

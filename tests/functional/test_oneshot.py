@@ -69,6 +69,32 @@ def test_the_chapters_flags_compress_from_bucket_to_bucket(
     assert (answer["outcome"], answer["targets"][0]["address"]) == ("processed", "s3://processed/donors.csv.gz")
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"), [("ENDPOINT_SSL", ""), ("ENDPOINT_SSL", "False"), ("ENDPOINT", "http://{}")]
+)
+def test_the_chapters_variables_are_read_as_people_write_them(
+    variable: str, value: str, store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value.format(store.settings.endpoint.removeprefix("http://")))
+    assert main(["run", "compress", "-f", "upload", "-k", "donors.csv", "-t", "processed"]) == 0
+
+
+def test_a_word_for_ssl_that_is_unknown_does_not_end_in_plain_http(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ENDPOINT_SSL", "on")
+    assert main(["run", "compress", "-f", "upload", "-k", "donors.csv", "-t", "processed"]) == 78
+    assert "ENDPOINT_SSL='on': expected true or false" in capsys.readouterr().err
+
+
+def test_without_an_endpoint_it_says_which_variable_to_set(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ENDPOINT")
+    assert main(["run", "compress", "-f", "upload", "-k", "donors.csv", "-t", "processed"]) == 78
+    assert "ENDPOINT=HOST:PORT" in capsys.readouterr().err
+
+
 def test_the_name_follows_the_sink_of_the_stack_file(store: EmbeddedStore) -> None:
     assert main(["run", "compress", "-f", "upload", "-k", "donors.csv", "--stack", "stack.yml"]) == 0
     assert gzip.decompress(read(store, "processed", "donors.csv.gz")) == DATA

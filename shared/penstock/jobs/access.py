@@ -117,10 +117,12 @@ def read_kubeconfig(path: Path, namespace: str = "", context: str = "") -> Acces
 
 
 def _named(document: Mapping[str, Any], group: str, member: str, name: str, path: Path) -> Mapping[str, Any]:
-    for entry in document.get(group) or []:
-        if entry.get("name") == name:
-            found: Mapping[str, Any] = entry.get(member) or {}
-            return found
+    entries = document.get(group)
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and entry.get("name") == name:
+            found = entry.get(member) or {}
+            if isinstance(found, dict):
+                return found
     raise ConfigError(f"{path}: has no {member} {name!r}")
 
 
@@ -140,6 +142,8 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError as exc:
         raise ConfigError(f"{path}: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path}: is not text") from exc
 
 
 def _load_client_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:

@@ -155,9 +155,12 @@ class KubernetesApi:
     ) -> Document:
         response = self._send(method, url, body, content_type=content_type)
         try:
-            document: Document = json.loads(response.data)
-        except ValueError as exc:
-            raise KubernetesError(f"{method} {url}: the answer is not JSON; is this a Kubernetes API?") from exc
+            document = json.loads(response.data)
+        except ValueError:
+            document = None
+        # Whatever the API answers, an object, a list or a Status, has metadata.
+        if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
+            raise KubernetesError(f"{method} {url.partition('?')[0]}: not the answer of a Kubernetes API; is it one?")
         return document
 
     def _send(

@@ -80,6 +80,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: Text
 
 def _access(args: argparse.Namespace, env: Mapping[str, str]) -> Access:
     if args.server:
+        if urlsplit(args.server).scheme not in ("http", "https"):
+            raise ConfigError(f"--server {args.server!r}: expected a URL such as http://127.0.0.1:8001")
         if not args.namespace:
             raise ConfigError("--server: say which namespace with --namespace")
         ca = read_text(args.ca_file) if args.ca_file else ""
@@ -143,6 +145,8 @@ def _list(jobs: Iterable[Job], out: TextIO, *, as_json: bool) -> None:
 
 
 def _logs(api: JobsApi, name: str, tail: int, out: TextIO) -> int:
+    if tail < 1:
+        raise ConfigError(f"--tail {tail}: expected a number of lines, 1 or more")
     try:
         job = Job.read(api.get_job(name))
     except KubernetesError as exc:

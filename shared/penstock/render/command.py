@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Write or compare; returns 1 when `--check` finds a difference. Raises `ConfigError` with every problem found."""
+    _check(args)
     image = args.image or substitute(_IMAGE, env)
     plans = make_plans(load_stack(args.stack, env).functions.values())
     if args.platform == "knative":
@@ -66,6 +68,20 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         (args.output / name).unlink()
     print(f"{args.output}: {len(wanted)} files, {len(different)} written, {len(stale)} removed")
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what would be rendered without complaint and fail in the cluster only."""
+    problems = []
+    if args.platform == "openfaas" and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", args.gateway):
+        problems.append(f"--gateway {args.gateway!r}: expected a URL such as {_GATEWAY}")
+    if args.platform == "knative":
+        if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", args.namespace):
+            problems.append(f"--namespace {args.namespace!r}: expected lower-case letters, digits and -")
+        if not re.fullmatch(r"[^\s:,/]+:[0-9]{1,5}(,[^\s:,/]+:[0-9]{1,5})*", args.kafka):
+            problems.append(f"--kafka {args.kafka!r}: expected HOST:PORT")
+    if problems:
+        raise ConfigError(*problems)
 
 
 def _report(args: argparse.Namespace, different: list[str], stale: list[str]) -> int:

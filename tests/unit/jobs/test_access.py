@@ -102,6 +102,8 @@ def test_certificates_are_files_beside_the_kubeconfig_or_data_in_it(tmp_path: Pa
     [
         ({"current-context": "nowhere"}, "has no context 'nowhere'"),
         ({"clusters": []}, "has no cluster 'c'"),
+        ({"clusters": "c"}, "has no cluster 'c'"),
+        ({"clusters": [{"name": "c", "cluster": "https://a"}]}, "has no cluster 'c'"),
         ({"clusters": [{"name": "c", "cluster": {"server": "api"}}]}, "expected a URL"),
         (
             {"clusters": [{"name": "c", "cluster": {"server": "https://a", "insecure-skip-tls-verify": True}}]},
@@ -124,6 +126,12 @@ def test_a_kubeconfig_that_cannot_be_used_says_why(tmp_path: Path, changes: dict
 def test_what_is_no_kubeconfig_is_a_config_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "config").write_text(text)
     with pytest.raises(ConfigError, match=r"not YAML|expected a kubeconfig"):
+        read_kubeconfig(tmp_path / "config")
+
+
+def test_a_file_that_is_no_text_is_a_config_error(tmp_path: Path) -> None:
+    (tmp_path / "config").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="is not text"):
         read_kubeconfig(tmp_path / "config")
 
 

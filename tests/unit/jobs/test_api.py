@@ -61,10 +61,14 @@ def test_what_stands_before_the_api_may_answer_anything(
     assert refused.value.code == status
 
 
-def test_an_answer_that_is_not_json_is_an_error(api: KubernetesApi, httpserver: HTTPServer) -> None:
-    httpserver.expect_request(f"{JOBS}/a").respond_with_data("hello")
-    with pytest.raises(KubernetesError, match="is this a Kubernetes API"):
+@pytest.mark.parametrize("answer", ["hello", "{}", "[]", '{"metadata": 1}'])
+def test_what_is_no_answer_of_kubernetes_is_an_error(api: KubernetesApi, httpserver: HTTPServer, answer: str) -> None:
+    httpserver.expect_request(f"{JOBS}/a").respond_with_data(answer)
+    httpserver.expect_request(JOBS).respond_with_data(answer)
+    with pytest.raises(KubernetesError, match="not the answer of a Kubernetes API"):
         api.get_job("a")
+    with pytest.raises(KubernetesError, match="not the answer of a Kubernetes API"):
+        api.list_jobs("penstock/function")
 
 
 def test_no_answer_is_an_error_without_a_code() -> None:
@@ -74,7 +78,9 @@ def test_no_answer_is_an_error_without_a_code() -> None:
 
 
 def test_a_job_is_deleted_after_its_pods_and_only_if_it_is_the_one(api: KubernetesApi, httpserver: HTTPServer) -> None:
-    httpserver.expect_request(f"{JOBS}/a", method="DELETE").respond_with_json({})
+    httpserver.expect_request(f"{JOBS}/a", method="DELETE").respond_with_json(
+        {"kind": "Status", "metadata": {}, "status": "Success"}
+    )
     api.delete_job("a", "uid-1")
     sent = json.loads(httpserver.log[0][0].get_data())
     assert (sent["propagationPolicy"], sent["preconditions"]) == ("Foreground", {"uid": "uid-1"})
@@ -89,7 +95,7 @@ def test_pods_come_oldest_first(api: KubernetesApi, httpserver: HTTPServer) -> N
     pods = [{"metadata": {"name": name, "creationTimestamp": f"2026-01-0{name}T00:00:00Z"}} for name in "312"]
     httpserver.expect_request(
         "/api/v1/namespaces/lake/pods", query_string={"labelSelector": "batch.kubernetes.io/job-name=a"}
-    ).respond_with_json({"items": pods})
+    ).respond_with_json({"metadata": {}, "items": pods})
     assert [pod["metadata"]["name"] for pod in api.pods_of("a")] == ["1", "2", "3"]
 
 

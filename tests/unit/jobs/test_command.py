@@ -17,7 +17,13 @@ SERVER = ("--server=http://127.0.0.1:9", "--namespace=lake")
         (("watch", *SERVER), "DEAD_LETTER_SINK='': expected the URL"),
         (("watch", *SERVER, "--dead-letter-to=here"), "DEAD_LETTER_SINK='here'"),
         (("watch", *SERVER, "--dead-letter-to=http://sink", "--max-running=-1"), "--max-running -1: expected 0"),
+        (
+            ("watch", *SERVER, "--dead-letter-to=http://sink", "--status-port=70000"),
+            "0.0.0.0:70000: bind(): port must be",
+        ),
         (("list", "--kubeconfig=/nowhere"), "/nowhere: No such file"),
+        (("list", "--server=127.0.0.1:9", "--namespace=lake"), "--server '127.0.0.1:9': expected a URL"),
+        (("logs", "some", *SERVER, "--tail=-3"), "--tail -3: expected a number of lines"),
         (("list", *SERVER, "--ca-file=/nowhere"), "/nowhere: No such file"),
         (("list", *SERVER, "--token-file=/nowhere"), "/nowhere: No such file"),
     ],

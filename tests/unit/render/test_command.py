@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from penstock.connect import bridge
+from penstock.errors import ConfigError
 from penstock.render import command
 
 ROOT = Path(__file__).parents[3]
@@ -81,3 +82,23 @@ def test_bridge_on_openfaas_wakes_only_whom_an_event_concerns(tmp_path: Path) ->
         "resize": ["s3://images/*.jpg"],
         "index": ["s3://processed/*"],
     }
+
+
+@pytest.mark.parametrize(
+    ("platform", "words", "problem"),
+    [
+        ("knative", ("--namespace", "My Lake"), "--namespace 'My Lake': expected lower-case"),
+        ("knative", ("--kafka", "kafka"), "--kafka 'kafka': expected HOST:PORT"),
+        ("openfaas", ("--gateway", "gateway:8080"), "--gateway 'gateway:8080': expected a URL"),
+    ],
+)
+def test_flag_that_would_fail_in_the_cluster_only_is_refused_here(
+    tmp_path: Path, platform: str, words: tuple[str, str], problem: str
+) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        run("--output", str(tmp_path / "out"), *words, platform=platform)
+    assert not (tmp_path / "out").exists()
+
+
+def test_kafka_may_have_several_servers(tmp_path: Path) -> None:
+    assert run("--output", str(tmp_path), "--kafka", "one:9092,two:9092") == 0
