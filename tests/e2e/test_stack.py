@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -30,13 +31,18 @@ class Up:
 
     def __init__(self, data: Path, *options: str, folder: Path = ROOT) -> None:
         self.data = data
-        self.port, self.store_port = free_port(), free_port()
-        command = [*PENSTOCK, "up", "--port", str(self.port), "--store-port", str(self.store_port)]
+        # Ports that it takes itself: one that was free a moment ago may be somebody else's by now.
+        command = [*PENSTOCK, "up", "--port", "0", "--store-port", "0"]
         env = {name: value for name, value in os.environ.items() if not name.startswith("MINIO_")}
         self.process = subprocess.Popen(
             [*command, "--data", str(data), *options], cwd=folder, env=env, stdout=subprocess.PIPE, text=True
         )
         self.banner = self._read_banner()
+        found = re.search(r"gateway +http://127.0.0.1:(\d+) (?s:.)* store +http://127.0.0.1:(\d+) ", self.banner)
+        if found is None:
+            self.stop()
+            pytest.fail(f"penstock up ended with {self.process.returncode} and said only: {self.banner!r}")
+        self.port, self.store_port = int(found[1]), int(found[2])
 
     def minio(self) -> Minio:
         secret = (self.data / "store-secret").read_text()
@@ -98,12 +104,6 @@ class Up:
             if "index " in line:
                 break
         return "".join(lines)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
@@ -176,11 +176,16 @@ def test_what_cannot_be_processed_becomes_a_dead_letter_that_can_be_replayed(up:
     until(lambda: up.state()["pending"] == 0 and up.state()["dead"] == 0, "the replay's end")
 
 
-def test_taken_port_is_named_with_the_option_that_changes_it(up: Up, tmp_path: Path) -> None:
-    command = [*PENSTOCK, "up", "--port", str(up.port), "--store-port", "0", "--data", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 78
-    assert f"port {up.port} on 127.0.0.1 is in use; choose another with --port" in done.stderr
+@pytest.mark.parametrize("option", ["--port", "--store-port"])
+def test_taken_port_is_named_with_the_option_that_changes_it(tmp_path: Path, option: str) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MINIO_")}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ports = {"--port": "0", "--store-port": "0", option: str(port)}
+        command = [*PENSTOCK, "up", *(word for pair in ports.items() for word in pair), "--data", str(tmp_path)]
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 78, done.stderr
+    assert f"port {port} on 127.0.0.1 is in use; choose another with {option}" in done.stderr
 
 
 def test_interrupt_ends_everything_cleanly(tmp_path: Path) -> None:
@@ -254,3 +259,42 @@ def test_demo_fails_when_a_function_refuses(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "dead letter of resize" in done.stdout
     assert "deep field.jpg" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["demo", "up"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_during_the_start_leaves_no_process_and_no_folder(
+    command: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MINIO_")}
+    data = ["--data", str(tmp_path / "data")] if command == "up" else ["--rows", "50000"]
+    process = subprocess.Popen(
+        [*PENSTOCK, command, "--port", "0", "--store-port", "0", *data],
+        cwd=ROOT,
+        env=env | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        kept = tmp_path / "data" if command == "up" else tmp_path
+        until(lambda: list(kept.rglob("events-token")), "its folder")
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert said == ""
+    assert command == "up" or list(tmp_path.iterdir()) == []
+    assert subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True).stdout == ""
+
+
+def test_demo_that_fails_leaves_no_folder(tmp_path: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MINIO_")}
+    done = subprocess.run(
+        [*PENSTOCK, "demo", "--stack", "none.yml"],
+        env=env | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, list(tmp_path.iterdir())) == (78, [])
+    assert "none.yml: No such file" in done.stderr

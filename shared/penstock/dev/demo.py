@@ -1,10 +1,10 @@
 """`penstock demo`: a million donors and eight photographs through all three functions, every output read back."""
 
 import argparse
+import contextlib
 import hashlib
 import os
 import secrets
-import shutil
 import sys
 import tempfile
 import threading
@@ -23,7 +23,14 @@ from penstock.dev.real_minio import RealMinio
 from penstock.dev.report import Report, Row
 from penstock.dev.router import Route
 from penstock.dev.stack import Stack
-from penstock.dev.up import add_stack_arguments, options_from, raise_file_limit, running, set_up_terminal
+from penstock.dev.up import (
+    add_stack_arguments,
+    end_on_sigterm,
+    options_from,
+    raise_file_limit,
+    running,
+    set_up_terminal,
+)
 from penstock.donors import DEFAULT_ROWS, donor_chunks
 from penstock.errors import ConfigError, PenstockError
 from penstock.types import ObjectRef
@@ -47,30 +54,25 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 when every output is right, 1 when one is missing, wrong or was refused."""
     set_up_terminal(os.environ.get("LOG_LEVEL", "ERROR").upper())
     raise_file_limit()
+    end_on_sigterm()
     if args.zero_after is None:
         args.zero_after = _ZERO_AFTER_SECONDS
-    data = args.data or Path(tempfile.mkdtemp(prefix="penstock-demo-"))
     report = Report(sys.stdout)
-    try:
+    with contextlib.ExitStack() as held:
+        data = args.data or _temporary_folder(held)
         with running(options_from(args, data)) as stack:
             problems = _Demo(stack, report, args).run()
-    except KeyboardInterrupt:
-        _remove(args, data)
-        raise
-    except PenstockError:
-        print(f"logs and inbox are in {data}", file=sys.stderr)
-        raise
     report.verdict(problems)
     if problems:
-        print(f"logs and inbox are in {data}", file=sys.stderr)
+        where = f"are in {data}" if args.data else "are gone; --data FOLDER keeps those of the next run"
+        print(f"logs and inbox {where}", file=sys.stderr)
         return 1
-    _remove(args, data)
     return 0
 
 
-def _remove(args: argparse.Namespace, data: Path) -> None:
-    if args.data is None:
-        shutil.rmtree(data, ignore_errors=True)
+def _temporary_folder(held: contextlib.ExitStack) -> Path:
+    """A folder that goes with `held`, whatever happens; a function's log may still be written then."""
+    return Path(held.enter_context(tempfile.TemporaryDirectory(prefix="penstock-demo-", ignore_cleanup_errors=True)))
 
 
 @dataclass(slots=True)

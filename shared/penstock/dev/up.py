@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 from penstock.dev.invocations import Invocation
 from penstock.dev.real_minio import RealMinio
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the stack until SIGINT or SIGTERM; returns 0, or 78 for what cannot work."""
     set_up_terminal(os.environ.get("LOG_LEVEL", "WARNING").upper())
     raise_file_limit()
+    end_on_sigterm()
     password = _password(args.password_file) if args.password_file else ""
     data = args.data or Path(DEFAULT_DATA)
     stopped = threading.Event()
@@ -90,6 +92,15 @@ def set_up_terminal(level: str) -> None:
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ConfigError(f"LOG_LEVEL={level!r}: expected DEBUG, INFO, WARNING or ERROR")
     logging.basicConfig(level=level, format="%(asctime)s  %(levelname)s  %(message)s", datefmt="%H:%M:%S", force=True)
+
+
+def end_on_sigterm() -> None:
+    """Have SIGTERM end everything in order, as Ctrl+C does."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def raise_file_limit() -> None:
