@@ -199,8 +199,10 @@ def _load(kind: str, data: bytes, *, shrink: int = 1, every_frame: bool = False)
         options |= {"shrink": shrink} if kind == "jpeg" else {"scale": 1 / shrink}
     if every_frame:
         options["n"] = -1
-    loader = getattr(pyvips.Image, f"{'heif' if kind == 'avif' else kind}load_buffer")
-    return loader(data, **options)
+    # A source reads the bytes where they are, `load_buffer` copies them first. The image keeps no reference to them:
+    # the caller does until every pixel that it wants is in memory.
+    loader = getattr(pyvips.Image, f"{'heif' if kind == 'avif' else kind}load_source")
+    return loader(pyvips.Source.new_from_memory(data), **options)
 
 
 def _field(image: Image, name: str, default: int) -> int:
