@@ -28,6 +28,13 @@ def echo(event: Event[Any], _context: Context[Any]) -> Result:
     return Result(json.dumps(told).encode(), content_type="application/json")
 
 
+@pytest.mark.parametrize("path", ["/two%0Alines.csv", "/two%0Dlines.csv", "/folder/two%0D%0A", "/event%0A"])
+def test_line_end_in_a_path_is_a_bad_request_and_not_a_missing_page(path: str) -> None:
+    response = serve(Lake()).post(path, data=b"x")
+    assert response.status_code == 400
+    assert "has the end of a line in it; leave out %0A" in response.json["reason"]
+
+
 def test_bytes_in_bytes_out(lake: Lake) -> None:
     response = serve(lake).post("/", data=b"one", content_type="text/x")
     assert (response.status_code, response.data) == (200, b"ONE")
