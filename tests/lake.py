@@ -77,7 +77,8 @@ class Lake:
     def _bucket_sink(self, text: str) -> BucketSink:
         address = parse_sink(text)
         assert isinstance(address, BucketAddress)
-        return BucketSink(self.store, address, remove_with_source=self.config.remove_with_source)
+        remove, renditions = self.config.remove_with_source, self.config.renditions
+        return BucketSink(self.store, address, renditions=renditions, remove_with_source=remove)
 
     def _record(self, verb: str, ref: ObjectRef) -> None:
         self.requests.append((verb, f"{ref.bucket}/{ref.key}"))

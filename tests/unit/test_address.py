@@ -135,7 +135,15 @@ def test_source_of_a_target_is_among_the_keys_it_can_come_from(
     key = prefix + middle + suffix
     target = address.of(ObjectRef("upload", key), "thumb")
     if [part for part in address.parts if part[0] == "slot"] == [("slot", "key")]:
-        assert list(address.keys_of(target.key, {suffix, ""})) == [key]
+        assert list(address.keys_of(target.key, {suffix, ""}, bucket="upload")) == [key]
+
+
+@pytest.mark.parametrize("template", ["{bucket}-{key}", "{bucket}/{rendition}-{key}", "{rendition}-{bucket}-{key}.gz"])
+def test_source_is_found_although_bucket_and_rendition_hold_what_parts_them(template: str) -> None:
+    address = bucket(f"s3://processed/{template}")
+    target = address.of(ObjectRef("my-lake", "a-b.csv"), "thumb-small")
+    assert list(address.keys_of(target.key, [], bucket="my-lake", rendition="thumb-small")) == ["a-b.csv"]
+    assert list(address.keys_of(target.key, [], bucket="other", rendition="thumb-small")) == []
 
 
 @pytest.mark.parametrize(
@@ -145,7 +153,7 @@ def test_source_of_a_target_is_among_the_keys_it_can_come_from(
         ("s3://lake/in/*", "s3://lake/in/done/{key}"),
         ("s3://lake/*", "s3://lake/out/{key}"),
         ("s3://lake/*.jpg", "s3://lake/thumbs/{key}"),
-        ("s3://lake/photos/*", "s3://lake/{bucket}/{key}"),
+        ("s3://lake/lake/*", "s3://lake/{bucket}/{key}"),
         ("s3://lake/data.v1* s3://lake/data-*", "s3://lake/{stem}-done"),
         ("s3://other/* s3://lake/in/*", "s3://lake/{key}"),
     ],
@@ -162,6 +170,7 @@ def test_function_that_would_feed_itself_is_refused(source: str, sink: str) -> N
         ("s3://upload/*", "s3://processed/{key}"),
         ("s3://lake/*.csv", "s3://lake/{key}.gz"),
         ("s3://lake/in/*", "s3://lake/out/{key}"),
+        ("s3://lake/photos/*", "s3://lake/{bucket}/{key}"),
         ("s3://lake/*.jpg", "s3://lake/{stem}.webp"),
         ("s3://upload/*", "sqlite:///data/index.db"),
         ("s3://upload/*", ""),

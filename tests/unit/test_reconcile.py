@@ -11,6 +11,7 @@ from penstock.config import SourceRule
 from penstock.errors import ConfigError, TemporaryError
 from penstock.reconcile.command import reconcile
 from penstock.reconcile.compare import TooManyRemovals
+from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef, ObjectState
 
 from tests.lake import TARGET, Lake
@@ -156,6 +157,41 @@ def test_an_orphan_under_a_template_with_a_stem_finds_its_source(make_lake: Make
     lake.delete()
     assert reconcile(lake.runtime, yes=True).done == {"removed": 1}
     assert lake.keys() == []
+
+
+@pytest.mark.parametrize(
+    "sink", ["s3://processed/{key}", "s3://processed/{bucket}-{key}", "s3://processed/{bucket}/{key}"]
+)
+def test_orphans_of_several_source_buckets_find_their_sources(make_lake: MakeLake, sink: str) -> None:
+    buckets = ("in-1", "in-1-b", "in-2")
+    lake = make_lake(
+        sink=sink,
+        sources=tuple(SourceRule(name) for name in buckets),
+        store=MemoryStore(*buckets, "processed"),
+        remove_with_source=True,
+    )
+    for number, name in enumerate(buckets):
+        source = ObjectRef(name, f"{number}.txt")
+        lake.put(b"one", source)
+        lake.agree(source)
+        lake.delete(source)
+    assert reconcile(lake.runtime, yes=True).done == {"removed": 3}
+    assert lake.keys() == []
+
+
+def test_uploads_are_abandoned_at_the_age_that_is_given(make_lake: MakeLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake, ages = make_lake(), []
+
+    def abort_uploads(_outputs: SourceRule, older_than_seconds: float, *, dry_run: bool) -> tuple[str, ...]:
+        ages.append((older_than_seconds, dry_run))
+        return ()
+
+    monkeypatch.setattr(lake.store, "abort_uploads", abort_uploads)
+    monkeypatch.setattr("penstock.reconcile.command.function_config", lambda *_: lake.runtime.parts.config)
+    monkeypatch.setattr("penstock.reconcile.command.make_runtime", lambda *_: lake.runtime)
+    assert main(["reconcile", "upper"]) == 0
+    assert main(["reconcile", "upper", "--check", "--uploads-older-than", "6h"]) == 0
+    assert ages == [(3600, False), (6 * 3600, True)]
 
 
 def test_many_removals_need_yes_and_until_then_nothing_goes(make_lake: MakeLake) -> None:

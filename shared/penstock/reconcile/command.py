@@ -19,6 +19,7 @@ from penstock.runtime import Runtime
 from penstock.serve import function_config, function_folder, make_runtime
 from penstock.sinks.address import BucketAddress, parse_sink
 from penstock.sinks.bucket import source_of_refusal
+from penstock.stackfile import parse_duration
 from penstock.store import Store
 from penstock.types import ObjectRef
 
@@ -91,6 +92,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--concurrency", type=int, default=8, help="objects worked on at once (default: %(default)s)")
     parser.add_argument("--adopt", action="store_true", help="overwrite targets that carry no mark")
     parser.add_argument("--yes", action="store_true", help="remove more than 1%% of the targets if it comes to that")
+    parser.add_argument(
+        "--uploads-older-than",
+        type=_seconds,
+        metavar="AGE",
+        default=UPLOAD_AGE_SECONDS,
+        help="abort unfinished uploads of targets older than this, for example 6h (default: 1h)",
+    )
     parser.add_argument("--resume", type=Path, metavar="FILE", help="keep the place in this file and go on from there")
 
 
@@ -109,6 +117,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         adopt=args.adopt,
         yes=args.yes,
         resume=args.resume,
+        upload_age_seconds=args.uploads_older_than,
     )
     _print(report, config.function, checked_only=args.check)
     if args.check:
@@ -126,6 +135,7 @@ def reconcile(
     adopt: bool = False,
     yes: bool = False,
     resume: Path | None = None,
+    upload_age_seconds: float = UPLOAD_AGE_SECONDS,
 ) -> Report:
     """Compare one function's sources with its sink and, unless `check`, bring what differs into agreement.
 
@@ -152,7 +162,7 @@ def reconcile(
     finally:
         worker.close()
     place.forget()
-    compare.report.uploads = _abandoned_uploads(config, store, dry_run=check)
+    compare.report.uploads = _abandoned_uploads(config, store, upload_age_seconds, dry_run=check)
     return compare.report
 
 
@@ -187,12 +197,12 @@ class _Place:
             self._path.unlink(missing_ok=True)
 
 
-def _abandoned_uploads(config: Config, store: Store, *, dry_run: bool) -> tuple[str, ...]:
+def _abandoned_uploads(config: Config, store: Store, age_seconds: float, *, dry_run: bool) -> tuple[str, ...]:
     address = parse_sink(config.sink)
     if not isinstance(address, BucketAddress):
         return ()
     outputs = {address.outputs_of(rule) for rule in config.sources}
-    return tuple(key for rule in outputs for key in store.abort_uploads(rule, UPLOAD_AGE_SECONDS, dry_run=dry_run))
+    return tuple(key for rule in outputs for key in store.abort_uploads(rule, age_seconds, dry_run=dry_run))
 
 
 @contextmanager
@@ -223,6 +233,13 @@ def _print(report: Report, function: str, *, checked_only: bool) -> None:
 def _printable(line: str) -> str:
     """A key may hold anything; a terminal must not obey it."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in line)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
 
 
 def _moment(text: str) -> datetime:

@@ -138,8 +138,10 @@ class Reconciler:
         )
         with db:
             db.executemany(
-                "INSERT OR REPLACE INTO held (address, state, function, options, source, refused, bucket, key) "
-                "VALUES (?,?,?,?,?,?,?,?)",
+                "INSERT INTO held (address, state, function, options, source, refused, bucket, key) "
+                "VALUES (?,?,?,?,?,?,?,?) "
+                # Rules of several buckets may list one target, and only that of its source's bucket knows the source.
+                "ON CONFLICT DO UPDATE SET bucket=coalesce(bucket, excluded.bucket), key=coalesce(key, excluded.key)",
                 rows,
             )
         (self.held,) = db.execute("SELECT count(*) FROM held WHERE NOT refused").fetchone()

@@ -35,12 +35,15 @@ class BucketAddress:
         }
         return ObjectRef(self.bucket, "".join(value if kind == "text" else values[value] for kind, value in self.parts))
 
-    def keys_of(self, target_key: str, suffixes: Iterable[str]) -> Iterator[str]:
-        """Source keys that may have led to a target's key; {stem} is tried with each of `suffixes` as its extension."""
+    def keys_of(
+        self, target_key: str, suffixes: Iterable[str], *, bucket: str, rendition: str | None = None
+    ) -> Iterator[str]:
+        """Keys in `bucket` that may have led to a target's; {stem} is tried with each of `suffixes` behind it."""
+        known = {"bucket": bucket, "rendition": rendition or ""}
         pattern, seen = "", False
         for kind, text in self.parts:
-            if kind == "text":
-                pattern += re.escape(text)
+            if kind == "text" or text in known:
+                pattern += re.escape(known[text] if kind == "slot" else text)
             elif text in ("key", "stem") and not seen:
                 pattern, seen = f"{pattern}(?P<{text}>.*)", True
             else:
@@ -63,12 +66,14 @@ class BucketAddress:
         # {stem} may cut a key within the prefix itself: of `data.v1*` it can leave `data`.
         folder, slash, name = rule.prefix.rpartition("/")
         starts = {"key": rule.prefix, "stem": folder + slash + (name.rpartition(".")[0] if "." in name else name)}
+        # A rule names one bucket, so {bucket} is as good as text.
+        parts = [("text", rule.bucket) if part == ("slot", "bucket") else part for part in self.parts]
         prefix = suffix = ""
-        for part in self.parts:
+        for part in parts:
             prefix += part[1] if part[0] == "text" else starts.get(part[1], "")
             if part[0] == "slot":
                 break
-        for part in reversed(self.parts):
+        for part in reversed(parts):
             suffix = (part[1] if part[0] == "text" else rule.suffix if part[1] == "key" else "") + suffix
             if part[0] == "slot":
                 break

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -29,11 +29,13 @@ class BucketSink:
         address: BucketAddress,
         *,
         sources: Sequence[SourceRule] = (),
+        renditions: Iterable[str] = (),
         remove_with_source: bool = False,
     ) -> None:
         self._store = store
         self._address = address
         self._sources = sources
+        self._renditions: Sequence[str | None] = tuple(renditions) or (None,)
         self.removes_with_source = remove_with_source
 
     def address(self, source: ObjectRef, rendition: str | None) -> str:
@@ -110,10 +112,11 @@ class BucketSink:
         if mark is None:
             return None
         suffixes = {rule.suffix for rule in self._sources} | {""}
-        for key in self._address.keys_of(target.key, suffixes):
-            ref = ObjectRef(bucket, key)
-            if ref.digest == mark.source:
-                return ref
+        for rendition in self._renditions:
+            for key in self._address.keys_of(target.key, suffixes, bucket=bucket, rendition=rendition):
+                ref = ObjectRef(bucket, key)
+                if ref.digest == mark.source:
+                    return ref
         return None
 
     def check(self) -> None:

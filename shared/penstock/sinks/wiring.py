@@ -18,7 +18,13 @@ def make_sink(config: Config, store: Store | None) -> Sink | None:
         return None
     address = parse_sink(config.sink)
     if isinstance(address, BucketAddress) and store is not None:
-        return BucketSink(store, address, sources=config.sources, remove_with_source=config.remove_with_source)
+        return BucketSink(
+            store,
+            address,
+            sources=config.sources,
+            renditions=config.renditions,
+            remove_with_source=config.remove_with_source,
+        )
     if isinstance(address, SqliteAddress):
         from penstock.sinks.sqlite import SqliteSink
 
