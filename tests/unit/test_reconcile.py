@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from penstock import Context, Event, Result, option
 from penstock.cli import main
 from penstock.config import SourceRule
 from penstock.errors import ConfigError, TemporaryError
@@ -74,6 +77,32 @@ def test_other_options_make_every_target_stale(make_lake: MakeLake) -> None:
     changed = make_lake(store=lake.store, config_options={"times": "2"})
     assert reconcile(changed.runtime).found == {"stale": 1}
     assert changed.read() == b"ONEONE"
+
+
+def test_new_code_alone_changes_no_target_and_a_raised_revision_makes_all_anew(make_lake: MakeLake) -> None:
+    def shout(event: Event[Any], _context: Context[Any]) -> Result:
+        return Result(event.body.read().upper() + b"!")
+
+    @dataclass(frozen=True)
+    class Revised:
+        times: int = option(1, "how often the result is repeated", ge=1, le=3)
+        revision: int = option(1, "raised when the output changes")
+
+    @dataclass(frozen=True)
+    class RevisedAgain:
+        times: int = option(1, "how often the result is repeated", ge=1, le=3)
+        revision: int = option(2, "raised when the output changes")
+
+    lake = make_lake(options=Revised)
+    lake.put(b"one")
+    assert lake.agree().changed
+    rebuilt = make_lake(shout, options=Revised, store=lake.store)
+    assert not rebuilt.agree().changed
+    assert reconcile(rebuilt.runtime, check=True).found == {"agreeing": 1}
+    raised = make_lake(shout, options=RevisedAgain, store=lake.store)
+    assert reconcile(raised.runtime, check=True).found == {"stale": 1}
+    assert reconcile(raised.runtime).done == {"processed": 1}
+    assert raised.read() == b"ONE!"
 
 
 def test_check_only_reports(lake: Lake) -> None:
