@@ -2,13 +2,22 @@
 
 import re
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from penstock import Context, Event, EventError, PermanentError, Result, option
 
-from . import formats
+from . import formats, heap  # noqa: F401 - heap acts by being imported
 from .geometry import FITS, GRAVITIES, Plan, plan, reduction
-from .picture import Decoded, Source, check_limits, decode, open_source, render
+
+if TYPE_CHECKING:
+    from .picture import Decoded, Source
+
+# libvips takes 10 MiB and a tenth of a start: it is loaded with the first picture. That it is there is seen at once.
+for _module in ("pyvips", "_libvips"):
+    if find_spec(_module) is None:
+        raise ModuleNotFoundError(f"No module named {_module!r}", name=_module)
 
 _MAX_SIDE = 16_383  # WebP's own limit
 
@@ -50,7 +59,7 @@ class Options:
 class Work:
     """What one set of options asks of one source."""
 
-    source: Source
+    source: "Source"
     kind: str
     plan: Plan
     factor: int
@@ -63,6 +72,8 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:
     Raises `UnsupportedInput` for what is no picture it reads, `InputTooLarge` over `max_pixels` or `max_frames`, and
     `PermanentError` for a damaged file or a result that the format cannot hold.
     """
+    from .picture import check_limits, open_source, render
+
     options = event.options
     source = context.shared("source", lambda: open_source(event.name, event.body))
     work = _work(source, options)
@@ -86,7 +97,7 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:
     )
 
 
-def _work(source: Source, options: Options) -> Work:
+def _work(source: "Source", options: Options) -> Work:
     if not options.autorotate:
         source = replace(source, orientation=1)
     moving = options.animated and source.frames > 1
@@ -124,10 +135,12 @@ def _check_result(work: Work, max_pixels: int) -> None:
             )
 
 
-def _decoded(work: Work, factor: int, factors: set[int], context: Context[Options]) -> Decoded:
+def _decoded(work: Work, factor: int, factors: set[int], context: Context[Options]) -> "Decoded":
     """The source at 1/`factor`, decoded once for all renditions that need it, from a finer one that others need."""
 
-    def make() -> Decoded:
+    from .picture import decode
+
+    def make() -> "Decoded":
         finer = max((other for other in factors if other < factor), default=None)
         return decode(
             work.source,

@@ -1,6 +1,5 @@
 """Pictures through libvips: read what is allowed, shrink while decoding, render, encode."""
 
-import ctypes
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -32,13 +31,6 @@ for _loader in _LOADERS.values():
 # libvips tells of every step, and warns without saying of which picture; what matters comes as an exception.
 logging.getLogger("pyvips").setLevel(logging.ERROR)
 pyvips.cache_set_max(0)  # no input comes twice, and what the cache holds is memory
-
-# glibc gives threads heaps of their own, and libvips has a thread for every picture: what one heap has free, another
-# cannot use, and memory grows with the number of pictures done. One heap for all halves the peak and costs no time.
-_M_ARENA_MAX: Final = -8  # malloc.h
-_mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only glibc has it
-if _mallopt is not None:
-    _mallopt(_M_ARENA_MAX, 1)
 
 _WHITE: Final = (255, 255, 255)
 _OPAQUE: Final = 255

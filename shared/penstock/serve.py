@@ -1,7 +1,8 @@
 """One function as a server: `python -m penstock.serve FOLDER`, in the image and on a desk alike.
 
-Modules are imported before the fork and shared by it; clients and handlers are made after it, since their threads
-would not survive.
+The settings are checked before the fork; clients and handlers are made after it, since their threads would not
+survive. What is imported here is also in the process that only watches the workers, so what only a worker runs is
+imported where it is used.
 """
 
 import argparse
@@ -12,15 +13,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penstock.config import Config, read_config
 from penstock.errors import ConfigError
-from penstock.function import load_module, make_function
 from penstock.log import say_problems, set_up_logging
-from penstock.runtime import Runtime
 from penstock.sinks.wiring import contradictions, make_sink
 from penstock.store import Store
-from penstock.visit import Parts
+
+if TYPE_CHECKING:
+    from penstock.runtime import Runtime
 
 
 def function_folder(text: str) -> Path:
@@ -54,8 +56,12 @@ def _settings(folder: Path, env: Mapping[str, str], stack: Path | None) -> dict[
     return settings
 
 
-def make_runtime(folder: Path, config: Config, store: Store | None = None) -> Runtime:
+def make_runtime(folder: Path, config: Config, store: Store | None = None) -> "Runtime":
     """Wire one function: handler, store, sink. Raises `ConfigError` with every problem found."""
+    from penstock.function import load_module, make_function
+    from penstock.runtime import Runtime
+    from penstock.visit import Parts
+
     has_store = store is not None or config.store is not None
     if problems := contradictions(config, has_store=has_store):
         raise ConfigError(*problems, *_problems_of_handler(folder, config))
@@ -102,14 +108,18 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     # What these imports make stays: to look for garbage among it would take a tenth of a start. Frozen, it is not
     # looked at later either, so the workers go on sharing it.
     gc.disable()
-    from penstock.server import Server, run_server
+    from penstock.server import Server, import_application, run_server
 
+    if config.workers > 1:  # one alone would share nothing, and write to pages that the first process then keeps
+        import_application()
     gc.freeze()
     gc.enable()
     return run_server(Server(config, args.host, partial(make_runtime, args.folder, config)))
 
 
 def _problems_of_handler(folder: Path, config: Config) -> Sequence[str]:
+    from penstock.function import load_module, make_function
+
     try:
         make_function(load_module(folder), config)
     except ConfigError as exc:

@@ -3,26 +3,29 @@
 Imported where a server is about to run, not by what only wires a function: Flask and gunicorn take most of a start.
 """
 
+import gc
 import os
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
-from penstock.app import Health, create_app
 from penstock.config import Config
 from penstock.errors import ConfigError
 from penstock.log import JsonFormatter, say_problems, set_up_logging
-from penstock.metrics import Metrics
-from penstock.runtime import Runtime
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from penstock.app import Health
+    from penstock.runtime import Runtime
 
 
 class JsonLog(Logger):  # type: ignore[misc]
@@ -54,7 +57,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with settings from `Config` instead of files and arguments; `make` wires the function in each worker."""
 
-    def __init__(self, config: Config, host: str, make: Callable[[], Runtime]) -> None:
+    def __init__(self, config: Config, host: str, make: "Callable[[], Runtime]") -> None:
         self.config = config
         self.host = host
         self.make = make
@@ -82,9 +85,13 @@ class Server(BaseApplication):  # type: ignore[misc]
         for name, value in settings.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Flask:
+    def load(self) -> "Flask":
         """Called in each worker, after the fork."""
         set_up_logging(self.config.log_level)
+        import_application()
+        from penstock.app import Health, create_app
+        from penstock.metrics import Metrics
+
         try:
             self.runtime = self.make()
         except ConfigError as exc:
@@ -97,6 +104,18 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Called in each worker as the last thing: the handler's own `stop`."""
         if self.runtime is not None and self.runtime.parts.function.stop is not None:
             self.runtime.parts.function.stop()
+
+
+def import_application() -> None:
+    """Import `penstock.app` and with it Flask, without a look for garbage among what stays anyway."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        import penstock.app  # noqa: F401 - for later imports of it
+    finally:
+        if was_enabled:
+            gc.freeze()
+            gc.enable()
 
 
 def run_server(server: BaseApplication) -> int:
