@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from penstock import Body, Context, Event, EventError, Result, option
 
+from .csvs import describe_csv, sniff
 from .detect import PEEK_BYTES, Detected, detect
 from .images import FORMATS, describe_image
 from .notes import Notes, bounded
@@ -96,8 +97,6 @@ def _inside(body: Body, found: Detected, name: str, options: Options, notes: Not
         return "image", {"image": image} if image else {}
     if found.encoding is None:
         return "binary", {}
-    from .csvs import describe_csv, sniff  # its expressions take a third of a megabyte: not before there is text
-
     dialect = sniff(head, found.encoding, name, is_whole=len(head) < PEEK_BYTES)
     if dialect is not None:
         return "csv", {"csv": describe_csv(body, found.encoding, dialect, options.sample_rows, notes)}
