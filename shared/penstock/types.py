@@ -11,6 +11,8 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 from penstock.streams import Body
 
+_LOG = logging.getLogger("penstock.function")
+
 OptionsT = TypeVar("OptionsT")
 T = TypeVar("T")
 
@@ -93,7 +95,7 @@ class Context(Generic[OptionsT]):
     function: str
     rendition: str | None = None
     renditions: Mapping[str, OptionsT] = field(default_factory=dict)
-    log: logging.Logger = logging.getLogger("penstock.function")
+    log: logging.Logger = _LOG
     memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -166,6 +168,14 @@ class Entry:
         if made_by is None or self.refusal is not None:
             return False
         return (made_by.function, made_by.source) == (mark.function, mark.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A question to a sink: what is recorded at this address?"""
+
+    address: str
+    mark: Mark
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from penstock.pace import Pace
 from penstock.sinks import Sink
 from penstock.store import Store
 from penstock.streams import Body, as_chunks, close_quietly, read_chunks, spool
-from penstock.types import Context, Entry, Event, Mark, ObjectRef, ObjectState, Refusal, Write
+from penstock.types import Context, Entry, Event, Look, Mark, ObjectRef, ObjectState, Refusal, Write
 from penstock.writing import Writing
 
 # A handler may put the whole input into its error's text; people read the beginning.
@@ -79,10 +79,13 @@ class Visit:
     def once(self) -> Writing[Outcome]:
         """Look at targets and source, and bring each rendition into agreement with the source as it is now.
 
-        What is to be stored is yielded: whoever runs this stores it, at once or together with that of other visits.
+        What the sink is asked and what is to be stored is yielded: whoever runs this passes it on, at once or together
+        with that of other visits.
         """
         self.wrote = False
-        known = {name: self._read(name) for name in self._addresses}
+        known: dict[str | None, Entry | None] = {}
+        for name in self._addresses:
+            known[name] = yield from self._read(name)
         opened: Iterable[bytes] | None = None
         # No target yet: the object is new, so one GET gives state and bytes. Otherwise HEAD may be all it takes.
         if all(entry is None for entry in known.values()):
@@ -142,9 +145,10 @@ class Visit:
             return entry
         return replace(entry, beside=self._sink.beside(self._addresses[name], self._mark(name, None)))
 
-    def _read(self, name: str | None) -> Entry | None:
+    def _read(self, name: str | None) -> Writing[Entry | None]:
         try:
-            return self._sink.read(self._addresses[name], self._mark(name, None))
+            entry: Entry | None = yield Look(self._addresses[name], self._mark(name, None))
+            return entry
         except PermanentError:
             # Nothing can ever be at this address, for example because the store refuses its key: the write says why.
             return None
@@ -245,7 +249,8 @@ class Visit:
                 whole = result if made is result.body else replace(result, body=made)
                 if isinstance(made, Mapping):
                     body.close()  # the document is made, and may wait for others: its source's connection need not
-                return (yield Write(self._addresses[name], whole, self._mark(name, source), source, previous))
+                entry: Entry = yield Write(self._addresses[name], whole, self._mark(name, source), source, previous)
+                return entry
             finally:
                 close_quietly(result.body)
         except Exception as exc:

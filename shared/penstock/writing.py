@@ -1,43 +1,45 @@
-"""Work that says what it wants stored and goes on with what came of it: run alone, or many together.
+"""Work that says what it asks of the sink, and goes on with the answer: run alone, or many together.
 
-A generator yields each `Write` and gets the entry, or the error is raised where it asked. So one text of the rules
-serves both ways, and a batch of documents costs one commit instead of one for each.
+A generator yields each `Look` and `Write` and gets the entry, or the error is raised where it asked. So one text of the
+rules serves both ways, and a batch of documents costs one question and one commit instead of one for each.
 """
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from penstock.sinks import BatchSink, Sink
-from penstock.types import Entry, Write
+from penstock.sinks import BatchReadSink, BatchSink, Sink
+from penstock.types import Entry, Look, Write
 
 T = TypeVar("T")
 
-Writing = Generator[Write, Entry, T]
+Request = Look | Write
+Writing = Generator[Request, Any, T]
+"""A `Look` is answered with the entry or None, a `Write` with the entry."""
 
 
 def run_alone(work: Writing[T], sink: Sink) -> T:
-    """Run one piece of work to its end; each write is stored at once. Raises what the work raises."""
+    """Run one piece of work to its end; each request is made at once. Raises what the work raises."""
     try:
-        write = next(work)
+        request = next(work)
         while True:
             try:
-                entry = sink.write(write.address, write.result, write.mark, write.source, write.previous)
+                entry = _ask(sink, request)
             except BaseException as exc:  # noqa: BLE001 - raised again, where the work asked for it
-                write = work.throw(exc)
+                request = work.throw(exc)
             else:
-                write = work.send(entry)
+                request = work.send(entry)
     except StopIteration as end:
         result: T = end.value
         return result
 
 
 def run_together(works: Iterable[Writing[T]], sink: BatchSink) -> list[T | Exception]:
-    """Run several pieces of work, and store together what they want stored; in their order, errors not raised."""
+    """Run several pieces of work, and put their requests together; results in their order, errors not raised."""
     results: dict[int, T | Exception] = {}
-    waiting: list[tuple[int, Writing[T], Write]] = []
+    waiting: list[tuple[int, Writing[T], Request]] = []
 
-    def go_on(number: int, work: Writing[T], step: Callable[[], Write]) -> None:
+    def go_on(number: int, work: Writing[T], step: Callable[[], Request]) -> None:
         try:
             waiting.append((number, work, step()))
         except StopIteration as end:
@@ -48,11 +50,37 @@ def run_together(works: Iterable[Writing[T]], sink: BatchSink) -> list[T | Excep
     for number, work in enumerate(works):
         go_on(number, work, partial(next, work))
     while waiting:
-        stored, waiting = waiting, []
-        outcomes = sink.write_many([write for _, _, write in stored])
-        for (number, work, _), outcome in zip(stored, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                go_on(number, work, partial(work.throw, outcome))
-            else:
-                go_on(number, work, partial(work.send, outcome))
+        asked, waiting = waiting, []
+        for kind, ask in ((Look, _look_all), (Write, _write_all)):
+            of_kind = [one for one in asked if isinstance(one[2], kind)]
+            answers = ask(sink, [request for _, _, request in of_kind]) if of_kind else ()
+            for (number, work, _), answer in zip(of_kind, answers, strict=True):
+                step = work.throw if isinstance(answer, Exception) else work.send
+                go_on(number, work, partial(step, answer))
     return [results[number] for number in sorted(results)]
+
+
+def _ask(sink: Sink, request: Request) -> Entry | None:
+    if isinstance(request, Look):
+        return sink.read(request.address, request.mark)
+    return sink.write(request.address, request.result, request.mark, request.source, request.previous)
+
+
+def _write_all(sink: BatchSink, writes: Sequence[Any]) -> Sequence[Entry | Exception]:
+    return sink.write_many(writes)
+
+
+def _look_all(sink: BatchSink, looks: Sequence[Any]) -> Sequence[Entry | Exception | None]:
+    if not isinstance(sink, BatchReadSink):
+        return [_attempt(sink, look) for look in looks]
+    try:
+        return sink.read_many(looks)
+    except Exception as exc:  # noqa: BLE001 - raised where each of them asked
+        return [exc] * len(looks)
+
+
+def _attempt(sink: Sink, look: Look) -> Entry | Exception | None:
+    try:
+        return _ask(sink, look)
+    except Exception as exc:  # noqa: BLE001 - raised where it was asked
+        return exc

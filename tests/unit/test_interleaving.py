@@ -11,18 +11,18 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from penstock import Context, Event, Result, TemporaryError, runtime
 from penstock.reconcile.command import reconcile
-from penstock.sinks import Sink
+from penstock.sinks import BatchSink, Sink
 from penstock.sinks.bucket import mark_of
 from penstock.sinks.sqlite import SqliteSink
 from penstock.store.memory import MemoryStore
 from penstock.types import Entry, Mark, ObjectRef, ObjectState
 from penstock.visit import Outcome, Visit
-from penstock.writing import Writing
+from penstock.writing import Writing, run_together
 
 from tests.interleaving import Killed, Worker, World, explore, stop_here
 from tests.lake import SOURCE, TARGET, Lake, upper
@@ -77,11 +77,13 @@ class Field:
         index: SqliteSink | None = None,
         *,
         foreign: bool = False,
+        in_a_batch: bool = False,
     ) -> None:
         self.start, *self.scripts = HISTORIES[history]
         if foreign:
             self.scripts.append([("foreign", b"foreign", "")])
         self._index = index
+        self._in_a_batch = in_a_batch
         self._versions: dict[str | None, int] = {}
         store = make_store("upload", "processed")
         if index is None:
@@ -123,6 +125,11 @@ class Field:
             self.lake.store.put(TARGET, [data])
         elif kind == "delete":
             self.lake.store.delete(SOURCE)
+        elif self._in_a_batch:
+            sink = cast("BatchSink", self.lake.runtime.parts.sink)
+            [ended] = run_together([self.lake.runtime._work(SOURCE, self.lake.store, sink)], sink)
+            if isinstance(ended, Exception):
+                raise ended
         else:
             self.lake.agree()
 
@@ -189,7 +196,7 @@ class _SteppedSink:
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._inner, name)
-        if name not in ("read", "write", "refuse", "remove"):
+        if name not in ("read", "read_many", "write", "write_many", "refuse", "remove"):
             return call
 
         def stepped(*given: Any) -> Any:
@@ -204,8 +211,11 @@ def describe(event: Event[Any], context: Context[Any]) -> Result:
     return Result({"text": str(upper(event, context).body)})
 
 
+_WRITES = frozenset({"PUT", "DELETE", "write", "write_many", "refuse", "remove"})
+
+
 def _is_write(request: Hashable) -> bool:
-    return isinstance(request, tuple) and request[0] in ("PUT", "DELETE", "write", "refuse", "remove")
+    return isinstance(request, tuple) and request[0] in _WRITES
 
 
 def _is_refusal(request: Hashable) -> bool:
@@ -217,7 +227,7 @@ def _is_refusal(request: Hashable) -> bool:
 
 
 def _begins_a_round(request: Hashable) -> bool:
-    return request in (("HEAD", TARGET), ("read", "sink"))
+    return request in (("HEAD", TARGET), ("read", "sink"), ("read_many", "sink"))
 
 
 def _look(store: MemoryStore, ref: ObjectRef) -> Hashable:
@@ -274,6 +284,7 @@ def test_two_workers_in_a_versioned_bucket_make_the_target_agree(history: str) -
         assert field.is_right(), ENDS_WRONG(world.path)
 
 
+@pytest.mark.parametrize("in_a_batch", [False, True], ids=["alone", "in a batch"])
 @pytest.mark.parametrize(
     "history",
     [
@@ -287,8 +298,10 @@ def test_two_workers_in_a_versioned_bucket_make_the_target_agree(history: str) -
         "refused, then deleted",
     ],
 )
-def test_two_workers_that_may_die_in_any_order_make_the_index_agree(history: str, index: SqliteSink) -> None:
-    field = Field(history, MemoryStore, index)
+def test_two_workers_that_may_die_in_any_order_make_the_index_agree(
+    history: str, in_a_batch: bool, index: SqliteSink
+) -> None:
+    field = Field(history, MemoryStore, index, in_a_batch=in_a_batch)
     for world in explore(field, max_kills=1):
         assert field.is_right(), ENDS_WRONG(world.path)
 
@@ -333,11 +346,12 @@ def test_without_the_look_after_the_write_some_order_ends_wrong(
     assert some_order_ends_wrong(Field(history, make_store))
 
 
+@pytest.mark.parametrize("in_a_batch", [False, True], ids=["alone", "in a batch"])
 def test_without_the_look_after_the_write_some_order_ends_wrong_in_an_index(
-    index: SqliteSink, monkeypatch: pytest.MonkeyPatch
+    index: SqliteSink, in_a_batch: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime, "_same", lambda _now, _then: True)
-    assert some_order_ends_wrong(Field("delete", MemoryStore, index))
+    assert some_order_ends_wrong(Field("delete", MemoryStore, index, in_a_batch=in_a_batch))
 
 
 def test_without_taking_its_own_refusal_back_a_worker_that_is_overtaken_leaves_it(

@@ -10,7 +10,7 @@ import pytest
 from penstock import Context, Event, Forbidden, Result, TemporaryError
 from penstock.sinks.sqlite import SqliteSink
 from penstock.store.memory import MemoryStore
-from penstock.types import ObjectRef, Write
+from penstock.types import Look, ObjectRef, Write
 from penstock.visit import Outcome
 
 from tests.lake import Lake, upper
@@ -23,12 +23,17 @@ def describe(event: Event[Any], context: Context[Any]) -> Result:
 
 
 class CountingSink(SqliteSink):
-    """Notes the size of each batch; `before` runs ahead of each."""
+    """Notes the size of each batch that is asked for and stored; `before` runs ahead of each."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "upper")
         self.batches: list[int] = []
+        self.questions: list[int] = []
         self.before: Callable[[], object] = lambda: None
+
+    def read_many(self, looks: Sequence[Look]) -> list[Any]:
+        self.questions.append(len(looks))
+        return super().read_many(looks)
 
     def write_many(self, writes: Sequence[Write]) -> list[Any]:
         self.batches.append(len(writes))
@@ -67,6 +72,24 @@ def test_batch_is_stored_together_and_each_object_is_looked_at_after_the_write(l
     assert sink.batches == [5]
     assert [text_of(sink, ref) for ref in REFS] == [str(ref.key.upper().encode()) for ref in REFS]
     assert [verb for verb, _ in lake.requests] == ["GET"] * 5 + ["HEAD"] * 5
+
+
+def test_batch_asks_the_index_once(lake: Lake, sink: CountingSink) -> None:
+    lake.runtime.agree_all(REFS[:3])
+    lake.runtime.agree_all(REFS)
+    assert sink.questions == [3, 5]
+    assert [text_of(sink, ref) for ref in REFS] == [str(ref.key.upper().encode()) for ref in REFS]
+
+
+def test_index_that_cannot_be_asked_fails_each_object_of_the_batch(
+    lake: Lake, sink: CountingSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(_looks: Sequence[Look]) -> list[Any]:
+        raise TemporaryError("locked")
+
+    monkeypatch.setattr(sink, "read_many", unreachable)
+    assert kinds(lake.runtime.agree_all(REFS)) == ["TemporaryError"] * 5
+    assert lake.requests == []
 
 
 def test_second_delivery_of_a_batch_stores_nothing(lake: Lake, sink: CountingSink) -> None:

@@ -15,7 +15,7 @@ import pytest
 from penstock.errors import EventError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import sqlite as module
 from penstock.sinks.sqlite import SqliteSink
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
+from penstock.types import Entry, Look, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 MARK = Mark(state="s1", function="index", options="o", source="digest")
 REFUSAL = Refusal("UnsupportedInput", "not a picture", 415)
@@ -70,6 +70,16 @@ def test_document_holds_what_is_inside_and_what_was_delivered(sink: SqliteSink) 
         "last_modified": "2024-05-06T07:08:09+00:00",
         "penstock": {"state": "s1", "function": "index", "options": "o", "source": "digest", "refusal": None},
     }
+
+
+def test_many_are_read_as_each_alone_and_in_the_order_asked(sink: SqliteSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.sinks.sqlite.PAGE_ROWS", 2)
+    for key in ("a", "c", "d"):
+        put(sink, key)
+    looks = [Look(f"upload/{key}", MARK) for key in "dxacb"]
+    assert sink.read_many(looks) == [sink.read(look.address, MARK) for look in looks]
+    assert [entry is not None for entry in sink.read_many(looks)] == [True, False, True, True, False]
+    assert sink.read_many([]) == []
 
 
 def test_unknown_object_has_neither_entry_nor_document(sink: SqliteSink) -> None:

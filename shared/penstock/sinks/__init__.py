@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from penstock.errors import PenstockError
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
+from penstock.types import Entry, Look, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 
 class Sink(Protocol):
@@ -55,4 +55,12 @@ class BatchSink(Sink, Protocol):
         """Store a batch; the outcomes in the same order, errors not raised."""
 
 
-__all__ = ["BatchSink", "Sink"]
+@runtime_checkable
+class BatchReadSink(BatchSink, Protocol):
+    """A sink of documents that also answers many questions at little more than the cost of one."""
+
+    def read_many(self, looks: Sequence[Look]) -> Sequence[Entry | None]:
+        """As `read`, for each; in the same order."""
+
+
+__all__ = ["BatchReadSink", "BatchSink", "Sink"]

@@ -28,7 +28,7 @@ import orjson
 from penstock.errors import PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document
 from penstock.sinks.sqlite_file import Change, Layout, SqliteFile
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
+from penstock.types import Entry, Look, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 PAGE_ROWS = 500
 SMALL_GROUP = 50  # writes in a commit; more come from a batch, which is in a hurry
@@ -93,6 +93,18 @@ class SqliteSink:
                 (address,),
             ).fetchone()
         return None if row is None else _entry(*row)
+
+    def read_many(self, looks: Sequence[Look]) -> list[Entry | None]:
+        """As `read`, for each, in a query for every `PAGE_ROWS`."""
+        addresses = [look.address for look in looks]
+        found: dict[str, Entry] = {}
+        with self._file.reader() as db:
+            for start in range(0, len(addresses), PAGE_ROWS):
+                page = addresses[start : start + PAGE_ROWS]
+                places = ",".join("?" * len(page))
+                sql = f"SELECT id, version, length(body), {_MARK} FROM documents WHERE id IN ({places})"  # noqa: S608
+                found |= {row[0]: _entry(*row) for row in db.execute(sql, page)}
+        return [found.get(address) for address in addresses]
 
     def beside(self, address: str, mark: Mark) -> Entry | None:
         """None: a refusal takes the place of the document."""

@@ -3,6 +3,7 @@
 Nothing here knows what is stored; `sqlite` does.
 """
 
+import os
 import sqlite3
 import threading
 import time
@@ -80,6 +81,7 @@ class SqliteFile(Generic[NoteT, OutcomeT]):
         finish: Callable[[sqlite3.Connection, list[NoteT]], None],
     ) -> None:
         self.path = path
+        self._path = str(path)  # asked for its inode before every read, where a Path would cost more than the question
         self._layout = layout
         self._owner = owner
         self._busy_timeout_seconds = busy_timeout_seconds
@@ -174,7 +176,7 @@ class SqliteFile(Generic[NoteT, OutcomeT]):
 
     def _inode(self) -> tuple[int, int] | None:
         try:
-            status = self.path.stat()
+            status = os.stat(self._path)  # noqa: PTH116 - see __init__
         except FileNotFoundError:
             return None
         return status.st_dev, status.st_ino
