@@ -4,7 +4,8 @@
 
 "Ready" is the first 200 on /_/ready, which a function gives after the store and the sink have answered it. The hello
 is bench/hello/hello.py on gunicorn, with the same kind of worker, from the same environment. Memory is the proportional
-set size of master and worker; of it the mapped parts of files, which the machine can drop and share, are given apart.
+set size of master and worker: idle, of that without the mapped parts of files, which the machine can drop and share,
+and once more after the first object, with what is loaded only then.
 Real MinIO on loopback.
 """
 
@@ -40,19 +41,23 @@ from tests.components import MinioServer
 from tests.served import free_port
 
 FUNCTIONS = ("compress", "resize", "index")
-EAGER = ("prometheus_client", "cloudevents", "minio", "urllib3", "confluent_kafka")
+EAGER = ("prometheus_client", "cloudevents", "minio", "urllib3", "confluent_kafka", "pyvips")
 """What a start must not import."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Seconds to ready and to the first object, processor seconds to ready, idle bytes and those without files."""
+    """Seconds to ready and to the first object, processor seconds to ready, idle bytes and those without files.
+
+    `after_bytes` is what is held once the first object is done.
+    """
 
     ready: float
     first: float
     cpu: float
     idle_bytes: int
     anonymous_bytes: int
+    after_bytes: int
 
 
 def wait_for_ready(port: int) -> None:
@@ -80,7 +85,8 @@ def start(command: Sequence[str], port: int, settings: Mapping[str, str], key: s
         idle, anonymous = own_share_bytes(pids), own_share_bytes(pids, "Pss_Anon")
         seen = time.perf_counter()
         post_all(f"http://127.0.0.1:{port}", [b'{"bucket": "upload", "key": "%b"}' % key.encode()], connections=1)
-        return Start(ready, ready + time.perf_counter() - seen, cpu, idle, anonymous)
+        first = ready + time.perf_counter() - seen
+        return Start(ready, first, cpu, idle, anonymous, own_share_bytes(process_tree(process.pid)))
     finally:
         process.terminate()
         process.wait(60)
@@ -163,6 +169,7 @@ def main() -> None:
                 median(one.cpu for one in found),
                 round(median(one.idle_bytes for one in found)),
                 round(median(one.anonymous_bytes for one in found)),
+                round(median(one.after_bytes for one in found)),
             )
             for name, found in starts.items()
         }
@@ -172,7 +179,10 @@ def main() -> None:
             f"and held {hello.idle_bytes / MIB:.1f} MiB. Ratios to it, medians of {turns} interleaved turns:"
         )
         report.table(
-            ["what", "ready", "processor time to ready", "first object", "idle memory", "without files"],
+            [
+                *("what", "ready", "processor time to ready", "first object"),
+                *("idle memory", "without files", "after the first object"),
+            ],
             [
                 [
                     name,
@@ -181,6 +191,7 @@ def main() -> None:
                     f"{one.first / hello.ready:.2f}",
                     f"{one.idle_bytes / hello.idle_bytes:.2f} ({one.idle_bytes / MIB:.1f} MiB)",
                     f"{one.anonymous_bytes / hello.anonymous_bytes:.2f} ({one.anonymous_bytes / MIB:.1f} MiB)",
+                    f"{one.after_bytes / hello.after_bytes:.2f} ({one.after_bytes / MIB:.1f} MiB)",
                 ]
                 for name, one in middle.items()
             ],

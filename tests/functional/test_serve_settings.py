@@ -40,6 +40,22 @@ def test_function_that_cannot_start_says_why_once(function: str, settings: dict[
     assert (code, said.count(says)) == (78, 1), said
 
 
+@pytest.mark.parametrize("library", ["pyvips", "_libvips"])
+def test_library_that_is_loaded_late_is_missed_at_the_start(library: str) -> None:
+    # None in sys.modules is how Python itself marks what cannot be imported.
+    program = f"import sys; sys.modules[{library!r}] = None; from penstock.serve import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "functions/resize", "--host", "127.0.0.1", "--port", str(free_port())],
+        env={"PATH": os.environ["PATH"]},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count(f"No module named '{library}'; install")) == (78, 1), done.stderr
+
+
 @pytest.mark.parametrize(
     "command",
     [("serve", "compress"), ("run", "compress", "-f", "upload", "-k", "a"), ("reconcile", "compress")],
