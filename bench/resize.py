@@ -1,24 +1,34 @@
-"""Compare `functions/resize` with plain libvips and Pillow: pictures per second and core, likeness, bytes, memory.
+"""Compare `functions/resize` with imgproxy's stand-ins, libvips and Pillow: speed, likeness, bytes and memory.
 
-    python bench/resize.py --turns 9 --json resize.json
+    python bench/resize.py --turns 9
 
-Everything runs in turns, so that a change in the machine's speed meets all alike; medians of processor time, one
-thread each, warm. `thumbnail` is pyvips's thumbnail_buffer with the encoder settings that imgproxy has by default. It
-stands in for imgproxy, which no package index has: on JPEG imgproxy measured 0.85 of its speed.
+Every way has a process of its own, warm, one thread, and all work in turns, so that a change in the machine's speed
+meets all alike. Figures are medians; ratios are pictures per second of processor time. What each way is:
+
+- ours: the handler as it is called for an event, from the input's bytes to the output's.
+- thumbnail: libvips's own thumbnail_buffer with imgproxy's encoder settings, from the same build of libvips as ours.
+- imgproxy, which no package index has: on JPEG it measured 0.85 of thumbnail, so the bound is a ratio to thumbnail.
+- imgproxy's PNG, a stand-in: thumbnail, then a PNG as imgproxy's vips_pngsave_go asks for it (every filter, level 6),
+  deflated by the plain zlib that its image links, here Python's; libvips's wheel has zlib-ng, which is faster. imgproxy
+  itself measured 1.05 times as fast as Pillow at level 6; that is the second bound, also with Pillow's bytes.
+- Pillow draft, thumbnail(): Image.thumbnail((800, 800), LANCZOS), whose reducing_gap is 2. The box is what counts: the
+  draft is to be twice 800 high as well as wide, so a picture of 4:3 is decoded in full.
+- Pillow draft, gap 2: draft mode told the exact size, 800 x 600, twice over: decoded at 1/2; gap 1: at 1/4, as ours.
+- decode only: libvips's JPEG decoder at 1/4 into memory, nothing else: no way with this decoder is faster.
 """
 
-import argparse
 import io
-import json
 import multiprocessing
 import os
 import statistics
+import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
@@ -26,51 +36,16 @@ from typing import Any, Final
 sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ.setdefault("VIPS_CONCURRENCY", "1")
 
+from bench.photographs import JPEG, KINDS, USUAL, encoded
+from bench.report import Goal, Report, arguments
+
+ROOT: Final = Path(__file__).parents[1]
 WIDTH: Final = 800
 LANCZOS: Final = 1  # PIL.Image.Resampling.LANCZOS
-INPUTS: Final = ("jpeg", "progressive jpeg", "png", "alpha png", "webp", "avif", "tiff")
+IMGPROXY_TO_THUMBNAIL: Final = 0.85  # measured on JPEG, pictures per second
+IMGPROXY_TO_PILLOW_PNG: Final = 1.05  # measured on PNG with alpha, Pillow at level 6
 THREE: Final = {"thumb": 200, "card": 400, "page": 800}
 MIXED: Final = {"thumb": 200, "page": 800, "large": 1600}
-
-
-@cache
-def photograph() -> Any:
-    """12 megapixels: four of scikit-image's photographs, upscaled, side by side, with a sensor's grain."""
-    import numpy as np
-    import skimage.data
-    from PIL import Image
-
-    sheet = Image.new("RGB", (4000, 3000))
-    for index, name in enumerate(("astronaut", "chelsea", "coffee", "retina")):
-        tile = Image.fromarray(getattr(skimage.data, name)()[..., :3])
-        scale = max(2000 / tile.width, 1500 / tile.height)
-        size = (round(tile.width * scale), round(tile.height * scale))
-        tile = tile.resize(size, Image.Resampling.BICUBIC).crop((0, 0, 2000, 1500))
-        sheet.paste(tile, (index % 2 * 2000, index // 2 * 1500))
-    grain = np.random.default_rng(7).normal(0, 3, (3000, 4000, 1))
-    return Image.fromarray(np.clip(np.asarray(sheet) + grain, 0, 255).astype(np.uint8))
-
-
-@cache
-def encoded(kind: str) -> bytes:
-    """The photograph as a file; with alpha it is 2000 x 2000 with soft round corners."""
-    from PIL import Image, ImageDraw, ImageFilter
-
-    image, out = photograph(), io.BytesIO()
-    if kind == "alpha png":
-        image = image.crop((0, 0, 2000, 2000))
-        mask = Image.new("L", image.size)
-        ImageDraw.Draw(mask).rounded_rectangle((40, 40, 1960, 1960), 400, fill=255)
-        image.putalpha(mask.filter(ImageFilter.GaussianBlur(12)))
-    settings: dict[str, dict[str, Any]] = {
-        "jpeg": {"quality": 92},
-        "progressive jpeg": {"quality": 92, "progressive": True},
-        "avif": {"quality": 70, "speed": 10},
-        "tiff": {"compression": "tiff_lzw"},
-        "webp": {"quality": 85, "method": 0},
-    }
-    image.save(out, kind.rpartition(" ")[2].upper(), **settings.get(kind, {"compress_level": 3}))
-    return out.getvalue()
 
 
 def ours(data: bytes, into: str, *, width: int = WIDTH) -> bytes:
@@ -99,18 +74,49 @@ def several(data: bytes, widths: Mapping[str, int]) -> bytes:
     return b""
 
 
-def thumbnail(data: bytes, into: str) -> bytes:
+def thumbnail(data: bytes, into: str, *, png_level: int = 6) -> bytes:
     import pyvips
 
     pyvips.cache_set_max(0)
     image = pyvips.Image.thumbnail_buffer(data, WIDTH, height=10_000, size="down")
     if into == "png":
-        return bytes(image.pngsave_buffer(compression=6, filter="all", keep="none"))
+        return bytes(image.pngsave_buffer(compression=png_level, filter="all", keep="none"))
     if into == "webp":
         return bytes(image.webpsave_buffer(Q=80, effort=4, keep="none"))
     if into == "avif":
         return bytes(image.heifsave_buffer(Q=50, effort=1, compression="av1", keep="none"))
     return bytes(image.jpegsave_buffer(Q=80, keep="none"))
+
+
+def png_by_plain_zlib(data: bytes) -> bytes:
+    """The same filtered rows as `thumbnail`, deflated by Python's zlib; taking them out of their file costs 1 %."""
+    stored, at, rows = thumbnail(data, "png", png_level=0), 8, bytearray()
+    head = stored[: stored.index(b"IDAT") - 4]
+    while at < len(stored):  # PNG (ISO/IEC 15948), 5.3: length, type, data, checksum
+        (length,) = struct.unpack_from(">I", stored, at)
+        if stored[at + 4 : at + 8] == b"IDAT":
+            rows += stored[at + 8 : at + 8 + length]
+        at += 12 + length
+    body = b"IDAT" + zlib.compress(zlib.decompress(rows), 6)
+    end = b"\0\0\0\0IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
+    return head + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + end
+
+
+def decode_only(data: bytes) -> bytes:
+    import pyvips
+
+    pyvips.cache_set_max(0)
+    pyvips.Image.jpegload_buffer(data, access="sequential", shrink=4).copy_memory()
+    return b""
+
+
+def pillow_thumbnail(data: bytes) -> bytes:
+    from PIL import Image
+
+    image, out = Image.open(io.BytesIO(data)), io.BytesIO()
+    image.thumbnail((WIDTH, WIDTH), Image.Resampling(LANCZOS))
+    image.save(out, "JPEG", quality=80)
+    return out.getvalue()
 
 
 def pillow(data: bytes, into: str, *, draft: bool = True, gap: float | None = 2.0) -> bytes:
@@ -134,16 +140,14 @@ def pillow(data: bytes, into: str, *, draft: bool = True, gap: float | None = 2.
     return out.getvalue()
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One way to do one job. `ratio` is its pictures per second over the reference's (the row that has 1.00)."""
+    """One way to do one job: processor and wall seconds a picture, medians; what came out."""
 
-    job: str
-    way: str
-    per_second: float
-    ratio: float
-    kilobytes: float | None = None
-    ssim: float | None = None
+    cpu: float
+    wall: float
+    size: int
+    ssim: float | None
 
 
 def likeness(result: bytes, source: bytes) -> float:
@@ -158,72 +162,108 @@ def likeness(result: bytes, source: bytes) -> float:
 
 
 def serve(pipe: Connection, run: Callable[[], bytes]) -> None:
-    """Run once for each True that comes, and answer with the processor seconds that it took."""
+    """Run once for each True that comes, and answer with the processor and the wall seconds that it took."""
     pipe.send(run())  # warm
     while pipe.recv():
-        start = time.process_time()
+        wall, cpu = time.perf_counter(), time.process_time()
         run()
-        pipe.send(time.process_time() - start)
+        pipe.send((time.process_time() - cpu, time.perf_counter() - wall))
 
 
-def in_turns(job: str, ways: Mapping[str, Callable[[], bytes]], turns: int, source: bytes) -> list[Row]:
-    """Run each way once a turn, in a process of its own: one's heap is not the other's. The first is the reference."""
+def in_turns(ways: Mapping[str, Callable[[], bytes]], turns: int, source: bytes) -> dict[str, Row]:
+    """Run each way once a turn, in a process of its own: one's heap is not the other's."""
     spawn = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
     for way, run in ways.items():
         pipes[way], theirs = spawn.Pipe()
         spawn.Process(target=serve, args=(theirs, run), daemon=True).start()
     results = {way: pipe.recv() for way, pipe in pipes.items()}
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    seconds: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     for _ in range(turns):
         for way, pipe in pipes.items():
             pipe.send(True)
             seconds[way].append(pipe.recv())
     for pipe in pipes.values():
         pipe.send(False)
-    middle = {way: statistics.median(values) for way, values in seconds.items()}
-    reference = middle[next(iter(ways))]
-    return [
-        Row(
-            job,
-            way,
-            1 / middle[way],
-            reference / middle[way],
-            len(data) / 1000 if data else None,
-            likeness(data, source) if data and not job.startswith("alpha") else None,
-        )
-        for way, data in results.items()
-    ]
+    opaque = source[:4] != b"\x89PNG"
+    rows = {}
+    for way, data in results.items():
+        cpu, wall = (statistics.median(values) for values in zip(*seconds[way], strict=True))
+        rows[way] = Row(cpu, wall, len(data), likeness(data, source) if data and opaque else None)
+    return rows
 
 
-def jobs(turns: int) -> list[Row]:
-    jpeg, alpha = encoded("jpeg"), encoded("alpha png")
-    plain = partial(pillow, jpeg, "jpeg")
-    rows = in_turns(
-        "jpeg to jpeg",
-        {
-            "thumbnail": partial(thumbnail, jpeg, "jpeg"),
-            "ours": partial(ours, jpeg, "jpeg"),
-            "Pillow, draft, gap 2": plain,
-            "Pillow, draft, gap 1": partial(plain, gap=None),
-            "Pillow, full decode": partial(plain, draft=False, gap=None),
-        },
-        turns,
-        jpeg,
+def show(report: Report, job: str, rows: Mapping[str, Row]) -> None:
+    reference = next(iter(rows.values()))
+    report.table(
+        [job, "per core-second", "per second", "ratio", "kB", "SSIM"],
+        [
+            [
+                way,
+                f"{1 / row.cpu:.1f}",
+                f"{1 / row.wall:.1f}",
+                f"{reference.cpu / row.cpu:.2f}",
+                f"{row.size / 1000:.0f}" if row.size else "",
+                f"{row.ssim:.4f}" if row.ssim else "",
+            ]
+            for way, row in rows.items()
+        ],
     )
-    for job, source, into in (
-        ("jpeg to webp", jpeg, "webp"),
-        ("jpeg to avif", jpeg, "avif"),
-        ("alpha png to png", alpha, "png"),
-    ):
+
+
+def jpegs(report: Report, kinds: Iterable[str], turns: int) -> None:
+    for kind in kinds:
+        data = encoded(kind)
+        plain = partial(pillow, data, "jpeg")
+        ways = {
+            "thumbnail": partial(thumbnail, data, "jpeg"),
+            "ours": partial(ours, data, "jpeg"),
+            "decode only": partial(decode_only, data),
+            "Pillow draft, thumbnail()": partial(pillow_thumbnail, data),
+            "Pillow draft, gap 2": plain,
+            "Pillow draft, gap 1": partial(plain, gap=None),
+            "Pillow, full decode": partial(plain, draft=False, gap=None),
+        }
+        rows = in_turns(ways, turns, data)
+        show(report, f"{kind}, to JPEG", rows)
+        if kind == USUAL:
+            own = rows["ours"]
+            at_least(report, "JPEG, speed to imgproxy's", rows["thumbnail"].cpu / own.cpu / IMGPROXY_TO_THUMBNAIL, 1.3)
+            for way in ("Pillow draft, thumbnail()", "Pillow draft, gap 2"):
+                at_least(report, f"JPEG, speed to {way}", rows[way].cpu / own.cpu, 2)
+            at_least(report, "JPEG, SSIM", own.ssim or 0, 0.968)
+
+
+def at_least(report: Report, what: str, reached: float, bound: float) -> None:
+    report.goals.append(Goal(3, f"resize, {what}", reached, bound, at_most=False))
+
+
+def others(report: Report, turns: int) -> None:
+    jpeg, alpha = encoded(USUAL), encoded("alpha png")
+    for name, source, into in (("WebP", jpeg, "webp"), ("AVIF", jpeg, "avif"), ("PNG with alpha", alpha, "png")):
         ways: dict[str, Callable[[], bytes]] = {
             "thumbnail": partial(thumbnail, source, into),
             "ours": partial(ours, source, into),
             "Pillow": partial(pillow, source, into),
         }
-        rows += in_turns(job, ways, turns, source)
-    rows += in_turns(
-        "jpeg, renditions",
+        if into == "png":
+            ways["imgproxy's PNG"] = partial(png_by_plain_zlib, source)
+        rows = in_turns(ways, turns, source)
+        show(report, "PNG with alpha to PNG" if into == "png" else f"{USUAL}, to {name}", rows)
+        own = rows["ours"]
+        if into == "webp":
+            at_least(report, "WebP, speed to thumbnail", rows["thumbnail"].cpu / own.cpu, 1)
+        if into == "png":
+            peer, by_level_6 = rows["imgproxy's PNG"], rows["Pillow"]
+            at_least(report, "PNG, speed to imgproxy's settings", peer.cpu / own.cpu, 2)
+            at_least(report, "PNG, speed to Pillow times 1.05", by_level_6.cpu / own.cpu / IMGPROXY_TO_PILLOW_PNG, 2)
+            report.goals.append(Goal(3, "resize, PNG, bytes to imgproxy's settings", own.size / peer.size, 1.1))
+            report.goals.append(Goal(3, "resize, PNG, bytes to Pillow's level 6", own.size / by_level_6.size, 1.1))
+
+
+def renditions(report: Report, turns: int) -> None:
+    jpeg = encoded(USUAL)
+    rows = in_turns(
         {
             "800": partial(ours, jpeg, "jpeg"),
             "200 + 400 + 800": partial(several, jpeg, THREE),
@@ -233,11 +273,12 @@ def jobs(turns: int) -> list[Row]:
         turns,
         jpeg,
     )
-    return rows
+    show(report, f"{USUAL}, renditions", rows)
+    report.goals.append(Goal(3, "resize, three renditions to one", rows["200 + 400 + 800"].cpu / rows["800"].cpu, 1.6))
 
 
 def peak_mib(way: str, kind: str, pictures: int) -> int:
-    """The most memory that a fresh process needs for some pictures, one after the other, in MiB.
+    """The most memory that a fresh process needs for some pictures to JPEG, one after the other, in MiB.
 
     VmHWM, not ru_maxrss: the latter survives exec, so that a child would report its parent's peak.
     """
@@ -246,43 +287,28 @@ def peak_mib(way: str, kind: str, pictures: int) -> int:
         f"for _ in range({pictures}): resize.{way}(data, 'jpeg')\n"
         "print([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')][0])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        input=encoded(kind),
-        capture_output=True,
-        check=True,
-        cwd=Path(__file__).parents[1],
-    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, input=encoded(kind), capture_output=True, check=True, cwd=ROOT)
     return int(done.stdout) // 1024
 
 
-def show(rows: list[Row]) -> None:
-    print(f"{'job':18} {'way':22} {'per second':>10} {'ratio':>6} {'kB':>7} {'SSIM':>7}")
-    for row in rows:
-        size = f"{row.kilobytes:7.1f}" if row.kilobytes else " " * 7
-        ssim = f"{row.ssim:7.4f}" if row.ssim else " " * 7
-        print(f"{row.job:18} {row.way:22} {row.per_second:10.1f} {row.ratio:6.2f} {size} {ssim}")
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Compare the resize function with libvips and Pillow.")
-    parser.add_argument("--turns", type=int, default=5, help="runs of each way (default: %(default)s)")
+    parser = arguments(__doc__, turns=9)
     parser.add_argument("--pictures", type=int, default=8, help="pictures per memory figure (default: %(default)s)")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args()
+    turns, pictures = (1, 1) if args.small else (args.turns, args.pictures)
+    kinds = KINDS if turns > 1 else (USUAL, "alpha png")  # one turn shows that it runs, and is to be over soon
 
-    sizes = ", ".join(f"{kind} {len(encoded(kind)) / 1e6:.1f} MB" for kind in INPUTS)
-    print(f"12 megapixels to {WIDTH} px wide; {sizes}\n")
-    rows = jobs(args.turns)
-    show(rows)
-    print(f"\npeak memory in MiB, {args.pictures} pictures to jpeg")
-    memory = {
-        kind: {way: peak_mib(way, kind, args.pictures) for way in ("ours", "thumbnail", "pillow")} for kind in INPUTS
-    }
-    for kind, peaks in memory.items():
-        print(f"{kind:18} " + "  ".join(f"{way} {mib}" for way, mib in peaks.items()))
-    if args.json:
-        args.json.write_text(json.dumps({"rows": [vars(row) for row in rows], "peak_mib": memory}, indent=1))
+    report = Report("Resize: 12 megapixels to 800 px wide")
+    sizes = ", ".join(f"{kind} {len(encoded(kind)) / 1e6:.1f} MB" for kind in kinds if kind not in JPEG)
+    report.say(f"Other inputs: {sizes}. Plain zlib {zlib.ZLIB_RUNTIME_VERSION}. Medians of {turns} turns.")
+    jpegs(report, [kind for kind in kinds if kind in JPEG], turns)
+    others(report, turns)
+    renditions(report, turns)
+    ways = ("ours", "thumbnail", "pillow")
+    peaks = [[kind, *(str(peak_mib(way, kind, pictures)) for way in ways)] for kind in kinds]
+    report.table([f"peak memory in MiB, {pictures} pictures to JPEG", *ways], peaks)
+    report.finish()
 
 
 if __name__ == "__main__":
