@@ -192,8 +192,40 @@ def test_ingress_takes_uploads_of_any_size_and_waits_ten_minutes() -> None:
     assert annotations["nginx.ingress.kubernetes.io/proxy-body-size"] == "0"
     for name in ("connect", "read", "send"):
         assert annotations[f"nginx.ingress.kubernetes.io/proxy-{name}-timeout"] == "600"
+    # The same for F5's controller, which docs/deploying.md installs.
+    assert annotations["nginx.org/client-max-body-size"] == "0"
+    for name in ("connect", "read", "send"):
+        assert annotations[f"nginx.org/proxy-{name}-timeout"] == "600s"
     assert "cert-manager.io/issuer" in annotations
     assert ingress["spec"]["tls"]
+
+
+KAFKA = re.compile(r"\b(penstock-kafka-bootstrap|kafka-headless)\.kafka\.svc\.cluster\.local:(\d+)")
+
+
+def addresses_of_kafka() -> set[tuple[str, int]]:
+    """Host and port, wherever a manifest, a lake file or a command of the documentation names Kafka's Service."""
+    folders = ((DEPLOY, "*.yaml"), (ROOT / "examples", "lake.yml"), (ROOT / "docs", "deploying*.md"))
+    texts = [path.read_text(encoding="utf-8") for folder, pattern in folders for path in folder.rglob(pattern)]
+    return {(host, int(port)) for text in texts for host, port in KAFKA.findall(text)}
+
+
+def test_kafka_is_addressed_at_the_listener_for_clients_and_never_at_the_controllers() -> None:
+    [strimzi] = by_kind("Kafka", "kafka/base").values()
+    plain = {each["port"] for each in strimzi["spec"]["kafka"]["listeners"] if not each["tls"]}
+    [historical] = by_kind("KafkaCluster", "kafka/historical").values()
+    listeners = historical["spec"]["listenersConfig"]["internalListeners"]
+    clients = {each["containerPort"] for each in listeners if not each.get("usedForControllerCommunication")}
+    controllers = {each["containerPort"] for each in listeners if each.get("usedForControllerCommunication")}
+    assert (plain, clients, controllers) == ({9092}, {29092}, {29093})
+    assert addresses_of_kafka() == {("penstock-kafka-bootstrap", 9092), ("kafka-headless", 29092)}
+
+
+def test_every_image_of_a_kustomization_has_a_version() -> None:
+    for folder in kustomizations():
+        kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
+        for image in kustomization.get("images", []):
+            assert re.fullmatch(r"\d+\.\d+\.\d+", image["newTag"]), folder
 
 
 def test_no_file_is_left_out() -> None:

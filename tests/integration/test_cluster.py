@@ -119,6 +119,8 @@ def test_every_workload_gets_the_pods_that_it_asks_for(cluster: Cluster) -> None
         "mqtt/connector",
         "search",
         "knative/overlays/production",
+        "jobs",
+        "knative/jobs",
     ):
         documents = kustomized(cluster, ROOT / "deploy" / folder)
         cluster.apply(documents)
