@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from penstock.app import Health
+    from penstock.board import Board
     from penstock.runtime import Runtime
 
 
@@ -39,6 +41,8 @@ class JsonLog(Logger):  # type: ignore[misc]
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     """A threaded worker that can report "not ready" for a while before it stops to accept."""
+
+    place = 0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """On SIGTERM: not ready at once; stop accepting after DRAIN_SECONDS; finish what is in flight."""
@@ -63,6 +67,10 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.make = make
         self.health: Health | None = None
         self.runtime: Runtime | None = None
+        self.place = 0
+        self.board = (
+            _board(2 * config.workers) if config.workers > 1 else None
+        )  # a reload has twice as many for a while
         super().__init__()
 
     def load_config(self) -> None:
@@ -80,6 +88,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "loglevel": "warning",
             "accesslog": None,
             "logger_class": "penstock.server.JsonLog",
+            "pre_fork": self.take_place,
             "worker_exit": self.stop,
         }
         for name, value in settings.items():
@@ -98,12 +107,24 @@ class Server(BaseApplication):  # type: ignore[misc]
             say_problems(exc.problems)
             sys.exit(Arbiter.APP_LOAD_ERROR)
         self.health = Health(self.runtime)
-        return create_app(self.runtime, self.health, Metrics(self.config.function))
+        board = self.board if self.board is not None and self.place < self.board.places else None
+        return create_app(self.runtime, self.health, Metrics(self.config.function, board, self.place))
+
+    def take_place(self, arbiter: Arbiter, worker: Worker) -> None:
+        """Called before each fork: the first place on the board that no living worker has."""
+        taken = {other.place for other in arbiter.WORKERS.values()}
+        self.place = worker.place = next(place for place in count() if place not in taken)
 
     def stop(self, _arbiter: Arbiter, _worker: Worker) -> None:
         """Called in each worker as the last thing: the handler's own `stop`."""
         if self.runtime is not None and self.runtime.parts.function.stop is not None:
             self.runtime.parts.function.stop()
+
+
+def _board(places: int) -> "Board":
+    from penstock.board import Board
+
+    return Board(places)
 
 
 def import_application() -> None:

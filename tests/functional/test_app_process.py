@@ -180,6 +180,38 @@ def test_worker_that_dies_is_replaced(slow: Path) -> None:
         assert urllib.request.urlopen(urllib.request.Request(url, b"x"), timeout=60).read() == b"x done"
 
 
+def test_whichever_of_two_workers_is_scraped_answers_for_both_and_for_one_that_died(tmp_path: Path) -> None:
+    folder = tmp_path / "pid"
+    folder.mkdir()
+    (folder / "handler.py").write_text(
+        "import os\n"
+        "from penstock import Result\n"
+        "def handle(event, context):\n"
+        "    return Result(str(os.getpid()).encode())\n"
+    )
+
+    def posted() -> float:
+        text = urllib.request.urlopen(f"{url}/metrics", timeout=60).read().decode()
+        (line,) = (line for line in text.splitlines() if line.startswith("penstock_requests_total"))
+        return float(line.split()[-1])
+
+    with started(folder, WORKERS="2") as (url, process):
+        workers: set[str] = set()
+        count = 0
+        deadline = time.monotonic() + 60
+        while len(workers) < 2 or count < 20:
+            assert time.monotonic() < deadline, "only one of the workers was ever given a request"
+            workers.add(urllib.request.urlopen(urllib.request.Request(url, b"x"), timeout=60).read().decode())
+            count += 1
+        assert [posted() for _ in range(20)] == [count] * 20
+        died = workers.pop()
+        os.kill(int(died), signal.SIGKILL)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        wait_for(lambda: len({*children.read_text().split()} - {died}) == 2)
+        wait_until_ready(url, process)
+        assert [posted() for _ in range(20)] == [count] * 20
+
+
 # The start
 
 
