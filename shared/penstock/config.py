@@ -208,6 +208,25 @@ def load_store_settings(env: Mapping[str, str]) -> StoreSettings:
     return settings
 
 
+def read_secret_file(path: Path, name: str) -> str:
+    """The one line of text in a secret's file; raises `ConfigError` that names the setting, and never its value.
+
+    Raises `FileNotFoundError` when there is no such file.
+    """
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise
+    except OSError as exc:
+        raise ConfigError(f"{name}: cannot read {path}: {exc.strerror}") from exc
+    except UnicodeDecodeError:
+        raise ConfigError(f"{name}: {path} is not text; it must hold the secret and nothing else") from None
+    # A header cannot carry more, and clients panic over it.
+    if not text.isprintable():
+        raise ConfigError(f"{name}: {path} is not one line of text; it must hold the secret and nothing else")
+    return text
+
+
 class _Reader:
     """Reads values and collects problems instead of stopping at the first."""
 
@@ -239,15 +258,13 @@ class _Reader:
         named = self.env.get(f"{name}_FILE")
         path = Path(named) if named else Path(self.env.get("SECRETS_DIR", SECRETS_DIR), name.lower().replace("_", "-"))
         try:
-            return path.read_text().strip()
+            return read_secret_file(path, name)
         except FileNotFoundError:
             if not named:
                 return ""
             problem = f"{name}_FILE={named}: no such file"
-        except OSError as exc:
-            problem = f"{name}: cannot read {path}: {exc.strerror}"
-        except UnicodeDecodeError:
-            problem = f"{name}: {path} is not text; it must hold the secret and nothing else"
+        except ConfigError as exc:
+            problem = str(exc)
         if problem not in self.problems:
             self.problems.append(problem)
         return None

@@ -107,7 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that `run` reads: `--rows`, `--seed` and `--output`."""
     parser.add_argument(
         "--rows",
-        type=_row_count,
+        type=row_count,
         default=DEFAULT_ROWS,
         metavar="N",
         help="rows after the header (default: %(default)s)",
@@ -306,7 +306,7 @@ def _progress_bar(rows: int) -> Iterator[Callable[[int], object] | None]:
         yield bar.update
 
 
-def _row_count(text: str) -> int:
+def row_count(text: str) -> int:
     try:
         rows = int(text)
     except ValueError:

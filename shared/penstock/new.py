@@ -50,12 +50,15 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"{folder}: exists already; choose another name")
     stack = Path("stack.yml")
     entry = _ENTRY.format(name=args.name)
-    before = stack.read_text() if stack.is_file() else ""
+    try:
+        before = stack.read_text(encoding="utf-8") if stack.is_file() else ""
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{stack}: not UTF-8 at byte {exc.start}; save it as UTF-8") from exc
     if "\nfunctions:" not in before:
         raise ConfigError(f"{stack}: has no functions: to add {args.name} to")
     shutil.copytree(TEMPLATE / "function", folder, ignore=shutil.ignore_patterns("__pycache__"))
     # `functions:` is the last key, as faas-cli new --append needs it too.
-    stack.write_text(before.rstrip("\n") + "\n" + entry)
+    stack.write_text(before.rstrip("\n") + "\n" + entry, encoding="utf-8")
     print(f"{folder}: handler.py and its test; {stack}: SOURCE, SINK and topic to make your own")
     print(f"try it:  penstock serve {folder} --port 8081   and   curl --data-binary @FILE http://127.0.0.1:8081/")
     return 0

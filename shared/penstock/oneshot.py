@@ -21,7 +21,8 @@ from penstock.config import Config, SourceRule, bucket_problem
 from penstock.errors import ConfigError, PermanentError, TemporaryError
 from penstock.function import load_module, make_function
 from penstock.runtime import Runtime
-from penstock.serve import function_config, function_folder, make_runtime
+from penstock.serve import function_config, function_folder, make_runtime, problems_of_handler
+from penstock.sinks.wiring import contradictions
 from penstock.store import Store
 from penstock.types import ObjectRef, ObjectState
 from penstock.visit import Outcome
@@ -82,7 +83,11 @@ def _runtime(args: argparse.Namespace, env: Mapping[str, str]) -> Runtime:
     if not config.sink:
         raise ConfigError("say where the result goes: -t BUCKET, SINK, or --stack stack.yml")
     if config.store is None:
-        raise ConfigError("MINIO_ENDPOINT: not set; say where the object store is: ENDPOINT=HOST:PORT, or its URL")
+        raise ConfigError(
+            "MINIO_ENDPOINT: not set; say where the object store is: ENDPOINT=HOST:PORT, or its URL",
+            *contradictions(config, has_store=True),
+            *problems_of_handler(args.function, config),
+        )
     return make_runtime(args.function, config)
 
 

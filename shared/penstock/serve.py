@@ -41,7 +41,7 @@ def function_config(folder: Path, env: Mapping[str, str], stack: Path | None) ->
     if problems:
         # A SINK that is not set may still be named by a flag.
         contradicting = contradictions(config, has_store="MINIO_ENDPOINT" in settings) if config.sink else []
-        raise ConfigError(*problems, *contradicting, *_problems_of_handler(folder, config))
+        raise ConfigError(*problems, *contradicting, *problems_of_handler(folder, config))
     return config
 
 
@@ -64,7 +64,7 @@ def make_runtime(folder: Path, config: Config, store: Store | None = None) -> "R
 
     has_store = store is not None or config.store is not None
     if problems := contradictions(config, has_store=has_store):
-        raise ConfigError(*problems, *_problems_of_handler(folder, config))
+        raise ConfigError(*problems, *problems_of_handler(folder, config))
     function = make_function(load_module(folder), config)
     if store is None and config.store is not None:
         from penstock.store.s3 import S3ObjectStore
@@ -101,10 +101,10 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     config, problems = read_config(settings, function=args.folder.resolve().name)
     problems += contradictions(config, has_store=bool(settings.get("MINIO_ENDPOINT")))
     if not problems:
-        problems += _port_problem(args.host, config.port)
+        problems += port_problem(args.host, config.port)
     if problems:
         # It will not start, so its handler may be loaded here: what is wrong with the options is said with the rest.
-        return say_problems([*problems, *_problems_of_handler(args.folder, config)])
+        return say_problems([*problems, *problems_of_handler(args.folder, config)])
     # What these imports make stays: to look for garbage among it would take a tenth of a start. Frozen, it is not
     # looked at later either, so the workers go on sharing it.
     gc.disable()
@@ -117,7 +117,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     return run_server(Server(config, args.host, partial(make_runtime, args.folder, config)))
 
 
-def _problems_of_handler(folder: Path, config: Config) -> Sequence[str]:
+def problems_of_handler(folder: Path, config: Config) -> Sequence[str]:
+    """What is wrong with the handler and with the options that the settings give it."""
     from penstock.function import load_module, make_function
 
     try:
@@ -127,12 +128,14 @@ def _problems_of_handler(folder: Path, config: Config) -> Sequence[str]:
     return ()
 
 
-def _port_problem(host: str, port: int) -> list[str]:
+def port_problem(host: str, port: int, *, remedy: str = "PORT or --port") -> list[str]:
     """gunicorn would try five times, a second apart, and then not say what to do."""
     try:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as exc:
-        return [f"{host}:{port}: {os.strerror(exc.errno or 0)}: choose another port with PORT or --port"]
+        if (exc.errno or 0) < 0:  # of getaddrinfo: the name leads nowhere
+            return [f"{host}: is no address of this machine; name one with --host"]
+        return [f"{host}:{port}: {os.strerror(exc.errno or 0)}: choose another port with {remedy}"]
     return []
 
 

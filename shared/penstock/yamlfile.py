@@ -27,6 +27,8 @@ def compose(path: Path, env: Mapping[str, str], remedy: str) -> yaml.Node | None
         text = substitute(path.read_text(encoding="utf-8"), env)
     except OSError as exc:
         raise ConfigError(f"{path}: {exc.strerror}; {remedy}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path}: not UTF-8 at byte {exc.start}; save it as UTF-8") from exc
     except ValueError as exc:
         raise ConfigError(f"{path}: {exc}") from exc
     try:

@@ -33,6 +33,7 @@ from penstock.connect.pump import Pump
 from penstock.connect.wanting import read_only, wanting_targets
 from penstock.errors import ConfigError, EventError, TemporaryError
 from penstock.log import parse_level, set_up_logging
+from penstock.serve import port_problem
 from penstock.server import run_server
 
 # A key is at most 1 KB and user metadata 2 KB (8 KB on other stores), so a real event is far below this.
@@ -293,6 +294,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     set_up_logging("INFO")
     try:
         config = load_bridge_config(args, env)
+        if taken := port_problem(*config.address, remedy="PORT or --listen"):
+            raise ConfigError(*taken)
     except ConfigError as exc:
         for problem in exc.problems:
             logging.getLogger("penstock.connect").error("%s", problem)  # noqa: TRY400 - the text is the message

@@ -40,6 +40,10 @@ class Target:
         url = urlsplit(self.url)
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ConfigError(f"target {self.name}: {self.url!r}: expected http://host[:port]/path or https://...")
+        try:
+            _ = url.port
+        except ValueError as exc:
+            raise ConfigError(f"target {self.name}: {self.url!r}: {exc}") from None
         if url.username or url.password:
             raise ConfigError(f"target {self.name}: put the credentials into a header, not into the URL")
 

@@ -156,6 +156,7 @@ def minio_lines(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[by
     from minio.error import MinioException
 
     from penstock.config import load_store_settings
+    from penstock.store.failures import error_for
 
     settings = load_store_settings(env)
     url = urlsplit(settings.endpoint)
@@ -176,7 +177,8 @@ def minio_lines(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[by
             for found in stream:
                 yield json.dumps(found).encode()
     except (MinioException, urllib3.exceptions.HTTPError) as exc:
-        raise TemporaryError(f"{settings.endpoint} bucket {args.bucket}: {exc}") from exc
+        subject = f"MINIO_ENDPOINT={settings.endpoint}: bucket {args.bucket}"
+        raise error_for(subject, getattr(exc, "code", None) or "", exc) from exc
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

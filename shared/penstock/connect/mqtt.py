@@ -253,12 +253,16 @@ def broker_from(args: argparse.Namespace, env: Mapping[str, str]) -> Broker:
     """The broker of flags and environment; MQTT_USERNAME and MQTT_PASSWORD as secrets. Raises `ConfigError`."""
     text = args.url or env.get("MQTT_URL", "")
     url = urlsplit(text)
-    if url.scheme not in ("mqtt", "mqtts", "tcp") or not url.hostname:
+    try:
+        port = url.port
+    except ValueError:
+        port = -1
+    if url.scheme not in ("mqtt", "mqtts", "tcp") or not url.hostname or port == -1:
         raise ConfigError(f"MQTT_URL={text!r}: expected mqtt://HOST:1883 or mqtts://HOST:8883")
     tls = url.scheme == "mqtts"
     return Broker(
         url.hostname,
-        url.port or (8883 if tls else 1883),
+        port or (8883 if tls else 1883),
         getattr(args, "client_id", None) or f"penstock-{socket.gethostname()}",
         settings.read_secret(env, "MQTT_USERNAME"),
         settings.read_secret(env, "MQTT_PASSWORD"),

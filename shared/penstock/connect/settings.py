@@ -2,13 +2,14 @@
 
 import argparse
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from penstock.config import SECRETS_DIR
+from penstock.config import SECRETS_DIR, read_secret_file
 from penstock.connect.delivery import Policy
 from penstock.connect.http_client import Target
 from penstock.errors import ConfigError
@@ -89,11 +90,17 @@ def drain_seconds_from(args: argparse.Namespace, env: Mapping[str, str]) -> floa
 
 
 def ca_file_from(args: argparse.Namespace, env: Mapping[str, str]) -> str | None:
-    """The CA file's path; raises `ConfigError` when there is no such file."""
+    """The CA file's path; raises `ConfigError` when there is no such file, or no certificate in it."""
     path = setting(args, env, "ca_file", Path)
-    if path is not None and not path.is_file():
+    if path is None:
+        return None
+    if not path.is_file():
         raise ConfigError(f"CA_FILE={path}: no such file")
-    return str(path) if path else None
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as exc:
+        raise ConfigError(f"CA_FILE={path}: holds no certificate; expected a PEM file") from exc
+    return str(path)
 
 
 def named_target(text: str, ca_file: str | None, headers: Mapping[str, str] | None = None) -> Target:
@@ -116,10 +123,8 @@ def read_secret(env: Mapping[str, str], name: str) -> str:
     named = env.get(f"{name}_FILE")
     path = Path(named) if named else Path(env.get("SECRETS_DIR", SECRETS_DIR), name.lower().replace("_", "-"))
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return read_secret_file(path, name)
     except FileNotFoundError:
         if named:
             raise ConfigError(f"{name}_FILE={named}: no such file") from None
         return ""
-    except OSError as exc:
-        raise ConfigError(f"{name}: cannot read {path}: {exc.strerror}") from exc

@@ -31,7 +31,7 @@ from penstock.dev.up import (
     running,
     set_up_terminal,
 )
-from penstock.donors import DEFAULT_ROWS, donor_chunks
+from penstock.donors import DEFAULT_ROWS, donor_chunks, row_count
 from penstock.errors import ConfigError, PenstockError
 from penstock.types import ObjectRef
 
@@ -42,12 +42,22 @@ _ZERO_WAIT_SECONDS: Final = 60.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     add_stack_arguments(parser, port=0, store_port=0)
-    parser.add_argument("--rows", type=int, default=DEFAULT_ROWS, help="donors to make (default: %(default)s)")
+    parser.add_argument("--rows", type=row_count, default=DEFAULT_ROWS, help="donors to make (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="which donors (default: %(default)s)")
     parser.add_argument(
-        "--timeout", type=float, default=300.0, help="seconds to wait for results (default: %(default)s)"
+        "--timeout", type=_seconds, default=300.0, help="seconds to wait for results (default: %(default)s)"
     )
     parser.add_argument("--keep", action="store_true", help="leave the demo's objects on a real MinIO server")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of seconds above 0")
+    return seconds
 
 
 def run(args: argparse.Namespace) -> int:

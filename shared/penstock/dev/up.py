@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+from penstock.config import read_secret_file
 from penstock.dev.invocations import Invocation
 from penstock.dev.real_minio import RealMinio
 from penstock.dev.report import duration, human
@@ -137,9 +138,9 @@ def invocation_line(invocation: Invocation) -> str:
 
 def _password(path: Path) -> str:
     try:
-        text = path.read_text().strip()
-    except OSError as exc:
-        raise ConfigError(f"--password-file {path}: {exc.strerror}") from exc
+        text = read_secret_file(path, "--password-file")
+    except FileNotFoundError:
+        raise ConfigError(f"--password-file {path}: no such file") from None
     if not text:
         raise ConfigError(f"--password-file {path}: is empty")
     return text

@@ -61,11 +61,14 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     different = [name for name, text in wanted.items() if present.get(name) != text]
     if args.check:
         return _report(args, different, stale)
-    args.output.mkdir(parents=True, exist_ok=True)
-    for name in different:
-        (args.output / name).write_text(wanted[name], encoding="utf-8")
-    for name in stale:
-        (args.output / name).unlink()
+    try:
+        args.output.mkdir(parents=True, exist_ok=True)
+        for name in different:
+            (args.output / name).write_text(wanted[name], encoding="utf-8")
+        for name in stale:
+            (args.output / name).unlink()
+    except OSError as exc:
+        raise ConfigError(f"--output {args.output}: cannot be written: {exc.strerror}") from exc
     print(f"{args.output}: {len(wanted)} files, {len(different)} written, {len(stale)} removed")
     return 0
 

@@ -31,7 +31,7 @@ def test_durations_are_those_of_the_stack_file(capsys: pytest.CaptureFixture[str
     ("options", "reason"),
     [
         (["--stack", "none.yml"], "none.yml: No such file or directory; name the stack file with --stack"),
-        (["--password-file", "none"], "--password-file none: No such file"),
+        (["--password-file", "none"], "--password-file none: no such file"),
         (["--data", "file/data"], "--data file/data: no folder can be made there"),
     ],
 )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from penstock.config import read_secret_file
 from penstock.errors import ConfigError
 
 # What at-least-once rests on; set otherwise, offsets would move past records that nobody has answered.
@@ -46,7 +47,9 @@ def load_settings(properties: Path | None, env: Mapping[str, str], pairs: Iterab
         try:
             lines = properties.read_text(encoding="utf-8").splitlines()
         except OSError as exc:
-            raise ConfigError(f"{properties}: {exc.strerror}") from exc
+            raise ConfigError(f"--properties {properties}: {exc.strerror}") from exc
+        except UnicodeDecodeError as exc:
+            raise ConfigError(f"--properties {properties}: not UTF-8 at byte {exc.start}; save it as UTF-8") from exc
         for number, line in enumerate(lines, 1):
             name, equals, value = line.partition("=")
             if line.strip() and not line.lstrip().startswith("#"):
@@ -58,9 +61,11 @@ def load_settings(properties: Path | None, env: Mapping[str, str], pairs: Iterab
             continue
         if variable.endswith("_FILE"):
             try:
-                value = Path(value).read_text(encoding="utf-8").strip()
-            except OSError as exc:
-                problems.append(f"{variable}={value}: {exc.strerror}")
+                value = read_secret_file(Path(value), variable)
+            except FileNotFoundError:
+                problems.append(f"{variable}={value}: no such file")
+            except ConfigError as exc:
+                problems += exc.problems
         found[variable.removeprefix("KAFKA_").removesuffix("_FILE").lower().replace("_", ".")] = value
     brokers = found.pop("brokers", "")
     if brokers:
