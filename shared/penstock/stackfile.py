@@ -13,6 +13,7 @@ from typing import Final
 
 import yaml
 
+from penstock.durations import parse_duration
 from penstock.errors import ConfigError
 from penstock.yamlfile import YamlReader, compose
 
@@ -25,7 +26,6 @@ _FUNCTION_KEYS: Final = frozenset(
 )
 _TOP_KEYS: Final = frozenset({"version", "provider", "functions", "configuration"})
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_DURATION_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _ZERO_DURATION_DEFAULT: Final = "15m"  # OpenFaaS's own
 
 
@@ -90,18 +90,6 @@ def load_stack(path: Path, env: Mapping[str, str]) -> Stack:
     if reader.problems:
         raise ConfigError(*reader.problems)
     return stack
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of a Go duration such as `15m`, `1h30m` or `500ms`; raises `ValueError`.
-
-    >>> parse_duration("1m30s")
-    90.0
-    """
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"{text!r}: expected a duration such as 30s, 15m or 1h30m")
-    return sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
 
 
 class _Reader(YamlReader):

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -72,3 +73,38 @@ def test_every_requirement_has_both_bounds() -> None:
 def test_lock_files_name_no_server() -> None:
     for path in (ROOT / "requirements.lock", ROOT / "shared" / "constraints.txt"):
         assert "://" not in path.read_text(), path
+
+
+# What runs in a function's image (templates/python3-penstock), which has the base package alone: serving, a Job's
+# one-shot, the reconcile job, and the watcher of Jobs.
+IN_AN_IMAGE = (
+    "penstock.cli",
+    "penstock.serve",
+    "penstock.oneshot",
+    "penstock.reconcile.command",
+    "penstock.jobs.command",
+)
+
+WITHOUT = """
+import importlib, sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in BLOCKED:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+BLOCKED = set(sys.argv[1].split(","))
+sys.meta_path.insert(0, Missing())
+importlib.import_module(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("module", IN_AN_IMAGE)
+def test_what_runs_in_a_functions_image_needs_no_extra(module: str) -> None:
+    base = {"penstock", *(normal(requirement) for requirement in PROJECT["dependencies"])}
+    extras = {normal(line) for lines in PROJECT["optional-dependencies"].values() for line in lines} - base
+    blocked = {top for top, found in packages_distributions().items() if {normal(name) for name in found} <= extras}
+    assert {"yaml", "tqdm"} <= blocked
+    command = [sys.executable, "-c", WITHOUT, ",".join(blocked), f"penstock.{module}"]
+    done = subprocess.run(command, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr

@@ -23,9 +23,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from penstock.connect import settings
 from penstock.connect.measures import DeliveryMeasures
+from penstock.durations import parse_duration
 from penstock.errors import ConfigError, TemporaryError
 from penstock.log import set_up_logging
-from penstock.stackfile import parse_duration
 from penstock.status import StatusServer
 
 TIMEOUT_SECONDS = 10.0

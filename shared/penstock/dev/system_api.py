@@ -17,8 +17,9 @@ from penstock import __version__
 from penstock.dev.deployments import Deployments
 from penstock.dev.functions import Function, Functions
 from penstock.dev.logs import LogLine
+from penstock.durations import parse_duration
 from penstock.errors import EventError
-from penstock.stackfile import Resources, parse_duration
+from penstock.stackfile import Resources
 
 NAMESPACE: Final = "openfaas-fn"
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")

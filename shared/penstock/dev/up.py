@@ -17,8 +17,8 @@ from penstock.dev.invocations import Invocation
 from penstock.dev.real_minio import RealMinio
 from penstock.dev.report import duration, human
 from penstock.dev.stack import Stack, StackOptions
+from penstock.durations import parse_duration
 from penstock.errors import ConfigError
-from penstock.stackfile import parse_duration
 
 DEFAULT_DATA = ".penstock"
 

@@ -13,13 +13,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from penstock.config import Config, SourceRule
+from penstock.durations import parse_duration
 from penstock.errors import ConfigError, Forbidden, PenstockError, TemporaryError
 from penstock.reconcile.compare import EXAMPLES, Difference, Reconciler, Report, scratch
 from penstock.runtime import Runtime
 from penstock.serve import function_config, function_folder, make_runtime
 from penstock.sinks.address import BucketAddress, parse_sink
 from penstock.sinks.bucket import source_of_refusal
-from penstock.stackfile import parse_duration
 from penstock.store import Store
 from penstock.types import ObjectRef
 

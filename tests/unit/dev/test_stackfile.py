@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from penstock.durations import parse_duration
 from penstock.errors import ConfigError
-from penstock.stackfile import Resources, load_stack, parse_duration
+from penstock.stackfile import Resources, load_stack
 from penstock.yamlfile import substitute
 
 STACK = """\
