@@ -77,13 +77,7 @@ def test_lock_files_name_no_server() -> None:
 
 # What runs in a function's image (templates/python3-penstock), which has the base package alone: serving, a Job's
 # one-shot, the reconcile job, and the watcher of Jobs.
-IN_AN_IMAGE = (
-    "penstock.cli",
-    "penstock.serve",
-    "penstock.oneshot",
-    "penstock.reconcile.command",
-    "penstock.jobs.command",
-)
+IN_AN_IMAGE = ("cli", "serve", "oneshot", "reconcile.command", "jobs.command")
 
 WITHOUT = """
 import importlib, sys
