@@ -1,6 +1,11 @@
 """Reconcile finds what notifications lost, mends it through the runtime, and removes nothing in doubt."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -378,3 +383,25 @@ def test_renditions_are_compared_one_by_one(make_lake: MakeLake) -> None:
 def test_a_function_without_a_source_is_told_so(make_lake: MakeLake) -> None:
     with pytest.raises(ConfigError, match="set SOURCE, SINK and MINIO_ENDPOINT"):
         reconcile(make_lake(sources=()).runtime)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_it_and_leaves_no_temporary_file(number: signal.Signals, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a store that takes connections and says nothing
+        env = {
+            "PATH": os.environ["PATH"],
+            "TMPDIR": str(tmp_path),
+            "MINIO_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "MINIO_ACCESS_KEY": "a",
+            "MINIO_SECRET_KEY": "b",
+            "SOURCE": "s3://upload/*",
+            "SINK": "s3://processed/{key}",
+        }
+        folder = Path(__file__).parents[2] / "functions/compress"
+        command = [sys.executable, "-m", "penstock.cli", "reconcile", str(folder)]
+        with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+            silent.accept()
+            process.send_signal(number)
+            _, said = process.communicate(timeout=30)
+    assert (process.returncode, list(tmp_path.iterdir())) == (130, []), said
+    assert "Traceback" not in said

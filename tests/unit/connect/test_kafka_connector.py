@@ -209,3 +209,14 @@ def test_signal_ends_the_wait_for_a_broker(number: signal.Signals) -> None:
     assert process.returncode == 0, said
     assert "kafka: ending" in said
     assert "Traceback" not in said
+
+
+def test_control_c_ends_the_wait_of_the_list_of_dead_letters() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        servers = f"127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "penstock.cli", "dlq", "list", "--set", f"bootstrap.servers={servers}"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            silent.accept()
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=15)
+    assert (process.returncode, said) == (130, "")

@@ -78,7 +78,7 @@ def test_brokers_under_the_name_of_the_lake_file_are_taken_when_nothing_else_nam
 
 @pytest.mark.parametrize("name", ["no.such.setting", "ssl.ca.location"])
 def test_setting_that_librdkafka_does_not_take_is_a_configuration_error(name: str) -> None:
-    given = load_settings(None, SERVERS, [f"{name}=/nowhere", "security.protocol=ssl", "log_level=0"])
+    given = load_settings(None, SERVERS, [f"{name}=/nonexistent/ca.pem", "security.protocol=ssl", "log_level=0"])
     for make in (
         lambda: KafkaLetters("dead-letters", given),
         lambda: Connector(given, openfaas("text/plain"), Finder(lambda: Subscriptions({}, {})), "dead-letters"),

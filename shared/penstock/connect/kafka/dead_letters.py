@@ -14,13 +14,12 @@ from typing import Any
 from penstock.connect.delivery import Verdict
 from penstock.connect.kafka.records import Record, headers_of
 from penstock.connect.kafka.settings import refused_settings
+from penstock.connect.kafka.topics import find_topic
 from penstock.errors import ConfigError
 
 # Knative keeps 1 KB; more would help little and might push a large record over the broker's limit.
 KEPT_DATA_BYTES = 1024
 RETRY_SECONDS = 5.0
-# librdkafka holds signals up for as long as it waits.
-TURN_SECONDS = 1.0
 HEADERS = ("knativeerrordest", "knativeerrorcode", "knativeerrordata")
 OWN_HEADERS = ("penstock-target", "penstock-reason", "penstock-topic", "penstock-partition", "penstock-offset")
 
@@ -56,21 +55,14 @@ class DeadLetterTopic:
         """Raise `ConfigError` unless the topic exists; return early once `stopping()` says so."""
         from confluent_kafka import KafkaException
 
-        deadline = self._clock() + timeout_seconds
-        while not stopping():
-            left = max(0.0, deadline - self._clock())
-            try:
-                found = self._producer.list_topics(self.topic, timeout=min(left, TURN_SECONDS)).topics[self.topic]
-                break
-            except KafkaException as exc:
-                if left <= TURN_SECONDS:
-                    raise ConfigError(
-                        f"bootstrap.servers={self._brokers}: no broker answers: {exc.args[0].str()}; "
-                        "check KAFKA_BOOTSTRAP_SERVERS"
-                    ) from exc
-        else:
-            return
-        if found.error is not None:
+        try:
+            found = find_topic(self._producer, self.topic, timeout_seconds, stopping)
+        except KafkaException as exc:
+            raise ConfigError(
+                f"bootstrap.servers={self._brokers}: no broker answers: {exc.args[0].str()}; "
+                "check KAFKA_BOOTSTRAP_SERVERS"
+            ) from exc
+        if found is not None and found.error is not None:
             raise ConfigError(
                 f"topic {self.topic}: {found.error.str()}; create it, or name another with --dead-letter-topic"
             )

@@ -13,6 +13,7 @@ from typing import Any
 from penstock.connect.kafka.dead_letters import HEADERS, OWN_HEADERS
 from penstock.connect.kafka.records import headers_of
 from penstock.connect.kafka.settings import consumer_settings, producer_settings, refused_settings
+from penstock.connect.kafka.topics import find_topic
 from penstock.connect.letters import Letter
 from penstock.errors import ConfigError, TemporaryError
 
@@ -116,7 +117,7 @@ class KafkaLetters:
         with refused_settings():
             consumer = Consumer(settings, logger=self._librdkafka)
         try:
-            found = consumer.list_topics(self._topic, timeout=TIMEOUT_SECONDS).topics[self._topic]
+            found = find_topic(consumer, self._topic, TIMEOUT_SECONDS)
             if found.error is not None:
                 raise ConfigError(f"topic {self._topic}: {found.error.str()}; name it with --dead-letter-topic")
             open_partitions = set(found.partitions)
