@@ -170,12 +170,12 @@ def test_crash_of_one_handler_leaves_the_others_of_its_batch_alone(sink: Countin
     assert sink.batches == [4]
 
 
-def test_batch_that_cannot_be_stored_is_to_be_tried_again(lake: Lake) -> None:
+def test_batch_that_cannot_be_stored_is_to_be_tried_again(lake: Lake, tmp_path: Path) -> None:
     class Full(CountingSink):
         def write_many(self, writes: Sequence[Write]) -> list[Any]:
             return [TemporaryError("the disk is full") for _ in writes]
 
-    lake.runtime = Lake(describe, sink=Full(Path("/nowhere/at/all.db")), store=lake.store).runtime
+    lake.runtime = Lake(describe, sink=Full(tmp_path / "all.db"), store=lake.store).runtime
     object.__setattr__(lake.runtime.parts.sink, "read", lambda _address, _mark: None)
     assert kinds(lake.runtime.agree_all(REFS)) == ["TemporaryError"] * 5
 
