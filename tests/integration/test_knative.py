@@ -17,6 +17,7 @@ from penstock.config import load_config
 from penstock.connect.bridge import to_messages
 from penstock.connect.http_client import Target
 from penstock.events import Kind, kind_of
+from penstock.render.knative import Settings
 from penstock.stackfile import load_stack
 from penstock.types import ObjectRef
 from pytest_httpserver import HTTPServer
@@ -26,6 +27,7 @@ from tests.components import MinioServer
 from tests.components.knative import KNATIVE_CHECK
 from tests.integration.operators import Cluster, kustomized
 from tests.manifests import ROOT
+from tests.rendering import render_one
 from tests.trigger_filters import all_match
 
 pytestmark = pytest.mark.crds
@@ -52,6 +54,22 @@ def test_knatives_own_webhooks_take_the_manifests(cluster: Cluster, overlay: str
     ]
     assert {each["kind"] for each in documents} == {"Service", "Broker", "Trigger", "SinkBinding"}
     assert ask_knative(documents)["problems"] == [""] * len(documents)
+
+
+def test_a_function_that_hands_objects_to_jobs_is_taken_too(cluster: Cluster, tmp_path: Path) -> None:
+    """The committed stack file has none: its own account with a token, a policy for the Jobs, the Broker's address."""
+    settings = Settings("registry.example/penstock:1", namespace="with-jobs")
+    environment = {"OFFLOAD_ABOVE_SECONDS": "60", "JOB_IMAGE": "registry.example/compress:1"}
+    schedule = {"penstock.dev/reconcile": "7 * * * *"}
+    rendered = render_one(tmp_path, environment=environment, annotations=schedule, settings=settings)
+    documents = [each for each in rendered.values() if each["kind"] != "Kustomization"]
+    for each in documents:
+        if each["kind"] != "Namespace":
+            each["metadata"]["namespace"] = "with-jobs"
+    assert ("NetworkPolicy", "compress-jobs") in rendered
+    cluster.apply(documents)
+    knatives = [each for each in documents if each["apiVersion"].startswith(("serving.", "eventing."))]
+    assert ask_knative(knatives)["problems"] == [""] * len(knatives)
 
 
 def test_knatives_webhook_refuses_what_it_should(cluster: Cluster) -> None:

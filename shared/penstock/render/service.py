@@ -78,8 +78,9 @@ def _service(plan: Plan) -> Document:
     }
     pod: Document = {
         "serviceAccountName": account_name(plan, plan.name),
-        # A function that hands large objects to Jobs asks the Kubernetes API to make them.
-        "automountServiceAccountToken": plan.config.jobs is not None,
+        # A function that hands large objects to Jobs asks the Kubernetes API to make them, with the token that it gets
+        # where this field is not there: Knative refuses any other value of it than false.
+        **({} if plan.config.jobs else {"automountServiceAccountToken": False}),
         "enableServiceLinks": False,
         "containerConcurrency": plan.concurrency,
         "timeoutSeconds": plan.timeout_seconds,
