@@ -6,7 +6,7 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["stackfile", "dev.demo_checks", "dev.proxy", "dev.report", "dev.up"])
+@pytest.mark.parametrize("name", ["durations", "dev.demo_checks", "dev.proxy", "dev.report", "dev.up"])
 def test_examples_of_a_module_run(name: str) -> None:
     results = doctest.testmod(importlib.import_module(f"penstock.{name}"))
     assert results.attempted > 0
