@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from penstock.sinks import BatchReadSink, BatchSink, Sink
+from penstock.sinks import BatchSink, Sink
 from penstock.types import Entry, Look, Write
 
 T = TypeVar("T")
@@ -71,16 +71,7 @@ def _write_all(sink: BatchSink, writes: Sequence[Any]) -> Sequence[Entry | Excep
 
 
 def _look_all(sink: BatchSink, looks: Sequence[Any]) -> Sequence[Entry | Exception | None]:
-    if not isinstance(sink, BatchReadSink):
-        return [_attempt(sink, look) for look in looks]
     try:
         return sink.read_many(looks)
     except Exception as exc:  # noqa: BLE001 - raised where each of them asked
         return [exc] * len(looks)
-
-
-def _attempt(sink: Sink, look: Look) -> Entry | Exception | None:
-    try:
-        return _ask(sink, look)
-    except Exception as exc:  # noqa: BLE001 - raised where it was asked
-        return exc

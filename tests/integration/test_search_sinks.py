@@ -10,7 +10,7 @@ from penstock.errors import ConfigError, PermanentError, TargetChanged, Temporar
 from penstock.sinks import opensearch as module
 from penstock.sinks.opensearch import OpenSearchSink
 from penstock.sinks.search_server import TEMPLATE
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
+from penstock.types import Entry, Look, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 from tests.components import SearchEndpoint
 
@@ -154,6 +154,16 @@ def test_batch_reports_each_outcome(sink: OpenSearchSink, monkeypatch: pytest.Mo
     assert sink.read(taken.address, MARK) == replaced
 
 
+def test_batch_of_questions_is_answered_as_each_alone(sink: OpenSearchSink) -> None:
+    entry = put(sink)
+    changed = put(sink, previous=entry)
+    looks = [
+        Look(sink.address(ObjectRef("upload", key), None), MARK) for key in ("in/rose.jpg", "absent", "in/rose.jpg")
+    ]
+    assert sink.read_many(looks) == [changed, None, changed]
+    assert sink.read_many(looks) == [sink.read(look.address, MARK) for look in looks]
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -195,6 +205,10 @@ def test_deleted_index_is_not_taken_for_absent_documents_and_comes_back(
     sink: OpenSearchSink, server: SearchEndpoint, unique_name: str
 ) -> None:
     entry = put(sink)
+    server.request("DELETE", f"/{unique_name}")
+    with pytest.raises(TemporaryError, match="deleted"):
+        sink.read_many([Look(entry.address, MARK)])
+    assert sink.read_many([Look(entry.address, MARK)]) == [None]
     server.request("DELETE", f"/{unique_name}")
     with pytest.raises(TemporaryError, match="deleted"):
         sink.read(entry.address, MARK)

@@ -10,7 +10,7 @@ import pytest
 from penstock.errors import ConfigError, EventError, PenstockError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks.opensearch import OpenSearchSink
 from penstock.sinks.search_server import MAPPING_VERSION
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Result, Write
+from penstock.types import Entry, Look, Mark, ObjectRef, ObjectState, Result, Write
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
@@ -191,6 +191,27 @@ def test_bulk_that_fails_as_a_whole_fails_for_each(httpserver: HTTPServer, sink:
     httpserver.expect_request("/photos/_bulk").respond_with_json(error("x"), status=503)
     outcomes = sink.write_many([Write(ADDRESS, Result({}), MARK, SOURCE, None)] * 3)
     assert [type(outcome) for outcome in outcomes] == [TemporaryError] * 3
+
+
+def test_batch_of_questions_is_one_call(httpserver: HTTPServer, sink: OpenSearchSink) -> None:
+    docs = [{"_id": "a", "found": False}, {"_id": ADDRESS, "found": True, "_source": {}, **STORED}]
+    httpserver.expect_request("/photos/_mget", "POST").respond_with_json({"docs": docs})
+    absent, present = sink.read_many([Look("a", MARK), Look(ADDRESS, MARK)])
+    assert absent is None
+    assert present is not None
+    assert (present.address, present.etag) == (ADDRESS, "4:2")
+    assert json.loads(httpserver.log[-1][0].data) == {"ids": ["a", ADDRESS]}
+    assert sink.read_many([]) == []
+
+
+@pytest.mark.parametrize("kind", ["index_not_found_exception", "no_shard_available_action_exception"])
+def test_document_that_could_not_be_asked_for_is_not_absent(
+    httpserver: HTTPServer, sink: OpenSearchSink, kind: str
+) -> None:
+    docs = [{"_id": "a", "found": False}, {"_id": ADDRESS, **error(kind)}]
+    httpserver.expect_request("/photos/_mget", "POST").respond_with_json({"docs": docs})
+    with pytest.raises(TemporaryError):
+        sink.read_many([Look("a", MARK), Look(ADDRESS, MARK)])
 
 
 def test_search_of_which_a_shard_is_missing_is_no_answer(httpserver: HTTPServer, sink: OpenSearchSink) -> None:

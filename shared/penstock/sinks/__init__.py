@@ -49,18 +49,13 @@ class Sink(Protocol):
 
 @runtime_checkable
 class BatchSink(Sink, Protocol):
-    """A sink of documents, which takes many at little more than the cost of one."""
+    """A sink of documents, which is asked and given many at little more than the cost of one."""
+
+    def read_many(self, looks: Sequence[Look]) -> Sequence[Entry | None]:
+        """As `read`, for each; in the same order. What one of them raises, it raises for all."""
 
     def write_many(self, writes: Sequence[Write]) -> Sequence[Entry | PenstockError]:
         """Store a batch; the outcomes in the same order, errors not raised."""
 
 
-@runtime_checkable
-class BatchReadSink(BatchSink, Protocol):
-    """A sink of documents that also answers many questions at little more than the cost of one."""
-
-    def read_many(self, looks: Sequence[Look]) -> Sequence[Entry | None]:
-        """As `read`, for each; in the same order."""
-
-
-__all__ = ["BatchReadSink", "BatchSink", "Sink"]
+__all__ = ["BatchSink", "Sink"]

@@ -1,6 +1,6 @@
 """An index in OpenSearch 2 and 3 or Elasticsearch 7.10 to 8, through the REST calls that all of them share.
 
-Seven calls, over urllib3, which minio-py brings along: pooling, TLS and timeouts are its own. The official
+Eight calls, over urllib3, which minio-py brings along: pooling, TLS and timeouts are its own. The official
 clients each refuse the other's server, and neither adds anything to these calls.
 
 A document's id is the SHA-256 of its source's bucket and key, because ids end at 512 bytes and keys do not.
@@ -20,7 +20,7 @@ import orjson
 from penstock.errors import PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document
 from penstock.sinks.search_server import Answer, SearchIndex
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
+from penstock.types import Entry, Look, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 PAGE_DOCUMENTS = 1000
 BULK_BYTES = 8 * 1024 * 1024  # of one bulk call; servers refuse requests over 100 MB (http.max_content_length)
@@ -61,6 +61,19 @@ class OpenSearchSink:
         del mark  # the id names one source, so nothing of another source can be here
         found = self._get(address, {"_source_includes": "penstock"})
         return None if found is None else _entry(address, found)
+
+    def read_many(self, looks: Sequence[Look]) -> list[Entry | None]:
+        """As `read`, for each, in one call; raises for all what a document's shard answers."""
+        if not looks:
+            return []
+        ids = orjson.dumps({"ids": [look.address for look in looks]})
+        answer = self._index.call("POST", "/_mget", ids, {"_source_includes": "penstock"})
+        entries: list[Entry | None] = []
+        for look, found in zip(looks, self._index.expect(answer, "documents")["docs"], strict=True):
+            if "error" in found:  # of its shard alone, without a status: the answer as a whole is a success
+                self._index.fail(Answer(503, found), look.address)
+            entries.append(_entry(look.address, found) if found["found"] else None)
+        return entries
 
     def beside(self, address: str, mark: Mark) -> Entry | None:
         """None: a refusal takes the place of the document."""

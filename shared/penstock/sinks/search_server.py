@@ -128,10 +128,7 @@ class SearchIndex:
         """One call on the index, which is made first when there is none; `path` follows the index's name."""
         self._ensure()
         query = f"?{urlencode(parameters)}" if parameters else ""
-        answer = self._send(method, f"/{quote(self._index)}{path}{query}", body)
-        if answer.error[0] == "index_not_found_exception":
-            self._is_ready = False
-        return answer
+        return self._send(method, f"/{quote(self._index)}{path}{query}", body)
 
     def _ensure(self) -> None:
         if self._is_ready:
@@ -180,6 +177,7 @@ class SearchIndex:
         if answer.status == 409:
             raise TargetChanged(f"{self}: {subject}: its document was written by somebody else meanwhile")
         if kind == "index_not_found_exception":
+            self._is_ready = False
             raise TemporaryError(f"{self}: it was deleted; the next try makes it anew, `penstock reconcile` fills it")
         if answer.status in (408, 429) or answer.status >= 500:
             raise TemporaryError(f"{said}: the server is overloaded or not whole", retry_after=answer.retry_after or 2)
