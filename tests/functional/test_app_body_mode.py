@@ -32,7 +32,7 @@ def echo(event: Event[Any], _context: Context[Any]) -> Result:
 def test_line_end_in_a_path_is_a_bad_request_and_not_a_missing_page(path: str) -> None:
     response = serve(Lake()).post(path, data=b"x")
     assert response.status_code == 400
-    assert "has the end of a line in it; leave out %0A" in response.json["reason"]
+    assert "has the end of a line in it; leave out %0A" in response.get_json()["reason"]
 
 
 def test_bytes_in_bytes_out(lake: Lake) -> None:
@@ -168,7 +168,7 @@ def test_wrong_option_is_a_400_that_names_it_and_its_range(lake: Lake, query: st
     response = serve(lake).post(f"/?{query}", data=b"a")
     assert response.status_code == 400
     assert response.json is not None
-    assert says in response.json["reason"]
+    assert says in response.get_json()["reason"]
 
 
 def test_rendition_is_chosen_by_name(make_lake: MakeLake) -> None:
