@@ -208,8 +208,8 @@ def load_store_settings(env: Mapping[str, str]) -> StoreSettings:
     return settings
 
 
-def read_secret_file(path: Path, name: str) -> str:
-    """The one line of text in a secret's file; raises `ConfigError` that names the setting, and never its value.
+def read_secret_file(path: Path, name: str, *, is_pem: bool = False) -> str:
+    """The text in a secret's file, one line unless it is PEM; raises `ConfigError` with the setting, never its value.
 
     Raises `FileNotFoundError` when there is no such file.
     """
@@ -222,7 +222,7 @@ def read_secret_file(path: Path, name: str) -> str:
     except UnicodeDecodeError:
         raise ConfigError(f"{name}: {path} is not text; it must hold the secret and nothing else") from None
     # A header cannot carry more, and clients panic over it.
-    if not text.isprintable():
+    if not is_pem and not text.isprintable():
         raise ConfigError(f"{name}: {path} is not one line of text; it must hold the secret and nothing else")
     return text
 

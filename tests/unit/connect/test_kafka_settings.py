@@ -30,6 +30,12 @@ def test_secret_is_read_from_the_file_a_variable_names(tmp_path: Path) -> None:
     assert load_settings(None, env, [])["sasl.password"] == "secret"
 
 
+def test_key_in_pem_format_keeps_its_lines(tmp_path: Path) -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----"
+    (tmp_path / "key").write_text(f"{key}\n")
+    assert load_settings(None, {**SERVERS, "KAFKA_SSL_KEY_PEM_FILE": str(tmp_path / "key")}, [])["ssl.key.pem"] == key
+
+
 def test_service_links_of_kubernetes_are_no_settings() -> None:
     env = {
         **SERVERS,

@@ -59,14 +59,15 @@ def load_settings(properties: Path | None, env: Mapping[str, str], pairs: Iterab
     for variable, value in env.items():
         if not variable.startswith("KAFKA_") or _SERVICE_LINK.fullmatch(variable):
             continue
+        setting = variable.removeprefix("KAFKA_").removesuffix("_FILE").lower().replace("_", ".")
         if variable.endswith("_FILE"):
             try:
-                value = read_secret_file(Path(value), variable)
+                value = read_secret_file(Path(value), variable, is_pem=setting.endswith(".pem"))
             except FileNotFoundError:
                 problems.append(f"{variable}={value}: no such file")
             except ConfigError as exc:
                 problems += exc.problems
-        found[variable.removeprefix("KAFKA_").removesuffix("_FILE").lower().replace("_", ".")] = value
+        found[setting] = value
     brokers = found.pop("brokers", "")
     if brokers:
         found.setdefault("bootstrap.servers", brokers)
