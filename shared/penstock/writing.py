@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from penstock.errors import PermanentError, TemporaryError
 from penstock.sinks import BatchSink, Sink
 from penstock.types import Entry, Look, Write
 
@@ -73,5 +74,8 @@ def _write_all(sink: BatchSink, writes: Sequence[Any]) -> Sequence[Entry | Excep
 def _look_all(sink: BatchSink, looks: Sequence[Any]) -> Sequence[Entry | Exception | None]:
     try:
         return sink.read_many(looks)
+    except PermanentError as exc:
+        # Of one address it says that nothing can be there; of a batch it says nothing about any of them.
+        return [TemporaryError(f"asked for {len(looks)} documents at once: {exc}")] * len(looks)
     except Exception as exc:  # noqa: BLE001 - raised where each of them asked
         return [exc] * len(looks)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from penstock import Context, Event, Forbidden, Result, TemporaryError
+from penstock import Context, Event, Forbidden, PermanentError, Result, TemporaryError
 from penstock.sinks.sqlite import SqliteSink
 from penstock.store.memory import MemoryStore
 from penstock.types import Look, ObjectRef, Write
@@ -90,6 +90,23 @@ def test_index_that_cannot_be_asked_fails_each_object_of_the_batch(
     monkeypatch.setattr(sink, "read_many", unreachable)
     assert kinds(lake.runtime.agree_all(REFS)) == ["TemporaryError"] * 5
     assert lake.requests == []
+
+
+def test_question_that_is_refused_does_not_mean_that_nothing_is_there(
+    lake: Lake, sink: CountingSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.runtime.agree_all(REFS)
+    for ref in REFS:
+        lake.delete(ref)
+
+    def refused(_looks: Sequence[Look]) -> list[Any]:
+        raise PermanentError("413 too large")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sink, "read_many", refused)
+        assert kinds(lake.runtime.agree_all(REFS)) == ["TemporaryError"] * 5
+    assert kinds(lake.runtime.agree_all(REFS)) == ["removed"] * 5
+    assert [text_of(sink, ref) for ref in REFS] == [None] * 5
 
 
 def test_second_delivery_of_a_batch_stores_nothing(lake: Lake, sink: CountingSink) -> None:
