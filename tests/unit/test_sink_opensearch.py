@@ -193,6 +193,17 @@ def test_bulk_that_fails_as_a_whole_fails_for_each(httpserver: HTTPServer, sink:
     assert [type(outcome) for outcome in outcomes] == [TemporaryError] * 3
 
 
+def test_bulk_that_is_refused_as_a_whole_is_no_refusal_of_its_documents(
+    httpserver: HTTPServer, sink: OpenSearchSink
+) -> None:
+    httpserver.expect_request("/photos/_bulk").respond_with_data("<html>Too Large</html>", status=413)
+    httpserver.expect_request(PATH, "PUT").respond_with_json(STORED)
+    httpserver.expect_request("/photos/_doc/b", "PUT").respond_with_data("<html>Too Large</html>", status=413)
+    stored, refused = sink.write_many([Write(address, Result({}), MARK, SOURCE, None) for address in (ADDRESS, "b")])
+    assert stored == Entry(ADDRESS, MARK, etag="4:2")
+    assert type(refused) is PermanentError
+
+
 def test_batch_of_questions_is_one_call(httpserver: HTTPServer, sink: OpenSearchSink) -> None:
     docs = [{"_id": "a", "found": False}, {"_id": ADDRESS, "found": True, "_source": {}, **STORED}]
     httpserver.expect_request("/photos/_mget", "POST").respond_with_json({"docs": docs})

@@ -198,9 +198,14 @@ class OpenSearchSink:
         try:
             answer = self._index.call("POST", "/_bulk", b"\n".join([*lines, b""]), _WAIT)
             items = [next(iter(item.values())) for item in self._index.expect(answer, "bulk")["items"]]
-        except (TemporaryError, PermanentError) as error:
+        except TemporaryError as error:
             for number in asked:
                 outcomes[number] = error
+            return
+        except PermanentError:
+            # Refused as a whole, by a proxy with a limit of 1 MiB for instance: that is no document's own fault.
+            for number in asked:
+                outcomes[number] = self._alone(writes[number])
             return
         for number, item in zip(asked, items, strict=True):
             write = writes[number]
@@ -209,6 +214,12 @@ class OpenSearchSink:
                 outcomes[number] = Entry(write.address, write.mark, etag=_etag(item))
             except (TemporaryError, PermanentError) as error:
                 outcomes[number] = error
+
+    def _alone(self, write: Write) -> Outcome:
+        try:
+            return self.write(write.address, write.result, write.mark, write.source, write.previous)
+        except (TemporaryError, PermanentError) as error:
+            return error
 
 
 def _described(write: Write) -> dict[str, Any]:
