@@ -75,6 +75,7 @@ class Visit:
         self._marks: dict[str | None, Mark] = {}
         self._marked: ObjectState | None = None
         self._refused: set[str | None] = set()
+        self._ended = 0.0
 
     def once(self) -> Writing[Outcome]:
         """Look at targets and source, and bring each rendition into agreement with the source as it is now.
@@ -109,7 +110,7 @@ class Visit:
                 entries |= made
                 # A part of the renditions, or a refusal half-way, says nothing about the whole.
                 if len(made) == len(self._addresses) and not any(entry.refusal for entry in made.values()):
-                    self._parts.pace.add(source.size, self._parts.pace.clock() - started)
+                    self._parts.pace.add(source.size, self._ended - started)
         finally:
             close_quietly(opened)
         return self._outcome(source, entries)
@@ -247,9 +248,14 @@ class Visit:
             try:
                 made = _whole(result.body, body)
                 whole = result if made is result.body else replace(result, body=made)
-                if isinstance(made, Mapping):
-                    body.close()  # the document is made, and may wait for others: its source's connection need not
+                is_document = isinstance(made, Mapping)
+                if is_document:
+                    # It is made, and may wait for others: its source's connection need not, and its time is over.
+                    body.close()
+                    self._ended = self._parts.pace.clock()
                 entry: Entry = yield Write(self._addresses[name], whole, self._mark(name, source), source, previous)
+                if not is_document:
+                    self._ended = self._parts.pace.clock()
                 return entry
             finally:
                 close_quietly(result.body)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from penstock import Context, Event, Forbidden, PermanentError, Result, TemporaryError
+from penstock.pace import MIN_BYTES, Pace
+from penstock.runtime import Runtime
 from penstock.sinks.sqlite import SqliteSink
 from penstock.store.memory import MemoryStore
 from penstock.types import Look, ObjectRef, Write
@@ -107,6 +110,27 @@ def test_question_that_is_refused_does_not_mean_that_nothing_is_there(
         assert kinds(lake.runtime.agree_all(REFS)) == ["TemporaryError"] * 5
     assert kinds(lake.runtime.agree_all(REFS)) == ["removed"] * 5
     assert [text_of(sink, ref) for ref in REFS] == [None] * 5
+
+
+def test_time_of_an_object_is_not_that_of_its_batch(sink: CountingSink) -> None:
+    class Clock:
+        now = 0.0
+
+        def __call__(self) -> float:
+            return self.now
+
+    clock = Clock()
+
+    def slow(event: Event[Any], context: Context[Any]) -> Result:
+        clock.now += 1.0
+        return Result({"bytes": sum(map(len, event.body))})
+
+    lake = Lake(slow, sink=sink)
+    runtime = Runtime(replace(lake.runtime.parts, pace=Pace(clock)))
+    for ref in REFS:
+        lake.put(bytes(MIN_BYTES), ref)
+    assert kinds(runtime.agree_all(REFS)) == ["processed"] * 5
+    assert runtime.parts.pace.seconds_for(MIN_BYTES) == pytest.approx(1.0)
 
 
 def test_second_delivery_of_a_batch_stores_nothing(lake: Lake, sink: CountingSink) -> None:
