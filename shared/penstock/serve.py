@@ -6,6 +6,7 @@ imported where it is used.
 """
 
 import argparse
+import errno
 import gc
 import os
 import socket
@@ -40,7 +41,7 @@ def function_config(folder: Path, env: Mapping[str, str], stack: Path | None) ->
     config, problems = read_config(settings, function=folder.resolve().name)
     if problems:
         # A SINK that is not set may still be named by a flag.
-        contradicting = contradictions(config, has_store="MINIO_ENDPOINT" in settings) if config.sink else []
+        contradicting = contradictions(config, has_store=bool(settings.get("MINIO_ENDPOINT"))) if config.sink else []
         raise ConfigError(*problems, *contradicting, *problems_of_handler(folder, config))
     return config
 
@@ -133,8 +134,9 @@ def port_problem(host: str, port: int, *, remedy: str = "PORT or --port") -> lis
     try:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as exc:
-        if (exc.errno or 0) < 0:  # of getaddrinfo: the name leads nowhere
-            return [f"{host}: is no address of this machine; name one with --host"]
+        # Negative ones are getaddrinfo's: the name leads nowhere.
+        if (exc.errno or 0) < 0 or exc.errno == errno.EADDRNOTAVAIL:
+            return [f"{host}: is no address of this machine; name one that is, or 0.0.0.0 for all"]
         return [f"{host}:{port}: {os.strerror(exc.errno or 0)}: choose another port with {remedy}"]
     return []
 

@@ -1,6 +1,7 @@
 """gunicorn as a function's server: it speaks both platforms' contracts itself, so there is no watchdog in between.
 
-Imported where a server is about to run, not by what only wires a function: Flask and gunicorn take most of a start.
+Imported where a server is about to run, not by what only wires a function: gunicorn and, in the worker, Flask take
+most of a start.
 """
 
 import gc
@@ -50,7 +51,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if server.health is not None:
             server.health.draining = True
         seconds = server.config.drain_seconds
-        if seconds <= 0 or not self.alive:
+        # One that is still loading was never ready: nobody has to be told, and it would say "ready" once loaded.
+        if server.health is None or seconds <= 0 or not self.alive:
             super().handle_exit(sig, frame)
             return
         timer = threading.Timer(seconds, super().handle_exit, (sig, frame))
@@ -68,14 +70,13 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.health: Health | None = None
         self.runtime: Runtime | None = None
         self.place = 0
-        self.board = (
-            _board(2 * config.workers) if config.workers > 1 else None
-        )  # a reload has twice as many for a while
+        # A reload has twice as many for a while.
+        self.board = _board(2 * config.workers) if config.workers > 1 else None
         super().__init__()
 
     def load_config(self) -> None:
         settings: dict[str, Any] = {
-            "bind": f"{self.host}:{self.config.port}",
+            "bind": f"[{self.host}]:{self.config.port}" if ":" in self.host else f"{self.host}:{self.config.port}",
             "workers": self.config.workers,
             "worker_class": "penstock.server.Worker",
             "threads": self.config.threads,

@@ -60,6 +60,7 @@ def folder(tmp_path: Path) -> Path:
         (("connect", "mqtt", "--to", "a=http://x", "--url", "mqtt://h:port", "--inbox", "i.db"), {}, "MQTT_URL='mqtt:"),
         (("bridge", "--to", "http://h:port/", "--allow-anonymous"), {}, "'http://h:port/': Port could not be cast"),
         (("serve", "compress", "--host", "nowhere.invalid"), {}, "nowhere.invalid: is no address of this machine"),
+        (("serve", "compress", "--host", "192.0.2.1"), {}, "192.0.2.1: is no address of this machine"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from penstock.config import Config
+from penstock.server import Server
 
 from tests.served import ROOT, free_port
 
@@ -38,6 +40,11 @@ def start(*command: str, settings: dict[str, str]) -> tuple[int, str]:
 def test_function_that_cannot_start_says_why_once(function: str, settings: dict[str, str], says: str) -> None:
     code, said = start("serve", function, "--host", "127.0.0.1", "--port", str(free_port()), settings=settings)
     assert (code, said.count(says)) == (78, 1), said
+
+
+@pytest.mark.parametrize("host", ["::1", "127.0.0.1"])
+def test_gunicorn_is_given_the_host_as_it_was_named(host: str) -> None:
+    assert Server(Config("upper"), host, pytest.fail).cfg.address == [(host, 8080)]
 
 
 @pytest.mark.parametrize("library", ["pyvips", "_libvips"])
