@@ -1,6 +1,6 @@
 """An index in OpenSearch 2 and 3 or Elasticsearch 7.10 to 8, through the REST calls that all of them share.
 
-Eight calls, over urllib3, which minio-py brings along: pooling, TLS and timeouts are its own. The official
+Plain calls over urllib3, which minio-py brings along: pooling, TLS and timeouts are its own. The official
 clients each refuse the other's server, and neither adds anything to these calls.
 
 A document's id is the SHA-256 of its source's bucket and key, because ids end at 512 bytes and keys do not.
