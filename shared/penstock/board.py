@@ -6,6 +6,7 @@ somebody has to make, empty and find writable, and needs the library imported at
 
 import mmap
 import struct
+import time
 import zlib
 
 from penstock.metrics import Counts
@@ -18,7 +19,8 @@ class Board:
     """
 
     PLACE_BYTES = 16 * 1024  # the labels are few: 2 KiB are in use
-    _LOOKS = 1000  # a write takes a microsecond: past that nobody is writing any more
+    _LOOKS = 100
+    _PAUSE_SECONDS = 0.0001  # a write takes a microsecond, and more if its processor was taken away in the middle
     _HEAD = struct.Struct("<II")  # length and CRC-32 of the JSON after it
 
     def __init__(self, places: int) -> None:
@@ -45,6 +47,7 @@ class Board:
             text = self._memory[first : first + min(length, self.PLACE_BYTES - self._HEAD.size)]
             if zlib.crc32(text) == checksum:
                 return Counts.load(text)
+            time.sleep(self._PAUSE_SECONDS)
         return None
 
     def all(self) -> Counts:
