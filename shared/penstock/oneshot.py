@@ -112,13 +112,16 @@ def _template(folder: Path, config: Config) -> str:
 
 @contextmanager
 def _progress(runtime: Runtime, ref: ObjectRef) -> Iterator[Runtime]:
-    """The same runtime; on a terminal, with a bar that follows the bytes as they are read."""
+    """The same runtime; on a terminal, with a bar that follows the bytes as they are read; tqdm is optional."""
     store = runtime.parts.store
     if not sys.stderr.isatty() or store is None:
         yield runtime
         return
-    from tqdm import tqdm
-
+    try:
+        from tqdm import tqdm
+    except ModuleNotFoundError:  # a function's image has none
+        yield runtime
+        return
     with tqdm(desc=ref.key, unit="B", unit_scale=True, unit_divisor=1024) as bar:
 
         def opened(state: ObjectState) -> None:

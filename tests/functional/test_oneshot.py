@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -77,6 +78,15 @@ def test_the_chapters_variables_are_read_as_people_write_them(
 ) -> None:
     monkeypatch.setenv(variable, value.format(store.settings.endpoint.removeprefix("http://")))
     assert main(["run", "compress", "-f", "upload", "-k", "donors.csv", "-t", "processed"]) == 0
+
+
+def test_terminal_of_an_image_without_tqdm_has_no_bar(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["run", "compress", "-f", "upload", "-k", "donors.csv", "-t", "processed"]) == 0
+    assert json.loads(capsys.readouterr().out)["outcome"] == "processed"
 
 
 def test_a_word_for_ssl_that_is_unknown_does_not_end_in_plain_http(
