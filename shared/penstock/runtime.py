@@ -24,7 +24,7 @@ BATCH = 250
 
 
 class Runtime:
-    """Runs events through one handler, one store and one sink. Has no state of its own: any number may work at once."""
+    """Runs events through one handler, one store and one sink. Any number may work at once: only the pace is shared."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
