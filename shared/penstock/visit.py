@@ -98,7 +98,7 @@ class Visit:
             if source is None:
                 return self._remove(known)
             pending = [name for name, entry in known.items() if not self._agrees(name, entry, source)]
-            if pending and self._parts.offload and (why := self._too_large(source)) is not None:
+            if pending and self._parts.offload and (why := self._reason_to_offload(source)) is not None:
                 return Outcome("offloaded", self.ref, source, reason=why + self._parts.offload(source), status=202)
             entries = {name: entry for name, entry in known.items() if entry is not None and name not in pending}
             for name in set(entries) & self._refused:
@@ -115,7 +115,7 @@ class Visit:
             close_quietly(opened)
         return self._outcome(source, entries)
 
-    def _too_large(self, source: ObjectState) -> str | None:
+    def _reason_to_offload(self, source: ObjectState) -> str | None:
         """Why an object goes to a Job, beyond its size, or None when it does not."""
         config = self._parts.config
         if config.offload_above_bytes is not None and source.size > config.offload_above_bytes:
