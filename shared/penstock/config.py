@@ -227,6 +227,23 @@ def read_secret_file(path: Path, name: str, *, is_pem: bool = False) -> str:
     return text
 
 
+def read_secret(env: Mapping[str, str], name: str) -> str:
+    """A secret from NAME, from the file that NAME_FILE names, or from the mounted secret `name`; "" when unset.
+
+    Raises `ConfigError` for one that cannot be read.
+    """
+    if value := env.get(name):
+        return value
+    named = env.get(f"{name}_FILE")
+    path = Path(named) if named else Path(env.get("SECRETS_DIR", SECRETS_DIR), name.lower().replace("_", "-"))
+    try:
+        return read_secret_file(path, name)
+    except FileNotFoundError:
+        if named:
+            raise ConfigError(f"{name}_FILE={named}: no such file") from None
+        return ""
+
+
 class _Reader:
     """Reads values and collects problems instead of stopping at the first."""
 
@@ -249,20 +266,9 @@ class _Reader:
         return value
 
     def secret(self, name: str) -> str | None:
-        """A value from NAME, from the file that NAME_FILE names, or from the mounted secret `name`; "" when unset.
-
-        None when it could not be read, which is then among the problems, once.
-        """
-        if value := self.env.get(name):
-            return value
-        named = self.env.get(f"{name}_FILE")
-        path = Path(named) if named else Path(self.env.get("SECRETS_DIR", SECRETS_DIR), name.lower().replace("_", "-"))
+        """As `read_secret`; None when it could not be read, which is then among the problems, once."""
         try:
-            return read_secret_file(path, name)
-        except FileNotFoundError:
-            if not named:
-                return ""
-            problem = f"{name}_FILE={named}: no such file"
+            return read_secret(self.env, name)
         except ConfigError as exc:
             problem = str(exc)
         if problem not in self.problems:

@@ -22,7 +22,7 @@ from gunicorn.errors import AppImportError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from penstock import events
-from penstock.config import SourceRule
+from penstock.config import SourceRule, read_secret
 from penstock.connect import settings
 from penstock.connect.broker_letters import read_broker_letter
 from penstock.connect.delivery import Message, Policy
@@ -232,7 +232,7 @@ def load_bridge_config(args: argparse.Namespace, env: Mapping[str, str]) -> Brid
     if len(set(names)) < len(names) or SELF in names:
         problems.append(f"--to: the names {', '.join(names)} must differ, and none may be {SELF}; write NAME=URL")
     only = collect(lambda: read_only(args.only, names)) or {}
-    token = collect(lambda: settings.read_secret(env, "BRIDGE_TOKEN"))
+    token = collect(lambda: read_secret(env, "BRIDGE_TOKEN"))
     if token == "" and not args.allow_anonymous:
         problems.append(
             "BRIDGE_TOKEN: not set; set it, or BRIDGE_TOKEN_FILE, or mount the secret bridge-token,"

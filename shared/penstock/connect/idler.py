@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
+from penstock.config import read_secret
 from penstock.connect import settings
 from penstock.connect.measures import DeliveryMeasures
 from penstock.durations import parse_duration
@@ -217,7 +218,7 @@ def make_idler(args: argparse.Namespace, env: Mapping[str, str]) -> Idler:
     if args.every_seconds <= 0:
         raise ConfigError(f"--every-seconds {args.every_seconds:g}: expected more than 0")
     ca_file = settings.ca_file_from(args, env)
-    login = (settings.read_secret(env, "BASIC_AUTH_USER"), settings.read_secret(env, "BASIC_AUTH_PASSWORD"))
+    login = (read_secret(env, "BASIC_AUTH_USER"), read_secret(env, "BASIC_AUTH_PASSWORD"))
     gateway = RestGateway(url, namespace=args.namespace, login=login, ca_file=ca_file)
     prometheus = args.prometheus or env.get("PROMETHEUS_URL", "")
     activity = Prometheus(prometheus, namespace=args.namespace, ca_file=ca_file).activity if prometheus else None

@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from penstock import events
+from penstock.config import read_secret
 from penstock.connect import settings, sources
 from penstock.connect.delivery import Message, Policy
 from penstock.connect.inbox import Inbox
@@ -264,8 +265,8 @@ def broker_from(args: argparse.Namespace, env: Mapping[str, str]) -> Broker:
         url.hostname,
         port or (8883 if tls else 1883),
         getattr(args, "client_id", None) or f"penstock-{socket.gethostname()}",
-        settings.read_secret(env, "MQTT_USERNAME"),
-        settings.read_secret(env, "MQTT_PASSWORD"),
+        read_secret(env, "MQTT_USERNAME"),
+        read_secret(env, "MQTT_PASSWORD"),
         tls,
         settings.ca_file_from(args, env),
         getattr(args, "group", ""),

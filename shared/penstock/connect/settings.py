@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from penstock.config import SECRETS_DIR, read_secret_file
 from penstock.connect.delivery import Policy
 from penstock.connect.http_client import Target
 from penstock.errors import ConfigError
@@ -114,17 +113,3 @@ def named_target(text: str, ca_file: str | None, headers: Mapping[str, str] | No
     parts = urlsplit(url)
     name = found.group(1) if found else (parts.path.rstrip("/").rpartition("/")[2] or parts.hostname or "sink")
     return Target(name, url, dict(headers or {}), ca_file)
-
-
-def read_secret(env: Mapping[str, str], name: str) -> str:
-    """A secret from NAME, from the file that NAME_FILE names, or from the mounted secret `name`; "" when unset."""
-    if value := env.get(name):
-        return value
-    named = env.get(f"{name}_FILE")
-    path = Path(named) if named else Path(env.get("SECRETS_DIR", SECRETS_DIR), name.lower().replace("_", "-"))
-    try:
-        return read_secret_file(path, name)
-    except FileNotFoundError:
-        if named:
-            raise ConfigError(f"{name}_FILE={named}: no such file") from None
-        return ""

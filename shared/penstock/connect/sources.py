@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from penstock.config import read_secret
 from penstock.connect import settings, subscriptions
 from penstock.connect.subscriptions import Finder
 from penstock.errors import ConfigError
@@ -45,8 +46,8 @@ def finder_from(args: argparse.Namespace, env: Mapping[str, str]) -> Finder:
             subscriptions.from_gateway,
             gateway,
             namespace=args.namespace,
-            username=settings.read_secret(env, "BASIC_AUTH_USER"),
-            password=settings.read_secret(env, "BASIC_AUTH_PASSWORD"),
+            username=read_secret(env, "BASIC_AUTH_USER"),
+            password=read_secret(env, "BASIC_AUTH_PASSWORD"),
             ca_file=ca_file,
         )
         return Finder(ask, settings.setting(args, env, "rediscover_seconds", float) or REDISCOVER_SECONDS)

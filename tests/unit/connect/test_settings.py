@@ -6,6 +6,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from penstock.config import read_secret
 from penstock.connect import settings, sources
 from penstock.connect.delivery import Message, Outcome, Policy, Verdict
 from penstock.connect.measures import DeliveryMeasures
@@ -45,9 +46,9 @@ def test_address_to_listen_on(flag: list[str], env: dict[str, str], address: tup
 
 
 def test_secret_file_that_is_named_must_be_there(tmp_path: Path) -> None:
-    assert settings.read_secret({"SECRETS_DIR": str(tmp_path)}, "TOKEN") == ""
+    assert read_secret({"SECRETS_DIR": str(tmp_path)}, "TOKEN") == ""
     with pytest.raises(ConfigError, match="TOKEN_FILE"):
-        settings.read_secret({"TOKEN_FILE": str(tmp_path / "none")}, "TOKEN")
+        read_secret({"TOKEN_FILE": str(tmp_path / "none")}, "TOKEN")
 
 
 def test_nothing_to_deliver_to_is_a_configuration_error() -> None:
