@@ -7,7 +7,7 @@ from typing import Final
 
 import yaml
 
-from penstock.config import SourceRule
+from penstock.config import SourceRule, bucket_problem
 from penstock.errors import ConfigError
 from penstock.lake import keys
 from penstock.lake.graph import Graph, make_graph
@@ -18,7 +18,6 @@ from penstock.lake.model import (
     Rule,
     Target,
     TargetRef,
-    bucket_problems,
     name_problems,
 )
 from penstock.stackfile import load_stack
@@ -120,8 +119,8 @@ class _Reader(YamlReader):
         found = []
         for name, options in self.mapping(node, "buckets").items():
             where = f"buckets.{name}"
-            for text in bucket_problems(name):
-                self.problem(options, f"{where}: {text}")
+            if problem := bucket_problem(name):
+                self.problem(options, f"{where}: {problem}")
             given = self.mapping(options, where)
             self.known(given, {"versioning"}, f"{where}.")
             found.append(Bucket(name, self._switch(given.get("versioning"), f"{where}.versioning")))

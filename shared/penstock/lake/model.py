@@ -143,7 +143,8 @@ class Lake:
         """Raise `ConfigError` with every problem that shows without a server."""
         problems = [f"name: {text}" for text in name_problems(self.name)]
         for bucket in self.buckets:
-            problems += [f"bucket {bucket.name}: {text}" for text in bucket_problems(bucket.name)]
+            if problem := bucket_problem(bucket.name):
+                problems.append(problem)
         for target in self.targets:
             problems += [f"target {target.ref}: {key}: {text}" for key, text in target.problems()]
         declared = {target.ref: target for target in self.targets}
@@ -169,8 +170,3 @@ def rule_owner(lake: str) -> str:
 def name_problems(name: str) -> Iterator[str]:
     if not _LAKE_NAME.fullmatch(name):
         yield f"expected lower-case letters, digits and -, at most 32 of them, got {name!r}"
-
-
-def bucket_problems(name: str) -> Iterator[str]:
-    if problem := bucket_problem(name):
-        yield problem
