@@ -17,7 +17,7 @@ from penstock.dev.invocations import Invocation
 from penstock.dev.real_minio import RealMinio
 from penstock.dev.report import duration, human
 from penstock.dev.stack import Stack, StackOptions
-from penstock.durations import parse_duration
+from penstock.durations import duration_argument
 from penstock.errors import ConfigError
 
 DEFAULT_DATA = ".penstock"
@@ -38,7 +38,9 @@ def add_stack_arguments(parser: argparse.ArgumentParser, *, port: int, store_por
         "--store-port", type=_port, default=store_port, help="port of the embedded object store (default: %(default)s)"
     )
     parser.add_argument("--data", type=Path, help=f"folder for inbox, index and logs (default: {DEFAULT_DATA})")
-    parser.add_argument("--zero-after", type=_seconds, help="stop idle functions after this long, for example 30s")
+    parser.add_argument(
+        "--zero-after", type=duration_argument, help="stop idle functions after this long, for example 30s"
+    )
     parser.add_argument("--minio-queue-dir", default="", help="folder where a real MinIO server keeps its events")
     parser.add_argument("--events-url", default="", help="URL of this stack's /events as a real MinIO server sees it")
 
@@ -170,10 +172,3 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a port, at most 65535; 0 is any free one")
     return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from penstock.config import Config, SourceRule
-from penstock.durations import parse_duration
+from penstock.durations import duration_argument
 from penstock.errors import ConfigError, Forbidden, PenstockError, TemporaryError
 from penstock.reconcile.compare import EXAMPLES, Difference, Reconciler, Report, scratch
 from penstock.runtime import Runtime
@@ -96,7 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="remove more than 1%% of the targets if it comes to that")
     parser.add_argument(
         "--uploads-older-than",
-        type=_seconds,
+        type=duration_argument,
         metavar="AGE",
         default=UPLOAD_AGE_SECONDS,
         help="abort unfinished uploads of targets older than this, for example 6h (default: 1h)",
@@ -242,13 +242,6 @@ def _printable(line: str) -> str:
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     """End as Ctrl+C does: what is under way is finished, and the temporary file goes."""
     raise KeyboardInterrupt
-
-
-def _seconds(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc
 
 
 def _moment(text: str) -> datetime:
