@@ -153,6 +153,42 @@ def test_worker_that_drains_says_so_and_still_answers(slow: Path) -> None:
         assert process.wait(60) == 0
 
 
+# Ends to load only when it was told to end.
+LOADING = """
+import signal, time
+from pathlib import Path
+
+told = []
+before = signal.getsignal(signal.SIGTERM)
+
+def tell(number, frame):
+    before(number, frame)
+    told.append(number)
+
+signal.signal(signal.SIGTERM, tell)
+(Path(__file__).parent / "loading").touch()
+while not told:
+    time.sleep(0.01)
+
+def handle(event, context): ...
+"""
+
+
+def test_worker_that_is_told_to_end_while_it_loads_does_not_drain(slow: Path) -> None:
+    (slow / "handler.py").write_text(LOADING)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "penstock.serve", slow, "--host", "127.0.0.1"],
+        env={"PATH": os.environ["PATH"], "PORT": str(free_port()), "DRAIN_SECONDS": "3600"},
+    )
+    try:
+        wait_for((slow / "loading").exists)
+        process.terminate()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait(60)
+
+
 def readiness(url: str) -> int:
     try:
         with urllib.request.urlopen(f"{url}/_/ready", timeout=5) as response:
