@@ -142,3 +142,19 @@ def spool(chunks: Iterable[bytes], memory_bytes: int = SPOOL_MEMORY_BYTES) -> Bi
         file.close()
         raise
     return cast("BinaryIO", file)
+
+
+class Replay:
+    """A body that several read, each from its beginning: fetched once, when the first does, and kept in a spool."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._file: BinaryIO | None = None
+
+    def __call__(self) -> Iterable[bytes]:
+        self._file = self._file or spool(self._body)
+        self._file.seek(0)
+        return read_chunks(self._file)
+
+    def close(self) -> None:
+        close_quietly(self._file)

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from penstock.config import Config
 from penstock.errors import InputTooLarge, NothingToDo, PermanentError, SourceChanged
@@ -11,7 +11,7 @@ from penstock.function import Function
 from penstock.pace import Pace
 from penstock.sinks import Sink
 from penstock.store import Store
-from penstock.streams import Body, as_chunks, close_quietly, read_chunks, spool
+from penstock.streams import Body, Replay, as_chunks, close_quietly
 from penstock.types import Context, Entry, Event, Look, Mark, ObjectRef, ObjectState, Refusal, Write
 from penstock.writing import Writing
 
@@ -187,7 +187,7 @@ class Visit:
         memo: dict[Any, Any] = {}
         entries: dict[str | None, Entry] = {}
         body = self._body(source, opened)
-        replay = _Replay(body)
+        replay = Replay(body)
         try:
             for name in pending:
                 self.wrote = True  # from here on a failure may have left something behind: look again
@@ -335,19 +335,3 @@ def make_context(function: Function, rendition: str | None, memo: dict[Any, Any]
     """What a handler may know when it makes one rendition; `memo` is shared by all renditions of one input."""
     named = {str(name): options for name, options in function.renditions.items() if name is not None}
     return Context(function.name, rendition, named, memo=memo)
-
-
-class _Replay:
-    """One body for several renditions: fetched once, when the first of them reads it, and kept in a spool."""
-
-    def __init__(self, body: Body) -> None:
-        self._body = body
-        self._file: BinaryIO | None = None
-
-    def __call__(self) -> Iterable[bytes]:
-        self._file = self._file or spool(self._body)
-        self._file.seek(0)
-        return read_chunks(self._file)
-
-    def close(self) -> None:
-        close_quietly(self._file)
