@@ -8,16 +8,15 @@ import argparse
 import json
 import os
 import queue
-import signal
 import sys
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from types import FrameType
 from typing import Any, TextIO
 
 from penstock import events
 from penstock.connect.kafka.command import add_client_arguments
 from penstock.errors import EventError, TemporaryError
+from penstock.signals import end_on_sigterm
 
 LINE = "{time:<24}  {name:<40}  {size:>12}  {etag:<34}  {ref}"
 
@@ -47,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO = sys.stdout) -> int:
     """Print until Ctrl+C or SIGTERM, which both end it with exit code 0."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_on_sigterm()
     read = {"kafka": kafka_bodies, "mqtt": mqtt_bodies, "minio": minio_lines}[args.source]
     print(LINE.format(time="TIME", name="EVENT", size="SIZE", etag="ETAG", ref="OBJECT"), file=out, flush=True)
     try:
@@ -179,7 +178,3 @@ def minio_lines(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[by
     except (MinioException, urllib3.exceptions.HTTPError) as exc:
         subject = f"MINIO_ENDPOINT={settings.endpoint}: bucket {args.bucket}"
         raise error_for(subject, getattr(exc, "code", None) or "", exc) from exc
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

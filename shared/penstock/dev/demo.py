@@ -23,16 +23,10 @@ from penstock.dev.real_minio import RealMinio
 from penstock.dev.report import Report, Row
 from penstock.dev.router import Route
 from penstock.dev.stack import Stack
-from penstock.dev.up import (
-    add_stack_arguments,
-    end_on_sigterm,
-    options_from,
-    raise_file_limit,
-    running,
-    set_up_terminal,
-)
+from penstock.dev.up import add_stack_arguments, options_from, raise_file_limit, running, set_up_terminal
 from penstock.donors import DEFAULT_ROWS, donor_chunks, row_count
 from penstock.errors import ConfigError, PenstockError
+from penstock.signals import end_on_sigterm
 from penstock.types import ObjectRef
 
 _ZERO_AFTER_SECONDS: Final = 3.0

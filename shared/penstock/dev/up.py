@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
 from penstock.config import read_secret_file
 from penstock.dev.invocations import Invocation
@@ -19,6 +18,7 @@ from penstock.dev.report import duration, human
 from penstock.dev.stack import Stack, StackOptions
 from penstock.durations import duration_argument
 from penstock.errors import ConfigError
+from penstock.signals import end_on_sigterm
 
 DEFAULT_DATA = ".penstock"
 
@@ -95,15 +95,6 @@ def set_up_terminal(level: str) -> None:
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ConfigError(f"LOG_LEVEL={level!r}: expected DEBUG, INFO, WARNING or ERROR")
     logging.basicConfig(level=level, format="%(asctime)s  %(levelname)s  %(message)s", datefmt="%H:%M:%S", force=True)
-
-
-def end_on_sigterm() -> None:
-    """Have SIGTERM end everything in order, as Ctrl+C does."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
 
 
 def raise_file_limit() -> None:

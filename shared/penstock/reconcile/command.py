@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import re
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType
 
 from penstock.config import Config, SourceRule
 from penstock.durations import duration_argument
@@ -20,6 +18,7 @@ from penstock.errors import ConfigError, Forbidden, PenstockError, TemporaryErro
 from penstock.reconcile.compare import EXAMPLES, Difference, Reconciler, Report, scratch
 from penstock.runtime import Runtime
 from penstock.serve import function_config, function_folder, make_runtime
+from penstock.signals import end_on_sigterm
 from penstock.sinks.address import BucketAddress, parse_sink
 from penstock.sinks.bucket import source_of_refusal
 from penstock.store import Store
@@ -106,8 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Reconcile one function; returns 1 when --check finds differences, 75 when some could not be mended."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)
+    end_on_sigterm()  # what is under way is finished, and the temporary file goes
     if args.concurrency < 1:
         raise ConfigError(f"--concurrency {args.concurrency}: expected a whole number of at least 1")
     config = function_config(args.function, env, args.stack)
@@ -237,11 +235,6 @@ def _print(report: Report, function: str, *, checked_only: bool) -> None:
 def _printable(line: str) -> str:
     """A key may hold anything; a terminal must not obey it."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in line)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """End as Ctrl+C does: what is under way is finished, and the temporary file goes."""
-    raise KeyboardInterrupt
 
 
 def _moment(text: str) -> datetime:
