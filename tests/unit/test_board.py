@@ -35,6 +35,15 @@ def test_counts_that_were_written_by_half_are_left_out_and_the_others_are_summed
     assert board.all().counters["penstock_events", ("processed",)] == 10
 
 
+def test_worker_that_is_interrupted_while_it_writes_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    board, counts = Board(1), Counts()
+    counts.counters["penstock_events", ("processed",)] = 5
+    board.write(0, counts)
+    board._memory[20] ^= 1
+    monkeypatch.setattr("penstock.board.time.sleep", lambda _seconds: board.write(0, counts))
+    assert board.read(0) == counts
+
+
 def test_counts_never_reach_into_the_next_place() -> None:
     board, counts = Board(2), Counts()
     counts.counters["x" * Board.PLACE_BYTES, ()] = 1
