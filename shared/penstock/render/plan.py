@@ -105,8 +105,7 @@ class _Planner:
             if name.startswith(_PREFIX) and name not in _ANNOTATIONS:
                 self.problem(f"annotations: {name} is unknown; known: {', '.join(_ANNOTATIONS)}")
         config = self.config()
-        threads = config.threads if config else 4
-        concurrency = threads * self.number(spec.environment, "WORKERS", 1, 1, 64)
+        concurrency = config.threads * config.workers if config else 1
         min_scale = self.number(spec.labels, "com.openfaas.scale.min", 1, 0, 1000)
         if spec.zero_after_seconds is not None:
             min_scale = 0
