@@ -9,7 +9,7 @@ from tests.served import ROOT
 
 FOLDERS = ("bench", "deploy", "docs", "examples", "functions", "shared", "templates", "tests")
 PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
-MADE_BY_A_COMMAND = {"functions/shout/handler.py"}
+MADE_BY_A_COMMAND = {"functions/shout/handler.py", "bench/results.json"}
 _PATH = re.compile(rf"`((?:{'|'.join(FOLDERS)})/[\w./*-]+)`")
 _LINK = re.compile(r"\]\((?!https?:|http:)([^)#\s]+)")
 
