@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from penstock.config import load_config
+from penstock.environment import load_config
 from penstock.serve import make_runtime
 from penstock.types import Mark, ObjectRef, Result
 
@@ -27,7 +27,7 @@ from tests.served import ROOT
 FUNCTION = ROOT / "functions" / "compress"
 LISTINGS = """
 import sys
-from penstock.config import load_store_settings
+from penstock.environment import load_store_settings
 from penstock.store.any_key import connect
 import os
 client = connect(load_store_settings(os.environ))

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from penstock.app import Health, create_app
-from penstock.config import load_config
+from penstock.environment import load_config
 from penstock.log import set_up_logging
 from penstock.metrics import Metrics
 from penstock.serve import make_runtime

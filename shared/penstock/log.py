@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
 
-from penstock.config import LOG_LEVELS
+from penstock.environment import LOG_LEVELS
 from penstock.errors import ConfigError
 
 event_id: ContextVar[str] = ContextVar("event_id", default="")

@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from penstock.config import Config, read_config
+from penstock.config import Config
+from penstock.environment import read_config
 from penstock.errors import ConfigError
 from penstock.log import say_problems, set_up_logging
 from penstock.sinks.wiring import contradictions, make_sink

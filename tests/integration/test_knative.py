@@ -13,9 +13,9 @@ from urllib.parse import quote_plus
 
 import pytest
 from minio.notificationconfig import NotificationConfig, QueueConfig, SuffixFilterRule
-from penstock.config import load_config
 from penstock.connect.bridge import to_messages
 from penstock.connect.http_client import Target
+from penstock.environment import load_config
 from penstock.events import Kind, kind_of
 from penstock.render.knative import Settings
 from penstock.stackfile import load_stack

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from penstock.config import Config, SourceRule, StoreSettings, load_config, load_store_settings, read_config
+from penstock.config import Config, SourceRule, StoreSettings
+from penstock.environment import load_config, load_store_settings, read_config
 from penstock.errors import ConfigError
 from penstock.types import ObjectRef
 

@@ -22,7 +22,7 @@ from gunicorn.errors import AppImportError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from penstock import events
-from penstock.config import SourceRule, read_secret
+from penstock.config import SourceRule
 from penstock.connect import settings
 from penstock.connect.broker_letters import read_broker_letter
 from penstock.connect.delivery import Message, Policy
@@ -31,6 +31,7 @@ from penstock.connect.inbox import Inbox
 from penstock.connect.measures import DeliveryMeasures
 from penstock.connect.pump import Pump
 from penstock.connect.wanting import read_only, wanting_targets
+from penstock.environment import read_secret
 from penstock.errors import ConfigError, EventError, TemporaryError
 from penstock.log import parse_level, set_up_logging
 from penstock.serve import port_problem

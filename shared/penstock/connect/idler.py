@@ -21,10 +21,10 @@ from types import FrameType
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
-from penstock.config import read_secret
 from penstock.connect import settings
 from penstock.connect.measures import DeliveryMeasures
 from penstock.durations import parse_duration
+from penstock.environment import read_secret
 from penstock.errors import ConfigError, TemporaryError
 from penstock.log import set_up_logging
 from penstock.status import StatusServer

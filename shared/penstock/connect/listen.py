@@ -154,7 +154,7 @@ def minio_lines(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[by
     from minio import Minio
     from minio.error import MinioException
 
-    from penstock.config import load_store_settings
+    from penstock.environment import load_store_settings
     from penstock.store.failures import error_for
 
     settings = load_store_settings(env)

@@ -23,13 +23,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from penstock import events
-from penstock.config import read_secret
 from penstock.connect import settings, sources
 from penstock.connect.delivery import Message, Policy
 from penstock.connect.inbox import Inbox
 from penstock.connect.measures import DeliveryMeasures
 from penstock.connect.pump import Foreign, Pump
 from penstock.connect.subscriptions import Finder, Subscriptions
+from penstock.environment import read_secret
 from penstock.errors import ConfigError, EventError, TemporaryError
 from penstock.log import set_up_logging
 from penstock.status import StatusServer

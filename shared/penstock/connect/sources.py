@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from penstock.config import read_secret
 from penstock.connect import settings, subscriptions
 from penstock.connect.subscriptions import Finder
+from penstock.environment import read_secret
 from penstock.errors import ConfigError
 
 # As often as OpenFaaS's own connectors ask.

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.config import Config, SourceRule, load_config
+from penstock.config import Config, SourceRule
 from penstock.connect.delivery import Message
 from penstock.connect.http_client import Target
 from penstock.connect.inbox import Inbox
+from penstock.environment import load_config
 from penstock.errors import EventError
 from penstock.events import Kind, parse
 from penstock.lake.graph import make_graph, refuse_loops

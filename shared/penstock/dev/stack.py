@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from penstock.config import StoreSettings, load_store_settings
+from penstock.config import StoreSettings
 from penstock.connect.delivery import Policy
 from penstock.connect.inbox import Inbox
 from penstock.connect.pump import Pump
@@ -21,6 +21,7 @@ from penstock.dev.invocations import InvocationLog
 from penstock.dev.objectstore import EmbeddedStore
 from penstock.dev.real_minio import RealMinio, make_buckets
 from penstock.dev.router import Router
+from penstock.environment import load_store_settings
 from penstock.errors import ConfigError
 from penstock.stackfile import FunctionSpec, load_stack
 from penstock.store import Store

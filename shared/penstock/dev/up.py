@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from penstock.config import read_secret_file
 from penstock.dev.invocations import Invocation
 from penstock.dev.real_minio import RealMinio
 from penstock.dev.report import duration, human
 from penstock.dev.stack import Stack, StackOptions
 from penstock.durations import duration_argument
+from penstock.environment import read_secret_file
 from penstock.errors import ConfigError
 from penstock.signals import end_on_sigterm
 

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from penstock.config import SECRETS_DIR, Config, JobSettings
+from penstock.config import Config, JobSettings
+from penstock.environment import SECRETS_DIR
 from penstock.errors import ConfigError, PermanentError
 from penstock.function import Function
 from penstock.sinks.address import BucketAddress, parse_sink

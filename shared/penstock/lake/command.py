@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from penstock.config import load_store_settings
+from penstock.environment import load_store_settings
 from penstock.lake.applying import carry_out
 from penstock.lake.file import DEFAULT_FILE, load_lake, load_name
 from penstock.lake.model import OWNER, Lake

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from penstock.config import SourceRule, load_config
+from penstock.config import SourceRule
+from penstock.environment import load_config
 from penstock.errors import ConfigError
 from penstock.lake.model import ACCESSED, Rule, Target
 from penstock.sinks.address import BucketAddress, overlap, parse_sink

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import yaml
 
-from penstock.config import SECRETS_DIR
+from penstock.environment import SECRETS_DIR
 from penstock.stackfile import Resources
 
 Document = dict[str, Any]

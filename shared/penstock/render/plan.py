@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final, TypeVar
 
-from penstock.config import Config, load_config
+from penstock.config import Config
+from penstock.environment import load_config
 from penstock.errors import ConfigError
 from penstock.sinks.address import SqliteAddress, parse_sink
 from penstock.stackfile import FunctionSpec

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from penstock.config import load_config
+from penstock.environment import load_config
 from penstock.function import load_module, make_function
 from penstock.jobs.offload import make_offload
 from penstock.types import ObjectRef, ObjectState

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from penstock.cli import main
-from penstock.config import load_config
+from penstock.environment import load_config
 from penstock.errors import TemporaryError
 from penstock.jobs.access import find_access
 from penstock.jobs.api import KubernetesApi, KubernetesError

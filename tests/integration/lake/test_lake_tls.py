@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from penstock.config import StoreSettings, load_store_settings
+from penstock.config import StoreSettings
+from penstock.environment import load_store_settings
 from penstock.errors import ConfigError, PenstockError
 from penstock.lake import Bucket, Lake, Rule, Target, TargetRef, apply, plan
 from penstock.store.any_key import AnyKeyClient, connect

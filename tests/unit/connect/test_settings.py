@@ -6,10 +6,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from penstock.config import read_secret
 from penstock.connect import settings, sources
 from penstock.connect.delivery import Message, Outcome, Policy, Verdict
 from penstock.connect.measures import DeliveryMeasures
+from penstock.environment import read_secret
 from penstock.errors import ConfigError
 from penstock.status import StatusServer
 

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from penstock.config import Config, load_config
+from penstock.config import Config
+from penstock.environment import load_config
 from penstock.function import Function, make_function
 from penstock.jobs.offload import offload_to
 from penstock.types import ObjectRef, ObjectState

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from penstock import oneshot
-from penstock.config import Config, load_config
+from penstock.config import Config
+from penstock.environment import load_config
 from penstock.function import Function, make_function
 from penstock.jobs.manifest import job_manifest, job_name, literal
 

@@ -247,7 +247,14 @@ def test_a_lake_built_in_code_is_checked_like_a_file(minio: FakeMinio, apply: Ap
         apply(lake)
 
     text = str(caught.value)
-    for expected in ("name: ", "bucket 'x': ", "brokers: missing", "queue_dir: missing", "holds * or ?", "not declared"):
+    for expected in (
+        "name: ",
+        "bucket 'x': ",
+        "brokers: missing",
+        "queue_dir: missing",
+        "holds * or ?",
+        "not declared",
+    ):
         assert expected in text
     assert minio.calls == []
 

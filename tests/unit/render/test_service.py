@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from penstock.config import load_config
+from penstock.environment import load_config
 from penstock.errors import ConfigError
 from penstock.jobs.manifest import FUNCTION_LABEL
 from penstock.render.knative import Settings

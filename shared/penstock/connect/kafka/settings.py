@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from penstock.config import read_secret_file
+from penstock.environment import read_secret_file
 from penstock.errors import ConfigError
 
 # What at-least-once rests on; set otherwise, offsets would move past records that nobody has answered.
