@@ -5,12 +5,7 @@ import threading
 import pytest
 from penstock.pace import FORGET_SECONDS, MIN_BYTES, MIN_RUNS, Pace
 
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from penstock.store.memory import MemoryStore
 from penstock.types import Look, ObjectRef, Write
 from penstock.visit import Outcome
 
+from tests.clock import Clock
 from tests.lake import Lake, upper
 
 REFS = [ObjectRef("upload", f"{number}.txt") for number in range(5)]
@@ -113,12 +114,6 @@ def test_question_that_is_refused_does_not_mean_that_nothing_is_there(
 
 
 def test_time_of_an_object_is_not_that_of_its_batch(sink: CountingSink) -> None:
-    class Clock:
-        now = 0.0
-
-        def __call__(self) -> float:
-            return self.now
-
     clock = Clock()
 
     def slow(event: Event[Any], context: Context[Any]) -> Result:

@@ -15,13 +15,7 @@ from penstock.errors import ConfigError, TemporaryError
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 class FakeGateway:

@@ -12,15 +12,9 @@ from penstock.jobs.measures import ILL_AFTER_SECONDS, Measures
 from penstock.status import StatusServer
 from penstock.visit import Offload
 
+from tests.clock import Clock
 from tests.unit.jobs.cluster import MemoryCluster
 from tests.unit.jobs.conftest import large
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -14,16 +14,10 @@ from penstock.runtime import Runtime
 from penstock.types import ObjectRef, ObjectState
 from penstock.visit import Outcome
 
+from tests.clock import Clock
 from tests.lake import Lake
 
 LIMIT_SECONDS = 60
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from penstock.jobs.measures import Measures
 from penstock.jobs.watcher import Watcher, run_watcher
 from penstock.visit import Offload
 
+from tests.clock import Clock
 from tests.unit.jobs.cluster import MemoryCluster
 from tests.unit.jobs.conftest import large
 
@@ -35,14 +36,6 @@ class Letters:
 
     def jobs(self) -> list[str]:
         return [json.loads(letter.data)["Job"]["name"] for letter in self.taken]
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
