@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from confluent_kafka import Consumer, Producer
 
+from bench.report import Goal, Report
 from tests.components import KafkaServer
 from tests.components.process import free_ports
 
@@ -228,12 +229,31 @@ def main() -> None:
             noop.stop()
             slow.stop()
     one_by_one = statistics.median(loop)
-    print(f"{'':34} {'records/s':>10} {'per CPU second':>15} {'times the loop':>15}")
-    print(f"{'20 ms sink, one at a time':34} {one_by_one:10,.0f} {'':>15} {1.0:15.1f}")
+    report = Report("Kafka connector")
+    rows = [["20 ms sink, one at a time", f"{one_by_one:,.0f}", "", "1.0"]]
+    walls: dict[str, float] = {}
     for name, turns in results.items():
-        wall, cpu = (statistics.median(values) for values in zip(*turns, strict=True))
-        times = f"{wall / one_by_one:15.1f}" if "20 ms" in name else f"{'':>15}"
-        print(f"{name:34} {wall:10,.0f} {cpu:15,.0f} {times}")
+        walls[name], cpu = (statistics.median(values) for values in zip(*turns, strict=True))
+        times = f"{walls[name] / one_by_one:.1f}" if "20 ms" in name else ""
+        rows.append([name, f"{walls[name]:,.0f}", f"{cpu:,.0f}", times])
+    report.table(["sink", "records per second", "per processor second", "times the loop"], rows)
+    report.goals = [
+        Goal(
+            5,
+            "connector, records per second on one core, a sink that does nothing",
+            walls["no-op sink"],
+            10_000,
+            at_most=False,
+        ),
+        Goal(
+            5,
+            "connector, a sink of 20 ms, to the loop",
+            walls["20 ms sink, concurrency 32"] / one_by_one,
+            20,
+            at_most=False,
+        ),
+    ]
+    report.finish()
 
 
 if __name__ == "__main__":

@@ -8,14 +8,20 @@ written as the obvious program writes them: one call a field, one line a row.
 
 import argparse
 import statistics
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import faker
 from faker import Faker
 from penstock.donors import BLOOD_GROUPS, donor_chunks
+
+from bench.report import Goal, Report
 
 TURNS = 5
 MILLION = 1_000_000
@@ -64,11 +70,15 @@ def main() -> None:
         rate = 1 / statistics.median(per_row)
         count = data.count(b"\n")
         print(f"{name:10} {rate:10,.0f} {len(data) / count:10.2f} {packed / count:10.2f} {packed / len(data):7.4f}")
-    print(f"speed: {statistics.median(theirs_seconds) / statistics.median(ours_seconds):.0f} times Faker's")
+    times = statistics.median(theirs_seconds) / statistics.median(ours_seconds)
     print(f"size after gzip -3: {gzip_bytes(ours) / gzip_bytes(theirs) - 1:+.1%} of Faker's")
 
     seconds, data = timed(partial(donor_chunks, MILLION))
-    print(f"one million rows: {seconds:.2f} s, {len(data) / 1e6:.1f} MB, {gzip_bytes(data) / 1e6:.1f} MB after gzip -3")
+    print(
+        f"one million rows: {seconds:.2f} s, {len(data) / 1e6:.1f} MB, {gzip_bytes(data) / 1e6:.1f} MB after gzip -3\n"
+    )
+    report = Report("donors", goals=[Goal(7, "rows per second to Faker's", times, 50, at_most=False)])
+    report.finish()
 
 
 if __name__ == "__main__":

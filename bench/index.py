@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import zstandard
 from penstock import Body, Context, Event, Result
 from penstock.donors import write_donors
@@ -32,6 +34,8 @@ from penstock.sinks.document import to_json
 from penstock.sinks.sqlite import SqliteSink
 from penstock.streams import CHUNK_BYTES, read_chunks
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Write
+
+from bench.report import Goal, Report
 
 ROOT = Path(__file__).parent.parent
 MARK = Mark("a" * 32, "index", "b" * 16, "c" * 64)
@@ -173,11 +177,17 @@ def measure_sqlite(count: int, turns: int) -> None:
                 wall, cpu = time.perf_counter(), time.process_time()
                 run(Path(folder))
                 rates[name].append((done / (time.perf_counter() - wall), done / (time.process_time() - cpu)))
-    print(f"\n{count} documents into SQLite, synchronous FULL, median of {turns} interleaved turns")
-    print("| what | documents/s | per CPU second |\n|---|---|---|")
-    for name, measured in rates.items():
-        wall, cpu = (statistics.median(values) for values in zip(*measured, strict=True))
-        print(f"| {name} | {wall:,.0f} | {cpu:,.0f} |")
+    report = Report(f"{count:,} documents into SQLite, synchronous FULL, median of {turns} interleaved turns")
+    middle = {
+        name: [statistics.median(values) for values in zip(*measured, strict=True)] for name, measured in rates.items()
+    }
+    rows = [[name, f"{wall:,.0f}", f"{cpu:,.0f}"] for name, (wall, cpu) in middle.items()]
+    report.table(["what", "documents per second", "per processor second"], rows)
+    reached, _ = middle["sink, batches of 500"]
+    report.goals.append(
+        Goal(5, "index, documents per second into SQLite, batches of 500", reached, 50_000, at_most=False)
+    )
+    report.finish()
 
 
 def describe(path: Path) -> dict[str, object]:
@@ -242,7 +252,7 @@ def measure_csv(rows: int, turns: int, folder: Path) -> None:
         print(f"| {name} | {statistics.median(measured):,.0f} |")
     small = folder / "small.csv"
     small.write_bytes(data[: len(data) // 20])
-    print(f"\npeak memory: {peak_mib(small):.1f} MiB for a twentieth of it, {peak_mib(plain):.1f} MiB for all of it")
+    print(f"\npeak memory: {peak_mib(small):.1f} MiB for a twentieth of it, {peak_mib(plain):.1f} MiB for all of it\n")
 
 
 def _with_commas(data: bytes) -> bytes:
