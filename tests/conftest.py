@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +13,11 @@ import pytest
 
 # Whether pytest was started as a program or as a module decides if the checkout is importable; here it always is.
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+# A shell starts what runs in the background with Ctrl+C ignored, and programs pass that on to those they start: the
+# tests that press it would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from tests.lake import Lake
 
