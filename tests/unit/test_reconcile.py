@@ -388,6 +388,7 @@ def test_a_function_without_a_source_is_told_so(make_lake: MakeLake) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_it_and_leaves_no_temporary_file(number: signal.Signals, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # a store that takes connections and says nothing
+        silent.settimeout(60)
         env = {
             "PATH": os.environ["PATH"],
             "TMPDIR": str(tmp_path),

@@ -213,6 +213,7 @@ def test_signal_ends_the_wait_for_a_broker(number: signal.Signals) -> None:
 
 def test_control_c_ends_the_wait_of_the_list_of_dead_letters() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
         servers = f"127.0.0.1:{silent.getsockname()[1]}"
         command = [sys.executable, "-m", "penstock.cli", "dlq", "list", "--set", f"bootstrap.servers={servers}"]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
