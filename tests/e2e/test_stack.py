@@ -281,7 +281,8 @@ def test_signal_during_the_start_leaves_no_process_and_no_folder(
         until(lambda: list(kept.rglob("events-token")), "its folder")
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    # Python ends by the signal itself, for a shell the same 130, when it came while a class was being made.
+    assert process.returncode in (130, -signal.SIGINT), said
     assert said == ""
     assert command == "up" or list(tmp_path.iterdir()) == []
     assert subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True).stdout == ""

@@ -69,8 +69,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         )
 
         def end(_signal: int, _frame: FrameType | None) -> None:
-            _log.info("kafka: ending")
-            connector.stop()
+            connector.stop()  # and not a word: it may come while this thread is writing to the log
 
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)

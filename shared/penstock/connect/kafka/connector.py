@@ -122,6 +122,7 @@ class Connector:
                     committed_at = self.last_turn
                 self._turn()
         finally:
+            _log.info("kafka: ending")
             self._finder.stop()
             self._drain()
 
