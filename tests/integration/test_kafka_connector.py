@@ -48,7 +48,9 @@ class Topic:
         self._servers = kafka.endpoint.bootstrap_servers
         create_topics(kafka, {name: partitions, self.dead: 1})
         self._partitions = partitions
-        self._producer = Producer({"bootstrap.servers": self._servers, "log_level": 0})
+        # Idempotent: a batch that is sent again, as while a topic is new, must not fall behind a later one.
+        settings = {"bootstrap.servers": self._servers, "log_level": 0, "enable.idempotence": True}
+        self._producer = Producer(settings)
 
     def produce(self, *pairs: tuple[str, bytes]) -> None:
         for key, value in pairs:

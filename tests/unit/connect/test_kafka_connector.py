@@ -8,12 +8,14 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from penstock.connect.delivery import Policy
+from penstock.connect.kafka import connector as connector_module
+from penstock.connect.kafka import offsets as offsets_module
 from penstock.connect.kafka.connector import Connector, Limits
 from penstock.connect.kafka.records import openfaas
 from penstock.connect.subscriptions import Finder, from_pairs
@@ -70,7 +72,9 @@ class Running:
 
     def __init__(self, server: HTTPServer) -> None:
         self.cluster = Cluster()
-        pairs = [f"{name}={server.url_for(f'/function/{name}')}" for name in ("fine", "poison", "stuck", "seen")]
+        pairs = [
+            f"{name}={server.url_for(f'/function/{name}')}" for name in ("fine", "poison", "stuck", "seen", "lost")
+        ]
         pairs += [f"both={server.url_for(f'/function/{name}')}" for name in ("one", "other")]
         subscriptions = from_pairs(pairs, None)
         self.cluster.create(*subscriptions.topics)
@@ -180,6 +184,25 @@ def test_readiness_lag_and_attempts_can_be_read(running: Running, httpserver: HT
     lag = 'penstock_kafka_lag{partition="0",topic="seen"} 0.0'
     wait_until(lambda: lag in running.connector.measures.render()[0].decode())
     assert 'outcome="delivered",target="seen"} 1.0' in running.connector.measures.render()[0].decode()
+
+
+def test_commit_that_nobody_confirmed_is_said_again(
+    running: Running, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[str] = []
+
+    def commit(consumer: Any, offsets: Iterable[tuple[str, int, int, str]], *, wait: bool) -> bool:
+        asked = list(offsets)
+        if "lost" in {topic for topic, *_ in asked} and not lost:
+            lost.append("lost")  # the broker went down with it, and no answer ever comes
+            return True
+        return offsets_module.commit(consumer, asked, wait=wait)
+
+    monkeypatch.setattr(connector_module, "commit", commit)
+    httpserver.expect_request("/function/lost").respond_with_data("ok")
+    running.cluster.produce("lost", ("k", b"x"))
+    wait_until(lambda: running.cluster.committed("lost") == 1)
+    assert lost == ["lost"]
 
 
 def test_missing_brokers_are_named_at_the_start() -> None:

@@ -82,7 +82,7 @@ class Connector:
                     **consumer_settings(settings),
                     "stats_cb": self.statistics.update,
                     "error_cb": self.statistics.fail,
-                    "on_commit": self._commit_failed,
+                    "on_commit": self._commit_ended,
                 },
                 logger=librdkafka,
             )
@@ -229,7 +229,7 @@ class Connector:
         return {self._partitions.pop(key) for key in keys if key in self._partitions}
 
     def _commit(self, partitions: Iterable[Partition], *, wait: bool) -> bool:
-        """Commit what has moved; False when the brokers refused."""
+        """Commit what has moved since the last confirmed commit; False when the brokers refused."""
         moved = [
             (partition, progress)
             for partition in partitions
@@ -237,17 +237,23 @@ class Connector:
         ]
         if moved and not commit(self._consumer, [(part.topic, part.number, *to) for part, to in moved], wait=wait):
             return False
-        for partition, progress in moved:
-            partition.committed = progress
+        if wait:
+            for partition, progress in moved:
+                partition.committed = progress
         return True
 
-    def _commit_failed(self, error: Any, places: Sequence[Any]) -> None:
-        """A commit that was not waited for: the next one says it again."""
+    def _commit_ended(self, error: Any, places: Sequence[Any]) -> None:
+        """A commit that was not waited for. What no broker confirmed, or not for this partition, is said again.
+
+        One that a broker took down with it may never be answered.
+        """
         if error is not None:
             _log.warning("kafka: offsets not committed: %s", error.str())
-            for place in places:
-                if partition := self._partitions.get((place.topic, place.partition)):
-                    partition.committed = None
+            return
+        for place in places:
+            partition = self._partitions.get((place.topic, place.partition))
+            if partition is not None and place.error is None:
+                partition.committed = place.offset, place.metadata or ""
 
     def _apply_discovery(self) -> None:
         found = self._finder.news()

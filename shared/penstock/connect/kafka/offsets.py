@@ -34,12 +34,15 @@ def committed(consumer: Any, assigned: Sequence[Any]) -> Sequence[Any]:
 
 
 def commit(consumer: Any, offsets: Iterable[tuple[str, int, int, str]], *, wait: bool) -> bool:
-    """Commit topic, partition, offset and metadata; False when that was refused, which is logged."""
+    """Commit topic, partition, offset and metadata; False when that was refused for any of them, which is logged."""
     from confluent_kafka import KafkaException, TopicPartition
 
     try:
-        consumer.commit(offsets=[TopicPartition(*each) for each in offsets], asynchronous=not wait)
+        ended = consumer.commit(offsets=[TopicPartition(*each) for each in offsets], asynchronous=not wait)
     except KafkaException as exc:
         _log.warning("kafka: offsets not committed: %s", exc.args[0].str())
         return False
-    return True
+    refused = [place for place in ended or () if place.error is not None]
+    for place in refused:
+        _log.warning("kafka: offset of %s/%d not committed: %s", place.topic, place.partition, place.error.str())
+    return not refused
