@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
-from penstock.errors import ConfigError, PermanentError
+from penstock.errors import ConfigError, PermanentError, TemporaryError
 from penstock.jobs.access import Access, find_access, read_kubeconfig, read_text
 from penstock.jobs.api import JobsApi, KubernetesApi, KubernetesError
 from penstock.jobs.dead_letter import HttpDeadLetters, reason_of
@@ -181,12 +181,21 @@ def _clean(api: JobsApi, args: argparse.Namespace, jobs: list[Job], before: date
 
 def _let_go(api: JobsApi, job: Job) -> None:
     """Take our finalizer away, as the watcher would after the dead letter."""
-    try:
-        rest = [name for name in Job.read(api.get_job(job.name)).finalizers if name != FINALIZER]
-        api.patch_job(job.name, {"metadata": {"uid": job.uid, "finalizers": rest}})
-    except KubernetesError as exc:
-        if exc.code not in (404, 409):  # gone, or gone and made anew
-            raise
+    for _ in range(10):
+        try:
+            now = Job.read(api.get_job(job.name))
+            if now.uid != job.uid:
+                return  # gone, and made anew
+            rest = [name for name in now.finalizers if name != FINALIZER]
+            # With the version, because a merge patch replaces the whole list, and the garbage collector changes it too.
+            api.patch_job(job.name, {"metadata": {"uid": job.uid, "resourceVersion": now.version, "finalizers": rest}})
+            return
+        except KubernetesError as exc:
+            if exc.code == 404:
+                return
+            if exc.code != 409:
+                raise
+    raise TemporaryError(f"Job {job.name}: kept changing while it was let go; try again")
 
 
 def _duration(text: str) -> timedelta:
