@@ -10,14 +10,12 @@ import base64
 import json
 import logging
 import os
-import signal
 import ssl
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -27,6 +25,7 @@ from penstock.durations import parse_duration
 from penstock.environment import read_secret
 from penstock.errors import ConfigError, TemporaryError
 from penstock.log import set_up_logging
+from penstock.signals import stop_on_signals
 from penstock.status import StatusServer
 
 TIMEOUT_SECONDS = 10.0
@@ -233,12 +232,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         idler.look()
         return 0
     stopping = threading.Event()
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+    stop_on_signals(stopping.set)
     measures = DeliveryMeasures()
     measures.count(*_STOPPED, 0)
     problem = ["the gateway was not asked yet"]

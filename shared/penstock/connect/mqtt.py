@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import signal
 import socket
 import ssl
 import threading
@@ -18,7 +17,6 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -32,6 +30,7 @@ from penstock.connect.subscriptions import Finder, Subscriptions
 from penstock.environment import read_secret
 from penstock.errors import ConfigError, EventError, TemporaryError
 from penstock.log import set_up_logging
+from penstock.signals import stop_on_signals
 from penstock.status import StatusServer
 
 _log = logging.getLogger("penstock.connect")
@@ -287,12 +286,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             policy=settings.policy_from(args, env),
             cloudevents=args.cloudevents,
         )
-
-        def end(_signal: int, _frame: FrameType | None) -> None:
-            connector.stop()
-
-        signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGINT, end)
+        stop_on_signals(connector.stop)
         status = StatusServer(address, connector.measures, ill=str, unready=connector.unready)
         status.start()
         try:

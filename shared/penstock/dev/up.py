@@ -5,7 +5,6 @@ import contextlib
 import logging
 import os
 import resource
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from penstock.dev.stack import Stack, StackOptions
 from penstock.durations import duration_argument
 from penstock.environment import read_secret_file
 from penstock.errors import ConfigError
-from penstock.signals import end_on_sigterm
+from penstock.signals import end_on_sigterm, stop_on_signals
 
 DEFAULT_DATA = ".penstock"
 
@@ -57,8 +56,7 @@ def run(args: argparse.Namespace) -> int:
         print(_banner(stack), flush=True)
         if not args.quiet:
             stack.invocations.listen(lambda invocation: print(invocation_line(invocation), flush=True))
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stopped.set())
+        stop_on_signals(stopped.set)
         stopped.wait()
         print("\nstopping ...", flush=True)
     return 0

@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import re
-import signal
 import sys
 import threading
 from collections.abc import Iterable, Mapping
@@ -21,6 +20,7 @@ from penstock.jobs.job import Job, State
 from penstock.jobs.manifest import FINALIZER
 from penstock.jobs.watcher import SELECTOR, Watcher, run_watcher
 from penstock.log import set_up_logging
+from penstock.signals import stop_on_signals
 
 _COLUMNS = ("NAME", "FUNCTION", "STATE", "SINCE", "SOURCE", "REASON")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -102,8 +102,7 @@ def _watch(args: argparse.Namespace, env: Mapping[str, str], api: JobsApi) -> in
     if args.status_port is not None:
         StatusServer(("", args.status_port), measures, ill=measures.problem, unready=str).start()
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop_on_signals(stop.set)
     run_watcher(watcher, api, stop)
     return 0
 

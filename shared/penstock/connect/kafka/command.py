@@ -3,16 +3,15 @@
 import argparse
 import logging
 import os
-import signal
 from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 
 from penstock.connect import settings, sources
 from penstock.connect.kafka.records import cloudevents, openfaas
 from penstock.connect.kafka.settings import load_settings
 from penstock.errors import ConfigError
 from penstock.log import set_up_logging
+from penstock.signals import stop_on_signals
 from penstock.status import StatusServer
 
 _log = logging.getLogger("penstock.connect")
@@ -67,12 +66,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             policy=settings.policy_from(args, env),
             limits=limits,
         )
-
-        def end(_signal: int, _frame: FrameType | None) -> None:
-            connector.stop()  # and not a word: it may come while this thread is writing to the log
-
-        signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGINT, end)
+        stop_on_signals(connector.stop)
         _log.info("kafka: asking the brokers at %s", given.get("bootstrap.servers", "-"))
         connector.check()
     except ConfigError as exc:
