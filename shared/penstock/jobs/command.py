@@ -17,7 +17,6 @@ from penstock.jobs.access import Access, find_access, read_kubeconfig, read_text
 from penstock.jobs.api import JobsApi, KubernetesApi, KubernetesError
 from penstock.jobs.dead_letter import HttpDeadLetters, reason_of
 from penstock.jobs.job import Job, State
-from penstock.jobs.manifest import FINALIZER
 from penstock.jobs.watcher import SELECTOR, Watcher, run_watcher
 from penstock.log import set_up_logging
 from penstock.signals import stop_on_signals
@@ -185,9 +184,7 @@ def _let_go(api: JobsApi, job: Job) -> None:
             now = Job.read(api.get_job(job.name))
             if now.uid != job.uid:
                 return  # gone, and made anew
-            rest = [name for name in now.finalizers if name != FINALIZER]
-            # With the version, because a merge patch replaces the whole list, and the garbage collector changes it too.
-            api.patch_job(job.name, {"metadata": {"uid": job.uid, "resourceVersion": now.version, "finalizers": rest}})
+            api.patch_job(job.name, {"metadata": now.released()})
             return
         except KubernetesError as exc:
             if exc.code == 404:

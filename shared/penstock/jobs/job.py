@@ -59,6 +59,14 @@ class Job:
     def ended(self) -> bool:
         return self.state in (State.SUCCEEDED, State.FAILED)
 
+    def released(self) -> dict[str, Any]:
+        """The metadata of a merge patch that takes Penstock's finalizer away; what others hold stays.
+
+        It names the version, because such a patch replaces the whole list, which the garbage collector changes too.
+        """
+        rest = [name for name in self.finalizers if name != FINALIZER]
+        return {"uid": self.uid, "resourceVersion": self.version, "finalizers": rest}
+
     @classmethod
     def read(cls, document: dict[str, Any]) -> "Job":
         """Read a Job as the API gives it."""

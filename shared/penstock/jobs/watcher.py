@@ -18,7 +18,7 @@ from penstock.events import CloudEventFields
 from penstock.jobs.api import Document, JobsApi, KubernetesError
 from penstock.jobs.dead_letter import dead_letter, reason_of
 from penstock.jobs.job import Job, State
-from penstock.jobs.manifest import DEAD_LETTERED, FINALIZER, FUNCTION_LABEL
+from penstock.jobs.manifest import DEAD_LETTERED, FUNCTION_LABEL
 from penstock.jobs.measures import Measures
 from penstock.jobs.policy import plan
 
@@ -137,10 +137,8 @@ class Watcher:
         self._dead_letters.send(dead_letter(job, self._api.job_url(job.name), log))
 
     def _release(self, job: Job) -> None:
-        """Take our finalizer away; what others hold, such as the garbage collector, stays."""
-        rest = [name for name in job.finalizers if name != FINALIZER]
-        # With the version, because a merge patch replaces the whole list.
-        metadata: Document = {"uid": job.uid, "resourceVersion": job.version, "finalizers": rest}
+        """Take our finalizer away."""
+        metadata: Document = job.released()
         if job.state is not State.SUCCEEDED:
             metadata["annotations"] = {DEAD_LETTERED: datetime.now(UTC).isoformat(timespec="seconds")}
         if self._patch(job, {"metadata": metadata}):
