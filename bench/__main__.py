@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.report import RESULTS, Goal, goals_table
-from tests.served import ROOT
+from tests.paths import ROOT
 
 RESULTS_FILE = Path(__file__).parent / "results.json"
 LIBRARIES = (

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from penstock.donors import write_donors
+from penstock.local.demo.donors import write_donors
 
 from bench.peers import (
     MIB,

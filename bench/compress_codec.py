@@ -19,8 +19,8 @@ from pathlib import Path
 
 import zstandard
 from penstock import Body, Context, Event
-from penstock.donors import write_donors
-from penstock.function import load_module
+from penstock.handler.loading import load_module
+from penstock.local.demo.donors import write_donors
 from penstock.streams import CHUNK_BYTES, as_chunks
 
 ROOT = Path(__file__).parent.parent

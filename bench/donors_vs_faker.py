@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import faker
 from faker import Faker
-from penstock.donors import BLOOD_GROUPS, donor_chunks
+from penstock.local.demo.donors import BLOOD_GROUPS, donor_chunks
 
 from bench.report import Goal, Report
 

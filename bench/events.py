@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from penstock.config import StoreSettings
+from penstock.settings.config import StoreSettings
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
 

@@ -28,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import zstandard
 from penstock import Body, Context, Event, Result
-from penstock.donors import write_donors
-from penstock.function import load_module
+from penstock.handler.loading import load_module
+from penstock.local.demo.donors import write_donors
 from penstock.sinks.document import to_json
 from penstock.sinks.sqlite import SqliteSink
 from penstock.streams import CHUNK_BYTES, read_chunks

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from tests.components import MinioServer
 from tests.components.install import cache
-from tests.served import ROOT, Served, free_port, wait_until_ready
+from tests.paths import ROOT
+from tests.served import Served, free_port, wait_until_ready
 
 GO_PEER = Path(__file__).parent / "gopeer"
 HELLO = Path(__file__).parent / "hello"

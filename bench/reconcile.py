@@ -15,19 +15,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from penstock.environment import load_config
-from penstock.serve import make_runtime
+from penstock.serving.wiring import make_runtime
+from penstock.settings.environment import load_config
 from penstock.types import Mark, ObjectRef, Result
 
 from bench.peers import MIB, Cost, run_program, store_settings
 from bench.report import Goal, Report, arguments
 from tests.components import MinioServer
-from tests.served import ROOT
+from tests.paths import ROOT
 
 FUNCTION = ROOT / "functions" / "compress"
 LISTINGS = """
 import sys
-from penstock.environment import load_store_settings
+from penstock.settings.environment import load_store_settings
 from penstock.store.any_key import connect
 import os
 client = connect(load_store_settings(os.environ))

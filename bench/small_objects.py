@@ -23,7 +23,7 @@ from statistics import median
 
 from obstore import get, put
 from obstore.store import S3Store
-from penstock.donors import donor_chunks
+from penstock.local.demo.donors import donor_chunks
 
 from bench.load import post_all
 from bench.peers import THREADS, build_go_peer, cpu_seconds, function_on, go_environment, worker_pids

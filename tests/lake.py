@@ -9,15 +9,15 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from penstock import Context, Event, NothingToDo, Result, UnsupportedInput, option
-from penstock.config import Config, SourceRule
-from penstock.function import make_function
-from penstock.runtime import Runtime
+from penstock.handler.loading import make_function
+from penstock.runtime.agreement import Offload, Outcome, Parts
+from penstock.runtime.runtime import Runtime
+from penstock.settings.config import Config, SourceRule
 from penstock.sinks import Sink
 from penstock.sinks.address import BucketAddress, parse_sink
 from penstock.sinks.bucket import BucketSink
 from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef, ObjectState
-from penstock.visit import Offload, Outcome, Parts
 
 T = TypeVar("T")
 

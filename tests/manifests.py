@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[1]
+from tests.paths import ROOT
+
 DEPLOY = ROOT / "deploy"
 # What is read by a tool and never by the Kubernetes API: kustomize's own files and patches, kind's, Helm's values.
 _TOOLS = ("kustomize.config.k8s.io", "kind.x-k8s.io")

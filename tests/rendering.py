@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from penstock.render.knative import Settings, render
 from penstock.render.plan import make_plans
-from penstock.stackfile import load_stack
+from penstock.settings.stackfile import load_stack
 
 Render = Callable[..., dict[tuple[str, str], dict[str, Any]]]
 

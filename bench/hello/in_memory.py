@@ -4,11 +4,11 @@ import gc
 import os
 from pathlib import Path
 
-from penstock.app import Health, create_app
-from penstock.environment import load_config
-from penstock.log import set_up_logging
-from penstock.metrics import Metrics
-from penstock.serve import make_runtime
+from penstock.process.log import set_up_logging
+from penstock.process.metrics import Metrics
+from penstock.serving.app import Health, create_app
+from penstock.serving.wiring import make_runtime
+from penstock.settings.environment import load_config
 from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef
 

@@ -16,7 +16,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from penstock import Body, Context, Event, EventError, InputTooLarge, NothingToDo, Result, TemporaryError
-from penstock.donors import donor_chunks
+from penstock.local.demo.donors import donor_chunks
 
 from .codecs import BLOCK_BYTES, gzip_header
 from .handler import PLANS, Options, handle

@@ -13,7 +13,7 @@ from penstock.errors import (
     TemporaryError,
     UnsupportedInput,
 )
-from penstock.options import option
+from penstock.handler.options import option
 from penstock.streams import Body
 from penstock.types import Context, Event, Result
 

@@ -9,22 +9,22 @@ from penstock.errors import ConfigError, PenstockError
 
 # Sub-command, module, what it does. Two words are a sub-command of a sub-command.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
-    ("up", "penstock.dev.up", "run the whole lake on this machine: object store, gateway, functions from zero"),
-    ("demo", "penstock.dev.demo", "a million donors and some photographs through all three functions, checked"),
-    ("serve", "penstock.serve", "serve one function over HTTP, exactly as its image does"),
-    ("run", "penstock.oneshot", "run one function on one object, once"),
-    ("new", "penstock.new", "start a function of your own from the template"),
-    ("donors", "penstock.donors", "write a CSV file of made-up donors"),
-    ("bridge", "penstock.connect.bridge", "receive MinIO's webhook, keep each event on disk, send CloudEvents"),
-    ("connect kafka", "penstock.connect.kafka", "deliver Kafka records to functions, at least once"),
-    ("connect mqtt", "penstock.connect.mqtt", "deliver MQTT messages to functions, at least once"),
-    ("reconcile", "penstock.reconcile.command", "compare sources with targets and mend what differs"),
-    ("jobs", "penstock.jobs.command", "list the Jobs of large objects, watch over them, read logs, clean up"),
-    ("lake", "penstock.lake.command", "plan, apply, show or remove buckets, notification targets and rules"),
-    ("render", "penstock.render.command", "write manifests for Knative or OpenFaaS from stack.yml, or check them"),
-    ("idler", "penstock.connect.idler", "set OpenFaaS functions that nobody calls to zero replicas"),
-    ("dlq", "penstock.connect.dead_letters", "list, show, replay or drop dead letters"),
-    ("listen", "penstock.connect.listen", "print notifications as they come"),
+    ("up", "penstock.commands.up", "run the whole lake on this machine: object store, gateway, functions from zero"),
+    ("demo", "penstock.commands.demo", "a million donors and some photographs through all three functions, checked"),
+    ("serve", "penstock.commands.serve", "serve one function over HTTP, exactly as its image does"),
+    ("run", "penstock.commands.run", "run one function on one object, once"),
+    ("new", "penstock.commands.new", "start a function of your own from the template"),
+    ("donors", "penstock.local.demo.donors", "write a CSV file of made-up donors"),
+    ("bridge", "penstock.connect.bridge.bridge", "receive MinIO's webhook, keep each event on disk, send CloudEvents"),
+    ("connect kafka", "penstock.commands.connect_kafka", "deliver Kafka records to functions, at least once"),
+    ("connect mqtt", "penstock.connect.mqtt.connector", "deliver MQTT messages to functions, at least once"),
+    ("reconcile", "penstock.commands.reconcile", "compare sources with targets and mend what differs"),
+    ("jobs", "penstock.commands.jobs", "list the Jobs of large objects, watch over them, read logs, clean up"),
+    ("lake", "penstock.commands.lake", "plan, apply, show or remove buckets, notification targets and rules"),
+    ("render", "penstock.commands.render", "write manifests for Knative or OpenFaaS from stack.yml, or check them"),
+    ("idler", "penstock.commands.idler", "set OpenFaaS functions that nobody calls to zero replicas"),
+    ("dlq", "penstock.commands.dlq", "list, show, replay or drop dead letters"),
+    ("listen", "penstock.commands.listen", "print notifications as they come"),
 )
 
 

@@ -22,7 +22,8 @@ import pytest
 from minio import Minio
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
+
 PENSTOCK = [sys.executable, "-m", "penstock.cli"]
 
 

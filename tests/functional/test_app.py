@@ -23,9 +23,9 @@ from penstock import (
     TemporaryError,
     UnsupportedInput,
 )
-from penstock.app import Health, create_app
-from penstock.log import set_up_logging
-from penstock.metrics import Metrics
+from penstock.process.log import set_up_logging
+from penstock.process.metrics import Metrics
+from penstock.serving.app import Health, create_app
 from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef
 from prometheus_client.parser import text_string_to_metric_families

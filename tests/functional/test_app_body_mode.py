@@ -5,20 +5,19 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from penstock import Context, Event, Result, TemporaryError, UnsupportedInput
-from penstock.app import Health, create_app
-from penstock.metrics import Metrics
+from penstock.process.metrics import Metrics
+from penstock.serving.app import Health, create_app
 from werkzeug.http import parse_options_header
 
 from tests.functional.test_app import notification, raising, serve
 from tests.lake import Lake, upper
+from tests.paths import EVENTS
 
-EVENTS = Path(__file__).parents[1] / "events"
 MakeLake = Callable[..., Lake]
 
 

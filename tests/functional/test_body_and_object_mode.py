@@ -13,22 +13,22 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from penstock.app import Health, create_app
-from penstock.config import Config, SourceRule
-from penstock.function import load_module, make_function
-from penstock.metrics import Metrics
-from penstock.runtime import Runtime
+from penstock.handler.loading import load_module, make_function
+from penstock.process.metrics import Metrics
+from penstock.runtime.agreement import Outcome, Parts
+from penstock.runtime.runtime import Runtime
+from penstock.serving.app import Health, create_app
+from penstock.settings.config import Config, SourceRule
 from penstock.sinks.address import BucketAddress, parse_sink
 from penstock.sinks.bucket import BucketSink
 from penstock.sinks.document import delivered
 from penstock.sinks.sqlite import SqliteSink
 from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef
-from penstock.visit import Outcome, Parts
 from PIL import Image
 from werkzeug.test import TestResponse
 
-FUNCTIONS = Path(__file__).parents[2] / "functions"
+from tests.paths import FUNCTIONS
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from penstock.config import StoreSettings
-from penstock.dev.objectstore import EmbeddedStore
-from penstock.stackfile import FunctionSpec, load_stack
+from penstock.local.store.server import EmbeddedStore
+from penstock.settings.config import StoreSettings
+from penstock.settings.stackfile import FunctionSpec, load_stack
 from penstock.store.any_key import connect
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
 from PIL import Image
 
-from tests.served import ROOT, free_port, wait_until_ready
+from tests.paths import ROOT
+from tests.served import free_port, wait_until_ready
 
 STACK = load_stack(ROOT / "stack.yml", {})
 UV = Path(sys.executable).with_name("uv")

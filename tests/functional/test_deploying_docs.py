@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from penstock.cli import COMMANDS
 
-from tests.served import ROOT
+from tests.paths import ROOT
 
 PAGES = sorted((ROOT / "docs").glob("deploying*.md"))
 BLOCKS = [

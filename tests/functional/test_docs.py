@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.served import ROOT
+from tests.paths import ROOT
 
 FOLDERS = ("bench", "deploy", "docs", "examples", "functions", "shared", "templates", "tests")
 PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])

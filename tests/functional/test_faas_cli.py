@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from penstock.stackfile import FunctionSpec, load_stack
+from penstock.settings.stackfile import FunctionSpec, load_stack
 
 from tests.e2e.test_stack import Up
 from tests.manifests import crd_folder, crd_schemas
-from tests.served import ROOT
+from tests.paths import ROOT
 
 STACK = load_stack(ROOT / "stack.yml", {})
 SPECS = list(STACK.functions.values())

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from penstock.cli import main
-from penstock.dev.stack import Stack, StackOptions
+from penstock.local.stack import Stack, StackOptions
 from penstock.types import ObjectRef
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
+
 HANDLER = """
 from penstock import Context, Event, Result
+from tests.paths import ROOT
 
 
 def handle(event: Event, context: Context) -> Result:

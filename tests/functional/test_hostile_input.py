@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import FUNCTIONS
+
 STORE = {"MINIO_ENDPOINT": "http://127.0.0.1:1", "MINIO_ACCESS_KEY": "a", "MINIO_SECRET_KEY": "b"}
 BRIDGE = ("bridge", "--to", "https://127.0.0.1:1/", "--inbox", "inbox.db")
 KAFKA = ("connect", "kafka", "--to", "upload=http://127.0.0.1:1/")
 BROKERS = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
 RUN = ("run", "compress", "-f", "upload", "-k", "a", "-t", "processed")
-FUNCTIONS = Path(__file__).parents[2] / "functions"
 
 
 def start(folder: Path, command: tuple[str, ...], settings: Mapping[str, str]) -> tuple[int, str]:

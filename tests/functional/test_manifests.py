@@ -13,18 +13,10 @@ import kubernetes_validate
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from penstock.stackfile import load_stack
+from penstock.settings.stackfile import load_stack
 
-from tests.manifests import (
-    DEPLOY,
-    KUBERNETES_VERSION,
-    ROOT,
-    Manifest,
-    crd_folder,
-    crd_schemas,
-    kustomizations,
-    manifests,
-)
+from tests.manifests import KUBERNETES_VERSION, Manifest, crd_folder, crd_schemas, kustomizations, manifests
+from tests.paths import DEPLOY, ROOT
 
 ALL = manifests()
 NATIVE = [each for each in ALL if each.is_native]

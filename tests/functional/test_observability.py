@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 import yaml
-from penstock.connect.delivery import Message, Outcome, Policy, Verdict
-from penstock.connect.inbox import Inbox
 from penstock.connect.kafka.connector import Connector
 from penstock.connect.kafka.records import openfaas
-from penstock.connect.measures import DeliveryMeasures
-from penstock.connect.mqtt import Broker, MqttConnector
+from penstock.connect.mqtt.connector import Broker, MqttConnector
 from penstock.connect.subscriptions import Finder, from_pairs
+from penstock.delivery.deliverer import Message, Outcome, Policy, Verdict
+from penstock.delivery.inbox import Inbox
+from penstock.delivery.measures import DeliveryMeasures
 from penstock.jobs.measures import Measures
-from penstock.metrics import Metrics
+from penstock.process.metrics import Metrics
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.processes import running
-from tests.manifests import DEPLOY
+from tests.paths import DEPLOY
 from tests.served import free_port
 
 FOLDER = DEPLOY / "observability"

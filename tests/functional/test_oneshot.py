@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 from penstock.cli import main
-from penstock.dev.objectstore import EmbeddedStore
+from penstock.local.store.server import EmbeddedStore
 from penstock.store.any_key import connect
 from pytest_httpserver import HTTPServer
 
-from tests.served import ROOT
+from tests.paths import ROOT
 
 DATA = b"email, name\na@example.com,A\n" * 100
 

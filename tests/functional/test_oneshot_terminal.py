@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from penstock.dev.objectstore import EmbeddedStore
+from penstock.local.store.server import EmbeddedStore
 from penstock.store.any_key import connect
 
-from tests.served import ROOT
+from tests.paths import ROOT
 
 SIZE_BYTES = 3 << 20
 

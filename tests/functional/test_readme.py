@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.served import ROOT, free_port
+from tests.paths import ROOT
+from tests.served import free_port
 
 SECTION = re.search(r"^## Call a function directly\n(.*?)^## ", (ROOT / "README.md").read_text(), re.S | re.M)
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", SECTION.group(1) if SECTION else "", re.S | re.M)

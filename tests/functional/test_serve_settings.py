@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from penstock.config import Config
-from penstock.server import Server
+from penstock.serving.gunicorn import Server
+from penstock.settings.config import Config
 
-from tests.served import ROOT, free_port
+from tests.paths import ROOT
+from tests.served import free_port
 
 
 def start(*command: str, settings: dict[str, str]) -> tuple[int, str]:

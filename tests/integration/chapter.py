@@ -27,7 +27,7 @@ from tests.integration.flow import (
     stack_settings,
 )
 from tests.integration.processes import store_settings, wait_until
-from tests.served import ROOT
+from tests.paths import ROOT
 
 ROWS = 120_000
 INDEXES = ("sqlite", "opensearch")

@@ -14,16 +14,16 @@ from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
 from minio.notificationconfig import NotificationConfig, QueueConfig
-from penstock.connect.kafka.ledger import KafkaLetters
-from penstock.connect.letters import Letter
-from penstock.stackfile import load_stack
+from penstock.connect.kafka.dead_letter_log import KafkaLetters
+from penstock.delivery.dead_letters import Letter
+from penstock.settings.stackfile import load_stack
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.components import KafkaServer, MinioServer
 from tests.components.process import free_ports
 from tests.integration.connect_helpers import Penstock
 from tests.integration.processes import store_settings
-from tests.served import ROOT
+from tests.paths import ROOT
 
 DEAD_LETTERS = "dead-letters"
 SAFE_EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")

@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 
 from tests.components import ElasticsearchServer, MosquittoServer, OpenSearchServer
 from tests.integration.chapter import Chapter
-from tests.served import ROOT
+from tests.paths import ROOT
 
 FOLDER = ROOT / "examples" / "notebooks"
 NAMES = ("listen", "read_back")

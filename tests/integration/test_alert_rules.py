@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.components.prometheus import RULE_CHECK
-from tests.manifests import DEPLOY
+from tests.paths import DEPLOY
 
 
 def rules() -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from minio import Minio
-from penstock.dev.photos import read_photos
+from penstock.local.demo.photos import read_photos
 from PIL import Image
 
 from tests.components import KafkaServer, MinioServer
@@ -31,7 +31,7 @@ from tests.integration.flow import (
     stack_settings,
 )
 from tests.integration.processes import store_settings, wait_until
-from tests.served import ROOT
+from tests.paths import ROOT
 
 TOPIC = "my-topic"
 

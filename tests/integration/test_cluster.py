@@ -17,7 +17,8 @@ import yaml
 from tests.components.http import HttpError
 from tests.functional.test_faas_cli import SPECS, function_resource
 from tests.integration.operators import Cluster, kustomized
-from tests.manifests import ROOT, kustomizations
+from tests.manifests import kustomizations
+from tests.paths import ROOT
 
 pytestmark = pytest.mark.crds
 

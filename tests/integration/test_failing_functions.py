@@ -13,8 +13,8 @@ from confluent_kafka import Producer
 from minio import Minio
 from minio.error import S3Error
 from penstock import cli
-from penstock.connect.letters import Letter
-from penstock.reconcile import command
+from penstock.commands import reconcile as command
+from penstock.delivery.dead_letters import Letter
 
 from tests.components import KafkaServer
 from tests.integration.flow import dlq, kafka_connector, letters, measured, minio_to_kafka, penstock, quiet, serve

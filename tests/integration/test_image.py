@@ -21,7 +21,7 @@ from tests.components import ComponentError, MinioServer
 from tests.components.containers import BASE, Container, Containers
 from tests.functional.test_build_context import STACK, lay_out
 from tests.integration.processes import store_settings
-from tests.manifests import DEPLOY, ROOT
+from tests.paths import DEPLOY, ROOT
 from tests.served import free_port
 
 MEMORY = "256m"

@@ -24,7 +24,7 @@ from tests.integration.flow import (
     stack_settings,
 )
 from tests.integration.processes import wait_until
-from tests.served import ROOT
+from tests.paths import ROOT
 
 
 class World:

@@ -16,6 +16,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from tests.components import KafkaServer
 from tests.integration.connect_helpers import Penstock, RecordingFunction
+from tests.paths import EVENTS
 
 QUICK = ("--min-wait-seconds", "0.05", "--max-wait-seconds", "0.5", "--drain-seconds", "10")
 
@@ -236,7 +237,7 @@ def test_notifications_of_a_topic_are_listened_to_until_interrupted(
     kafka: KafkaServer, unique_name: str, tmp_path: Path
 ) -> None:
     topic = Topic(kafka, unique_name)
-    value = (Path(__file__).parents[1] / "events" / "kafka_value.json").read_bytes()
+    value = (EVENTS / "kafka_value.json").read_bytes()
     topic.produce(("a", value), ("b", b"hello"))
     servers = kafka.endpoint.bootstrap_servers
     listener = Penstock(

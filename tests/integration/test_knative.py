@@ -13,12 +13,12 @@ from urllib.parse import quote_plus
 
 import pytest
 from minio.notificationconfig import NotificationConfig, QueueConfig, SuffixFilterRule
-from penstock.connect.bridge import to_messages
-from penstock.connect.http_client import Target
-from penstock.environment import load_config
+from penstock.connect.bridge.bridge import to_messages
+from penstock.delivery.http import Target
 from penstock.events import Kind, kind_of
 from penstock.render.knative import Settings
-from penstock.stackfile import load_stack
+from penstock.settings.environment import load_config
+from penstock.settings.stackfile import load_stack
 from penstock.types import ObjectRef
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -26,7 +26,7 @@ from werkzeug import Request, Response
 from tests.components import MinioServer
 from tests.components.knative import KNATIVE_CHECK
 from tests.integration.operators import Cluster, kustomized
-from tests.manifests import ROOT
+from tests.paths import ROOT
 from tests.rendering import render_one
 from tests.trigger_filters import all_match
 

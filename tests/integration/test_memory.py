@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator
 
 import pytest
-from penstock.donors import donor_chunks
+from penstock.local.demo.donors import donor_chunks
 
 from tests.components import MinioServer
 from tests.served import served

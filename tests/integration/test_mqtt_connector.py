@@ -15,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.components import MosquittoServer
 from tests.integration.connect_helpers import Penstock, RecordingFunction
+from tests.paths import EVENTS
 
 QUICK = ("--min-wait-seconds", "0.05", "--max-wait-seconds", "0.5", "--drain-seconds", "10")
 
@@ -54,7 +55,7 @@ def connect(
 
 
 def notification(key: str) -> bytes:
-    value: dict[str, Any] = json.loads((Path(__file__).parents[1] / "events" / "mqtt_payload.json").read_text())
+    value: dict[str, Any] = json.loads((EVENTS / "mqtt_payload.json").read_text())
     value["Key"] = f"processed/{key}"
     value["Records"][0]["s3"]["object"]["key"] = key
     return json.dumps(value).encode()

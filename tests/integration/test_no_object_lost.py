@@ -17,7 +17,8 @@ from minio.notificationconfig import NotificationConfig, QueueConfig, SuffixFilt
 
 from tests.components import KafkaServer, MinioServer
 from tests.integration.processes import kafka_connector, store_settings, wait_until
-from tests.served import ROOT, Served, served
+from tests.paths import ROOT
+from tests.served import Served, served
 
 KEYS = [
     "plain.csv",

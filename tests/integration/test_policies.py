@@ -15,7 +15,7 @@ from minio.error import S3Error
 
 from tests.components import MinioServer
 from tests.integration.processes import store_settings
-from tests.manifests import DEPLOY
+from tests.paths import DEPLOY
 from tests.served import Served, served
 
 POLICIES = DEPLOY / "minio" / "policies"

@@ -11,14 +11,14 @@ import pytest
 from minio.commonconfig import ENABLED
 from minio.versioningconfig import VersioningConfig
 from penstock import TemporaryError
-from penstock.config import Config, SourceRule, StoreSettings
-from penstock.function import make_function
-from penstock.reconcile.command import reconcile
-from penstock.runtime import Runtime
+from penstock.commands.reconcile import reconcile
+from penstock.handler.loading import make_function
+from penstock.runtime.agreement import Parts
+from penstock.runtime.runtime import Runtime
+from penstock.settings.config import Config, SourceRule, StoreSettings
 from penstock.sinks.wiring import make_sink
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
-from penstock.visit import Parts
 
 from tests.components import MinioServer
 from tests.lake import Options, upper

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from minio import Minio
 from minio.notificationconfig import NotificationConfig, QueueConfig, SuffixFilterRule
-from penstock.dev.real_minio import RealMinio
-from penstock.dev.stack import Stack, StackOptions
 from penstock.errors import ConfigError
+from penstock.local.stack import Stack, StackOptions
+from penstock.local.store.minio import RealMinio
 from penstock.types import ObjectRef
 
 from tests.components.minio import MinioEndpoint, MinioServer
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 OTHERS = "arn:minio:sqs::others:webhook"
 
 

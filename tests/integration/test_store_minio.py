@@ -8,8 +8,8 @@ import pytest
 from minio import Minio
 from minio.commonconfig import ENABLED
 from minio.versioningconfig import VersioningConfig
-from penstock.config import SourceRule, StoreSettings
 from penstock.errors import PermanentError, TemporaryError
+from penstock.settings.config import SourceRule, StoreSettings
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
+
 PROJECT = tomllib.loads((ROOT / "shared" / "pyproject.toml").read_text())["project"]
 
 
@@ -77,7 +78,7 @@ def test_lock_files_name_no_server() -> None:
 
 # What runs in a function's image (templates/python3-penstock), which has the base package alone: serving, a Job's
 # one-shot, the reconcile job, and the watcher of Jobs.
-IN_AN_IMAGE = ("cli", "serve", "oneshot", "reconcile.command", "jobs.command")
+IN_AN_IMAGE = ("cli", "commands.serve", "commands.run", "commands.reconcile", "commands.jobs")
 
 WITHOUT = """
 import importlib, sys

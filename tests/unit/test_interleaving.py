@@ -14,15 +14,16 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import pytest
-from penstock import Context, Event, Result, TemporaryError, runtime
-from penstock.reconcile.command import reconcile
+from penstock import Context, Event, Result, TemporaryError
+from penstock.commands.reconcile import reconcile
+from penstock.runtime import runtime
+from penstock.runtime.agreement import Outcome, Visit
+from penstock.runtime.writing import Writing, run_together
 from penstock.sinks import BatchSink, Sink
 from penstock.sinks.bucket import mark_of
 from penstock.sinks.sqlite import SqliteSink
 from penstock.store.memory import MemoryStore
 from penstock.types import Entry, Mark, ObjectRef, ObjectState
-from penstock.visit import Outcome, Visit
-from penstock.writing import Writing, run_together
 
 from tests.interleaving import Killed, Worker, World, explore, stop_here
 from tests.lake import SOURCE, TARGET, Lake, upper

@@ -1,13 +1,13 @@
 """docs/operations.md names tests, metrics, alerts and commands that exist."""
 
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 from penstock.cli import COMMANDS
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
+
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 TESTS = {
     name

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from penstock.connect.delivery import Policy
-from penstock.connect.http_client import Target
+from penstock.delivery.deliverer import Policy
+from penstock.delivery.http import Target
 from penstock.errors import ConfigError
 
 T = TypeVar("T")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from penstock.connect import settings, subscriptions
 from penstock.connect.subscriptions import Finder
-from penstock.environment import read_secret
 from penstock.errors import ConfigError
+from penstock.settings.environment import read_secret
 
 # As often as OpenFaaS's own connectors ask.
 REDISCOVER_SECONDS = 30.0

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from penstock.connect.http_client import Target
 from penstock.connect.settings import named_target
+from penstock.delivery.http import Target
 from penstock.errors import ConfigError, TemporaryError
 
 GATEWAY_TIMEOUT_SECONDS = 10.0
@@ -72,7 +72,7 @@ def from_annotations(
 
 def from_stack(path: Path, env: Mapping[str, str], gateway: str | None, ca_file: str | None) -> Subscriptions:
     """From a stack.yml; `gateway` overrides the one that it names."""
-    from penstock.stackfile import load_stack
+    from penstock.settings.stackfile import load_stack
 
     stack = load_stack(path, env)
     found = [(name, function.annotations) for name, function in stack.functions.items()]

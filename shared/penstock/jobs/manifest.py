@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from penstock.config import Config, JobSettings
-from penstock.environment import SECRETS_DIR
 from penstock.errors import ConfigError, PermanentError
-from penstock.function import Function
+from penstock.handler.loading import Function
+from penstock.settings.config import Config, JobSettings
+from penstock.settings.environment import SECRETS_DIR
 from penstock.sinks.address import BucketAddress, parse_sink
 from penstock.types import ObjectRef, ObjectState
 

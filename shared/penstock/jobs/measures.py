@@ -1,4 +1,4 @@
-"""What the watcher counts, and when it is ill; penstock.status serves both."""
+"""What the watcher counts, and when it is ill; penstock.process.status_server serves both."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from penstock.jobs.job import Job, State
-from penstock.metrics import exposition
+from penstock.process.metrics import exposition
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric

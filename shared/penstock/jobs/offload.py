@@ -4,17 +4,17 @@ import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from penstock.config import Config, JobSettings
 from penstock.errors import ConfigError, TemporaryError
-from penstock.function import Function
+from penstock.handler.loading import Function
 from penstock.jobs.access import find_access
 from penstock.jobs.api import JobsApi, KubernetesApi, KubernetesError
 from penstock.jobs.job import Job
 from penstock.jobs.manifest import job_manifest, job_name
-from penstock.log import event_id, trace_id
+from penstock.process.log import event_id, trace_id
+from penstock.runtime.agreement import Offload
+from penstock.settings.config import Config, JobSettings
 from penstock.sinks.address import SqliteAddress, parse_sink
 from penstock.types import ObjectState
-from penstock.visit import Offload
 
 # Ended Jobs of one state that may still be there; more than that is a loop that people should look at.
 _MAX_REPEATS = 10

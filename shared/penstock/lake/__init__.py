@@ -5,9 +5,9 @@ for change in apply(settings, lake):
     print(change)
 """
 
-from penstock.config import StoreSettings
 from penstock.lake.model import SAFE_EVENTS, Bucket, Lake, Rule, Target, TargetRef
 from penstock.lake.plan import Change
+from penstock.settings.config import StoreSettings
 
 __all__ = ["SAFE_EVENTS", "Bucket", "Change", "Lake", "Rule", "Target", "TargetRef", "apply", "plan", "remove"]
 

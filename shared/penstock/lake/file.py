@@ -7,7 +7,6 @@ from typing import Final
 
 import yaml
 
-from penstock.config import SourceRule, bucket_problem
 from penstock.errors import ConfigError
 from penstock.lake import keys
 from penstock.lake.graph import Graph, make_graph
@@ -20,8 +19,9 @@ from penstock.lake.model import (
     TargetRef,
     name_problems,
 )
-from penstock.stackfile import load_stack
-from penstock.yamlfile import YamlReader, compose, is_null
+from penstock.settings.config import SourceRule, bucket_problem
+from penstock.settings.stackfile import load_stack
+from penstock.settings.yamlfile import YamlReader, compose, is_null
 
 DEFAULT_FILE: Final = Path("lake.yml")
 _TOP_KEYS: Final = frozenset({"name", "stack", "queue_dir", "sync_events", "buckets", "targets", "rules"})

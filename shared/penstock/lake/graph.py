@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from penstock.config import SourceRule
-from penstock.environment import load_config
 from penstock.errors import ConfigError
 from penstock.lake.model import ACCESSED, Rule, Target
+from penstock.settings.config import SourceRule
+from penstock.settings.environment import load_config
+from penstock.settings.stackfile import FunctionSpec
 from penstock.sinks.address import BucketAddress, overlap, parse_sink
-from penstock.stackfile import FunctionSpec
 
 _FUNCTION_PATH = re.compile(r"/(?:async-)?function/([^/]+)")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
 
-from penstock.durations import parse_duration
+from penstock.settings.durations import parse_duration
 
 Kind = Literal["webhook", "kafka", "mqtt", "elasticsearch"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)

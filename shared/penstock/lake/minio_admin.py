@@ -20,11 +20,11 @@ from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException, MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
-from penstock.config import StoreSettings
 from penstock.errors import ConfigError, PenstockError, TemporaryError
 from penstock.lake import keys
 from penstock.lake.model import TargetRef
 from penstock.lake.plan import PresentTarget
+from penstock.settings.config import StoreSettings
 
 _SYNC_VARIABLE: Final = "MINIO_API_SYNC_EVENTS"
 _REFUSED: Final = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})

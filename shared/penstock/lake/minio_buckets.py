@@ -7,10 +7,10 @@ from minio.error import S3Error
 from minio.notificationconfig import NotificationConfig, PrefixFilterRule, QueueConfig, SuffixFilterRule
 from minio.versioningconfig import SUSPENDED, VersioningConfig
 
-from penstock.config import StoreSettings
 from penstock.errors import ConfigError
 from penstock.lake.minio_admin import clear_errors
 from penstock.lake.plan import PresentRule
+from penstock.settings.config import StoreSettings
 from penstock.store.any_key import connect
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from penstock.config import SourceRule, bucket_problem
 from penstock.errors import ConfigError
 from penstock.lake import keys
+from penstock.settings.config import SourceRule, bucket_problem
 
 SAFE_EVENTS: Final = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
 ACCESSED: Final = "s3:ObjectAccessed:"

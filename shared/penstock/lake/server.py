@@ -3,12 +3,12 @@
 import dataclasses
 from collections.abc import Callable
 
-from penstock.config import StoreSettings
 from penstock.lake import keys
 from penstock.lake.minio_admin import Admin
 from penstock.lake.minio_buckets import Buckets
 from penstock.lake.model import Lake, TargetRef
 from penstock.lake.plan import PresentRule, PresentTarget, State
+from penstock.settings.config import StoreSettings
 
 
 class LakeServer:

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from penstock.config import SourceRule
 from penstock.errors import ConfigError
-from penstock.options import fingerprint
-from penstock.runtime import Runtime
+from penstock.handler.options import fingerprint
+from penstock.runtime.runtime import Runtime
+from penstock.settings.config import SourceRule
 from penstock.sinks import Sink
 from penstock.sinks.bucket import BucketSink, target_ref
 from penstock.store import Store

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from penstock.config import RESERVED_PREFIX, SourceRule
 from penstock.events import CloudEventFields, source_of
 from penstock.render.manifest import Document, document, labels
 from penstock.render.plan import Plan
+from penstock.settings.config import RESERVED_PREFIX, SourceRule
 
 BROKER: Final = "penstock"
 KAFKA_SOURCE: Final = "penstock"

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import yaml
 
-from penstock.environment import SECRETS_DIR
-from penstock.stackfile import Resources
+from penstock.settings.environment import SECRETS_DIR
+from penstock.settings.stackfile import Resources
 
 Document = dict[str, Any]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final, TypeVar
 
-from penstock.config import Config
-from penstock.environment import load_config
 from penstock.errors import ConfigError
+from penstock.settings.config import Config
+from penstock.settings.environment import load_config
+from penstock.settings.stackfile import FunctionSpec
 from penstock.sinks.address import SqliteAddress, parse_sink
-from penstock.stackfile import FunctionSpec
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
-from penstock.config import RESERVED_PREFIX, SourceRule, bucket_problem
 from penstock.errors import ConfigError
+from penstock.settings.config import RESERVED_PREFIX, SourceRule, bucket_problem
 from penstock.types import ObjectRef
 
 _PLACEHOLDERS = ("bucket", "key", "stem", "rendition")

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from penstock.config import RESERVED_PREFIX, SourceRule
 from penstock.errors import PermanentError
+from penstock.settings.config import RESERVED_PREFIX, SourceRule
 from penstock.sinks.address import BucketAddress
 from penstock.store import Store
 from penstock.streams import as_chunks

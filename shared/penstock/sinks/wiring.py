@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from penstock.config import Config
 from penstock.errors import ConfigError
+from penstock.settings.config import Config
 from penstock.sinks import Sink
 from penstock.sinks.address import BucketAddress, SearchAddress, SqliteAddress, overlap, parse_sink
 from penstock.sinks.bucket import BucketSink

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from penstock.config import SourceRule
+from penstock.settings.config import SourceRule
 from penstock.streams import Body
 from penstock.types import ObjectRef, ObjectState
 

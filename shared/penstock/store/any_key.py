@@ -13,8 +13,8 @@ from minio import Minio
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
-from penstock.config import SourceRule, StoreSettings
 from penstock.errors import PermanentError, SourceChanged, TemporaryError
+from penstock.settings.config import SourceRule, StoreSettings
 from penstock.store.failures import error_for
 from penstock.store.s3 import PART_BYTES
 from penstock.streams import CHUNK_BYTES, Body

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import count
 
-from penstock.config import SourceRule
 from penstock.errors import SourceChanged, TargetChanged, TemporaryError
+from penstock.settings.config import SourceRule
 from penstock.store.headers import check_headers
 from penstock.streams import CHUNK_BYTES
 from penstock.types import ObjectRef, ObjectState

@@ -21,8 +21,8 @@ from obstore.exceptions import (
 )
 from obstore.store import S3Store
 
-from penstock.config import SourceRule, StoreSettings
 from penstock.errors import ConfigError, SourceChanged, TargetChanged, TemporaryError
+from penstock.settings.config import SourceRule, StoreSettings
 from penstock.store.failures import NO_S3, error_for
 from penstock.store.headers import check_headers
 from penstock.streams import CHUNK_BYTES, Body, close_quietly

@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from penstock.environment import load_config
-from penstock.function import load_module, make_function
+from penstock.handler.loading import load_module, make_function
 from penstock.jobs.offload import make_offload
+from penstock.runtime.agreement import Offload
+from penstock.settings.environment import load_config
 from penstock.types import ObjectRef, ObjectState
-from penstock.visit import Offload
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from tests.components import KubernetesServer
 from tests.components.kubernetes import KUBERNETES
 from tests.integration.processes import running
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 _FOLDERS = {
     "ServiceAccount": "api/v1/namespaces/{}/serviceaccounts",
     "ConfigMap": "api/v1/namespaces/{}/configmaps",

@@ -23,8 +23,9 @@ from penstock.jobs.manifest import FUNCTION_FOLDER
 from pytest_httpserver import HTTPServer
 
 from tests.components import MinioServer
-from tests.integration.jobs.cluster import ROOT, Namespace
+from tests.integration.jobs.cluster import Namespace
 from tests.integration.processes import store_settings
+from tests.paths import ROOT
 from tests.served import Served, served
 
 # A key is anything: here it begins with a dash, and would be replaced by a secret if it were not quoted.

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import yaml
 from penstock.cli import main
-from penstock.environment import load_config
 from penstock.errors import TemporaryError
 from penstock.jobs.access import find_access
 from penstock.jobs.api import KubernetesApi, KubernetesError
 from penstock.jobs.manifest import job_manifest
+from penstock.settings.environment import load_config
 
 from tests.components.http import HttpError
-from tests.integration.jobs.cluster import ROOT, Letters, Namespace, large_object
+from tests.integration.jobs.cluster import Letters, Namespace, large_object
+from tests.paths import ROOT
 
 FUNCTION, WATCHER, JOB = "penstock-function", "penstock-jobs-watcher", "penstock-job"
 OPERATOR = "an-operator"

@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 from minio.error import S3Error
 from minio.notificationconfig import NotificationConfig, QueueConfig
-from penstock.config import StoreSettings
+from penstock.settings.config import StoreSettings
 from penstock.store.any_key import connect
 
 from tests.components import MinioServer, MosquittoServer
 from tests.integration.connect_helpers import RecordingFunction
 from tests.integration.lake.conftest import Penstock, keys_of, put, starts
 from tests.integration.processes import store_settings
-
-DOCS = Path(__file__).parents[3] / "docs"
+from tests.paths import DOCS
 
 
 def test_others_rules_and_targets_on_the_same_bucket_are_kept(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, KafkaException
@@ -14,8 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from tests.components import ElasticsearchServer, KafkaServer, MinioServer, MosquittoServer
 from tests.components.http import HttpError
 from tests.integration.lake.conftest import Penstock, put, starts
-
-EXAMPLES = Path(__file__).parents[3] / "examples"
+from tests.paths import EXAMPLES
 
 
 def remove(server: MinioServer, bucket: str, key: str) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from penstock.config import StoreSettings
-from penstock.environment import load_store_settings
 from penstock.errors import ConfigError, PenstockError
 from penstock.lake import Bucket, Lake, Rule, Target, TargetRef, apply, plan
+from penstock.settings.config import StoreSettings
+from penstock.settings.environment import load_store_settings
 from penstock.store.any_key import AnyKeyClient, connect
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef

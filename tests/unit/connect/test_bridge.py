@@ -15,17 +15,18 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from penstock.connect import bridge
-from penstock.connect.bridge import MAX_BODY_BYTES, BridgeConfig, create_app, load_bridge_config, to_messages
-from penstock.connect.delivery import Policy
-from penstock.connect.http_client import Target
-from penstock.connect.inbox import Counts, Inbox
-from penstock.connect.measures import DeliveryMeasures
-from penstock.connect.pump import Pump
+from penstock.connect.bridge import bridge
+from penstock.connect.bridge.bridge import MAX_BODY_BYTES, BridgeConfig, create_app, load_bridge_config, to_messages
+from penstock.delivery.deliverer import Policy
+from penstock.delivery.http import Target
+from penstock.delivery.inbox import Counts, Inbox
+from penstock.delivery.inbox_sender import Pump
+from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import ConfigError, EventError
 from pytest_httpserver import HTTPServer
 
-EVENTS = Path(__file__).parents[2] / "events"
+from tests.paths import EVENTS
+
 PUT = (EVENTS / "minio_put.json").read_bytes()
 SINK = Target("sink", "http://sink.example/")
 
@@ -209,7 +210,7 @@ class Process:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.address = f"127.0.0.1:{listener.getsockname()[1]}"
         program = (
-            "import argparse, sys; from penstock.connect import bridge as b;"
+            "import argparse, sys; from penstock.connect.bridge import bridge as b;"
             "p = argparse.ArgumentParser(); b.add_arguments(p); sys.exit(b.run(p.parse_args()))"
         )
         flags = ["--inbox", str(inbox), "--to", sink, "--listen", self.address]

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from penstock.connect.bridge import MAX_BODY_BYTES, SELF, BridgeConfig, create_app, to_messages
-from penstock.connect.delivery import Policy
-from penstock.connect.http_client import Target
-from penstock.connect.inbox import Inbox
-from penstock.connect.measures import DeliveryMeasures
-from penstock.connect.pump import Pump
+from penstock.connect.bridge.bridge import MAX_BODY_BYTES, SELF, BridgeConfig, create_app, to_messages
+from penstock.delivery.deliverer import Policy
+from penstock.delivery.http import Target
+from penstock.delivery.inbox import Inbox
+from penstock.delivery.inbox_sender import Pump
+from penstock.delivery.measures import DeliveryMeasures
 
-PUT = (Path(__file__).parents[2] / "events" / "minio_put.json").read_bytes()
+from tests.paths import EVENTS
+
+PUT = (EVENTS / "minio_put.json").read_bytes()
 SINK = Target("sink", "http://sink.example/")
 HEADERS = {
     "ce-specversion": "1.0",

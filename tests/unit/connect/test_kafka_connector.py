@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from penstock.connect.delivery import Policy
 from penstock.connect.kafka import connector as connector_module
 from penstock.connect.kafka import offsets as offsets_module
 from penstock.connect.kafka.connector import Connector, Limits
 from penstock.connect.kafka.records import openfaas
 from penstock.connect.subscriptions import Finder, from_pairs
+from penstock.delivery.deliverer import Policy
 from penstock.errors import ConfigError
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response

@@ -3,15 +3,16 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from penstock import events
-from penstock.connect.delivery import Message
-from penstock.connect.http_client import _render
 from penstock.connect.kafka.records import cloudevents, openfaas
+from penstock.delivery.deliverer import Message
+from penstock.delivery.http import _render
 
-NOTIFICATION = (Path(__file__).parents[2] / "events" / "kafka_value.json").read_bytes()
+from tests.paths import EVENTS
+
+NOTIFICATION = (EVENTS / "kafka_value.json").read_bytes()
 
 
 @dataclass

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from penstock.connect.kafka.connector import Connector
-from penstock.connect.kafka.ledger import KafkaLetters
+from penstock.connect.kafka.dead_letter_log import KafkaLetters
 from penstock.connect.kafka.records import openfaas
 from penstock.connect.kafka.settings import consumer_settings, load_settings, producer_settings
 from penstock.connect.subscriptions import Finder, Subscriptions

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 import pytest
-from penstock.connect import mqtt
-from penstock.connect.mqtt import Broker, broker_from, ordering_key
+from penstock.connect.mqtt import connector as mqtt
+from penstock.connect.mqtt.connector import Broker, broker_from, ordering_key
 from penstock.errors import ConfigError
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from penstock.connect import settings, sources
-from penstock.connect.delivery import Message, Outcome, Policy, Verdict
-from penstock.connect.measures import DeliveryMeasures
-from penstock.environment import read_secret
+from penstock.delivery.deliverer import Message, Outcome, Policy, Verdict
+from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import ConfigError
-from penstock.status import StatusServer
+from penstock.process.status_server import StatusServer
+from penstock.settings.environment import read_secret
 
 
 def parse(*flags: str) -> argparse.Namespace:

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from penstock.config import Config
-from penstock.environment import load_config
-from penstock.function import Function, make_function
+from penstock.handler.loading import Function, make_function
 from penstock.jobs.offload import offload_to
+from penstock.runtime.agreement import Offload
+from penstock.settings.config import Config
+from penstock.settings.environment import load_config
 from penstock.types import ObjectRef, ObjectState
-from penstock.visit import Offload
 
 from tests.lake import Options, upper
 from tests.unit.jobs.cluster import MemoryCluster

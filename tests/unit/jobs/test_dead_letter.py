@@ -8,9 +8,9 @@ import json
 
 import pytest
 from penstock import events
-from penstock.connect.bridge import to_messages
-from penstock.connect.broker_letters import read_broker_letter
-from penstock.connect.http_client import Target
+from penstock.connect.bridge.bridge import to_messages
+from penstock.connect.bridge.broker_dead_letters import read_broker_letter
+from penstock.delivery.http import Target
 from penstock.errors import TemporaryError
 from penstock.jobs.dead_letter import HttpDeadLetters, dead_letter
 from penstock.jobs.job import Job, State

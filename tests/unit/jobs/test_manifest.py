@@ -13,11 +13,11 @@ import kubernetes_validate
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from penstock import oneshot
-from penstock.config import Config
-from penstock.environment import load_config
-from penstock.function import Function, make_function
+from penstock.commands import run as oneshot
+from penstock.handler.loading import Function, make_function
 from penstock.jobs.manifest import job_manifest, job_name, literal
+from penstock.settings.config import Config
+from penstock.settings.environment import load_config
 
 from tests.lake import Options, upper
 from tests.unit.jobs.conftest import large

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
 
-FOLDER = Path(__file__).parents[3] / "deploy" / "jobs"
+from tests.paths import DEPLOY
+
+FOLDER = DEPLOY / "jobs"
 DOCUMENTS: list[dict[str, Any]] = [
     document
     for file in sorted(FOLDER.rglob("*.yaml"))

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from penstock.jobs.job import Job
 from penstock.jobs.measures import ILL_AFTER_SECONDS, Measures
-from penstock.status import StatusServer
-from penstock.visit import Offload
+from penstock.process.status_server import StatusServer
+from penstock.runtime.agreement import Offload
 
 from tests.clock import Clock
 from tests.unit.jobs.cluster import MemoryCluster

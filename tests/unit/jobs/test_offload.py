@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pytest
-from penstock.config import Config
 from penstock.errors import ConfigError, TemporaryError
-from penstock.function import Function
+from penstock.handler.loading import Function
 from penstock.jobs.api import KubernetesError
 from penstock.jobs.offload import make_offload, offload_to
-from penstock.log import event_id, trace_id
-from penstock.visit import Offload
+from penstock.process.log import event_id, trace_id
+from penstock.runtime.agreement import Offload
+from penstock.settings.config import Config
 
 from tests.lake import Lake
 from tests.unit.jobs.cluster import MemoryCluster

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from penstock import Context, Event, Result, UnsupportedInput, option
 from penstock.errors import ConfigError
-from penstock.pace import MIN_BYTES, MIN_RUNS, Pace
-from penstock.runtime import Runtime
+from penstock.runtime.agreement import Outcome
+from penstock.runtime.estimate import MIN_BYTES, MIN_RUNS, Pace
+from penstock.runtime.runtime import Runtime
 from penstock.types import ObjectRef, ObjectState
-from penstock.visit import Outcome
 
 from tests.clock import Clock
 from tests.lake import Lake

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from penstock import oneshot
+from penstock.commands import run as oneshot
 from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef
 

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from penstock.lake import command
+from penstock.commands import lake as command
 from penstock.lake.keys import KEYS, KINDS, Kind
 from penstock.lake.model import Lake
 
-DOCS = (Path(__file__).parents[3] / "docs" / "lake.md").read_text(encoding="utf-8")
+from tests import paths
+
+DOCS = (paths.DOCS / "lake.md").read_text(encoding="utf-8")
 
 
 def block(language: str) -> str:

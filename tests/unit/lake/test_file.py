@@ -10,10 +10,11 @@ from penstock.errors import ConfigError
 from penstock.lake.file import load_lake, load_name
 from penstock.lake.model import Bucket, Lake, Rule, TargetRef
 
+from tests.paths import EXAMPLES
+
 Read = Callable[..., Lake]
 Problems = Callable[..., list[str]]
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
 UPLOADS = TargetRef("kafka", "penstock-night-uploads")
 BRIDGE = TargetRef("webhook", "bridge")
 FILE = """\

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from penstock.config import SourceRule
 from penstock.errors import ConfigError
 from penstock.lake.graph import Graph, Node, make_graph, refuse_loops
 from penstock.lake.model import Rule, Target, TargetRef
-from penstock.stackfile import FunctionSpec, load_stack
+from penstock.settings.config import SourceRule
+from penstock.settings.stackfile import FunctionSpec, load_stack
+
+from tests.paths import STACK_YML
 
 Problems = Callable[..., list[str]]
-STACK_YML = Path(__file__).parents[3] / "stack.yml"
 
 
 def graph(**functions: tuple[str, str]) -> Graph:

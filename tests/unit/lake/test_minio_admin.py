@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from minio.error import MinioAdminException
-from penstock.config import StoreSettings
 from penstock.errors import ConfigError, TemporaryError
 from penstock.lake.minio_admin import Admin, error_from, parse_targets
 from penstock.lake.model import TargetRef
 from penstock.lake.ownership import Comment, mark
+from penstock.settings.config import StoreSettings
 
 SETTINGS = StoreSettings("https://minio.example:9000", "lake-admin", "secret")
 # As a server of February 2026 prints it.

@@ -2,21 +2,21 @@
 
 import copy
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from penstock.connect.bridge import to_messages
-from penstock.connect.http_client import Target
+from penstock.connect.bridge.bridge import to_messages
+from penstock.delivery.http import Target
 from penstock.events import Kind, kind_of
 from penstock.events.names import _ACTED_ON, _IGNORED
 from penstock.render.eventing import ACTED_ON
 from penstock.render.knative import Settings
 
+from tests.paths import EVENTS
 from tests.rendering import Render
 from tests.trigger_filters import all_match
 
-PUT = json.loads((Path(__file__).parents[2] / "events" / "minio_put.json").read_bytes())
+PUT = json.loads((EVENTS / "minio_put.json").read_bytes())
 SINK = Target("sink", "http://sink.example/")
 NAMES = [f"s3:{family}:{action}" for family, (_, actions) in _ACTED_ON.items() for action in actions.split()]
 

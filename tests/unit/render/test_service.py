@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from penstock.environment import load_config
 from penstock.errors import ConfigError
 from penstock.jobs.manifest import FUNCTION_LABEL
 from penstock.render.knative import Settings
+from penstock.settings.environment import load_config
 
 from tests.rendering import Render
 

@@ -1,5 +1,1 @@
-"""The Kafka connector, `penstock connect kafka`: at least once, in order per key, nothing dropped silently."""
-
-from penstock.connect.kafka.command import add_arguments, run
-
-__all__ = ["add_arguments", "run"]
+"""The Kafka connector: at least once, in order within a key, nothing dropped silently."""

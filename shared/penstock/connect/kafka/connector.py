@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.connect.courier import Courier
-from penstock.connect.delivery import Message, Outcome, Policy, Verdict
 from penstock.connect.kafka.dead_letters import DeadLetterTopic
 from penstock.connect.kafka.offsets import commit, committed, names, places
 from penstock.connect.kafka.progress import Entry, Partition
 from penstock.connect.kafka.records import Make, replay_target
 from penstock.connect.kafka.settings import consumer_settings, producer_settings, refused_settings
 from penstock.connect.kafka.statistics import Statistics
-from penstock.connect.measures import DeliveryMeasures
 from penstock.connect.subscriptions import Finder, Subscriptions
+from penstock.delivery.deliverer import Message, Outcome, Policy, Verdict
+from penstock.delivery.measures import DeliveryMeasures
+from penstock.delivery.sender import Courier
 
 BATCH = 500
 POLL_SECONDS = 0.1

@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from penstock.connect.delivery import Verdict
 from penstock.connect.kafka.records import Record, headers_of
 from penstock.connect.kafka.settings import refused_settings
 from penstock.connect.kafka.topics import find_topic
+from penstock.delivery.deliverer import Verdict
 from penstock.errors import ConfigError
 
 # Knative keeps 1 KB; more would help little and might push a large record over the broker's limit.

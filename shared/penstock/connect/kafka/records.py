@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from penstock import events
-from penstock.connect.delivery import Message
+from penstock.delivery.deliverer import Message
 from penstock.errors import EventError
 
 _NOT_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]")

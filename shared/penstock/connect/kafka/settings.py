@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from penstock.environment import read_secret_file
 from penstock.errors import ConfigError
+from penstock.settings.environment import read_secret_file
 
 # What at-least-once rests on; set otherwise, offsets would move past records that nobody has answered.
 _FIXED = {

@@ -1,0 +1,210 @@
+"""`penstock jobs list|watch|logs|clean`: the Jobs of large objects, from their turn to their end."""
+
+import argparse
+import json
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TextIO
+from urllib.parse import urlsplit
+
+from penstock.errors import ConfigError, PermanentError, TemporaryError
+from penstock.jobs.access import Access, find_access, read_kubeconfig, read_text
+from penstock.jobs.api import JobsApi, KubernetesApi, KubernetesError
+from penstock.jobs.dead_letter import HttpDeadLetters, reason_of
+from penstock.jobs.job import Job, State
+from penstock.jobs.watcher import SELECTOR, Watcher, run_watcher
+from penstock.process.log import set_up_logging
+from penstock.process.signals import stop_on_signals
+
+_COLUMNS = ("NAME", "FUNCTION", "STATE", "SINCE", "SOURCE", "REASON")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` reads."""
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument("-n", "--namespace", default="", help="default: the kubeconfig's, or this pod's own")
+    where.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: KUBECONFIG, this pod, ~/.kube/config")
+    where.add_argument("--context", default="", help="of the kubeconfig, instead of its current one")
+    where.add_argument("--server", metavar="URL", help="the API itself, such as a kubectl proxy; needs --namespace")
+    where.add_argument("--token-file", type=Path, metavar="FILE", help="with --server: what to present")
+    where.add_argument("--ca-file", type=Path, metavar="FILE", help="with --server: a PEM file with its authority")
+    some = argparse.ArgumentParser(add_help=False)
+    some.add_argument("--function", help="only those of this function")
+    some.add_argument("--state", choices=[state.value for state in State], help="only those in this state")
+    actions = parser.add_subparsers(dest="action", required=True)
+    listing = actions.add_parser("list", parents=[where, some], help="one line each, oldest first")
+    listing.add_argument("--json", action="store_true", help="one JSON object each")
+    watch = actions.add_parser("watch", parents=[where], help="let Jobs start in turn, dead-letter those that fail")
+    watch.add_argument("--max-running", type=int, metavar="N", help="Jobs at once (default: JOB_MAX_RUNNING, else 4)")
+    watch.add_argument(
+        "--dead-letter-to", metavar="URL", help="where dead letters are sent (default: DEAD_LETTER_SINK)"
+    )
+    watch.add_argument("--sink-ca-file", metavar="FILE", help="a PEM file with the authority of that URL")
+    watch.add_argument("--status-port", type=int, metavar="PORT", help="serve /_/health and /metrics there")
+    logs = actions.add_parser("logs", parents=[where], help="what a Job's pods wrote")
+    logs.add_argument("name", metavar="JOB")
+    logs.add_argument("--tail", type=int, default=200, metavar="LINES", help="of each pod (default: %(default)s)")
+    clean = actions.add_parser("clean", parents=[where, some], help="delete Jobs that have ended, after their pods")
+    clean.add_argument(
+        "names", nargs="*", metavar="JOB", help="these, whatever their state; each becomes a dead letter"
+    )
+    clean.add_argument("--older-than", default="0s", metavar="TIME", help="ended that long ago: 30m, 12h, 7d")
+    clean.add_argument(
+        "--force", action="store_true", help="do not wait for dead letters: the watcher is gone for good"
+    )
+
+
+def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO | None = None) -> int:
+    """Do one action; exit code 65 for a Job that is not there, 75 when the API does not answer."""
+    out = out or sys.stdout
+    api = KubernetesApi(_access(args, env))
+    if args.action == "watch":
+        return _watch(args, env, api)
+    if args.action == "logs":
+        return _logs(api, args.name, args.tail, out)
+    before = datetime.now(UTC) - _duration(args.older_than) if args.action == "clean" else None
+    jobs = sorted(map(Job.read, api.list_jobs(SELECTOR)[0]), key=lambda job: job.order)
+    chosen = [job for job in jobs if args.function in (None, job.function) and args.state in (None, job.state.value)]
+    if before is None:
+        _list(chosen, out, as_json=args.json)
+        return 0
+    return _clean(api, args, chosen, before, out)
+
+
+def _access(args: argparse.Namespace, env: Mapping[str, str]) -> Access:
+    if args.server:
+        if urlsplit(args.server).scheme not in ("http", "https"):
+            raise ConfigError(f"--server {args.server!r}: expected a URL such as http://127.0.0.1:8001")
+        if not args.namespace:
+            raise ConfigError("--server: say which namespace with --namespace")
+        ca = read_text(args.ca_file) if args.ca_file else ""
+        return Access(args.server.rstrip("/"), args.namespace, token_file=args.token_file, ca=ca)
+    if args.kubeconfig:
+        return read_kubeconfig(args.kubeconfig, args.namespace, args.context)
+    return find_access(env, args.namespace, args.context)
+
+
+def _watch(args: argparse.Namespace, env: Mapping[str, str], api: JobsApi) -> int:
+    from penstock.jobs.measures import Measures
+    from penstock.process.status_server import StatusServer
+
+    letters = HttpDeadLetters(_sink(args, env), args.sink_ca_file)
+    measures = Measures()
+    watcher = Watcher(api, letters, max_running=_max_running(args, env), measures=measures)
+    set_up_logging(env.get("LOG_LEVEL", "INFO").upper())
+    if args.status_port is not None:
+        StatusServer(("", args.status_port), measures, ill=measures.problem, unready=str).start()
+    stop = threading.Event()
+    stop_on_signals(stop.set)
+    run_watcher(watcher, api, stop)
+    return 0
+
+
+def _sink(args: argparse.Namespace, env: Mapping[str, str]) -> str:
+    url = args.dead_letter_to or env.get("DEAD_LETTER_SINK", "")
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise ConfigError(f"DEAD_LETTER_SINK={url!r}: expected the URL that failed Jobs' events are sent to")
+    return str(url)
+
+
+def _max_running(args: argparse.Namespace, env: Mapping[str, str]) -> int:
+    text = env.get("JOB_MAX_RUNNING", "") or "4"
+    if args.max_running is None and not text.isdecimal():
+        raise ConfigError(f"JOB_MAX_RUNNING={text!r}: expected a whole number")
+    number = args.max_running if args.max_running is not None else int(text)
+    if number < 0:
+        raise ConfigError(f"--max-running {number}: expected 0 (none starts) or more")
+    return int(number)
+
+
+def _list(jobs: Iterable[Job], out: TextIO, *, as_json: bool) -> None:
+    rows = []
+    for job in jobs:
+        reason = reason_of(job) if job.state is State.FAILED else "being deleted" if job.deleting else ""
+        fields = (job.name, job.function, job.state.value, job.since, str(job.ref), reason)
+        if as_json:
+            named = dict(zip((column.lower() for column in _COLUMNS), fields, strict=True))
+            named["dead_letter"] = "stored" if job.dead_lettered else ""
+            print(json.dumps(named, ensure_ascii=False), file=out)
+        else:
+            rows.append(tuple(map(_one_line, fields)))
+    if rows:
+        rows.insert(0, _COLUMNS)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS) - 1)] if rows else []
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        print("  ".join([*cells, row[-1]]).rstrip(), file=out)
+
+
+def _logs(api: JobsApi, name: str, tail: int, out: TextIO) -> int:
+    if tail < 1:
+        raise ConfigError(f"--tail {tail}: expected a number of lines, 1 or more")
+    try:
+        job = Job.read(api.get_job(name))
+    except KubernetesError as exc:
+        if exc.code != 404:
+            raise
+        raise PermanentError(f"no Job {name} in {api.namespace}; see: penstock jobs list") from exc
+    if job.state is State.FAILED:
+        print(f"failed: {_one_line(reason_of(job))}", file=out)
+    pods = api.pods_of(name)
+    if not pods:
+        print("no pods: " + ("it waits for its turn" if job.state is State.WAITING else "gone already"), file=out)
+    for pod in pods:
+        phase = (pod.get("status") or {}).get("phase", "")
+        print(f"==> {pod['metadata']['name']} ({phase})", file=out)
+        out.write(_text(api.log_of(pod["metadata"]["name"], tail)))
+    return 0
+
+
+def _clean(api: JobsApi, args: argparse.Namespace, jobs: list[Job], before: datetime, out: TextIO) -> int:
+    missing = set(args.names) - {job.name for job in jobs}
+    if missing:
+        raise PermanentError(f"no Job {', '.join(sorted(missing))} in {api.namespace}; see: penstock jobs list")
+    for job in jobs:
+        if job.name not in args.names and (args.names or not job.ended or datetime.fromisoformat(job.since) > before):
+            continue
+        api.delete_job(job.name, job.uid)
+        if args.force:
+            _let_go(api, job)
+        print(f"{job.name}: deleted", file=out)
+    return 0
+
+
+def _let_go(api: JobsApi, job: Job) -> None:
+    """Take our finalizer away, as the watcher would after the dead letter."""
+    for _ in range(10):
+        try:
+            now = Job.read(api.get_job(job.name))
+            if now.uid != job.uid:
+                return  # gone, and made anew
+            api.patch_job(job.name, {"metadata": now.released()})
+            return
+        except KubernetesError as exc:
+            if exc.code == 404:
+                return
+            if exc.code != 409:
+                raise
+    raise TemporaryError(f"Job {job.name}: kept changing while it was let go; try again")
+
+
+def _duration(text: str) -> timedelta:
+    found = re.fullmatch(r"(\d+)([smhd])", text)
+    if found is None:
+        raise ConfigError(f"--older-than {text!r}: expected a number and s, m, h or d, such as 12h")
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+
+def _text(content: str) -> str:
+    """Readable, whatever it is: a terminal must not be sent control characters from a log or a key."""
+    return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in content)
+
+
+def _one_line(content: str) -> str:
+    return _text(content).replace("\n", " ").replace("\t", " ")

@@ -1,0 +1,124 @@
+"""`penstock lake apply|plan|show|remove`: the declared lake and the MinIO server that MINIO_ENDPOINT names."""
+
+import argparse
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from penstock.lake.applying import carry_out
+from penstock.lake.file import DEFAULT_FILE, load_lake, load_name
+from penstock.lake.model import OWNER, Lake
+from penstock.lake.plan import Change, PresentRule, PresentTarget, compare
+from penstock.lake.server import LakeServer
+from penstock.settings.environment import load_store_settings
+
+DIFFERS = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` reads."""
+    commands = parser.add_subparsers(dest="what", required=True, metavar="apply|plan|show|remove")
+    plan = commands.add_parser("plan", help="show what apply would change; exit code 1 when there is something")
+    apply = commands.add_parser("apply", help="show what differs, then make the server agree")
+    show = commands.add_parser("show", help="list the server's targets and rules, and whose they are")
+    remove = commands.add_parser("remove", help="take this lake's rules and targets off the server; buckets stay")
+    for command in (plan, apply, show, remove):
+        command.add_argument("--file", type=Path, default=DEFAULT_FILE, help="the lake file (default: %(default)s)")
+    for command in (plan, apply):
+        command.add_argument("--adopt", action="store_true", help="take over targets of these ids that others made")
+    for command in (apply, remove):
+        command.add_argument(
+            "--no-restart", action="store_true", help="leave the restart to you; exit code 75 when rules wait for it"
+        )
+    for command in (plan, show):
+        command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
+    """Run one of the four; returns 1 when plan finds differences, else 0."""
+    server = LakeServer(load_store_settings(env))
+    if args.what in ("show", "remove"):
+        # Whose things these are is all they need: no secrets, and no stack that must be in order.
+        lake, adopt = Lake(load_name(args.file, env), sync_events=False), False
+    else:
+        lake, adopt = load_lake(args.file, env), args.adopt
+    if args.what == "show":
+        _show(server, lake, as_json=args.json)
+        return 0
+    if args.what == "plan":
+        changes = compare(lake, server.state(lake), adopt=adopt)
+        print(_json(changes) if args.json else _text(changes, server.endpoint))
+        return DIFFERS if changes else 0
+    done = carry_out(
+        server,
+        lake,
+        adopt=adopt,
+        may_restart=not args.no_restart,
+        show=lambda changes: print(_text(changes, server.endpoint), flush=True),
+    )
+    if args.no_restart and any(change.needs_restart for change in done):
+        print("done; the targets, which have no rules any more, go with the server's next start")
+    elif any(change.needs_restart for change in done):
+        print("done; the server was restarted, so run `penstock reconcile` for what was written meanwhile")
+    elif done:
+        print("done")
+    return 0
+
+
+def _text(changes: list[Change], endpoint: str) -> str:
+    if not changes:
+        return f"{endpoint}: agrees, nothing to change"
+    lines = [str(change) for change in changes]
+    if any(change.needs_restart for change in changes):
+        lines.append("! the server restarts, because it takes targets up only when it starts")
+    return "\n".join(lines)
+
+
+def _json(changes: list[Change]) -> str:
+    found = [
+        {"action": change.action, "what": str(change).partition("\n")[0][2:], "details": change.details}
+        for change in changes
+    ]
+    restart = any(change.needs_restart for change in changes)
+    return json.dumps({"changes": found, "restart": restart}, ensure_ascii=False, indent=2)
+
+
+def _show(server: LakeServer, lake: Lake, *, as_json: bool) -> None:
+    state = server.state(lake)
+    targets = [_target(target) for _, target in sorted(state.targets.items())]
+    rules = [_rule(rule) for rule in state.rules]
+    if as_json:
+        told = {"buckets": sorted(state.buckets), "sync_events": state.sync_events, "targets": targets, "rules": rules}
+        print(json.dumps(told, ensure_ascii=False, indent=2))
+        return
+    print(f"{server.endpoint}: sync_events {'on' if state.sync_events else 'off'}")
+    print(f"buckets: {' '.join(sorted(state.buckets)) or 'none'}")
+    for target in targets:
+        print(f"target {target['target']}  {target['status'] or 'not started'}  {_owner(target, lake.name)}")
+    for rule in rules:
+        print(f"rule {rule['rule']}  {', '.join(rule['events'])}  {_owner(rule, lake.name)}")
+
+
+def _owner(entry: Mapping[str, Any], name: str) -> str:
+    if not entry["lake"]:
+        return "(not ours)"
+    return "(ours)" if entry["lake"] == name else f"(lake {entry['lake']})"
+
+
+def _target(target: PresentTarget) -> dict[str, Any]:
+    return {
+        "target": str(target.ref),
+        "lake": target.comment.lake,
+        "arn": target.arn,
+        "status": target.status,
+        "environment": list(target.overrides),
+        "values": {name: value for name, value in target.values.items() if value and name != "comment"},
+    }
+
+
+def _rule(rule: PresentRule) -> dict[str, Any]:
+    owner, _, rest = rule.id.partition(".")
+    lake = rest.partition(".")[0] if owner == OWNER else ""
+    return {"rule": str(rule), "lake": lake, "id": rule.id, "events": list(rule.events)}

@@ -1,0 +1,105 @@
+"""`penstock render knative|openfaas`: write manifests, or say whether those that are there are current."""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from penstock.errors import ConfigError
+from penstock.render import knative, openfaas
+from penstock.render.plan import make_plans
+from penstock.settings.stackfile import load_stack
+from penstock.settings.yamlfile import substitute
+
+_IMAGE = "${REGISTRY:-ghcr.io/example}/penstock:${TAG:-0.1.0}"
+_GATEWAY = "http://gateway.openfaas.svc.cluster.local:8080"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` reads."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--stack", type=Path, default=Path("stack.yml"), help="the stack file (default: %(default)s)")
+    common.add_argument("--check", action="store_true", help="write nothing; exit code 1 when a file is not current")
+    common.add_argument("--image", help="the bridge's image (default: REGISTRY/penstock:TAG, as in the stack file)")
+    platforms = parser.add_subparsers(dest="platform", required=True)
+
+    defaults = knative.Settings(image="")
+    own = platforms.add_parser("knative", parents=[common], help="Services, Broker, Triggers and all around them")
+    own.add_argument(
+        "--output", type=Path, default=Path("deploy/knative/base"), help="folder for the files (default: %(default)s)"
+    )
+    own.add_argument("--namespace", default=defaults.namespace, help="default: %(default)s")
+    own.add_argument("--kafka", default=defaults.kafka, metavar="HOST:PORT", help="default: %(default)s")
+    own.add_argument(
+        "--region", default=defaults.region, help="the region in MinIO's events, its MINIO_SITE_REGION (default: none)"
+    )
+
+    own = platforms.add_parser(
+        "openfaas", parents=[common], help="bridge and reconcile jobs beside faas-cli's functions"
+    )
+    own.add_argument(
+        "--output", type=Path, default=Path("deploy/openfaas/base"), help="folder for the files (default: %(default)s)"
+    )
+    own.add_argument("--gateway", default=_GATEWAY, metavar="URL", help="default: %(default)s")
+
+
+def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
+    """Write or compare; returns 1 when `--check` finds a difference. Raises `ConfigError` with every problem found."""
+    _check(args)
+    image = args.image or substitute(_IMAGE, env)
+    plans = make_plans(load_stack(args.stack, env).functions.values())
+    if args.platform == "knative":
+        header = knative.HEADER
+        wanted = knative.render(plans, knative.Settings(image, args.namespace, args.kafka, args.region))
+    else:
+        header = openfaas.HEADER
+        wanted = openfaas.render(plans, image, args.gateway.rstrip("/"))
+    present = _present(args.output, header)
+    stale = sorted(name for name in present if name not in wanted)
+    different = [name for name, text in wanted.items() if present.get(name) != text]
+    if args.check:
+        return _report(args, different, stale)
+    try:
+        args.output.mkdir(parents=True, exist_ok=True)
+        for name in different:
+            (args.output / name).write_text(wanted[name], encoding="utf-8")
+        for name in stale:
+            (args.output / name).unlink()
+    except OSError as exc:
+        raise ConfigError(f"--output {args.output}: cannot be written: {exc.strerror}") from exc
+    print(f"{args.output}: {len(wanted)} files, {len(different)} written, {len(stale)} removed")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what would be rendered without complaint and fail in the cluster only."""
+    problems = []
+    if args.platform == "openfaas" and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", args.gateway):
+        problems.append(f"--gateway {args.gateway!r}: expected a URL such as {_GATEWAY}")
+    if args.platform == "knative":
+        if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", args.namespace):
+            problems.append(f"--namespace {args.namespace!r}: expected lower-case letters, digits and -")
+        if not re.fullmatch(r"[^\s:,/]+:[0-9]{1,5}(,[^\s:,/]+:[0-9]{1,5})*", args.kafka):
+            problems.append(f"--kafka {args.kafka!r}: expected HOST:PORT")
+    if problems:
+        raise ConfigError(*problems)
+
+
+def _report(args: argparse.Namespace, different: list[str], stale: list[str]) -> int:
+    for name in different:
+        print(f"{args.output / name}: not what {args.stack} says", file=sys.stderr)
+    for name in stale:
+        print(f"{args.output / name}: nothing in {args.stack} makes it any more", file=sys.stderr)
+    if different or stale:
+        print(f"run: penstock render {args.platform} --stack {args.stack} --output {args.output}", file=sys.stderr)
+    return 1 if different or stale else 0
+
+
+def _present(folder: Path, header: str) -> dict[str, str]:
+    """The files in the folder that were made by this command; others are left alone."""
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder}: not a folder; name another with --output")
+    texts = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")}
+    return {name: text for name, text in texts.items() if text.startswith(f"# {header}\n")}

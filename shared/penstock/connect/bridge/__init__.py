@@ -1,0 +1,1 @@
+"""The bridge: MinIO's webhook in, every event on disk before the answer, CloudEvents out."""

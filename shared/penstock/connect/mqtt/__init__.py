@@ -1,0 +1,1 @@
+"""The MQTT connector: QoS 1, acknowledged when the function has answered finally."""

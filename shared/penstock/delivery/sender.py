@@ -1,0 +1,149 @@
+"""One background thread that delivers to any number of targets, for callers that are not asynchronous."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from penstock.delivery.batching import BatchTransport
+from penstock.delivery.deliverer import Deliverer, Message, Outcome, Policy, Transport, Verdict
+from penstock.delivery.http import HttpTransport, Target
+
+Finished = Callable[[Message, Verdict], None]
+Observe = Callable[[Message, Verdict, float], None]
+
+
+class Courier:
+    """Delivers messages over HTTP, each to the target that it names; its methods may be called from any thread.
+
+    `finished(message, verdict)` and `observe(message, verdict, seconds)` are called on the courier's thread and
+    must not block it. Each target has its own `Deliverer`, so a slow one does not hold up the others.
+    """
+
+    def __init__(self, policy: Policy, finished: Finished, *, observe: Observe | None = None) -> None:
+        self._policy = policy
+        self._finished = finished
+        self._observe = observe
+        self._routes: dict[str, tuple[Target, Deliverer, HttpTransport]] = {}
+        self._transports: set[HttpTransport] = set()
+        self._posted: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop  # made by `start`: one that never runs would never be closed
+        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._stopped = threading.Event()
+
+    def start(self, targets: Iterable[Target]) -> None:
+        """Begin; `configure` may change the targets later."""
+        self._loop = asyncio.new_event_loop()
+        self._thread.start()
+        self.configure(targets)
+
+    def configure(self, targets: Iterable[Target]) -> None:
+        """Make these the targets. What a removed one holds is forgotten unreported, as after a stop."""
+        wanted = {target.name: target for target in targets}
+        done = threading.Event()
+        self._loop.call_soon_threadsafe(self._configure, wanted, done)
+        done.wait()
+
+    def room(self, target: str) -> int:
+        """How many more messages this target takes now; 0 for an unknown one."""
+        route = self._routes.get(target)
+        return max(0, route[1].room - self._posted.get(target, 0)) if route else 0
+
+    def held(self, target: str) -> int:
+        """Messages this target holds: being sent, waiting for a retry or for their turn."""
+        route = self._routes.get(target)
+        return route[1].held + self._posted.get(target, 0) if route else 0
+
+    def submit(self, messages: Sequence[Message]) -> None:
+        """Hand messages over without waiting; one for an unknown target is finished as dead with code 404."""
+        with self._lock:
+            for message in messages:
+                self._posted[message.target] = self._posted.get(message.target, 0) + 1
+        self._loop.call_soon_threadsafe(self._take, messages)
+
+    def withdraw(self, unwanted: Callable[[Message], bool], timeout_seconds: float) -> bool:
+        """Forget matching messages that wait; True when no matching one is being sent any more in time."""
+        done = threading.Event()
+        self._loop.call_soon_threadsafe(self._withdraw, unwanted, done)
+        return done.wait(timeout_seconds)
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """Finish requests under way, forget the rest unreported; True when that was possible in time."""
+        if not self._thread.is_alive():
+            return True
+        self._loop.call_soon_threadsafe(self._drain)
+        drained = self._stopped.wait(timeout_seconds)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        return drained
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            for transport in self._transports:
+                transport.close()
+            self._loop.run_until_complete(asyncio.sleep(0))  # lets cancelled connects and closed sockets end
+            self._loop.close()
+
+    def _configure(self, wanted: dict[str, Target], done: threading.Event) -> None:
+        for name, (target, deliverer, transport) in list(self._routes.items()):
+            if wanted.get(name) != target:
+                del self._routes[name]
+                deliverer.close(partial(self._retire, transport))
+        for name, target in wanted.items():
+            if name not in self._routes:
+                policy = self._policy
+                transport = HttpTransport(target, timeout_seconds=policy.timeout_seconds, loop=self._loop)
+                carrier: Transport = transport
+                if policy.batch > 1:
+                    carrier = BatchTransport(transport, policy.batch, self._loop.call_soon)
+                    policy = replace(policy, concurrency=policy.concurrency * policy.batch)
+                deliverer = Deliverer(carrier, policy, self._finished, timer=self._loop, observe=self._observe)
+                self._routes[name] = (target, deliverer, transport)
+                self._transports.add(transport)
+        done.set()
+
+    def _retire(self, transport: HttpTransport) -> None:
+        self._transports.discard(transport)
+        transport.close()
+
+    def _take(self, messages: Sequence[Message]) -> None:
+        with self._lock:
+            for message in messages:
+                self._posted[message.target] -= 1
+        for message in messages:
+            route = self._routes.get(message.target)
+            if route is None:
+                reason = f"no target is named {message.target!r}; add it again and replay, or drop the message"
+                self._finished(message, Verdict(Outcome.DEAD, 404, reason))
+            else:
+                route[1].submit(message)
+
+    def _withdraw(self, unwanted: Callable[[Message], bool], done: threading.Event) -> None:
+        for _, deliverer, _ in self._routes.values():
+            deliverer.withdraw(unwanted)
+        self._settle(unwanted, done)
+
+    def _settle(self, unwanted: Callable[[Message], bool], done: threading.Event) -> None:
+        if any(deliverer.sending(unwanted) for _, deliverer, _ in self._routes.values()):
+            self._loop.call_later(0.02, self._settle, unwanted, done)
+        else:
+            done.set()
+
+    def _drain(self) -> None:
+        waiting = len(self._routes)
+
+        def idle() -> None:
+            nonlocal waiting
+            waiting -= 1
+            if waiting <= 0:
+                self._stopped.set()
+
+        if not waiting:
+            self._stopped.set()
+        for _, deliverer, _ in list(self._routes.values()):
+            deliverer.close(idle)

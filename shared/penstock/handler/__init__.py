@@ -1,0 +1,1 @@
+"""A user's function: its options, and its folder loaded."""

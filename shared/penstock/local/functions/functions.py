@@ -1,0 +1,278 @@
+"""Functions that run while they are used: from zero on the first request, back to zero when idle."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+from penstock.errors import PermanentError
+from penstock.local.functions.logs import LogBuffer
+from penstock.local.functions.process import FunctionProcess, Spawner, StartFailed, free_port
+from penstock.settings.stackfile import FunctionSpec
+
+START_SECONDS: Final = 60.0
+DRAIN_SECONDS: Final = 30.0
+# What a process needs of the machine; everything else a function is told comes from stack.yml, as in a container.
+_INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT")
+
+
+class NoSuchFunction(PermanentError):
+    """No function of that name is deployed."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for every function: the command that serves one, extra environment, where logs go.
+
+    `zero_after_seconds` overrides what the stack file says; None leaves it.
+    """
+
+    data: Path
+    environment: Mapping[str, str]
+    command: Callable[[FunctionSpec], Sequence[str]]
+    zero_after_seconds: float | None = None
+
+
+def serve_command(spec: FunctionSpec) -> Sequence[str]:
+    """As the image does it. `-P` keeps the working directory off the path, where a codecs.py would be Python's own."""
+    return (sys.executable, "-P", "-m", "penstock.serve", str(spec.handler), "--host", "127.0.0.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to send one request; `cold` when it had to wait for a start."""
+
+    port: int
+    cold: bool
+
+
+class Function:
+    """One deployed function and its process, if it runs."""
+
+    def __init__(self, spec: FunctionSpec, settings: Settings, spawner: Spawner) -> None:
+        self.spec = spec
+        self.created = time.time()
+        self.invocations = 0
+        self.logs = LogBuffer(settings.data / "logs" / f"{spec.name}.log")
+        self._settings = settings
+        self._spawner = spawner
+        self._lock = threading.Lock()
+        self._process: FunctionProcess | None = None
+        self._ending: list[FunctionProcess] = []
+        self._start: Future[FunctionProcess] | None = None
+        self._in_flight = 0
+        self._last_used = time.monotonic()
+        self._closed = False
+
+    @property
+    def zero_after_seconds(self) -> float | None:
+        """How long it may be idle, or None when it is never stopped for that."""
+        own = self.spec.zero_after_seconds
+        override = self._settings.zero_after_seconds
+        return own if own is None or override is None else override
+
+    @property
+    def replicas(self) -> int:
+        """0 or 1; a process that is ending still counts, so 0 means that nothing runs."""
+        with self._lock:
+            running = [self._process] if self._process is not None else []
+            return int(any(process.alive for process in (*running, *self._ending)))
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, which leads a session of its own; None when it does not run."""
+        with self._lock:
+            return self._process.pid if self._process is not None else None
+
+    @property
+    def starting(self) -> bool:
+        with self._lock:
+            return self._start is not None
+
+    @property
+    def in_flight(self) -> int:
+        return self._in_flight
+
+    @contextmanager
+    def lease(self) -> Iterator[Lease]:
+        """Hold the function running for one request; raises `StartFailed`."""
+        with self._lock:
+            self._in_flight += 1
+            self.invocations += 1
+        try:
+            process, cold = self._ensure()
+            yield Lease(process.port, cold)
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+                self._last_used = time.monotonic()
+
+    def start(self) -> None:
+        """Have it running without a request; raises `StartFailed`."""
+        self._ensure()
+        with self._lock:
+            self._last_used = time.monotonic()
+
+    def stop(self, grace_seconds: float = DRAIN_SECONDS) -> None:
+        """End its process, which finishes what is in flight first. A request that comes now starts another one."""
+        with self._lock:
+            process, self._process = self._process, None
+            if process is not None:
+                self._ending.append(process)
+        if process is not None:
+            self._end(process, grace_seconds)
+
+    def close(self, grace_seconds: float = DRAIN_SECONDS) -> None:
+        """Stop it for good."""
+        with self._lock:
+            self._closed = True
+            ending = list(self._ending)
+        for process in ending:  # one that does not heed its SIGTERM must not hold up a shutdown
+            process.stop(grace_seconds)
+        self.stop(grace_seconds)
+        self.logs.close()
+
+    def stop_if_idle(self) -> bool:
+        """Stop it when nothing was asked of it for long enough; says whether it did."""
+        limit = self.zero_after_seconds
+        with self._lock:
+            process = self._process
+            if process is None or self._in_flight or limit is None or time.monotonic() - self._last_used < limit:
+                return False
+            self._process = None
+            self._ending.append(process)
+        self._end(process, DRAIN_SECONDS)
+        return True
+
+    def _end(self, process: FunctionProcess, grace_seconds: float) -> None:
+        process.stop(grace_seconds)
+        with self._lock:
+            self._ending.remove(process)
+
+    def _ensure(self) -> tuple[FunctionProcess, bool]:
+        """The running process, started when needed; all who wait for one start share its end."""
+        with self._lock:
+            if self._process is not None and self._process.alive:
+                return self._process, False
+            self._process = None
+            ours = self._start is None
+            future = self._start = self._start or Future()
+        if not ours:
+            return future.result(), True
+        try:
+            process = self._launch()
+        except BaseException as exc:
+            with self._lock:
+                self._start = None
+            future.set_exception(exc)
+            raise
+        with self._lock:
+            self._process, self._start = process, None
+            closed = self._closed
+        future.set_result(process)
+        if closed:  # removed while it started: nobody else would stop this process
+            self.stop()
+        return process, True
+
+    def _launch(self) -> FunctionProcess:
+        port = free_port()
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        env = {
+            **inherited,
+            "PYTHONUNBUFFERED": "1",
+            "FUNCTION_NAME": self.spec.name,
+            **self.spec.environment,
+            **self._settings.environment,
+            "PORT": str(port),
+        }
+        popen = self._spawner.spawn(self._settings.command(self.spec), env, self._settings.data)
+        process = FunctionProcess(self.spec.name, popen, port, self.logs)
+        process.wait_ready(START_SECONDS)
+        return process
+
+
+class Functions:
+    """Every deployed function by name. A thread of its own stops the idle ones."""
+
+    def __init__(self, specs: Mapping[str, FunctionSpec], settings: Settings) -> None:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        self._settings = settings
+        self._spawner = Spawner()
+        self._lock = threading.Lock()
+        self._functions = {name: Function(spec, settings, self._spawner) for name, spec in specs.items()}
+        self._stopping = threading.Event()
+        self._idle = threading.Condition()
+        self._thread = threading.Thread(target=self._watch, name="idle", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[Function]:
+        with self._lock:
+            return iter(list(self._functions.values()))
+
+    def get(self, name: str) -> Function:
+        """Raises `NoSuchFunction`."""
+        with self._lock:
+            function = self._functions.get(name)
+        if function is None:
+            known = ", ".join(sorted(self._functions)) or "none"
+            raise NoSuchFunction(f"function {name!r} is not deployed; deployed: {known}")
+        return function
+
+    def deploy(self, spec: FunctionSpec) -> bool:
+        """Add a function or replace it; says whether it is new. The old process ends in the background."""
+        with self._lock:
+            old = self._functions.get(spec.name)
+            self._functions[spec.name] = new = Function(spec, self._settings, self._spawner)
+        if old is not None:
+            new.created, new.invocations = old.created, old.invocations
+            threading.Thread(target=old.close, name=f"retire-{spec.name}", daemon=True).start()
+        return old is None
+
+    def remove(self, name: str) -> None:
+        """Raises `NoSuchFunction`."""
+        function = self.get(name)
+        with self._lock:
+            self._functions.pop(name, None)
+        function.close()
+
+    def wait_until_zero(self, timeout_seconds: float) -> bool:
+        """Wait until no function runs; False when one still does in the end."""
+        with self._idle:
+            return self._idle.wait_for(lambda: not any(f.replicas or f.starting for f in self), timeout_seconds)
+
+    def stop(self, grace_seconds: float = 5.0) -> None:
+        """Stop all of them at once, within `grace_seconds`."""
+        self._stopping.set()
+        self._thread.join(timeout=0.5)
+        stops = [threading.Thread(target=function.close, args=(grace_seconds,)) for function in self]
+        for thread in stops:
+            thread.start()
+        for thread in stops:
+            thread.join()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(0.1):
+            for function in self:
+                function.stop_if_idle()
+            with self._idle:
+                self._idle.notify_all()
+
+
+__all__ = [
+    "Function",
+    "Functions",
+    "Lease",
+    "NoSuchFunction",
+    "Settings",
+    "StartFailed",
+    "serve_command",
+]

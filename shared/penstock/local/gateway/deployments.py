@@ -1,0 +1,87 @@
+"""Deploying to the embedded stack: a name stands for a folder of the stack file, because no image is ever run."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from penstock.errors import EventError
+from penstock.local.functions.functions import Functions
+from penstock.settings.stackfile import FunctionSpec, load_stack
+
+
+class Deployments:
+    """Adds, replaces and removes functions. `changed` is called with all specs before a change takes effect."""
+
+    def __init__(
+        self,
+        stack_file: Path,
+        functions: Functions,
+        overrides: Mapping[str, str],
+        changed: Callable[[list[FunctionSpec]], None],
+    ) -> None:
+        self._stack_file = stack_file
+        self._functions = functions
+        self._overrides = overrides
+        self._changed = changed
+
+    def deploy(self, document: Mapping[str, Any], *, must_exist: bool) -> str:
+        """Take faas-cli's deployment JSON and say what was done.
+
+        Raises `NoSuchFunction` for an update of nothing, `EventError` and `ConfigError` for one that cannot work.
+        """
+        name = _text(document, "service")
+        if not name:
+            raise EventError("service: missing; it names the function")
+        if must_exist:
+            self._functions.get(name)
+        spec = self._spec(name, document)
+        self._changed([*(function.spec for function in self._functions if function.spec.name != name), spec])
+        self._functions.deploy(spec)
+        image = spec.image or "no image"
+        return f"{name}: runs from {spec.handler}; the image {image} is not pulled, since this stack runs folders"
+
+    def remove(self, name: str) -> None:
+        """Raises `NoSuchFunction`."""
+        self._functions.remove(name)
+        self._changed([function.spec for function in self._functions])
+
+    def _spec(self, name: str, document: Mapping[str, Any]) -> FunctionSpec:
+        # Read anew each time, so that a function added to the file a moment ago can be deployed.
+        ours = load_stack(self._stack_file, {**os.environ, **self._overrides}).functions
+        plain = load_stack(self._stack_file, os.environ).functions
+        image = _text(document, "image")
+        folder_name = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
+        known = name if name in ours else next((n for n in ours if folder_name in (n, f"penstock-{n}")), None)
+        if known is None:
+            listed = ", ".join(ours)
+            raise EventError(
+                f"{name}: neither the name nor the image {image!r} is in {self._stack_file} (it has: {listed}); "
+                "this stack runs folders, so add the function there and deploy again"
+            )
+        asked = _texts(document, "envVars")
+        # faas-cli fills in the stack file without knowing where this stack keeps its store and its index.
+        kept = {key: value for key, value in asked.items() if value != plain[known].environment.get(key)}
+        return replace(
+            ours[known],
+            name=name,
+            image=image or ours[known].image,
+            environment={**ours[known].environment, **kept, **({} if name == known else {"FUNCTION_NAME": name})},
+            labels=_texts(document, "labels") or ours[known].labels,
+            annotations=_texts(document, "annotations") or ours[known].annotations,
+        )
+
+
+def _text(document: Mapping[str, Any], name: str) -> str:
+    value = document.get(name) or ""
+    if not isinstance(value, str):
+        raise EventError(f"{name}: expected text, got {type(value).__name__}")
+    return value
+
+
+def _texts(document: Mapping[str, Any], name: str) -> dict[str, str]:
+    value = document.get(name) or {}
+    if not isinstance(value, dict) or not all(isinstance(inner, str) for inner in value.values()):
+        raise EventError(f"{name}: expected an object whose values are text")
+    return value

@@ -1,0 +1,118 @@
+"""Which function gets which event: decided by the functions' own SOURCE, stored before anything is acknowledged."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.delivery.deliverer import Message
+from penstock.delivery.http import Target
+from penstock.delivery.inbox import Inbox
+from penstock.errors import EventError
+from penstock.events import Kind, parse
+from penstock.lake.graph import make_graph, refuse_loops
+from penstock.settings.config import Config, SourceRule
+from penstock.settings.environment import load_config
+from penstock.settings.stackfile import FunctionSpec
+from penstock.sinks.address import BucketAddress, parse_sink
+from penstock.types import ObjectRef
+
+ASYNC_PATH = "/_/async"
+ASYNC_TARGET = "async-function"
+UNREADABLE_TARGET = "events"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A function and what it takes."""
+
+    name: str
+    config: Config
+    output: BucketAddress | None = None
+
+
+class Router:
+    """Fans notifications out to the inbox, one message per function that takes the object."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._routes: tuple[Route, ...] = ()
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        return self._routes
+
+    def configure(self, specs: Iterable[FunctionSpec]) -> None:
+        """Take the functions' settings; raises `ConfigError` for one that cannot work."""
+        given = list(specs)
+        refuse_loops(make_graph(given))
+        self._routes = tuple(_route(spec) for spec in given)
+
+    def wanted(self, event_name: str, ref: ObjectRef) -> bool:
+        """Whether any function takes this object; that somebody read it is no news to any of them."""
+        return not event_name.startswith("s3:ObjectAccessed:") and any(
+            route.config.takes(ref) for route in self._routes
+        )
+
+    def accept(self, ref: ObjectRef, document: Mapping[str, Any]) -> None:
+        """Store one notification; on disk when this returns."""
+        body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        self._inbox.put(self._messages([ref], body, str(document.get("EventName", "event"))))
+
+    def accept_body(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """Store what a webhook brought and say to how many functions it goes.
+
+        A body that is no event becomes a dead letter: refusing it would hold up every event behind it.
+        """
+        try:
+            events = parse(body, headers)
+        except EventError as exc:
+            message = Message("", body, {"Content-Type": "application/json"}, "webhook", UNREADABLE_TARGET)
+            self._inbox.bury(message, int(exc.status), str(exc))
+            return 0
+        refs = [event.ref for event in events if event.kind not in (Kind.ACCESSED, Kind.OTHER)]
+        messages = self._messages(refs, body, "webhook")
+        self._inbox.put(messages)
+        return len(messages)
+
+    def targets(self, gateway_url: str) -> list[Target]:
+        """Where the messages go."""
+        return [
+            *(Target(route.name, f"{gateway_url}/function/{route.name}/event") for route in self._routes),
+            Target(ASYNC_TARGET, f"{gateway_url}{ASYNC_PATH}"),
+            Target(UNREADABLE_TARGET, f"{gateway_url}/events"),
+        ]
+
+    def buckets(self) -> list[str]:
+        """Every bucket that a function reads or writes."""
+        found = {rule.bucket for route in self._routes for rule in route.config.sources}
+        found |= {route.output.bucket for route in self._routes if route.output is not None}
+        return sorted(found)
+
+    def rules(self) -> list[SourceRule]:
+        """What the store must notify about."""
+        return sorted({rule for route in self._routes for rule in route.config.sources}, key=str)
+
+    def _messages(self, refs: Iterable[ObjectRef], body: bytes, name: str) -> list[Message]:
+        wanted = list(dict.fromkeys(refs))
+        return [
+            Message(
+                key=f"{ref.bucket}/{ref.key}",
+                # A body that names several objects would have every function look at all of them.
+                value=body if len(wanted) == 1 else json.dumps({"bucket": ref.bucket, "key": ref.key}).encode(),
+                headers={"Content-Type": "application/json"},
+                origin=f"{name} {ref}",
+                target=route.name,
+            )
+            for ref in wanted
+            for route in self._routes
+            if route.config.takes(ref)
+        ]
+
+
+def _route(spec: FunctionSpec) -> Route:
+    # Where the store is makes no difference to what goes where, and its credentials are not in the stack file.
+    settings = {name: value for name, value in spec.environment.items() if not name.startswith("MINIO_")}
+    config = load_config(settings, function=spec.name)
+    address = parse_sink(config.sink) if config.sink else None
+    return Route(spec.name, config, address if isinstance(address, BucketAddress) else None)

@@ -1,0 +1,191 @@
+"""OpenFaaS's `/system/...`: what faas-cli's list, describe, deploy, remove, logs and scale ask for.
+
+Source of the fields: the JSON that faas-cli reads and writes (openfaas/faas-provider, types).
+"""
+
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from flask import Blueprint, Response, abort, request
+
+from penstock import __version__
+from penstock.errors import EventError
+from penstock.local.functions.functions import Function, Functions
+from penstock.local.functions.logs import LogLine
+from penstock.local.gateway.deployments import Deployments
+from penstock.settings.durations import parse_duration
+from penstock.settings.stackfile import Resources
+
+NAMESPACE: Final = "openfaas-fn"
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+def make_blueprint(functions: Functions, deployments: Deployments) -> Blueprint:
+    """The routes under /system; errors are left to the application."""
+    api = Blueprint("system", __name__, url_prefix="/system")
+
+    @api.get("/functions")
+    def list_functions() -> Response:
+        wanted = request.args.get("namespace") or NAMESPACE
+        found = [_status(function) for function in functions] if wanted == NAMESPACE else []
+        return _json(sorted(found, key=lambda status: str(status["name"])))
+
+    @api.post("/functions")
+    def deploy() -> Response:
+        return _text(deployments.deploy(_document(), must_exist=False), 202)
+
+    @api.put("/functions")
+    def update() -> Response:
+        return _text(deployments.deploy(_document(), must_exist=True), 202)
+
+    @api.delete("/functions")
+    def remove() -> Response:
+        name = _document().get("functionName")
+        if not isinstance(name, str) or not name:
+            raise EventError("functionName: missing; it names the function to remove")
+        deployments.remove(name)
+        return _text(f"{name}: removed", 202)
+
+    @api.get("/function/<name>")
+    def describe(name: str) -> Response:
+        status = _status(functions.get(_bare(name)))
+        if request.args.get("usage") in ("1", "true"):
+            status["usage"] = {"cpu": 0.0, "totalMemoryBytes": _memory_bytes(functions.get(_bare(name)))}
+        return _json(status)
+
+    @api.post("/scale-function/<name>")
+    def scale(name: str) -> Response:
+        function = functions.get(_bare(name))
+        replicas = _document().get("replicas")
+        if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+            raise EventError("replicas: expected a whole number of at least 0")
+        if replicas:
+            function.start()
+            return _text(f"{name}: runs; this stack has one machine and so at most one replica", 202)
+        function.stop()
+        return _text(f"{name}: stopped", 202)
+
+    @api.get("/logs")
+    def logs() -> Response:
+        function = functions.get(_bare(request.args.get("name", "")))
+        tail = int(request.args.get("tail") or -1)
+        follow = request.args.get("follow", "").lower() in ("1", "true")
+        instance = request.args.get("instance", "")
+        since = _since(request.args.get("since", ""))
+
+        def lines() -> Iterator[str]:
+            last = 0
+            for line in function.logs.tail(tail, since=since):
+                last = line.number
+                if not instance or line.instance == instance:
+                    yield _log_json(function.spec.name, line)
+            if follow:
+                for followed in function.logs.follow(last):
+                    if followed is None:
+                        yield "\n"  # shows a caller that went away; JSON readers skip it
+                    elif not instance or followed.instance == instance:
+                        yield _log_json(function.spec.name, followed)
+
+        return Response(lines(), content_type="application/x-ndjson")
+
+    @api.get("/info")
+    def info() -> Response:
+        version = {"release": __version__, "sha": "", "commit_message": ""}
+        provider = {"provider": "penstock", "orchestration": "local processes", "version": version}
+        return _json({"provider": provider, "version": version, "arch": platform.machine()})
+
+    @api.get("/namespaces")
+    def namespaces() -> Response:
+        return _json([NAMESPACE])
+
+    return api
+
+
+def _status(function: Function) -> dict[str, Any]:
+    spec = function.spec
+    status: dict[str, Any] = {
+        "name": spec.name,
+        "image": spec.image,
+        "namespace": NAMESPACE,
+        "envProcess": spec.fprocess,
+        "envVars": dict(spec.environment),
+        "constraints": list(spec.constraints),
+        "secrets": list(spec.secrets),
+        "labels": dict(spec.labels),
+        "annotations": {**spec.annotations, "penstock.dev/folder": str(spec.handler)},
+        "readOnlyRootFilesystem": spec.readonly_root_filesystem,
+        "invocationCount": function.invocations,
+        "replicas": function.replicas,
+        "availableReplicas": function.replicas,
+        "createdAt": datetime.fromtimestamp(function.created, UTC).isoformat().replace("+00:00", "Z"),
+    }
+    for name, resources in (("limits", spec.limits), ("requests", spec.requests)):
+        if isinstance(resources, Resources):
+            status[name] = {"memory": resources.memory, "cpu": resources.cpu}
+    return status
+
+
+def _log_json(name: str, line: LogLine) -> str:
+    moment = datetime.fromtimestamp(line.time, UTC).isoformat().replace("+00:00", "Z")
+    fields = {"name": name, "namespace": NAMESPACE, "instance": line.instance, "timestamp": moment, "text": line.text}
+    return json.dumps(fields, ensure_ascii=False) + "\n"
+
+
+def _since(text: str) -> float:
+    """RFC 3339 or a Go duration back from now, in seconds since the epoch."""
+    if not text:
+        return 0.0
+    try:
+        return (datetime.now(UTC) - timedelta(seconds=parse_duration(text))).timestamp()
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise EventError(
+            f"since={text!r}: expected a time such as 2026-01-31T12:00:00Z or a duration such as 5m"
+        ) from None
+
+
+def _memory_bytes(function: Function) -> int:
+    """Resident memory of all processes of the function, where /proc tells; 0 when it does not run."""
+    leader, total = function.pid, 0
+    if leader is None:
+        return 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        # proc(5): after the name come state, ppid, pgrp, session ... and rss in pages as the 22nd.
+        if int(fields[3]) == leader:
+            total += int(fields[21]) * _PAGE_BYTES
+    return total
+
+
+def _document() -> Mapping[str, Any]:
+    found = request.get_json(force=True, silent=True)
+    if not isinstance(found, dict):
+        raise EventError("expected a JSON object")
+    return found
+
+
+def _bare(name: str) -> str:
+    """A name without its namespace."""
+    bare, _, namespace = name.partition(".")
+    if namespace and namespace != NAMESPACE:
+        abort(404, f"namespace {namespace!r} does not exist; there is {NAMESPACE}")
+    return bare
+
+
+def _json(document: Any) -> Response:
+    return Response(json.dumps(document, ensure_ascii=False), content_type="application/json")
+
+
+def _text(text: str, status: int) -> Response:
+    return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")

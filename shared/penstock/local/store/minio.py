@@ -1,0 +1,76 @@
+"""A running MinIO server instead of the embedded store: its webhook target and its rules towards this stack.
+
+The target has a queue_dir, so the server keeps on disk what this stack has not taken yet, also while it is stopped.
+"""
+
+import ipaddress
+from typing import Final
+from urllib.parse import urlsplit
+
+from penstock.errors import ConfigError
+from penstock.lake import Bucket, Lake, Rule, Target, TargetRef, apply, remove
+from penstock.local.gateway.router import Router
+from penstock.settings.config import StoreSettings
+
+# Not those of a deployment on the same server, which a run on somebody's desk must leave alone.
+LAKE: Final = "dev"
+TARGET: Final = TargetRef("webhook", "penstockdev")
+
+
+class RealMinio:
+    """The server that `settings` names. `events_url` is where it reaches this stack, empty for loopback."""
+
+    def __init__(
+        self, settings: StoreSettings, router: Router, queue_dir: str, token: str, events_url: str = ""
+    ) -> None:
+        self.settings = settings
+        self._router = router
+        self._events_url = events_url
+        self._queue_dir, self._token = queue_dir, token
+        if not events_url and not _is_loopback(settings.endpoint):
+            raise ConfigError(
+                f"MINIO_ENDPOINT={settings.endpoint}: is not on this machine, so it cannot reach this stack; "
+                "name an address that leads here with --events-url"
+            )
+
+    def connect(self, buckets: list[str], own_url: str) -> None:
+        """Have these buckets, the webhook target and the functions' rules.
+
+        Raises `ConfigError`, or `TemporaryError` when the server does not answer.
+        """
+        values = {"endpoint": self._events_url or f"{own_url}/events", "queue_dir": self._queue_dir}
+        lake = Lake(
+            LAKE,
+            tuple(Bucket(name) for name in buckets),
+            (Target(TARGET, values, {"auth_token": self._token}),),
+            tuple(Rule(rule.bucket, TARGET, rule.prefix, rule.suffix) for rule in self._router.rules()),
+            # A setting of the whole server is not for a run on somebody's desk to change.
+            sync_events=False,
+        )
+        apply(self.settings, lake, adopt=True)
+
+    def disconnect(self) -> None:
+        """Take the rules off the buckets, and the target out of what the server's next start reads."""
+        remove(self.settings, LAKE, restart=False)
+
+    def stop(self) -> None:
+        """Nothing to end: rules and queue outlive the stack, and the next one takes what has gathered."""
+
+
+def make_buckets(settings: StoreSettings, buckets: list[str]) -> None:
+    """Create the buckets that are missing; raises `ConfigError` when the server does not let us."""
+    from penstock.lake.minio_buckets import Buckets
+
+    server = Buckets(settings)
+    for bucket in sorted(set(buckets) - server.names()):
+        server.create(bucket)
+
+
+def _is_loopback(endpoint: str) -> bool:
+    host = urlsplit(endpoint).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

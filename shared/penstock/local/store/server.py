@@ -1,0 +1,229 @@
+"""An S3 server in this process that notifies as MinIO does: moto's, wrapped.
+
+moto keeps the objects, in memory up to `_KEY_BUFFER_BYTES` each and in temporary files above that; they are gone when
+the process ends. An object passes through memory as a whole on each request, so this is for objects up to some hundred
+MB. The wrapper adds what moto has not:
+
+- signatures are checked, names that MinIO refuses are refused;
+- each request is carried out alone. In moto a new object is visible before its metadata is, and `If-None-Match: *`
+  can have two winners;
+- `If-Match` on CompleteMultipartUpload;
+- keys with a newline, which its URL patterns do not match;
+- a multipart upload is finished on disk (`moto_memory`), and its parts are let go;
+- the notification is handed over before the request is answered, so one that was answered was notified.
+"""
+
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from penstock.local.http_server import HttpServer, QuietHandler
+from penstock.local.store import large_uploads as moto_memory
+from penstock.local.store.notifications import Change, Origin, notification
+from penstock.local.store.s3_http import (
+    Request,
+    Response,
+    S3Error,
+    call_wsgi,
+    error_response,
+    event_name,
+    keys_to_delete,
+    read_request,
+)
+from penstock.settings.config import StoreSettings
+from penstock.types import ObjectRef
+
+Notify = Callable[[ObjectRef, Mapping[str, Any]], None]
+
+_KEY_BUFFER_BYTES: Final = 4 * 1024 * 1024
+_STANDARD_HEADERS: Final = frozenset(
+    {"content-type", "content-encoding", "content-disposition", "content-language", "cache-control", "expires"}
+)
+_log = logging.getLogger("penstock.objectstore")
+
+
+class EmbeddedStore:
+    """The server on `port` of loopback. One at a time in a process, because moto's state is the process's.
+
+    `notify(ref, document)` is called for every event on an object for which `wanted(event_name, ref)` holds. When it
+    raises, the client gets a 503 although the object is stored: the next attempt notifies again, so nothing is lost.
+    """
+
+    def __init__(
+        self,
+        *,
+        access_key: str,
+        secret_key: str,
+        notify: Notify,
+        wanted: Callable[[str, ObjectRef], bool],
+        port: int = 0,
+        option: str = "--store-port",
+    ) -> None:
+        self._application, self._backend, handler = _moto()
+        self._notify, self._wanted = notify, wanted
+        self._alone = threading.Lock()
+        self._last_ns = 0
+        self._deployment_id = str(uuid.uuid4())
+        self._server = HttpServer(self._serve, port=port, handler=handler, option=option)
+        self.settings = StoreSettings(self._server.url, access_key, secret_key)
+
+    def start(self) -> None:
+        self._server.start()
+
+    def stop(self) -> None:
+        """Close the port and forget every object."""
+        self._server.stop()
+        with self._alone:
+            self._backend().reset()
+
+    def _serve(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        request_id = f"{time.time_ns():016X}"
+        try:
+            request = read_request(environ, self.settings.access_key, self.settings.secret_key)
+            with self._alone:
+                response, changes = self._carry_out(request)
+            for change in changes:
+                self._send(change, environ, request_id)
+        except S3Error as exc:
+            response = error_response(exc, environ, request_id)
+        except Exception:  # noqa: BLE001 - the inbox may fail, and so may moto: the client tries again
+            _log.exception("%s %s", environ["REQUEST_METHOD"], environ["RAW_URI"])
+            failed = S3Error(503, "ServiceUnavailable", "the embedded store could not finish the request; try again")
+            response = error_response(failed, environ, request_id)
+        start_response(response.status, [*response.headers, ("x-amz-request-id", request_id), ("Server", "penstock")])
+        return response.body
+
+    def _carry_out(self, request: Request) -> tuple[Response, list[Change]]:
+        completes = request.method == "POST" and "uploadId" in request.query
+        if completes:
+            self._check_match(request)
+        before = self._before(request)
+        # Only its URL patterns read this, and no newline gets through them; the key comes from the raw path.
+        request.environ["PATH_INFO"] = request.environ["PATH_INFO"].replace("\n", " ")
+        response = call_wsgi(self._application, request.environ)
+        if not response.ok or not request.bucket:
+            return response, []
+        if completes:
+            _let_parts_go(self._stored(ObjectRef(request.bucket, request.key)))
+        changes = [change for change in self._changes(request, before) if self._wanted(change.name, change.ref)]
+        return response, changes
+
+    def _check_match(self, request: Request) -> None:
+        wanted = request.header("If-Match").strip('"')
+        if not wanted:
+            return
+        stored = self._stored(ObjectRef(request.bucket, request.key))
+        if stored is None:
+            raise S3Error(404, "NoSuchKey", "the object that If-Match names does not exist")
+        if wanted != stored.etag.strip('"'):
+            raise S3Error(412, "PreconditionFailed", "the object is not the one that If-Match names")
+
+    def _before(self, request: Request) -> dict[ObjectRef, bool]:
+        """The objects that the request is about to remove, and whether each is there."""
+        if request.method == "DELETE" and request.key and not {"tagging", "uploadId"} & request.query.keys():
+            refs = [ObjectRef(request.bucket, request.key)]
+        elif request.method == "POST" and "delete" in request.query:
+            refs = [ObjectRef(request.bucket, key) for key in keys_to_delete(request.body)]
+        else:
+            refs = []
+        return {ref: self._stored(ref) is not None for ref in refs}
+
+    def _changes(self, request: Request, before: Mapping[ObjectRef, bool]) -> Iterable[Change]:
+        if before:
+            bulk = request.method == "POST"
+            for ref, existed in before.items():
+                yield self._removed(ref, existed, bulk, request.query.get("versionId", [None])[0])
+        elif request.key and (name := event_name(request)):
+            ref = ObjectRef(request.bucket, request.key)
+            stored = self._stored(ref)
+            if stored is not None:
+                yield self._present(name, ref, stored)
+
+    def _present(self, name: str, ref: ObjectRef, stored: Any) -> Change:
+        now = time.time_ns()
+        written = name.startswith("s3:ObjectCreated:") and not name.endswith(("Tagging", "Retention", "LegalHold"))
+        if written or not hasattr(stored, "modified_ns"):
+            # Strictly rising, so that two writes in one tick of the clock still have an order.
+            self._last_ns = stored.modified_ns = max(now, self._last_ns + 1)
+        return Change(
+            name=name,
+            ref=ref,
+            time_ns=now,
+            sequencer_ns=stored.modified_ns,
+            size=stored.size,
+            etag=stored.etag.strip('"'),
+            headers=_stored_headers(stored),
+            version_id=_version(stored),
+        )
+
+    def _removed(self, ref: ObjectRef, existed: bool, bulk: bool, version: str | None) -> Change:
+        now = time.time_ns()
+        marker = self._bucket(ref.bucket).keys.get(ref.key)
+        name = "s3:ObjectRemoved:Delete"
+        if version is None and self._bucket(ref.bucket).is_versioned:
+            name, version = "s3:ObjectRemoved:DeleteMarkerCreated", _version(marker)
+        elif not existed and not bulk and version is None:
+            name = "s3:ObjectRemoved:NoOP"
+        return Change(name, ref, now, now, version_id=version, response_headers={"content-length": "0"})
+
+    def _bucket(self, name: str) -> Any:
+        return self._backend().buckets[name]
+
+    def _stored(self, ref: ObjectRef) -> Any:
+        """moto's record of the current object, or None when there is none or a delete marker."""
+        bucket = self._backend().buckets.get(ref.bucket)
+        found = bucket.keys.get(ref.key) if bucket is not None else None
+        return found if hasattr(found, "etag") else None
+
+    def _send(self, change: Change, environ: Mapping[str, Any], request_id: str) -> None:
+        origin = Origin(
+            endpoint=self._server.url,
+            deployment_id=self._deployment_id,
+            request_id=request_id,
+            principal=self.settings.access_key,
+            address=environ.get("REMOTE_ADDR", ""),
+            user_agent=environ.get("HTTP_USER_AGENT", ""),
+        )
+        self._notify(change.ref, notification(change, origin))
+
+
+def _moto() -> tuple[Any, Callable[[], Any], type[QuietHandler]]:
+    """moto's S3 as a WSGI application, its state, and its request handler; imported late, as it takes a second."""
+    os.environ.setdefault("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", str(_KEY_BUFFER_BYTES))
+    from moto.core.models import DEFAULT_ACCOUNT_ID
+    from moto.moto_server import werkzeug_app
+    from moto.s3 import models
+
+    # A page in the user's browser has no business here: without this moto allows every origin.
+    vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True
+    moto_memory.install(models)
+    application = werkzeug_app.create_backend_app("s3")
+
+    class Handler(QuietHandler, werkzeug_app.MotoRequestHandler):
+        """Keeps underscores in the names of user metadata."""
+
+    return application, lambda: models.s3_backends[DEFAULT_ACCOUNT_ID]["aws"], Handler
+
+
+def _let_parts_go(stored: Any) -> None:
+    multipart = getattr(stored, "multipart", None)
+    if multipart is not None:
+        multipart.dispose()
+
+
+def _stored_headers(stored: Any) -> dict[str, str]:
+    """What the client asked to keep; moto files some headers of the request itself there too."""
+    return {
+        name: str(value)
+        for name, value in stored.metadata.items()
+        if name.startswith("x-amz-meta-") or name in _STANDARD_HEADERS
+    }
+
+
+def _version(stored: Any) -> str | None:
+    version = getattr(stored, "version_id", None)
+    return None if version in (None, "null") else str(version)

@@ -1,0 +1,1 @@
+"""One function served over HTTP by gunicorn and Flask."""

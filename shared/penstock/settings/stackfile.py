@@ -1,0 +1,181 @@
+"""stack.yml as OpenFaaS's faas-cli reads it, as frozen values; every problem is reported at once, with its line.
+
+The schema is that of faas-cli's `stack` package: `provider`, `functions.<name>` and `configuration`. Before the
+YAML is read, `${NAME}` and `${NAME:-default}` are replaced from the environment, as faas-cli does it; `$$` is a `$`.
+Scalars stay the text that was written, because every setting is an environment variable in the end.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from penstock.errors import ConfigError
+from penstock.settings.durations import parse_duration
+from penstock.settings.yamlfile import YamlReader, compose
+
+_FUNCTION_KEYS: Final = frozenset(
+    {
+        *("lang", "handler", "image", "registry_auth", "fprocess", "namespace", "platforms", "skip_build"),
+        *("environment", "environment_file", "secrets", "labels", "annotations", "constraints"),
+        *("limits", "requests", "readonly_root_filesystem", "build_options", "build_args", "build_secrets"),
+    }
+)
+_TOP_KEYS: Final = frozenset({"version", "provider", "functions", "configuration"})
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_ZERO_DURATION_DEFAULT: Final = "15m"  # OpenFaaS's own
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Memory and CPU in Kubernetes quantities, such as `128Mi` and `100m`; empty where not given."""
+
+    memory: str = ""
+    cpu: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """One entry under `functions`. `handler` is the absolute folder; `environment` has its files merged in."""
+
+    name: str
+    handler: Path
+    lang: str = ""
+    image: str = ""
+    fprocess: str = ""
+    namespace: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    constraints: tuple[str, ...] = ()
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    build_options: tuple[str, ...] = ()
+    limits: Resources | None = None
+    requests: Resources | None = None
+    readonly_root_filesystem: bool = False
+    skip_build: bool = False
+
+    @property
+    def zero_after_seconds(self) -> float | None:
+        """How long it may be idle before it is stopped, or None when it always runs; raises `ConfigError`."""
+        if self.labels.get("com.openfaas.scale.zero", "false").lower() != "true":
+            return None
+        text = self.labels.get("com.openfaas.scale.zero-duration", _ZERO_DURATION_DEFAULT)
+        try:
+            return parse_duration(text)
+        except ValueError as exc:
+            raise ConfigError(f"{self.name}: label com.openfaas.scale.zero-duration: {exc}") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A whole stack.yml; `copy` lists the folders that faas-cli copies into every build context."""
+
+    path: Path
+    functions: Mapping[str, FunctionSpec]
+    provider: str = "openfaas"
+    gateway: str = "http://127.0.0.1:8080"
+    copy: tuple[str, ...] = ()
+
+
+def load_stack(path: Path, env: Mapping[str, str]) -> Stack:
+    """Read a stack file; `env` supplies `${NAME}`. Raises `ConfigError` with every problem found."""
+    root = compose(path, env, "name the stack file with --stack")
+    reader = _Reader(path)
+    stack = reader.stack(root)
+    if reader.problems:
+        raise ConfigError(*reader.problems)
+    return stack
+
+
+class _Reader(YamlReader):
+    """Reads the parts of a stack file."""
+
+    def stack(self, root: yaml.Node | None) -> Stack:
+        top = self.mapping(root, "the stack file")
+        self.known(top, _TOP_KEYS, "")
+        provider = self.strings(top.get("provider"), "provider")
+        if provider.get("name", "openfaas") != "openfaas":
+            self.problem(top["provider"], f"provider.name: expected openfaas, got {provider['name']!r}")
+        configuration = self.mapping(top.get("configuration"), "configuration")
+        functions = self.mapping(top.get("functions"), "functions")
+        if not functions:
+            self.problem(root, "functions: at least one function is needed")
+        return Stack(
+            path=self.path,
+            functions={name: self.function(name, node) for name, node in functions.items()},
+            provider=provider.get("name", "openfaas"),
+            gateway=provider.get("gateway", "http://127.0.0.1:8080"),
+            copy=self.texts(configuration.get("copy"), "configuration.copy"),
+        )
+
+    def function(self, name: str, node: yaml.Node) -> FunctionSpec:
+        where = f"functions.{name}"
+        keys = self.mapping(node, where)
+        self.known(keys, _FUNCTION_KEYS, f"{where}.")
+        if not _NAME.fullmatch(name):
+            self.problem(node, f"{where}: a function's name is lower-case letters, digits and -, at most 63 of them")
+        handler = self.text(keys.get("handler"), f"{where}.handler")
+        folder = (self.path.parent / handler).resolve()
+        if not handler:
+            self.problem(keys.get("handler", node), f"{where}.handler: missing; name the folder that holds handler.py")
+        elif not folder.is_dir():
+            self.problem(
+                keys["handler"], f"{where}.handler: no folder {handler}; paths are relative to {self.path.name}"
+            )
+        environment = self.strings(keys.get("environment"), f"{where}.environment")
+        spec = FunctionSpec(
+            name=name,
+            handler=folder,
+            lang=self.text(keys.get("lang"), f"{where}.lang"),
+            image=self.text(keys.get("image"), f"{where}.image"),
+            fprocess=self.text(keys.get("fprocess"), f"{where}.fprocess"),
+            namespace=self.text(keys.get("namespace"), f"{where}.namespace"),
+            environment={**environment, **self.environment_files(keys.get("environment_file"), where)},
+            secrets=self.texts(keys.get("secrets"), f"{where}.secrets"),
+            labels=self.strings(keys.get("labels"), f"{where}.labels"),
+            annotations=self.strings(keys.get("annotations"), f"{where}.annotations"),
+            constraints=self.texts(keys.get("constraints"), f"{where}.constraints"),
+            build_args=self.strings(keys.get("build_args"), f"{where}.build_args"),
+            build_options=self.texts(keys.get("build_options"), f"{where}.build_options"),
+            limits=self.resources(keys.get("limits"), f"{where}.limits"),
+            requests=self.resources(keys.get("requests"), f"{where}.requests"),
+            readonly_root_filesystem=self.flag(
+                keys.get("readonly_root_filesystem"), f"{where}.readonly_root_filesystem"
+            ),
+            skip_build=self.flag(keys.get("skip_build"), f"{where}.skip_build"),
+        )
+        try:
+            _ = spec.zero_after_seconds
+        except ConfigError as exc:
+            self.problem(keys["labels"], f"functions.{exc}")
+        return spec
+
+    def environment_files(self, node: yaml.Node | None, where: str) -> dict[str, str]:
+        """The `environment` of each file, later files first; faas-cli lets them override `environment`."""
+        merged: dict[str, str] = {}
+        for name in self.texts(node, f"{where}.environment_file"):
+            path = self.path.parent / name
+            try:
+                root = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+            except OSError as exc:
+                self.problem(node, f"{where}.environment_file: {name}: {exc.strerror}")
+                continue
+            except yaml.YAMLError as exc:
+                self.problem(node, f"{where}.environment_file: {name}: not YAML: {getattr(exc, 'problem', exc)}")
+                continue
+            inner = _Reader(path)
+            merged.update(inner.strings(inner.mapping(root, name).get("environment"), "environment"))
+            self.problems += inner.problems
+        return merged
+
+    def resources(self, node: yaml.Node | None, where: str) -> Resources | None:
+        given = self.mapping(node, where)
+        self.known(given, {"memory", "cpu"}, f"{where}.")
+        if not given:
+            return None
+        return Resources(self.text(given.get("memory"), f"{where}.memory"), self.text(given.get("cpu"), f"{where}.cpu"))

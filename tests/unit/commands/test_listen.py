@@ -1,0 +1,35 @@
+"""What `penstock listen` prints; the three sources are tested with real servers."""
+
+from penstock.commands.listen import lines_of
+
+from tests.paths import EVENTS
+
+
+def test_notification_is_one_line_with_the_decoded_key() -> None:
+    [line] = lines_of((EVENTS / "mqtt_payload.json").read_bytes().replace(b"donors", b"a%2Bb+c"))
+    assert line.split(maxsplit=4)[1] == "s3:ObjectCreated:Put"
+
+
+def test_several_records_are_several_lines() -> None:
+    assert len(list(lines_of((EVENTS / "several_records.json").read_bytes()))) > 1
+
+
+def test_removed_object_has_neither_size_nor_etag() -> None:
+    [line] = lines_of((EVENTS / "minio_delete.json").read_bytes())
+    assert line.split(maxsplit=4)[2:4] == ["-", "-"]
+
+
+def test_listen_stream_has_raw_keys() -> None:
+    [line] = lines_of((EVENTS / "listen_line.json").read_bytes().replace(b".csv", b"+%20.csv"), raw_keys=True)
+    assert "+%20.csv" in line
+
+
+def test_anything_else_is_said_to_be_none() -> None:
+    [line] = lines_of(b"hello")
+    assert line.startswith("not a notification, 5 bytes: ")
+
+
+def test_key_cannot_command_the_terminal() -> None:
+    [line] = lines_of(b'{"bucket": "upload", "key": "\\u001b[2J"}')
+    assert "\x1b" not in line
+    assert "\\x1b[2J" in line

@@ -1,0 +1,60 @@
+"""The demo's table is aligned and says the same on paper and on a terminal."""
+
+import io
+
+import pytest
+from penstock.local.demo.report import Report, Row, columns, human
+from penstock.types import ObjectRef
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (60_761_234, "60.8 MB"),
+        (3_200_000_000, "3.2 GB"),
+        (10**13, "10000.0 GB"),
+    ],
+)
+def test_sizes_are_decimal(size: int, text: str) -> None:
+    assert human(size) == text
+
+
+def test_wide_characters_do_not_break_the_columns() -> None:
+    assert columns([("猫.jpg", "1"), ("clock.jpg", "22")], right={1}) == ["猫.jpg      1", "clock.jpg  22"]
+
+
+def test_table_has_a_line_for_each_row() -> None:
+    out = io.StringIO()
+    rows = [
+        Row(ObjectRef("upload", "demo-1/donors.csv"), "compress", True, 1.234, 60_800_000, 21_300_000),
+        Row(ObjectRef("images", "demo-1/a.jpg"), "resize", False, 0.0421, 98_900, 24_100),
+    ]
+    Report(out).table(rows, "demo-1/")
+    assert out.getvalue().splitlines() == [
+        "  object             function  start    time  size in  size out",
+        "  upload/donors.csv  compress  cold   1.23 s  60.8 MB   21.3 MB",
+        "  images/a.jpg       resize    warm    42 ms  98.9 kB   24.1 kB",
+        "",
+    ]
+
+
+def test_progress_moves_on_a_terminal_only() -> None:
+    paper, terminal = io.StringIO(), Terminal()
+    for out in (paper, terminal):
+        Report(out).progress(3, 6)
+    assert paper.getvalue() == ""
+    assert terminal.getvalue() == "\r  " + "█" * 15 + "·" * 15 + " 3 of 6"
+
+
+def test_verdict_lists_what_went_wrong() -> None:
+    out = io.StringIO()
+    Report(out).verdict(["one", "two"])
+    assert out.getvalue() == "\n2 things went wrong:\n  one\n  two\n"

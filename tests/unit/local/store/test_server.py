@@ -1,0 +1,359 @@
+"""The embedded store serves S3 and notifies as MinIO does, before it answers."""
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import unquote_plus
+
+import boto3  # type: ignore[import-untyped]
+import obstore
+import pytest
+import urllib3
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+from minio import Minio
+from minio.commonconfig import ENABLED, CopySource, Tags
+from minio.deleteobjects import DeleteObject
+from minio.error import S3Error
+from minio.versioningconfig import VersioningConfig
+from obstore.exceptions import AlreadyExistsError, PreconditionError
+from obstore.store import S3Store
+from penstock.local.store.server import EmbeddedStore
+from penstock.types import ObjectRef
+
+from tests.paths import EVENTS
+
+ACCESS_KEY, SECRET_KEY = "penstock", "penstock-secret"
+KEYS = [
+    "a b.csv",
+    "a+b.csv",
+    "100%.csv",
+    "%2F.csv",
+    "new\nline.csv",
+    "日本語.csv",
+    "a&b?c#d.csv",
+    "q'\"uote.csv",
+    "nested/deep/x.csv",
+    "semi;colon=x.csv",
+]
+
+
+class Recorder:
+    """Takes notifications, except the next `failures` of them."""
+
+    def __init__(self) -> None:
+        self.documents: list[Mapping[str, Any]] = []
+        self.failures = 0
+
+    def __call__(self, ref: ObjectRef, document: Mapping[str, Any]) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("disk full")
+        assert document["Key"] == f"{ref.bucket}/{ref.key}"
+        self.documents.append(document)
+
+    def take(self) -> list[Mapping[str, Any]]:
+        taken, self.documents = self.documents, []
+        return taken
+
+    def names(self) -> list[str]:
+        return [document["EventName"] for document in self.take()]
+
+
+@pytest.fixture(name="recorder")
+def recorder_fixture() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture(name="server")
+def server_fixture(recorder: Recorder) -> Iterator[EmbeddedStore]:
+    server = EmbeddedStore(
+        access_key=ACCESS_KEY, secret_key=SECRET_KEY, notify=recorder, wanted=lambda name, ref: ref.bucket == "upload"
+    )
+    server.start()
+    client(server).make_bucket("upload")
+    yield server
+    server.stop()
+
+
+def client(server: EmbeddedStore, secret_key: str = SECRET_KEY, access_key: str = ACCESS_KEY) -> Minio:
+    return Minio(
+        server.settings.endpoint.removeprefix("http://"),
+        access_key=access_key,
+        secret_key=secret_key,
+        secure=False,
+        region="us-east-1",
+    )
+
+
+def bucket(server: EmbeddedStore) -> S3Store:
+    return S3Store(
+        "upload",
+        endpoint=server.settings.endpoint,
+        access_key_id=ACCESS_KEY,
+        secret_access_key=SECRET_KEY,
+        region="us-east-1",
+        client_options={"allow_http": True},
+        virtual_hosted_style_request=False,
+    )
+
+
+def put(server: EmbeddedStore, key: str, body: bytes = b"a,b\n1,2\n", **more: Any) -> None:
+    client(server).put_object("upload", key, io.BytesIO(body), len(body), **more)
+
+
+def shape(value: Any) -> Any:
+    """The keys of a document, without its values; user metadata differs with every object."""
+    if isinstance(value, Mapping):
+        return {key: shape(inner) for key, inner in value.items() if key not in ("userMetadata", "content-length")}
+    return [shape(inner) for inner in value] if isinstance(value, list) else type(value)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "act"),
+    [
+        ("minio_put.json", lambda minio: None),
+        ("minio_copy.json", lambda minio: minio.copy_object("upload", "b.csv", CopySource("upload", "a.csv"))),
+        ("minio_delete.json", lambda minio: minio.remove_object("upload", "a.csv")),
+    ],
+)
+def test_notification_has_the_fields_of_a_recorded_one(
+    server: EmbeddedStore, recorder: Recorder, recorded: str, act: Callable[[Minio], object]
+) -> None:
+    expected = json.loads((EVENTS / recorded).read_text())
+    put(server, "a.csv")
+    act(client(server))
+
+    sent = next(document for document in recorder.take() if document["EventName"] == expected["EventName"])
+    assert shape(sent) == shape(expected)
+
+
+def test_put_describes_the_object(server: EmbeddedStore, recorder: Recorder) -> None:
+    body = b"a,b\n1,2\n"
+    put(server, "data/small file.csv", body, content_type="text/csv", metadata={"mixed-case": "Val ue"})
+
+    [document] = recorder.take()
+    record = document["Records"][0]
+    assert document["EventName"] == record["eventName"] == "s3:ObjectCreated:Put"
+    assert document["Key"] == "upload/data/small file.csv"
+    assert record["s3"]["bucket"]["name"] == "upload"
+    found = record["s3"]["object"]
+    assert re.fullmatch(r"[0-9A-F]{16}", found.pop("sequencer"))
+    assert found == {
+        "key": "data%2Fsmall+file.csv",
+        "size": len(body),
+        "eTag": hashlib.md5(body).hexdigest(),
+        "contentType": "text/csv",
+        "userMetadata": {"content-type": "text/csv", "X-Amz-Meta-Mixed-Case": "Val ue"},
+    }
+    assert record["responseElements"]["x-minio-origin-endpoint"] == server.settings.endpoint
+
+
+def test_empty_object_has_no_size(server: EmbeddedStore, recorder: Recorder) -> None:
+    put(server, "empty.csv", b"")
+    assert "size" not in recorder.take()[0]["Records"][0]["s3"]["object"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_any_key_survives_the_round_trip(server: EmbeddedStore, recorder: Recorder, key: str) -> None:
+    put(server, key, key.encode())
+
+    minio = client(server)
+    assert minio.get_object("upload", key).data == key.encode()
+    assert minio.stat_object("upload", key).size == len(key.encode())
+    assert [entry.object_name for entry in minio.list_objects("upload", recursive=True)] == [key]
+    document = recorder.take()[0]
+    assert unquote_plus(document["Records"][0]["s3"]["object"]["key"]) == key
+    assert document["Key"] == f"upload/{key}"
+    minio.remove_object("upload", key)
+    assert list(minio.list_objects("upload")) == []
+
+
+def test_multipart_upload_is_one_event_with_its_own_etag(server: EmbeddedStore, recorder: Recorder) -> None:
+    body = bytes(range(256)) * 45000  # 11.5 MB: three parts
+    put(server, "big.csv", body, content_type="application/csv", metadata={"a": "b"}, part_size=5 * 1024 * 1024)
+
+    [document] = recorder.take()
+    record = document["Records"][0]["s3"]["object"]
+    assert document["EventName"] == "s3:ObjectCreated:CompleteMultipartUpload"
+    assert record["size"] == len(body)
+    assert record["eTag"].endswith("-3")
+    assert record["contentType"] == "application/csv"
+    assert client(server).get_object("upload", "big.csv").data == body
+    assert client(server).get_object("upload", "big.csv", offset=7, length=9).data == body[7:16]
+
+
+def test_obstore_multipart_upload_keeps_type_and_metadata(server: EmbeddedStore, recorder: Recorder) -> None:
+    with obstore.open_writer(
+        bucket(server), "w.gz", attributes={"Content-Type": "application/gzip", "penstock-state": "x"}
+    ) as writer:
+        for _ in range(12):
+            writer.write(b"x" * 1024 * 1024)
+
+    state = client(server).stat_object("upload", "w.gz")
+    assert recorder.names()[0] == "s3:ObjectCreated:CompleteMultipartUpload"
+    assert state.size == 12 * 1024 * 1024
+    assert state.content_type == "application/gzip"
+    assert state.metadata is not None
+    assert state.metadata["x-amz-meta-penstock-state"] == "x"
+
+
+def test_aborted_multipart_upload_is_no_event(server: EmbeddedStore, recorder: Recorder) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"x" * 11 * 1024 * 1024
+        raise ValueError("handler failed")
+
+    with pytest.raises(ValueError, match="handler failed"):
+        obstore.put(bucket(server), "never.gz", broken())
+
+    assert recorder.take() == []
+    assert list(client(server).list_objects("upload")) == []
+
+
+def test_each_operation_has_minios_event(server: EmbeddedStore, recorder: Recorder) -> None:
+    minio = client(server)
+    put(server, "a.csv", metadata={"k": "v"})
+    minio.copy_object("upload", "b.csv", CopySource("upload", "a.csv"))
+    assert [name for name in recorder.names() if "Accessed" not in name] == [
+        "s3:ObjectCreated:Put",
+        "s3:ObjectCreated:Copy",
+    ]
+    minio.stat_object("upload", "a.csv")
+    minio.get_object("upload", "a.csv").read()
+    tags = Tags.new_object_tags()
+    tags["a"] = "b"
+    minio.set_object_tags("upload", "a.csv", tags)
+    minio.delete_object_tags("upload", "a.csv")
+    minio.remove_object("upload", "a.csv")
+    minio.remove_object("upload", "a.csv")
+    assert list(minio.remove_objects("upload", [DeleteObject("b.csv"), DeleteObject("was never there")])) == []
+
+    assert recorder.names() == [
+        "s3:ObjectAccessed:Head",
+        "s3:ObjectAccessed:Get",
+        "s3:ObjectCreated:PutTagging",
+        "s3:ObjectCreated:DeleteTagging",
+        "s3:ObjectRemoved:Delete",
+        "s3:ObjectRemoved:NoOP",
+        "s3:ObjectRemoved:Delete",
+        "s3:ObjectRemoved:Delete",
+    ]
+
+
+def test_removal_carries_neither_size_nor_etag(server: EmbeddedStore, recorder: Recorder) -> None:
+    put(server, "a.csv")
+    recorder.take()
+    client(server).remove_object("upload", "a.csv")
+
+    found = recorder.take()[0]["Records"][0]["s3"]["object"]
+    assert set(found) == {"key", "sequencer"}
+
+
+def test_access_repeats_the_sequencer_of_the_write(server: EmbeddedStore, recorder: Recorder) -> None:
+    put(server, "a.csv")
+    client(server).stat_object("upload", "a.csv")
+    put(server, "a.csv")
+
+    first, seen, second = (d["Records"][0]["s3"]["object"]["sequencer"] for d in recorder.take())
+    assert first == seen < second
+
+
+def test_versioned_delete_is_a_marker_with_its_version(server: EmbeddedStore, recorder: Recorder) -> None:
+    minio = client(server)
+    minio.set_bucket_versioning("upload", VersioningConfig(ENABLED))
+    put(server, "a.csv")
+    minio.remove_object("upload", "a.csv")
+
+    created, removed = recorder.take()
+    assert created["Records"][0]["s3"]["object"]["versionId"]
+    assert removed["EventName"] == "s3:ObjectRemoved:DeleteMarkerCreated"
+    assert removed["Records"][0]["s3"]["object"]["versionId"]
+
+
+def test_only_wanted_events_are_sent(server: EmbeddedStore, recorder: Recorder) -> None:
+    client(server).make_bucket("other")
+    client(server).put_object("other", "a.csv", io.BytesIO(b"x"), 1)
+    assert recorder.take() == []
+
+
+def test_write_whose_notification_was_not_saved_is_tried_again(server: EmbeddedStore, recorder: Recorder) -> None:
+    recorder.failures = 2
+    put(server, "a.csv")  # the client itself repeats a request that got a 503
+
+    assert recorder.failures == 0
+    assert recorder.names() == ["s3:ObjectCreated:Put"]
+
+
+def test_conditional_write_has_one_winner(server: EmbeddedStore) -> None:
+    def create(index: int) -> bool:
+        try:
+            obstore.put(bucket(server), "one", str(index).encode(), mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(create, range(16))) == 1
+
+
+def test_write_on_a_changed_object_is_refused(server: EmbeddedStore) -> None:
+    store = bucket(server)
+    old = obstore.put(store, "a", b"1")
+    obstore.put(store, "a", b"2")
+    with pytest.raises(PreconditionError):
+        obstore.put(store, "a", b"3", mode={"e_tag": old["e_tag"]})
+    assert bytes(obstore.get(store, "a").bytes()) == b"2"
+
+
+def test_upload_completed_over_a_changed_object_is_refused(server: EmbeddedStore) -> None:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=server.settings.endpoint,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        region_name="us-east-1",
+    )
+    at = {"Bucket": "upload", "Key": "a.csv"}
+    current = s3.put_object(**at, Body=b"1")["ETag"]
+    upload = s3.create_multipart_upload(**at)["UploadId"]
+    part = {"PartNumber": 1, "ETag": s3.upload_part(**at, UploadId=upload, PartNumber=1, Body=b"2")["ETag"]}
+
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        s3.complete_multipart_upload(
+            **at, UploadId=upload, MultipartUpload={"Parts": [part]}, IfMatch='"0123456789abcdef0123456789abcdef"'
+        )
+    assert s3.get_object(**at)["Body"].read() == b"1"
+    s3.complete_multipart_upload(**at, UploadId=upload, MultipartUpload={"Parts": [part]}, IfMatch=current)
+    assert s3.get_object(**at)["Body"].read() == b"2"
+    s3.close()
+
+
+@pytest.mark.parametrize(
+    ("access_key", "secret_key", "code"),
+    [("somebody", SECRET_KEY, "InvalidAccessKeyId"), (ACCESS_KEY, "wrong", "SignatureDoesNotMatch")],
+)
+def test_wrong_credentials_are_refused(server: EmbeddedStore, access_key: str, secret_key: str, code: str) -> None:
+    with pytest.raises(S3Error) as caught:
+        client(server, secret_key, access_key).list_buckets()
+    assert caught.value.code == code
+
+
+def test_presigned_url_works_until_it_is_changed(server: EmbeddedStore) -> None:
+    put(server, "a b+c.csv", b"hello")
+    url = client(server).presigned_get_object("upload", "a b+c.csv")
+    with urllib3.PoolManager() as http:
+        assert http.request("GET", url).data == b"hello"
+        assert http.request("GET", url.replace("a%20b", "a%20c")).status == 403
+        assert http.request("GET", url.partition("?")[0]).status == 403
+
+
+@pytest.mark.parametrize(
+    ("key", "code"), [("x" * 256, "XMinioInvalidObjectName"), ("x/" * 513, "KeyTooLongError"), ("a//b", "XMinio")]
+)
+def test_names_that_minio_refuses_are_refused(server: EmbeddedStore, key: str, code: str) -> None:
+    with pytest.raises(S3Error) as caught:
+        put(server, key)
+    assert str(caught.value.code).startswith(code)

@@ -1,0 +1,153 @@
+"""Metrics that Prometheus reads, and log lines that carry the event and the trace."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from penstock.process.log import JsonFormatter, event_id, set_up_logging, trace_id
+from penstock.process.metrics import Metrics
+from prometheus_client.parser import text_string_to_metric_families
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    text, _ = metrics.render()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float:
+    return samples(metrics)[name, frozenset({"function": "upper", **labels}.items())]
+
+
+def test_counters_have_the_function_and_their_own_labels() -> None:
+    metrics = Metrics("upper")
+    metrics.add("penstock_events", 1, "processed")
+    metrics.add("penstock_events", 2, "processed")
+    metrics.add("penstock_input_bytes", 10)
+    assert value(metrics, "penstock_events_total", outcome="processed") == 3
+    assert value(metrics, "penstock_input_bytes_total") == 10
+
+
+def test_histogram_is_cumulative_and_sums_up() -> None:
+    metrics = Metrics("upper")
+    for seconds in (0.001, 0.005, 0.05, 400.0):
+        metrics.observe_seconds(seconds)
+    assert value(metrics, "penstock_request_seconds_bucket", le="0.005") == 2
+    assert value(metrics, "penstock_request_seconds_bucket", le="0.1") == 3
+    assert value(metrics, "penstock_request_seconds_bucket", le="300.0") == 3
+    assert value(metrics, "penstock_request_seconds_bucket", le="+Inf") == 4
+    assert value(metrics, "penstock_request_seconds_count") == 4
+    assert value(metrics, "penstock_request_seconds_sum") == pytest.approx(400.056)
+
+
+def test_gauge_goes_up_and_down() -> None:
+    metrics = Metrics("upper")
+    metrics.enter()
+    metrics.enter()
+    metrics.leave()
+    assert value(metrics, "penstock_in_flight") == 1
+
+
+def test_labels_with_quotes_and_newlines_are_escaped() -> None:
+    metrics = Metrics('up"per\n')
+    metrics.add("penstock_input_bytes", 1)
+    assert samples(metrics)["penstock_input_bytes_total", frozenset({("function", 'up"per\n')})] == 1
+
+
+def test_nothing_counted_yet_is_still_readable() -> None:
+    assert ("penstock_in_flight", frozenset({("function", "upper")})) in samples(Metrics("upper"))
+
+
+def test_threads_lose_no_count() -> None:
+    metrics = Metrics("upper")
+
+    def count() -> None:
+        for _ in range(2000):
+            metrics.add("penstock_events", 1, "processed")
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert value(metrics, "penstock_events_total", outcome="processed") == 8000
+
+
+def test_counting_imports_no_client_library() -> None:
+    import subprocess
+
+    script = (
+        "import sys; from penstock.process.metrics import Metrics; m = Metrics('f'); m.add('penstock_events', 1, 'x');"
+        "sys.exit('prometheus_client' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+# Logs
+
+
+@pytest.fixture
+def lines() -> Iterator[Any]:
+    stream = io.StringIO()
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    set_up_logging("INFO", stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    root.handlers[:], root.level = before, level
+
+
+def test_line_has_time_level_logger_and_message(lines: Any) -> None:
+    logging.getLogger("penstock.x").info("%s: done", "a\nb")
+    (line,) = lines()
+    assert (line["level"], line["logger"], line["message"]) == ("info", "penstock.x", "a\nb: done")
+    assert line["time"].endswith("+00:00")
+    assert "event_id" not in line
+
+
+def test_line_has_the_event_and_the_trace_of_its_request(lines: Any) -> None:
+    tokens = event_id.set("e-1"), trace_id.set("0af7")
+    logging.getLogger("x").info("within")
+    event_id.reset(tokens[0])
+    trace_id.reset(tokens[1])
+    logging.getLogger("x").info("after")
+    within, after = lines()
+    assert (within["event_id"], within["trace_id"]) == ("e-1", "0af7")
+    assert "event_id" not in after
+
+
+def test_extra_fields_are_kept_and_cannot_take_the_place_of_others(lines: Any) -> None:
+    logging.getLogger("x").info("real", extra={"outcome": "processed", "level": "fake", "time": "fake", "odd": {1}})
+    (line,) = lines()
+    assert (line["outcome"], line["odd"], line["level"]) == ("processed", "{1}", "info")
+    assert line["time"] != "fake"
+
+
+def test_trace_of_an_exception_is_in_the_line(lines: Any) -> None:
+    try:
+        raise RuntimeError("boom")
+    except RuntimeError:
+        logging.getLogger("x").exception("failed")
+    (line,) = lines()
+    assert "RuntimeError: boom" in line["trace"]
+
+
+@pytest.mark.parametrize("text", ["日本語", "half \ud800 pair", "nul \0", "\u2028"])
+def test_any_text_is_one_line(text: str) -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="utf-8", newline="\n")
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter())
+    handler.handle(logging.makeLogRecord({"msg": "%s", "args": (text,), "levelname": "INFO"}))
+    stream.flush()
+    (line,) = raw.getvalue().decode().split("\n")[:-1]
+    assert json.loads(line)["message"].encode("utf-8", "replace") == text.encode("utf-8", "replace")

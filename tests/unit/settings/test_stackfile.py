@@ -1,0 +1,167 @@
+"""stack.yml is read as faas-cli reads it, and a mistake is named with its line."""
+
+from pathlib import Path
+
+import pytest
+from penstock.errors import ConfigError
+from penstock.settings.durations import parse_duration
+from penstock.settings.stackfile import Resources, load_stack
+from penstock.settings.yamlfile import substitute
+
+STACK = """\
+version: 1.0
+provider:
+  name: openfaas
+  gateway: ${OPENFAAS_URL:-http://127.0.0.1:8080}
+configuration:
+  copy: [./shared]
+x-ignored: &common
+functions:
+  compress: &compress
+    lang: python3-penstock
+    handler: ./functions/compress
+    image: ${REGISTRY:-local}/compress:${TAG:-latest}
+    environment: &env
+      SOURCE: s3://upload/*.csv
+      OPTION_LEVEL: 3
+      VERBOSE: true
+      EMPTY:
+    environment_file: [override.yml]
+    secrets: [minio-access-key]
+    labels:
+      com.openfaas.scale.zero: true
+      com.openfaas.scale.zero-duration: 90s
+    limits: {memory: 128Mi}
+    readonly_root_filesystem: true
+    build_args: {ADDITIONAL_PACKAGE: gcc}
+  again:
+    <<: *compress
+    environment:
+      <<: *env
+      OPTION_LEVEL: 1
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "functions/compress").mkdir(parents=True, exist_ok=True)
+    path = folder / "stack.yml"
+    path.write_text(text)
+    return path
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_stack(write(folder, text), {})
+    return [problem.removeprefix(str(folder / "stack.yml")) for problem in caught.value.problems]
+
+
+def test_every_field_is_read(tmp_path: Path) -> None:
+    (tmp_path / "override.yml").write_text("environment:\n  OPTION_LEVEL: 9\n")
+    stack = load_stack(write(tmp_path, STACK.replace("x-ignored: &common\n", "")), {"TAG": "0.1.0", "REGISTRY": ""})
+
+    compress = stack.functions["compress"]
+    assert stack.gateway == "http://127.0.0.1:8080"
+    assert stack.copy == ("./shared",)
+    assert compress.handler == (tmp_path / "functions/compress").resolve()
+    assert compress.image == "local/compress:0.1.0"
+    assert compress.environment == {"SOURCE": "s3://upload/*.csv", "OPTION_LEVEL": "9", "VERBOSE": "true", "EMPTY": ""}
+    assert compress.secrets == ("minio-access-key",)
+    assert compress.zero_after_seconds == 90
+    assert compress.limits == Resources(memory="128Mi")
+    assert compress.requests is None
+    assert compress.readonly_root_filesystem
+    assert compress.build_args == {"ADDITIONAL_PACKAGE": "gcc"}
+
+
+def test_yaml_merges_are_followed(tmp_path: Path) -> None:
+    text = STACK.replace("x-ignored: &common\n", "").replace("    environment_file: [override.yml]\n", "")
+
+    again = load_stack(write(tmp_path, text), {}).functions["again"]
+
+    assert again.environment["OPTION_LEVEL"] == "1"
+    assert again.environment["SOURCE"] == "s3://upload/*.csv"
+
+
+def test_function_without_the_zero_label_always_runs(tmp_path: Path) -> None:
+    stack = load_stack(write(tmp_path, "functions:\n  a: {handler: functions/compress}\n"), {})
+    assert stack.functions["a"].zero_after_seconds is None
+
+
+def test_scale_to_zero_without_duration_uses_openfaas_default(tmp_path: Path) -> None:
+    text = "functions:\n  a: {handler: functions/compress, labels: {com.openfaas.scale.zero: 'true'}}\n"
+    assert load_stack(write(tmp_path, text), {}).functions["a"].zero_after_seconds == 900
+
+
+def test_all_problems_come_at_once_with_line_and_remedy(tmp_path: Path) -> None:
+    text = """\
+functions:
+  Bad_Name:
+    handler: functions/compress
+  a:
+    handlr: functions/compress
+  b:
+    handler: functions/missing
+    secrets: minio
+    environment: {NESTED: {a: b}}
+    labels: {com.openfaas.scale.zero: true, com.openfaas.scale.zero-duration: soon}
+    readonly_root_filesystem: maybe
+"""
+    found = problems(tmp_path, text)
+
+    assert found[0].startswith(":3: functions.Bad_Name: a function's name is")
+    assert found[1] == ":5: functions.a.handlr: unknown key; did you mean handler?"
+    assert found[2] == ":5: functions.a.handler: missing; name the folder that holds handler.py"
+    assert found[3] == ":7: functions.b.handler: no folder functions/missing; paths are relative to stack.yml"
+    assert ":9: functions.b.environment.NESTED: expected text" in found[4]
+    assert found[5] == ":8: functions.b.secrets: expected a list"
+    assert found[6] == ":11: functions.b.readonly_root_filesystem: expected true or false, got 'maybe'"
+    assert "functions.b: label com.openfaas.scale.zero-duration: 'soon': expected a duration" in found[7]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "functions: at least one function is needed"),
+        ("- a\n", ":1: the stack file: expected keys and values"),
+        ("functions: {a: {handler: functions/compress}}\nfunctions: {}\n", ":2: the stack file: 'functions' is given"),
+        ("provider: {name: faas}\nfunctions: {a: {handler: functions/compress}}\n", ":1: provider.name: expected"),
+        ("functions:\n  a: [\n", ":3: not YAML"),
+        ("functions:\n  a: {handler: '${FN!x}'}\n", ": line 2: ${FN!x}: expected ${NAME}"),
+        ("functions:\n  a: {handler: functions/compress, environment_file: [no.yml]}\n", "no.yml: No such file"),
+    ],
+)
+def test_mistake_is_named(tmp_path: Path, text: str, expected: str) -> None:
+    assert any(expected in problem for problem in problems(tmp_path, text)), problems(tmp_path, text)
+
+
+def test_missing_file_names_the_option(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yml: No such file or directory; name the stack file with --stack"):
+        load_stack(tmp_path / "none.yml", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("${A}", "one"),
+        ("${MISSING}|", "|"),
+        ("${MISSING:-two}", "two"),
+        ("${EMPTY:-two}", "two"),
+        ("${EMPTY-two}|", "|"),
+        ("${MISSING-two}", "two"),
+        ("${MISSING:=http://x:1/}", "http://x:1/"),
+        ("$$ $A $", "$ $A $"),
+    ],
+)
+def test_variables_are_replaced_as_faas_cli_does(text: str, expected: str) -> None:
+    assert substitute(text, {"A": "one", "EMPTY": ""}) == expected
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("1h30m", 5400), ("500ms", 0.5), ("1.5m", 90)])
+def test_durations_are_gos(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "15", "m", "15 m", "15d", "-1s"])
+def test_other_durations_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a duration"):
+        parse_duration(text)
