@@ -15,7 +15,6 @@ from tests.paths import ROOT
 
 HANDLER = """
 from penstock import Context, Event, Result
-from tests.paths import ROOT
 
 
 def handle(event: Event, context: Context) -> Result:
