@@ -1,5 +1,6 @@
 """The embedded stack as a user starts it: real processes, the repository's own functions, every byte read back."""
 
+import base64
 import gzip
 import io
 import json
@@ -62,8 +63,14 @@ class Up:
                 return None
             raise
 
+    @property
+    def login(self) -> dict[str, str]:
+        password = (self.data / "password").read_text()
+        return {"Authorization": "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()}
+
     def ask(self, path: str, method: str = "GET", body: bytes | None = None) -> Any:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data=body, method=method)
+        url = f"http://127.0.0.1:{self.port}{path}"
+        request = urllib.request.Request(url, data=body, method=method, headers=self.login)
         with urllib.request.urlopen(request, timeout=60) as response:
             return json.load(response)
 

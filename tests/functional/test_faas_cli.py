@@ -71,7 +71,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def send(up: Up, method: str, body: dict[str, Any]) -> int:
     url = f"http://127.0.0.1:{up.port}/system/functions"
     request = urllib.request.Request(
-        url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method
+        url, json.dumps(body).encode(), {"Content-Type": "application/json", **up.login}, method=method
     )
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:

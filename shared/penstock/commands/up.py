@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from penstock.errors import ConfigError
 from penstock.local.demo.report import duration, human
@@ -26,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     add_stack_arguments(parser, port=8080, store_port=9000)
     parser.add_argument("--password-file", type=Path, help="ask for the user admin and the password in this file")
+    parser.add_argument(
+        "--no-password",
+        action="store_true",
+        help="any program of this machine may deploy and read objects",
+    )
     parser.add_argument("--quiet", action="store_true", help="do not print a line for each invocation")
 
 
@@ -49,7 +55,9 @@ def run(args: argparse.Namespace) -> int:
     set_up_terminal(os.environ.get("LOG_LEVEL", "WARNING").upper())
     raise_file_limit()
     end_on_sigterm()
-    password = _password(args.password_file) if args.password_file else ""
+    if args.no_password and args.password_file:
+        raise ConfigError("--no-password and --password-file: give one of them")
+    password = "" if args.no_password else _password(args.password_file) if args.password_file else None
     data = args.data or Path(DEFAULT_DATA)
     stopped = threading.Event()
     with running(options_from(args, data, password=password)) as stack:
@@ -62,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def options_from(args: argparse.Namespace, data: Path, *, password: str = "") -> StackOptions:
+def options_from(args: argparse.Namespace, data: Path, *, password: str | None = None) -> StackOptions:
     """The arguments of `add_stack_arguments` as options."""
     return StackOptions(
         stack_file=args.stack,
@@ -80,12 +88,16 @@ def options_from(args: argparse.Namespace, data: Path, *, password: str = "") ->
 @contextlib.contextmanager
 def running(options: StackOptions) -> Iterator[Stack]:
     """A stack that runs inside the block; raises `ConfigError`."""
-    stack = Stack(options)
+    before = os.umask(0o077)  # logs, inbox and objects are for their owner only
     try:
-        stack.start()
-        yield stack
+        stack = Stack(options)
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()
     finally:
-        stack.stop()
+        os.umask(before)
 
 
 def set_up_terminal(level: str) -> None:
@@ -144,8 +156,8 @@ def _banner(stack: Stack) -> str:
     lines = [
         "Penstock is up, on this machine only. Ctrl+C stops it.",
         "",
-        f"  console   {stack.url}/ui/",
-        f"  gateway   {stack.url}    (faas-cli list --gateway {stack.url})",
+        f"  console   {stack.url}/ui/{_login(stack)}",
+        f"  gateway   {stack.url}    ({_gateway_hint(stack)})",
         f"  store     {settings.endpoint}    ({store})",
     ]
     if not real:
@@ -155,6 +167,17 @@ def _banner(stack: Stack) -> str:
         takes = " ".join(str(rule) for rule in route.config.sources) or "requests"
         lines.append(f"  {route.name:<10} {takes:<24} {route.config.sink or 'the answer'}")
     return "\n".join(lines)
+
+
+def _login(stack: Stack) -> str:
+    """What opens the console at once: the page keeps the login in a cookie, and the address loses the password."""
+    return f"?password={quote(stack.password, safe='')}" if stack.password else ""
+
+
+def _gateway_hint(stack: Stack) -> str:
+    if not stack.password:
+        return f"faas-cli list --gateway {stack.url}; no password: every program of this machine may deploy"
+    return f"faas-cli login --gateway {stack.url} -u admin --password-stdin < {stack.options.data / 'password'}"
 
 
 def _port(text: str) -> int:

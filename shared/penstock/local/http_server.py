@@ -3,7 +3,7 @@
 Werkzeug's, for three reasons: it streams bodies both ways (waitress spools them), gives every connection its own
 thread (a pool is used up by a few clients that follow logs), and hands over the path as it came, without which the
 key `a%2Fb` cannot be told from `a/b`. It comes with Flask. Werkzeug does not recommend it for production, and the
-embedded stack is not: it serves one machine.
+local stack is not: it serves one machine.
 """
 
 import errno
@@ -20,6 +20,11 @@ class QuietHandler(WSGIRequestHandler):
     """Answers in HTTP/1.1, so that a response of unknown length is chunked, and prints no access log."""
 
     protocol_version = "HTTP/1.1"
+
+    def run_wsgi(self) -> None:
+        """One request on each connection, as Werkzeug's `Connection: close` says: also after one that failed."""
+        super().run_wsgi()
+        self.close_connection = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """The gateway keeps its own record of invocations."""
@@ -49,7 +54,7 @@ class HttpServer:
             raise ConfigError(f"port {port} on {host} {why}; choose another with {option}") from exc
         self.host, self.port = host, int(listener.getsockname()[1])
         self._server: BaseWSGIServer = make_server(
-            host, self.port, app, threaded=True, request_handler=handler, fd=listener.fileno()
+            host, self.port, with_sendable_headers(app), threaded=True, request_handler=handler, fd=listener.fileno()
         )
         listener.close()  # make_server works on its own copy
         self._thread = threading.Thread(target=self._serve, name=f"http-{self.port}", daemon=True)
@@ -70,3 +75,20 @@ class HttpServer:
 
     def _serve(self) -> None:
         self._server.serve_forever(poll_interval=0.1)
+
+
+def with_sendable_headers(app: Any) -> Any:
+    """The application, but a header that cannot be sent fails before the status is sent: then the answer is a 500.
+
+    Werkzeug encodes headers while it sends them. A value outside Latin-1 ends the answer in the middle of its head.
+    """
+
+    def call(environ: dict[str, Any], start_response: Any) -> Any:
+        def checked(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            for name, value in headers:
+                (name + value).encode("latin-1")
+            return start_response(status, headers, exc_info)
+
+        return app(environ, checked)
+
+    return call

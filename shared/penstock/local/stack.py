@@ -1,10 +1,10 @@
-"""The embedded stack, wired: store, inbox, delivery, gateway, functions."""
+"""The local stack, wired: store, inbox, delivery, gateway, functions."""
 
 import contextlib
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +13,10 @@ from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import Pump
 from penstock.errors import ConfigError
 from penstock.local.functions.functions import Functions, Settings, serve_command
+from penstock.local.gateway.access import Access
 from penstock.local.gateway.console import make_console
 from penstock.local.gateway.deployments import Deployments
-from penstock.local.gateway.gateway import Access, Gateway
+from penstock.local.gateway.gateway import Gateway
 from penstock.local.gateway.invocations import InvocationLog
 from penstock.local.gateway.router import Router
 from penstock.local.http_server import HttpServer
@@ -34,7 +35,10 @@ _TIMEOUT_SECONDS: Final = 900.0
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """How to run it. `env` decides between the embedded store and the server that MINIO_ENDPOINT names."""
+    """How to run it. `env` decides between the store in this process and the server that MINIO_ENDPOINT names.
+
+    `password` is the gateway's, for the user `admin`: None makes one and keeps it in the data folder, "" asks for none.
+    """
 
     stack_file: Path
     data: Path
@@ -42,7 +46,7 @@ class StackOptions:
     port: int = 8080
     store_port: int = 9000
     zero_after_seconds: float | None = None
-    password: str = ""
+    password: str | None = field(default=None, repr=False)
     queue_dir: str = ""
     events_url: str = ""
 
@@ -54,11 +58,14 @@ class Stack:
         data = options.data.resolve()
         try:
             data.mkdir(parents=True, exist_ok=True)
+            data.chmod(0o700)  # what is in it, secrets too, is for its owner only
         except OSError as exc:
             raise ConfigError(f"--data {options.data}: no folder can be made there: {exc.strerror}") from exc
         self.options = options
         self.invocations = InvocationLog()
+        self._connected = False
         self._token = _kept_secret(data / "events-token")
+        self.password = _kept_secret(data / "password") if options.password is None else options.password
         overrides = {"INDEX_SINK": f"sqlite://{data}/index.sqlite"}
         specs = load_stack(options.stack_file, {**options.env, **overrides}).functions
         with contextlib.ExitStack() as held:
@@ -88,7 +95,7 @@ class Stack:
                 invocations=self.invocations,
                 healthy=self._problem,
                 console=make_console(self.functions, self.invocations, self.inbox, self.router, self.store),
-                access=Access(token=self._token, password=options.password),
+                access=Access(token=self._token, password=self.password),
             )
             self._server = HttpServer(gateway, port=options.port)
             held.callback(self._server.stop)
@@ -105,12 +112,15 @@ class Stack:
         self._pump.start()
         self._server.start()
         self.lake.connect(self.router.buckets(), self.url)
+        self._connected = True
 
     def stop(self) -> None:
         """End everything within seconds; what was not delivered stays in the inbox."""
         self._held.close()
 
     def _problem(self) -> str:
+        if not self._connected:
+            return "starting: the buckets are not made yet"
         return "" if self._pump.running else self._pump.error or "delivery has ended"
 
     def _changed(self, specs: list[FunctionSpec]) -> None:

@@ -8,7 +8,7 @@ import logging
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse
@@ -31,8 +31,9 @@ _log = logging.getLogger("penstock.gateway")
 class Asynchronous:
     """Takes calls into the inbox, and carries them out when the inbox hands them back."""
 
-    def __init__(self, functions: Functions, inbox: Inbox, proxy: Proxy) -> None:
+    def __init__(self, functions: Functions, inbox: Inbox, proxy: Proxy, callback_hosts: Collection[str]) -> None:
         self._functions, self._inbox, self._proxy = functions, inbox, proxy
+        self._callback_hosts = callback_hosts
 
     def take(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Store one call: 202, or 404, 405, 413, 503."""
@@ -40,8 +41,8 @@ class Asynchronous:
             return plain(start_response, "405 Method Not Allowed", "call it with POST", [("Allow", "POST")])
         name, path = split_function_path(environ["RAW_URI"])
         callback = environ.get("HTTP_X_CALLBACK_URL", "")
-        if callback and urlsplit(callback).scheme not in ("http", "https"):
-            return plain(start_response, "400 Bad Request", f"X-Callback-Url: {callback!r} is no http or https URL")
+        if callback and (problem := self._callback_problem(callback)):
+            return plain(start_response, "400 Bad Request", f"X-Callback-Url: {problem}")
         try:
             self._functions.get(name)
         except NoSuchFunction as exc:
@@ -84,7 +85,7 @@ class Asynchronous:
         callback = environ.get("HTTP_X_CALLBACK_URL", "")
         with body:
             # Only what is settled is reported: a 5xx will be tried again.
-            if callback and code < 500:
+            if callback and code < 500 and not self._callback_problem(callback):
                 size = body.seek(0, 2)
                 body.seek(0)
                 self._call_back(callback, split_function_path(path)[0], code, headers, size, body)
@@ -93,6 +94,19 @@ class Asynchronous:
             kept = [(name, value) for name, value in headers if name.lower() in ("content-type", "retry-after")]
             start_response(status, [*kept, ("Content-Length", str(len(head)))])
             return [head]
+
+    def _callback_problem(self, url: str) -> str:
+        """Why an answer is not sent to this URL, or "": a caller must not reach other hosts through this one."""
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+        except ValueError:
+            return f"{url!r} is not a URL"
+        if parts.scheme not in ("http", "https"):
+            return f"{url!r} is not an http or https URL"
+        if host not in self._callback_hosts:
+            return f"{url!r}: this stack calls back to {', '.join(sorted(self._callback_hosts))} only"
+        return ""
 
     def _call_back(self, url: str, name: str, code: int, headers: list[tuple[str, str]], size: int, body: Any) -> None:
         kept = ("content-type", "x-call-id", "x-duration-seconds", "x-start-time")

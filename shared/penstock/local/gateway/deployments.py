@@ -1,14 +1,27 @@
-"""Deploying to the embedded stack: a name stands for a folder of the stack file, because no image is ever run."""
+"""Deploying to the local stack: a name stands for a folder of the stack file, because no image is ever run."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from penstock.errors import EventError
 from penstock.local.functions.functions import Functions
 from penstock.settings.stackfile import FunctionSpec, load_stack
+
+# What a deployment may say beside what the stack file names for the function. All else, such as PATH, LD_PRELOAD or
+# PYTHONPATH, would decide which programs run on this machine.
+SETTABLE: Final = frozenset(
+    {
+        *("FUNCTION_NAME", "SOURCE", "SINK", "ON_SOURCE_REMOVED", "RENDITIONS", "MAX_INPUT_BYTES", "MAX_BODY_BYTES"),
+        *("THREADS", "WORKERS", "DRAIN_SECONDS", "GRACE_SECONDS", "LOG_LEVEL"),
+    }
+)
+_NEVER: Final = re.compile(
+    r"PATH|HOME|SHELL|IFS|ENV|BASH_.*|LD_.*|DYLD_.*|PYTHON.*|GUNICORN_.*|.*_PROXY", re.IGNORECASE
+)
 
 
 class Deployments:
@@ -61,6 +74,12 @@ class Deployments:
                 "this stack runs folders, so add the function there and deploy again"
             )
         asked = _texts(document, "envVars")
+        refused = sorted(key for key in asked if not _may_set(key, plain[known].environment))
+        if refused:
+            raise EventError(
+                f"envVars: {', '.join(refused)}: a deployment may set OPTION_..., {', '.join(sorted(SETTABLE))}, "
+                f"and what {self._stack_file} sets for {known}"
+            )
         # faas-cli fills in the stack file without knowing where this stack keeps its store and its index.
         kept = {key: value for key, value in asked.items() if value != plain[known].environment.get(key)}
         return replace(
@@ -71,6 +90,10 @@ class Deployments:
             labels=_texts(document, "labels") or ours[known].labels,
             annotations=_texts(document, "annotations") or ours[known].annotations,
         )
+
+
+def _may_set(name: str, declared: Mapping[str, str]) -> bool:
+    return not _NEVER.fullmatch(name) and (name in SETTABLE or name.startswith("OPTION_") or name in declared)
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:

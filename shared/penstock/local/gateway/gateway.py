@@ -1,4 +1,4 @@
-"""The gateway of the embedded stack: OpenFaaS's paths, MinIO's webhook, the console.
+"""The gateway of the local stack: OpenFaaS's paths, MinIO's webhook, the console.
 
 /function/NAME[/path]         the function's answer, streamed; the function is started when needed
 /async-function/NAME[/path]   202 at once
@@ -7,13 +7,9 @@
 /healthz /metrics /ui/
 """
 
-import base64
-import hmac
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
 from wsgiref.types import StartResponse
 
 from flask import Blueprint, Flask, Response, redirect, request
@@ -22,6 +18,7 @@ from werkzeug.exceptions import HTTPException
 from penstock.delivery.inbox import Inbox
 from penstock.errors import PenstockError
 from penstock.local.functions.functions import Functions
+from penstock.local.gateway.access import Access, guard
 from penstock.local.gateway.asynchronous import Asynchronous
 from penstock.local.gateway.deployments import Deployments
 from penstock.local.gateway.invocations import InvocationLog
@@ -31,42 +28,7 @@ from penstock.local.gateway.router import ASYNC_PATH, Router
 from penstock.local.gateway.system_api import make_blueprint
 
 MAX_EVENT_BYTES: Final = 1024 * 1024
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _log = logging.getLogger("penstock.gateway")
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Who may call. Empty values ask for nothing.
-
-    `password` is for the user `admin` on /system and /ui, as in OpenFaaS; `token` is what MinIO sends to /events;
-    `hosts` are the names under which a browser may reach the gateway.
-    """
-
-    token: str = field(default="", repr=False)
-    password: str = field(default="", repr=False)
-    hosts: frozenset[str] = _LOOPBACK
-
-    def refuses(self, environ: Environ) -> tuple[str, str] | None:
-        """Status line and reason, or None when the request may pass."""
-        path = environ.get("PATH_INFO", "")
-        given = environ.get("HTTP_AUTHORIZATION", "")
-        if path == "/events" and self.token:
-            # MinIO sends a token of one word as `Bearer X`, one of two words as it is.
-            known = any(_same(given, accepted) for accepted in (self.token, f"Bearer {self.token}"))
-            return None if known else ("401 Unauthorized", "wrong or no token")
-        host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
-        if host not in self.hosts:
-            # A foreign name that resolves to this machine is how a page in a browser gets at local servers.
-            return "403 Forbidden", f"Host {host!r}: this gateway answers to {', '.join(sorted(self.hosts))} only"
-        origin = environ.get("HTTP_ORIGIN", "")
-        if origin and urlsplit(origin).netloc != environ.get("HTTP_HOST", ""):
-            return "403 Forbidden", f"Origin {origin!r}: pages of other servers may not call this gateway"
-        if self.password and path.startswith(("/system/", "/ui/")):
-            wanted = base64.b64encode(f"admin:{self.password}".encode()).decode()
-            if not _same(given, f"Basic {wanted}"):
-                return "401 Unauthorized", "log in as admin: faas-cli login --password-stdin"
-        return None
 
 
 class Gateway:
@@ -86,14 +48,13 @@ class Gateway:
     ) -> None:
         self._access = access
         self._proxy = Proxy(functions, invocations)
-        self._asynchronous = Asynchronous(functions, inbox, self._proxy)
-        self._app = _make_app(functions, deployments, inbox, router, invocations, healthy, console)
+        self._asynchronous = Asynchronous(functions, inbox, self._proxy, access.hosts)
+        self._app = _make_app(functions, deployments, inbox, router, invocations, healthy, console, access)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        refusal = self._access.refuses(environ)
+        refusal = self._access.refuses_request(environ)
         if refusal is not None:
-            login = [("WWW-Authenticate", 'Basic realm="penstock"')] if refusal[0].startswith("401") else []
-            return plain(start_response, *refusal, login)
+            return plain(start_response, *refusal)
         path = environ["RAW_URI"].partition("?")[0]
         if path.startswith("/function/"):
             return self._proxy(environ, start_response)
@@ -112,8 +73,12 @@ def _make_app(
     invocations: InvocationLog,
     healthy: Callable[[], str],
     console: Blueprint,
+    access: Access,
 ) -> Flask:
     app = Flask("penstock.gateway", static_folder=None)
+    # A path with two slashes is another path here, as it is for the check of the request.
+    app.url_map.merge_slashes = False
+    guard(app, access)
     app.register_blueprint(make_blueprint(functions, deployments))
     app.register_blueprint(console)
     metrics = GatewayMetrics(functions, inbox)
@@ -158,7 +123,3 @@ def _make_app(
 
 def _text(text: str, status: int) -> Response:
     return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")
-
-
-def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(), wanted.encode())

@@ -13,9 +13,10 @@ from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import Pump
 from penstock.local.functions.functions import Functions
+from penstock.local.gateway.access import Access
 from penstock.local.gateway.console import make_console
 from penstock.local.gateway.deployments import Deployments
-from penstock.local.gateway.gateway import Access, Gateway
+from penstock.local.gateway.gateway import Gateway
 from penstock.local.gateway.invocations import InvocationLog
 from penstock.local.gateway.router import Router
 from penstock.local.http_server import HttpServer
@@ -294,7 +295,12 @@ def test_followed_logs_end_with_the_function(gateway: Running) -> None:
 
 
 def test_deploying_maps_the_name_to_its_folder_and_says_so(gateway: Running) -> None:
-    document = {"service": "another", "image": "registry/another:2", "envVars": {"NEW": "yes"}, "labels": {"a": "b"}}
+    document = {
+        "service": "another",
+        "image": "registry/another:2",
+        "envVars": {"OPTION_NEW": "yes"},
+        "labels": {"a": "b"},
+    }
     assert gateway.request("PUT", "/system/functions", document).status == 404
     answer = gateway.request("POST", "/system/functions", document)
 
@@ -303,7 +309,7 @@ def test_deploying_maps_the_name_to_its_folder_and_says_so(gateway: Running) -> 
     assert "image registry/another:2 is not pulled" in answer.text
     assert gateway.changes == 1
     spec = gateway.functions.get("another").spec
-    assert (spec.environment["NEW"], spec.labels) == ("yes", {"a": "b"})
+    assert (spec.environment["OPTION_NEW"], spec.labels) == ("yes", {"a": "b"})
 
 
 def test_deploying_keeps_what_only_this_stack_knows(gateway: Running) -> None:

@@ -1,0 +1,89 @@
+"""Who may call what on the gateway, decided by the route that answers.
+
+A check of the path before the routing can be passed by a path that the router reads differently, such as
+`/%2fsystem/functions`. So the path is only checked for its form, and the password and the token are asked for after the
+routing. A route that is not named as open asks for the password.
+"""
+
+import base64
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, redirect, request
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+SESSION_COOKIE: Final = "penstock-session"
+EVENTS: Final = "events"
+# Endpoints that ask for nothing: the way to the console, and what probes and Prometheus read.
+OPEN: Final = frozenset({"home", "health", "scrape"})
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What callers must show. Empty values ask for nothing.
+
+    `password` belongs to the user `admin`, as in OpenFaaS, and guards every route that is not open; `token` is what
+    MinIO sends to /events; `hosts` are the names under which a browser may reach the gateway.
+    """
+
+    token: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    hosts: frozenset[str] = LOOPBACK
+    session: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+    def refuses_request(self, environ: dict[str, Any]) -> tuple[str, str] | None:
+        """Status line and reason when the request's form, Host or Origin is wrong; None when it may be routed."""
+        path = environ["RAW_URI"].partition("?")[0]
+        if not path.startswith("/") or environ.get("PATH_INFO", "").startswith("//"):
+            return "400 Bad Request", "the path must begin with exactly one slash"
+        if path == "/events" and self.token:
+            return None  # a server on another machine sends here; its route asks for the token
+        host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
+        if host not in self.hosts:
+            # A foreign name that resolves to this machine is how a page in a browser gets at local servers.
+            return "403 Forbidden", f"Host {host!r}: this gateway answers to {', '.join(sorted(self.hosts))} only"
+        origin = environ.get("HTTP_ORIGIN", "")
+        if origin and urlsplit(origin).netloc != environ.get("HTTP_HOST", ""):
+            return "403 Forbidden", f"Origin {origin!r}: pages of other servers may not call this gateway"
+        return None
+
+    def refuses_route(self, endpoint: str, authorization: str, session: str) -> str:
+        """Why this caller may not use the route, or ""."""
+        if endpoint in OPEN:
+            return ""
+        if endpoint == EVENTS:
+            # MinIO sends a token of one word as `Bearer X`, one of two words as it is.
+            accepted = (self.token, f"Bearer {self.token}")
+            known = not self.token or any(_same(authorization, each) for each in accepted)
+            return "" if known else "wrong or no token"
+        wanted = "Basic " + base64.b64encode(f"admin:{self.password}".encode()).decode()
+        if not self.password or _same(authorization, wanted) or _same(session, self.session):
+            return ""
+        return "log in as admin: faas-cli login --password-stdin"
+
+
+def guard(app: Flask, access: Access) -> None:
+    """Have `access` decide about every request that was routed in `app`."""
+
+    @app.before_request
+    def decide() -> Any:
+        endpoint = request.endpoint
+        if endpoint is None:
+            return None  # no route: the answer is a 404 or 405
+        if endpoint == "ui.show" and access.password and _same(request.args.get("password", ""), access.password):
+            opened = redirect("/ui/", 303)
+            opened.set_cookie(SESSION_COOKIE, access.session, httponly=True, samesite="Strict")
+            return opened
+        session = request.cookies.get(SESSION_COOKIE, "")
+        problem = access.refuses_route(endpoint, request.headers.get("Authorization", ""), session)
+        if not problem:
+            return None
+        headers = {"WWW-Authenticate": 'Basic realm="penstock"'}
+        return Response(f"{problem}\n", 401, headers, content_type="text/plain; charset=utf-8")
+
+
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode("utf-8", "replace"))
