@@ -139,7 +139,7 @@ def up_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def test_banner_says_where_everything_is(up: Up) -> None:
     assert f"http://127.0.0.1:{up.port}/ui/" in up.banner
     assert f"http://127.0.0.1:{up.store_port}" in up.banner
-    assert "gone when it stops" in up.banner
+    assert "its objects are kept in" in up.banner
     assert (up.data / "store-secret").read_text() in up.banner
 
 
@@ -307,3 +307,35 @@ def test_demo_that_fails_leaves_no_folder(tmp_path: Path) -> None:
     )
     assert (done.returncode, list(tmp_path.iterdir())) == (78, [])
     assert "none.yml: No such file" in done.stderr
+
+
+def test_objects_and_index_live_and_die_together(tmp_path: Path) -> None:
+    """Stopped and started again, the stack has both; with --fresh it has neither."""
+    data = tmp_path / "data"
+    first = Up(data)
+    first.put("upload", "kept.csv", b"a,b\n1,2\n", "text/csv")
+    until(lambda: first.document("processed", "kept.csv.gz"), "a document")
+    assert first.stop() == 0
+
+    again = Up(data)
+    assert again.get("upload", "kept.csv") == b"a,b\n1,2\n"
+    assert gzip.decompress(again.get("processed", "kept.csv.gz") or b"") == b"a,b\n1,2\n"
+    assert again.document("processed", "kept.csv.gz") is not None
+    assert again.stop() == 0
+
+    fresh = Up(data, "--fresh")
+    assert fresh.get("upload", "kept.csv") is None
+    assert fresh.document("processed", "kept.csv.gz") is None
+    assert fresh.stop() == 0
+
+
+def test_the_stacks_files_are_for_their_owner_only(tmp_path: Path) -> None:
+    up = Up(tmp_path / "data")
+    up.put("upload", "a.csv", b"a,b\n1,2\n", "text/csv")
+    until(lambda: up.document("processed", "a.csv.gz"), "a document")
+    assert up.stop() == 0
+
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {"password", "store-secret", "inbox.sqlite", "index.sqlite", "compress.log"}
+    assert [path for path in files if path.stat().st_mode & 0o077] == []

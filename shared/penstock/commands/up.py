@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="any program of this machine may deploy and read objects",
     )
+    parser.add_argument("--fresh", action="store_true", help="forget objects, index, events and logs of earlier runs")
     parser.add_argument("--quiet", action="store_true", help="do not print a line for each invocation")
 
 
@@ -82,6 +83,7 @@ def options_from(args: argparse.Namespace, data: Path, *, password: str | None =
         password=password,
         queue_dir=args.minio_queue_dir,
         events_url=args.events_url,
+        fresh=getattr(args, "fresh", False),
     )
 
 
@@ -152,7 +154,7 @@ def _password(path: Path) -> str:
 def _banner(stack: Stack) -> str:
     settings = stack.lake.settings
     real = isinstance(stack.lake, RealMinio)
-    store = "your MinIO server" if real else "in this process; its objects are gone when it stops"
+    store = "your MinIO server" if real else f"in this process; its objects are kept in {stack.options.data}"
     lines = [
         "Penstock is up, on this machine only. Ctrl+C stops it.",
         "",

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,7 @@ class StackOptions:
     """How to run it. `env` decides between the store in this process and the server that MINIO_ENDPOINT names.
 
     `password` is the gateway's, for the user `admin`: None makes one and keeps it in the data folder, "" asks for none.
+    Objects, index, events and dead letters are kept together between runs; `fresh` forgets them together.
     """
 
     stack_file: Path
@@ -49,6 +51,7 @@ class StackOptions:
     password: str | None = field(default=None, repr=False)
     queue_dir: str = ""
     events_url: str = ""
+    fresh: bool = False
 
 
 class Stack:
@@ -61,6 +64,8 @@ class Stack:
             data.chmod(0o700)  # what is in it, secrets too, is for its owner only
         except OSError as exc:
             raise ConfigError(f"--data {options.data}: no folder can be made there: {exc.strerror}") from exc
+        if options.fresh or not (options.env.get("MINIO_ENDPOINT") or (data / "objects").is_dir()):
+            forget(data)  # together: an index of objects that are gone would be wrong
         self.options = options
         self.invocations = InvocationLog()
         self._connected = False
@@ -80,7 +85,9 @@ class Stack:
                     load_store_settings(options.env), self.router, queue_dir, self._token, options.events_url
                 )
             else:
-                self.lake = EmbeddedLake(options.store_port, _kept_secret(data / "store-secret"), self.router)
+                self.lake = EmbeddedLake(
+                    options.store_port, _kept_secret(data / "store-secret"), self.router, data / "objects"
+                )
             held.callback(self.lake.stop)
             self.store: Store = S3ObjectStore(self.lake.settings)
             self._environment = _store_environment(self.lake.settings)
@@ -132,9 +139,14 @@ class Stack:
 class EmbeddedLake:
     """The store in this process."""
 
-    def __init__(self, port: int, secret_key: str, router: Router) -> None:
+    def __init__(self, port: int, secret_key: str, router: Router, folder: Path) -> None:
         self._server = EmbeddedStore(
-            access_key="penstock", secret_key=secret_key, notify=router.accept, wanted=router.wanted, port=port
+            access_key="penstock",
+            secret_key=secret_key,
+            notify=router.accept,
+            wanted=router.wanted,
+            port=port,
+            folder=folder,
         )
         self.settings = self._server.settings
         self._server.start()
@@ -144,6 +156,15 @@ class EmbeddedLake:
 
     def stop(self) -> None:
         self._server.stop()
+
+
+def forget(data: Path) -> None:
+    """Remove what a stack kept in its data folder, all of it: an index without its objects would be wrong."""
+    shutil.rmtree(data / "objects", ignore_errors=True)
+    shutil.rmtree(data / "logs", ignore_errors=True)
+    for name in ("inbox.sqlite", "index.sqlite"):
+        for file in data.glob(f"{name}*"):
+            file.unlink()
 
 
 def _store_environment(settings: StoreSettings) -> dict[str, str]:

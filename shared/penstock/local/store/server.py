@@ -1,15 +1,17 @@
 """An S3 server in this process that notifies as MinIO does: moto's, wrapped.
 
-moto keeps the objects, in memory up to `_KEY_BUFFER_BYTES` each and in temporary files above that; they are gone when
-the process ends. An object passes through memory as a whole on each request, so this is for objects up to some hundred
-MB. The wrapper adds what moto has not:
+moto keeps the objects, in memory up to `_KEY_BUFFER_BYTES` each and in temporary files above that. An object passes
+through memory as a whole on each request, so this is for objects up to some hundred MB. The wrapper adds what moto has
+not:
 
 - signatures are checked, names that MinIO refuses are refused;
 - each request is carried out alone. In moto a new object is visible before its metadata is, and `If-None-Match: *`
   can have two winners;
 - `If-Match` on CompleteMultipartUpload;
 - keys with a newline, which its URL patterns do not match;
-- a multipart upload is finished on disk (`moto_memory`), and its parts are let go;
+- a multipart upload is finished on disk (`large_uploads`), and its parts are let go;
+- with a folder, objects outlive the process (`object_folder`);
+- a body is an object, also under the content type of a form, which moto would take apart;
 - the notification is handed over before the request is answered, so one that was answered was notified.
 """
 
@@ -19,11 +21,14 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from penstock.local.http_server import HttpServer, QuietHandler
-from penstock.local.store import large_uploads as moto_memory
+from penstock.local.store import large_uploads
 from penstock.local.store.notifications import Change, Origin, notification
+from penstock.local.store.object_folder import MAX_BYTES, KeptObject, ObjectFolder, StoreFull
 from penstock.local.store.s3_http import (
     Request,
     Response,
@@ -31,6 +36,7 @@ from penstock.local.store.s3_http import (
     call_wsgi,
     error_response,
     event_name,
+    hide_form,
     keys_to_delete,
     read_request,
 )
@@ -49,6 +55,7 @@ _log = logging.getLogger("penstock.objectstore")
 class EmbeddedStore:
     """The server on `port` of loopback. One at a time in a process, because moto's state is the process's.
 
+    With a `folder`, objects of at most `max_bytes` in all are kept there and are back after a restart.
     `notify(ref, document)` is called for every event on an object for which `wanted(event_name, ref)` holds. When it
     raises, the client gets a 503 although the object is stored: the next attempt notifies again, so nothing is lost.
     """
@@ -62,8 +69,11 @@ class EmbeddedStore:
         wanted: Callable[[str, ObjectRef], bool],
         port: int = 0,
         option: str = "--store-port",
+        folder: Path | None = None,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         self._application, self._backend, handler = _moto()
+        self._folder = ObjectFolder(folder, max_bytes) if folder is not None else None
         self._notify, self._wanted = notify, wanted
         self._alone = threading.Lock()
         self._last_ns = 0
@@ -72,10 +82,12 @@ class EmbeddedStore:
         self.settings = StoreSettings(self._server.url, access_key, secret_key)
 
     def start(self) -> None:
+        """Take up what the folder holds, and serve; raises `ConfigError` for a folder that cannot be read."""
+        self._restore()
         self._server.start()
 
     def stop(self) -> None:
-        """Close the port and forget every object."""
+        """Close the port and let every object go from memory."""
         self._server.stop()
         with self._alone:
             self._backend().reset()
@@ -101,16 +113,60 @@ class EmbeddedStore:
         completes = request.method == "POST" and "uploadId" in request.query
         if completes:
             self._check_match(request)
+        self._check_room(request)
         before = self._before(request)
         # Only its URL patterns read this, and no newline gets through them; the key comes from the raw path.
         request.environ["PATH_INFO"] = request.environ["PATH_INFO"].replace("\n", " ")
+        form = hide_form(request)
         response = call_wsgi(self._application, request.environ)
         if not response.ok or not request.bucket:
             return response, []
+        stored = self._stored(ObjectRef(request.bucket, request.key))
         if completes:
-            _let_parts_go(self._stored(ObjectRef(request.bucket, request.key)))
-        changes = [change for change in self._changes(request, before) if self._wanted(change.name, change.ref)]
-        return response, changes
+            _let_parts_go(stored)
+        if form and stored is not None:
+            stored.metadata["content-type"] = form
+        changes = list(self._changes(request, before))
+        self._keep(request, changes)
+        return response, [change for change in changes if self._wanted(change.name, change.ref)]
+
+    def _check_room(self, request: Request) -> None:
+        if self._folder is None or request.method != "PUT" or not request.key:
+            return
+        try:
+            self._folder.check(ObjectRef(request.bucket, request.key), len(request.body))
+        except StoreFull as exc:
+            raise S3Error(507, "XMinioStorageFull", str(exc)) from exc
+
+    def _keep(self, request: Request, changes: Iterable[Change]) -> None:
+        """Write to the folder what a request changed, before it is answered and notified."""
+        if self._folder is None:
+            return
+        if not request.key and not request.query.keys():
+            if request.method == "PUT":
+                self._folder.add_bucket(request.bucket)
+            elif request.method == "DELETE":
+                self._folder.remove_bucket(request.bucket)
+        for change in changes:
+            stored = self._stored(change.ref)
+            if stored is None:
+                self._folder.remove(change.ref)
+            elif not change.name.startswith("s3:ObjectAccessed:"):
+                self._folder.save(_kept(change.ref, stored), stored._value_buffer)
+
+    def _restore(self) -> None:
+        if self._folder is None:
+            return
+        backend = self._backend()
+        for name in self._folder.buckets():
+            backend.create_bucket(name, "us-east-1")
+        for kept, path in self._folder.load():
+            value = path.read_bytes()
+            stored = backend.put_object(kept.bucket, kept.key, value, etag=kept.etag, disable_notification=True)
+            stored.set_metadata(dict(kept.metadata))
+            stored.last_modified = datetime.fromtimestamp(kept.modified, UTC).replace(tzinfo=None)
+            stored.modified_ns = kept.modified_ns
+            self._last_ns = max(self._last_ns, kept.modified_ns)
 
     def _check_match(self, request: Request) -> None:
         wanted = request.header("If-Match").strip('"')
@@ -200,13 +256,20 @@ def _moto() -> tuple[Any, Callable[[], Any], type[QuietHandler]]:
 
     # A page in the user's browser has no business here: without this moto allows every origin.
     vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True
-    moto_memory.install(models)
+    large_uploads.install(models)
     application = werkzeug_app.create_backend_app("s3")
 
     class Handler(QuietHandler, werkzeug_app.MotoRequestHandler):
         """Keeps underscores in the names of user metadata."""
 
     return application, lambda: models.s3_backends[DEFAULT_ACCOUNT_ID]["aws"], Handler
+
+
+def _kept(ref: ObjectRef, stored: Any) -> KeptObject:
+    metadata = {name: str(value) for name, value in stored.metadata.items()}
+    modified = stored.last_modified.replace(tzinfo=UTC).timestamp()
+    etag = stored.etag.strip('"')
+    return KeptObject(ref.bucket, ref.key, "", stored.size, etag, metadata, modified, stored.modified_ns)
 
 
 def _let_parts_go(stored: Any) -> None:

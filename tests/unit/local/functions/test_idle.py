@@ -1,7 +1,7 @@
 """The idler puts functions behind the embedded gateway to sleep, and a request wakes them again."""
 
 from penstock.commands.idler import Idler, RestGateway
-from penstock.local.gateway.gateway import Access
+from penstock.local.gateway.access import Access
 
 from tests.unit.local.conftest import Bench
 from tests.unit.local.gateway.test_gateway import Running

@@ -4,8 +4,10 @@ import hashlib
 import io
 import json
 import re
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -27,6 +29,7 @@ from penstock.types import ObjectRef
 from tests.paths import EVENTS
 
 ACCESS_KEY, SECRET_KEY = "penstock", "penstock-secret"
+PART_OF_A_FORM = b"--x\r\nContent-Disposition: form-data; name=file\r\n\r\nhi\r\n--x--\r\n"
 KEYS = [
     "a b.csv",
     "a+b.csv",
@@ -357,3 +360,101 @@ def test_names_that_minio_refuses_are_refused(server: EmbeddedStore, key: str, c
     with pytest.raises(S3Error) as caught:
         put(server, key)
     assert str(caught.value.code).startswith(code)
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/csv"])
+@pytest.mark.parametrize(
+    "body", [b"a=1&b=2", b"--x\r\nContent-Disposition: form-data; name=file\r\n\r\nhi\r\n--x--\r\n", b""]
+)
+def test_a_body_is_stored_as_it_is_whatever_its_content_type(server: EmbeddedStore, kind: str, body: bytes) -> None:
+    put(server, "form.bin", body, content_type=kind)
+
+    found = client(server).get_object("upload", "form.bin")
+    assert found.data == body
+    assert found.headers["Content-Type"] == kind
+    assert client(server).stat_object("upload", "form.bin").content_type == kind
+
+
+def test_a_request_without_a_signature_is_refused_before_its_body_is_read(server: EmbeddedStore) -> None:
+    port = int(server.settings.endpoint.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"PUT /upload/big HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\nfirst")
+        assert connection.recv(12) == b"HTTP/1.1 403"
+
+
+def restarted(server: EmbeddedStore, folder: Path, recorder: Recorder) -> EmbeddedStore:
+    server.stop()
+    again = EmbeddedStore(
+        access_key=ACCESS_KEY, secret_key=SECRET_KEY, notify=recorder, wanted=lambda name, ref: True, folder=folder
+    )
+    again.start()
+    return again
+
+
+@pytest.fixture(name="kept")
+def kept_fixture(tmp_path: Path, recorder: Recorder) -> Iterator[EmbeddedStore]:
+    server = EmbeddedStore(
+        access_key=ACCESS_KEY, secret_key=SECRET_KEY, notify=recorder, wanted=lambda name, ref: True, folder=tmp_path
+    )
+    server.start()
+    client(server).make_bucket("upload")
+    yield server
+    server.stop()
+
+
+def test_objects_are_there_again_after_a_restart(kept: EmbeddedStore, tmp_path: Path, recorder: Recorder) -> None:
+    for key in KEYS:
+        put(kept, key, key.encode(), content_type="text/csv", metadata={"x-amz-meta-who": "me"})
+    put(kept, "parts", b"x" * (6 * 1024 * 1024), part_size=5 * 1024 * 1024)
+    put(kept, "twice", b"first")
+    put(kept, "twice", b"second")
+    put(kept, "gone", b"gone")
+    client(kept).remove_object("upload", "gone")
+    list(client(kept).remove_objects("upload", [DeleteObject("a b.csv")]))
+    before = {each.object_name: client(kept).stat_object("upload", each.object_name) for each in listing(kept)}
+    recorder.take()
+
+    again = restarted(kept, tmp_path, recorder)
+
+    after = {each.object_name: client(again).stat_object("upload", each.object_name) for each in listing(again)}
+    assert set(after) == {*KEYS, "parts", "twice"} - {"a b.csv"}
+    for name, was in before.items():
+        now = after[name]
+        assert (now.etag, now.size, now.content_type, now.last_modified) == (
+            (was.etag, was.size, was.content_type, was.last_modified)
+        ), name
+        assert dict(now.metadata or {}).get("x-amz-meta-who") == dict(was.metadata or {}).get("x-amz-meta-who")
+    assert str(after["parts"].etag).endswith("-2")
+    assert client(again).get_object("upload", "twice").data == b"second"
+    assert not [name for name in recorder.names() if "Created" in name], "a restart tells nothing new"
+    put(again, "twice", b"third")
+    assert client(again).get_object("upload", "twice").data == b"third"
+    assert len(list(tmp_path.rglob("*.data"))) == len(after)
+    again.stop()
+
+
+def test_a_store_that_is_full_says_so_and_keeps_what_it_has(tmp_path: Path, recorder: Recorder) -> None:
+    full = EmbeddedStore(
+        access_key=ACCESS_KEY,
+        secret_key=SECRET_KEY,
+        notify=recorder,
+        wanted=lambda name, ref: True,
+        folder=tmp_path,
+        max_bytes=8,
+    )
+    full.start()
+    client(full).make_bucket("upload")
+    put(full, "a", b"12345")
+
+    with pytest.raises(S3Error, match="at most 8 bytes; delete objects, or start it with --fresh"):
+        put(full, "b", b"12345")
+
+    put(full, "a", b"54321")
+    assert client(full).get_object("upload", "a").data == b"54321"
+    client(full).remove_object("upload", "a")
+    put(full, "b", b"12345")
+    full.stop()
+
+
+def listing(server: EmbeddedStore) -> list[Any]:
+    return list(client(server).list_objects("upload", recursive=True))
