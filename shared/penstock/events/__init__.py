@@ -14,16 +14,19 @@ from penstock.events.cloudevent import CloudEventFields, source_of, to_cloudeven
 from penstock.events.names import Kind, kind_of
 from penstock.events.parsing import is_object_request, looks_like_notification, parse, parse_listen_line
 from penstock.events.record import Notification, reference
+from penstock.events.trace import TraceParent, read_traceparent
 
 __all__ = [
     "CloudEventFields",
     "Kind",
     "Notification",
+    "TraceParent",
     "is_object_request",
     "kind_of",
     "looks_like_notification",
     "parse",
     "parse_listen_line",
+    "read_traceparent",
     "reference",
     "source_of",
     "to_cloudevents",

@@ -20,13 +20,13 @@ from penstock.events.record import (
     reference,
     required_text,
 )
+from penstock.events.trace import read_traceparent
 
 _CLOUDEVENTS = "application/cloudevents"
 _STRUCTURED = frozenset({_CLOUDEVENTS, f"{_CLOUDEVENTS}+json"})
 _BATCH = frozenset({f"{_CLOUDEVENTS}-batch", f"{_CLOUDEVENTS}-batch+json"})
 _NOTIFICATION_START = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"(?:EventName|Key|Records)"\s*:')
 _RECORD_MEMBERS = (re.compile(rb'"eventName"\s*:\s*"'), re.compile(rb'"s3"\s*:\s*\{'))
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]*)?")
 
 
 def is_object_request(headers: Mapping[str, str]) -> bool:
@@ -183,8 +183,8 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _valid_traceparent(value: str | None) -> str | None:
-    """W3C Trace Context: a header that does not parse is ignored."""
-    return value if value and _TRACEPARENT.fullmatch(value) else None
+    found = read_traceparent(value)
+    return str(found) if found else None
 
 
 def _members(value: Any) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from penstock.connect.bridge.bridge import MAX_BODY_BYTES, SELF, BridgeConfig, create_app, to_messages
+from penstock.connect.bridge.app import MAX_BODY_BYTES, create_app
+from penstock.connect.bridge.messages import to_messages
+from penstock.connect.bridge.settings import SELF, BridgeConfig
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import Target
 from penstock.delivery.inbox import Inbox

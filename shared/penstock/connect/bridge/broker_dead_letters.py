@@ -15,7 +15,7 @@ _REASON_CHARACTERS = 400
 
 
 @dataclass(frozen=True, slots=True)
-class BrokerLetter:
+class BrokerDeadLetter:
     """A dead letter to keep: `code` is the last status, 0 when there was no answer; `data` the start of the answer."""
 
     message: Message
@@ -24,7 +24,7 @@ class BrokerLetter:
     data: bytes
 
 
-def read_broker_letter(headers: Mapping[str, str], body: bytes, target: str) -> BrokerLetter:
+def read_broker_dead_letter(headers: Mapping[str, str], body: bytes, target: str) -> BrokerDeadLetter:
     """Read a request to a dead letter sink; whatever it holds, it is kept. `target` is who gets it when replayed.
 
     `headers` may have any case. Only the content type travels on: the event's attributes are made anew from its body.
@@ -35,7 +35,7 @@ def read_broker_letter(headers: Mapping[str, str], body: bytes, target: str) -> 
     data = _decoded(given.get("ce-knativeerrordata", ""))
     kind, identity = given.get("ce-type", "no CloudEvent"), given.get("ce-id", "")
     answer = data.decode("utf-8", "replace").strip() or "no answer was kept"
-    return BrokerLetter(
+    return BrokerDeadLetter(
         Message(
             "", body, {"content-type": given.get("content-type", "application/json")}, f"{kind} {identity}", target
         ),
