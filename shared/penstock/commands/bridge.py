@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("/data/inbox.db"),
         help="file that holds events until they are delivered (default: %(default)s)",
     )
+    parser.add_argument(
+        "--keep-identity",
+        action="store_true",
+        help="keep the uploader's access key and address in events and dead letters, which are left out otherwise",
+    )
     parser.add_argument("--allow-anonymous", action="store_true", help="take events without a token")
     settings.add_delivery_arguments(parser)
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from flask import Flask, Response, g, request
@@ -27,6 +28,7 @@ from penstock.types import ObjectRef
 
 # A batch of some thousand notifications; objects never travel in an event.
 MAX_EVENT_BYTES = 16 * 1024 * 1024
+MAX_EVENT_OBJECTS = 5000
 _HEAD_BYTES = 64 * 1024
 _NO_CHANGE = (events.Kind.ACCESSED, events.Kind.OTHER)
 
@@ -125,23 +127,26 @@ class FunctionRoutes:
     def take_events(self) -> Response:
         """`POST /event`: make the targets of the named objects agree with them."""
         limit_body(MAX_EVENT_BYTES, "events", f"at most {MAX_EVENT_BYTES} in one request")
-        notifications = events.parse(b"".join(body_chunks()), dict(request.headers))
+        found = events.parse_each(b"".join(body_chunks()), dict(request.headers), MAX_EVENT_OBJECTS)
+        notifications = [each for each in found if isinstance(each, events.Notification)]
+        odd = [Failure(None, each.error) for each in found if isinstance(each, events.OddRecord)]
         if len(notifications) == 1:
             event_id.set(event_id.get() or notifications[0].id)
             _follow(notifications[0].traceparent)
         # Several events about one object ask the same question: it is answered once.
         wanted = list({each.ref: None for each in notifications if each.kind not in _NO_CHANGE})
         self._metrics.add("penstock_events", len(notifications) - len(wanted), "ignored")
-        results = self._agree(wanted)
+        self._metrics.add("penstock_events", len(odd), "failed")
+        results = [*self._agree(wanted), *odd]
+        self._log_failures(results)
         return results_response(results, self._function.name, as_cloudevent=came_as_cloudevent())
 
     def _agree(self, refs: Sequence[ObjectRef]) -> list[Outcome | Failure]:
         return [self._ended(*ended) for ended in zip(refs, self._runtime.agree_all(refs), strict=True)]
 
     def _ended(self, ref: ObjectRef, ended: Outcome | Exception) -> Outcome | Failure:
-        """Log and count how one object ended."""
+        """Count how one object ended; log it unless `_log_failures` does."""
         if isinstance(ended, PenstockError):
-            self._log.warning("%s: %s", ref, ended, extra={"outcome": "failed", "error": type(ended).__name__})
             self._metrics.add("penstock_events", 1, "failed")
             return Failure(ref, ended)
         if isinstance(ended, Exception):
@@ -154,6 +159,20 @@ class FunctionRoutes:
             self._metrics.add("penstock_input_bytes", ended.source.size)
             self._metrics.add("penstock_output_bytes", sum(entry.size or 0 for entry in ended.entries.values()))
         return ended
+
+    def _log_failures(self, results: Sequence[Outcome | Failure]) -> None:
+        """Log the failures of one request in one line: a sender of bad events must not fill the log."""
+        failed = [(each.ref, each.error) for each in results if isinstance(each, Failure) and each.error is not None]
+        if not failed:
+            return
+        ref, error = failed[0]
+        subject = f"{ref}: {error}" if ref else str(error)
+        if len(failed) == 1:
+            self._log.warning("%s", subject, extra={"outcome": "failed", "error": type(error).__name__})
+            return
+        errors = Counter(type(error).__name__ for _, error in failed)
+        how = {"outcome": "failed", "errors": dict(errors)}
+        self._log.warning("%d of %d records failed, the first: %s", len(failed), len(results), subject, extra=how)
 
     def _transform(self, path: str) -> Response:
         """Body mode: run the handler on the request's body, and answer with its result."""

@@ -43,7 +43,7 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
 @pytest.fixture
 def client(inbox: Inbox) -> FlaskClient:
     """A bridge that stores and never delivers."""
-    config = BridgeConfig(("127.0.0.1", 8080), "secret", inbox.path, (SINK,), Policy(), 1.0, {})
+    config = BridgeConfig(("127.0.0.1", 8080), "secret", inbox.path, (SINK,), Policy(), 1.0, {}, keep_identity=True)
     return create_app(config, inbox, Pump(inbox, [SINK]), DeliveryMeasures()).test_client()
 
 

@@ -30,6 +30,8 @@ class BridgeConfig:
     """Where to listen, what to demand, where to deliver. With an empty `token` no caller needs one.
 
     `filters` names, by target, the objects whose events it gets; a target that it does not name gets every event.
+    `keep_identity` keeps the uploader and the client's address in events and dead letters. With a `dead_letter_token`
+    only `/dead-letters/TOKEN` takes dead letters.
     """
 
     address: tuple[str, int]
@@ -41,6 +43,8 @@ class BridgeConfig:
     extensions: Mapping[str, str]
     log_level: str = "INFO"
     filters: Filters = field(default_factory=dict)
+    keep_identity: bool = False
+    dead_letter_token: str = field(default="", repr=False)
 
 
 def load_bridge_config(flags: "Namespace", env: Mapping[str, str]) -> BridgeConfig:
@@ -75,6 +79,8 @@ def load_bridge_config(flags: "Namespace", env: Mapping[str, str]) -> BridgeConf
         extensions=collect(lambda: _extensions(env.get("K_CE_OVERRIDES", "")), {}),
         log_level=collect(lambda: parse_level(env.get("LOG_LEVEL", "INFO")), "INFO"),
         filters=filters,
+        keep_identity=flags.keep_identity,
+        dead_letter_token=collect(lambda: read_secret(env, "DEAD_LETTER_TOKEN"), ""),
     )
     if problems:
         raise ConfigError(*problems)
