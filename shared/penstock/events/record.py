@@ -8,7 +8,7 @@ import codecs
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, NoReturn
@@ -73,16 +73,18 @@ def load_json(text: bytes | str) -> Any:
         raise EventError("the event's JSON has a number that is too long") from exc
 
 
-def unique_members(members: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def unique_members(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Make a JSON object of its members; raises `EventError` for a member that is given twice.
 
     Readers differ in which of the two counts, so a check could be evaded.
     """
-    made: dict[str, Any] = {}
-    for name, value in members:
-        if name in made:
-            raise EventError(f"the event's JSON has {name[:80]!r} twice in one object")
-        made[name] = value
+    made = dict(members)
+    if len(made) != len(members):
+        seen = set()
+        for name, _ in members:
+            if name in seen:
+                raise EventError(f"the event's JSON has {name[:80]!r} twice in one object")
+            seen.add(name)
     return made
 
 

@@ -166,7 +166,8 @@ class FunctionRoutes:
         if not failed:
             return
         ref, error = failed[0]
-        subject = f"{ref}: {error}" if ref else str(error)
+        text = str(error)
+        subject = f"{ref}: {text}" if ref is not None and not text.startswith(str(ref)) else text
         if len(failed) == 1:
             self._log.warning("%s", subject, extra={"outcome": "failed", "error": type(error).__name__})
             return

@@ -152,7 +152,7 @@ def test_steps_of_every_parser_grow_with_its_input(
             parser(json.dumps(value(size)).encode(), dict(headers))
         return taken.taken
 
-    one, two = steps(200), steps(400)
+    one, two = steps(50), steps(100)
     assert one > 0
     assert two <= 2.2 * one + 20
 
