@@ -88,6 +88,8 @@ class FunctionRoutes:
     def end(self, _error: BaseException | None) -> None:
         """After each request, also after one that failed."""
         self._metrics.leave()
+        event_id.set("")  # what this thread logs later is not about this request
+        trace_id.set("")
 
     def body_limit(self) -> int:
         """The most bytes that the present request's body may have."""

@@ -70,7 +70,7 @@ def result_response(result: Result, name: str) -> Response:
     response.content_length = size
     response.call_on_close(file.close)
     if result.name:
-        response.headers["Content-Disposition"] = _disposition(result.name)
+        response.headers["Content-Disposition"] = content_disposition(result.name)
     return response
 
 
@@ -130,11 +130,11 @@ def _set_retry_after(response: Response, seconds: float) -> None:
     response.headers["Retry-After"] = str(max(1, round(seconds)))
 
 
-def _disposition(name: str) -> str:
-    """A result's name as RFC 6266 has it: gunicorn answers 500 for a header that is not Latin-1."""
+def content_disposition(name: str, kind: str = "attachment") -> str:
+    """A file's name as RFC 6266 has it, for any name: a header that is not Latin-1 cannot be sent."""
     name = _CONTROL.sub("_", name)
     if name.isascii():
-        return dump_options_header("attachment", {"filename": name})
+        return dump_options_header(kind, {"filename": name})
     plain = name.encode("ascii", "replace").decode().replace("?", "_")
     exact = quote(name, safe="", errors="replace")
     return f"{dump_options_header('attachment', {'filename': plain})}; filename*=UTF-8''{exact}"

@@ -8,13 +8,14 @@ from importlib.resources import files
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
-from werkzeug.http import dump_options_header
 
 from penstock.delivery.inbox import DeadLetter, Inbox
 from penstock.errors import EventError, TemporaryError
 from penstock.local.functions.functions import Functions
 from penstock.local.gateway.invocations import Invocation, InvocationLog
 from penstock.local.gateway.router import Router
+from penstock.serving.responses import content_disposition
+from penstock.settings.config import RESERVED_PREFIX
 from penstock.store import Store
 from penstock.streams import CHUNK_BYTES, close_quietly
 from penstock.types import ObjectRef, ObjectState
@@ -98,9 +99,7 @@ def make_console(
             # An object may hold anything, a page with scripts too: it is shown without any rights.
             "Content-Security-Policy": "sandbox; default-src 'none'; img-src 'self'; style-src 'unsafe-inline'",
             "X-Content-Type-Options": "nosniff",
-            "Content-Disposition": dump_options_header(
-                "inline" if "show" in request.args else "attachment", {"filename": name}
-            ),
+            "Content-Disposition": content_disposition(name, "inline" if "show" in request.args else "attachment"),
         }
         response = Response(iter(chunks), headers=headers, content_type=state.content_type)
         response.call_on_close(lambda: close_quietly(chunks))
@@ -109,6 +108,8 @@ def make_console(
     @ui.put("/object")
     def upload() -> Response:
         ref = _ref()
+        if ref.key.startswith(RESERVED_PREFIX):
+            raise EventError(f"{ref.key}: what lies under {RESERVED_PREFIX} is Penstock's own; choose another name")
         if ref.bucket not in router.buckets():
             raise EventError(f"bucket {ref.bucket!r}: expected one of {', '.join(router.buckets())}")
         content_type = request.headers.get("Content-Type") or mimetypes.guess_type(ref.key)[0]

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from penstock.delivery.deliverer import Policy
@@ -436,3 +437,22 @@ def test_file_uploaded_in_the_console_can_be_listed_and_read_back(gateway: Runni
     assert got.headers["Content-Security-Policy"].startswith("sandbox")
     assert gateway.request("GET", "/ui/object?bucket=upload&key=none").status == 404
     assert gateway.request("PUT", "/ui/object?bucket=elsewhere&key=x", b"x").status == 400
+
+
+@pytest.mark.parametrize(
+    "name", ["日本語.jpg", "猫 100%.jpg", 'a"b.jpg', "é.jpg", "x\ny.csv", "\x1b[2J.csv", "a;b=c.csv"]
+)
+def test_every_name_can_be_read_back_in_the_console(gateway: Running, name: str) -> None:
+    gateway.store.put(ObjectRef("upload", f"folder/{name}"), [b"bytes"], content_type="image/jpeg")
+
+    for show in ("", "&show="):
+        answer = gateway.request("GET", f"/ui/object?bucket=upload&key={quote(f'folder/{name}', safe='')}{show}")
+        assert (answer.status, answer.body) == (200, b"bytes")
+        assert answer.headers["Content-Disposition"].startswith("inline" if show else "attachment")
+
+
+def test_the_console_does_not_write_what_is_penstocks_own(gateway: Running) -> None:
+    answer = gateway.request("PUT", "/ui/object?bucket=upload&key=.penstock/refused/x", b"x")
+
+    assert answer.status == 400
+    assert ".penstock/" in answer.text
