@@ -137,4 +137,4 @@ def content_disposition(name: str, kind: str = "attachment") -> str:
         return dump_options_header(kind, {"filename": name})
     plain = name.encode("ascii", "replace").decode().replace("?", "_")
     exact = quote(name, safe="", errors="replace")
-    return f"{dump_options_header('attachment', {'filename': plain})}; filename*=UTF-8''{exact}"
+    return f"{dump_options_header(kind, {'filename': plain})}; filename*=UTF-8''{exact}"
