@@ -1,0 +1,58 @@
+"""Which modules the installed package has: all of them, or only those that run in a function's image.
+
+`PENSTOCK_PACKAGE=function pip install ./shared` leaves out what only a desk, a connector or a cluster's tools run. The
+template's Dockerfile sets it. One source tree and one name, so a function imports the same package everywhere.
+"""
+
+import os
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+# tests/functional/test_function_package.py holds this list: what is left is what serving, `run` and `reconcile` import.
+NOT_IN_A_FUNCTION = (
+    "penstock.connect",
+    "penstock.delivery",
+    "penstock.jobs.dead_letter",
+    "penstock.jobs.measures",
+    "penstock.jobs.policy",
+    "penstock.jobs.watcher",
+    "penstock.lake",
+    "penstock.local",
+    "penstock.process.status_server",
+    "penstock.render",
+    "penstock.store.memory",
+    "penstock.testing",
+)
+COMMANDS_OF_A_FUNCTION = ("__init__", "serve", "run", "reconcile", "flags")
+
+
+def is_wanted(package: str, module: str) -> bool:
+    name = package if module == "__init__" else f"{package}.{module}"
+    if package == "penstock.commands":
+        return module in COMMANDS_OF_A_FUNCTION
+    return not any(name == left_out or name.startswith(f"{left_out}.") for left_out in NOT_IN_A_FUNCTION)
+
+
+class BuildPy(build_py):  # type: ignore[misc]
+    """Copies the modules that were asked for."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        asked = os.environ.get("PENSTOCK_PACKAGE", "")
+        if asked not in ("", "function"):
+            raise SystemExit(f"PENSTOCK_PACKAGE={asked!r}: expected function, or nothing for the whole package")
+        self.for_function = asked == "function"
+        if self.for_function:
+            self.packages: list[str] = [each for each in self.packages if is_wanted(each, "__init__")]
+
+    def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
+        found: list[tuple[str, str, str]] = super().find_package_modules(package, package_dir)
+        return [entry for entry in found if not self.for_function or is_wanted(package, entry[1])]
+
+    def find_data_files(self, package: str, src_dir: str) -> list[str]:
+        found: list[str] = super().find_data_files(package, src_dir)
+        return [] if self.for_function else found  # the console's page
+
+
+setup(cmdclass={"build_py": BuildPy})
