@@ -179,7 +179,7 @@ class Function:
             self._process, self._start = process, None
             closed = self._closed
         future.set_result(process)
-        if closed:  # removed while it started: nobody else would stop this process
+        if closed:  # removed while it started, so it must be stopped here
             self.stop()
         return process, True
 

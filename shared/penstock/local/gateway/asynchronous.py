@@ -117,7 +117,7 @@ class Asynchronous:
             with urllib.request.urlopen(request, timeout=60):  # noqa: S310
                 pass
         except (OSError, urllib.error.URLError) as exc:
-            # The call itself is done; running it again because nobody listens would do its work twice.
+            # The call itself is done; a failed callback must not run it a second time.
             _log.warning("%s: the callback to %s failed: %s", name, url, exc)
 
 

@@ -48,7 +48,7 @@ class Router:
         self._routes = tuple(_route(spec) for spec in given)
 
     def wanted(self, event_name: str, ref: ObjectRef) -> bool:
-        """Whether any function takes this object; that somebody read it is no news to any of them."""
+        """Whether any function takes this object. Events about reading it are not wanted."""
         return not event_name.startswith("s3:ObjectAccessed:") and any(
             route.config.takes(ref) for route in self._routes
         )
@@ -61,7 +61,7 @@ class Router:
     def accept_body(self, body: bytes, headers: Mapping[str, str]) -> int:
         """Store what a webhook brought and say to how many functions it goes.
 
-        A body that is no event becomes a dead letter: refusing it would hold up every event behind it.
+        A body that cannot be read becomes a dead letter: a refusal would hold up every event behind it.
         """
         try:
             events = parse(body, headers)

@@ -12,7 +12,7 @@ from penstock.lake import Bucket, Lake, Rule, Target, TargetRef, apply, remove
 from penstock.local.gateway.router import Router
 from penstock.settings.config import StoreSettings
 
-# Not those of a deployment on the same server, which a run on somebody's desk must leave alone.
+# Names of their own, so that a local run leaves a deployment on the same server alone.
 LAKE: Final = "dev"
 TARGET: Final = TargetRef("webhook", "penstockdev")
 
@@ -44,7 +44,7 @@ class RealMinio:
             tuple(Bucket(name) for name in buckets),
             (Target(TARGET, values, {"auth_token": self._token}),),
             tuple(Rule(rule.bucket, TARGET, rule.prefix, rule.suffix) for rule in self._router.rules()),
-            # A setting of the whole server is not for a run on somebody's desk to change.
+            # A local run must not change a setting of the whole server.
             sync_events=False,
         )
         apply(self.settings, lake, adopt=True)
