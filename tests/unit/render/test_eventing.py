@@ -129,6 +129,12 @@ def test_kafka_source_reads_every_topic_from_its_beginning(rendered: Render) -> 
     assert source["initialOffset"] == "earliest"
 
 
+def test_kafka_source_takes_keys_as_bytes(rendered: Render) -> None:
+    """A key with a control character is lost when the source puts it into a header as text."""
+    metadata = rendered(annotations={"topic": "upload"})["KafkaSource", "penstock"]["metadata"]
+    assert metadata["labels"]["kafkasources.sources.knative.dev/key-type"] == "byte-array"
+
+
 def test_without_topics_there_is_no_kafka_source(rendered: Render) -> None:
     assert not [kind for kind, _ in rendered() if kind == "KafkaSource"]
 
