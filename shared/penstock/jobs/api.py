@@ -11,8 +11,7 @@ from urllib.parse import quote, urlencode
 
 from penstock.errors import TemporaryError
 from penstock.jobs.access import Access
-
-Document = dict[str, Any]
+from penstock.jobs.pod import Document
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0

@@ -1,17 +1,16 @@
 """What a Job says: a pure function of an object's state and a function's settings, without a secret in it.
 
-Fields: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/; the pod meets the "restricted"
-Pod Security Standard, https://kubernetes.io/docs/concepts/security/pod-security-standards/.
+Fields: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/.
 """
 
 import hashlib
 import json
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from penstock.errors import ConfigError, PermanentError
 from penstock.handler.loading import Function
+from penstock.jobs.pod import Document, container_security, pod_security
 from penstock.settings import table
 from penstock.settings.config import Config, JobSettings
 from penstock.settings.setting import secret_file
@@ -26,9 +25,8 @@ DEAD_LETTERED = "penstock/dead-lettered"
 FINALIZER = "penstock/dead-letter"
 CONTAINER = "main"
 
-# Where the image has the function (templates/python3-penstock/Dockerfile), and its user.
+# Where the image has the function: templates/python3-penstock/Dockerfile.
 FUNCTION_FOLDER = "/opt/app/function"
-_USER = 65532
 # Wrong usage, a permanent error, a configuration that cannot work: the same pod would fail again.
 _FINAL_EXIT_CODES = [2, PermanentError.exit_code, ConfigError.exit_code]
 
@@ -54,7 +52,7 @@ def job_manifest(
     now: datetime,
     event_id: str = "",
     traceparent: str = "",
-) -> dict[str, Any]:
+) -> Document:
     """The Job `name`, suspended: `penstock jobs watch` lets it start when its turn comes.
 
     `event_id` and `traceparent` are those of the event that asked for it, "" where it had none.
@@ -108,7 +106,7 @@ def job_manifest(
     }
 
 
-def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> dict[str, Any]:
+def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> Document:
     # Of the sink's credentials, those that this sink takes. What JOB_SECRETS names besides is for the operator to say.
     taken = parse_sink(config.sink).secrets
     secrets = {
@@ -120,8 +118,8 @@ def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> dict[str, Any]:
     files = {name: where for name, where in secrets.items() if name.endswith("_FILE")}
     values = {name: where for name, where in secrets.items() if name not in files}
     env = {**_settings(config), **{name: f"{table.SECRETS_DIR.default}/{secret_file(name)}" for name in files}}
-    volumes: list[dict[str, Any]] = [{"name": "tmp", "emptyDir": {"sizeLimit": jobs.disk}}]
-    mounts: list[dict[str, Any]] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the pod's own
+    volumes: list[Document] = [{"name": "tmp", "emptyDir": {"sizeLimit": jobs.disk}}]
+    mounts: list[Document] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the pod's own
     if files:
         sources = [
             {"secret": {"name": where.secret, "items": [{"key": where.key, "path": secret_file(name)}]}}
@@ -137,13 +135,7 @@ def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         # Otherwise a Service called `option-x` would put OPTION_X_SERVICE_HOST here, an option that does not exist.
         "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(),
         "containers": [
             {
                 "name": CONTAINER,
@@ -158,11 +150,7 @@ def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> dict[str, Any]:
                     ),
                 ],
                 "resources": {"requests": resources, "limits": resources},
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
+                "securityContext": container_security(),
                 "volumeMounts": mounts,
             }
         ],

@@ -15,11 +15,12 @@ from typing import Protocol, TypeVar
 
 from penstock.errors import TemporaryError
 from penstock.events import CloudEventFields
-from penstock.jobs.api import Document, JobsApi, KubernetesError
+from penstock.jobs.api import JobsApi, KubernetesError
 from penstock.jobs.dead_letter import dead_letter, reason_of
 from penstock.jobs.job import Job, State
 from penstock.jobs.manifest import DEAD_LETTERED, FUNCTION_LABEL
 from penstock.jobs.measures import Measures
+from penstock.jobs.pod import Document
 from penstock.jobs.policy import plan
 
 T = TypeVar("T")

@@ -8,29 +8,34 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from penstock.errors import ConfigError
+from penstock.events import names
 from penstock.lake import keys
 from penstock.settings.config import SourceRule, bucket_problem
 
 SAFE_EVENTS: Final = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
-ACCESSED: Final = "s3:ObjectAccessed:"
+ACCESSED: Final = f"s3:{names.ACCESSED}:"
 OWNER: Final = "penstock"
 
 _LAKE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
 _TARGET_ID: Final = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]{0,62}")
+# Families that a rule may name and that functions ignore.
+_IGNORED: Final = {
+    names.ACCESSED: "* Get Head GetRetention GetLegalHold Attributes",
+    "Replication": "* OperationFailedReplication OperationCompletedReplication OperationNotTracked "
+    "OperationMissedThreshold OperationReplicatedAfterThreshold",
+    "ObjectRestore": "* Post Completed",
+    "ObjectTransition": "* Failed Complete",
+    "Scanner": "ManyVersions LargeVersions BigPrefix",
+}
+# Of those that functions act on, the ones that MinIO knows, and whether a rule may name all of the family at once.
+_ACTED_ON: Final = {"ObjectCreated": "* ", "ObjectRemoved": "* ", "LifecycleDelMarkerExpiration": ""}
 # The names that a bucket's rules may hold: `ParseName` in MinIO's internal/event/name.go. Bucket events exist for
 # its listen API only.
 EVENTS: Final = frozenset(
     f"s3:{family}:{action}"
     for family, actions in {
-        "ObjectCreated": "* Put Post Copy CompleteMultipartUpload PutRetention PutLegalHold PutTagging DeleteTagging",
-        "ObjectRemoved": "* Delete DeleteMarkerCreated NoOP DeleteAllVersions",
-        "ObjectAccessed": "* Get Head GetRetention GetLegalHold Attributes",
-        "LifecycleDelMarkerExpiration": "Delete",
-        "Replication": "* OperationFailedReplication OperationCompletedReplication OperationNotTracked "
-        "OperationMissedThreshold OperationReplicatedAfterThreshold",
-        "ObjectRestore": "* Post Completed",
-        "ObjectTransition": "* Failed Complete",
-        "Scanner": "ManyVersions LargeVersions BigPrefix",
+        **{family: all_of + names.ACTED_ON[family][1] for family, all_of in _ACTED_ON.items()},
+        **_IGNORED,
     }.items()
     for action in actions.split()
 )

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
+from penstock.jobs.pod import Document, container_security, pod_security
 from penstock.render.eventing import broker_reference
 from penstock.render.manifest import (
-    Document,
-    container_security,
     document,
     labels,
-    pod_security,
     secret_mount,
     secret_volume,
     tmp_mount,

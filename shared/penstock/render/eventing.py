@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock.events import CloudEventFields, source_of
-from penstock.render.manifest import Document, document, labels
+from penstock.events.names import ACTED_ON
+from penstock.jobs.pod import Document
+from penstock.render.manifest import document, labels
 from penstock.render.plan import Plan
 from penstock.settings.config import RESERVED_PREFIX, SourceRule
 
 BROKER: Final = "penstock"
 KAFKA_SOURCE: Final = "penstock"
 _BROKER_CONFIG: Final = "penstock-broker"
-# Families of event names that say that a key deserves a look: penstock.events.names.
-ACTED_ON: Final = ("ObjectCreated", "ObjectRemoved", "LifecycleExpiration", "LifecycleDelMarkerExpiration")
 _TYPE_PREFIX: Final = "com.amazonaws.s3."
 # The Service in front of a Broker of class Kafka; a Broker's address is this, its namespace and its name
 # (https://knative.dev/docs/eventing/brokers/broker-types/kafka-broker/). It is in the Broker's status, too.

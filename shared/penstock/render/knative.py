@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from penstock.jobs.pod import Document
 from penstock.render.bridge import bridge_documents, dead_letter_sink
 from penstock.render.eventing import Delivery, broker_documents, broker_url, kafka_source, trigger
-from penstock.render.manifest import PART_OF, Document, document, dump
+from penstock.render.manifest import PART_OF, document, dump
 from penstock.render.network import network_policies
 from penstock.render.plan import Plan
 from penstock.render.service import function_documents

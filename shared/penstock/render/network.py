@@ -6,8 +6,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from penstock.jobs.manifest import FUNCTION_LABEL
+from penstock.jobs.pod import Document
 from penstock.render.bridge import BRIDGE
-from penstock.render.manifest import NAME, Document, document, labels
+from penstock.render.manifest import NAME, document, labels
 from penstock.render.plan import Plan
 from penstock.sinks.address import parse_sink
 

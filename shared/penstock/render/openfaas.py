@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from penstock.jobs.pod import Document
 from penstock.render.bridge import bridge_workload
-from penstock.render.manifest import Document, dump
+from penstock.render.manifest import dump
 from penstock.render.plan import Plan
 from penstock.render.service import account_name, function_account, reconcile_job
 

@@ -4,13 +4,11 @@ from typing import Final
 
 from penstock.errors import ConfigError, PermanentError
 from penstock.jobs.manifest import FUNCTION_FOLDER
+from penstock.jobs.pod import Document, container_security, pod_security
 from penstock.render.manifest import (
-    Document,
-    container_security,
     document,
     environment,
     labels,
-    pod_security,
     resources,
     secret_mount,
     secret_volume,
