@@ -12,10 +12,10 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError, PermanentError, TemporaryError
-from penstock.jobs.access import Access, find_access, read_kubeconfig, read_text
+from penstock.jobs.access import ClusterAccess, find_access, read_kubeconfig, read_text
 from penstock.jobs.api import JobsApi, KubernetesApi, KubernetesError
 from penstock.jobs.dead_letter import HttpDeadLetters, reason_of
-from penstock.jobs.job import Job, State
+from penstock.jobs.job import Job, JobState
 from penstock.jobs.watcher import SELECTOR, Watcher, run_watcher
 from penstock.process.log import set_up_logging
 from penstock.process.signals import stop_on_signals
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--ca-file", type=Path, metavar="FILE", help="with --server: a PEM file with its authority")
     some = argparse.ArgumentParser(add_help=False)
     some.add_argument("--function", help="only those of this function")
-    some.add_argument("--state", choices=[state.value for state in State], help="only those in this state")
+    some.add_argument("--state", choices=[state.value for state in JobState], help="only those in this state")
     actions = parser.add_subparsers(dest="action", required=True)
     listing = actions.add_parser("list", parents=[where, some], help="one line each, oldest first")
     listing.add_argument("--json", action="store_true", help="one JSON object each")
@@ -82,25 +82,25 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: Text
     return _clean(api, args, chosen, before, out)
 
 
-def _access(args: argparse.Namespace, env: Mapping[str, str]) -> Access:
+def _access(args: argparse.Namespace, env: Mapping[str, str]) -> ClusterAccess:
     if args.server:
         if urlsplit(args.server).scheme not in ("http", "https"):
             raise ConfigError(f"--server {args.server!r}: expected a URL such as http://127.0.0.1:8001")
         if not args.namespace:
             raise ConfigError("--server: say which namespace with --namespace")
         ca = read_text(args.ca_file) if args.ca_file else ""
-        return Access(args.server.rstrip("/"), args.namespace, token_file=args.token_file, ca=ca)
+        return ClusterAccess(args.server.rstrip("/"), args.namespace, token_file=args.token_file, ca=ca)
     if args.kubeconfig:
         return read_kubeconfig(args.kubeconfig, args.namespace, args.context)
     return find_access(env, args.namespace, args.context)
 
 
 def _watch(args: argparse.Namespace, env: Mapping[str, str], api: JobsApi) -> int:
-    from penstock.jobs.measures import Measures
+    from penstock.jobs.measures import JobMeasures
     from penstock.process.status_server import StatusServer
 
     letters = HttpDeadLetters(_sink(args, env), args.sink_ca_file)
-    measures = Measures()
+    measures = JobMeasures()
     watcher = Watcher(api, letters, max_running=_max_running(args, env), measures=measures)
     set_up_logging(env.get("LOG_LEVEL", "INFO").upper())
     if args.status_port is not None:
@@ -128,7 +128,7 @@ def _max_running(args: argparse.Namespace, env: Mapping[str, str]) -> int:
 def _list(jobs: Iterable[Job], out: TextIO, *, as_json: bool) -> None:
     rows = []
     for job in jobs:
-        reason = reason_of(job) if job.state is State.FAILED else "being deleted" if job.deleting else ""
+        reason = reason_of(job) if job.state is JobState.FAILED else "being deleted" if job.deleting else ""
         fields = (job.name, job.function, job.state.value, job.since, str(job.ref), reason)
         if as_json:
             named = dict(zip((column.lower() for column in _COLUMNS), fields, strict=True))
@@ -153,11 +153,11 @@ def _logs(api: JobsApi, name: str, tail: int, out: TextIO) -> int:
         if exc.code != 404:
             raise
         raise PermanentError(f"no Job {name} in {api.namespace}; see: penstock jobs list") from exc
-    if job.state is State.FAILED:
+    if job.state is JobState.FAILED:
         print(f"failed: {_one_line(reason_of(job))}", file=out)
     pods = api.pods_of(name)
     if not pods:
-        print("no pods: " + ("it waits for its turn" if job.state is State.WAITING else "gone already"), file=out)
+        print("no pods: " + ("it waits for its turn" if job.state is JobState.WAITING else "gone already"), file=out)
     for pod in pods:
         phase = (pod.get("status") or {}).get("phase", "")
         print(f"==> {pod['metadata']['name']} ({phase})", file=out)

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_argument("--image", help="the bridge's image (default: REGISTRY/penstock:TAG, as in the stack file)")
     platforms = parser.add_subparsers(dest="platform", required=True)
 
-    defaults = knative.Settings(image="")
+    defaults = knative.KnativeSettings(image="")
     own = platforms.add_parser("knative", parents=[common], help="Services, Broker, Triggers and all around them")
     own.add_argument(
         "--output", type=Path, default=Path("deploy/knative/base"), help="folder for the files (default: %(default)s)"
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     plans = make_plans(load_stack(args.stack, env).functions.values())
     if args.platform == "knative":
         header = knative.HEADER
-        wanted = knative.render(plans, knative.Settings(image, args.namespace, args.kafka, args.region))
+        wanted = knative.render(plans, knative.KnativeSettings(image, args.namespace, args.kafka, args.region))
     else:
         header = openfaas.HEADER
         wanted = openfaas.render(plans, image, args.gateway.rstrip("/"))

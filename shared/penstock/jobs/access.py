@@ -14,7 +14,7 @@ from penstock.settings.table import KUBERNETES_SERVICE_PORT, SERVICE_ACCOUNT_DIR
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ClusterAccess:
     """A server's URL, the namespace to work in, and what to present.
 
     `token_file` is read for every request, because the kubelet renews it; `ca` is PEM text.
@@ -47,7 +47,7 @@ class Access:
         return context
 
 
-def find_access(env: Mapping[str, str], namespace: str = "", context: str = "") -> Access:
+def find_access(env: Mapping[str, str], namespace: str = "", context: str = "") -> ClusterAccess:
     """The API that `KUBECONFIG` names, else the cluster that this pod runs in, else `~/.kube/config`.
 
     Raises `ConfigError` when there is none.
@@ -60,7 +60,7 @@ def find_access(env: Mapping[str, str], namespace: str = "", context: str = "") 
         token_file = folder / "token"
         if not token_file.is_file():
             raise ConfigError(f"{token_file}: no such file: give this pod a service account and let it mount its token")
-        return Access(
+        return ClusterAccess(
             f"https://{host}:{KUBERNETES_SERVICE_PORT.value(env)}",
             namespace or read_text(folder / "namespace").strip(),
             token_file=token_file,
@@ -74,7 +74,7 @@ def find_access(env: Mapping[str, str], namespace: str = "", context: str = "") 
     )
 
 
-def read_kubeconfig(path: Path, namespace: str = "", context: str = "") -> Access:
+def read_kubeconfig(path: Path, namespace: str = "", context: str = "") -> ClusterAccess:
     """The current context (or `context`) of a kubeconfig: tokens and client certificates, no login plug-ins.
 
     https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/. Raises `ConfigError`.
@@ -103,7 +103,7 @@ def read_kubeconfig(path: Path, namespace: str = "", context: str = "") -> Acces
     server = str(cluster.get("server", ""))
     if not server.startswith(("https://", "http://")):
         raise ConfigError(f"{path}: server {server!r}: expected a URL")
-    return Access(
+    return ClusterAccess(
         server.rstrip("/"),
         namespace or str(chosen.get("namespace") or "default"),
         token=str(user.get("token", "")),

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 from penstock.errors import TemporaryError
-from penstock.jobs.access import Access
+from penstock.jobs.access import ClusterAccess
 from penstock.jobs.pod import Document
 
 _CONNECT_SECONDS = 5.0
@@ -76,7 +76,7 @@ class JobsApi(Protocol):
 class KubernetesApi:
     """`JobsApi` over HTTP, for one namespace. Safe to use from several threads."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: ClusterAccess) -> None:
         import urllib3
 
         self.namespace = access.namespace

@@ -12,7 +12,7 @@ from urllib.parse import quote_plus
 
 from penstock.errors import TemporaryError
 from penstock.events import CloudEventFields
-from penstock.jobs.job import Job, State
+from penstock.jobs.job import Job, JobState
 
 # Not `penstock.`: functions take those for answers and ignore them, and this one can be sent to a function again.
 EVENT_TYPE = "job.penstock.failed"
@@ -70,14 +70,14 @@ def _notification(job: Job) -> dict[str, Any]:
 
 def reason_of(job: Job) -> str:
     """Why it will not succeed, in one line."""
-    if job.state is State.FAILED:
+    if job.state is JobState.FAILED:
         return f"{job.reason}: {job.message}" if job.message else job.reason or "failed"
     return "deleted before it ended"
 
 
 def _status(job: Job) -> HTTPStatus:
     """The HTTP status that a function would have answered, as near as a Job tells it."""
-    if job.state is not State.FAILED:
+    if job.state is not JobState.FAILED:
         return HTTPStatus.SERVICE_UNAVAILABLE
     return {
         "PodFailurePolicy": HTTPStatus.UNPROCESSABLE_ENTITY,

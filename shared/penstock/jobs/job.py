@@ -19,7 +19,7 @@ from penstock.jobs.manifest import (
 from penstock.types import ObjectRef
 
 
-class State(StrEnum):
+class JobState(StrEnum):
     """WAITING is suspended: not admitted yet."""
 
     WAITING = "waiting"
@@ -41,7 +41,7 @@ class Job:
     version: str
     function: str
     ref: ObjectRef
-    state: State
+    state: JobState
     order: tuple[str, str, str]
     since: str
     deleting: bool = False
@@ -57,7 +57,7 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        return self.state in (State.SUCCEEDED, State.FAILED)
+        return self.state in (JobState.SUCCEEDED, JobState.FAILED)
 
     def released(self) -> dict[str, Any]:
         """The metadata of a merge patch that takes Penstock's finalizer away; what others hold stays.
@@ -83,9 +83,9 @@ class Job:
             None,
         )
         if final is not None:
-            state = State.SUCCEEDED if final["type"] == "Complete" else State.FAILED
+            state = JobState.SUCCEEDED if final["type"] == "Complete" else JobState.FAILED
         else:
-            state = State.WAITING if document["spec"].get("suspend") else State.RUNNING
+            state = JobState.WAITING if document["spec"].get("suspend") else JobState.RUNNING
         return cls(
             name=metadata["name"],
             uid=metadata["uid"],

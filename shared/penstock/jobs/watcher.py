@@ -17,11 +17,11 @@ from penstock.errors import TemporaryError
 from penstock.events import CloudEventFields
 from penstock.jobs.api import JobsApi, KubernetesError
 from penstock.jobs.dead_letter import dead_letter, reason_of
-from penstock.jobs.job import Job, State
+from penstock.jobs.job import Job, JobState
 from penstock.jobs.manifest import DEAD_LETTERED, FUNCTION_LABEL
-from penstock.jobs.measures import Measures
+from penstock.jobs.measures import JobMeasures
 from penstock.jobs.pod import Document
-from penstock.jobs.policy import plan
+from penstock.jobs.policy import due_jobs
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Watcher:
         dead_letters: DeadLetters,
         *,
         max_running: int,
-        measures: Measures,
+        measures: JobMeasures,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
@@ -91,7 +91,7 @@ class Watcher:
         """
         for uid in list(self._unsure):
             self._admit(self._jobs[uid])
-        due = plan(self._jobs.values(), self._max_running, self._admitted)
+        due = due_jobs(self._jobs.values(), self._max_running, self._admitted)
         for job in due.admit:
             self._admit(job)
         wait = self._settle_all([job for job in due.settle if job.uid not in self._settled])
@@ -111,7 +111,7 @@ class Watcher:
         """Settle what can be settled; letters wait while their sink does not answer, and nothing else does."""
         waiting = False
         for job in jobs:
-            if job.state is not State.SUCCEEDED and not job.dead_lettered and job.uid not in self._sent:
+            if job.state is not JobState.SUCCEEDED and not job.dead_lettered and job.uid not in self._sent:
                 if waiting or self._clock() < self._letters_from:
                     waiting = True
                     continue
@@ -140,12 +140,12 @@ class Watcher:
     def _release(self, job: Job) -> None:
         """Take our finalizer away."""
         metadata: Document = job.released()
-        if job.state is not State.SUCCEEDED:
+        if job.state is not JobState.SUCCEEDED:
             metadata["annotations"] = {DEAD_LETTERED: datetime.now(UTC).isoformat(timespec="seconds")}
         if self._patch(job, {"metadata": metadata}):
             self._settled.add(job.uid)
             self._measures.settled(job)
-            if job.state is State.SUCCEEDED:
+            if job.state is JobState.SUCCEEDED:
                 self._log.info("Job %s: succeeded", job.name, extra={"job": job.name, "source": str(job.ref)})
 
     def _patch(self, job: Job, patch: Document) -> bool:

@@ -13,9 +13,9 @@ from typing import Final, Protocol
 
 from penstock.errors import PenstockError, TemporaryError
 from penstock.lake.minio_admin import Info
-from penstock.lake.model import Bucket, Lake, Rule, Target, TargetRef, rule_owner
+from penstock.lake.model import Bucket, Lake, NotificationTarget, Rule, TargetRef, rule_owner
 from penstock.lake.ownership import mark
-from penstock.lake.plan import Change, PresentRule, Setting, State, compare, own_rules, wanted_values
+from penstock.lake.plan import LakeChange, LakeState, PresentRule, ServerSetting, compare, own_rules, wanted_values
 
 RESTART_SECONDS: Final = 120.0
 # What is written in the first quarter second after a start is acknowledged and notifies nobody.
@@ -23,12 +23,12 @@ SETTLE_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.25
 
 
-class Server(Protocol):
+class MinioServer(Protocol):
     """What applying needs of a MinIO server; `LakeServer` is one, and the tests have another."""
 
     @property
     def endpoint(self) -> str: ...
-    def state(self, lake: Lake) -> State: ...
+    def state(self, lake: Lake) -> LakeState: ...
     def rules(self, lake: Lake) -> tuple[PresentRule, ...]: ...
     def info(self) -> Info: ...
     def create_bucket(self, name: str) -> None: ...
@@ -41,15 +41,15 @@ class Server(Protocol):
 
 
 def carry_out(
-    server: Server,
+    server: MinioServer,
     lake: Lake,
     *,
     adopt: bool = False,
     may_restart: bool = True,
-    show: Callable[[list[Change]], None] = lambda _changes: None,
+    show: Callable[[list[LakeChange]], None] = lambda _changes: None,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> list[Change]:
+) -> list[LakeChange]:
     """Make `server` agree with `lake` and return what was changed; `show` is called before anything is.
 
     Raises `ConfigError` for what cannot be brought together, and `TemporaryError` when the server does not come back,
@@ -67,7 +67,7 @@ def carry_out(
         _step(server, lake, state, change)
     if may_restart and any(change.needs_restart for change in changes):
         state = _restart(server, lake, going, sleep=sleep, clock=clock)
-    elif any(isinstance(change.what, Target) for change in changes):
+    elif any(isinstance(change.what, NotificationTarget) for change in changes):
         raise TemporaryError(
             f"{server.endpoint}: needs a restart before it has the targets; restart it, then apply again: the "
             "rules follow then"
@@ -83,33 +83,33 @@ def carry_out(
     return changes
 
 
-def _release(server: Server, lake: Lake, state: State, going: set[TargetRef]) -> None:
+def _release(server: MinioServer, lake: Lake, state: LakeState, going: set[TargetRef]) -> None:
     """Take our rules off the targets that go away."""
     for rule in own_rules(lake.name, state):
         if any(ref.is_arn(rule.arn) for ref in going):
             server.change_rules(rule.bucket, {rule.id}.__contains__, [])
 
 
-def _step(server: Server, lake: Lake, state: State, change: Change) -> None:
+def _step(server: MinioServer, lake: Lake, state: LakeState, change: LakeChange) -> None:
     match change.what:
         case Bucket() as bucket:
             if change.action == "add":
                 server.create_bucket(bucket.name)
             if bucket.versioning is not None and (bucket.versioning or change.action == "change"):
                 server.set_versioning(bucket.name, bucket.versioning)
-        case Target() as target:
+        case NotificationTarget() as target:
             values = wanted_values(target, state)
             values["comment"] = mark(target.values.get("comment", ""), lake.name, target.secrets)
             server.set_target(target.ref, {**values, **_all_secrets(target)})
         case TargetRef() as ref:
             server.remove_target(ref)
-        case Setting():
+        case ServerSetting():
             server.set_sync_events()
         case _:  # rules come last, when their targets exist
             pass
 
 
-def _all_secrets(target: Target) -> dict[str, str]:
+def _all_secrets(target: NotificationTarget) -> dict[str, str]:
     """Declared secrets, and nothing for the others: setting a target leaves out keys as they were."""
     from penstock.lake.keys import secret_names
 
@@ -117,13 +117,13 @@ def _all_secrets(target: Target) -> dict[str, str]:
 
 
 def _restart(
-    server: Server,
+    server: MinioServer,
     lake: Lake,
     going: set[TargetRef],
     *,
     sleep: Callable[[float], None],
     clock: Callable[[], float],
-) -> State:
+) -> LakeState:
     """Restart the server, wait until every node is back and runs the declared targets, and return what it has then."""
     coming = {target.ref for target in lake.targets if target.enabled}
     server.restart()
@@ -156,7 +156,7 @@ def _restart(
     raise TemporaryError(f"{server.endpoint}: not as declared {RESTART_SECONDS:g} s after its restart: {reason}")
 
 
-def _put_rules(server: Server, lake: Lake, state: State) -> bool:
+def _put_rules(server: MinioServer, lake: Lake, state: LakeState) -> bool:
     """Bring the rules of every bucket into agreement, one write for each bucket that differs; False when none did."""
     owner = rule_owner(lake.name)
     wanted: dict[str, list[PresentRule]] = defaultdict(list)
@@ -169,6 +169,6 @@ def _put_rules(server: Server, lake: Lake, state: State) -> bool:
     return bool(differing)
 
 
-def _present(rule: Rule, lake: str, state: State) -> PresentRule:
+def _present(rule: Rule, lake: str, state: LakeState) -> PresentRule:
     arn = state.targets[rule.target].arn
     return PresentRule(rule.id_in(lake), arn, rule.bucket, rule.prefix, rule.suffix, rule.events)

@@ -14,8 +14,8 @@ from penstock.lake.model import (
     SAFE_EVENTS,
     Bucket,
     Lake,
+    NotificationTarget,
     Rule,
-    Target,
     TargetRef,
     name_problems,
 )
@@ -36,7 +36,7 @@ def load_lake(path: Path, env: Mapping[str, str]) -> Lake:
     Raises `ConfigError` with every problem found, each with file, line and key.
     """
     root = compose(path, env, "name the lake file with --file")
-    reader = _Reader(path, env)
+    reader = _LakeReader(path, env)
     lake = reader.lake(root)
     if reader.problems:
         raise ConfigError(*reader.problems)
@@ -46,7 +46,7 @@ def load_lake(path: Path, env: Mapping[str, str]) -> Lake:
 
 def load_name(path: Path, env: Mapping[str, str]) -> str:
     """The name in a lake file alone: enough to tell what is ours, without the secrets. Raises `ConfigError`."""
-    reader = _Reader(path, env)
+    reader = _LakeReader(path, env)
     name = reader.name(reader.mapping(compose(path, env, "name the lake file with --file"), "the lake file"))
     if reader.problems:
         raise ConfigError(*reader.problems)
@@ -57,11 +57,11 @@ def load_name(path: Path, env: Mapping[str, str]) -> str:
 class _Declared:
     """A target and the nodes of its keys."""
 
-    target: Target
+    target: NotificationTarget
     nodes: Mapping[str, yaml.Node]
 
 
-class _Reader(YamlReader):
+class _LakeReader(YamlReader):
     """Reads the parts of a lake file."""
 
     def __init__(self, path: Path, env: Mapping[str, str]) -> None:
@@ -146,7 +146,7 @@ class _Reader(YamlReader):
 
     def _target(
         self, where: str, nodes: Mapping[str, yaml.Node], at: yaml.Node, default_id: str, queue_dir: yaml.Node | None
-    ) -> Target | None:
+    ) -> NotificationTarget | None:
         kind = next((kind for kind in keys.KINDS if kind == self.text(nodes.get("type"), f"{where}.type")), None)
         if kind is None:
             self.problem(nodes.get("type", at), f"{where}.type: expected one of {', '.join(keys.KINDS)}")
@@ -161,7 +161,7 @@ class _Reader(YamlReader):
         if not external and "queue_dir" not in nodes and self.text(queue_dir, "queue_dir"):
             values["queue_dir"] = self.text(queue_dir, "queue_dir")
         ref = TargetRef(kind, self.text(nodes.get("id"), f"{where}.id") or default_id)
-        return Target(ref, values, {name: value for name, value in secrets.items() if value}, external)
+        return NotificationTarget(ref, values, {name: value for name, value in secrets.items() if value}, external)
 
     def _secret(self, node: yaml.Node, where: str) -> str:
         """`{file: PATH}`, relative to the lake file, or `{env: NAME}`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError
-from penstock.lake.model import ACCESSED, Rule, Target
+from penstock.lake.model import ACCESSED, NotificationTarget, Rule
 from penstock.settings.config import SourceRule
 from penstock.settings.stackfile import FunctionSpec
 from penstock.sinks.address import overlap
@@ -68,7 +68,7 @@ class Graph:
             else:
                 yield from self._circles(start, [*path, name], allowed)
 
-    def target_problems(self, target: Target) -> Iterator[tuple[str, str]]:
+    def target_problems(self, target: NotificationTarget) -> Iterator[tuple[str, str]]:
         """A webhook that points at a function itself, with the key that says so."""
         url = target.values.get("endpoint", "") if target.ref.kind == "webhook" else ""
         try:
@@ -86,7 +86,7 @@ class Graph:
                 "delivers it with retries and dead letters",
             )
 
-    def rule_problems(self, rule: Rule, target: Target, function: str) -> Iterator[tuple[str, str]]:
+    def rule_problems(self, rule: Rule, target: NotificationTarget, function: str) -> Iterator[tuple[str, str]]:
         """Rules that would call a function for its own reading, or that lead past it.
 
         `function` names the function that the rule was declared for, or is empty.
@@ -108,7 +108,7 @@ class Graph:
                 "the connector would not call it",
             )
 
-    def _readers(self, rule: Rule, target: Target) -> Iterable[str]:
+    def _readers(self, rule: Rule, target: NotificationTarget) -> Iterable[str]:
         """Functions that may get this rule's events: by the topic, or by what they read."""
         if target.ref.kind == "elasticsearch":
             return

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from penstock.settings.durations import parse_go_duration
 
-Kind = Literal["webhook", "kafka", "mqtt", "elasticsearch"]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+TargetKind = Literal["webhook", "kafka", "mqtt", "elasticsearch"]
+KINDS: Final[tuple[TargetKind, ...]] = get_args(TargetKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def _common(*keys: Key) -> tuple[Key, ...]:
     )
 
 
-KEYS: Final[Mapping[Kind, tuple[Key, ...]]] = {
+KEYS: Final[Mapping[TargetKind, tuple[Key, ...]]] = {
     "webhook": _common(
         Key("endpoint", _url(("http", "https"), "auth_token"), required=True),
         Key("auth_token", _text, secret=True),
@@ -179,7 +179,7 @@ KEYS: Final[Mapping[Kind, tuple[Key, ...]]] = {
 }
 
 
-def check(kind: Kind, values: Mapping[str, str], secrets: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def check(kind: TargetKind, values: Mapping[str, str], secrets: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Problems of a target's declared keys, each with the key that it is about."""
     keys = {key.name: key for key in KEYS[kind]}
     for name, key in keys.items():
@@ -220,7 +220,7 @@ def unspeakable(values: Mapping[str, str], names: Mapping[str, object]) -> Itera
                 yield name, f"holds {other + '='!r}, where MinIO's configuration reader would cut it off"
 
 
-def _together(kind: Kind, values: Mapping[str, str], secrets: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _together(kind: TargetKind, values: Mapping[str, str], secrets: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """What MinIO wants together, and what it ignores without a word."""
 
     def is_on(name: str) -> bool:
@@ -252,7 +252,7 @@ def _together(kind: Kind, values: Mapping[str, str], secrets: Mapping[str, str])
             yield "batch_commit_timeout", "needs a batch_size above 1"
 
 
-def complete(kind: Kind, values: Mapping[str, str]) -> dict[str, str]:
+def complete(kind: TargetKind, values: Mapping[str, str]) -> dict[str, str]:
     """All keys but the secrets, as MinIO is to hold them: what is not declared is set to its default."""
     return {
         key.name: key.read(values[key.name]) if values.get(key.name) else key.default
@@ -261,5 +261,5 @@ def complete(kind: Kind, values: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def secret_names(kind: Kind) -> tuple[str, ...]:
+def secret_names(kind: TargetKind) -> tuple[str, ...]:
     return tuple(key.name for key in KEYS[kind] if key.secret)

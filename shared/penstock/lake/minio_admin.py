@@ -69,7 +69,7 @@ class Admin:
             ),
         )
 
-    def targets(self, kind: keys.Kind) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
+    def targets(self, kind: keys.TargetKind) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
         """The targets of one kind, without ARN and status, and the keys that this server knows for the kind."""
         text = self._config(f"notify_{kind}")
         return parse_targets(kind, text)
@@ -202,7 +202,7 @@ def _quoted(value: str) -> str:
     return f"\"'{value}'\""
 
 
-def parse_targets(kind: keys.Kind, text: str) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
+def parse_targets(kind: keys.TargetKind, text: str) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
     """Read what `config_get` tells of one subsystem.
 
     Each target is a line, `notify_kafka:ID enable=off brokers=... comment="two words"`, after comment lines with the

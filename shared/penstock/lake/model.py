@@ -53,7 +53,7 @@ class Bucket:
 class TargetRef:
     """Names a target: the two last parts of its ARN."""
 
-    kind: keys.Kind
+    kind: keys.TargetKind
     id: str
 
     @property
@@ -70,7 +70,7 @@ class TargetRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class NotificationTarget:
     """A notification target: declared keys and secrets. An `external` one is set up by somebody else."""
 
     ref: TargetRef
@@ -140,7 +140,7 @@ class Lake:
 
     name: str = "default"
     buckets: tuple[Bucket, ...] = ()
-    targets: tuple[Target, ...] = ()
+    targets: tuple[NotificationTarget, ...] = ()
     rules: tuple[Rule, ...] = ()
     sync_events: bool = True
 

@@ -8,7 +8,7 @@ from penstock.events import CloudEventFields, source_of
 from penstock.events.names import ACTED_ON
 from penstock.jobs.pod import Document
 from penstock.render.manifest import document, labels
-from penstock.render.plan import Plan
+from penstock.render.plan import FunctionPlan
 from penstock.settings.config import RESERVED_PREFIX, SourceRule
 
 BROKER: Final = "penstock"
@@ -53,7 +53,7 @@ def broker_documents(delivery: Delivery) -> list[Document]:
     ]
 
 
-def kafka_source(plans: Sequence[Plan], delivery: Delivery) -> Document:
+def kafka_source(plans: Sequence[FunctionPlan], delivery: Delivery) -> Document:
     """Every topic that a function subscribes, into the Broker."""
     spec = {
         "bootstrapServers": [delivery.kafka],
@@ -71,7 +71,7 @@ def kafka_source(plans: Sequence[Plan], delivery: Delivery) -> Document:
     )
 
 
-def trigger(plan: Plan, delivery: Delivery) -> Document:
+def trigger(plan: FunctionPlan, delivery: Delivery) -> Document:
     """What the function wants of the Broker, and what happens when it fails."""
     function = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": plan.name}
     spec = {
@@ -101,7 +101,7 @@ def _delivery(delivery: Delivery, attempts: int) -> Document:
     }
 
 
-def _filters(plan: Plan, delivery: Delivery) -> list[Document]:
+def _filters(plan: FunctionPlan, delivery: Delivery) -> list[Document]:
     """A list whose members must all match (CloudEvents Subscriptions API, filter dialects)."""
     ways = [_object_filters(rule, delivery.region) for rule in plan.config.sources]
     for topic in plan.topics:

@@ -9,7 +9,7 @@ from penstock.jobs.manifest import FUNCTION_LABEL
 from penstock.jobs.pod import Document
 from penstock.render.bridge import BRIDGE
 from penstock.render.manifest import NAME, document, labels
-from penstock.render.plan import Plan
+from penstock.render.plan import FunctionPlan
 from penstock.sinks.address import parse_sink
 
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
@@ -19,7 +19,7 @@ _MONITORING: Final = "monitoring"
 _IN_CLUSTER: Final = re.compile(r"[^.]+\.(?P<namespace>[^.]+)\.svc(\.cluster\.local)?")
 
 
-def network_policies(plans: Sequence[Plan], namespace: str) -> list[Document]:
+def network_policies(plans: Sequence[FunctionPlan], namespace: str) -> list[Document]:
     """Deny everything in the namespace, then allow what functions and bridge need."""
     stores = sorted({host for plan in plans if (host := _in_cluster(_store_url(plan), namespace))})
     offloading = any(plan.config.jobs for plan in plans)
@@ -119,11 +119,11 @@ def _in_cluster(url: str, namespace: str) -> str:
     return found["namespace"] if found else ""
 
 
-def _urls(plan: Plan) -> list[str]:
+def _urls(plan: FunctionPlan) -> list[str]:
     urls = [_store_url(plan), parse_sink(plan.config.sink).url]
     return [url for url in dict.fromkeys(urls) if url]
 
 
-def _store_url(plan: Plan) -> str:
+def _store_url(plan: FunctionPlan) -> str:
     endpoint = plan.spec.environment.get("MINIO_ENDPOINT", "")
     return endpoint if "://" in endpoint or not endpoint else f"http://{endpoint}"

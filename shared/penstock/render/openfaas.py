@@ -6,7 +6,7 @@ from typing import Final
 from penstock.jobs.pod import Document
 from penstock.render.bridge import bridge_workload
 from penstock.render.manifest import dump
-from penstock.render.plan import Plan
+from penstock.render.plan import FunctionPlan
 from penstock.render.service import account_name, function_account, reconcile_job
 
 HEADER: Final = "Made by `penstock render openfaas`; change stack.yml and run it again."
@@ -15,7 +15,7 @@ FUNCTIONS_NAMESPACE: Final = "openfaas-fn"
 GATEWAY_NAMESPACE: Final = "openfaas"
 
 
-def render(plans: Sequence[Plan], image: str, gateway: str) -> Mapping[str, str]:
+def render(plans: Sequence[FunctionPlan], image: str, gateway: str) -> Mapping[str, str]:
     """File names and their texts. `image` is the bridge's; `gateway` is the URL under which it finds functions."""
     arguments: list[str] = []
     for plan in plans:
@@ -33,6 +33,6 @@ def render(plans: Sequence[Plan], image: str, gateway: str) -> Mapping[str, str]
     return {name: dump(documents, HEADER) for name, documents in files.items() if documents}
 
 
-def _reconcile(plan: Plan) -> list[Document]:
+def _reconcile(plan: FunctionPlan) -> list[Document]:
     name = account_name(plan, f"{plan.name}-reconcile")
     return [*function_account(plan, name), reconcile_job(plan, name)]

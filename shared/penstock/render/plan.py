@@ -28,7 +28,7 @@ _MAX_NAME_LENGTH: Final = 42
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FunctionPlan:
     """A function with everything read and checked.
 
     `idle` is a Go duration for which the last pod stays, `schedule` a cron expression, empty for no reconcile job.
@@ -53,7 +53,7 @@ class Plan:
     def name(self) -> str:
         return self.spec.name
 
-    def answering_to(self, url: str) -> "Plan":
+    def answering_to(self, url: str) -> "FunctionPlan":
         """The same function, whose Jobs send what came of them to `url` unless the stack file says where."""
         jobs = self.config.jobs
         if jobs is None or jobs.answer_to:
@@ -66,14 +66,14 @@ class Plan:
         )
 
 
-def make_plan(spec: FunctionSpec) -> Plan:
+def make_plan(spec: FunctionSpec) -> FunctionPlan:
     """Read one function; raises `ConfigError` with every problem found."""
     return _Planner(spec).plan()
 
 
-def make_plans(specs: Iterable[FunctionSpec]) -> list[Plan]:
+def make_plans(specs: Iterable[FunctionSpec]) -> list[FunctionPlan]:
     """Read all functions of a stack file; raises `ConfigError` with every problem of every one."""
-    plans: list[Plan] = []
+    plans: list[FunctionPlan] = []
     problems: list[str] = []
     for spec in specs:
         try:
@@ -92,7 +92,7 @@ class _Planner:
         self.spec = spec
         self.problems: list[str] = []
 
-    def plan(self) -> Plan:
+    def plan(self) -> FunctionPlan:
         spec = self.spec
         if not spec.image:
             self.problem("image: missing; Knative pulls it by this name")
@@ -132,7 +132,7 @@ class _Planner:
         }
         if self.problems or config is None:
             raise ConfigError(*self.problems)
-        return Plan(spec, config, **made)  # type: ignore[arg-type]
+        return FunctionPlan(spec, config, **made)  # type: ignore[arg-type]
 
     def config(self) -> Config | None:
         """The function's settings, which must say what it reads and where results go."""

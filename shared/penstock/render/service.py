@@ -15,14 +15,14 @@ from penstock.render.manifest import (
     tmp_mount,
     tmp_volume,
 )
-from penstock.render.plan import Plan
+from penstock.render.plan import FunctionPlan
 from penstock.settings.table import PORT
 
 _SIX_HOURS_SECONDS: Final = 6 * 3600
 _OFFLOADING_ACCOUNT: Final = "penstock-function"
 
 
-def function_documents(plan: Plan) -> list[Document]:
+def function_documents(plan: FunctionPlan) -> list[Document]:
     """Everything that one function is made of, in the order in which it can be created."""
     made = function_account(plan, plan.name)
     if plan.volume:
@@ -33,12 +33,12 @@ def function_documents(plan: Plan) -> list[Document]:
     return made
 
 
-def account_name(plan: Plan, own: str) -> str:
+def account_name(plan: FunctionPlan, own: str) -> str:
     """`own`, or the account of deploy/jobs that may make Jobs, for a function that hands objects to them."""
     return _OFFLOADING_ACCOUNT if plan.config.jobs else own
 
 
-def function_account(plan: Plan, name: str) -> list[Document]:
+def function_account(plan: FunctionPlan, name: str) -> list[Document]:
     """A ServiceAccount without any rights, whose token is never mounted; none where deploy/jobs has it."""
     if plan.config.jobs:
         return []
@@ -47,13 +47,13 @@ def function_account(plan: Plan, name: str) -> list[Document]:
     return [document("v1", "ServiceAccount", name, **members)]
 
 
-def _claim(plan: Plan) -> Document:
+def _claim(plan: FunctionPlan) -> Document:
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": plan.volume}}}
     name = f"{plan.name}-data"
     return document("v1", "PersistentVolumeClaim", name, labels=labels(plan.name, "function"), spec=spec)
 
 
-def _service(plan: Plan) -> Document:
+def _service(plan: FunctionPlan) -> Document:
     annotations = {
         "autoscaling.knative.dev/min-scale": str(plan.min_scale),
         "autoscaling.knative.dev/max-scale": str(plan.max_scale),
@@ -98,7 +98,7 @@ def _service(plan: Plan) -> Document:
     )
 
 
-def reconcile_job(plan: Plan, account: str) -> Document:
+def reconcile_job(plan: FunctionPlan, account: str) -> Document:
     """A CronJob that runs `penstock reconcile` in the function's own image, as the ServiceAccount named `account`."""
     name = f"{plan.name}-reconcile"
     container = {
@@ -139,7 +139,7 @@ def reconcile_job(plan: Plan, account: str) -> Document:
     return document("batch/v1", "CronJob", name, labels=labels(plan.name, "reconcile"), spec=spec)
 
 
-def _volumes(plan: Plan) -> list[Document]:
+def _volumes(plan: FunctionPlan) -> list[Document]:
     made = [tmp_volume()]
     if plan.spec.secrets:
         made.append(secret_volume(plan.spec.secrets))
@@ -148,7 +148,7 @@ def _volumes(plan: Plan) -> list[Document]:
     return made
 
 
-def _mounts(plan: Plan) -> list[Document]:
+def _mounts(plan: FunctionPlan) -> list[Document]:
     made = [tmp_mount()]
     if plan.spec.secrets:
         made.append(secret_mount())

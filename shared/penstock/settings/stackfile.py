@@ -85,7 +85,7 @@ class FunctionSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class StackFile:
     """A whole stack.yml; `copy` lists the folders that faas-cli copies into every build context."""
 
     path: Path
@@ -95,20 +95,20 @@ class Stack:
     copy: tuple[str, ...] = ()
 
 
-def load_stack(path: Path, env: Mapping[str, str]) -> Stack:
+def load_stack(path: Path, env: Mapping[str, str]) -> StackFile:
     """Read a stack file; `env` supplies `${NAME}`. Raises `ConfigError` with every problem found."""
     root = compose(path, env, "name the stack file with --stack")
-    reader = _Reader(path)
+    reader = _StackReader(path)
     stack = reader.stack(root)
     if reader.problems:
         raise ConfigError(*reader.problems)
     return stack
 
 
-class _Reader(YamlReader):
+class _StackReader(YamlReader):
     """Reads the parts of a stack file."""
 
-    def stack(self, root: yaml.Node | None) -> Stack:
+    def stack(self, root: yaml.Node | None) -> StackFile:
         top = self.mapping(root, "the stack file")
         self.known(top, _TOP_KEYS, "")
         provider = self.strings(top.get("provider"), "provider")
@@ -118,7 +118,7 @@ class _Reader(YamlReader):
         functions = self.mapping(top.get("functions"), "functions")
         if not functions:
             self.problem(root, "functions: at least one function is needed")
-        return Stack(
+        return StackFile(
             path=self.path,
             functions={name: self.function(name, node) for name, node in functions.items()},
             provider=provider.get("name", "openfaas"),
@@ -181,7 +181,7 @@ class _Reader(YamlReader):
             except yaml.YAMLError as exc:
                 self.problem(node, f"{where}.environment_file: {name}: not YAML: {getattr(exc, 'problem', exc)}")
                 continue
-            inner = _Reader(path)
+            inner = _StackReader(path)
             merged.update(inner.strings(inner.mapping(root, name).get("environment"), "environment"))
             self.problems += inner.problems
         return merged

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 from penstock.errors import ConfigError, TemporaryError
-from penstock.lake.model import Bucket, Lake, Rule, Target, TargetRef
-from penstock.lake.plan import Change, PresentRule
+from penstock.lake.model import Bucket, Lake, NotificationTarget, Rule, TargetRef
+from penstock.lake.plan import LakeChange, PresentRule
 
 from tests.unit.lake.conftest import KAFKA, WEBHOOK, kafka, webhook
 from tests.unit.lake.fake_minio import FakeMinio
 
-Apply = Callable[..., list[Change]]
+Apply = Callable[..., list[LakeChange]]
 
 
 def foreign_rule(minio: FakeMinio, ref: TargetRef, bucket: str = "upload", rule_id: str = "") -> PresentRule:
@@ -137,7 +137,7 @@ def test_a_target_that_the_servers_environment_sets_is_refused(minio: FakeMinio,
 
 
 def test_an_external_target_is_used_and_never_written(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
-    external = dataclasses.replace(lake, targets=(Target(KAFKA, external=True),))
+    external = dataclasses.replace(lake, targets=(NotificationTarget(KAFKA, external=True),))
     with pytest.raises(ConfigError, match="kafka:uploads: is external, but the server has no such target"):
         apply(external)
     minio.running[KAFKA] = minio.stored[KAFKA] = {"enable": "on"}
@@ -241,7 +241,7 @@ def test_a_rule_on_a_bucket_that_is_nowhere_is_refused(apply: Apply, lake: Lake)
 
 
 def test_a_lake_built_in_code_is_checked_like_a_file(minio: FakeMinio, apply: Apply) -> None:
-    lake = Lake("Night", (Bucket("x"),), (Target(KAFKA, {"topic": "t"}),), (Rule("upload", WEBHOOK, "a*"),))
+    lake = Lake("Night", (Bucket("x"),), (NotificationTarget(KAFKA, {"topic": "t"}),), (Rule("upload", WEBHOOK, "a*"),))
 
     with pytest.raises(ConfigError) as caught:
         apply(lake)

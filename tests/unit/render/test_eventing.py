@@ -9,7 +9,7 @@ from penstock.connect.bridge.bridge import to_messages
 from penstock.delivery.http import Target
 from penstock.events import Kind, kind_of
 from penstock.events.names import ACTED_ON, IGNORED
-from penstock.render.knative import Settings
+from penstock.render.knative import KnativeSettings
 
 from tests.paths import EVENTS
 from tests.rendering import Render
@@ -85,7 +85,7 @@ def test_another_bucket_does_not_pass_even_if_its_name_begins_alike(rendered: Re
 
 
 def test_region_of_the_server_is_part_of_the_source(rendered: Render) -> None:
-    here = filters(rendered(settings=Settings("image", region="eu-north-1")))
+    here = filters(rendered(settings=KnativeSettings("image", region="eu-north-1")))
     assert all_match(here, bridged("upload", "a.csv", region="eu-north-1"))
     assert not all_match(here, bridged("upload", "a.csv"))
 
