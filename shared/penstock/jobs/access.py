@@ -1,4 +1,4 @@
-"""Where the Kubernetes API is and who we are there: a pod's service account, a kubeconfig, or flags."""
+"""The address of the Kubernetes API and the credentials for it: a pod's service account, a kubeconfig, or flags."""
 
 import base64
 import os
@@ -15,7 +15,7 @@ from penstock.settings.table import KUBERNETES_SERVICE_PORT, SERVICE_ACCOUNT_DIR
 
 @dataclass(frozen=True, slots=True)
 class ClusterAccess:
-    """A server's URL, the namespace to work in, and what to present.
+    """A server's URL, the namespace to work in, and the credentials.
 
     `token_file` is read for every request, because the kubelet renews it; `ca` is PEM text.
     """
@@ -29,7 +29,7 @@ class ClusterAccess:
     client_key: str = field(default="", repr=False)
 
     def bearer(self) -> str:
-        """The token to present now, or "" when there is none; raises `ConfigError`."""
+        """The token for the next request, "" for none; raises `ConfigError`."""
         if self.token_file is None:
             return self.token
         return read_text(self.token_file).strip()
@@ -145,7 +145,7 @@ def read_text(path: Path) -> str:
 
 
 def _load_client_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    """`SSLContext` takes these from a file only, so they are one for a moment, readable by nobody else."""
+    """`SSLContext` reads these from a file only, so they stand in one for a moment, which only this user can read."""
     with tempfile.NamedTemporaryFile("w", suffix=".pem", encoding="utf-8") as file:
         file.write(f"{certificate}\n{key}\n")
         file.flush()

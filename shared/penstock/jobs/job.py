@@ -1,4 +1,4 @@
-"""A Job as it is looked at here: whose it is, how far it is, what holds it."""
+"""A Job, read from what the API says: its function, its state, its finalizers."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,7 +20,7 @@ from penstock.types import ObjectRef
 
 
 class JobState(StrEnum):
-    """WAITING is suspended: not admitted yet."""
+    """How far a Job is. WAITING: it is suspended and not admitted yet."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -60,7 +60,7 @@ class Job:
         return self.state in (JobState.SUCCEEDED, JobState.FAILED)
 
     def released(self) -> dict[str, Any]:
-        """The metadata of a merge patch that takes Penstock's finalizer away; what others hold stays.
+        """The metadata of a merge patch that takes Penstock's finalizer away and leaves all others.
 
         It names the version, because such a patch replaces the whole list, which the garbage collector changes too.
         """

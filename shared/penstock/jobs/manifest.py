@@ -27,7 +27,7 @@ CONTAINER = "main"
 
 # Where the image has the function: templates/python3-penstock/Dockerfile.
 FUNCTION_FOLDER = "/opt/app/function"
-# Wrong usage, a permanent error, a configuration that cannot work: the same pod would fail again.
+# Wrong usage, a permanent error, a wrong configuration: the same pod would fail again.
 _FINAL_EXIT_CODES = [2, PermanentError.exit_code, ConfigError.exit_code]
 
 
@@ -80,7 +80,7 @@ def job_manifest(
             "name": name,
             "labels": labels,
             "annotations": {key: value for key, value in annotations.items() if value},
-            # Keeps a Job that failed until its dead letter is stored, whoever deletes it.
+            # Keeps a Job that failed until its dead letter is stored, also when it is deleted meanwhile.
             "finalizers": [FINALIZER],
         },
         "spec": {
@@ -107,7 +107,7 @@ def job_manifest(
 
 
 def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> Document:
-    # Of the sink's credentials, those that this sink takes. What JOB_SECRETS names besides is for the operator to say.
+    # Of the sink's credentials only those that this sink takes; of the others, all that the settings name.
     taken = parse_sink(config.sink).secrets
     secrets = {
         name: where
@@ -159,11 +159,11 @@ def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> Document:
 
 
 def _arguments(ref: ObjectRef, config: Config) -> list[str]:
-    """The chapter's flags, with `=` because a key may begin with a dash."""
+    """The flags of `penstock run`, with `=` because a key may begin with a dash."""
     arguments = [FUNCTION_FOLDER, f"-f={ref.bucket}", f"-k={ref.key}"]
     if bucket := parse_sink(config.sink).bucket:
         arguments.append(f"-t={bucket}")
-    # Between the event and its turn the object may have been removed; then its target follows, as ever.
+    # The object may be removed before the Job starts; then the Job removes its target, as the function would.
     return [*arguments, "--missing-ok"]
 
 
@@ -184,13 +184,13 @@ def _settings(config: Config) -> dict[str, str]:
         table.K_SINK.name: config.jobs.answer_to if config.jobs else "",
         **{f"OPTION_{name.upper()}": value for name, value in config.options.items()},
     }
-    # An option that was set to nothing says so; any other empty setting is one that is not there.
+    # An option that is set to nothing has a meaning; any other empty setting counts as not set.
     return {name: value for name, value in settings.items() if value or name.startswith("OPTION_")}
 
 
 def literal(text: str) -> str:
     """Text that Kubernetes leaves as it is: in args and env it would put variables in place of `$(NAME)`.
 
-    Else an object called `$(MINIO_SECRET_KEY).csv` would put the secret into a key, and so into a log.
+    Otherwise an object called `$(MINIO_SECRET_KEY).csv` would put the secret into a key, and so into a log.
     """
     return text.replace("$", "$$")

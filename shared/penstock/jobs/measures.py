@@ -1,4 +1,4 @@
-"""What the watcher counts, and when it is ill; penstock.process.status_server serves both."""
+"""What the watcher counts, and when it is unhealthy; penstock.process.status_server serves both."""
 
 import threading
 import time
@@ -39,7 +39,7 @@ class JobMeasures:
             self._states = states
 
     def settled(self, job: Job) -> None:
-        """A Job is done with; once for each, also over restarts."""
+        """A Job was settled; called once for each, also over restarts."""
         with self._lock:
             self._settled[job.function, job.state.value if job.ended else "deleted"] += 1
 

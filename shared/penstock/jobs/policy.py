@@ -1,4 +1,4 @@
-"""Which Jobs may start and which have to be settled: a pure function of all Jobs as they are."""
+"""Which Jobs may start and which must be settled: a pure function of all Jobs."""
 
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class DueJobs:
 
 
 def due_jobs(jobs: Iterable[Job], max_running: int, admitted: Set[str] = frozenset()) -> DueJobs:
-    """Fill the free places. `admitted` are uids that were let in but may still look suspended in `jobs`.
+    """Fill the free places. `admitted` are uids of Jobs that were admitted but may still look suspended in `jobs`.
 
     A Job counts until it has ended, pods that are being stopped included, so never more than `max_running` run.
     """

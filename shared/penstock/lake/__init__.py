@@ -1,4 +1,4 @@
-"""The lake's own side: buckets, notification targets and rules, declared in lake.yml and applied to a MinIO server.
+"""The lake: buckets, notification targets and rules, declared in lake.yml and applied to a MinIO server.
 
 lake = Lake("chapter", buckets=(Bucket("upload"),), targets=(target,), rules=(Rule("upload", target.ref),))
 for change in apply(settings, lake):
@@ -35,8 +35,8 @@ def plan(settings: StoreSettings, lake: Lake, *, adopt: bool = False) -> list[La
 def apply(settings: StoreSettings, lake: Lake, *, adopt: bool = False) -> list[LakeChange]:
     """Make the server agree with `lake` and return what was changed; restarts the server when a target changed.
 
-    `adopt` takes over targets of the declared ids that somebody else made. Raises `ConfigError` for what cannot be
-    brought together and `TemporaryError` for what may work later.
+    `adopt` takes over targets that have the declared ids and belong to another owner. Raises `ConfigError` for
+    differences that it cannot resolve and `TemporaryError` for what may work later.
     """
     from penstock.lake.applying import carry_out
     from penstock.lake.server import LakeServer
@@ -45,9 +45,9 @@ def apply(settings: StoreSettings, lake: Lake, *, adopt: bool = False) -> list[L
 
 
 def remove(settings: StoreSettings, name: str, *, restart: bool = True) -> list[LakeChange]:
-    """Take away the rules and targets of the lake called `name`, and nothing else; buckets stay.
+    """Remove the rules and targets of the lake called `name`, and nothing else; buckets stay.
 
-    Without `restart` the targets, which then have no rules, go with the server's next start.
+    Without `restart` the server keeps the targets, then without rules, until its next start.
     """
     from penstock.lake.applying import carry_out
     from penstock.lake.server import LakeServer

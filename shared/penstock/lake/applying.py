@@ -1,8 +1,9 @@
-"""Makes a server agree with a declared lake, in an order in which nothing that is in agreement is ever off.
+"""Makes a server agree with a declared lake. What agrees already keeps working at every step.
 
 A target exists only once the server has started with it, and a rule can only name a target that exists; so: buckets,
-then targets, one restart if any target changed, then rules. The one step ahead of that is to take our rules off a
-target that goes away: MinIO hides a rule whose target is missing, and refuses to store anything beside it.
+then targets, one restart if any target changed, then rules. Before all that, our rules are taken off a
+target that will be removed: MinIO hides a rule whose target is missing, and then refuses every change to its bucket's
+rules.
 """
 
 import dataclasses
@@ -18,7 +19,7 @@ from penstock.lake.ownership import mark
 from penstock.lake.plan import LakeChange, LakeState, PresentRule, ServerSetting, compare, own_rules, wanted_values
 
 RESTART_SECONDS: Final = 120.0
-# What is written in the first quarter second after a start is acknowledged and notifies nobody.
+# An object that is written in the first quarter second after a start is stored without a notification.
 SETTLE_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.25
 
@@ -52,8 +53,8 @@ def carry_out(
 ) -> list[LakeChange]:
     """Make `server` agree with `lake` and return what was changed; `show` is called before anything is.
 
-    Raises `ConfigError` for what cannot be brought together, and `TemporaryError` when the server does not come back,
-    when a new target needs a restart that is not allowed, or when somebody else changes it at the same time.
+    Raises `ConfigError` for differences that it cannot resolve. Raises `TemporaryError` when the server does not come
+    back, when a new target needs a restart that is not allowed, or when another program changes the server meanwhile.
     """
     lake.check()
     state = server.state(lake)
@@ -79,12 +80,14 @@ def carry_out(
     left = [change for change in compare(lake, state, adopt=True) if isinstance(change.what, Rule | PresentRule)]
     if left:
         what = "\n".join(str(change) for change in left)
-        raise TemporaryError(f"{server.endpoint}: differs again, so somebody else changes it too; apply again:\n{what}")
+        raise TemporaryError(
+            f"{server.endpoint}: differs again, so another program changes it too; apply again:\n{what}"
+        )
     return changes
 
 
 def _release(server: MinioServer, lake: Lake, state: LakeState, going: set[TargetRef]) -> None:
-    """Take our rules off the targets that go away."""
+    """Take our rules off the targets that will be removed."""
     for rule in own_rules(lake.name, state):
         if any(ref.is_arn(rule.arn) for ref in going):
             server.change_rules(rule.bucket, {rule.id}.__contains__, [])
@@ -110,7 +113,7 @@ def _step(server: MinioServer, lake: Lake, state: LakeState, change: LakeChange)
 
 
 def _all_secrets(target: NotificationTarget) -> dict[str, str]:
-    """Declared secrets, and nothing for the others: setting a target leaves out keys as they were."""
+    """The declared secrets, and "" for the others, because MinIO keeps the old value of a key that is left out."""
     from penstock.lake.keys import secret_names
 
     return {name: target.secrets.get(name, "") for name in secret_names(target.ref.kind)}
@@ -133,7 +136,7 @@ def _restart(
         sleep(_POLL_SECONDS)
         try:
             info = server.info()
-            # One second for the rounding of what the nodes say.
+            # One second more, because the nodes round.
             limit = clock() - began + 1
             late = sum(uptime is None or uptime > limit for uptime in info.uptimes)
             missing = {ref for ref in coming if not any(ref.is_arn(arn) for arn in info.arns)}

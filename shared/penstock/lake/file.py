@@ -45,7 +45,7 @@ def load_lake(path: Path, env: Mapping[str, str]) -> Lake:
 
 
 def load_name(path: Path, env: Mapping[str, str]) -> str:
-    """The name in a lake file alone: enough to tell what is ours, without the secrets. Raises `ConfigError`."""
+    """Only the name in a lake file, which marks its rules and targets; no secret is read. Raises `ConfigError`."""
     reader = _LakeReader(path, env)
     name = reader.name(reader.mapping(compose(path, env, "name the lake file with --file"), "the lake file"))
     if reader.problems:
@@ -91,7 +91,7 @@ class _LakeReader(YamlReader):
         node = top.get("name")
         name = self.text(node, "name")
         if not name:
-            self.problem(node, "name: missing; it tells this lake's rules and targets from others'")
+            self.problem(node, "name: missing; it marks this lake's rules and targets on the server")
         for text in name_problems(name) if name else ():
             self.problem(node, f"name: {text}")
         return name
@@ -156,7 +156,7 @@ class _LakeReader(YamlReader):
         secrets = {name: self._secret(nodes[name], f"{where}.{name}") for name in names if _is_secret(nodes[name])}
         values = {name: self.text(nodes[name], f"{where}.{name}") for name in names if name not in secrets}
         external = self._switch(nodes.get("external"), f"{where}.external") is True
-        # An empty secret may have been `${TOKEN}` with nothing in it; an empty key is one that is not declared.
+        # An empty secret may come from `${TOKEN}` without a value; an empty key counts as not declared.
         values = {name: value for name, value in values.items() if value}
         if not external and "queue_dir" not in nodes and self.text(queue_dir, "queue_dir"):
             values["queue_dir"] = self.text(queue_dir, "queue_dir")
@@ -209,7 +209,9 @@ class _LakeReader(YamlReader):
         given = {name: self.text(nodes.get(name), f"{where}.{name}") for name in _RULE_KEYS - {"events"}}
         declared = targets.get(given["target"])
         if declared is None:
-            hint = f"{given['target']!r} is no target; declared: {', '.join(targets)}" if given["target"] else "missing"
+            hint = (
+                f"{given['target']!r} is not a target; declared: {', '.join(targets)}" if given["target"] else "missing"
+            )
             self.problem(nodes.get("target", item), f"{where}.target: {hint}")
             return []
         if not declared.target.enabled:

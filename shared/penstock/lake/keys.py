@@ -180,16 +180,16 @@ KEYS: Final[Mapping[TargetKind, tuple[Key, ...]]] = {
 
 
 def check(kind: TargetKind, values: Mapping[str, str], secrets: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Problems of a target's declared keys, each with the key that it is about."""
+    """Problems of a target's declared keys, each with its key."""
     keys = {key.name: key for key in KEYS[kind]}
     for name, key in keys.items():
         if key.required and not values.get(name):
             yield name, _MISSING.get(name, "missing")
     for name, value in values.items():
         if name not in keys:
-            yield name, f"no key of notify_{kind}; known: {', '.join(keys)}"
+            yield name, f"unknown key of notify_{kind}; known: {', '.join(keys)}"
         elif keys[name].secret:
-            yield name, f"a secret does not belong into the file; write {name}: {{file: PATH}} or {{env: NAME}}"
+            yield name, f"a secret must not stand in the file; write {name}: {{file: PATH}} or {{env: NAME}}"
         elif value:
             try:
                 keys[name].read(value)
@@ -221,7 +221,7 @@ def unspeakable(values: Mapping[str, str], names: Mapping[str, object]) -> Itera
 
 
 def _together(kind: TargetKind, values: Mapping[str, str], secrets: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """What MinIO wants together, and what it ignores without a word."""
+    """Keys that MinIO needs together, and keys that it would ignore without an error."""
 
     def is_on(name: str) -> bool:
         return values.get(name, "off").lower() in ("on", "true", "yes")
@@ -253,7 +253,7 @@ def _together(kind: TargetKind, values: Mapping[str, str], secrets: Mapping[str,
 
 
 def complete(kind: TargetKind, values: Mapping[str, str]) -> dict[str, str]:
-    """All keys but the secrets, as MinIO is to hold them: what is not declared is set to its default."""
+    """All keys but the secrets, as MinIO is to hold them; a key that is not declared gets its default."""
     return {
         key.name: key.read(values[key.name]) if values.get(key.name) else key.default
         for key in KEYS[kind]

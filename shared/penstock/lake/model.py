@@ -62,7 +62,7 @@ class TargetRef:
         return f"notify_{self.kind}:{self.id}"
 
     def is_arn(self, arn: str) -> bool:
-        """Whether `arn:minio:sqs:REGION:ID:KIND` is this target's, in whatever region."""
+        """Whether `arn:minio:sqs:REGION:ID:KIND` names this target, in any region."""
         return arn.startswith("arn:minio:sqs:") and arn.split(":")[4:] == [self.id, self.kind]
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class TargetRef:
 
 @dataclass(frozen=True, slots=True)
 class NotificationTarget:
-    """A notification target: declared keys and secrets. An `external` one is set up by somebody else."""
+    """A notification target: declared keys and secrets. An `external` one is set up outside this file."""
 
     ref: TargetRef
     values: Mapping[str, str] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class NotificationTarget:
         return self.external or self.values.get("enable", "on").lower() in ("", "on", "true", "yes")
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """What is wrong with it, each with the key that it is about ("" for the target itself)."""
+        """What is wrong with it, each problem with its key, "" for the target itself."""
         if not _TARGET_ID.fullmatch(self.ref.id):
             yield "id", f"expected letters, digits and - only, got {self.ref.id!r}"
         if self.external:
@@ -114,7 +114,7 @@ class Rule:
         return f"{rule_owner(lake)}{digest}"
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """What is wrong with it, each with the field that it is about."""
+        """What is wrong with it, each problem with its field."""
         for name, value in (("prefix", self.prefix), ("suffix", self.suffix)):
             if set(value) & set("*?"):
                 yield (
@@ -128,7 +128,7 @@ class Rule:
             yield "events", "empty; leave it out for created and removed objects"
         for event in self.events:
             if event not in EVENTS:
-                yield "events", f"{event!r} is no event of a rule; known: {', '.join(sorted(EVENTS))}"
+                yield "events", f"{event!r} is not an event that a rule may name; known: {', '.join(sorted(EVENTS))}"
 
     def __str__(self) -> str:
         return f"{self.objects} -> {self.target}"
@@ -136,7 +136,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """Everything that one lake.yml declares. `name` tells its rules and targets from those of others."""
+    """Everything that one lake.yml declares. `name` marks its rules and targets on the server."""
 
     name: str = "default"
     buckets: tuple[Bucket, ...] = ()
@@ -168,7 +168,7 @@ class Lake:
 
 
 def rule_owner(lake: str) -> str:
-    """What the ids of a lake's rules begin with; a name holds no dot, so no lake's is the beginning of another's."""
+    """What the ids of a lake's rules begin with; a name holds no dot, so it never begins another lake's ids."""
     return f"{OWNER}.{lake}."
 
 

@@ -1,4 +1,4 @@
-"""What differs between a declared lake and a server, as a list of changes; nothing here talks to the server."""
+"""What differs between a declared lake and a server, as a list of changes; this module does not call the server."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -73,7 +73,7 @@ class ServerSetting:
 
 @dataclass(frozen=True, slots=True)
 class LakeChange:
-    """One step from what is to what is declared. `details` are lines for people, without secrets."""
+    """One step from the present state to the declared one. `details` are lines for people, without secrets."""
 
     action: Literal["add", "change", "remove"]
     what: Bucket | NotificationTarget | TargetRef | Rule | PresentRule | ServerSetting
@@ -81,7 +81,7 @@ class LakeChange:
 
     @property
     def needs_restart(self) -> bool:
-        """Whether the server takes it up only when it starts."""
+        """Whether the server applies it only when it starts."""
         return isinstance(self.what, NotificationTarget | TargetRef)
 
     def __str__(self) -> str:
@@ -101,10 +101,10 @@ class LakeChange:
 
 
 def compare(lake: Lake, state: LakeState, *, adopt: bool = False) -> list[LakeChange]:
-    """The changes that make the server agree with the lake, in the order in which they show best.
+    """The changes that make the server agree with the lake, in the order in which they are shown.
 
-    Raises `ConfigError` for what cannot be brought together: a target of the same id that somebody else made (unless
-    `adopt`), one that the server's own environment decides about, a rule on a bucket that is nowhere.
+    Raises `ConfigError` for what it cannot resolve: a target whose id belongs to another owner (unless `adopt`), a
+    target that the server's own environment sets, a rule on a bucket that does not exist.
     """
     problems = list(_conflicts(lake, state, adopt=adopt))
     if problems:
@@ -141,8 +141,8 @@ def _conflicts(lake: Lake, state: LakeState, *, adopt: bool) -> Iterator[str]:
             )
         owner = present.comment.lake
         if owner != lake.name and not adopt:
-            whose = f"lake {owner}'s" if owner else "somebody else's"
-            yield f"target {target.ref}: is there already and {whose}; take another id, or take it over with --adopt"
+            whose = f"to lake {owner}" if owner else "to another owner"
+            yield f"target {target.ref}: exists and belongs {whose}; take another id, or take it over with --adopt"
     if lake.sync_events and not state.sync_events and state.sync_events_from:
         yield (
             f"sync_events: the server's environment turns it off with {state.sync_events_from}, which wins over "
@@ -214,7 +214,7 @@ def _rules(lake: Lake, state: LakeState) -> Iterator[LakeChange]:
         there = present.get(rule_id)
         if there is None:
             yield LakeChange("add", rule, (f"events: {', '.join(rule.events)}",))
-        # The id says what the rule says, so only a hand on the server makes them differ.
+        # The id is made from what the rule says, so they differ only after a change by hand on the server.
         elif not agrees(there, rule):
             yield LakeChange("change", rule, (f"is {there}, {', '.join(there.events)}",))
     for rule_id, there in present.items():

@@ -30,7 +30,7 @@ class LakeServer:
         return self._settings.endpoint
 
     def state(self, lake: Lake) -> LakeState:
-        """What is there, of ours and of others: all targets of the four kinds, the rules of all buckets."""
+        """What the server has, of this lake and of others: all targets of the four kinds, the rules of all buckets."""
         info = self._admin.info()
         targets: dict[TargetRef, PresentTarget] = {}
         known: dict[keys.TargetKind, frozenset[str]] = {}
@@ -38,7 +38,7 @@ class LakeServer:
             found, known[kind] = self._admin.targets(kind)
             targets.update(found)
         for arn in info.arns:
-            # The environment of the server alone can make a target, too.
+            # A target may come from the server's environment alone.
             _, _, _, _, target_id, kind_name = arn.split(":")
             if kind_name in keys.KINDS:
                 ref = TargetRef(kind_name, target_id)

@@ -48,7 +48,7 @@ def bridge_workload(image: str, arguments: Sequence[str]) -> list[Document]:
 
 
 def dead_letter_sink() -> Document:
-    """Where Knative sends what it has given up: the bridge keeps it on its disk, for `penstock dlq`."""
+    """Where Knative sends undeliverable events: the bridge keeps them on its disk, for `penstock dlq`."""
     return {"ref": {"apiVersion": "v1", "kind": "Service", "name": BRIDGE}, "uri": DEAD_LETTER_PATH}
 
 

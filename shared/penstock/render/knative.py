@@ -31,7 +31,7 @@ class KnativeSettings:
 
 def render(plans: Sequence[FunctionPlan], settings: KnativeSettings) -> Mapping[str, str]:
     """File names and their texts; the same functions and settings always give the same."""
-    # What a function answers goes back to the Broker; its Jobs have nobody to answer, so they post it there.
+    # A function's answer goes back to the Broker. A Job answers no request, so it posts its outcome there.
     plans = [plan.answering_to(broker_url(settings.namespace)) for plan in plans]
     delivery = Delivery(settings.namespace, settings.kafka, settings.region, dead_letter_sink())
     files: dict[str, list[Document]] = {

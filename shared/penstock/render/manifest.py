@@ -26,7 +26,7 @@ def document(api_version: str, kind: str, name: str, **members: Any) -> Document
 
 
 def labels(name: str, component: str) -> dict[str, str]:
-    """The labels that Kubernetes recommends, as far as something here selects by them."""
+    """Of the labels that Kubernetes recommends, those that a selector here uses."""
     return {NAME: name, COMPONENT: component, PART_OF: "penstock"}
 
 

@@ -1,4 +1,4 @@
-"""Who may talk to whom: nothing at first, then each line that the flow of events needs."""
+"""Which pods may connect to which: none at first, then each connection that the flow of events needs."""
 
 import re
 from collections.abc import Sequence
@@ -75,7 +75,7 @@ def _from(*namespaces: str) -> Document:
 
 
 def _from_watcher() -> Document:
-    """The letters of Jobs that failed for good: deploy/jobs/watcher.yaml."""
+    """The dead letters of Jobs come from the watcher: deploy/jobs/watcher.yaml."""
     return {"from": [{"podSelector": {"matchLabels": {NAME: "penstock-jobs-watcher"}}}]}
 
 
@@ -96,12 +96,12 @@ def _dns() -> Document:
 
 
 def _to_api_server() -> Document:
-    # Its address is the cluster's own, and policies see the endpoint's port, not the Service's.
+    # Its address differs in each cluster, and policies see the endpoint's port, not the Service's.
     return {"ports": [{"protocol": "TCP", "port": port} for port in (443, 6443)]}
 
 
 def _to_url(url: str, namespace: str) -> Document:
-    """Inside the cluster the whole namespace, because policies see the pods' ports and not the Service's."""
+    """In the cluster the whole namespace is allowed, because policies see the pods' ports and not the Service's."""
     found = _in_cluster(url, namespace)
     if found:
         return _to_namespaces(found)

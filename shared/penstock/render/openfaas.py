@@ -10,7 +10,7 @@ from penstock.render.plan import FunctionPlan
 from penstock.render.service import account_name, function_account, reconcile_job
 
 HEADER: Final = "Made by `penstock render openfaas`; change stack.yml and run it again."
-# Where faas-netes runs functions and faas-cli puts secrets; and where the gateway is.
+# The namespace where faas-netes runs functions and faas-cli puts secrets, and that of the gateway.
 FUNCTIONS_NAMESPACE: Final = "openfaas-fn"
 GATEWAY_NAMESPACE: Final = "openfaas"
 
@@ -20,7 +20,7 @@ def render(plans: Sequence[FunctionPlan], image: str, gateway: str) -> Mapping[s
     arguments: list[str] = []
     for plan in plans:
         arguments.append(f"--to={plan.name}={gateway}/function/{plan.name}/event")
-        # A function that sleeps must not be woken by every event of the lake.
+        # Without this, every event of the lake would wake the function.
         arguments += [f"--only={plan.name}={rule}" for rule in plan.config.sources]
     files: dict[str, list[Document]] = {
         "bridge.yaml": bridge_workload(image, arguments),

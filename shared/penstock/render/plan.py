@@ -1,4 +1,4 @@
-"""One function of a stack file as manifests need to know it: read from its labels, annotations and settings."""
+"""What manifests say of one function: read from its labels, annotations and settings in the stack file."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -22,14 +22,14 @@ _CRON_FIELD: Final = re.compile(r"[0-9*,/-]+")
 # Knative's default for max-revision-timeout-seconds: more is refused by its webhook.
 _MAX_TIMEOUT_SECONDS: Final = 600
 _OPENFAAS_ATTEMPTS: Final = 10
-# What is rendered beside the functions; and a CronJob's name, ours ends in -reconcile, has at most 52 characters.
+# Names of what is rendered beside the functions. A CronJob's name, which ends in -reconcile, has at most 52 characters.
 _TAKEN_NAMES: Final = ("penstock-bridge", "default-deny", "allow-dns")
 _MAX_NAME_LENGTH: Final = 42
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionPlan:
-    """A function with everything read and checked.
+    """A function, read and checked.
 
     `idle` is a Go duration for which the last pod stays, `schedule` a cron expression, empty for no reconcile job.
     `volume` is a quantity, empty for none; `volume_path` is where it is mounted.
@@ -54,7 +54,7 @@ class FunctionPlan:
         return self.spec.name
 
     def answering_to(self, url: str) -> "FunctionPlan":
-        """The same function, whose Jobs send what came of them to `url` unless the stack file says where."""
+        """The same function, whose Jobs send their outcome to `url` unless the stack file names another address."""
         jobs = self.config.jobs
         if jobs is None or jobs.answer_to:
             return self
@@ -111,7 +111,7 @@ class _Planner:
             min_scale = 0
         max_scale = self.number(spec.labels, "com.openfaas.scale.max", 20, 1, 1000)
         target = concurrency
-        # OpenFaaS's `capacity` counts requests under way, as Knative's concurrency does; rps and cpu mean other things.
+        # OpenFaaS's `capacity` counts requests under way, as Knative's concurrency does; rps and cpu do not.
         if spec.labels.get("com.openfaas.scale.type") == "capacity":
             target = min(concurrency, self.number(spec.labels, "com.openfaas.scale.target", concurrency, 1, 100_000))
         volume, volume_path = self.volume(config, max_scale)

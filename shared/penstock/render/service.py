@@ -42,7 +42,7 @@ def function_account(plan: FunctionPlan, name: str) -> list[Document]:
     """A ServiceAccount without any rights, whose token is never mounted; none where deploy/jobs has it."""
     if plan.config.jobs:
         return []
-    # The pod says so too; here it holds for whatever else runs under this account.
+    # The pod says so too; here it holds for every other pod of this account.
     members = {"labels": labels(plan.name, "function"), "automountServiceAccountToken": False}
     return [document("v1", "ServiceAccount", name, **members)]
 
@@ -67,7 +67,7 @@ def _service(plan: FunctionPlan) -> Document:
         "image": plan.spec.image,
         "ports": [{"containerPort": PORT.default}],
         "env": environment(plan.spec.environment),
-        # No periodSeconds: queue-proxy then asks several times a second until the first yes, and a cold start is short.
+        # Without periodSeconds queue-proxy probes several times a second, so a cold start ends as soon as it can.
         "readinessProbe": {"httpGet": {"path": "/_/ready"}},
         "livenessProbe": {"httpGet": {"path": "/_/health"}, "periodSeconds": 10, "failureThreshold": 3},
         "resources": resources(plan.spec.limits, plan.spec.requests),
@@ -76,8 +76,8 @@ def _service(plan: FunctionPlan) -> Document:
     }
     pod: Document = {
         "serviceAccountName": account_name(plan, plan.name),
-        # A function that hands large objects to Jobs asks the Kubernetes API to make them, with the token that it gets
-        # where this field is not there: Knative refuses any other value of it than false.
+        # A function that hands large objects to Jobs needs its token for the Kubernetes API. It gets it when this field
+        # is left out: Knative refuses any other value than false.
         **({} if plan.config.jobs else {"automountServiceAccountToken": False}),
         "enableServiceLinks": False,
         "containerConcurrency": plan.concurrency,

@@ -1,4 +1,4 @@
-"""What a function is told: its settings as frozen values. `environment` reads them."""
+"""The settings of a function as frozen values. `environment` reads them; `table` has their defaults."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from penstock.settings import table
 from penstock.types import ObjectRef
 
 RESERVED_PREFIX = ".penstock/"
-# MinIO refuses to make another: its CheckValidBucketNameStrict, S3's rules without the reserved prefixes.
+# MinIO makes no bucket of another name (CheckValidBucketNameStrict): S3's rules without the reserved prefixes.
 _BUCKET_NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+\Z)[a-z0-9](?:(?!\.\.|\.-|-\.)[-.a-z0-9]){1,61}[a-z0-9]")
 
 
@@ -79,7 +79,7 @@ class SecretKey:
 
 @dataclass(frozen=True, slots=True)
 class JobSettings:
-    """What a function's Jobs are made of. Memory, CPU and disk are Kubernetes quantities, times are in seconds.
+    """The settings of a function's Jobs. Memory, CPU and disk are Kubernetes quantities, times are in seconds.
 
     `secrets` says which key of which Secret each setting comes from. An empty `namespace` is the function's own.
     """
@@ -100,7 +100,7 @@ class JobSettings:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything a deployed function is told. Sizes are in bytes, times in seconds."""
+    """All settings of a deployed function. Sizes are in bytes, times in seconds."""
 
     function: str
     sources: tuple[SourceRule, ...] = ()
@@ -123,8 +123,8 @@ class Config:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def takes(self, ref: ObjectRef) -> bool:
-        """Whether an object is one of this function's inputs; what Penstock itself keeps never is."""
-        # A key that ends in a slash is the marker of an empty folder, made by consoles: not an object.
+        """Whether an object is an input of this function; the objects that Penstock keeps for itself never are."""
+        # Consoles make a key that ends in a slash to show an empty folder.
         if ref.key.startswith(RESERVED_PREFIX) or ref.key.endswith("/"):
             return False
         return any(rule.matches(ref) for rule in self.sources)

@@ -29,7 +29,7 @@ def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
 
 
 def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, list[str]]:
-    """As `load_config`, but return what could be read and what is wrong with the rest."""
+    """As `load_config`, but return the settings that could be read, and the problems of the others."""
     reader = _SettingsReader(env)
     sources = []
     for text in reader.value(table.SOURCE).split():
@@ -37,7 +37,7 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
             sources.append(SourceRule.parse(text))
         except ValueError as exc:
             reader.problems.append(f"{table.SOURCE.name}: {exc}")
-    # What a platform calls the function is the same for the reconcile job and for a Job made from it.
+    # The reconcile job and a Job made from it get the same name as the function on its platform.
     name = next((env[key] for key in ("FUNCTION_NAME", "OPENFAAS_NAME", "K_SERVICE") if env.get(key)), function)
     # The name becomes a part of object keys and metadata.
     if not is_dns_label(name):
@@ -92,7 +92,7 @@ def read_secret_file(path: Path, name: str, *, is_pem: bool = False) -> str:
         raise ConfigError(f"{name}: cannot read {path}: {exc.strerror}") from exc
     except UnicodeDecodeError:
         raise ConfigError(f"{name}: {path} is not text; it must hold the secret and nothing else") from None
-    # A header cannot carry more, and clients panic over it.
+    # It becomes part of a header, which has one line; some clients crash over more.
     if not is_pem and not text.isprintable():
         raise ConfigError(f"{name}: {path} is not one line of text; it must hold the secret and nothing else")
     return text
@@ -172,7 +172,7 @@ class _SettingsReader:
         return StoreSettings(found[1] if found else endpoint, access_key or "", secret_key or "", region, ca_file)
 
     def jobs(self) -> JobSettings:
-        """What Jobs need, read only where large objects are handed to them."""
+        """The settings of Jobs, read only where large objects are handed to them."""
         image = self.value(table.JOB_IMAGE)
         if not image:
             self.problems.append("JOB_IMAGE: not set; OFFLOAD_ABOVE_... needs the image that Jobs run: this function's")

@@ -2,7 +2,7 @@
 
 The schema is that of faas-cli's `stack` package: `provider`, `functions.<name>` and `configuration`. Before the
 YAML is read, `${NAME}` and `${NAME:-default}` are replaced from the environment, as faas-cli does it; `$$` is a `$`.
-Scalars stay the text that was written, because every setting is an environment variable in the end.
+Scalars stay the text that was written, because every setting becomes an environment variable.
 """
 
 from collections.abc import Mapping

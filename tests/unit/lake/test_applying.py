@@ -114,7 +114,7 @@ def test_removal_takes_rules_off_before_their_target_goes(minio: FakeMinio, appl
 def test_a_target_that_somebody_else_made_is_not_overwritten(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
     foreign_rule(minio, KAFKA)
 
-    with pytest.raises(ConfigError, match=r"kafka:uploads: is there already and somebody else's; .*--adopt"):
+    with pytest.raises(ConfigError, match=r"kafka:uploads: exists and belongs to another owner; .*--adopt"):
         apply(lake)
     assert minio.calls == []
 
@@ -125,7 +125,7 @@ def test_a_target_that_somebody_else_made_is_not_overwritten(minio: FakeMinio, a
 def test_a_target_of_another_lake_is_not_overwritten(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
     apply(lake)
 
-    with pytest.raises(ConfigError, match="is there already and lake night's"):
+    with pytest.raises(ConfigError, match="exists and belongs to lake night"):
         apply(dataclasses.replace(lake, name="day"))
 
 
@@ -207,7 +207,7 @@ def test_somebody_who_changes_rules_at_the_same_time_is_noticed(minio: FakeMinio
 
     minio.change_rules = lose  # type: ignore[method-assign]
 
-    with pytest.raises(TemporaryError, match="somebody else changes it too; apply again:\n\\+ rule s3://upload"):
+    with pytest.raises(TemporaryError, match="another program changes it too; apply again:\n\\+ rule s3://upload"):
         apply(lake)
 
 
