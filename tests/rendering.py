@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from penstock.render.knative import Settings, render
+from penstock.render.knative import KnativeSettings, render
 from penstock.render.plan import make_plans
 from penstock.settings.stackfile import load_stack
 
@@ -19,7 +19,7 @@ def render_one(
     environment: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
-    settings: Settings | None = None,
+    settings: KnativeSettings | None = None,
     **members: Any,
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """The manifests by kind and name; `environment`, `labels` and `annotations` are added to the function's."""
@@ -42,7 +42,7 @@ def render_one(
     file = folder / "stack.yml"
     file.write_text(yaml.safe_dump(stack), encoding="utf-8")
     texts = render(
-        make_plans(load_stack(file, {}).functions.values()), settings or Settings("registry.example/penstock:1")
+        make_plans(load_stack(file, {}).functions.values()), settings or KnativeSettings("registry.example/penstock:1")
     )
     documents = [each for text in texts.values() for each in yaml.load_all(text, yaml.CSafeLoader)]
     return {(each["kind"], each.get("metadata", {}).get("name", "")): each for each in documents}

@@ -15,7 +15,7 @@ from penstock.connect.subscriptions import Finder, from_pairs
 from penstock.delivery.deliverer import Message, Outcome, Policy, Verdict
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.measures import DeliveryMeasures
-from penstock.jobs.measures import Measures
+from penstock.jobs.measures import JobMeasures
 from penstock.process.metrics import Metrics
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -80,7 +80,7 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     inbox.close()
 
     registry = CollectorRegistry()
-    registry.register(Measures())
+    registry.register(JobMeasures())
     texts.append(generate_latest(registry).decode())
     texts.append(scrape_bridge(folder))
     found: dict[str, set[str]] = {}

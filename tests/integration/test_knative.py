@@ -16,7 +16,7 @@ from minio.notificationconfig import NotificationConfig, QueueConfig, SuffixFilt
 from penstock.connect.bridge.messages import to_messages
 from penstock.delivery.http import Target
 from penstock.events import Kind, kind_of
-from penstock.render.knative import Settings
+from penstock.render.knative import KnativeSettings
 from penstock.settings.environment import load_config
 from penstock.settings.stackfile import load_stack
 from penstock.types import ObjectRef
@@ -58,7 +58,7 @@ def test_knatives_own_webhooks_take_the_manifests(cluster: Cluster, overlay: str
 
 def test_a_function_that_hands_objects_to_jobs_is_taken_too(cluster: Cluster, tmp_path: Path) -> None:
     """The committed stack file has none: its own account with a token, a policy for the Jobs, the Broker's address."""
-    settings = Settings("registry.example/penstock:1", namespace="with-jobs")
+    settings = KnativeSettings("registry.example/penstock:1", namespace="with-jobs")
     environment = {"OFFLOAD_ABOVE_SECONDS": "60", "JOB_IMAGE": "registry.example/compress:1"}
     schedule = {"penstock.dev/reconcile": "7 * * * *"}
     rendered = render_one(tmp_path, environment=environment, annotations=schedule, settings=settings)

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import re
 import sys
 import threading
 from collections.abc import Iterable, Mapping
@@ -13,16 +12,17 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError, PermanentError, TemporaryError
-from penstock.jobs.access import Access, find_access, read_kubeconfig, read_text
+from penstock.jobs.access import ClusterAccess, find_access, read_kubeconfig, read_text
 from penstock.jobs.api import JobsApi, KubernetesApi, KubernetesError
 from penstock.jobs.dead_letter import HttpDeadLetters, reason_of
-from penstock.jobs.job import Job, State
+from penstock.jobs.job import Job, JobState
 from penstock.jobs.watcher import SELECTOR, Watcher, run_watcher
 from penstock.process.log import set_up_logging
 from penstock.process.signals import stop_on_signals
+from penstock.settings.durations import parse_duration
+from penstock.settings.table import JOB_MAX_RUNNING
 
 _COLUMNS = ("NAME", "FUNCTION", "STATE", "SINCE", "SOURCE", "REASON")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,12 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--ca-file", type=Path, metavar="FILE", help="with --server: a PEM file with its authority")
     some = argparse.ArgumentParser(add_help=False)
     some.add_argument("--function", help="only those of this function")
-    some.add_argument("--state", choices=[state.value for state in State], help="only those in this state")
+    some.add_argument("--state", choices=[state.value for state in JobState], help="only those in this state")
     actions = parser.add_subparsers(dest="action", required=True)
     listing = actions.add_parser("list", parents=[where, some], help="one line each, oldest first")
     listing.add_argument("--json", action="store_true", help="one JSON object each")
     watch = actions.add_parser("watch", parents=[where], help="let Jobs start in turn, dead-letter those that fail")
-    watch.add_argument("--max-running", type=int, metavar="N", help="Jobs at once (default: JOB_MAX_RUNNING, else 4)")
+    watch.add_argument(
+        "--max-running",
+        type=int,
+        metavar="N",
+        help=f"Jobs at once (default: JOB_MAX_RUNNING, else {JOB_MAX_RUNNING.default})",
+    )
     watch.add_argument(
         "--dead-letter-to", metavar="URL", help="where dead letters are sent (default: DEAD_LETTER_SINK)"
     )
@@ -77,25 +82,25 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: Text
     return _clean(api, args, chosen, before, out)
 
 
-def _access(args: argparse.Namespace, env: Mapping[str, str]) -> Access:
+def _access(args: argparse.Namespace, env: Mapping[str, str]) -> ClusterAccess:
     if args.server:
         if urlsplit(args.server).scheme not in ("http", "https"):
             raise ConfigError(f"--server {args.server!r}: expected a URL such as http://127.0.0.1:8001")
         if not args.namespace:
             raise ConfigError("--server: say which namespace with --namespace")
         ca = read_text(args.ca_file) if args.ca_file else ""
-        return Access(args.server.rstrip("/"), args.namespace, token_file=args.token_file, ca=ca)
+        return ClusterAccess(args.server.rstrip("/"), args.namespace, token_file=args.token_file, ca=ca)
     if args.kubeconfig:
         return read_kubeconfig(args.kubeconfig, args.namespace, args.context)
     return find_access(env, args.namespace, args.context)
 
 
 def _watch(args: argparse.Namespace, env: Mapping[str, str], api: JobsApi) -> int:
-    from penstock.jobs.measures import Measures
+    from penstock.jobs.measures import JobMeasures
     from penstock.process.status_server import StatusServer
 
     letters = HttpDeadLetters(_sink(args, env), args.sink_ca_file)
-    measures = Measures()
+    measures = JobMeasures()
     watcher = Watcher(api, letters, max_running=_max_running(args, env), measures=measures)
     set_up_logging(env.get("LOG_LEVEL", "INFO").upper())
     if args.status_port is not None:
@@ -114,10 +119,7 @@ def _sink(args: argparse.Namespace, env: Mapping[str, str]) -> str:
 
 
 def _max_running(args: argparse.Namespace, env: Mapping[str, str]) -> int:
-    text = env.get("JOB_MAX_RUNNING", "") or "4"
-    if args.max_running is None and not text.isdecimal():
-        raise ConfigError(f"JOB_MAX_RUNNING={text!r}: expected a whole number")
-    number = args.max_running if args.max_running is not None else int(text)
+    number = args.max_running if args.max_running is not None else JOB_MAX_RUNNING.value(env)
     if number < 0:
         raise ConfigError(f"--max-running {number}: expected 0 (none starts) or more")
     return int(number)
@@ -126,7 +128,7 @@ def _max_running(args: argparse.Namespace, env: Mapping[str, str]) -> int:
 def _list(jobs: Iterable[Job], out: TextIO, *, as_json: bool) -> None:
     rows = []
     for job in jobs:
-        reason = reason_of(job) if job.state is State.FAILED else "being deleted" if job.deleting else ""
+        reason = reason_of(job) if job.state is JobState.FAILED else "being deleted" if job.deleting else ""
         fields = (job.name, job.function, job.state.value, job.since, str(job.ref), reason)
         if as_json:
             named = dict(zip((column.lower() for column in _COLUMNS), fields, strict=True))
@@ -151,11 +153,11 @@ def _logs(api: JobsApi, name: str, tail: int, out: TextIO) -> int:
         if exc.code != 404:
             raise
         raise PermanentError(f"no Job {name} in {api.namespace}; see: penstock jobs list") from exc
-    if job.state is State.FAILED:
+    if job.state is JobState.FAILED:
         print(f"failed: {_one_line(reason_of(job))}", file=out)
     pods = api.pods_of(name)
     if not pods:
-        print("no pods: " + ("it waits for its turn" if job.state is State.WAITING else "gone already"), file=out)
+        print("no pods: " + ("it waits for its turn" if job.state is JobState.WAITING else "gone already"), file=out)
     for pod in pods:
         phase = (pod.get("status") or {}).get("phase", "")
         print(f"==> {pod['metadata']['name']} ({phase})", file=out)
@@ -195,10 +197,10 @@ def _let_go(api: JobsApi, job: Job) -> None:
 
 
 def _duration(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d+)([smhd])", text)
-    if found is None:
-        raise ConfigError(f"--older-than {text!r}: expected a number and s, m, h or d, such as 12h")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    try:
+        return timedelta(seconds=parse_duration(text))
+    except ValueError as exc:
+        raise ConfigError(f"--older-than {exc}") from exc
 
 
 def _text(content: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from penstock.lake.applying import carry_out
 from penstock.lake.file import DEFAULT_FILE, load_lake, load_name
 from penstock.lake.model import OWNER, Lake
-from penstock.lake.plan import Change, PresentRule, PresentTarget, compare
+from penstock.lake.plan import LakeChange, PresentRule, PresentTarget, compare
 from penstock.lake.server import LakeServer
 from penstock.settings.environment import load_store_settings
 
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     return 0
 
 
-def _text(changes: list[Change], endpoint: str) -> str:
+def _text(changes: list[LakeChange], endpoint: str) -> str:
     if not changes:
         return f"{endpoint}: agrees, nothing to change"
     lines = [str(change) for change in changes]
@@ -76,7 +76,7 @@ def _text(changes: list[Change], endpoint: str) -> str:
     return "\n".join(lines)
 
 
-def _json(changes: list[Change]) -> str:
+def _json(changes: list[LakeChange]) -> str:
     found = [
         {"action": change.action, "what": str(change).partition("\n")[0][2:], "details": change.details}
         for change in changes

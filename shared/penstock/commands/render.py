@@ -10,6 +10,7 @@ from pathlib import Path
 from penstock.errors import ConfigError
 from penstock.render import knative, openfaas
 from penstock.render.plan import make_plans
+from penstock.settings.names import is_dns_label
 from penstock.settings.stackfile import load_stack
 from penstock.settings.yamlfile import substitute
 
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_argument("--image", help="the bridge's image (default: REGISTRY/penstock:TAG, as in the stack file)")
     platforms = parser.add_subparsers(dest="platform", required=True)
 
-    defaults = knative.Settings(image="")
+    defaults = knative.KnativeSettings(image="")
     own = platforms.add_parser("knative", parents=[common], help="Services, Broker, Triggers and all around them")
     own.add_argument(
         "--output", type=Path, default=Path("deploy/knative/base"), help="folder for the files (default: %(default)s)"
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     plans = make_plans(load_stack(args.stack, env).functions.values())
     if args.platform == "knative":
         header = knative.HEADER
-        wanted = knative.render(plans, knative.Settings(image, args.namespace, args.kafka, args.region))
+        wanted = knative.render(plans, knative.KnativeSettings(image, args.namespace, args.kafka, args.region))
     else:
         header = openfaas.HEADER
         wanted = openfaas.render(plans, image, args.gateway.rstrip("/"))
@@ -79,7 +80,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.platform == "openfaas" and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", args.gateway):
         problems.append(f"--gateway {args.gateway!r}: expected a URL such as {_GATEWAY}")
     if args.platform == "knative":
-        if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", args.namespace):
+        if not is_dns_label(args.namespace):
             problems.append(f"--namespace {args.namespace!r}: expected lower-case letters, digits and -")
         if not re.fullmatch(r"[^\s:,/]+:[0-9]{1,5}(,[^\s:,/]+:[0-9]{1,5})*", args.kafka):
             problems.append(f"--kafka {args.kafka!r}: expected HOST:PORT")

@@ -19,7 +19,7 @@ class Kind(StrEnum):
 
 
 # Families that functions act on list their names: a new one must be refused, not silently taken or dropped.
-_ACTED_ON = {
+ACTED_ON = {
     "ObjectCreated": (
         Kind.CREATED,
         "Put Post Copy CompleteMultipartUpload PutTagging DeleteTagging PutRetention PutLegalHold",
@@ -30,7 +30,8 @@ _ACTED_ON = {
     "LifecycleDelMarkerExpiration": (Kind.REMOVED, "Delete"),
 }
 # Families that functions ignore are known as a whole: what MinIO adds to them is ignored too.
-_IGNORED = {"ObjectAccessed": Kind.ACCESSED} | dict.fromkeys(
+ACCESSED = "ObjectAccessed"
+IGNORED = {ACCESSED: Kind.ACCESSED} | dict.fromkeys(
     (
         "Replication",
         "ObjectRestore",
@@ -48,7 +49,7 @@ _IGNORED = {"ObjectAccessed": Kind.ACCESSED} | dict.fromkeys(
     ),
     Kind.OTHER,
 )
-_KINDS = {f"s3:{family}:{action}": kind for family, (kind, actions) in _ACTED_ON.items() for action in actions.split()}
+_KINDS = {f"s3:{family}:{action}": kind for family, (kind, actions) in ACTED_ON.items() for action in actions.split()}
 
 
 def full_name(name: str) -> str:
@@ -67,8 +68,8 @@ def kind_of(name: str) -> Kind:
     name = full_name(name)
     kind = _KINDS.get(name)
     if kind is None:
-        kind = _IGNORED.get(name[3:].partition(":")[0])
+        kind = IGNORED.get(name[3:].partition(":")[0])
     if kind is None:
-        known = ", ".join([*_KINDS, *(f"s3:{family}" for family in _IGNORED)])
+        known = ", ".join([*_KINDS, *(f"s3:{family}" for family in IGNORED)])
         raise EventError(f"event name {name[:80]!r} is unknown; known are {known}")
     return kind

@@ -5,5 +5,6 @@ manifest.py                what a Job says, as a pure function of object and set
 job.py policy.py           a Job as the watcher sees it; who may start, what has to be settled
 watcher.py dead_letter.py  `penstock jobs watch`: admits, settles, dead-letters
 access.py api.py           where the Kubernetes API is; the few calls that are made to it
-command.py measures.py     the command line; what the watcher counts
+pod.py                     the security of every pod, and its user
+measures.py                what the watcher counts
 """

@@ -1,4 +1,4 @@
-"""Where the Kubernetes API is and who we are there: a pod's service account, a kubeconfig, or flags."""
+"""The address of the Kubernetes API and the credentials for it: a pod's service account, a kubeconfig, or flags."""
 
 import base64
 import os
@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from penstock.errors import ConfigError
-
-# https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
-SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
+from penstock.settings.table import KUBERNETES_SERVICE_PORT, SERVICE_ACCOUNT_DIR
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """A server's URL, the namespace to work in, and what to present.
+class ClusterAccess:
+    """A server's URL, the namespace to work in, and the credentials.
 
     `token_file` is read for every request, because the kubelet renews it; `ca` is PEM text.
     """
@@ -31,7 +29,7 @@ class Access:
     client_key: str = field(default="", repr=False)
 
     def bearer(self) -> str:
-        """The token to present now, or "" when there is none; raises `ConfigError`."""
+        """The token for the next request, "" for none; raises `ConfigError`."""
         if self.token_file is None:
             return self.token
         return read_text(self.token_file).strip()
@@ -49,7 +47,7 @@ class Access:
         return context
 
 
-def find_access(env: Mapping[str, str], namespace: str = "", context: str = "") -> Access:
+def find_access(env: Mapping[str, str], namespace: str = "", context: str = "") -> ClusterAccess:
     """The API that `KUBECONFIG` names, else the cluster that this pod runs in, else `~/.kube/config`.
 
     Raises `ConfigError` when there is none.
@@ -57,13 +55,13 @@ def find_access(env: Mapping[str, str], namespace: str = "", context: str = "") 
     if env.get("KUBECONFIG"):
         return read_kubeconfig(Path(env["KUBECONFIG"].split(os.pathsep)[0]), namespace, context)
     if host := env.get("KUBERNETES_SERVICE_HOST"):
-        folder = Path(env.get("SERVICE_ACCOUNT_DIR", SERVICE_ACCOUNT_DIR))
+        folder = Path(SERVICE_ACCOUNT_DIR.value(env))
         host = f"[{host}]" if ":" in host else host
         token_file = folder / "token"
         if not token_file.is_file():
             raise ConfigError(f"{token_file}: no such file: give this pod a service account and let it mount its token")
-        return Access(
-            f"https://{host}:{env.get('KUBERNETES_SERVICE_PORT', '443')}",
+        return ClusterAccess(
+            f"https://{host}:{KUBERNETES_SERVICE_PORT.value(env)}",
             namespace or read_text(folder / "namespace").strip(),
             token_file=token_file,
             ca=read_text(folder / "ca.crt"),
@@ -76,7 +74,7 @@ def find_access(env: Mapping[str, str], namespace: str = "", context: str = "") 
     )
 
 
-def read_kubeconfig(path: Path, namespace: str = "", context: str = "") -> Access:
+def read_kubeconfig(path: Path, namespace: str = "", context: str = "") -> ClusterAccess:
     """The current context (or `context`) of a kubeconfig: tokens and client certificates, no login plug-ins.
 
     https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/. Raises `ConfigError`.
@@ -105,7 +103,7 @@ def read_kubeconfig(path: Path, namespace: str = "", context: str = "") -> Acces
     server = str(cluster.get("server", ""))
     if not server.startswith(("https://", "http://")):
         raise ConfigError(f"{path}: server {server!r}: expected a URL")
-    return Access(
+    return ClusterAccess(
         server.rstrip("/"),
         namespace or str(chosen.get("namespace") or "default"),
         token=str(user.get("token", "")),
@@ -147,7 +145,7 @@ def read_text(path: Path) -> str:
 
 
 def _load_client_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    """`SSLContext` takes these from a file only, so they are one for a moment, readable by nobody else."""
+    """`SSLContext` reads these from a file only, so they stand in one for a moment, which only this user can read."""
     with tempfile.NamedTemporaryFile("w", suffix=".pem", encoding="utf-8") as file:
         file.write(f"{certificate}\n{key}\n")
         file.flush()

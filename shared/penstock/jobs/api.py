@@ -1,4 +1,4 @@
-"""The one place that talks to Kubernetes: a dozen lines of REST over urllib3, which minio-py needs anyway.
+"""The only module that calls Kubernetes: a few REST requests over urllib3, which minio-py needs too.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/. Why not the official client: docs/adr/.
 """
@@ -10,9 +10,8 @@ from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 from penstock.errors import TemporaryError
-from penstock.jobs.access import Access
-
-Document = dict[str, Any]
+from penstock.jobs.access import ClusterAccess
+from penstock.jobs.pod import Document
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
@@ -20,7 +19,7 @@ _PAGE = 500
 
 
 class KubernetesError(TemporaryError):
-    """The API refused or did not answer. `code` is the HTTP status, 0 for no answer; `reason` is the API's word.
+    """The API refused or did not answer. `code` is the HTTP status, 0 for no answer; `reason` is the API's own.
 
     Temporary even where the request is forbidden: an operator mends a Role, and the event is still wanted then.
     """
@@ -38,11 +37,11 @@ class Watch(Protocol):
         """ADDED, MODIFIED, DELETED or BOOKMARK, and the Job as it is then."""
 
     def close(self) -> None:
-        """End it, from whatever thread."""
+        """End it; any thread may call this."""
 
 
 class JobsApi(Protocol):
-    """What is asked of Kubernetes. Every method raises `KubernetesError`."""
+    """The requests that are made to Kubernetes. Every method raises `KubernetesError`."""
 
     namespace: str
 
@@ -77,7 +76,7 @@ class JobsApi(Protocol):
 class KubernetesApi:
     """`JobsApi` over HTTP, for one namespace. Safe to use from several threads."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: ClusterAccess) -> None:
         import urllib3
 
         self.namespace = access.namespace
@@ -95,7 +94,7 @@ class KubernetesApi:
         return f"{self._root}/{quote(name)}"
 
     def create_job(self, manifest: Document) -> Document:
-        # Strict: a field that this server does not know must not be dropped in silence.
+        # Strict: the server must refuse a field that it does not know, not drop it.
         return self._json("POST", f"{self._root}?fieldValidation=Strict", manifest)
 
     def get_job(self, name: str) -> Document:
@@ -158,7 +157,7 @@ class KubernetesApi:
             document = json.loads(response.data)
         except ValueError:
             document = None
-        # Whatever the API answers, an object, a list or a Status, has metadata.
+        # Every answer of the API has metadata: an object, a list, a Status.
         if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
             raise KubernetesError(f"{method} {url.partition('?')[0]}: not the answer of a Kubernetes API; is it one?")
         return document
@@ -199,7 +198,7 @@ class KubernetesApi:
 
 
 class _Watch:
-    """The lines of one answer that goes on, each a change in JSON."""
+    """The lines of one open answer, each a change in JSON."""
 
     def __init__(self, response: Any) -> None:
         self._response = response
@@ -225,7 +224,7 @@ class _Watch:
 
 
 def _status(data: bytes) -> Mapping[str, Any]:
-    """The API's Status object; what is in front of the API, such as a proxy, answers otherwise."""
+    """The API's Status object. When a proxy has answered something else, its text is the message."""
     try:
         found = json.loads(data)
     except ValueError:

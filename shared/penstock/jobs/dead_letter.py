@@ -12,22 +12,22 @@ from urllib.parse import quote_plus
 
 from penstock.errors import TemporaryError
 from penstock.events import CloudEventFields
-from penstock.jobs.job import Job, State
+from penstock.jobs.job import Job, JobState
 
-# Not `penstock.`: functions take those for answers and ignore them, and this one can be sent to a function again.
+# Not `penstock.`: functions ignore such events as answers, and this one may be sent to a function again.
 EVENT_TYPE = "job.penstock.failed"
 _ERROR_BYTES = 1024
 _TIMEOUT_SECONDS = 10.0
 
 
 def dead_letter(job: Job, url: str, log: str) -> CloudEventFields:
-    """The event for one Job; its id is the Job's uid, so a letter that is sent twice can be told.
+    """The event for one Job; its id is the Job's uid, so a receiver can recognise a letter that is sent twice.
 
     Its data is a notification about the object, which functions and the bridge take as any other, and under `Job` what
     happened; `log` is the end of the pod's log.
     """
     why = reason_of(job)
-    # The beginning of the reason and the end of the log are what tells most.
+    # The beginning of the reason and the end of the log say most.
     head = f"{why}\n".encode()[: _ERROR_BYTES // 2]
     tail = log.encode("utf-8", "replace")[-(_ERROR_BYTES - len(head)) :]
     attributes = {
@@ -52,7 +52,7 @@ def dead_letter(job: Job, url: str, log: str) -> CloudEventFields:
 
 
 def _notification(job: Job) -> dict[str, Any]:
-    """MinIO's JSON for the object. It says Put whatever the first event said: what is stored, the object tells."""
+    """MinIO's JSON for the object. It always says Put: a function looks at the object and not at the event's name."""
     name = "s3:ObjectCreated:Put"
     record = {
         "eventVersion": "2.0",
@@ -70,14 +70,14 @@ def _notification(job: Job) -> dict[str, Any]:
 
 def reason_of(job: Job) -> str:
     """Why it will not succeed, in one line."""
-    if job.state is State.FAILED:
+    if job.state is JobState.FAILED:
         return f"{job.reason}: {job.message}" if job.message else job.reason or "failed"
     return "deleted before it ended"
 
 
 def _status(job: Job) -> HTTPStatus:
-    """The HTTP status that a function would have answered, as near as a Job tells it."""
-    if job.state is not State.FAILED:
+    """The HTTP status that comes closest to what a function would have answered."""
+    if job.state is not JobState.FAILED:
         return HTTPStatus.SERVICE_UNAVAILABLE
     return {
         "PodFailurePolicy": HTTPStatus.UNPROCESSABLE_ENTITY,

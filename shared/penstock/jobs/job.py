@@ -1,4 +1,4 @@
-"""A Job as it is looked at here: whose it is, how far it is, what holds it."""
+"""A Job, read from what the API says: its function, its state, its finalizers."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,8 +19,8 @@ from penstock.jobs.manifest import (
 from penstock.types import ObjectRef
 
 
-class State(StrEnum):
-    """WAITING is suspended: not admitted yet."""
+class JobState(StrEnum):
+    """How far a Job is. WAITING: it is suspended and not admitted yet."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -41,7 +41,7 @@ class Job:
     version: str
     function: str
     ref: ObjectRef
-    state: State
+    state: JobState
     order: tuple[str, str, str]
     since: str
     deleting: bool = False
@@ -57,10 +57,10 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        return self.state in (State.SUCCEEDED, State.FAILED)
+        return self.state in (JobState.SUCCEEDED, JobState.FAILED)
 
     def released(self) -> dict[str, Any]:
-        """The metadata of a merge patch that takes Penstock's finalizer away; what others hold stays.
+        """The metadata of a merge patch that takes Penstock's finalizer away and leaves all others.
 
         It names the version, because such a patch replaces the whole list, which the garbage collector changes too.
         """
@@ -83,9 +83,9 @@ class Job:
             None,
         )
         if final is not None:
-            state = State.SUCCEEDED if final["type"] == "Complete" else State.FAILED
+            state = JobState.SUCCEEDED if final["type"] == "Complete" else JobState.FAILED
         else:
-            state = State.WAITING if document["spec"].get("suspend") else State.RUNNING
+            state = JobState.WAITING if document["spec"].get("suspend") else JobState.RUNNING
         return cls(
             name=metadata["name"],
             uid=metadata["uid"],

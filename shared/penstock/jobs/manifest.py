@@ -1,19 +1,19 @@
 """What a Job says: a pure function of an object's state and a function's settings, without a secret in it.
 
-Fields: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/; the pod meets the "restricted"
-Pod Security Standard, https://kubernetes.io/docs/concepts/security/pod-security-standards/.
+Fields: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/.
 """
 
 import hashlib
 import json
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from penstock.errors import ConfigError, PermanentError
 from penstock.handler.loading import Function
+from penstock.jobs.pod import Document, container_security, pod_security
+from penstock.settings import table
 from penstock.settings.config import Config, JobSettings
-from penstock.settings.environment import SECRETS_DIR
+from penstock.settings.setting import secret_file
 from penstock.sinks.address import parse_sink
 from penstock.types import ObjectRef, ObjectState
 
@@ -25,10 +25,9 @@ DEAD_LETTERED = "penstock/dead-lettered"
 FINALIZER = "penstock/dead-letter"
 CONTAINER = "main"
 
-# Where the image has the function (templates/python3-penstock/Dockerfile), and its user.
+# Where the image has the function: templates/python3-penstock/Dockerfile.
 FUNCTION_FOLDER = "/opt/app/function"
-_USER = 65532
-# Wrong usage, a permanent error, a configuration that cannot work: the same pod would fail again.
+# Wrong usage, a permanent error, a wrong configuration: the same pod would fail again.
 _FINAL_EXIT_CODES = [2, PermanentError.exit_code, ConfigError.exit_code]
 
 
@@ -53,7 +52,7 @@ def job_manifest(
     now: datetime,
     event_id: str = "",
     traceparent: str = "",
-) -> dict[str, Any]:
+) -> Document:
     """The Job `name`, suspended: `penstock jobs watch` lets it start when its turn comes.
 
     `event_id` and `traceparent` are those of the event that asked for it, "" where it had none.
@@ -81,7 +80,7 @@ def job_manifest(
             "name": name,
             "labels": labels,
             "annotations": {key: value for key, value in annotations.items() if value},
-            # Keeps a Job that failed until its dead letter is stored, whoever deletes it.
+            # Keeps a Job that failed until its dead letter is stored, also when it is deleted meanwhile.
             "finalizers": [FINALIZER],
         },
         "spec": {
@@ -107,8 +106,8 @@ def job_manifest(
     }
 
 
-def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> dict[str, Any]:
-    # Of the sink's credentials, those that this sink takes. What JOB_SECRETS names besides is for the operator to say.
+def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> Document:
+    # Of the sink's credentials only those that this sink takes; of the others, all that the settings name.
     taken = parse_sink(config.sink).secrets
     secrets = {
         name: where
@@ -118,16 +117,16 @@ def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> dict[str, Any]:
     # A setting that is a file is mounted, any other is a variable.
     files = {name: where for name, where in secrets.items() if name.endswith("_FILE")}
     values = {name: where for name, where in secrets.items() if name not in files}
-    env = {**_settings(config), **{name: f"{SECRETS_DIR}/{_file(name)}" for name in files}}
-    volumes: list[dict[str, Any]] = [{"name": "tmp", "emptyDir": {"sizeLimit": jobs.disk}}]
-    mounts: list[dict[str, Any]] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the pod's own
+    env = {**_settings(config), **{name: f"{table.SECRETS_DIR.default}/{secret_file(name)}" for name in files}}
+    volumes: list[Document] = [{"name": "tmp", "emptyDir": {"sizeLimit": jobs.disk}}]
+    mounts: list[Document] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the pod's own
     if files:
         sources = [
-            {"secret": {"name": where.secret, "items": [{"key": where.key, "path": _file(name)}]}}
+            {"secret": {"name": where.secret, "items": [{"key": where.key, "path": secret_file(name)}]}}
             for name, where in files.items()
         ]
         volumes.append({"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}})
-        mounts.append({"name": "secrets", "mountPath": SECRETS_DIR, "readOnly": True})
+        mounts.append({"name": "secrets", "mountPath": table.SECRETS_DIR.default, "readOnly": True})
     resources = {"memory": jobs.memory, "cpu": jobs.cpu}
     return {
         "restartPolicy": "Never",
@@ -136,13 +135,7 @@ def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         # Otherwise a Service called `option-x` would put OPTION_X_SERVICE_HOST here, an option that does not exist.
         "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(),
         "containers": [
             {
                 "name": CONTAINER,
@@ -157,11 +150,7 @@ def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> dict[str, Any]:
                     ),
                 ],
                 "resources": {"requests": resources, "limits": resources},
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
+                "securityContext": container_security(),
                 "volumeMounts": mounts,
             }
         ],
@@ -170,43 +159,38 @@ def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> dict[str, Any]:
 
 
 def _arguments(ref: ObjectRef, config: Config) -> list[str]:
-    """The chapter's flags, with `=` because a key may begin with a dash."""
+    """The flags of `penstock run`, with `=` because a key may begin with a dash."""
     arguments = [FUNCTION_FOLDER, f"-f={ref.bucket}", f"-k={ref.key}"]
     if bucket := parse_sink(config.sink).bucket:
         arguments.append(f"-t={bucket}")
-    # Between the event and its turn the object may have been removed; then its target follows, as ever.
+    # The object may be removed before the Job starts; then the Job removes its target, as the function would.
     return [*arguments, "--missing-ok"]
 
 
 def _settings(config: Config) -> dict[str, str]:
-    """The function's settings as variables again, all but those of serving and of Jobs."""
+    """The function's settings as variables again: those that the table marks `in_job`, but for secrets."""
     renditions = (name + (f"?{urlencode(options)}" if options else "") for name, options in config.renditions.items())
     store = config.store
     settings = {
-        "FUNCTION_NAME": config.function,
-        "SOURCE": " ".join(str(rule) for rule in config.sources),
-        "SINK": config.sink,
-        "ON_SOURCE_REMOVED": "delete" if config.remove_with_source else "keep",
-        "MAX_INPUT_BYTES": str(config.max_input_bytes),
-        "LOG_LEVEL": config.log_level,
-        "RENDITIONS": " ".join(renditions),
-        "MINIO_ENDPOINT": store.endpoint if store else "",
-        "MINIO_REGION": store.region if store else "",
-        "K_SINK": config.jobs.answer_to if config.jobs else "",
+        table.FUNCTION_NAME.name: config.function,
+        table.SOURCE.name: " ".join(str(rule) for rule in config.sources),
+        table.SINK.name: config.sink,
+        table.ON_SOURCE_REMOVED.name: "delete" if config.remove_with_source else "keep",
+        table.MAX_INPUT_BYTES.name: str(config.max_input_bytes),
+        table.LOG_LEVEL.name: config.log_level,
+        table.RENDITIONS.name: " ".join(renditions),
+        table.MINIO_ENDPOINT.name: store.endpoint if store else "",
+        table.MINIO_REGION.name: store.region if store else "",
+        table.K_SINK.name: config.jobs.answer_to if config.jobs else "",
         **{f"OPTION_{name.upper()}": value for name, value in config.options.items()},
     }
-    # An option that was set to nothing says so; any other empty setting is one that is not there.
+    # An option that is set to nothing has a meaning; any other empty setting counts as not set.
     return {name: value for name, value in settings.items() if value or name.startswith("OPTION_")}
 
 
 def literal(text: str) -> str:
     """Text that Kubernetes leaves as it is: in args and env it would put variables in place of `$(NAME)`.
 
-    Else an object called `$(MINIO_SECRET_KEY).csv` would put the secret into a key, and so into a log.
+    Otherwise an object called `$(MINIO_SECRET_KEY).csv` would put the secret into a key, and so into a log.
     """
     return text.replace("$", "$$")
-
-
-def _file(setting: str) -> str:
-    """`MINIO_CA_FILE` is the file `minio-ca`."""
-    return setting.removesuffix("_FILE").lower().replace("_", "-")

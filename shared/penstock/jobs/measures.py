@@ -1,4 +1,4 @@
-"""What the watcher counts, and when it is ill; penstock.process.status_server serves both."""
+"""What the watcher counts, and when it is unhealthy; penstock.process.status_server serves both."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from penstock.jobs.job import Job, State
+from penstock.jobs.job import Job, JobState
 from penstock.process.metrics import exposition
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ILL_AFTER_SECONDS = 180.0
 
 
-class Measures:
+class JobMeasures:
     """What a watcher counted; safe to read from another thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,7 +39,7 @@ class Measures:
             self._states = states
 
     def settled(self, job: Job) -> None:
-        """A Job is done with; once for each, also over restarts."""
+        """A Job was settled; called once for each, also over restarts."""
         with self._lock:
             self._settled[job.function, job.state.value if job.ended else "deleted"] += 1
 
@@ -65,7 +65,7 @@ class Measures:
             states, settled, failures = dict(self._states), dict(self._settled), self._dead_letter_failures
         gauge = GaugeMetricFamily("penstock_jobs", "Jobs by their present state.", labels=("function", "state"))
         for function in sorted({function for function, _ in states}):
-            for state in State:
+            for state in JobState:
                 gauge.add_metric((function, state.value), states.get((function, state.value), 0))
         yield gauge
         counter = CounterMetricFamily("penstock_jobs_settled", "Jobs by how they ended.", labels=("function", "end"))

@@ -1,4 +1,4 @@
-"""The hook that hands a large object to a Job: one Job per object state, however often the event comes."""
+"""The hook that hands a large object to a Job: one Job for one state of an object, also when its event comes again."""
 
 import hashlib
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from penstock.settings.config import Config, JobSettings
 from penstock.sinks.address import parse_sink
 from penstock.types import ObjectState
 
-# Ended Jobs of one state that may still be there; more than that is a loop that people should look at.
+# Ended Jobs of one state that may still exist. More than that is a loop that an operator should look at.
 _MAX_REPEATS = 10
 
 
@@ -39,7 +39,7 @@ def offload_to(
     jobs: JobSettings,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Offload:
-    """The hook over an API that is given; it raises `TemporaryError` when no Job could be made."""
+    """The hook over the given API; it raises `TemporaryError` when no Job could be made."""
 
     def offload(source: ObjectState) -> str:
         """Make sure that a Job for exactly this state waits or runs, and name it."""
@@ -53,7 +53,7 @@ def offload_to(
                 jobs,
                 now=now(),
                 event_id=event_id.get()[:1024],
-                # The Job is one step of the event's trace; its parent id is any that is new and stays the same.
+                # The Job is one step of the event's trace; its parent id is new, and the same for the same Job.
                 traceparent=f"00-{trace}-{hashlib.sha256(name.encode()).hexdigest()[:16]}-01" if trace else "",
             )
             try:
@@ -65,8 +65,8 @@ def offload_to(
                 return f"{source.size} bytes: handed to Job {api.namespace}/{name}"
             if _is_under_way(api, name):
                 return f"{source.size} bytes: already with Job {api.namespace}/{name}"
-            # It ended, and yet the target does not agree: it failed, or somebody removed what it had made. The next
-            # name is as deterministic, so two redeliveries at the same moment still make one Job.
+            # It ended, and yet the target does not agree: it failed, or its target was removed. The next name is
+            # deterministic too, so two redeliveries at the same moment still make one Job.
         raise TemporaryError(
             f"{source.ref}: {_MAX_REPEATS} Jobs for this state have ended and its target still does not agree; "
             f"see: penstock jobs list --function {function.name}",

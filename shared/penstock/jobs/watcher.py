@@ -1,8 +1,8 @@
-"""Lets suspended Jobs start in turn, and settles those at their end. Level-triggered: all it knows is in the Jobs.
+"""Lets suspended Jobs start in turn, and settles those at their end. Level-triggered: its only state is in the Jobs.
 
 A Job holds Penstock's finalizer from its creation. It is settled once: a success is let go; a failure, or a Job that
-somebody deleted before its end, first becomes a dead letter, then an annotation and the finalizer's removal are
-written in one request. A watcher that dies anywhere in between sends a letter twice at most, and never none.
+was deleted before its end, first becomes a dead letter. Then one request writes an annotation and removes the
+finalizer. A watcher that dies in between sends the letter a second time; it never leaves one out.
 """
 
 import logging
@@ -15,12 +15,13 @@ from typing import Protocol, TypeVar
 
 from penstock.errors import TemporaryError
 from penstock.events import CloudEventFields
-from penstock.jobs.api import Document, JobsApi, KubernetesError
+from penstock.jobs.api import JobsApi, KubernetesError
 from penstock.jobs.dead_letter import dead_letter, reason_of
-from penstock.jobs.job import Job, State
+from penstock.jobs.job import Job, JobState
 from penstock.jobs.manifest import DEAD_LETTERED, FUNCTION_LABEL
-from penstock.jobs.measures import Measures
-from penstock.jobs.policy import plan
+from penstock.jobs.measures import JobMeasures
+from penstock.jobs.pod import Document
+from penstock.jobs.policy import due_jobs
 
 T = TypeVar("T")
 
@@ -46,7 +47,7 @@ class Watcher:
         dead_letters: DeadLetters,
         *,
         max_running: int,
-        measures: Measures,
+        measures: JobMeasures,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
@@ -55,7 +56,7 @@ class Watcher:
         self._measures = measures
         self._clock = clock
         self._jobs: dict[str, Job] = {}
-        # By uid: let in, perhaps let in, letter sent, done with. All four only bridge the time until the watch says so.
+        # By uid: admitted, perhaps admitted, letter sent, settled. All four hold only until the watch says the same.
         self._admitted: set[str] = set()
         self._unsure: set[str] = set()
         self._sent: set[str] = set()
@@ -65,14 +66,14 @@ class Watcher:
         self._log = logging.getLogger("penstock.jobs")
 
     def replace(self, documents: list[Document]) -> None:
-        """Take over what a list found, and forget everything else."""
+        """Take the Jobs that a list found in place of all that were known."""
         self._jobs = {job.uid: job for job in map(Job.read, documents)}
         for known in (self._admitted, self._unsure, self._sent, self._settled):
             known &= self._jobs.keys()
         self._measures.listed()
 
     def apply(self, kind: str, document: Document) -> None:
-        """Take over one change: ADDED, MODIFIED or DELETED."""
+        """Apply one change of the watch: ADDED, MODIFIED, DELETED or BOOKMARK."""
         if kind == "BOOKMARK":
             return
         job = Job.read(document)
@@ -84,13 +85,13 @@ class Watcher:
             self._jobs[job.uid] = job
 
     def look(self) -> float | None:
-        """Do all that is due; seconds until there is more to do without any change, or None.
+        """Do all that is due. Returns the seconds until the next attempt, None when only a change can bring more to do.
 
         Raises `KubernetesError` when the API does not answer.
         """
         for uid in list(self._unsure):
             self._admit(self._jobs[uid])
-        due = plan(self._jobs.values(), self._max_running, self._admitted)
+        due = due_jobs(self._jobs.values(), self._max_running, self._admitted)
         for job in due.admit:
             self._admit(job)
         wait = self._settle_all([job for job in due.settle if job.uid not in self._settled])
@@ -98,7 +99,7 @@ class Watcher:
         return wait
 
     def _admit(self, job: Job) -> None:
-        # From here on it counts: a request whose answer is lost may still have let it in, so it is sent again.
+        # From here on it counts as running. If the answer is lost, the Job may be admitted all the same: ask again.
         self._admitted.add(job.uid)
         self._unsure.add(job.uid)
         admitted = self._patch(job, {"metadata": {"uid": job.uid}, "spec": {"suspend": False}})
@@ -107,10 +108,10 @@ class Watcher:
             self._log.info("Job %s: admitted", job.name, extra={"job": job.name, "source": str(job.ref)})
 
     def _settle_all(self, jobs: list[Job]) -> float | None:
-        """Settle what can be settled; letters wait while their sink does not answer, and nothing else does."""
+        """Settle what can be settled. While the dead letter sink does not answer, only Jobs with a letter wait."""
         waiting = False
         for job in jobs:
-            if job.state is not State.SUCCEEDED and not job.dead_lettered and job.uid not in self._sent:
+            if job.state is not JobState.SUCCEEDED and not job.dead_lettered and job.uid not in self._sent:
                 if waiting or self._clock() < self._letters_from:
                     waiting = True
                     continue
@@ -139,16 +140,16 @@ class Watcher:
     def _release(self, job: Job) -> None:
         """Take our finalizer away."""
         metadata: Document = job.released()
-        if job.state is not State.SUCCEEDED:
+        if job.state is not JobState.SUCCEEDED:
             metadata["annotations"] = {DEAD_LETTERED: datetime.now(UTC).isoformat(timespec="seconds")}
         if self._patch(job, {"metadata": metadata}):
             self._settled.add(job.uid)
             self._measures.settled(job)
-            if job.state is State.SUCCEEDED:
+            if job.state is JobState.SUCCEEDED:
                 self._log.info("Job %s: succeeded", job.name, extra={"job": job.name, "source": str(job.ref)})
 
     def _patch(self, job: Job, patch: Document) -> bool:
-        """Patch a Job unless it changed or went: the watch brings what it is now, and the next look decides."""
+        """Patch a Job; False when it changed or is gone: the watch brings its new state, and the next look decides."""
         try:
             self._api.patch_job(job.name, patch)
         except KubernetesError as exc:
@@ -159,7 +160,7 @@ class Watcher:
         return True
 
     def _log_of(self, job: Job) -> str:
-        """The end of the newest pod's log. A letter without it is better than no letter."""
+        """The end of the newest pod's log; a text that says why where it cannot be read."""
         try:
             pods = self._api.pods_of(job.name)
             return self._api.log_of(pods[-1]["metadata"]["name"], LOG_LINES) if pods else ""
@@ -168,7 +169,7 @@ class Watcher:
 
 
 def run_watcher(watcher: Watcher, api: JobsApi, stop: threading.Event) -> None:
-    """List, watch and look until `stop` is set; an API that does not answer is asked again, ever more slowly."""
+    """List, watch and look until `stop` is set; after an error of the API it waits, each time longer."""
     delay, longest = _RETRY_SECONDS
     log = logging.getLogger("penstock.jobs")
     while not stop.is_set():
@@ -201,7 +202,7 @@ def _one_watch(watcher: Watcher, api: JobsApi, stop: threading.Event) -> None:
     try:
         while not stop.is_set():
             due = watcher.look()
-            # Never for long, so that a stop is noticed; then all that has come meanwhile, for one look.
+            # At most a second, so that a stop is noticed; then all changes that have come, for one look.
             for change in _take(changes, min(1.0, due if due is not None else 1.0)):
                 if change is None:
                     return
@@ -213,7 +214,7 @@ def _one_watch(watcher: Watcher, api: JobsApi, stop: threading.Event) -> None:
 
 
 def _take(changes: "queue.SimpleQueue[T]", timeout_seconds: float) -> Iterator[T]:
-    """Whatever is in the queue, after waiting for the first."""
+    """Wait for the first member of the queue, then take all that are there."""
     try:
         yield changes.get(timeout=timeout_seconds)
         while True:

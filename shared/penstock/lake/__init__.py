@@ -1,18 +1,29 @@
-"""The lake's own side: buckets, notification targets and rules, declared in lake.yml and applied to a MinIO server.
+"""The lake: buckets, notification targets and rules, declared in lake.yml and applied to a MinIO server.
 
 lake = Lake("chapter", buckets=(Bucket("upload"),), targets=(target,), rules=(Rule("upload", target.ref),))
 for change in apply(settings, lake):
     print(change)
 """
 
-from penstock.lake.model import SAFE_EVENTS, Bucket, Lake, Rule, Target, TargetRef
-from penstock.lake.plan import Change
+from penstock.lake.model import SAFE_EVENTS, Bucket, Lake, NotificationTarget, Rule, TargetRef
+from penstock.lake.plan import LakeChange
 from penstock.settings.config import StoreSettings
 
-__all__ = ["SAFE_EVENTS", "Bucket", "Change", "Lake", "Rule", "Target", "TargetRef", "apply", "plan", "remove"]
+__all__ = [
+    "SAFE_EVENTS",
+    "Bucket",
+    "Lake",
+    "LakeChange",
+    "NotificationTarget",
+    "Rule",
+    "TargetRef",
+    "apply",
+    "plan",
+    "remove",
+]
 
 
-def plan(settings: StoreSettings, lake: Lake, *, adopt: bool = False) -> list[Change]:
+def plan(settings: StoreSettings, lake: Lake, *, adopt: bool = False) -> list[LakeChange]:
     """What `apply` would change; empty when the server agrees. Raises `ConfigError` and `TemporaryError`."""
     from penstock.lake.plan import compare
     from penstock.lake.server import LakeServer
@@ -21,11 +32,11 @@ def plan(settings: StoreSettings, lake: Lake, *, adopt: bool = False) -> list[Ch
     return compare(lake, LakeServer(settings).state(lake), adopt=adopt)
 
 
-def apply(settings: StoreSettings, lake: Lake, *, adopt: bool = False) -> list[Change]:
+def apply(settings: StoreSettings, lake: Lake, *, adopt: bool = False) -> list[LakeChange]:
     """Make the server agree with `lake` and return what was changed; restarts the server when a target changed.
 
-    `adopt` takes over targets of the declared ids that somebody else made. Raises `ConfigError` for what cannot be
-    brought together and `TemporaryError` for what may work later.
+    `adopt` takes over targets that have the declared ids and belong to another owner. Raises `ConfigError` for
+    differences that it cannot resolve and `TemporaryError` for what may work later.
     """
     from penstock.lake.applying import carry_out
     from penstock.lake.server import LakeServer
@@ -33,10 +44,10 @@ def apply(settings: StoreSettings, lake: Lake, *, adopt: bool = False) -> list[C
     return carry_out(LakeServer(settings), lake, adopt=adopt)
 
 
-def remove(settings: StoreSettings, name: str, *, restart: bool = True) -> list[Change]:
-    """Take away the rules and targets of the lake called `name`, and nothing else; buckets stay.
+def remove(settings: StoreSettings, name: str, *, restart: bool = True) -> list[LakeChange]:
+    """Remove the rules and targets of the lake called `name`, and nothing else; buckets stay.
 
-    Without `restart` the targets, which then have no rules, go with the server's next start.
+    Without `restart` the server keeps the targets, then without rules, until its next start.
     """
     from penstock.lake.applying import carry_out
     from penstock.lake.server import LakeServer

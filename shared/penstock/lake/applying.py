@@ -1,8 +1,9 @@
-"""Makes a server agree with a declared lake, in an order in which nothing that is in agreement is ever off.
+"""Makes a server agree with a declared lake. What agrees already keeps working at every step.
 
 A target exists only once the server has started with it, and a rule can only name a target that exists; so: buckets,
-then targets, one restart if any target changed, then rules. The one step ahead of that is to take our rules off a
-target that goes away: MinIO hides a rule whose target is missing, and refuses to store anything beside it.
+then targets, one restart if any target changed, then rules. Before all that, our rules are taken off a
+target that will be removed: MinIO hides a rule whose target is missing, and then refuses every change to its bucket's
+rules.
 """
 
 import dataclasses
@@ -13,22 +14,22 @@ from typing import Final, Protocol
 
 from penstock.errors import PenstockError, TemporaryError
 from penstock.lake.minio_admin import Info
-from penstock.lake.model import Bucket, Lake, Rule, Target, TargetRef, rule_owner
+from penstock.lake.model import Bucket, Lake, NotificationTarget, Rule, TargetRef, rule_owner
 from penstock.lake.ownership import mark
-from penstock.lake.plan import Change, PresentRule, Setting, State, compare, own_rules, wanted_values
+from penstock.lake.plan import LakeChange, LakeState, PresentRule, ServerSetting, compare, own_rules, wanted_values
 
 RESTART_SECONDS: Final = 120.0
-# What is written in the first quarter second after a start is acknowledged and notifies nobody.
+# An object that is written in the first quarter second after a start is stored without a notification.
 SETTLE_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.25
 
 
-class Server(Protocol):
+class MinioServer(Protocol):
     """What applying needs of a MinIO server; `LakeServer` is one, and the tests have another."""
 
     @property
     def endpoint(self) -> str: ...
-    def state(self, lake: Lake) -> State: ...
+    def state(self, lake: Lake) -> LakeState: ...
     def rules(self, lake: Lake) -> tuple[PresentRule, ...]: ...
     def info(self) -> Info: ...
     def create_bucket(self, name: str) -> None: ...
@@ -41,19 +42,19 @@ class Server(Protocol):
 
 
 def carry_out(
-    server: Server,
+    server: MinioServer,
     lake: Lake,
     *,
     adopt: bool = False,
     may_restart: bool = True,
-    show: Callable[[list[Change]], None] = lambda _changes: None,
+    show: Callable[[list[LakeChange]], None] = lambda _changes: None,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> list[Change]:
+) -> list[LakeChange]:
     """Make `server` agree with `lake` and return what was changed; `show` is called before anything is.
 
-    Raises `ConfigError` for what cannot be brought together, and `TemporaryError` when the server does not come back,
-    when a new target needs a restart that is not allowed, or when somebody else changes it at the same time.
+    Raises `ConfigError` for differences that it cannot resolve. Raises `TemporaryError` when the server does not come
+    back, when a new target needs a restart that is not allowed, or when another program changes the server meanwhile.
     """
     lake.check()
     state = server.state(lake)
@@ -67,7 +68,7 @@ def carry_out(
         _step(server, lake, state, change)
     if may_restart and any(change.needs_restart for change in changes):
         state = _restart(server, lake, going, sleep=sleep, clock=clock)
-    elif any(isinstance(change.what, Target) for change in changes):
+    elif any(isinstance(change.what, NotificationTarget) for change in changes):
         raise TemporaryError(
             f"{server.endpoint}: needs a restart before it has the targets; restart it, then apply again: the "
             "rules follow then"
@@ -79,51 +80,53 @@ def carry_out(
     left = [change for change in compare(lake, state, adopt=True) if isinstance(change.what, Rule | PresentRule)]
     if left:
         what = "\n".join(str(change) for change in left)
-        raise TemporaryError(f"{server.endpoint}: differs again, so somebody else changes it too; apply again:\n{what}")
+        raise TemporaryError(
+            f"{server.endpoint}: differs again, so another program changes it too; apply again:\n{what}"
+        )
     return changes
 
 
-def _release(server: Server, lake: Lake, state: State, going: set[TargetRef]) -> None:
-    """Take our rules off the targets that go away."""
+def _release(server: MinioServer, lake: Lake, state: LakeState, going: set[TargetRef]) -> None:
+    """Take our rules off the targets that will be removed."""
     for rule in own_rules(lake.name, state):
         if any(ref.is_arn(rule.arn) for ref in going):
             server.change_rules(rule.bucket, {rule.id}.__contains__, [])
 
 
-def _step(server: Server, lake: Lake, state: State, change: Change) -> None:
+def _step(server: MinioServer, lake: Lake, state: LakeState, change: LakeChange) -> None:
     match change.what:
         case Bucket() as bucket:
             if change.action == "add":
                 server.create_bucket(bucket.name)
             if bucket.versioning is not None and (bucket.versioning or change.action == "change"):
                 server.set_versioning(bucket.name, bucket.versioning)
-        case Target() as target:
+        case NotificationTarget() as target:
             values = wanted_values(target, state)
             values["comment"] = mark(target.values.get("comment", ""), lake.name, target.secrets)
             server.set_target(target.ref, {**values, **_all_secrets(target)})
         case TargetRef() as ref:
             server.remove_target(ref)
-        case Setting():
+        case ServerSetting():
             server.set_sync_events()
         case _:  # rules come last, when their targets exist
             pass
 
 
-def _all_secrets(target: Target) -> dict[str, str]:
-    """Declared secrets, and nothing for the others: setting a target leaves out keys as they were."""
+def _all_secrets(target: NotificationTarget) -> dict[str, str]:
+    """The declared secrets, and "" for the others, because MinIO keeps the old value of a key that is left out."""
     from penstock.lake.keys import secret_names
 
     return {name: target.secrets.get(name, "") for name in secret_names(target.ref.kind)}
 
 
 def _restart(
-    server: Server,
+    server: MinioServer,
     lake: Lake,
     going: set[TargetRef],
     *,
     sleep: Callable[[float], None],
     clock: Callable[[], float],
-) -> State:
+) -> LakeState:
     """Restart the server, wait until every node is back and runs the declared targets, and return what it has then."""
     coming = {target.ref for target in lake.targets if target.enabled}
     server.restart()
@@ -133,7 +136,7 @@ def _restart(
         sleep(_POLL_SECONDS)
         try:
             info = server.info()
-            # One second for the rounding of what the nodes say.
+            # One second more, because the nodes round.
             limit = clock() - began + 1
             late = sum(uptime is None or uptime > limit for uptime in info.uptimes)
             missing = {ref for ref in coming if not any(ref.is_arn(arn) for arn in info.arns)}
@@ -156,7 +159,7 @@ def _restart(
     raise TemporaryError(f"{server.endpoint}: not as declared {RESTART_SECONDS:g} s after its restart: {reason}")
 
 
-def _put_rules(server: Server, lake: Lake, state: State) -> bool:
+def _put_rules(server: MinioServer, lake: Lake, state: LakeState) -> bool:
     """Bring the rules of every bucket into agreement, one write for each bucket that differs; False when none did."""
     owner = rule_owner(lake.name)
     wanted: dict[str, list[PresentRule]] = defaultdict(list)
@@ -169,6 +172,6 @@ def _put_rules(server: Server, lake: Lake, state: State) -> bool:
     return bool(differing)
 
 
-def _present(rule: Rule, lake: str, state: State) -> PresentRule:
+def _present(rule: Rule, lake: str, state: LakeState) -> PresentRule:
     arn = state.targets[rule.target].arn
     return PresentRule(rule.id_in(lake), arn, rule.bucket, rule.prefix, rule.suffix, rule.events)

@@ -14,8 +14,8 @@ from penstock.lake.model import (
     SAFE_EVENTS,
     Bucket,
     Lake,
+    NotificationTarget,
     Rule,
-    Target,
     TargetRef,
     name_problems,
 )
@@ -36,7 +36,7 @@ def load_lake(path: Path, env: Mapping[str, str]) -> Lake:
     Raises `ConfigError` with every problem found, each with file, line and key.
     """
     root = compose(path, env, "name the lake file with --file")
-    reader = _Reader(path, env)
+    reader = _LakeReader(path, env)
     lake = reader.lake(root)
     if reader.problems:
         raise ConfigError(*reader.problems)
@@ -45,8 +45,8 @@ def load_lake(path: Path, env: Mapping[str, str]) -> Lake:
 
 
 def load_name(path: Path, env: Mapping[str, str]) -> str:
-    """The name in a lake file alone: enough to tell what is ours, without the secrets. Raises `ConfigError`."""
-    reader = _Reader(path, env)
+    """Only the name in a lake file, which marks its rules and targets; no secret is read. Raises `ConfigError`."""
+    reader = _LakeReader(path, env)
     name = reader.name(reader.mapping(compose(path, env, "name the lake file with --file"), "the lake file"))
     if reader.problems:
         raise ConfigError(*reader.problems)
@@ -57,11 +57,11 @@ def load_name(path: Path, env: Mapping[str, str]) -> str:
 class _Declared:
     """A target and the nodes of its keys."""
 
-    target: Target
+    target: NotificationTarget
     nodes: Mapping[str, yaml.Node]
 
 
-class _Reader(YamlReader):
+class _LakeReader(YamlReader):
     """Reads the parts of a lake file."""
 
     def __init__(self, path: Path, env: Mapping[str, str]) -> None:
@@ -91,7 +91,7 @@ class _Reader(YamlReader):
         node = top.get("name")
         name = self.text(node, "name")
         if not name:
-            self.problem(node, "name: missing; it tells this lake's rules and targets from others'")
+            self.problem(node, "name: missing; it marks this lake's rules and targets on the server")
         for text in name_problems(name) if name else ():
             self.problem(node, f"name: {text}")
         return name
@@ -146,7 +146,7 @@ class _Reader(YamlReader):
 
     def _target(
         self, where: str, nodes: Mapping[str, yaml.Node], at: yaml.Node, default_id: str, queue_dir: yaml.Node | None
-    ) -> Target | None:
+    ) -> NotificationTarget | None:
         kind = next((kind for kind in keys.KINDS if kind == self.text(nodes.get("type"), f"{where}.type")), None)
         if kind is None:
             self.problem(nodes.get("type", at), f"{where}.type: expected one of {', '.join(keys.KINDS)}")
@@ -156,12 +156,12 @@ class _Reader(YamlReader):
         secrets = {name: self._secret(nodes[name], f"{where}.{name}") for name in names if _is_secret(nodes[name])}
         values = {name: self.text(nodes[name], f"{where}.{name}") for name in names if name not in secrets}
         external = self._switch(nodes.get("external"), f"{where}.external") is True
-        # An empty secret may have been `${TOKEN}` with nothing in it; an empty key is one that is not declared.
+        # An empty secret may come from `${TOKEN}` without a value; an empty key counts as not declared.
         values = {name: value for name, value in values.items() if value}
         if not external and "queue_dir" not in nodes and self.text(queue_dir, "queue_dir"):
             values["queue_dir"] = self.text(queue_dir, "queue_dir")
         ref = TargetRef(kind, self.text(nodes.get("id"), f"{where}.id") or default_id)
-        return Target(ref, values, {name: value for name, value in secrets.items() if value}, external)
+        return NotificationTarget(ref, values, {name: value for name, value in secrets.items() if value}, external)
 
     def _secret(self, node: yaml.Node, where: str) -> str:
         """`{file: PATH}`, relative to the lake file, or `{env: NAME}`."""
@@ -209,7 +209,9 @@ class _Reader(YamlReader):
         given = {name: self.text(nodes.get(name), f"{where}.{name}") for name in _RULE_KEYS - {"events"}}
         declared = targets.get(given["target"])
         if declared is None:
-            hint = f"{given['target']!r} is no target; declared: {', '.join(targets)}" if given["target"] else "missing"
+            hint = (
+                f"{given['target']!r} is not a target; declared: {', '.join(targets)}" if given["target"] else "missing"
+            )
             self.problem(nodes.get("target", item), f"{where}.target: {hint}")
             return []
         if not declared.target.enabled:

@@ -1,4 +1,4 @@
-"""The functions of a stack as a graph: what each reads and writes, and the set-ups that would never come to rest."""
+"""The functions of a stack as a graph: what each reads and writes, and the set-ups that would loop for ever."""
 
 import itertools
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError
-from penstock.lake.model import ACCESSED, Rule, Target
+from penstock.lake.model import ACCESSED, NotificationTarget, Rule
 from penstock.settings.config import SourceRule
 from penstock.settings.stackfile import FunctionSpec
 from penstock.sinks.address import overlap
@@ -41,15 +41,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """All functions by name; `gateway` is where OpenFaaS serves them."""
+    """All functions by name."""
 
     functions: Mapping[str, Node] = field(default_factory=dict)
 
     def loops(self) -> Iterator[str]:
-        """Each circle of functions that feed each other, told once."""
+        """Each circle of functions that feed each other, once."""
         names = list(self.functions)
         for index, start in enumerate(names):
-            # Only through later ones, so that every circle is found from its first one alone.
+            # Only through later functions, so that a circle is found from its first function alone.
             yield from self._circles(start, [start], names[index:])
 
     def _circles(self, start: str, path: list[str], allowed: list[str]) -> Iterator[str]:
@@ -68,13 +68,13 @@ class Graph:
             else:
                 yield from self._circles(start, [*path, name], allowed)
 
-    def target_problems(self, target: Target) -> Iterator[tuple[str, str]]:
-        """A webhook that points at a function itself, with the key that says so."""
+    def target_problems(self, target: NotificationTarget) -> Iterator[tuple[str, str]]:
+        """The problem of a webhook that points at a function itself, with its key."""
         url = target.values.get("endpoint", "") if target.ref.kind == "webhook" else ""
         try:
             parts = urlsplit(url)
             host = parts.hostname or ""
-        except ValueError:  # told by the key's own check
+        except ValueError:  # the check of the key reports it
             return
         found = _FUNCTION_PATH.match(parts.path)
         name = found[1] if found else next((name for name in self.functions if host.split(".")[0] == name), "")
@@ -86,8 +86,8 @@ class Graph:
                 "delivers it with retries and dead letters",
             )
 
-    def rule_problems(self, rule: Rule, target: Target, function: str) -> Iterator[tuple[str, str]]:
-        """Rules that would call a function for its own reading, or that lead past it.
+    def rule_problems(self, rule: Rule, target: NotificationTarget, function: str) -> Iterator[tuple[str, str]]:
+        """The problems of a rule that would call a function for its own reading, or that does not reach it.
 
         `function` names the function that the rule was declared for, or is empty.
         """
@@ -108,7 +108,7 @@ class Graph:
                 "the connector would not call it",
             )
 
-    def _readers(self, rule: Rule, target: Target) -> Iterable[str]:
+    def _readers(self, rule: Rule, target: NotificationTarget) -> Iterable[str]:
         """Functions that may get this rule's events: by the topic, or by what they read."""
         if target.ref.kind == "elasticsearch":
             return

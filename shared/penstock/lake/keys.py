@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
 
-from penstock.settings.durations import parse_duration
+from penstock.settings.durations import parse_go_duration
 
-Kind = Literal["webhook", "kafka", "mqtt", "elasticsearch"]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+TargetKind = Literal["webhook", "kafka", "mqtt", "elasticsearch"]
+KINDS: Final[tuple[TargetKind, ...]] = get_args(TargetKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def _number(minimum: int = 0, maximum: int | None = None) -> Callable[[str], str
 
 def _duration(value: str) -> str:
     if value != "0":
-        parse_duration(value)
+        parse_go_duration(value)
     return value if value != "0" else "0s"
 
 
@@ -133,7 +133,7 @@ def _common(*keys: Key) -> tuple[Key, ...]:
     )
 
 
-KEYS: Final[Mapping[Kind, tuple[Key, ...]]] = {
+KEYS: Final[Mapping[TargetKind, tuple[Key, ...]]] = {
     "webhook": _common(
         Key("endpoint", _url(("http", "https"), "auth_token"), required=True),
         Key("auth_token", _text, secret=True),
@@ -179,17 +179,17 @@ KEYS: Final[Mapping[Kind, tuple[Key, ...]]] = {
 }
 
 
-def check(kind: Kind, values: Mapping[str, str], secrets: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Problems of a target's declared keys, each with the key that it is about."""
+def check(kind: TargetKind, values: Mapping[str, str], secrets: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Problems of a target's declared keys, each with its key."""
     keys = {key.name: key for key in KEYS[kind]}
     for name, key in keys.items():
         if key.required and not values.get(name):
             yield name, _MISSING.get(name, "missing")
     for name, value in values.items():
         if name not in keys:
-            yield name, f"no key of notify_{kind}; known: {', '.join(keys)}"
+            yield name, f"unknown key of notify_{kind}; known: {', '.join(keys)}"
         elif keys[name].secret:
-            yield name, f"a secret does not belong into the file; write {name}: {{file: PATH}} or {{env: NAME}}"
+            yield name, f"a secret must not stand in the file; write {name}: {{file: PATH}} or {{env: NAME}}"
         elif value:
             try:
                 keys[name].read(value)
@@ -220,8 +220,8 @@ def unspeakable(values: Mapping[str, str], names: Mapping[str, object]) -> Itera
                 yield name, f"holds {other + '='!r}, where MinIO's configuration reader would cut it off"
 
 
-def _together(kind: Kind, values: Mapping[str, str], secrets: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """What MinIO wants together, and what it ignores without a word."""
+def _together(kind: TargetKind, values: Mapping[str, str], secrets: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Keys that MinIO needs together, and keys that it would ignore without an error."""
 
     def is_on(name: str) -> bool:
         return values.get(name, "off").lower() in ("on", "true", "yes")
@@ -252,8 +252,8 @@ def _together(kind: Kind, values: Mapping[str, str], secrets: Mapping[str, str])
             yield "batch_commit_timeout", "needs a batch_size above 1"
 
 
-def complete(kind: Kind, values: Mapping[str, str]) -> dict[str, str]:
-    """All keys but the secrets, as MinIO is to hold them: what is not declared is set to its default."""
+def complete(kind: TargetKind, values: Mapping[str, str]) -> dict[str, str]:
+    """All keys but the secrets, as MinIO is to hold them; a key that is not declared gets its default."""
     return {
         key.name: key.read(values[key.name]) if values.get(key.name) else key.default
         for key in KEYS[kind]
@@ -261,5 +261,5 @@ def complete(kind: Kind, values: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def secret_names(kind: Kind) -> tuple[str, ...]:
+def secret_names(kind: TargetKind) -> tuple[str, ...]:
     return tuple(key.name for key in KEYS[kind] if key.secret)

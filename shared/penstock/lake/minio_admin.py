@@ -32,7 +32,7 @@ _REFUSED: Final = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoe
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What the server tells of itself. `uptimes` are seconds, None for a server that is not back yet."""
+    """What the server says about itself. `uptimes` are seconds, None for a server that is not back yet."""
 
     arns: frozenset[str]
     statuses: Mapping[TargetRef, str]
@@ -69,7 +69,7 @@ class Admin:
             ),
         )
 
-    def targets(self, kind: keys.Kind) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
+    def targets(self, kind: keys.TargetKind) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
         """The targets of one kind, without ARN and status, and the keys that this server knows for the kind."""
         text = self._config(f"notify_{kind}")
         return parse_targets(kind, text)
@@ -84,7 +84,7 @@ class Admin:
             raise ConfigError(f"{where} refuses it: {exc.message}; {_remedy(exc)}") from exc
 
     def remove_target(self, ref: TargetRef) -> None:
-        """Take a target out of what the next start reads; one that is gone already is fine."""
+        """Remove a target from what the next start reads; one that does not exist is fine."""
         try:
             self._call("admin:ConfigUpdate", lambda: self._admin.config_reset(f"notify_{ref.kind}", ref.id))
         except _Refused as exc:
@@ -92,7 +92,7 @@ class Admin:
                 raise ConfigError(f"target {ref}: {self._settings.endpoint} keeps it: {exc.message}") from exc
 
     def sync_events(self) -> tuple[bool, str]:
-        """Whether it is on, and the variable of the server's environment that says so or not, if there is one."""
+        """Whether it is on, and the variable of the server's environment that decides it, "" for none."""
         text = self._config("api")
         if found := re.search(rf"^# ({_SYNC_VARIABLE})=(.*)$", text, re.MULTILINE):
             return found[2].strip() == "on", found[1]
@@ -120,7 +120,7 @@ class Admin:
 
 
 class _Refused(ConfigError):
-    """The server understood and says no; `message` is its reason."""
+    """The server understood the request and refused it; `message` is its reason."""
 
     def __init__(self, settings: StoreSettings, code: str, message: str) -> None:
         self.message = message
@@ -129,7 +129,7 @@ class _Refused(ConfigError):
 
 @contextlib.contextmanager
 def clear_errors(settings: StoreSettings, permission: str) -> Iterator[None]:
-    """Turn what the server or the network says into an error that names the endpoint and the remedy."""
+    """Turn an error of the server or the network into one that names the endpoint and the remedy."""
     try:
         yield
     except (MinioAdminException, MinioException, HTTPError, OSError, ValueError) as exc:
@@ -166,7 +166,7 @@ def error_from(settings: StoreSettings, permission: str, exc: Exception) -> Pens
 
 def _pool(settings: StoreSettings) -> urllib3.PoolManager:
     if settings.ca_file is not None:
-        # urllib3 would say it at the first request, as one of several errors of a connection.
+        # urllib3 would report it at the first request only, among other connection errors.
         try:
             ssl.create_default_context(cafile=settings.ca_file)
         except OSError as exc:
@@ -202,8 +202,8 @@ def _quoted(value: str) -> str:
     return f"\"'{value}'\""
 
 
-def parse_targets(kind: keys.Kind, text: str) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
-    """Read what `config_get` tells of one subsystem.
+def parse_targets(kind: keys.TargetKind, text: str) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
+    """Read what `config_get` returns for one subsystem.
 
     Each target is a line, `notify_kafka:ID enable=off brokers=... comment="two words"`, after comment lines with the
     environment variables that win over it; `enable=on` and secrets are left out, and a target that the environment

@@ -26,7 +26,7 @@ class Buckets:
             return frozenset(bucket.name for bucket in self._client.list_buckets())
 
     def create(self, name: str) -> None:
-        """Make a bucket; one that is ours already is fine."""
+        """Make a bucket; one that these credentials own already is fine."""
         with clear_errors(self._settings, "s3:CreateBucket"):
             try:
                 self._client.make_bucket(name, self._settings.region)
@@ -39,12 +39,12 @@ class Buckets:
             return self._client.get_bucket_versioning(name).status == ENABLED
 
     def set_versioning(self, name: str, on: bool) -> None:
-        """Turn it on, or suspend it: a bucket that ever had versions cannot forget them."""
+        """Turn versioning on, or suspend it: S3 cannot turn it off again."""
         with clear_errors(self._settings, "s3:PutBucketVersioning"):
             self._client.set_bucket_versioning(name, VersioningConfig(ENABLED if on else SUSPENDED))
 
     def rules(self, name: str, *, must: bool) -> tuple[PresentRule, ...]:
-        """The rules on a bucket; a bucket that is not ours to read has none, unless it `must` be read."""
+        """The rules on a bucket; none when the credentials may not read it, which raises when it `must` be read."""
         with clear_errors(self._settings, "s3:GetBucketNotification"):
             try:
                 found = self._client.get_bucket_notification(name).queue_config_list or []
@@ -55,7 +55,7 @@ class Buckets:
         return tuple(_present(name, queue) for queue in found)
 
     def change_rules(self, name: str, drop: Callable[[str], bool], add: Iterable[PresentRule]) -> None:
-        """Take off the rules whose id `drop` names and put on others; everybody else's stay as they are.
+        """Take off the rules whose id `drop` names and put on others; all others stay as they are.
 
         Setting a bucket's rules replaces all of them, so they are read at the last moment and written back.
         """

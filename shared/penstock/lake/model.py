@@ -8,29 +8,34 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from penstock.errors import ConfigError
+from penstock.events import names
 from penstock.lake import keys
 from penstock.settings.config import SourceRule, bucket_problem
 
 SAFE_EVENTS: Final = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
-ACCESSED: Final = "s3:ObjectAccessed:"
+ACCESSED: Final = f"s3:{names.ACCESSED}:"
 OWNER: Final = "penstock"
 
 _LAKE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
 _TARGET_ID: Final = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]{0,62}")
+# Families that a rule may name and that functions ignore.
+_IGNORED: Final = {
+    names.ACCESSED: "* Get Head GetRetention GetLegalHold Attributes",
+    "Replication": "* OperationFailedReplication OperationCompletedReplication OperationNotTracked "
+    "OperationMissedThreshold OperationReplicatedAfterThreshold",
+    "ObjectRestore": "* Post Completed",
+    "ObjectTransition": "* Failed Complete",
+    "Scanner": "ManyVersions LargeVersions BigPrefix",
+}
+# Of those that functions act on, the ones that MinIO knows, and whether a rule may name all of the family at once.
+_ACTED_ON: Final = {"ObjectCreated": "* ", "ObjectRemoved": "* ", "LifecycleDelMarkerExpiration": ""}
 # The names that a bucket's rules may hold: `ParseName` in MinIO's internal/event/name.go. Bucket events exist for
 # its listen API only.
 EVENTS: Final = frozenset(
     f"s3:{family}:{action}"
     for family, actions in {
-        "ObjectCreated": "* Put Post Copy CompleteMultipartUpload PutRetention PutLegalHold PutTagging DeleteTagging",
-        "ObjectRemoved": "* Delete DeleteMarkerCreated NoOP DeleteAllVersions",
-        "ObjectAccessed": "* Get Head GetRetention GetLegalHold Attributes",
-        "LifecycleDelMarkerExpiration": "Delete",
-        "Replication": "* OperationFailedReplication OperationCompletedReplication OperationNotTracked "
-        "OperationMissedThreshold OperationReplicatedAfterThreshold",
-        "ObjectRestore": "* Post Completed",
-        "ObjectTransition": "* Failed Complete",
-        "Scanner": "ManyVersions LargeVersions BigPrefix",
+        **{family: all_of + names.ACTED_ON[family][1] for family, all_of in _ACTED_ON.items()},
+        **_IGNORED,
     }.items()
     for action in actions.split()
 )
@@ -48,7 +53,7 @@ class Bucket:
 class TargetRef:
     """Names a target: the two last parts of its ARN."""
 
-    kind: keys.Kind
+    kind: keys.TargetKind
     id: str
 
     @property
@@ -57,7 +62,7 @@ class TargetRef:
         return f"notify_{self.kind}:{self.id}"
 
     def is_arn(self, arn: str) -> bool:
-        """Whether `arn:minio:sqs:REGION:ID:KIND` is this target's, in whatever region."""
+        """Whether `arn:minio:sqs:REGION:ID:KIND` names this target, in any region."""
         return arn.startswith("arn:minio:sqs:") and arn.split(":")[4:] == [self.id, self.kind]
 
     def __str__(self) -> str:
@@ -65,8 +70,8 @@ class TargetRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """A notification target: declared keys and secrets. An `external` one is set up by somebody else."""
+class NotificationTarget:
+    """A notification target: declared keys and secrets. An `external` one is set up outside this file."""
 
     ref: TargetRef
     values: Mapping[str, str] = field(default_factory=dict)
@@ -78,7 +83,7 @@ class Target:
         return self.external or self.values.get("enable", "on").lower() in ("", "on", "true", "yes")
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """What is wrong with it, each with the key that it is about ("" for the target itself)."""
+        """What is wrong with it, each problem with its key, "" for the target itself."""
         if not _TARGET_ID.fullmatch(self.ref.id):
             yield "id", f"expected letters, digits and - only, got {self.ref.id!r}"
         if self.external:
@@ -109,7 +114,7 @@ class Rule:
         return f"{rule_owner(lake)}{digest}"
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """What is wrong with it, each with the field that it is about."""
+        """What is wrong with it, each problem with its field."""
         for name, value in (("prefix", self.prefix), ("suffix", self.suffix)):
             if set(value) & set("*?"):
                 yield (
@@ -123,7 +128,7 @@ class Rule:
             yield "events", "empty; leave it out for created and removed objects"
         for event in self.events:
             if event not in EVENTS:
-                yield "events", f"{event!r} is no event of a rule; known: {', '.join(sorted(EVENTS))}"
+                yield "events", f"{event!r} is not an event that a rule may name; known: {', '.join(sorted(EVENTS))}"
 
     def __str__(self) -> str:
         return f"{self.objects} -> {self.target}"
@@ -131,11 +136,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """Everything that one lake.yml declares. `name` tells its rules and targets from those of others."""
+    """Everything that one lake.yml declares. `name` marks its rules and targets on the server."""
 
     name: str = "default"
     buckets: tuple[Bucket, ...] = ()
-    targets: tuple[Target, ...] = ()
+    targets: tuple[NotificationTarget, ...] = ()
     rules: tuple[Rule, ...] = ()
     sync_events: bool = True
 
@@ -163,7 +168,7 @@ class Lake:
 
 
 def rule_owner(lake: str) -> str:
-    """What the ids of a lake's rules begin with; a name holds no dot, so no lake's is the beginning of another's."""
+    """What the ids of a lake's rules begin with; a name holds no dot, so it never begins another lake's ids."""
     return f"{OWNER}.{lake}."
 
 

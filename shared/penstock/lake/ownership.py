@@ -1,4 +1,4 @@
-"""Whose a target is, and whether its secrets are the declared ones: both stand in its `comment`.
+"""Which lake owns a target, and whether its secrets are the declared ones: both stand in its `comment`.
 
 MinIO keeps a comment with every target and never tells a secret again. So the comment ends in
 `penstock:LAKE`, and for a target with secrets in `penstock:LAKE:SALT:DIGEST`, where the digest is a salted scrypt of
@@ -55,6 +55,6 @@ def mark(text: str, lake: str, secrets: Mapping[str, str]) -> str:
 
 
 def _digest(salt: str, secrets: Mapping[str, str]) -> str:
-    # 16 MiB and some 50 ms a guess, so that a short password in it stays hard to find.
+    # A guess takes 16 MiB and some 50 ms, so that even a short password is hard to find.
     text = json.dumps(sorted(secrets.items())).encode()
     return hashlib.scrypt(text, salt=salt.encode(), n=2**14, r=8, p=1, dklen=16).hex()

@@ -1,4 +1,4 @@
-"""What differs between a declared lake and a server, as a list of changes; nothing here talks to the server."""
+"""What differs between a declared lake and a server, as a list of changes; this module does not call the server."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Literal
 
 from penstock.errors import ConfigError
 from penstock.lake import keys
-from penstock.lake.model import Bucket, Lake, Rule, Target, TargetRef, rule_owner
+from penstock.lake.model import Bucket, Lake, NotificationTarget, Rule, TargetRef, rule_owner
 from penstock.lake.ownership import Comment
 
 
@@ -45,7 +45,7 @@ class PresentRule:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class LakeState:
     """What a server has.
 
     `versioning` holds the buckets that were asked about, `known_keys` the keys of each subsystem; `sync_events_from`
@@ -58,11 +58,11 @@ class State:
     rules: tuple[PresentRule, ...] = ()
     sync_events: bool = False
     sync_events_from: str = ""
-    known_keys: Mapping[keys.Kind, frozenset[str]] = field(default_factory=dict)
+    known_keys: Mapping[keys.TargetKind, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class ServerSetting:
     """A setting of the whole server."""
 
     name: str
@@ -72,27 +72,27 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One step from what is to what is declared. `details` are lines for people, without secrets."""
+class LakeChange:
+    """One step from the present state to the declared one. `details` are lines for people, without secrets."""
 
     action: Literal["add", "change", "remove"]
-    what: Bucket | Target | TargetRef | Rule | PresentRule | Setting
+    what: Bucket | NotificationTarget | TargetRef | Rule | PresentRule | ServerSetting
     details: tuple[str, ...] = ()
 
     @property
     def needs_restart(self) -> bool:
-        """Whether the server takes it up only when it starts."""
-        return isinstance(self.what, Target | TargetRef)
+        """Whether the server applies it only when it starts."""
+        return isinstance(self.what, NotificationTarget | TargetRef)
 
     def __str__(self) -> str:
         match self.what:
             case Bucket(name=name):
                 subject = f"bucket {name}"
-            case Target(ref=ref):
+            case NotificationTarget(ref=ref):
                 subject = f"target {ref}"
             case TargetRef() as ref:
                 subject = f"target {ref}"
-            case Setting(name=name):
+            case ServerSetting(name=name):
                 subject = f"setting {name}"
             case rule:
                 subject = f"rule {rule}"
@@ -100,11 +100,11 @@ class Change:
         return "\n".join([f"{sign} {subject}", *(f"    {line}" for line in self.details)])
 
 
-def compare(lake: Lake, state: State, *, adopt: bool = False) -> list[Change]:
-    """The changes that make the server agree with the lake, in the order in which they show best.
+def compare(lake: Lake, state: LakeState, *, adopt: bool = False) -> list[LakeChange]:
+    """The changes that make the server agree with the lake, in the order in which they are shown.
 
-    Raises `ConfigError` for what cannot be brought together: a target of the same id that somebody else made (unless
-    `adopt`), one that the server's own environment decides about, a rule on a bucket that is nowhere.
+    Raises `ConfigError` for what it cannot resolve: a target whose id belongs to another owner (unless `adopt`), a
+    target that the server's own environment sets, a rule on a bucket that does not exist.
     """
     problems = list(_conflicts(lake, state, adopt=adopt))
     if problems:
@@ -112,15 +112,15 @@ def compare(lake: Lake, state: State, *, adopt: bool = False) -> list[Change]:
     return [*_settings(lake, state), *_buckets(lake, state), *_targets(lake, state), *_rules(lake, state)]
 
 
-def own_targets(lake_name: str, state: State) -> list[PresentTarget]:
+def own_targets(lake_name: str, state: LakeState) -> list[PresentTarget]:
     return [target for _, target in sorted(state.targets.items()) if target.comment.lake == lake_name]
 
 
-def own_rules(lake_name: str, state: State) -> list[PresentRule]:
+def own_rules(lake_name: str, state: LakeState) -> list[PresentRule]:
     return [rule for rule in state.rules if rule.id.startswith(rule_owner(lake_name))]
 
 
-def _conflicts(lake: Lake, state: State, *, adopt: bool) -> Iterator[str]:
+def _conflicts(lake: Lake, state: LakeState, *, adopt: bool) -> Iterator[str]:
     for target in lake.targets:
         present = state.targets.get(target.ref)
         if target.external:
@@ -141,8 +141,8 @@ def _conflicts(lake: Lake, state: State, *, adopt: bool) -> Iterator[str]:
             )
         owner = present.comment.lake
         if owner != lake.name and not adopt:
-            whose = f"lake {owner}'s" if owner else "somebody else's"
-            yield f"target {target.ref}: is there already and {whose}; take another id, or take it over with --adopt"
+            whose = f"to lake {owner}" if owner else "to another owner"
+            yield f"target {target.ref}: exists and belongs {whose}; take another id, or take it over with --adopt"
     if lake.sync_events and not state.sync_events and state.sync_events_from:
         yield (
             f"sync_events: the server's environment turns it off with {state.sync_events_from}, which wins over "
@@ -153,22 +153,22 @@ def _conflicts(lake: Lake, state: State, *, adopt: bool) -> Iterator[str]:
         yield f"bucket {name}: a rule needs it, but it does not exist; declare it under buckets"
 
 
-def _settings(lake: Lake, state: State) -> Iterator[Change]:
+def _settings(lake: Lake, state: LakeState) -> Iterator[LakeChange]:
     if lake.sync_events and not state.sync_events:
-        yield Change("change", Setting("api sync_events"), ("off -> on",))
+        yield LakeChange("change", ServerSetting("api sync_events"), ("off -> on",))
 
 
-def _buckets(lake: Lake, state: State) -> Iterator[Change]:
+def _buckets(lake: Lake, state: LakeState) -> Iterator[LakeChange]:
     for bucket in lake.buckets:
         words = {True: "on", False: "off", None: "as it is"}
         wanted = words[bucket.versioning]
         if bucket.name not in state.buckets:
-            yield Change("add", bucket, (f"versioning: {wanted}",) if bucket.versioning else ())
+            yield LakeChange("add", bucket, (f"versioning: {wanted}",) if bucket.versioning else ())
         elif bucket.versioning is not None and state.versioning.get(bucket.name, False) != bucket.versioning:
-            yield Change("change", bucket, (f"versioning: {words[not bucket.versioning]} -> {wanted}",))
+            yield LakeChange("change", bucket, (f"versioning: {words[not bucket.versioning]} -> {wanted}",))
 
 
-def _targets(lake: Lake, state: State) -> Iterator[Change]:
+def _targets(lake: Lake, state: LakeState) -> Iterator[LakeChange]:
     declared = {target.ref for target in lake.targets if not target.external}
     for target in lake.targets:
         if target.external:
@@ -177,7 +177,7 @@ def _targets(lake: Lake, state: State) -> Iterator[Change]:
         wanted = wanted_values(target, state)
         if present is None:
             lines = [f"{name}: {value}" for name, value in wanted.items() if name in target.values]
-            yield Change("add", target, (*lines, *(f"{name}: (secret)" for name in target.secrets)))
+            yield LakeChange("add", target, (*lines, *(f"{name}: (secret)" for name in target.secrets)))
             continue
         lines = [
             f"{name}: {present.values.get(name, '') or '(none)'} -> {value or '(none)'}"
@@ -192,34 +192,34 @@ def _targets(lake: Lake, state: State) -> Iterator[Change]:
         if not comment.holds(target.secrets):
             lines.append("secrets: changed")
         if lines:
-            yield Change("change", target, tuple(lines))
+            yield LakeChange("change", target, tuple(lines))
         elif target.enabled and not present.arn:
-            yield Change("change", target, ("the server has not started it",))
+            yield LakeChange("change", target, ("the server has not started it",))
     for present in own_targets(lake.name, state):
         if present.ref not in declared:
-            yield Change("remove", present.ref)
+            yield LakeChange("remove", present.ref)
 
 
-def wanted_values(target: Target, state: State) -> dict[str, str]:
+def wanted_values(target: NotificationTarget, state: LakeState) -> dict[str, str]:
     """What the server's configuration is to hold for a target, without the comment's mark and the secrets."""
     known = state.known_keys.get(target.ref.kind)
     complete = keys.complete(target.ref.kind, target.values)
     return {name: value for name, value in complete.items() if not known or name in known or name == "comment"}
 
 
-def _rules(lake: Lake, state: State) -> Iterator[Change]:
+def _rules(lake: Lake, state: LakeState) -> Iterator[LakeChange]:
     present = {rule.id: rule for rule in own_rules(lake.name, state)}
     wanted = {rule.id_in(lake.name): rule for rule in lake.rules}
     for rule_id, rule in wanted.items():
         there = present.get(rule_id)
         if there is None:
-            yield Change("add", rule, (f"events: {', '.join(rule.events)}",))
-        # The id says what the rule says, so only a hand on the server makes them differ.
+            yield LakeChange("add", rule, (f"events: {', '.join(rule.events)}",))
+        # The id is made from what the rule says, so they differ only after a change by hand on the server.
         elif not agrees(there, rule):
-            yield Change("change", rule, (f"is {there}, {', '.join(there.events)}",))
+            yield LakeChange("change", rule, (f"is {there}, {', '.join(there.events)}",))
     for rule_id, there in present.items():
         if rule_id not in wanted:
-            yield Change("remove", there)
+            yield LakeChange("remove", there)
 
 
 def agrees(there: PresentRule, rule: Rule) -> bool:

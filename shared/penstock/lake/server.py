@@ -7,7 +7,7 @@ from penstock.lake import keys
 from penstock.lake.minio_admin import Admin
 from penstock.lake.minio_buckets import Buckets
 from penstock.lake.model import Lake, TargetRef
-from penstock.lake.plan import PresentRule, PresentTarget, State
+from penstock.lake.plan import LakeState, PresentRule, PresentTarget
 from penstock.settings.config import StoreSettings
 
 
@@ -29,16 +29,16 @@ class LakeServer:
     def endpoint(self) -> str:
         return self._settings.endpoint
 
-    def state(self, lake: Lake) -> State:
-        """What is there, of ours and of others: all targets of the four kinds, the rules of all buckets."""
+    def state(self, lake: Lake) -> LakeState:
+        """What the server has, of this lake and of others: all targets of the four kinds, the rules of all buckets."""
         info = self._admin.info()
         targets: dict[TargetRef, PresentTarget] = {}
-        known: dict[keys.Kind, frozenset[str]] = {}
+        known: dict[keys.TargetKind, frozenset[str]] = {}
         for kind in keys.KINDS:
             found, known[kind] = self._admin.targets(kind)
             targets.update(found)
         for arn in info.arns:
-            # The environment of the server alone can make a target, too.
+            # A target may come from the server's environment alone.
             _, _, _, _, target_id, kind_name = arn.split(":")
             if kind_name in keys.KINDS:
                 ref = TargetRef(kind_name, target_id)
@@ -46,7 +46,7 @@ class LakeServer:
                 targets[ref] = dataclasses.replace(present, arn=arn, status=info.statuses.get(ref, ""))
         names = self._buckets.names()
         sync_events, variable = self._admin.sync_events()
-        return State(
+        return LakeState(
             buckets=names,
             versioning={
                 bucket.name: self._buckets.versioning(bucket.name)

@@ -3,22 +3,24 @@
 from collections.abc import Sequence
 from typing import Final
 
+from penstock.jobs.pod import Document, container_security, pod_security
 from penstock.render.eventing import broker_reference
 from penstock.render.manifest import (
-    Document,
-    container_security,
     document,
     labels,
-    pod_security,
     secret_mount,
     secret_volume,
     tmp_mount,
     tmp_volume,
 )
+from penstock.settings.setting import secret_file
+from penstock.settings.table import BRIDGE_TOKEN, DELIVERY_DRAIN_SECONDS, PORT
 
 BRIDGE: Final = "penstock-bridge"
-TOKEN_SECRET: Final = "bridge-token"  # noqa: S105 - the name of a Secret
+TOKEN_SECRET: Final = secret_file(BRIDGE_TOKEN.name)
 DEAD_LETTER_PATH: Final = "/dead-letters"
+# What a pod may need beyond the time for requests under way, before it is killed.
+_SPARE_SECONDS: Final = 15
 _OWN: Final = labels(BRIDGE, "bridge")
 
 
@@ -46,7 +48,7 @@ def bridge_workload(image: str, arguments: Sequence[str]) -> list[Document]:
 
 
 def dead_letter_sink() -> Document:
-    """Where Knative sends what it has given up: the bridge keeps it on its disk, for `penstock dlq`."""
+    """Where Knative sends undeliverable events: the bridge keeps them on its disk, for `penstock dlq`."""
     return {"ref": {"apiVersion": "v1", "kind": "Service", "name": BRIDGE}, "uri": DEAD_LETTER_PATH}
 
 
@@ -55,7 +57,7 @@ def _stateful_set(image: str, arguments: Sequence[str]) -> Document:
         "name": "bridge",
         "image": image,
         "args": ["bridge", "--inbox=/data/inbox.db", *arguments],
-        "ports": [{"name": "http", "containerPort": 8080}],
+        "ports": [{"name": "http", "containerPort": PORT.default}],
         "readinessProbe": {"httpGet": {"path": "/_/ready", "port": "http"}, "periodSeconds": 5},
         "livenessProbe": {"httpGet": {"path": "/_/health", "port": "http"}, "periodSeconds": 10},
         "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}},
@@ -67,8 +69,7 @@ def _stateful_set(image: str, arguments: Sequence[str]) -> Document:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": pod_security(),
-        # Longer than DRAIN_SECONDS, which is 25.
-        "terminationGracePeriodSeconds": 40,
+        "terminationGracePeriodSeconds": int(DELIVERY_DRAIN_SECONDS.default) + _SPARE_SECONDS,
         "containers": [container],
         "volumes": [tmp_volume(), secret_volume([TOKEN_SECRET])],
     }

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock.events import CloudEventFields, source_of
-from penstock.render.manifest import Document, document, labels
-from penstock.render.plan import Plan
+from penstock.events.names import ACTED_ON
+from penstock.jobs.pod import Document
+from penstock.render.manifest import document, labels
+from penstock.render.plan import FunctionPlan
 from penstock.settings.config import RESERVED_PREFIX, SourceRule
 
 BROKER: Final = "penstock"
 KAFKA_SOURCE: Final = "penstock"
 _BROKER_CONFIG: Final = "penstock-broker"
-# Families of event names that say that a key deserves a look: penstock.events.names.
-ACTED_ON: Final = ("ObjectCreated", "ObjectRemoved", "LifecycleExpiration", "LifecycleDelMarkerExpiration")
 _TYPE_PREFIX: Final = "com.amazonaws.s3."
 # The Service in front of a Broker of class Kafka; a Broker's address is this, its namespace and its name
 # (https://knative.dev/docs/eventing/brokers/broker-types/kafka-broker/). It is in the Broker's status, too.
@@ -24,7 +24,7 @@ _BACKOFF_DELAY: Final = "PT0.5S"
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What all deliveries have in common. `dead_letters` is the sink of what was given up, as Knative writes a sink."""
+    """What all deliveries have in common. `dead_letters` is where undeliverable events go, as Knative writes a sink."""
 
     namespace: str
     kafka: str
@@ -53,15 +53,15 @@ def broker_documents(delivery: Delivery) -> list[Document]:
     ]
 
 
-def kafka_source(plans: Sequence[Plan], delivery: Delivery) -> Document:
-    """Every topic that a function subscribes, into the Broker."""
+def kafka_source(plans: Sequence[FunctionPlan], delivery: Delivery) -> Document:
+    """Feeds the Broker with every topic that a function wants."""
     spec = {
         "bootstrapServers": [delivery.kafka],
         "topics": sorted({topic for plan in plans for topic in plan.topics}),
         "consumerGroup": "penstock-knative",
         # The default is `latest`, which loses what arrived before the first consumer did.
         "initialOffset": "earliest",
-        # A function brings its target into agreement with the object as it is: the order of events means nothing.
+        # A function looks at the object as it is, so the order of events does not matter.
         "ordering": "unordered",
         "delivery": _delivery(delivery, 10),
         "sink": {"ref": broker_reference()},
@@ -78,8 +78,8 @@ def kafka_source(plans: Sequence[Plan], delivery: Delivery) -> Document:
     )
 
 
-def trigger(plan: Plan, delivery: Delivery) -> Document:
-    """What the function wants of the Broker, and what happens when it fails."""
+def trigger(plan: FunctionPlan, delivery: Delivery) -> Document:
+    """Which events the Broker sends to the function, and what it does when the function fails."""
     function = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": plan.name}
     spec = {
         "broker": BROKER,
@@ -91,7 +91,7 @@ def trigger(plan: Plan, delivery: Delivery) -> Document:
 
 
 def broker_url(namespace: str) -> str:
-    """Where an event is posted to reach the Broker, for those that no SinkBinding tells."""
+    """The URL of the Broker, for programs that get no K_SINK from a SinkBinding."""
     return f"{_INGRESS}/{namespace}/{BROKER}"
 
 
@@ -108,11 +108,11 @@ def _delivery(delivery: Delivery, attempts: int) -> Document:
     }
 
 
-def _filters(plan: Plan, delivery: Delivery) -> list[Document]:
+def _filters(plan: FunctionPlan, delivery: Delivery) -> list[Document]:
     """A list whose members must all match (CloudEvents Subscriptions API, filter dialects)."""
     ways = [_object_filters(rule, delivery.region) for rule in plan.config.sources]
     for topic in plan.topics:
-        # KafkaSource says nothing of the object: there is no filtering on data, so the function looks itself.
+        # KafkaSource's attributes do not name the object and filters cannot read data, so the function looks itself.
         source = f"/apis/v1/namespaces/{delivery.namespace}/kafkasources/{KAFKA_SOURCE}#{topic}"
         ways.append([{"exact": {"type": "dev.knative.kafka.event"}}, {"exact": {"source": source}}])
     return ways[0] if len(ways) == 1 else [{"any": [{"all": way} for way in ways]}]
@@ -122,7 +122,7 @@ def _object_filters(rule: SourceRule, region: str) -> list[Document]:
     made: list[Document] = [
         {"any": [{"prefix": {"type": f"{_TYPE_PREFIX}{family}:"}} for family in ACTED_ON]},
         {"exact": {"source": source_of(rule.bucket, region=region)}},
-        # What Penstock keeps beside its targets is never input; without this line it would wake the function.
+        # The records that Penstock keeps beside its targets are never input, so they do not wake the function.
         {"not": {"prefix": {"subject": RESERVED_PREFIX}}},
     ]
     for dialect, text in (("prefix", rule.prefix), ("suffix", rule.suffix)):

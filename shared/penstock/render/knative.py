@@ -4,18 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from penstock.jobs.pod import Document
 from penstock.render.bridge import bridge_documents, dead_letter_sink
 from penstock.render.eventing import Delivery, broker_documents, broker_url, kafka_source, trigger
-from penstock.render.manifest import PART_OF, Document, document, dump
+from penstock.render.manifest import PART_OF, document, dump
 from penstock.render.network import network_policies
-from penstock.render.plan import Plan
+from penstock.render.plan import FunctionPlan
 from penstock.render.service import function_documents
 
 HEADER: Final = "Made by `penstock render knative`; change stack.yml and run it again."
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class KnativeSettings:
     """What a stack file does not say.
 
     `image` is that of the bridge, `kafka` the bootstrap server, HOST:PORT. `region` is the region that MinIO puts into
@@ -28,9 +29,9 @@ class Settings:
     region: str = ""
 
 
-def render(plans: Sequence[Plan], settings: Settings) -> Mapping[str, str]:
+def render(plans: Sequence[FunctionPlan], settings: KnativeSettings) -> Mapping[str, str]:
     """File names and their texts; the same functions and settings always give the same."""
-    # What a function answers goes back to the Broker; its Jobs have nobody to answer, so they post it there.
+    # A function's answer goes back to the Broker. A Job answers no request, so it posts its outcome there.
     plans = [plan.answering_to(broker_url(settings.namespace)) for plan in plans]
     delivery = Delivery(settings.namespace, settings.kafka, settings.region, dead_letter_sink())
     files: dict[str, list[Document]] = {

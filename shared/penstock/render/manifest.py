@@ -1,20 +1,17 @@
-"""What manifests are made of: metadata, the restricted security context, secrets as files, YAML."""
+"""What manifests are made of: metadata, secrets as files, YAML."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import yaml
 
-from penstock.settings.environment import SECRETS_DIR
+from penstock.jobs.pod import Document
 from penstock.settings.stackfile import Resources
-
-Document = dict[str, Any]
+from penstock.settings.table import SECRETS_DIR
 
 PART_OF: Final = "app.kubernetes.io/part-of"
 NAME: Final = "app.kubernetes.io/name"
 COMPONENT: Final = "app.kubernetes.io/component"
-# The image's own user: templates/python3-penstock/Dockerfile and deploy/image/Dockerfile.
-USER_ID: Final = 65532
 # Spooled bodies and scratch tables; a pod that writes more is evicted instead of filling its node.
 TMP_LIMIT: Final = "2Gi"
 
@@ -29,33 +26,8 @@ def document(api_version: str, kind: str, name: str, **members: Any) -> Document
 
 
 def labels(name: str, component: str) -> dict[str, str]:
-    """The labels that Kubernetes recommends, as far as something here selects by them."""
+    """Of the labels that Kubernetes recommends, those that a selector here uses."""
     return {NAME: name, COMPONENT: component, PART_OF: "penstock"}
-
-
-def container_security() -> Document:
-    """What the Pod Security level `restricted` asks of a container, and a root file system that cannot be written."""
-    return {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "readOnlyRootFilesystem": True,
-        "runAsNonRoot": True,
-        "runAsUser": USER_ID,
-        "runAsGroup": USER_ID,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-
-
-def pod_security() -> Document:
-    """The same for a pod; `fsGroup` lets its user write to its volumes."""
-    return {
-        "runAsNonRoot": True,
-        "runAsUser": USER_ID,
-        "runAsGroup": USER_ID,
-        "fsGroup": USER_ID,
-        "fsGroupChangePolicy": "OnRootMismatch",
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
 
 
 def environment(settings: Mapping[str, str]) -> list[Document]:
@@ -80,7 +52,7 @@ def secret_volume(names: Iterable[str]) -> Document:
 
 
 def secret_mount() -> Document:
-    return {"name": "secrets", "mountPath": SECRETS_DIR, "readOnly": True}
+    return {"name": "secrets", "mountPath": SECRETS_DIR.default, "readOnly": True}
 
 
 def tmp_volume() -> Document:

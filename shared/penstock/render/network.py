@@ -1,25 +1,25 @@
-"""Who may talk to whom: nothing at first, then each line that the flow of events needs."""
+"""Which pods may connect to which: none at first, then each connection that the flow of events needs."""
 
 import re
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
+from penstock.jobs.manifest import FUNCTION_LABEL
+from penstock.jobs.pod import Document
 from penstock.render.bridge import BRIDGE
-from penstock.render.manifest import NAME, Document, document, labels
-from penstock.render.plan import Plan
+from penstock.render.manifest import NAME, document, labels
+from penstock.render.plan import FunctionPlan
 from penstock.sinks.address import parse_sink
 
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
 # Requests reach a function from Knative's activator and from the gateway inside the cluster; Kourier is Knative's own.
 _KNATIVE: Final = ("knative-serving", "knative-eventing", "kourier-system", "istio-system")
 _MONITORING: Final = "monitoring"
-# The label of a Job's pods: penstock.jobs.manifest.
-_FUNCTION_OF_JOB: Final = "penstock/function"
 _IN_CLUSTER: Final = re.compile(r"[^.]+\.(?P<namespace>[^.]+)\.svc(\.cluster\.local)?")
 
 
-def network_policies(plans: Sequence[Plan], namespace: str) -> list[Document]:
+def network_policies(plans: Sequence[FunctionPlan], namespace: str) -> list[Document]:
     """Deny everything in the namespace, then allow what functions and bridge need."""
     stores = sorted({host for plan in plans if (host := _in_cluster(_store_url(plan), namespace))})
     offloading = any(plan.config.jobs for plan in plans)
@@ -48,7 +48,7 @@ def network_policies(plans: Sequence[Plan], namespace: str) -> list[Document]:
     made += [
         _policy(
             f"{plan.name}-jobs",
-            {_FUNCTION_OF_JOB: plan.name},
+            {FUNCTION_LABEL: plan.name},
             ingress=[],
             egress=[_to_url(url, namespace) for url in (*_urls(plan), plan.config.jobs.answer_to) if url],
         )
@@ -75,7 +75,7 @@ def _from(*namespaces: str) -> Document:
 
 
 def _from_watcher() -> Document:
-    """The letters of Jobs that failed for good: deploy/jobs/watcher.yaml."""
+    """The dead letters of Jobs come from the watcher: deploy/jobs/watcher.yaml."""
     return {"from": [{"podSelector": {"matchLabels": {NAME: "penstock-jobs-watcher"}}}]}
 
 
@@ -96,12 +96,12 @@ def _dns() -> Document:
 
 
 def _to_api_server() -> Document:
-    # Its address is the cluster's own, and policies see the endpoint's port, not the Service's.
+    # Its address differs in each cluster, and policies see the endpoint's port, not the Service's.
     return {"ports": [{"protocol": "TCP", "port": port} for port in (443, 6443)]}
 
 
 def _to_url(url: str, namespace: str) -> Document:
-    """Inside the cluster the whole namespace, because policies see the pods' ports and not the Service's."""
+    """In the cluster the whole namespace is allowed, because policies see the pods' ports and not the Service's."""
     found = _in_cluster(url, namespace)
     if found:
         return _to_namespaces(found)
@@ -119,11 +119,11 @@ def _in_cluster(url: str, namespace: str) -> str:
     return found["namespace"] if found else ""
 
 
-def _urls(plan: Plan) -> list[str]:
+def _urls(plan: FunctionPlan) -> list[str]:
     urls = [_store_url(plan), parse_sink(plan.config.sink).url]
     return [url for url in dict.fromkeys(urls) if url]
 
 
-def _store_url(plan: Plan) -> str:
+def _store_url(plan: FunctionPlan) -> str:
     endpoint = plan.spec.environment.get("MINIO_ENDPOINT", "")
     return endpoint if "://" in endpoint or not endpoint else f"http://{endpoint}"

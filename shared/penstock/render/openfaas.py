@@ -3,23 +3,24 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from penstock.jobs.pod import Document
 from penstock.render.bridge import bridge_workload
-from penstock.render.manifest import Document, dump
-from penstock.render.plan import Plan
+from penstock.render.manifest import dump
+from penstock.render.plan import FunctionPlan
 from penstock.render.service import account_name, function_account, reconcile_job
 
 HEADER: Final = "Made by `penstock render openfaas`; change stack.yml and run it again."
-# Where faas-netes runs functions and faas-cli puts secrets; and where the gateway is.
+# The namespace where faas-netes runs functions and faas-cli puts secrets, and that of the gateway.
 FUNCTIONS_NAMESPACE: Final = "openfaas-fn"
 GATEWAY_NAMESPACE: Final = "openfaas"
 
 
-def render(plans: Sequence[Plan], image: str, gateway: str) -> Mapping[str, str]:
+def render(plans: Sequence[FunctionPlan], image: str, gateway: str) -> Mapping[str, str]:
     """File names and their texts. `image` is the bridge's; `gateway` is the URL under which it finds functions."""
     arguments: list[str] = []
     for plan in plans:
         arguments.append(f"--to={plan.name}={gateway}/function/{plan.name}/event")
-        # A function that sleeps must not be woken by every event of the lake.
+        # Without this, every event of the lake would wake the function.
         arguments += [f"--only={plan.name}={rule}" for rule in plan.config.sources]
     files: dict[str, list[Document]] = {
         "bridge.yaml": bridge_workload(image, arguments),
@@ -32,6 +33,6 @@ def render(plans: Sequence[Plan], image: str, gateway: str) -> Mapping[str, str]
     return {name: dump(documents, HEADER) for name, documents in files.items() if documents}
 
 
-def _reconcile(plan: Plan) -> list[Document]:
+def _reconcile(plan: FunctionPlan) -> list[Document]:
     name = account_name(plan, f"{plan.name}-reconcile")
     return [*function_account(plan, name), reconcile_job(plan, name)]

@@ -1,4 +1,4 @@
-"""One function of a stack file as manifests need to know it: read from its labels, annotations and settings."""
+"""What manifests say of one function: read from its labels, annotations and settings in the stack file."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from penstock.errors import ConfigError
 from penstock.settings.config import Config
+from penstock.settings.durations import DEFAULT_IDLE
 from penstock.settings.stackfile import FunctionSpec
 from penstock.sinks.address import parse_sink
 
@@ -21,14 +22,14 @@ _CRON_FIELD: Final = re.compile(r"[0-9*,/-]+")
 # Knative's default for max-revision-timeout-seconds: more is refused by its webhook.
 _MAX_TIMEOUT_SECONDS: Final = 600
 _OPENFAAS_ATTEMPTS: Final = 10
-# What is rendered beside the functions; and a CronJob's name, ours ends in -reconcile, has at most 52 characters.
+# Names of what is rendered beside the functions. A CronJob's name, which ends in -reconcile, has at most 52 characters.
 _TAKEN_NAMES: Final = ("penstock-bridge", "default-deny", "allow-dns")
 _MAX_NAME_LENGTH: Final = 42
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A function with everything read and checked.
+class FunctionPlan:
+    """A function, read and checked.
 
     `idle` is a Go duration for which the last pod stays, `schedule` a cron expression, empty for no reconcile job.
     `volume` is a quantity, empty for none; `volume_path` is where it is mounted.
@@ -52,8 +53,8 @@ class Plan:
     def name(self) -> str:
         return self.spec.name
 
-    def answering_to(self, url: str) -> "Plan":
-        """The same function, whose Jobs send what came of them to `url` unless the stack file says where."""
+    def answering_to(self, url: str) -> "FunctionPlan":
+        """The same function, whose Jobs send their outcome to `url` unless the stack file names another address."""
         jobs = self.config.jobs
         if jobs is None or jobs.answer_to:
             return self
@@ -65,14 +66,14 @@ class Plan:
         )
 
 
-def make_plan(spec: FunctionSpec) -> Plan:
+def make_plan(spec: FunctionSpec) -> FunctionPlan:
     """Read one function; raises `ConfigError` with every problem found."""
     return _Planner(spec).plan()
 
 
-def make_plans(specs: Iterable[FunctionSpec]) -> list[Plan]:
+def make_plans(specs: Iterable[FunctionSpec]) -> list[FunctionPlan]:
     """Read all functions of a stack file; raises `ConfigError` with every problem of every one."""
-    plans: list[Plan] = []
+    plans: list[FunctionPlan] = []
     problems: list[str] = []
     for spec in specs:
         try:
@@ -91,7 +92,7 @@ class _Planner:
         self.spec = spec
         self.problems: list[str] = []
 
-    def plan(self) -> Plan:
+    def plan(self) -> FunctionPlan:
         spec = self.spec
         if not spec.image:
             self.problem("image: missing; Knative pulls it by this name")
@@ -110,7 +111,7 @@ class _Planner:
             min_scale = 0
         max_scale = self.number(spec.labels, "com.openfaas.scale.max", 20, 1, 1000)
         target = concurrency
-        # OpenFaaS's `capacity` counts requests under way, as Knative's concurrency does; rps and cpu mean other things.
+        # OpenFaaS's `capacity` counts requests under way, as Knative's concurrency does; rps and cpu do not.
         if spec.labels.get("com.openfaas.scale.type") == "capacity":
             target = min(concurrency, self.number(spec.labels, "com.openfaas.scale.target", concurrency, 1, 100_000))
         volume, volume_path = self.volume(config, max_scale)
@@ -120,7 +121,7 @@ class _Planner:
             "max_scale": max_scale,
             "concurrency": concurrency,
             "target": target,
-            "idle": spec.labels.get("com.openfaas.scale.zero-duration", "15m") if min_scale == 0 else "",
+            "idle": spec.labels.get("com.openfaas.scale.zero-duration", DEFAULT_IDLE) if min_scale == 0 else "",
             "timeout_seconds": self.number(
                 spec.annotations, "penstock.dev/timeout-seconds", _MAX_TIMEOUT_SECONDS, 1, _MAX_TIMEOUT_SECONDS
             ),
@@ -131,7 +132,7 @@ class _Planner:
         }
         if self.problems or config is None:
             raise ConfigError(*self.problems)
-        return Plan(spec, config, **made)  # type: ignore[arg-type]
+        return FunctionPlan(spec, config, **made)  # type: ignore[arg-type]
 
     def config(self) -> Config | None:
         """The function's settings, which must say what it reads and where results go."""

@@ -3,28 +3,26 @@
 from typing import Final
 
 from penstock.errors import ConfigError, PermanentError
+from penstock.jobs.manifest import FUNCTION_FOLDER
+from penstock.jobs.pod import Document, container_security, pod_security
 from penstock.render.manifest import (
-    Document,
-    container_security,
     document,
     environment,
     labels,
-    pod_security,
     resources,
     secret_mount,
     secret_volume,
     tmp_mount,
     tmp_volume,
 )
-from penstock.render.plan import Plan
+from penstock.render.plan import FunctionPlan
+from penstock.settings.table import PORT
 
-# Where the image keeps the handler: templates/python3-penstock/Dockerfile.
-_HANDLER_FOLDER: Final = "/opt/app/function"
 _SIX_HOURS_SECONDS: Final = 6 * 3600
 _OFFLOADING_ACCOUNT: Final = "penstock-function"
 
 
-def function_documents(plan: Plan) -> list[Document]:
+def function_documents(plan: FunctionPlan) -> list[Document]:
     """Everything that one function is made of, in the order in which it can be created."""
     made = function_account(plan, plan.name)
     if plan.volume:
@@ -35,27 +33,27 @@ def function_documents(plan: Plan) -> list[Document]:
     return made
 
 
-def account_name(plan: Plan, own: str) -> str:
+def account_name(plan: FunctionPlan, own: str) -> str:
     """`own`, or the account of deploy/jobs that may make Jobs, for a function that hands objects to them."""
     return _OFFLOADING_ACCOUNT if plan.config.jobs else own
 
 
-def function_account(plan: Plan, name: str) -> list[Document]:
+def function_account(plan: FunctionPlan, name: str) -> list[Document]:
     """A ServiceAccount without any rights, whose token is never mounted; none where deploy/jobs has it."""
     if plan.config.jobs:
         return []
-    # The pod says so too; here it holds for whatever else runs under this account.
+    # The pod says so too; here it holds for every other pod of this account.
     members = {"labels": labels(plan.name, "function"), "automountServiceAccountToken": False}
     return [document("v1", "ServiceAccount", name, **members)]
 
 
-def _claim(plan: Plan) -> Document:
+def _claim(plan: FunctionPlan) -> Document:
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": plan.volume}}}
     name = f"{plan.name}-data"
     return document("v1", "PersistentVolumeClaim", name, labels=labels(plan.name, "function"), spec=spec)
 
 
-def _service(plan: Plan) -> Document:
+def _service(plan: FunctionPlan) -> Document:
     annotations = {
         "autoscaling.knative.dev/min-scale": str(plan.min_scale),
         "autoscaling.knative.dev/max-scale": str(plan.max_scale),
@@ -67,9 +65,9 @@ def _service(plan: Plan) -> Document:
     container: Document = {
         "name": "function",
         "image": plan.spec.image,
-        "ports": [{"containerPort": 8080}],
+        "ports": [{"containerPort": PORT.default}],
         "env": environment(plan.spec.environment),
-        # No periodSeconds: queue-proxy then asks several times a second until the first yes, and a cold start is short.
+        # Without periodSeconds queue-proxy probes several times a second, so a cold start ends as soon as it can.
         "readinessProbe": {"httpGet": {"path": "/_/ready"}},
         "livenessProbe": {"httpGet": {"path": "/_/health"}, "periodSeconds": 10, "failureThreshold": 3},
         "resources": resources(plan.spec.limits, plan.spec.requests),
@@ -78,8 +76,8 @@ def _service(plan: Plan) -> Document:
     }
     pod: Document = {
         "serviceAccountName": account_name(plan, plan.name),
-        # A function that hands large objects to Jobs asks the Kubernetes API to make them, with the token that it gets
-        # where this field is not there: Knative refuses any other value of it than false.
+        # A function that hands large objects to Jobs needs its token for the Kubernetes API. It gets it when this field
+        # is left out: Knative refuses any other value than false.
         **({} if plan.config.jobs else {"automountServiceAccountToken": False}),
         "enableServiceLinks": False,
         "containerConcurrency": plan.concurrency,
@@ -100,13 +98,13 @@ def _service(plan: Plan) -> Document:
     )
 
 
-def reconcile_job(plan: Plan, account: str) -> Document:
+def reconcile_job(plan: FunctionPlan, account: str) -> Document:
     """A CronJob that runs `penstock reconcile` in the function's own image, as the ServiceAccount named `account`."""
     name = f"{plan.name}-reconcile"
     container = {
         "name": "reconcile",
         "image": plan.spec.image,
-        "args": ["penstock", "reconcile", _HANDLER_FOLDER],
+        "args": ["penstock", "reconcile", FUNCTION_FOLDER],
         "env": environment(plan.spec.environment),
         "resources": resources(plan.spec.limits, plan.spec.requests),
         "securityContext": container_security(),
@@ -141,7 +139,7 @@ def reconcile_job(plan: Plan, account: str) -> Document:
     return document("batch/v1", "CronJob", name, labels=labels(plan.name, "reconcile"), spec=spec)
 
 
-def _volumes(plan: Plan) -> list[Document]:
+def _volumes(plan: FunctionPlan) -> list[Document]:
     made = [tmp_volume()]
     if plan.spec.secrets:
         made.append(secret_volume(plan.spec.secrets))
@@ -150,7 +148,7 @@ def _volumes(plan: Plan) -> list[Document]:
     return made
 
 
-def _mounts(plan: Plan) -> list[Document]:
+def _mounts(plan: FunctionPlan) -> list[Document]:
     made = [tmp_mount()]
     if plan.spec.secrets:
         made.append(secret_mount())

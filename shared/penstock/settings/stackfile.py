@@ -2,10 +2,9 @@
 
 The schema is that of faas-cli's `stack` package: `provider`, `functions.<name>` and `configuration`. Before the
 YAML is read, `${NAME}` and `${NAME:-default}` are replaced from the environment, as faas-cli does it; `$$` is a `$`.
-Scalars stay the text that was written, because every setting is an environment variable in the end.
+Scalars stay the text that was written, because every setting becomes an environment variable.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +14,9 @@ import yaml
 
 from penstock.errors import ConfigError
 from penstock.settings.config import Config
-from penstock.settings.durations import parse_duration
+from penstock.settings.durations import DEFAULT_IDLE, parse_go_duration
 from penstock.settings.environment import load_config
+from penstock.settings.names import is_dns_label
 from penstock.settings.yamlfile import YamlReader, compose
 
 _FUNCTION_KEYS: Final = frozenset(
@@ -27,8 +27,6 @@ _FUNCTION_KEYS: Final = frozenset(
     }
 )
 _TOP_KEYS: Final = frozenset({"version", "provider", "functions", "configuration"})
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_ZERO_DURATION_DEFAULT: Final = "15m"  # OpenFaaS's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +77,15 @@ class FunctionSpec:
         """How long it may be idle before it is stopped, or None when it always runs; raises `ConfigError`."""
         if self.labels.get("com.openfaas.scale.zero", "false").lower() != "true":
             return None
-        text = self.labels.get("com.openfaas.scale.zero-duration", _ZERO_DURATION_DEFAULT)
+        text = self.labels.get("com.openfaas.scale.zero-duration", DEFAULT_IDLE)
         try:
-            return parse_duration(text)
+            return parse_go_duration(text)
         except ValueError as exc:
             raise ConfigError(f"{self.name}: label com.openfaas.scale.zero-duration: {exc}") from exc
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class StackFile:
     """A whole stack.yml; `copy` lists the folders that faas-cli copies into every build context."""
 
     path: Path
@@ -97,20 +95,20 @@ class Stack:
     copy: tuple[str, ...] = ()
 
 
-def load_stack(path: Path, env: Mapping[str, str]) -> Stack:
+def load_stack(path: Path, env: Mapping[str, str]) -> StackFile:
     """Read a stack file; `env` supplies `${NAME}`. Raises `ConfigError` with every problem found."""
     root = compose(path, env, "name the stack file with --stack")
-    reader = _Reader(path)
+    reader = _StackReader(path)
     stack = reader.stack(root)
     if reader.problems:
         raise ConfigError(*reader.problems)
     return stack
 
 
-class _Reader(YamlReader):
+class _StackReader(YamlReader):
     """Reads the parts of a stack file."""
 
-    def stack(self, root: yaml.Node | None) -> Stack:
+    def stack(self, root: yaml.Node | None) -> StackFile:
         top = self.mapping(root, "the stack file")
         self.known(top, _TOP_KEYS, "")
         provider = self.strings(top.get("provider"), "provider")
@@ -120,7 +118,7 @@ class _Reader(YamlReader):
         functions = self.mapping(top.get("functions"), "functions")
         if not functions:
             self.problem(root, "functions: at least one function is needed")
-        return Stack(
+        return StackFile(
             path=self.path,
             functions={name: self.function(name, node) for name, node in functions.items()},
             provider=provider.get("name", "openfaas"),
@@ -132,7 +130,7 @@ class _Reader(YamlReader):
         where = f"functions.{name}"
         keys = self.mapping(node, where)
         self.known(keys, _FUNCTION_KEYS, f"{where}.")
-        if not _NAME.fullmatch(name):
+        if not is_dns_label(name):
             self.problem(node, f"{where}: a function's name is lower-case letters, digits and -, at most 63 of them")
         handler = self.text(keys.get("handler"), f"{where}.handler")
         folder = (self.path.parent / handler).resolve()
@@ -183,7 +181,7 @@ class _Reader(YamlReader):
             except yaml.YAMLError as exc:
                 self.problem(node, f"{where}.environment_file: {name}: not YAML: {getattr(exc, 'problem', exc)}")
                 continue
-            inner = _Reader(path)
+            inner = _StackReader(path)
             merged.update(inner.strings(inner.mapping(root, name).get("environment"), "environment"))
             self.problems += inner.problems
         return merged

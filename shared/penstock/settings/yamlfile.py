@@ -1,7 +1,7 @@
 """YAML files that people write: values with their lines, and every problem at once instead of the first.
 
 Before a file is read, `${NAME}` and `${NAME:-default}` are replaced from the environment, as faas-cli does it, and
-`$$` is a `$`. Scalars stay the text that was written: `on`, `3` and `1.0` mean what their reader takes them for.
+`$$` is a `$`. Scalars stay the text that was written: the reader of a key decides what `on`, `3` and `1.0` mean.
 """
 
 import difflib

@@ -1,4 +1,4 @@
-"""From the SINK setting to a sink, and the refusal of loops that its text alone shows."""
+"""From the SINK setting to a sink; and the contradictions and loops that the settings alone show."""
 
 from penstock.errors import ConfigError
 from penstock.settings.config import Config, SourceRule
@@ -15,7 +15,7 @@ def make_sink(config: Config, store: Store | None) -> Sink | None:
 
 
 def contradictions(config: Config, *, has_store: bool) -> list[str]:
-    """What in a function's settings does not go together, although each of them can be read."""
+    """Settings of a function that contradict each other, although each of them can be read."""
     problems = []
     if config.sources and not has_store:
         problems.append("SOURCE is set but MINIO_ENDPOINT is not: give the object store's URL")

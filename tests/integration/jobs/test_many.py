@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from penstock.jobs.access import Access
+from penstock.jobs.access import ClusterAccess
 from penstock.jobs.api import KubernetesApi, KubernetesError
-from penstock.jobs.job import Job, State
+from penstock.jobs.job import Job, JobState
 
 from tests.components import KubernetesServer
 from tests.integration.jobs.cluster import Letters, Namespace, large_object
@@ -29,7 +29,7 @@ class Observed:
         if kind == "DELETED" or job.ended:
             self._running.discard(job.name)
             self._ended.add(job.name)
-        elif job.state is State.RUNNING and job.name not in self._running:
+        elif job.state is JobState.RUNNING and job.name not in self._running:
             self._running.add(job.name)
             self.admitted.append(job.name)
             self.most_at_once = max(self.most_at_once, len(self._running))
@@ -40,7 +40,7 @@ def observed(namespace: Namespace) -> Iterator[Observed]:
     """Watch as the administrator, on a connection and thread of its own, until the block ends."""
     endpoint = namespace.server.endpoint
     ca = endpoint.ca_file.read_text()
-    api = KubernetesApi(Access(endpoint.url, namespace.name, token=endpoint.token, ca=ca))
+    api = KubernetesApi(ClusterAccess(endpoint.url, namespace.name, token=endpoint.token, ca=ca))
     jobs, version = api.list_jobs("penstock/function")
     assert jobs == []
     seen, stopped = Observed(), threading.Event()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from penstock.errors import ConfigError, PenstockError
-from penstock.lake import Bucket, Lake, Rule, Target, TargetRef, apply, plan
+from penstock.lake import Bucket, Lake, NotificationTarget, Rule, TargetRef, apply, plan
 from penstock.settings.config import StoreSettings
 from penstock.settings.environment import load_store_settings
 from penstock.store.any_key import AnyKeyClient, connect
@@ -46,7 +46,7 @@ def distrusting(request: pytest.FixtureRequest, settings: StoreSettings, tmp_pat
 
 def lake(url: str, folder: Path) -> Lake:
     ref = TargetRef("webhook", "bridge")
-    target = Target(ref, {"endpoint": url, "queue_dir": str(folder)}, {"auth_token": "token"})
+    target = NotificationTarget(ref, {"endpoint": url, "queue_dir": str(folder)}, {"auth_token": "token"})
     return Lake("tls", (Bucket("processed"),), (target,), (Rule("processed", ref),))
 
 

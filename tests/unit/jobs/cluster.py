@@ -8,7 +8,8 @@ import queue
 from collections.abc import Iterator
 from typing import Any
 
-from penstock.jobs.api import Document, KubernetesError
+from penstock.jobs.api import KubernetesError
+from penstock.jobs.pod import Document
 
 
 class MemoryCluster:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from penstock.errors import ConfigError
-from penstock.jobs.access import Access, find_access, read_kubeconfig
+from penstock.jobs.access import ClusterAccess, find_access, read_kubeconfig
 
 PLAIN: dict[str, Any] = {
     "current-context": "here",
@@ -69,7 +69,7 @@ def test_a_named_namespace_goes_before_the_pods_own(pod: Mapping[str, str]) -> N
 
 def test_a_kubeconfig_goes_before_the_pod(pod: Mapping[str, str], tmp_path: Path) -> None:
     access = find_access({**pod, "KUBECONFIG": str(written(tmp_path))})
-    assert access == Access("https://api.test:6443", "default", token="abc")
+    assert access == ClusterAccess("https://api.test:6443", "default", token="abc")
 
 
 def test_the_usual_kubeconfig_is_found_last(tmp_path: Path) -> None:
@@ -137,8 +137,8 @@ def test_a_file_that_is_no_text_is_a_config_error(tmp_path: Path) -> None:
 
 def test_a_certificate_that_is_none_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
-        Access("https://api.test", "lake", client_certificate="x", client_key="y").ssl_context()
+        ClusterAccess("https://api.test", "lake", client_certificate="x", client_key="y").ssl_context()
 
 
 def test_a_token_is_not_shown() -> None:
-    assert "abc" not in repr(Access("https://api.test", "lake", token="abc", client_key="abc"))
+    assert "abc" not in repr(ClusterAccess("https://api.test", "lake", token="abc", client_key="abc"))

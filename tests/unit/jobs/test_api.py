@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from penstock.errors import ConfigError
-from penstock.jobs.access import Access
+from penstock.jobs.access import ClusterAccess
 from penstock.jobs.api import KubernetesApi, KubernetesError
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -19,7 +19,7 @@ JOBS = "/apis/batch/v1/namespaces/lake/jobs"
 
 @pytest.fixture
 def api(httpserver: HTTPServer) -> KubernetesApi:
-    return KubernetesApi(Access(httpserver.url_for("").rstrip("/"), "lake", token="abc"))
+    return KubernetesApi(ClusterAccess(httpserver.url_for("").rstrip("/"), "lake", token="abc"))
 
 
 def test_a_job_is_created_strictly_and_with_the_token(api: KubernetesApi, httpserver: HTTPServer) -> None:
@@ -73,7 +73,7 @@ def test_what_is_no_answer_of_kubernetes_is_an_error(api: KubernetesApi, httpser
 
 def test_no_answer_is_an_error_without_a_code() -> None:
     with pytest.raises(KubernetesError, match="no answer") as failed:
-        KubernetesApi(Access("http://127.0.0.1:9", "lake")).get_job("a")
+        KubernetesApi(ClusterAccess("http://127.0.0.1:9", "lake")).get_job("a")
     assert failed.value.code == 0
 
 
@@ -168,6 +168,6 @@ def test_a_watch_can_be_ended_while_another_thread_reads_it(api: KubernetesApi, 
 
 
 def test_a_token_file_that_went_away_is_a_config_error(httpserver: HTTPServer, tmp_path: Path) -> None:
-    access = Access(httpserver.url_for(""), "lake", token_file=tmp_path / "token")
+    access = ClusterAccess(httpserver.url_for(""), "lake", token_file=tmp_path / "token")
     with pytest.raises(ConfigError, match="token: No such file"):
         KubernetesApi(access).get_job("a")

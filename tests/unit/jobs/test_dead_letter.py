@@ -13,7 +13,7 @@ from penstock.connect.bridge.messages import to_messages
 from penstock.delivery.http import Target
 from penstock.errors import TemporaryError
 from penstock.jobs.dead_letter import HttpDeadLetters, dead_letter
-from penstock.jobs.job import Job, State
+from penstock.jobs.job import Job, JobState
 from penstock.types import ObjectRef
 from pytest_httpserver import HTTPServer
 
@@ -24,7 +24,7 @@ FAILED = Job(
     version="7",
     function="compress",
     ref=ObjectRef("upload", "dir/日本 x+y.csv"),
-    state=State.FAILED,
+    state=JobState.FAILED,
     order=("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000001+00:00", "compress-1"),
     etag="e1",
     size=1 << 40,

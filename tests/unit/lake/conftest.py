@@ -10,8 +10,8 @@ import pytest
 from penstock.errors import ConfigError
 from penstock.lake.applying import carry_out
 from penstock.lake.file import load_lake
-from penstock.lake.model import Bucket, Lake, Rule, Target, TargetRef
-from penstock.lake.plan import Change
+from penstock.lake.model import Bucket, Lake, NotificationTarget, Rule, TargetRef
+from penstock.lake.plan import LakeChange
 
 from tests.unit.lake.fake_minio import FakeMinio
 
@@ -30,13 +30,13 @@ functions:
 """
 
 
-def kafka(**values: str) -> Target:
-    return Target(KAFKA, {"brokers": "kafka:9092", "topic": "upload", "queue_dir": "/events", **values})
+def kafka(**values: str) -> NotificationTarget:
+    return NotificationTarget(KAFKA, {"brokers": "kafka:9092", "topic": "upload", "queue_dir": "/events", **values})
 
 
-def webhook(token: str = "") -> Target:
+def webhook(token: str = "") -> NotificationTarget:
     values = {"endpoint": "http://bridge:8080/", "queue_dir": "/events"}
-    return Target(WEBHOOK, values, {"auth_token": token} if token else {})
+    return NotificationTarget(WEBHOOK, values, {"auth_token": token} if token else {})
 
 
 @pytest.fixture
@@ -53,10 +53,10 @@ def lake() -> Lake:
 
 
 @pytest.fixture
-def apply(minio: FakeMinio) -> Callable[..., list[Change]]:
+def apply(minio: FakeMinio) -> Callable[..., list[LakeChange]]:
     """Applies a lake to the server in memory."""
 
-    def act(lake: Lake, **how: Any) -> list[Change]:
+    def act(lake: Lake, **how: Any) -> list[LakeChange]:
         return carry_out(minio, lake, sleep=minio.sleep, clock=minio.clock, **how)
 
     return act

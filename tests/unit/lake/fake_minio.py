@@ -9,7 +9,7 @@ from penstock.errors import ConfigError, TemporaryError
 from penstock.lake import keys
 from penstock.lake.minio_admin import Info
 from penstock.lake.model import Lake, TargetRef
-from penstock.lake.plan import PresentRule, PresentTarget, State
+from penstock.lake.plan import LakeState, PresentRule, PresentTarget
 
 
 class FakeMinio:
@@ -48,14 +48,14 @@ class FakeMinio:
     def arn(self, ref: TargetRef) -> str:
         return f"arn:minio:sqs:here:{ref.id}:{ref.kind}"
 
-    def state(self, lake: Lake) -> State:
+    def state(self, lake: Lake) -> LakeState:
         self._answer()
         targets = {}
         for ref in {*self.running, *self.overrides}:
             values = {name: value for name, value in self.running.get(ref, {}).items() if name not in _secrets(ref)}
             on = values.get("enable") == "on"
             targets[ref] = PresentTarget(ref, values, self.overrides.get(ref, ()), self.arn(ref) if on else "")
-        return State(
+        return LakeState(
             buckets=frozenset(self.buckets),
             versioning=dict(self.buckets),
             targets=targets,

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 from penstock.errors import ConfigError, TemporaryError
-from penstock.lake.model import Bucket, Lake, Rule, Target, TargetRef
-from penstock.lake.plan import Change, PresentRule
+from penstock.lake.model import Bucket, Lake, NotificationTarget, Rule, TargetRef
+from penstock.lake.plan import LakeChange, PresentRule
 
 from tests.unit.lake.conftest import KAFKA, WEBHOOK, kafka, webhook
 from tests.unit.lake.fake_minio import FakeMinio
 
-Apply = Callable[..., list[Change]]
+Apply = Callable[..., list[LakeChange]]
 
 
 def foreign_rule(minio: FakeMinio, ref: TargetRef, bucket: str = "upload", rule_id: str = "") -> PresentRule:
@@ -114,7 +114,7 @@ def test_removal_takes_rules_off_before_their_target_goes(minio: FakeMinio, appl
 def test_a_target_that_somebody_else_made_is_not_overwritten(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
     foreign_rule(minio, KAFKA)
 
-    with pytest.raises(ConfigError, match=r"kafka:uploads: is there already and somebody else's; .*--adopt"):
+    with pytest.raises(ConfigError, match=r"kafka:uploads: exists and belongs to another owner; .*--adopt"):
         apply(lake)
     assert minio.calls == []
 
@@ -125,7 +125,7 @@ def test_a_target_that_somebody_else_made_is_not_overwritten(minio: FakeMinio, a
 def test_a_target_of_another_lake_is_not_overwritten(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
     apply(lake)
 
-    with pytest.raises(ConfigError, match="is there already and lake night's"):
+    with pytest.raises(ConfigError, match="exists and belongs to lake night"):
         apply(dataclasses.replace(lake, name="day"))
 
 
@@ -137,7 +137,7 @@ def test_a_target_that_the_servers_environment_sets_is_refused(minio: FakeMinio,
 
 
 def test_an_external_target_is_used_and_never_written(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
-    external = dataclasses.replace(lake, targets=(Target(KAFKA, external=True),))
+    external = dataclasses.replace(lake, targets=(NotificationTarget(KAFKA, external=True),))
     with pytest.raises(ConfigError, match="kafka:uploads: is external, but the server has no such target"):
         apply(external)
     minio.running[KAFKA] = minio.stored[KAFKA] = {"enable": "on"}
@@ -207,7 +207,7 @@ def test_somebody_who_changes_rules_at_the_same_time_is_noticed(minio: FakeMinio
 
     minio.change_rules = lose  # type: ignore[method-assign]
 
-    with pytest.raises(TemporaryError, match="somebody else changes it too; apply again:\n\\+ rule s3://upload"):
+    with pytest.raises(TemporaryError, match="another program changes it too; apply again:\n\\+ rule s3://upload"):
         apply(lake)
 
 
@@ -241,7 +241,7 @@ def test_a_rule_on_a_bucket_that_is_nowhere_is_refused(apply: Apply, lake: Lake)
 
 
 def test_a_lake_built_in_code_is_checked_like_a_file(minio: FakeMinio, apply: Apply) -> None:
-    lake = Lake("Night", (Bucket("x"),), (Target(KAFKA, {"topic": "t"}),), (Rule("upload", WEBHOOK, "a*"),))
+    lake = Lake("Night", (Bucket("x"),), (NotificationTarget(KAFKA, {"topic": "t"}),), (Rule("upload", WEBHOOK, "a*"),))
 
     with pytest.raises(ConfigError) as caught:
         apply(lake)

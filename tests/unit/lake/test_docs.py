@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from penstock.commands import lake as command
-from penstock.lake.keys import KEYS, KINDS, Kind
+from penstock.lake.keys import KEYS, KINDS, TargetKind
 from penstock.lake.model import Lake
 
 from tests import paths
@@ -39,7 +39,7 @@ def test_the_file_in_the_docs_is_in_order(read: Callable[..., Lake], tmp_path: P
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_key_is_in_the_docs(kind: Kind) -> None:
+def test_every_key_is_in_the_docs(kind: TargetKind) -> None:
     rows = [line for line in DOCS.splitlines() if line.startswith((f"| `{kind}` |", "| all |"))]
 
     assert [key.name for key in KEYS[kind] if f"`{key.name}`" not in "".join(rows)] == []

@@ -107,7 +107,7 @@ def test_every_problem_is_reported_with_its_line(problems: Problems) -> None:
         "lake.yml:6: buckets.processed.versioning: expected on or off, got 'maybe'",
         "lake.yml:9: targets.uploads.type: expected one of webhook, kafka, mqtt, elasticsearch",
         "lake.yml:20: targets.bridge.auth_token: the environment variable BRIDGE_TOKEN is not set",
-        "lake.yml:25: rules[1].target: 'uploads' is no target; declared: bridge",
+        "lake.yml:25: rules[1].target: 'uploads' is not a target; declared: bridge",
     ]
 
 
@@ -126,7 +126,7 @@ def changed(old: str, new: str, text: str = SHORT) -> str:
         (changed("queue_dir", "queuedir"), ":2: queuedir: unknown key; did you mean queue_dir?"),
         (changed("brokers", "broker"), "targets.t.broker: unknown key; did you mean brokers?"),
         (changed("upload: }", "Upload: }"), ":3: buckets.Upload: bucket 'Upload': expected 3 to 63"),
-        (changed("topic: upload", "topic: upload, sasl_password: x"), "a secret does not belong into the file; write"),
+        (changed("topic: upload", "topic: upload, sasl_password: x"), "a secret must not stand in the file; write"),
         (changed("topic: upload", "topic: upload, id: a_b"), "targets.t.id: expected letters, digits and - only"),
         (changed("topic: upload", "topic: upload, external: on"), "brokers: not set by this file, since"),
         (changed("topic: upload", "topic: upload, enable: off"), "rules[1].target: t has enable: off"),
@@ -136,7 +136,10 @@ def changed(old: str, new: str, text: str = SHORT) -> str:
         (changed("bucket: upload,", "bucket: upload, suffix: '*.csv',"), "suffix: '*.csv' holds * or ?"),
         (changed("bucket: upload,", "bucket: upload, prefix: 'a?',"), "prefix: 'a?' holds * or ?"),
         (changed("bucket: upload,", "bucket: upload, prefix: ../a,"), "is refused by MinIO"),
-        (changed("bucket: upload,", "bucket: upload, events: [put],"), "events: 'put' is no event of a rule; known:"),
+        (
+            changed("bucket: upload,", "bucket: upload, events: [put],"),
+            "events: 'put' is not an event that a rule may name; known:",
+        ),
         (changed("bucket: upload,", "bucket: upload, events: [],"), "events: empty; leave it out"),
         (SHORT + "  - {bucket: upload, target: t}\n", ":8: rules[2]: s3://upload/* -> kafka:penstock-night-t is given"),
     ],
@@ -154,7 +157,7 @@ def test_what_cannot_work_is_refused(problems: Problems, text: str, expected: st
         ("{environment: TOKEN}", "unknown key"),
         ("{env: BROKEN}", "holds a line break"),
         ("{env: CUT}", "holds 'queue_dir='"),
-        ("plain-text", "a secret does not belong into the file; write auth_token: {file: PATH} or {env: NAME}"),
+        ("plain-text", "a secret must not stand in the file; write auth_token: {file: PATH} or {env: NAME}"),
     ],
 )
 def test_a_secret_comes_from_a_file_or_the_environment(

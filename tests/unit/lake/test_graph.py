@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from penstock.errors import ConfigError
 from penstock.lake.graph import Graph, Node, make_graph, refuse_loops
-from penstock.lake.model import Rule, Target, TargetRef
+from penstock.lake.model import NotificationTarget, Rule, TargetRef
 from penstock.settings.config import SourceRule
 from penstock.settings.stackfile import FunctionSpec, load_stack
 
@@ -104,7 +104,7 @@ def test_a_circle_in_the_stack_is_told_in_the_lake_file(problems: Problems, tmp_
 def test_a_webhook_to_a_function_itself_is_refused(endpoint: str) -> None:
     functions = graph(compress=("s3://upload/*", "s3://processed/{key}"))
 
-    ((key, text),) = functions.target_problems(Target(TargetRef("webhook", "w"), {"endpoint": endpoint}))
+    ((key, text),) = functions.target_problems(NotificationTarget(TargetRef("webhook", "w"), {"endpoint": endpoint}))
 
     assert key == "endpoint"
     assert text.startswith("leads to the function compress itself")
@@ -115,14 +115,14 @@ def test_a_webhook_to_a_function_itself_is_refused(endpoint: str) -> None:
 def test_a_webhook_elsewhere_is_fine(endpoint: str) -> None:
     functions = graph(compress=("s3://upload/*", "s3://processed/{key}"))
 
-    assert not list(functions.target_problems(Target(TargetRef("webhook", "w"), {"endpoint": endpoint})))
+    assert not list(functions.target_problems(NotificationTarget(TargetRef("webhook", "w"), {"endpoint": endpoint})))
 
 
 def rule_problems(kind: str, bucket: str, *events: str, topic: str = "", function: str = "") -> list[str]:
     source = SourceRule("upload", "", ".csv")
     functions = Graph({"compress": Node("compress", (source,), (), frozenset({"upload"}))})
     ref = TargetRef(kind, "t")  # type: ignore[arg-type]
-    target = Target(ref, {"topic": topic} if topic else {})
+    target = NotificationTarget(ref, {"topic": topic} if topic else {})
     return [key for key, _ in functions.rule_problems(Rule(bucket, ref, "", "", events), target, function)]
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from penstock.lake.keys import KEYS, KINDS, Kind, check, complete, secret_names
+from penstock.lake.keys import KEYS, KINDS, TargetKind, check, complete, secret_names
 
-VALID: dict[Kind, dict[str, str]] = {
+VALID: dict[TargetKind, dict[str, str]] = {
     "webhook": {
         "enable": "on",
         "endpoint": "https://bridge:8443/events",
@@ -72,7 +72,7 @@ DOCUMENTED = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_documented_key_is_taken(kind: Kind) -> None:
+def test_every_documented_key_is_taken(kind: TargetKind) -> None:
     secrets = dict.fromkeys(secret_names(kind), "secret")
 
     assert {*VALID[kind], *secrets} == set(DOCUMENTED[kind].split()) == {key.name for key in KEYS[kind]}
@@ -81,7 +81,7 @@ def test_every_documented_key_is_taken(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_not_declared_is_set_to_its_default(kind: Kind) -> None:
+def test_what_is_not_declared_is_set_to_its_default(kind: TargetKind) -> None:
     values = complete(kind, {"queue_dir": "/events"})
 
     assert set(values) == set(VALID[kind])
@@ -131,7 +131,7 @@ def test_switches_are_written_as_minio_reads_them() -> None:
         ("elasticsearch", "queue_dir", "", "without it MinIO loses every event"),
     ],
 )
-def test_what_cannot_work_is_refused(kind: Kind, key: str, value: str, expected: str) -> None:
+def test_what_cannot_work_is_refused(kind: TargetKind, key: str, value: str, expected: str) -> None:
     secrets = dict.fromkeys(secret_names(kind), "secret")
 
     found = [text for _, text in check(kind, {**VALID[kind], key: value}, secrets)]

@@ -8,9 +8,8 @@ import pytest
 from penstock.connect.bridge.messages import to_messages
 from penstock.delivery.http import Target
 from penstock.events import Kind, kind_of
-from penstock.events.names import _ACTED_ON, _IGNORED
-from penstock.render.eventing import ACTED_ON
-from penstock.render.knative import Settings
+from penstock.events.names import ACTED_ON, IGNORED
+from penstock.render.knative import KnativeSettings
 
 from tests.paths import EVENTS
 from tests.rendering import Render
@@ -18,7 +17,7 @@ from tests.trigger_filters import all_match
 
 PUT = json.loads((EVENTS / "minio_put.json").read_bytes())
 SINK = Target("sink", "http://sink.example/")
-NAMES = [f"s3:{family}:{action}" for family, (_, actions) in _ACTED_ON.items() for action in actions.split()]
+NAMES = [f"s3:{family}:{action}" for family, (_, actions) in ACTED_ON.items() for action in actions.split()]
 
 
 def bridged(bucket: str, key: str, name: str = "s3:ObjectCreated:Put", region: str = "") -> dict[str, str]:
@@ -51,9 +50,10 @@ def test_event_that_is_not_acted_on_wakes_nobody(rendered: Render, name: str) ->
     assert not all_match(filters(rendered()), bridged("upload", "donors.csv", name))
 
 
-def test_filters_name_every_family_that_is_acted_on_and_no_other() -> None:
-    assert set(ACTED_ON) == set(_ACTED_ON)
-    assert not set(ACTED_ON) & set(_IGNORED)
+def test_filters_name_every_family_that_is_acted_on_and_no_other(rendered: Render) -> None:
+    named = {each["prefix"]["type"] for each in filters(rendered())[0]["any"]}
+    assert named == {f"com.amazonaws.s3.{family}:" for family in ACTED_ON}
+    assert not set(ACTED_ON) & set(IGNORED)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_another_bucket_does_not_pass_even_if_its_name_begins_alike(rendered: Re
 
 
 def test_region_of_the_server_is_part_of_the_source(rendered: Render) -> None:
-    here = filters(rendered(settings=Settings("image", region="eu-north-1")))
+    here = filters(rendered(settings=KnativeSettings("image", region="eu-north-1")))
     assert all_match(here, bridged("upload", "a.csv", region="eu-north-1"))
     assert not all_match(here, bridged("upload", "a.csv"))
 

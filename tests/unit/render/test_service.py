@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from penstock.errors import ConfigError
 from penstock.jobs.manifest import FUNCTION_LABEL
-from penstock.render.knative import Settings
+from penstock.render.knative import KnativeSettings
 from penstock.settings.environment import load_config
 
 from tests.rendering import Render
@@ -112,7 +112,9 @@ def test_jobs_send_their_outcome_to_the_broker_as_the_function_answers_it(render
 
 
 def test_where_jobs_of_another_namespace_answer_follows_it(rendered: Render) -> None:
-    documents = rendered(environment=OFFLOADS, settings=Settings("registry.example/penstock:1", namespace="lake"))
+    documents = rendered(
+        environment=OFFLOADS, settings=KnativeSettings("registry.example/penstock:1", namespace="lake")
+    )
     [function] = template(documents)["spec"]["containers"]
     assert answers_to(function) == [BROKER.replace("/penstock/penstock", "/lake/penstock")]
 

@@ -11,6 +11,7 @@ from penstock.delivery.inbox import Inbox
 from penstock.errors import EventError
 from penstock.events import Kind, parse
 from penstock.lake.graph import make_graph, refuse_loops
+from penstock.lake.model import ACCESSED
 from penstock.settings.config import Config, SourceRule
 from penstock.settings.stackfile import FunctionSpec
 from penstock.sinks.address import Address, parse_sink
@@ -49,9 +50,7 @@ class Router:
 
     def wanted(self, event_name: str, ref: ObjectRef) -> bool:
         """Whether any function takes this object. Events about reading it are not wanted."""
-        return not event_name.startswith("s3:ObjectAccessed:") and any(
-            route.config.takes(ref) for route in self._routes
-        )
+        return not event_name.startswith(ACCESSED) and any(route.config.takes(ref) for route in self._routes)
 
     def accept(self, ref: ObjectRef, document: Mapping[str, Any]) -> None:
         """Store one notification; on disk when this returns."""

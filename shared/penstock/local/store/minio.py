@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError
-from penstock.lake import Bucket, Lake, Rule, Target, TargetRef, apply, remove
+from penstock.lake import Bucket, Lake, NotificationTarget, Rule, TargetRef, apply, remove
 from penstock.local.gateway.router import Router
 from penstock.settings.config import StoreSettings
 
@@ -42,7 +42,7 @@ class RealMinio:
         lake = Lake(
             LAKE,
             tuple(Bucket(name) for name in buckets),
-            (Target(TARGET, values, {"auth_token": self._token}),),
+            (NotificationTarget(TARGET, values, {"auth_token": self._token}),),
             tuple(Rule(rule.bucket, TARGET, rule.prefix, rule.suffix) for rule in self._router.rules()),
             # A local run must not change a setting of the whole server.
             sync_events=False,
