@@ -121,6 +121,12 @@ class Config:
     workers: int = 1
     drain_seconds: float = 0.0
     grace_seconds: int = 30
+    max_waiting: int = 64
+    read_timeout_seconds: int = 20
+    min_bytes_per_second: int = 1024
+    deadline_seconds: int = 0
+    search: bool = True
+    body_mode: bool = True
     log_level: str = "INFO"
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 

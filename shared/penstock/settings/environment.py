@@ -14,6 +14,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _MIB = 1024 * 1024
 _ENDPOINT = re.compile(r"(https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)/?")
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
+_OWN_SECRETS = ("SINK_USERNAME", "SINK_PASSWORD", "FUNCTION_TOKEN")
 _SECRET_SETTINGS = ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "SINK_USERNAME", "SINK_PASSWORD")
 
 
@@ -68,8 +69,14 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
         workers=reader.number("WORKERS", 1, minimum=1, maximum=1024),
         drain_seconds=reader.number("DRAIN_SECONDS", 0, minimum=0, maximum=3600),
         grace_seconds=reader.number("GRACE_SECONDS", 30, minimum=1, maximum=3600),
+        max_waiting=reader.number("MAX_WAITING", 64, minimum=0, maximum=1_000_000),
+        read_timeout_seconds=reader.number("READ_TIMEOUT_SECONDS", 20, minimum=1, maximum=3600),
+        min_bytes_per_second=reader.number("MIN_BYTES_PER_SECOND", 1024, minimum=1),
+        deadline_seconds=reader.number("DEADLINE_SECONDS", 0, minimum=0),
+        search=reader.switch("SEARCH", default=True),
+        body_mode=reader.switch("BODY_MODE", default=True),
         log_level=level,
-        secrets={key: value for key in ("SINK_USERNAME", "SINK_PASSWORD") if (value := reader.secret(key))},
+        secrets={key: value for key in _OWN_SECRETS if (value := reader.secret(key))},
     )
     return config, reader.problems
 
@@ -141,6 +148,12 @@ class _Reader:
             self.problems.append(f"{name}={text!r}: expected a whole number of at least {minimum}{upto}")
             return default
         return value
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        text = self.env.get(name, "")
+        if text not in ("", "on", "off"):
+            self.problems.append(f"{name}={text!r}: expected on or off")
+        return default if text not in ("on", "off") else text == "on"
 
     def secret(self, name: str) -> str | None:
         """As `read_secret`; None when it could not be read, which is then among the problems, once."""
