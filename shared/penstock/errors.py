@@ -9,6 +9,7 @@
     │   ├── InputTooLarge        413  over a stated limit
     │   └── UnsupportedInput     415  not a format this function reads
     └── TemporaryError           503  later it may work: retry, after `retry_after` seconds when given
+        ├── RequestTooSlow       408  the caller sent its request too slowly
         ├── SourceChanged             the source was overwritten while it was read
         └── TargetChanged             the target was written by somebody else meanwhile
 
@@ -85,6 +86,12 @@ class TemporaryError(PenstockError):
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class RequestTooSlow(TemporaryError):
+    """The caller did not send the whole request in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
 
 
 class SourceChanged(TemporaryError):

@@ -5,17 +5,14 @@ function: gunicorn and, in the worker, Flask take most of a start.
 """
 
 import os
-import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import ThreadWorker
 
 from penstock.errors import ConfigError
 from penstock.process.log import JsonFormatter
@@ -23,10 +20,17 @@ from penstock.process.log import JsonFormatter
 if TYPE_CHECKING:
     from flask import Flask
 
+    from penstock.serving.worker import Worker
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How a server runs. `graceful_seconds` is how long requests under way may take once it was told to stop."""
+    """How a server runs.
+
+    `graceful_seconds` is how long requests under way may take once it was told to stop. `max_waiting` requests may wait
+    for a thread. A caller may take `read_timeout_seconds` for the head of a request, and as long for its body, with one
+    second more for each `min_bytes_per_second`.
+    """
 
     name: str
     host: str
@@ -34,6 +38,9 @@ class Serving:
     threads: int
     graceful_seconds: int
     workers: int = 1
+    max_waiting: int = 64
+    read_timeout_seconds: float = 20.0
+    min_bytes_per_second: int = 1024
 
 
 class JsonLog(Logger):  # type: ignore[misc]
@@ -43,23 +50,6 @@ class JsonLog(Logger):  # type: ignore[misc]
         super().setup(cfg)
         for handler in self.error_log.handlers:
             handler.setFormatter(JsonFormatter())
-
-
-class Worker(ThreadWorker):  # type: ignore[misc]
-    """A threaded worker that can report "not ready" for a while before it stops to accept."""
-
-    place = 0
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """On SIGTERM: not ready at once; stop accepting when the application says so; finish what is in flight."""
-        server: GunicornServer = self.app
-        seconds = server.begin_drain()
-        if seconds <= 0 or not self.alive:
-            super().handle_exit(sig, frame)
-            return
-        timer = threading.Timer(seconds, super().handle_exit, (sig, frame))
-        timer.daemon = True
-        timer.start()
 
 
 class GunicornServer(BaseApplication, ABC):  # type: ignore[misc]
@@ -77,7 +67,7 @@ class GunicornServer(BaseApplication, ABC):  # type: ignore[misc]
         """Called in each worker on SIGTERM: how many seconds it goes on accepting, so that its callers can leave."""
         return 0.0
 
-    def take_place(self, arbiter: Arbiter, worker: Worker) -> None:
+    def take_place(self, arbiter: Arbiter, worker: "Worker") -> None:
         """Called in the first process before each fork."""
 
     def close(self) -> None:
@@ -88,7 +78,7 @@ class GunicornServer(BaseApplication, ABC):  # type: ignore[misc]
         settings: dict[str, Any] = {
             "bind": f"[{serving.host}]:{serving.port}" if ":" in serving.host else f"{serving.host}:{serving.port}",
             "workers": serving.workers,
-            "worker_class": "penstock.serving.gunicorn.Worker",
+            "worker_class": "penstock.serving.worker.Worker",
             "threads": serving.threads,
             "timeout": 0,  # long objects are normal; the platforms have their own limits
             "graceful_timeout": serving.graceful_seconds,

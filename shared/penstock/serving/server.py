@@ -10,7 +10,7 @@ from gunicorn.arbiter import Arbiter
 
 from penstock.errors import ConfigError
 from penstock.process.log import say_problems, set_up_logging
-from penstock.serving.gunicorn import GunicornServer, Serving, Worker
+from penstock.serving.gunicorn import GunicornServer, Serving
 from penstock.settings.config import Config
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from penstock.runtime.runtime import Runtime
     from penstock.serving.health import Health
     from penstock.serving.shared_counts import SharedCounts
+    from penstock.serving.worker import Worker
 
 
 class FunctionServer(GunicornServer):
@@ -34,7 +35,17 @@ class FunctionServer(GunicornServer):
         self._counts = _shared_counts(2 * config.workers) if config.workers > 1 else None
         graceful_seconds = int(config.drain_seconds) + config.grace_seconds
         super().__init__(
-            Serving(config.function, host, config.port, config.threads, graceful_seconds, workers=config.workers)
+            Serving(
+                config.function,
+                host,
+                config.port,
+                config.threads,
+                graceful_seconds,
+                workers=config.workers,
+                max_waiting=config.max_waiting,
+                read_timeout_seconds=config.read_timeout_seconds,
+                min_bytes_per_second=config.min_bytes_per_second,
+            )
         )
 
     def load(self) -> "Flask":
@@ -61,7 +72,7 @@ class FunctionServer(GunicornServer):
         self._health.draining = True
         return self._config.drain_seconds
 
-    def take_place(self, arbiter: Arbiter, worker: Worker) -> None:
+    def take_place(self, arbiter: Arbiter, worker: "Worker") -> None:
         """Give the next worker the first place among the shared counts that no living worker has."""
         taken = {other.place for other in arbiter.WORKERS.values()}
         self._place = worker.place = next(place for place in count() if place not in taken)

@@ -119,6 +119,12 @@ class Config:
     workers: int = table.WORKERS.default
     drain_seconds: float = table.DRAIN_SECONDS.default
     grace_seconds: int = table.GRACE_SECONDS.default
+    max_waiting: int = table.MAX_WAITING.default
+    read_timeout_seconds: int = table.READ_TIMEOUT_SECONDS.default
+    min_bytes_per_second: int = table.MIN_BYTES_PER_SECOND.default
+    deadline_seconds: int = table.DEADLINE_SECONDS.default
+    search: bool = table.SEARCH.default
+    body_mode: bool = table.BODY_MODE.default
     log_level: str = table.LOG_LEVEL.default
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 

@@ -62,8 +62,18 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
         workers=reader.value(table.WORKERS),
         drain_seconds=reader.value(table.DRAIN_SECONDS),
         grace_seconds=reader.value(table.GRACE_SECONDS),
+        max_waiting=reader.value(table.MAX_WAITING),
+        read_timeout_seconds=reader.value(table.READ_TIMEOUT_SECONDS),
+        min_bytes_per_second=reader.value(table.MIN_BYTES_PER_SECOND),
+        deadline_seconds=reader.value(table.DEADLINE_SECONDS),
+        search=reader.value(table.SEARCH),
+        body_mode=reader.value(table.BODY_MODE),
         log_level=reader.value(table.LOG_LEVEL),
-        secrets={name: value for name in reader.sink_secrets() if (value := reader.secret(name))},
+        secrets={
+            name: value
+            for name in (table.FUNCTION_TOKEN.name, *reader.sink_secrets())
+            if (value := reader.secret(name))
+        },
     )
     return config, reader.problems
 

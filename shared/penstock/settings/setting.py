@@ -94,6 +94,18 @@ def whole(
     )
 
 
+def switch(name: str, doc: str, *, default: bool, of: Component = "function") -> Setting[bool]:
+    """Something that is on or off."""
+
+    def read(given: str) -> bool:
+        if given not in ("on", "off"):
+            raise ValueError("expected on or off")
+        return given == "on"
+
+    shown = f"`{'on' if default else 'off'}`"
+    return Setting(name=name, doc=doc, default=default, read=read, component=of, takes="`on`, `off`", shown=shown)
+
+
 def number(name: str, doc: str, default: float, *, of: Component) -> Setting[float]:
     """A number that may have a fraction."""
 

@@ -6,7 +6,7 @@ secrets are mounted. tests/unit/settings/test_table.py holds docs/settings.md an
 
 from typing import Final
 
-from penstock.settings.setting import Setting, number, quantity, text, whole
+from penstock.settings.setting import Setting, number, quantity, switch, text, whole
 
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -82,6 +82,35 @@ DRAIN_SECONDS: Final = whole(
 )
 GRACE_SECONDS: Final = whole(
     "GRACE_SECONDS", "how long requests under way may take to finish", 30, minimum=1, maximum=3600
+)
+MAX_WAITING: Final = whole(
+    "MAX_WAITING",
+    "requests that may wait for a thread; one more is answered 503 with Retry-After",
+    64,
+    maximum=1_000_000,
+)
+READ_TIMEOUT_SECONDS: Final = whole(
+    "READ_TIMEOUT_SECONDS",
+    "how long a caller may take for the head of its request, or send nothing of its body. Then it is answered 408",
+    20,
+    minimum=1,
+    maximum=3600,
+)
+MIN_BYTES_PER_SECOND: Final = whole(
+    "MIN_BYTES_PER_SECOND",
+    "how fast a caller must send its body, on average. A slower one is answered 408",
+    1024,
+    minimum=1,
+)
+DEADLINE_SECONDS: Final = whole(
+    "DEADLINE_SECONDS", "time for one object, or for the body of a direct call. Then 503. 0: none", 0
+)
+SEARCH: Final = switch("SEARCH", "`off`: `GET /?...` is answered 403", default=True)
+BODY_MODE: Final = switch("BODY_MODE", "`off`: files in a request's body are answered 403; events go on", default=True)
+FUNCTION_TOKEN: Final = text(
+    "FUNCTION_TOKEN",
+    "what callers must send as `Authorization: Bearer ...`; two tokens separated by a comma while one replaces the other",
+    is_secret=True,
 )
 LOG_LEVEL: Final = Setting(
     name="LOG_LEVEL",

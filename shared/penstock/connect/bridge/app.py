@@ -134,7 +134,7 @@ def _body() -> bytes:
 
 def _later(exc: TemporaryError) -> Response:
     _log.error("%s", exc)
-    return Response(f"{exc}\n", 503, {"Retry-After": "5"})
+    return Response(f"{exc}\n", int(exc.status), {"Retry-After": "5"})
 
 
 def _too_large(_exc: RequestEntityTooLarge) -> Response:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from flask import Flask
 
 _THREADS = 16
+# MinIO sends one event at a time for each of its targets and servers.
+_MAX_WAITING = 256
 
 
 class BridgeServer(GunicornServer):
@@ -27,7 +29,11 @@ class BridgeServer(GunicornServer):
         self._config = config
         self._pump: Pump | None = None
         host, port = config.address
-        super().__init__(Serving("bridge", host, port, _THREADS, graceful_seconds=int(config.drain_seconds) + 5))
+        super().__init__(
+            Serving(
+                "bridge", host, port, _THREADS, graceful_seconds=int(config.drain_seconds) + 5, max_waiting=_MAX_WAITING
+            )
+        )
 
     def load(self) -> "Flask":
         from penstock.connect.bridge.app import create_app
