@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from penstock.errors import InputTooLarge
+from penstock.errors import HandlerError, InputTooLarge
 
 if TYPE_CHECKING:
 
@@ -215,16 +215,35 @@ def read_chunks(stream: BinaryIO, chunk_bytes: int = CHUNK_BYTES) -> Iterator[by
 
 
 def as_chunks(body: bytes | BinaryIO | Iterable[bytes] | Mapping[str, Any]) -> Iterable[bytes]:
-    """A result's body as chunks; a mapping becomes one chunk of JSON."""
+    """A result's body as chunks; a mapping becomes one chunk of JSON.
+
+    Raises `HandlerError`, at the chunk itself, for one that is not made of bytes.
+    """
     if isinstance(body, bytes | bytearray | memoryview):
         return (bytes(body),)
     if isinstance(body, Mapping):
-        return (json.dumps(body, ensure_ascii=False, sort_keys=True).encode() + b"\n",)
+        return (_json(body),)
     if isinstance(body, Body):
         return body
-    if hasattr(body, "read"):
-        return read_chunks(cast("BinaryIO", body))
-    return body
+    return _bytes_only(read_chunks(cast("BinaryIO", body)) if hasattr(body, "read") else body)
+
+
+def _bytes_only(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        for chunk in chunks:
+            if type(chunk) is not bytes and not isinstance(chunk, bytearray | memoryview):
+                kind = type(chunk).__name__
+                raise HandlerError(f"the body of a Result gave a chunk of type {kind}; its chunks are bytes")
+            yield chunk
+    except SystemExit as exc:
+        raise HandlerError("the body of a Result raised SystemExit; raise penstock.PermanentError instead") from exc
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(document, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+    except (TypeError, ValueError) as exc:
+        raise HandlerError(f"the body of a Result cannot be written as JSON: {exc}") from exc
 
 
 def close_quietly(stream: object) -> None:

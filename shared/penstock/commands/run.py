@@ -105,9 +105,8 @@ def _template(folder: Path, config: Config) -> str:
     """The key of the result: as SINK has it, else the source's with what the function appends."""
     if config.sink.startswith("s3://"):
         return config.sink.removeprefix("s3://").partition("/")[2]
-    module = load_module(folder)
-    suffix = getattr(module, "target_suffix", None)
-    return "{key}" + (suffix(make_function(module, config).renditions[None]) if suffix else "")
+    function = make_function(load_module(folder), config)
+    return "{key}" + (function.target_suffix(function.renditions[None]) if function.target_suffix else "")
 
 
 @contextmanager
