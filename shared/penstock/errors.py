@@ -8,6 +8,7 @@
     │   ├── Forbidden            403  outside what this function may touch
     │   ├── InputTooLarge        413  over a stated limit
     │   └── UnsupportedInput     415  not a format this function reads
+    ├── HandlerError             422  a mistake in the function's own code: dead letter, nothing recorded
     └── TemporaryError           503  later it may work: retry, after `retry_after` seconds when given
         ├── RequestTooSlow       408  the caller sent its request too slowly
         ├── SourceChanged             the source was overwritten while it was read
@@ -75,6 +76,17 @@ class UnsupportedInput(PermanentError):
     """The content is not of a format this function reads."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class HandlerError(PenstockError):
+    """The function's own code is wrong, such as a handler that returns no `Result`: its author has to change it.
+
+    The same code fails again, so the event becomes a dead letter at once. The object is not to blame, so no refusal is
+    recorded for it, and its target of before stays.
+    """
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    exit_code = 78  # EX_CONFIG, with which a Job is not tried again
 
 
 class TemporaryError(PenstockError):

@@ -1,24 +1,52 @@
 """Bytes on the move: a body that is opened late and counted, and small tools for chunks."""
 
 import contextlib
+import io
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import TracebackType
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from penstock.errors import InputTooLarge
+from penstock.errors import HandlerError, InputTooLarge
+
+if TYPE_CHECKING:
+
+    class _BinaryFile(io.RawIOBase, BinaryIO):
+        """As typeshed has `io.FileIO`: the one class, and the protocol that libraries ask for."""
+
+        closed: bool  # a slot; the property of the base costs a look into a dictionary
+else:
+    _BinaryFile = io.RawIOBase
 
 CHUNK_BYTES = 256 * 1024
 SPOOL_MEMORY_BYTES = 8 * 1024 * 1024
 
 
-class Body:
-    """The bytes of one input: readable, iterable, opened on first use, never more than `max_bytes`.
+class Body(_BinaryFile):
+    """The bytes of one input: a binary file that reads forward only, opened by the first read.
 
-    Raises `InputTooLarge` from the read that passes the limit. Whatever a read raised is kept in `failure` and
-    raised by every later one: a decoder may take a broken connection for bad input, or go on without noticing.
+    It is an `io.RawIOBase`, so libraries that take a file take it: `io.TextIOWrapper`, `gzip`, `PIL.Image.open`,
+    `pandas.read_csv`, `pyarrow.csv.open_csv`. A library that seeks gets `spool(body)`. Iteration gives chunks of bytes
+    in the source's own sizes, not lines; `io.TextIOWrapper(body)` iterates over lines.
+
+    Raises `InputTooLarge` from the read that passes `max_bytes`. An exception of the source is kept in `failure` and
+    raised by every later read: a decoder may take a broken connection for bad input, or go on without noticing.
     """
+
+    # Slots, because the attributes of a class made in C lie in a dictionary: this halves the time of a chunk.
+    __slots__ = (
+        "_at",
+        "_chunk",
+        "_chunks",
+        "_ended",
+        "_max_bytes",
+        "_name",
+        "_opener",
+        "_source",
+        "bytes_read",
+        "closed",
+        "failure",
+    )
 
     def __init__(
         self, opener: Callable[[], Iterable[bytes]], *, max_bytes: int | None = None, name: str = "input"
@@ -26,11 +54,15 @@ class Body:
         self._opener = opener
         self._chunks: Iterator[bytes] | None = None
         self._source: Iterable[bytes] | None = None
-        self._rest = b""
+        # The chunk that was read last, and how much of it was given out: to cut it at each read would copy its rest.
+        self._chunk = b""
+        self._at = 0
         self._max_bytes = max_bytes
         self._name = name
         self.bytes_read = 0
+        self.closed = False
         self.failure: Exception | None = None
+        self._ended = False  # failed or closed: nothing more is read
 
     @classmethod
     def of(cls, data: bytes) -> "Body":
@@ -39,12 +71,13 @@ class Body:
 
     def _next(self) -> bytes:
         """The next non-empty chunk from the source, or b"" at its end."""
-        if self.failure is not None:
-            raise self.failure
+        if self._ended:
+            raise self.failure or ValueError(f"{self._name}: read after it was closed")
         try:
             return self._take()
         except Exception as exc:
             self.failure = exc
+            self._ended = True
             raise
 
     def _take(self) -> bytes:
@@ -62,48 +95,117 @@ class Body:
             return chunk
         return b""
 
+    def _rest(self) -> bytes:
+        """What is left of the last chunk, taken out."""
+        rest = self._chunk[self._at :]
+        self._chunk, self._at = b"", 0
+        return rest
+
+    def _load(self) -> bool:
+        """Have at least one byte in the last chunk; False at the end."""
+        self._chunk = self._chunk or self._next()
+        return bool(self._chunk)
+
+    def _gather(self, size: int) -> None:
+        """Have at least `size` bytes in the last chunk, fewer only at the end."""
+        have = len(self._chunk) - self._at
+        if have >= size:
+            return
+        parts = [self._chunk[self._at :]]
+        while have < size and (chunk := self._next()):
+            parts.append(chunk)
+            have += len(chunk)
+        self._chunk, self._at = b"".join(parts), 0
+
+    def _cut(self, end: int) -> bytes:
+        """Give out the last chunk up to `end`."""
+        data = self._chunk[self._at : end]
+        self._at += len(data)
+        if self._at == len(self._chunk):
+            self._chunk, self._at = b"", 0
+        return data
+
     def __iter__(self) -> Iterator[bytes]:
         """Yield what is left, in chunks of the source's own size."""
-        if self._rest:
-            rest, self._rest = self._rest, b""
-            yield rest
-        while chunk := self._next():
+        while chunk := self._rest() if self._chunk else self._next():
             yield chunk
 
-    def read(self, size: int = -1) -> bytes:
-        """Read `size` bytes, fewer only at the end; everything that is left when `size` is negative."""
-        if size < 0:
+    def __next__(self) -> bytes:
+        """The next chunk."""
+        if not self._load():
+            raise StopIteration
+        return self._rest()
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read `size` bytes, fewer only at the end; all that is left when `size` is negative or None."""
+        if size is None or size < 0:
             return b"".join(self)
-        data = self.peek(size)
-        self._rest = self._rest[len(data) :]
-        return data
+        self._gather(size)
+        return self._cut(self._at + size)
+
+    def read1(self, size: int = -1) -> bytes:
+        """Read at most `size` bytes of the present chunk: of what is here already, or of the next chunk."""
+        if not self._load():
+            return b""
+        return self._rest() if size < 0 else self._cut(self._at + size)
+
+    def readall(self) -> bytes:
+        return self.read()
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer from the present chunk; returns the number of bytes, 0 only at the end."""
+        view = memoryview(buffer).cast("B")
+        data = self.read1(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def readline(self, size: int | None = -1) -> bytes:
+        """Read up to and with the next line feed, at most `size` bytes."""
+        parts: list[bytes] = []
+        room = -1 if size is None else size
+        while room and self._load():
+            end = self._chunk.find(b"\n", self._at) + 1 or len(self._chunk)
+            part = self._cut(end if room < 0 else min(end, self._at + room))
+            parts.append(part)
+            if part.endswith(b"\n"):
+                break
+            room = room if room < 0 else room - len(part)
+        return b"".join(parts)
+
+    def readlines(self, hint: int | None = -1) -> list[bytes]:
+        """Read all lines, or as many as have `hint` bytes together."""
+        lines: list[bytes] = []
+        have = 0
+        while line := self.readline():
+            lines.append(line)
+            have += len(line)
+            if 0 < (hint or 0) <= have:
+                break
+        return lines
 
     def peek(self, size: int) -> bytes:
         """Return the next `size` bytes, fewer only at the end, without consuming them."""
-        if len(self._rest) < size:
-            parts, have = [self._rest], len(self._rest)
-            while have < size and (chunk := self._next()):
-                parts.append(chunk)
-                have += len(chunk)
-            self._rest = b"".join(parts)
-        return self._rest[:size]
+        self._gather(size)
+        return self._chunk[self._at : self._at + size]
 
     def readable(self) -> bool:
         return True
 
+    def seek(self, _offset: int, _whence: int = 0) -> int:
+        """Raise `io.UnsupportedOperation`, as every stream does that reads forward only."""
+        raise io.UnsupportedOperation(
+            f"{self._name}: an input reads forward only; for a library that seeks: with spool(event.body) as file: ..."
+        )
+
     def close(self) -> None:
-        """Let go of the source's connection; a body that was never read has none."""
+        """Let go of the source's connection; a body that was never read has none. It cannot be read afterwards."""
+        if self.closed:
+            return
+        self.closed = self._ended = True
+        self._chunk, self._at = b"", 0
         close = getattr(self._source, "close", None)
         if close is not None:
             close()
-
-    def __enter__(self) -> "Body":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def read_chunks(stream: BinaryIO, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
@@ -113,14 +215,35 @@ def read_chunks(stream: BinaryIO, chunk_bytes: int = CHUNK_BYTES) -> Iterator[by
 
 
 def as_chunks(body: bytes | BinaryIO | Iterable[bytes] | Mapping[str, Any]) -> Iterable[bytes]:
-    """A result's body as chunks; a mapping becomes one chunk of JSON."""
+    """A result's body as chunks; a mapping becomes one chunk of JSON.
+
+    Raises `HandlerError`, at the chunk itself, for one that is not made of bytes.
+    """
     if isinstance(body, bytes | bytearray | memoryview):
         return (bytes(body),)
     if isinstance(body, Mapping):
-        return (json.dumps(body, ensure_ascii=False, sort_keys=True).encode() + b"\n",)
-    if hasattr(body, "read"):
-        return read_chunks(cast("BinaryIO", body))
-    return body
+        return (_json(body),)
+    if isinstance(body, Body):
+        return body
+    return _bytes_only(read_chunks(cast("BinaryIO", body)) if hasattr(body, "read") else body)
+
+
+def _bytes_only(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        for chunk in chunks:
+            if type(chunk) is not bytes and not isinstance(chunk, bytearray | memoryview):
+                kind = type(chunk).__name__
+                raise HandlerError(f"the body of a Result gave a chunk of type {kind}; its chunks are bytes")
+            yield chunk
+    except SystemExit as exc:
+        raise HandlerError("the body of a Result raised SystemExit; raise penstock.PermanentError instead") from exc
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(document, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+    except (TypeError, ValueError) as exc:
+        raise HandlerError(f"the body of a Result cannot be written as JSON: {exc}") from exc
 
 
 def close_quietly(stream: object) -> None:

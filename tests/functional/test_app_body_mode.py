@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -283,11 +284,12 @@ def test_result_is_closed_after_it_was_copied(make_lake: MakeLake) -> None:
     assert closed
 
 
-def test_handler_that_returns_nothing_is_an_incident(make_lake: MakeLake) -> None:
+def test_handler_that_returns_nothing_is_told_what_to_return(make_lake: MakeLake) -> None:
     response = serve(make_lake(lambda _event, _context: None)).post("/", data=b"x")
-    assert response.status_code == 500
+    assert response.status_code == 422
     assert response.json is not None
-    assert "incident" in response.json
+    assert response.json["error"] == "HandlerError"
+    assert response.json["reason"].startswith("handle returned None; return penstock.Result(...)")
 
 
 def test_large_result_is_sent_whole_with_its_length(make_lake: MakeLake) -> None:
@@ -320,4 +322,4 @@ def test_requests_in_flight_come_back_to_none(make_lake: MakeLake) -> None:
 
 
 def test_upper_is_what_the_other_tests_take_it_for(lake: Lake) -> None:
-    assert lake.function.handle is upper
+    assert inspect.unwrap(lake.function.handle) is upper

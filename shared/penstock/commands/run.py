@@ -106,9 +106,9 @@ def _sink_in(bucket: str, folder: Path, config: Config) -> str:
     """The SINK for another bucket: with the keys of SINK, else the source's with what the function appends."""
     if config.sink and (sink := parse_sink(config.sink).in_bucket(bucket)):
         return sink
-    module = load_module(folder)
-    suffix = getattr(module, "target_suffix", None)
-    return f"s3://{bucket}/{{key}}" + (suffix(make_function(module, config).renditions[None]) if suffix else "")
+    function = make_function(load_module(folder), config)
+    suffix = function.target_suffix(function.renditions[None]) if function.target_suffix else ""
+    return f"s3://{bucket}/{{key}}{suffix}"
 
 
 @contextmanager

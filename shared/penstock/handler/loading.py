@@ -4,29 +4,31 @@ import importlib
 import importlib.util
 import re
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
+from functools import partial
 from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from penstock.errors import ConfigError, EventError
+from penstock.handler.hooks import HANDLE, OPTIONS, find_hooks, problems_of_hooks
 from penstock.handler.options import NoOptions, fingerprint, parse_options
+from penstock.handler.results import Handle, checked
 from penstock.settings.config import Config
-from penstock.types import Context, Event, Result
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A loaded handler. `renditions` maps each output's name to its options, `fingerprints` to what marks say of them.
+    """A loaded handler with its hooks (penstock/handler/hooks.py says when each is called).
 
-    A function with one unnamed output has it under the name None.
+    `handle` raises `HandlerError` for a result that is not one. `renditions` maps each output's name to its options,
+    `fingerprints` to what marks say of them. A function with one unnamed output has it under the name None.
     """
 
     name: str
-    handle: Callable[[Event[Any], Context[Any]], Result]
+    handle: Handle
     options_type: type[Any]
     renditions: Mapping[str | None, Any]
     fingerprints: Mapping[str | None, str]
@@ -34,6 +36,7 @@ class Function:
     stop: Callable[[], None] | None = None
     ready: Callable[[], bool] | None = None
     query: Callable[[Mapping[str, str], Any], Mapping[str, Any] | None] | None = None
+    target_suffix: Callable[[Any], str] | None = None
 
 
 def make_function(module: Any, config: Config) -> Function:
@@ -41,10 +44,9 @@ def make_function(module: Any, config: Config) -> Function:
 
     Raises `ConfigError` with every problem found.
     """
-    handle: Any = getattr(module, "handle", None)
-    options_type = getattr(module, "Options", NoOptions)
-    hooks = {hook: getattr(module, hook, None) for hook in ("start", "stop", "ready", "query")}
-    problems = _problems_of(module.__name__, handle, options_type, hooks)
+    hooks = find_hooks(module)
+    options_type = getattr(module, OPTIONS, NoOptions)
+    problems = problems_of_hooks(module.__name__, hooks) + _problems_of_options(module.__name__, options_type)
     if problems:
         raise ConfigError(*problems)
     renditions: dict[str | None, Any] = {}
@@ -62,28 +64,29 @@ def make_function(module: Any, config: Config) -> Function:
         raise ConfigError(*problems)
     renditions = renditions or {None: base}
     fingerprints = {name: fingerprint(options) for name, options in renditions.items()}
+    handle = checked(hooks.pop(HANDLE.name), partial(_explain, module))
     return Function(config.function, handle, options_type, renditions, fingerprints, **hooks)
 
 
-def _problems_of(module: str, handle: object, options_type: Any, hooks: Mapping[str, object]) -> list[str]:
-    """What is wrong with a handler's module itself, whatever its settings are."""
-    problems = []
-    if not callable(handle):
-        problems.append(f"{module}: has no function handle(event, context)")
-    # The one place where dataclasses keep it; what is no dataclass has no such attribute.
+def _explain(module: Any, exc: Exception) -> str:
+    """What to write for a name that the handler did not find while it ran, or ""."""
+    from penstock.handler.imports import explain_call
+
+    file, package = getattr(module, "__file__", None), getattr(module, "__package__", None)
+    return explain_call(exc, Path(file).parent, package) if file and package else ""
+
+
+def _problems_of_options(module: str, options_type: Any) -> list[str]:
+    """What is wrong with the class that declares the options, with any settings."""
+    # The one place where dataclasses keep it; other classes have no such attribute.
     params = getattr(options_type, "__dataclass_params__", None) if isinstance(options_type, type) else None
     if params is None or not params.frozen:
-        problems.append(f"{module}: Options must be a frozen dataclass")
-    else:
-        problems += [
-            f"{module}: Options.{field.name}: has no default; declare it with penstock.option(DEFAULT, HELP)"
-            for field in fields(options_type)
-            if field.default is MISSING and field.default_factory is MISSING
-        ]
-    problems += [
-        f"{module}: {name} is no function" for name, hook in hooks.items() if not (hook is None or callable(hook))
+        return [f"{module}: Options must be a frozen dataclass; write @dataclass(frozen=True) above it"]
+    return [
+        f"{module}: Options.{field.name}: has no default; declare it with penstock.option(DEFAULT, HELP)"
+        for field in fields(options_type)
+        if field.default is MISSING and field.default_factory is MISSING
     ]
-    return problems
 
 
 def load_module(folder: Path) -> ModuleType:
@@ -104,14 +107,10 @@ def load_module(folder: Path) -> ModuleType:
         sys.modules[package] = parent
     try:
         return importlib.import_module(f"{package}.handler")
-    except ModuleNotFoundError as exc:
-        raise ConfigError(
-            f"{path}: {exc}; install what it needs: pip install -r {folder / 'requirements.txt'}"
-        ) from exc
-    except Exception as exc:
-        own = [frame for frame in traceback.extract_tb(exc.__traceback__) if frame.filename.startswith(str(folder))]
-        where = f"{own[-1].filename}, line {own[-1].lineno}" if own else path
-        raise ConfigError(f"{where}: cannot be imported: {type(exc).__name__}: {exc}") from exc
+    except (Exception, SystemExit) as exc:
+        from penstock.handler.imports import explain  # a start that works does not need it
+
+        raise ConfigError(explain(exc, folder.resolve(), package)) from exc
 
 
 def _package_name(folder: Path) -> str:

@@ -92,7 +92,7 @@ class AnyKeyClient:
             done = self._client.put_object(
                 ref.bucket,
                 ref.key,
-                body,  # type: ignore[arg-type]
+                body,
                 -1,
                 content_type=content_type,
                 metadata={f"{_META}{name}": value for name, value in metadata.items()},

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from penstock import Context, Event, Result, option
+from penstock import Body, Context, Event, Result, option
 from penstock.errors import ConfigError
 from penstock.handler.loading import load_module, make_function
 from penstock.settings.config import Config
@@ -117,7 +117,8 @@ def test_function_has_its_options_and_hooks(handler_module: Module) -> None:
     made = make_function(
         handler_module(handle=handle, Options=Options, ready=ready), Config("f", options={"level": "3"})
     )
-    assert (made.name, made.handle, made.renditions) == ("f", handle, {None: Options(level=3)})
+    assert (made.name, made.renditions) == ("f", {None: Options(level=3)})
+    assert made.handle(Event("a", 0, "", {}, Options(), Body.of(b"")), Context("f")) == Result(b"")
     assert (made.start, made.stop, made.ready, made.query) == (None, None, ready, None)
 
 
@@ -143,7 +144,7 @@ def test_every_wrong_option_is_reported_at_once(handler_module: Module) -> None:
         ({"handle": 5}, r"has no function handle\(event, context\)"),
         ({"handle": handle, "Options": dict}, "Options must be a frozen dataclass"),
         ({"handle": handle, "Options": Options()}, "Options must be a frozen dataclass"),
-        ({"handle": handle, "ready": True}, "ready is no function"),
+        ({"handle": handle, "ready": True}, "ready is not a function"),
     ],
 )
 def test_module_that_is_no_handler_is_refused(handler_module: Module, members: Any, problem: str) -> None:

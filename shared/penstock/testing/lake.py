@@ -1,0 +1,135 @@
+"""A function over buckets in memory."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import ConfigError
+from penstock.runtime.agreement import Outcome, Parts
+from penstock.runtime.runtime import Runtime
+from penstock.settings.config import RESERVED_PREFIX, Config, SourceRule
+from penstock.sinks.wiring import make_sink
+from penstock.store.memory import MemoryStore
+from penstock.streams import close_quietly
+from penstock.testing.delivering import notification
+from penstock.testing.loading import Handle, function_of, texts, texts_of_renditions
+from penstock.types import ObjectRef
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+class Lake:
+    """A function over buckets in memory: put an object, and look at what the function made of it.
+
+    Events, options, refusals, marks and renditions are the runtime's own; only the store is not MinIO. `source` and
+    `sink` are written as the settings SOURCE and SINK. With `sink=f"sqlite://{tmp_path}/index.db"` documents go to an
+    index. `start` is called at once, `stop` by `close` or at the end of a `with` block.
+
+    Raises `ConfigError` for what a deployment would refuse at start.
+    """
+
+    def __init__(
+        self,
+        handle: Handle,
+        *,
+        source: str = "s3://upload/*",
+        sink: str = "s3://processed/{key}",
+        renditions: Mapping[str, Mapping[str, object]] | None = None,
+        remove_with_source: bool = False,
+        function: str = "tested",
+        **options: object,
+    ) -> None:
+        try:
+            rule = SourceRule.parse(source)
+        except ValueError as exc:
+            raise ConfigError(f"source: {exc}") from exc
+        config = Config(
+            function,
+            sources=(rule,),
+            sink=sink,
+            options=texts(options),
+            renditions=texts_of_renditions(renditions),
+            remove_with_source=remove_with_source,
+        )
+        self.function = function_of(handle, config)
+        self._source = rule.bucket
+        self._target = sink.split("/")[2] if sink.startswith("s3://") else ""
+        self.store = MemoryStore(*{self._source, self._target} - {""})
+        self._sink = make_sink(config, self.store)
+        if self.function.start is not None:
+            self.function.start(config)
+        self.runtime = Runtime(Parts(self.function, config, self.store, self._sink))
+
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+    ) -> Outcome:
+        """Store an object in the source bucket and deliver its event; returns how that ended.
+
+        Raises what the runtime raises: `TemporaryError` for what is to be tried again, or an exception of the handler.
+        A `PermanentError` or `NothingToDo` of the handler is the outcome `refused`.
+        """
+        self.store.put(ObjectRef(self._source, key), [data], content_type=content_type, metadata=metadata or {})
+        return self.notify(key)
+
+    def remove(self, key: str) -> Outcome:
+        """Remove an object from the source bucket and deliver its event."""
+        self.store.delete(ObjectRef(self._source, key))
+        return self.notify(key)
+
+    def notify(self, key: str) -> Outcome:
+        """Deliver an event about a key: a repeated one, a late one, or one of an object that is gone."""
+        return self.runtime.agree(ObjectRef(self._source, key))
+
+    def outputs(self) -> dict[str, bytes]:
+        """The targets in the sink's bucket, by key."""
+        keys = [state.ref.key for state in self.store.list(self._target)]
+        return {
+            key: self.store.read(ObjectRef(self._target, key)) for key in keys if not key.startswith(RESERVED_PREFIX)
+        }
+
+    def document(self, key: str) -> dict[str, Any] | None:
+        """The document of a source object, from a sink that is an index."""
+        document = getattr(self._sink, "document", None)
+        if document is None:
+            raise TypeError('this sink is a bucket: see `outputs`, or give Lake a sink="sqlite:///PATH"')
+        found: dict[str, Any] | None = document(self._source, key)
+        return found
+
+    def query(self, **parameters: str) -> Mapping[str, Any] | None:
+        """What the function's `query` hook answers to GET /?NAME=VALUE."""
+        if self.function.query is None:
+            raise TypeError("this function has no query(parameters, sink)")
+        return self.function.query(parameters, self._sink)
+
+    def event(self, key: str, name: str = "s3:ObjectCreated:Put") -> dict[str, Any]:
+        """The notification that MinIO sends about a key of the source bucket, for `deliver`."""
+        return notification(self._source, key, name)
+
+    @cached_property
+    def app(self) -> "Flask":
+        """The function's WSGI application, with all its routes: for `deliver`, or for `app.test_client()`."""
+        from penstock.process.metrics import Metrics
+        from penstock.serving.app import Health, create_app
+
+        return create_app(self.runtime, Health(self.runtime), Metrics(self.function.name))
+
+    def close(self) -> None:
+        """Call the function's `stop`, and let go of the sink's files."""
+        if self.function.stop is not None:
+            self.function.stop()
+        close_quietly(self._sink)
+
+    def __enter__(self) -> "Lake":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
