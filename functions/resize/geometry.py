@@ -101,11 +101,12 @@ def plan(
 def reduction(source: Size, scaled: Size) -> int:
     """The factor (1, 2 or 4) by which the source may be shrunk while it is decoded, in both directions.
 
-    It depends on this one result's own size and on nothing else, so that a rendition has the same bytes
-    whether it is made alone or together with others.
+    What is left must be as large as what is made of it, also where the decoder rounds the sides down. The factor
+    depends on this one result's own size and on nothing else, so that a rendition has the same bytes whether it is
+    made alone or together with others.
     """
     for factor in _REDUCTIONS:
-        if -(-source.width // factor) >= scaled.width and -(-source.height // factor) >= scaled.height:
+        if source.width >= factor * scaled.width and source.height >= factor * scaled.height:
             return factor
     return 1
 

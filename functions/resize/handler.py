@@ -72,7 +72,8 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:
     Raises `UnsupportedInput` for what is no picture it reads, `InputTooLarge` over `max_pixels` or `max_frames`, and
     `PermanentError` for a damaged file or a result that the format cannot hold.
     """
-    from .picture import check_limits, open_source, render
+    from .drawing import render
+    from .picture import check_limits, open_source
 
     options = event.options
     source = context.shared("source", lambda: open_source(event.name, event.body))
@@ -81,7 +82,7 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:
     _check_result(work, options.max_pixels)
     renditions = [_work(source, other) for other in context.renditions.values()]
     factors = {work.factor, *(other.factor for other in renditions if other.every_frame == work.every_frame)}
-    data = render(
+    picture = render(
         work.source,
         _decoded(work, work.factor, factors, context),
         work.plan,
@@ -90,7 +91,7 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:
         background=options.background_rgb,
     )
     return Result(
-        data,
+        picture.data,  # notes: picture.notes
         content_type=formats.WRITTEN[work.kind],
         metadata=event.metadata,
         name=_result_name(event.name, work.kind),

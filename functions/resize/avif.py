@@ -1,0 +1,102 @@
+"""AVIF's boxes (ISO/IEC 14496-12, 23008-12): how alpha and colour are meant, which libvips does not pass on."""
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from . import cicp
+from .traits import Traits
+
+_MAX_BOXES: Final = 10_000  # of one parent: more than any picture has
+_ASSUMED: Final = "no colour space is told: sRGB was assumed"
+
+
+def look(data: bytes) -> Traits:
+    """What the boxes of the primary picture say; the usual for what cannot be read, as libheif decides on damage."""
+    try:
+        return _look(data)
+    except (struct.error, IndexError):
+        return Traits()
+
+
+def _look(data: bytes) -> Traits:
+    meta = next((body for name, body in _boxes(data) if name == b"meta"), None)
+    if meta is None:
+        return Traits()
+    inside = dict(_boxes(meta[4:]))  # a full box: version and flags come first
+    primary = _primary(inside.get(b"pitm", b""))
+    profile, notes = None, (_ASSUMED,)
+    colours = list(_colours(inside.get(b"iprp", b""), primary))
+    if any(kind in (b"prof", b"rICC") for kind, _ in colours):
+        notes = ()  # libvips passes it on, and it counts before the numbers
+    for kind, body in colours:
+        if kind == b"nclx" and len(body) >= 4:
+            profile, more = cicp.told(*struct.unpack_from(">2H", body))
+            notes = more if profile is not None or more else notes
+            break
+    return Traits(premultiplied=_premultiplied(inside.get(b"iref", b""), primary), profile=profile, notes=notes)
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Type and content of each box; the last one may reach to the end."""
+    at = 0
+    for _ in range(_MAX_BOXES):
+        if at + 8 > len(data):
+            return
+        size, name = struct.unpack_from(">I4s", data, at)
+        start = at + 8
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", data, start)
+            start += 8
+        end = len(data) if size == 0 else at + size
+        if end < start:
+            return
+        if name != b"mdat":  # the pictures themselves, which are not to be copied
+            yield name, data[start:end]
+        at = end
+
+
+def _primary(pitm: bytes) -> int:
+    return int.from_bytes(pitm[4:6] if pitm[:1] == b"\0" else pitm[4:8], "big")
+
+
+def _premultiplied(iref: bytes, primary: int) -> bool:
+    """A reference `prem` from the colours to their alpha (ISO/IEC 23008-12, 6.10.1.1)."""
+    wide = 2 if iref[:1] == b"\0" else 4
+    return any(name == b"prem" and int.from_bytes(body[:wide], "big") == primary for name, body in _boxes(iref[4:]))
+
+
+def _colours(iprp: bytes, primary: int) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of the `colr` properties of the primary picture, or of all where it has none: a grid's tiles."""
+    inside = dict(_boxes(iprp))
+    properties = list(_boxes(inside.get(b"ipco", b"")))
+    mine = [
+        properties[index - 1]
+        for index in _associated(inside.get(b"ipma", b""), primary)
+        if 0 < index <= len(properties)
+    ]
+    for name, body in mine if any(name == b"colr" for name, _ in mine) else properties:
+        if name == b"colr":
+            yield body[:4], body[4:]
+
+
+def _associated(ipma: bytes, primary: int) -> list[int]:
+    """The numbers of the properties of one picture, counted from 1."""
+    if not ipma:
+        return []
+    version, wide = ipma[0], bool(ipma[3] & 1)
+    (count,) = struct.unpack_from(">I", ipma, 4)
+    at, found = 8, []
+    for _ in range(min(count, _MAX_BOXES)):
+        item = int.from_bytes(ipma[at : at + (2 if version < 1 else 4)], "big")
+        at += 2 if version < 1 else 4
+        number, at = ipma[at], at + 1
+        for _ in range(number):
+            # The highest bit says whether the property is essential.
+            if wide:
+                index, at = int.from_bytes(ipma[at : at + 2], "big") & 0x7FFF, at + 2
+            else:
+                index, at = ipma[at] & 0x7F, at + 1
+            if item == primary:
+                found.append(index)
+    return found
