@@ -35,7 +35,7 @@ _MAX_REASON: Final = 200  # characters
 
 # How the decoders say that they lack something, where the file may be whole.
 _LACKS: Final = re.compile(
-    r"support is not configured|not supported|unsupported|not implemented|samples out of range|not compiled|"
+    r"support is not configured|not supported|unsupported|not implemented|samples out of range|not compiled|only supports|"
     r"can ?not handle|unknown codec|no decoding plugin|bad labq",
     re.IGNORECASE,
 )

@@ -207,7 +207,7 @@ def _from_lab(image: Image) -> Image:
     """CIE L*a*b* under D50 (TIFF 6.0, section 23) in sRGB."""
     alpha = image[3] if image.bands > 3 else None
     if image.format == "uchar":
-        signed = image[1].bandjoin(image[2]).cast("char")
+        signed = image[1].bandjoin(image[2]).copy(format="char")
         lab = (image[0] * (100 / 255)).bandjoin(signed.cast("float"))
     else:
         alpha = None if alpha is None else (alpha.cast("ushort") >> 8).cast("uchar")
