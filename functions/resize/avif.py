@@ -8,7 +8,6 @@ from . import cicp
 from .traits import Traits
 
 _MAX_BOXES: Final = 10_000  # of one parent: more than any picture has
-_ASSUMED: Final = "no colour space is told: sRGB was assumed"
 
 
 def look(data: bytes) -> Traits:
@@ -20,21 +19,32 @@ def look(data: bytes) -> Traits:
 
 
 def _look(data: bytes) -> Traits:
-    meta = next((body for name, body in _boxes(data) if name == b"meta"), None)
-    if meta is None:
+    meta = _inside(data, b"meta")
+    if not meta:
         return Traits()
     inside = dict(_boxes(meta[4:]))  # a full box: version and flags come first
     primary = _primary(inside.get(b"pitm", b""))
-    profile, notes = None, (_ASSUMED,)
-    colours = list(_colours(inside.get(b"iprp", b""), primary))
-    if any(kind in (b"prof", b"rICC") for kind, _ in colours):
-        notes = ()  # libvips passes it on, and it counts before the numbers
-    for kind, body in colours:
-        if kind == b"nclx" and len(body) >= 4:
-            profile, more = cicp.told(*struct.unpack_from(">2H", body))
-            notes = more if profile is not None or more else notes
+    profile: bytes | None = None
+    notes: tuple[str, ...] = ()
+    for kind, body in _colours(inside.get(b"iprp", b""), primary):
+        if kind == b"nclx" and len(body) >= 4:  # a profile beside it is passed on by libvips, and counts before it
+            profile, notes = cicp.told(*struct.unpack_from(">2H", body))
             break
-    return Traits(premultiplied=_premultiplied(inside.get(b"iref", b""), primary), profile=profile, notes=notes)
+    # Sample sizes of the first track (ISO/IEC 14496-12, 8.7.3): an animation beside the still that is shown.
+    sizes = _inside(data, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz")
+    return Traits(
+        premultiplied=_premultiplied(inside.get(b"iref", b""), primary),
+        profile=profile,
+        frames=int.from_bytes(sizes[8:12], "big") or None,
+        notes=notes,
+    )
+
+
+def _inside(data: bytes, *path: bytes) -> bytes:
+    """The first box at the end of a path, or nothing."""
+    for wanted in path:
+        data = next((body for name, body in _boxes(data) if name == wanted), b"")
+    return data
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -8,7 +8,7 @@ from functools import cache
 from math import exp
 from typing import Final
 
-from .icc import SRGB, Curve, Gamut, matrix_profile, srgb_curve, table
+from .icc import SRGB, Curve, Gamut, matrix_profile, srgb_curve, srgb_profile, table
 
 # H.273, table 2.
 _D65: Final = (0.3127, 0.3290)
@@ -35,13 +35,15 @@ _PEAK: Final = 1000.0  # cd/m2, what such pictures are usually mastered for
 
 
 def told(primaries: int, transfer: int, *, full_range: bool = True) -> tuple[bytes | None, tuple[str, ...]]:
-    """An ICC profile for these code points, None for what is not known or not specified, and notes."""
+    """An ICC profile for these code points, None for unspecified ones, and notes; what is not known is sRGB."""
     gamut = GAMUTS.get(_BT709_PRIMARIES if primaries == _UNSPECIFIED else primaries)
     curve = _curve(primaries, transfer)
     if (primaries, transfer) == (_UNSPECIFIED, _UNSPECIFIED):
         return None, ()
     if gamut is None or curve is None:
-        return None, (f"colour space {primaries}/{transfer} of ITU-T H.273 is not known here: sRGB was assumed",)
+        return srgb_profile(), (
+            f"colour space {primaries}/{transfer} of ITU-T H.273 is not known here: sRGB was assumed",
+        )
     notes: tuple[str, ...] = ()
     if transfer in (_PQ, _HLG):
         name = "PQ" if transfer == _PQ else "HLG"

@@ -39,6 +39,9 @@ def render(
     if background is None and kind in formats.WITHOUT_ALPHA:
         background = _WHITE
     notes = dict.fromkeys(source.traits.notes)
+    if source.pages > len(decoded.frames):
+        what = "page" if source.kind == "tiff" else "frame"
+        notes[f"the first {what} of {source.pages} was taken"] = None
     with reading(source.name, source.kind):
         frames = [
             _place(_srgb(_scaled(source, frame, plan, decoded), source.traits, notes), plan, background)

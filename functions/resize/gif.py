@@ -14,7 +14,7 @@ from .traits import Traits
 
 _EXTENSION, _IMAGE, _TRAILER, _CONTROL = 0x21, 0x2C, 0x3B, 0xF9
 _HEADER_BYTES: Final = 13
-_TO_BACKGROUND: Final = 2  # what happens to a frame's place before the next one
+_TO_BACKGROUND, _TO_PREVIOUS = 2, 3  # what happens to a frame's place before the next one
 _CONTROL_BYTES: Final = 8
 _LARGEST_CODE_SIZE: Final = 8
 _MAX_CODES, _MAX_WIDTH = 4096, 12
@@ -53,8 +53,7 @@ def look(data: bytes) -> Traits:
         frames, end = _read_frames(data)
     except (IndexError, struct.error):
         return Traits(fault="it is cut short")
-    notes = ("the first frame of an animation was taken",) if len(frames) > 1 else ()
-    return Traits(data=_with_alpha(data, frames, end) if frames else None, frames=len(frames), notes=notes)
+    return Traits(data=_with_alpha(data, frames, end) if frames else None, frames=len(frames))
 
 
 def _read_frames(data: bytes) -> tuple[list[Frame], int]:
@@ -112,7 +111,8 @@ def _with_alpha(data: bytes, frames: Sequence[Frame], end: int) -> bytes | None:
         for frame, after in pairwise(frames)
         if frame.disposal == _TO_BACKGROUND and not frame.transparent and not after.covers(frame)
     ]
-    if not left and (frames[0].covers(canvas) or any(frame.transparent for frame in frames)):
+    covered = frames[0].covers(canvas) and (len(frames) == 1 or frames[0].disposal != _TO_PREVIOUS)
+    if not left and (covered or any(frame.transparent for frame in frames)):
         return None
     parts, at = [], 0
     for frame in left:

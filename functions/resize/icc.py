@@ -51,6 +51,13 @@ def srgb_profile() -> bytes:
     return matrix_profile(SRGB, [srgb_table()])
 
 
+@cache
+def adobe_rgb() -> bytes:
+    """Adobe RGB (1998), 4.3.1."""
+    gamut = Gamut((0.64, 0.33), (0.21, 0.71), (0.15, 0.06), SRGB.white)
+    return matrix_profile(gamut, [table(lambda at: at ** (563 / 256))])
+
+
 def stored_table(values: Sequence[int]) -> bytes:
     return b"curv" + bytes(4) + struct.pack(f">I{len(values)}H", len(values), *values)
 
@@ -69,10 +76,8 @@ def matrix_profile(gamut: Gamut, curves: Sequence[bytes]) -> bytes:
     for index, colour in enumerate(b"rgb"):
         tags[bytes((colour,)) + b"XYZ"] = _xyz((colorants[0][index], colorants[1][index], colorants[2][index]))
     # Channels with the same curve share its bytes, which the format allows.
-    tags |= {
-        bytes((colour,)) + b"TRC": curve
-        for colour, curve in zip(b"rgb", curves if len(curves) == 3 else curves * 3, strict=True)
-    }
+    for index, colour in enumerate(b"rgb"):
+        tags[bytes((colour,)) + b"TRC"] = curves[index if len(curves) == 3 else 0]
     start = 128 + 4 + 12 * len(tags)
     places: dict[bytes, int] = {}
     directory, body = b"", b""

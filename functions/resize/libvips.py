@@ -17,6 +17,8 @@ os.environ.setdefault("VIPS_CONCURRENCY", "1")
 
 import pyvips
 
+__all__ = ["PROFILE", "Image", "faults", "field", "load", "pyvips", "reading", "text"]
+
 Image = Any  # pyvips has no types
 
 # libvips opens more than this function reads, ImageMagick, PDF and SVG among it where they are installed. Loaders are
@@ -35,8 +37,8 @@ _MAX_REASON: Final = 200  # characters
 
 # How the decoders say that they lack something, where the file may be whole.
 _LACKS: Final = re.compile(
-    r"support is not configured|not supported|unsupported|not implemented|samples out of range|not compiled|only supports|"
-    r"can ?not handle|unknown codec|no decoding plugin|bad labq",
+    r"support is not configured|not supported|unsupported|not implemented|samples out of range|not compiled|"
+    r"only supports|can ?not handle|unknown codec|no decoding plugin|bad labq",
     re.IGNORECASE,
 )
 # libjpeg says this of any byte that is no marker, which is what damage looks like.
@@ -84,3 +86,7 @@ def load(kind: str, data: bytes, *, shrink: int = 1, frames: int = 1) -> Image:
 
 def field(image: Image, name: str, default: int) -> int:
     return int(image.get(name)) if image.get_typeof(name) else default
+
+
+def text(image: Image, name: str) -> str:
+    return str(image.get(name)) if image.get_typeof(name) else ""

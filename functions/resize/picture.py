@@ -1,7 +1,7 @@
 """Pictures as they come: recognise, read the header, decode, shrunk on the way where that loses nothing."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from penstock import Body, InputTooLarge, PermanentError, UnsupportedInput
@@ -9,7 +9,8 @@ from penstock import Body, InputTooLarge, PermanentError, UnsupportedInput
 from . import avif, formats, gif, jpeg, png, tiff
 from .colour import is_srgb
 from .geometry import Size
-from .libvips import PROFILE, Image, load, pyvips, reading
+from .icc import adobe_rgb
+from .libvips import PROFILE, Image, load, pyvips, reading, text
 from .libvips import field as number
 from .scaling import halved
 from .traits import Traits
@@ -31,7 +32,8 @@ _DEEP: Final = ("rgb16", "grey16")
 class Source:
     """An image that was recognised and whose header was read; no pixel is decoded yet.
 
-    `size` is that of one frame as stored, before `orientation` (EXIF, 1 to 8) is applied.
+    `size` is that of one frame as stored, before `orientation` (EXIF, 1 to 8) is applied. `pages` counts all pictures
+    in the file, `frames` those that can be shown as an animation.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Source:
     frames: int
     orientation: int
     alpha: bool
+    pages: int = 1
     traits: Traits = field(default_factory=Traits)
 
     @property
@@ -95,8 +98,24 @@ def open_source(name: str, body: Body) -> Source:
             frames=pages if kind in formats.MOVING else 1,
             orientation=number(image, "orientation", 1),
             alpha=bool(image.hasalpha()),
-            traits=traits,
+            pages=pages,
+            traits=_with_colour(kind, image, traits),
         )
+
+
+def _with_colour(kind: str, image: Image, traits: Traits) -> Traits:
+    """The traits, and what EXIF says of colour where nothing stronger does, or that nothing does."""
+    if traits.profile is not None or traits.lab or kind == "gif" or image.get_typeof(PROFILE):
+        return traits
+    if image.interpretation == "cmyk":
+        return replace(traits, notes=(*traits.notes, "no colour profile is there: the usual inks were assumed"))
+    if text(image, "exif-ifd2-ColorSpace").startswith("1 "):
+        return traits
+    if text(image, "exif-ifd4-InteroperabilityIndex").startswith("R03"):  # DCF 2.0: the optional colour space
+        return replace(traits, profile=adobe_rgb(), notes=(*traits.notes, "Adobe RGB was taken from EXIF"))
+    if image.interpretation in ("lab", "labs"):
+        return traits
+    return replace(traits, notes=(*traits.notes, "no colour space is told: sRGB was assumed"))
 
 
 def check_limits(source: Source, *, max_pixels: int, frames: int, max_frames: int) -> None:

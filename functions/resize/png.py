@@ -26,20 +26,15 @@ def look(data: bytes) -> Traits:
 
 def _colour(data: bytes) -> Traits:
     chunks = dict(_chunks(data))
-    notes = ("the first picture of an animation was taken",) if b"acTL" in chunks else ()
+    frames = int.from_bytes(chunks.get(b"acTL", b"")[:4], "big") or None
     # 4.3: cICP counts before iCCP, that before sRGB, that before cHRM and gAMA.
     if len(chunks.get(b"cICP", b"")) == 4:
         primaries, transfer, matrix, full = chunks[b"cICP"]
         profile, more = cicp.told(primaries, transfer, full_range=full != 0)
         if profile is not None and matrix == 0:
-            return Traits(profile=profile, outranks=True, notes=notes + more)
-        notes += more
-    if b"iCCP" in chunks:
-        return Traits(profile=_from_numbers(chunks), notes=notes)
-    profile = _from_numbers(chunks)
-    if profile is None:
-        notes += ("no colour space is told: sRGB was assumed",)
-    return Traits(profile=profile, notes=notes)
+            return Traits(profile=profile, outranks=True, frames=frames, notes=more)
+    # A profile in iCCP is known to libvips. These count only where there is none that can be read.
+    return Traits(profile=_from_numbers(chunks), frames=frames)
 
 
 def _from_numbers(chunks: dict[bytes, bytes]) -> bytes | None:

@@ -128,11 +128,17 @@ def test_red_edge_is_as_red_on_all_four_sides(kind: str, size: tuple[int, int], 
 
 
 @pytest.mark.parametrize("width", [1000, 1001, 1002, 1003])
-@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG"])
-@pytest.mark.parametrize("more", [{}, {"subsampling": "4:2:0"}, {"subsampling": "4:2:2"}, {"progressive": True}])
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("JPEG", {}),
+        ("JPEG", {"subsampling": "4:2:0"}),
+        ("JPEG", {"subsampling": "4:2:2", "progressive": True}),
+        ("WEBP", {}),
+        ("PNG", {}),
+    ],
+)
 def test_large_pictures_keep_their_last_columns(kind: str, width: int, more: dict[str, Any]) -> None:
-    if more and kind != "JPEG":
-        pytest.skip("an option of JPEG")
     for height in (599, 600):
         file = io.BytesIO()
         frame(width, height).save(file, kind, **SAVED.get(kind, {}) | more)
@@ -160,3 +166,33 @@ def test_lossless_jpeg_is_shown_whole() -> None:
         for place, wanted in zip(((0, 0), (right, 0), (0, bottom), (right, bottom)), colours, strict=True):
             found: Any = made.getpixel(place)
             assert all(abs(a - b) <= 2 for a, b in zip(found, wanted, strict=True)), f"{target}: {found} for {wanted}"
+
+
+# How far a written format may be from the picture itself at its best quality: the worst value, and the mean.
+LEVELS = {"png": (8, 1.0), "jpeg": (24, 2.5), "webp": (32, 3.0), "avif": (24, 2.5)}
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA"])
+@pytest.mark.parametrize("into", ["png", "jpeg", "webp", "avif"])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_output_has_the_colours_of_its_input(kind: str, into: str, mode: str) -> None:
+    if kind == "JPEG":
+        mode = mode.rstrip("A")
+    source = slope(96, 72).convert(mode)
+    if "A" in mode:
+        source.putalpha(Image.linear_gradient("L").resize(source.size))
+    if kind == "GIF":
+        source = source.convert("RGB").quantize(256)
+    data = saved(source, kind)
+    made = Image.open(io.BytesIO(bytes_of(resize(data, width=32, format=into, quality=100))))
+    assert made.format == into.upper()
+    # Weighed by alpha on white: what is transparent has no colour to compare.
+    shown, wanted = (on_white(image) for image in (made, Image.open(io.BytesIO(data))))
+    worst, mean = off(shown, wanted.resize(made.size, Image.Resampling.LANCZOS))
+    assert worst <= LEVELS[into][0], f"{worst} levels"
+    assert mean <= LEVELS[into][1], f"{mean} levels"
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, WHITE), image).convert("RGB")

@@ -15,7 +15,7 @@ from .icc import SRGB, Gamut, matrix_profile, srgb_table, stored_table
 from .traits import Traits
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 258, 259, 262, 277
-_TRANSFER, _WHITE, _PRIMARIES, _INKS, _EXTRA, _TYPE, _PROFILE = 301, 318, 319, 332, 338, 339, 34_675
+_TRANSFER, _WHITE, _PRIMARIES, _INKS, _EXTRA, _TYPE = 301, 318, 319, 332, 338, 339
 _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 16: 8}  # of the field types that are read here
 _LETTERS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _RATIONAL: Final = 5
@@ -86,12 +86,6 @@ def look(name: str, data: bytes) -> Traits:
         raise _unsupported(name, f"a TIFF with {samples} of the {colours} channels of its colours")
     bands, notes = _bands(directory, colours, samples)
     profile = _told(directory) if photometric in (_RGB, _PALETTE) else None
-    if profile is None and _PROFILE not in directory.places and photometric != _CIELAB:
-        notes += (
-            "no colour profile is there: usual inks were assumed"
-            if photometric == _SEPARATED
-            else "no colour space is told: sRGB was assumed",
-        )
     traits = Traits(profile=profile, bands=bands, notes=notes)
     if photometric == _CIELAB and bits == {8}:
         return replace(traits, lab=True, data=_with(data, directory, _PHOTOMETRIC, _RGB))
