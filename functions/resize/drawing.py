@@ -8,6 +8,7 @@ from . import formats
 from .colour import is_srgb
 from .geometry import Plan
 from .libvips import PROFILE, Image, faults, pyvips, reading
+from .looks import NO_LOOKS, Looks, changed, focused
 from .picture import Decoded, Source, premultiply
 from .scaling import scaled
 from .traits import Traits
@@ -30,11 +31,20 @@ class Picture:
 
 
 def render(
-    source: Source, decoded: Decoded, plan: Plan, kind: str, *, quality: int | None, background: Sequence[int] | None
+    source: Source,
+    decoded: Decoded,
+    plan: Plan,
+    kind: str,
+    *,
+    quality: int | None = None,
+    background: Sequence[int] | None = None,
+    interest: str | None = None,
+    looks: Looks = NO_LOOKS,
 ) -> Picture:
     """Scale, turn upright, bring to sRGB, place on the canvas and encode; no metadata and no profile is kept.
 
-    `background` None leaves alpha where `kind` has it and puts white elsewhere.
+    `background` None leaves alpha where `kind` has it and puts white elsewhere. `interest`, attention or entropy, says
+    how to find where to cut; all frames are cut alike.
     """
     if background is None and kind in formats.WITHOUT_ALPHA:
         background = _WHITE
@@ -43,10 +53,10 @@ def render(
         what = "page" if source.kind == "tiff" else "frame"
         notes[f"the first {what} of {source.pages} was taken"] = None
     with reading(source.name, source.kind):
-        frames = [
-            _place(_srgb(_scaled(source, frame, plan, decoded), source.traits, notes), plan, background)
-            for frame in decoded.frames
-        ]
+        frames = [_srgb(_scaled(source, frame, plan, decoded), source.traits, notes) for frame in decoded.frames]
+        if interest is not None:
+            plan = focused(frames[0], plan, interest)
+        frames = [_place(changed(frame, looks), plan, background) for frame in frames]
         image = frames[0]
         if len(frames) > 1:
             image = pyvips.Image.arrayjoin([frame.copy_memory() for frame in frames], across=1).copy()

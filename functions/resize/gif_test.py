@@ -12,7 +12,7 @@ from PIL import Image
 
 from . import gif as blocks
 from .samples import bytes_of, resize
-from .writers import BLUE, GREEN, RED, gif, gif_frame
+from .writers_test import BLUE, GREEN, RED, gif, gif_frame
 
 WIDTH, HEIGHT = 16, 12
 CLEAR = (0, 0, 0, 0)

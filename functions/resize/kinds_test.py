@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from penstock import PermanentError, UnsupportedInput
 
+from . import formats
 from .jpeg import read_frame, widened
 from .samples import flat, photo, resize, saved
 
@@ -79,6 +80,13 @@ def test_header_that_breaks_off_is_none(look: Callable[[bytes], object]) -> None
     data = jpeg()
     for kept in range(data.index(b"\xff\xc0") + 10):
         assert look(data[:kept]) is None
+
+
+@pytest.mark.parametrize("kind", formats.READ)
+def test_bytes_behind_the_end_are_forgiven(kind: str) -> None:
+    data = saved(photo(40, 30), kind)
+    assert resize(data + bytes(50), width=20).name
+    assert resize(data + b"junk", width=20).name
 
 
 def test_png_without_its_end_is_cut_short() -> None:

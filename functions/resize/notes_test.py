@@ -12,7 +12,7 @@ from .picture import decode, open_source
 from .samples import ADOBE_RGB, SRGB, flat, gamma_curve, profile, saved, srgb_formula, with_profile
 from .sizes_test import saved as by_pillow
 from .told_colour_test import flat_avif, flat_png, gama
-from .writers import GREEN, gif, gif_frame, tiff
+from .writers_test import GREEN, gif, gif_frame, tiff
 
 ASSUMED = "no colour space is told: sRGB was assumed"
 

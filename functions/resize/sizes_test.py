@@ -9,7 +9,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from . import picture
 from .samples import bytes_of, resize
-from .writers import lossless_jpeg
+from .writers_test import lossless_jpeg
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF")
 SIDES = range(1, 18)
@@ -70,7 +70,7 @@ def height_for(width: int, height: int, target: int) -> int:
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("width", SIDES)
 def test_small_pictures_are_as_a_full_decode_scaled_by_lanczos(kind: str, width: int) -> None:
-    for height in {1, width, 7 * width % 17 + 1}:
+    for height in {1, 7 * width % 17 + 1}:
         data = saved(slope(width, height), kind)
         for target in {1, 2, (width + 1) // 2, width - 1, width} - {0}:
             if target > width:

@@ -1,4 +1,4 @@
-"""TIFF by sample type, by bands, by photometric interpretation, written byte by byte (writers.py)."""
+"""TIFF by sample type, by bands, by photometric interpretation, written byte by byte (writers_test.py)."""
 
 import io
 import struct
@@ -10,7 +10,7 @@ from penstock import UnsupportedInput
 from PIL import Image, ImageCms
 
 from .samples import bytes_of, resize
-from .writers import tiff
+from .writers_test import tiff
 
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, MASK, CMYK, YCBCR, CIELAB = 0, 1, 2, 3, 4, 5, 6, 8
 COMPRESSION, TRANSFER, WHITE_POINT, PRIMARIES, COLOUR_MAP, INK_SET, EXTRA, SAMPLE_FORMAT = (

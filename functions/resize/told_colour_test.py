@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from . import avif, cicp, png
 from .icc import SRGB, Gamut, matrix_profile, srgb_curve, table
 from .samples import ADOBE_RGB, bytes_of, gamma_curve, profile, resize, srgb_formula
-from .writers import png as png_file
+from .writers_test import png as png_file
 
 P3 = ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
 REC2020 = ((0.67346, 0.27903, -0.00193), (0.16566, 0.67534, 0.02998), (0.12500, 0.04561, 0.79686))

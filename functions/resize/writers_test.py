@@ -1,8 +1,11 @@
 """Files written byte by byte for the tests, so that no library stands on both sides of a comparison."""
 
+import io
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
+
+from PIL import Image
 
 Pixel = Sequence[int]
 _TIFF_TYPES = {"H": (3, "H"), "I": (4, "I"), "R": (5, "II")}
@@ -140,3 +143,17 @@ def lossless_jpeg(width: int, height: int, pixels: Sequence[Pixel]) -> bytes:
         + scan
         + b"\xff\xd9"
     )
+
+
+def opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data))
+
+
+def test_pillow_reads_what_is_written_here() -> None:
+    rows = bytes(range(24))
+    for big in (False, True):
+        assert opened(tiff(4, 2, rows, bits=[8] * 3, photometric=2, big=big)).getpixel((1, 1)) == (15, 16, 17)
+    assert opened(png(4, 2, rows, depth=8, colour=2, chunks=[])).getpixel((1, 1)) == (15, 16, 17)
+    shown = opened(gif(16, 12, gif_frame(4, 3, 8, 6, GREEN))).convert("RGBA")
+    assert shown.getpixel((8, 6)) == (0, 255, 0, 255)
+    assert shown.size == (16, 12)
