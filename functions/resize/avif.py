@@ -4,26 +4,36 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
+from penstock import UnsupportedInput
+
 from . import cicp
 from .traits import Traits
 
+_CODINGS: Final = (b"av01", b"grid", b"iovl", b"iden")  # the latter three are made of others
 _MAX_BOXES: Final = 10_000  # of one parent: more than any picture has
 
 
-def look(data: bytes) -> Traits:
-    """What the boxes of the primary picture say; the usual for what cannot be read, as libheif decides on damage."""
+def look(name: str, data: bytes) -> Traits:
+    """What the boxes of the primary picture say; the usual for what cannot be read, as libheif decides on damage.
+
+    Raises `UnsupportedInput` for a picture that is not coded in AV1, whatever the brand of the file.
+    """
     try:
-        return _look(data)
+        return _look(name, data)
     except (struct.error, IndexError):
         return Traits()
 
 
-def _look(data: bytes) -> Traits:
+def _look(name: str, data: bytes) -> Traits:
     meta = _inside(data, b"meta")
     if not meta:
         return Traits()
     inside = dict(_boxes(meta[4:]))  # a full box: version and flags come first
     primary = _primary(inside.get(b"pitm", b""))
+    coding = _coding(inside.get(b"iinf", b""), primary)
+    if coding not in _CODINGS:
+        shown = coding.decode("ascii", "backslashreplace")
+        raise UnsupportedInput(f"{name}: expected AV1 in an AVIF, got a picture coded as {shown!r}; convert it to JPEG")
     profile: bytes | None = None
     notes: tuple[str, ...] = ()
     for kind, body in _colours(inside.get(b"iprp", b""), primary):
@@ -68,6 +78,15 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _primary(pitm: bytes) -> int:
     return int.from_bytes(pitm[4:6] if pitm[:1] == b"\0" else pitm[4:8], "big")
+
+
+def _coding(iinf: bytes, primary: int) -> bytes:
+    """The type of the primary item (ISO/IEC 14496-12, 8.11.6), AV1's where it is not told."""
+    for name, body in _boxes(iinf[6:] if iinf[:1] == b"\0" else iinf[8:]):
+        wide = 4 if body[:1] == b"\3" else 2
+        if name == b"infe" and body[:1] in (b"\2", b"\3") and int.from_bytes(body[4 : 4 + wide], "big") == primary:
+            return body[6 + wide : 10 + wide]
+    return b"av01"
 
 
 def _premultiplied(iref: bytes, primary: int) -> bool:

@@ -18,7 +18,7 @@ _TO_BACKGROUND, _TO_PREVIOUS = 2, 3  # what happens to a frame's place before th
 _CONTROL_BYTES: Final = 8
 _LARGEST_CODE_SIZE: Final = 8
 _MAX_CODES, _MAX_WIDTH = 4096, 12
-_MAX_READ_BYTES: Final = 1 << 20
+_MAX_READ_BYTES: Final = 1 << 20  # of one file: reading codes is slow
 # A frame of one transparent pixel, and the trailer. It follows the frames that are asked for, so it never shows.
 _BLANK: Final = bytes.fromhex("21f9040100000000 2c000000000100010080 000000000000 02024401 00 3b")
 
@@ -114,9 +114,11 @@ def _with_alpha(data: bytes, frames: Sequence[Frame], end: int) -> bytes | None:
     covered = frames[0].covers(canvas) and (len(frames) == 1 or frames[0].disposal != _TO_PREVIOUS)
     if not left and (covered or any(frame.transparent for frame in frames)):
         return None
-    parts, at = [], 0
+    parts, at, allowed = [], 0, _MAX_READ_BYTES
     for frame in left:
-        unused = _unused_colour(data, frame)
+        codes = _codes(data, frame)
+        allowed -= len(codes)
+        unused = _unused_colour(data[frame.pixels], codes) if allowed >= 0 else None
         if unused is None:
             continue
         control = frame.control
@@ -146,25 +148,27 @@ def _control(data: bytes, control: int | None, unused: int) -> bytes:
     )
 
 
-def _unused_colour(data: bytes, frame: Frame) -> int | None:
-    """A colour number that no pixel of the frame has; None when all 256 are in use, or it would take long to know."""
-    if data[frame.pixels] < _LARGEST_CODE_SIZE:
-        return 255  # its pixels have fewer bits
+def _codes(data: bytes, frame: Frame) -> bytes:
     at, blocks = frame.pixels + 1, bytearray()
     while data[at]:
         blocks += data[at + 1 : at + 1 + data[at]]
         at += 1 + data[at]
-    if len(blocks) > _MAX_READ_BYTES:
-        return None
-    used = _used_colours(blocks)
+    return bytes(blocks)
+
+
+def _unused_colour(code_size: int, codes: bytes) -> int | None:
+    """A colour number that no pixel of a frame has; None when all 256 are in use."""
+    if code_size < _LARGEST_CODE_SIZE:
+        return 255  # its pixels have fewer bits
+    used = _used_colours(codes)
     return next((colour for colour in range(255, -1, -1) if colour not in used), None)
 
 
-def _used_colours(blocks: bytes | bytearray) -> set[int]:
+def _used_colours(codes: bytes) -> set[int]:
     """A colour is in use only if it stands among the codes itself: strings are made of what came before."""
     clear, end, used = 256, 257, set[int]()
     bits, held, width, following = 0, 0, 9, 258
-    for byte in blocks:
+    for byte in codes:
         bits |= byte << held
         held += 8
         if held < width:

@@ -82,6 +82,20 @@ def test_header_that_breaks_off_is_none(look: Callable[[bytes], object]) -> None
         assert look(data[:kept]) is None
 
 
+@pytest.mark.parametrize("coding", [b"hvc1", b"jpeg", b"vvc1", b"unci"])
+def test_avif_of_another_coding_is_named(coding: bytes) -> None:
+    data = saved(photo(40, 30), "avif")
+    assert data.count(b"av01") >= 1
+    with pytest.raises(UnsupportedInput, match=f"expected AV1 in an AVIF, got a picture coded as '{coding.decode()}'"):
+        resize(data.replace(b"av01", coding), width=8)
+
+
+def test_reason_of_a_damage_is_not_lost_among_others() -> None:
+    data = saved(photo(40, 30), "avif")
+    with pytest.raises(PermanentError, match="the AVIF is damaged: heif: "):
+        resize(data.replace(b"av1C", b"av1X"), width=8)
+
+
 @pytest.mark.parametrize("kind", formats.READ)
 def test_bytes_behind_the_end_are_forgiven(kind: str) -> None:
     data = saved(photo(40, 30), kind)

@@ -54,8 +54,10 @@ def faults(name: str, what: str, *, lacking: str = "") -> Iterator[None]:
     try:
         yield
     except pyvips.Error as exc:
-        # libvips repeats itself, and puts the code of a decoder's error on a line of its own.
-        lines = dict.fromkeys(line.strip() for line in exc.detail.splitlines() if line.strip())
+        # libvips repeats itself, and puts the code of a decoder's error on a line of its own. A decoder that looks
+        # beyond the end leaves lines that say no more than that.
+        said = (line.strip() for line in exc.detail.splitlines())
+        lines = dict.fromkeys(line for line in said if line and "bad seek" not in line)
         reason = " ".join(lines)[:_MAX_REASON] or "it cannot be decoded"
         if "out of memory" in str(exc):
             raise TemporaryError(f"{name}: out of memory; raise the function's memory limit ({reason})") from exc

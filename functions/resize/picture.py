@@ -19,7 +19,7 @@ _LOOKS: Final[dict[str, Callable[[str, bytes], Traits]]] = {
     "jpeg": jpeg.look,
     "png": lambda _name, data: png.look(data),
     "webp": lambda _name, _data: Traits(),
-    "avif": lambda _name, data: avif.look(data),
+    "avif": avif.look,
     "gif": lambda _name, data: gif.look(data),
     "tiff": tiff.look,
 }

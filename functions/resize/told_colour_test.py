@@ -4,11 +4,13 @@ import io
 import struct
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from penstock import UnsupportedInput
 from PIL import Image, ImageCms
 
 from . import avif, cicp, png
@@ -266,14 +268,16 @@ def test_premultiplied_alpha_and_other_primaries_go_together() -> None:
 
 @given(st.binary(max_size=200))
 def test_boxes_and_chunks_that_are_junk_are_no_error(junk: bytes) -> None:
-    avif.look(junk)
-    avif.look(b"\0\0\0\x08ftyp" + struct.pack(">I4s4s", len(junk) + 12, b"meta", b"") + junk)
+    for data in (junk, b"\0\0\0\x08ftyp" + struct.pack(">I4s4s", len(junk) + 12, b"meta", b"") + junk):
+        with suppress(UnsupportedInput):
+            avif.look("rose", data)
     png.look(b"\x89PNG\r\n\x1a\n" + junk)
 
 
 @given(st.binary(min_size=1, max_size=6), st.integers(0, 300))
 def test_a_damaged_avif_header_is_no_error(junk: bytes, at: int) -> None:
-    avif.look(_AVIF[:at] + junk + _AVIF[at + len(junk) :])
+    with suppress(UnsupportedInput):
+        avif.look("rose", _AVIF[:at] + junk + _AVIF[at + len(junk) :])
 
 
 _AVIF = flat_avif((220, 30, 30, 128), 12, 13)
