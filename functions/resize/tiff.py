@@ -87,10 +87,14 @@ def look(name: str, data: bytes) -> Traits:
     bands, notes = _bands(directory, colours, samples)
     profile = _told(directory) if photometric in (_RGB, _PALETTE) else None
     traits = Traits(profile=profile, bands=bands, notes=notes)
+    associated = _ASSOCIATED in directory.fields.get(_EXTRA, ())
+    if photometric == _CIELAB and associated:
+        raise _unsupported(name, "a TIFF of L*a*b* multiplied by alpha")
     if photometric == _CIELAB and bits == {8}:
         return replace(traits, lab=True, data=_with(data, directory, _PHOTOMETRIC, _RGB))
-    if bits == {32} and _ASSOCIATED in directory.fields.get(_EXTRA, ()):
-        # libvips would divide by alpha as if 255 were opaque. Called the other kind, the samples come as they are.
+    if associated and (bits == {32} or photometric == _SEPARATED):
+        # libvips would divide by alpha as if 255 were opaque, whatever the bits. Called the other kind of alpha, the
+        # samples come as they are.
         return replace(traits, premultiplied=True, data=_with(data, directory, _EXTRA, _UNASSOCIATED))
     return traits
 

@@ -124,6 +124,25 @@ def test_cmyk_of_sixteen_bits_is_as_that_of_eight(inks: Sequence[int], planar: b
     assert brightness > 240 if not any(inks) else brightness < 160
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("width", [None, 4, 3])
+def test_cmyk_with_alpha_keeps_it(width: int | None, bits: int, order: str) -> None:
+    wanted = pixel(flat((10, 100, 70, 20), 8, CMYK))
+    straight = flat((10, 100, 70, 20, 128), bits, CMYK, order=order, more={EXTRA: ("H", [UNASSOCIATED])})
+    assert close(pixel(straight, width=width), (*wanted, 128), 3)
+    divided = flat((5, 50, 35, 10, 128), bits, CMYK, order=order, more={EXTRA: ("H", [ASSOCIATED])})
+    assert close(pixel(divided, width=width), (*wanted, 128), 4)
+    none = flat((10, 100, 70, 20, 128), bits, CMYK, order=order, more={EXTRA: ("H", [UNSPECIFIED])})
+    assert close(pixel(none, width=width), wanted, 2)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_lab_multiplied_by_alpha_is_refused(bits: int) -> None:
+    with pytest.raises(UnsupportedInput, match="multiplied by alpha"):
+        resize(flat((100, 10, 10, 128), bits, CIELAB, more={EXTRA: ("H", [ASSOCIATED])}))
+
+
 # L*, a*, b*, and what LittleCMS makes of them in sRGB
 LAB = [(53, 80, 67), (50, 0, 0), (80, -55, 60), (40, 30, -70), (100, 0, 0), (0, 0, 0), (60, 10, -30)]
 
