@@ -3,6 +3,8 @@
 import struct
 from typing import Final
 
+from .icc import srgb_curve
+
 # Media-relative colorants of IEC 61966-2-1 adapted to D50, as in every sRGB profile.
 _COLORANTS: Final = {
     b"rXYZ": (0.4361, 0.2225, 0.0139),
@@ -43,7 +45,7 @@ def _is_srgb(profile: bytes) -> bool:
         ):
             return False
     return all(
-        abs(_curve(tags.get(name, b""), at) - _srgb_curve(at)) < _CURVE_TOLERANCE
+        abs(_curve(tags.get(name, b""), at) - srgb_curve(at)) < _CURVE_TOLERANCE
         for name in (b"rTRC", b"gTRC", b"bTRC")
         for at in _PROBES
     )
@@ -65,7 +67,3 @@ def _curve(tag: bytes, at: float) -> float:
         gamma, a, b, c, d = (value / 65536 for value in struct.unpack_from(">5i", tag, 12))
         return float((a * at + b) ** gamma) if at >= d else c * at
     raise ValueError("a curve that no sRGB profile has")
-
-
-def _srgb_curve(at: float) -> float:
-    return float(((at + 0.055) / 1.055) ** 2.4) if at > 0.04045 else at / 12.92

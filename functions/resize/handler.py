@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from penstock import Context, Event, EventError, PermanentError, Result, option
 
 from . import formats, heap  # noqa: F401 - heap acts by being imported
-from .geometry import FITS, GRAVITIES, Plan, plan, reduction
+from .geometry import FITS, GRAVITIES, SMART, Plan, plan, reduction
 
 if TYPE_CHECKING:
     from .picture import Decoded, Source
@@ -27,13 +27,19 @@ class Options:
     width: int | None = option(None, "width of the box in pixels; none: as the height gives it", ge=1, le=_MAX_SIDE)
     height: int | None = option(None, "height of the box in pixels; none: as the width gives it", ge=1, le=_MAX_SIDE)
     fit: str = option("inside", "how the picture meets a box of width and height", choices=FITS)
-    gravity: str = option("centre", "the part that cover keeps, the place that contain gives", choices=GRAVITIES)
+    gravity: str = option("centre", "the part that cover keeps; attention and entropy look for it", choices=GRAVITIES)
     enlarge: bool = option(False, "whether a small picture grows")
     format: str = option("keep", "what to write; keep: as it came", choices=("keep", *formats.WRITTEN))
     quality: int | None = option(None, "1 to 100; none: 80, for AVIF 50; PNG has none", ge=1, le=100)
     background: str = option("", "colour as RRGGBB behind transparency and borders; none: transparent, in JPEG white")
     autorotate: bool = option(True, "whether to turn the picture upright by its EXIF orientation")
     animated: bool = option(False, "whether GIF and WebP animations stay so, in WebP; false: the first frame")
+    trim: int | None = option(
+        None, "levels within which a border of one colour is cut off; none: none is", ge=0, le=255
+    )
+    grayscale: bool = option(False, "whether the picture becomes grey")
+    blur: float | None = option(None, "sigma of a Gaussian, in pixels of the result", ge=0.3, le=20)
+    sharpen: int | None = option(None, "share of fine detail that is added, in per cent", ge=1, le=500)
     max_pixels: int = option(50_000_000, "larger pictures are refused by their header", ge=1)
     max_frames: int = option(200, "longer animations are refused when animated is on", ge=1)
 
@@ -72,25 +78,34 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:
     Raises `UnsupportedInput` for what is no picture it reads, `InputTooLarge` over `max_pixels` or `max_frames`, and
     `PermanentError` for a damaged file or a result that the format cannot hold.
     """
-    from .picture import check_limits, open_source, render
+    from .drawing import render
+    from .looks import Looks, trimmed
+    from .picture import check_limits, open_source
 
     options = event.options
     source = context.shared("source", lambda: open_source(event.name, event.body))
     work = _work(source, options)
     check_limits(source, max_pixels=options.max_pixels, max_frames=options.max_frames, frames=_frames(work))
-    _check_result(work, options.max_pixels)
     renditions = [_work(source, other) for other in context.renditions.values()]
     factors = {work.factor, *(other.factor for other in renditions if other.every_frame == work.every_frame)}
-    data = render(
+    cut = None
+    if options.trim is not None:
+        whole, threshold = _decoded(work, 1, factors, context), options.trim
+        cut, size = context.shared(("trimmed", threshold, work.every_frame), lambda: trimmed(whole, threshold))
+        work = _work(replace(source, size=size), options)
+    _check_result(work, options.max_pixels)
+    picture = render(
         work.source,
-        _decoded(work, work.factor, factors, context),
+        cut or _decoded(work, work.factor, factors, context),
         work.plan,
         work.kind,
         quality=options.quality,
         background=options.background_rgb,
+        interest=options.gravity if options.fit == "cover" and options.gravity in SMART else None,
+        looks=Looks(options.grayscale, options.blur, options.sharpen),
     )
     return Result(
-        data,
+        picture.data,  # notes: picture.notes
         content_type=formats.WRITTEN[work.kind],
         metadata=event.metadata,
         name=_result_name(event.name, work.kind),
@@ -112,7 +127,9 @@ def _work(source: "Source", options: Options) -> Work:
         enlarge=options.enlarge,
         gravity=options.gravity,
     )
-    return Work(source, kind, made, reduction(source.upright, made.scaled), moving and kind == "webp")
+    # What is border is seen at full size only.
+    factor = 1 if options.trim is not None else reduction(source.upright, made.scaled)
+    return Work(source, kind, made, factor, moving and kind == "webp")
 
 
 def _frames(work: Work) -> int:

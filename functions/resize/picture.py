@@ -1,53 +1,39 @@
-"""Pictures through libvips: read what is allowed, shrink while decoding, render, encode."""
+"""Pictures as they come: recognise, read the header, decode, shrunk on the way where that loses nothing."""
 
-import logging
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
 
-from penstock import Body, InputTooLarge, PermanentError, TemporaryError, UnsupportedInput
+from penstock import Body, InputTooLarge, PermanentError, UnsupportedInput
 
-from . import formats
+from . import avif, formats, gif, jpeg, png, tiff
 from .colour import is_srgb
-from .geometry import Plan, Size
+from .geometry import Size
+from .icc import adobe_rgb
+from .libvips import PROFILE, Image, load, pyvips, reading, text
+from .libvips import field as number
+from .scaling import halved
+from .traits import Traits
 
-# One thread a picture: gunicorn's threads work on several at once, and a second thread for one costs more
-# processor time than it saves (README.md). Read by libvips when it is loaded.
-os.environ.setdefault("VIPS_CONCURRENCY", "1")
-
-import pyvips
-
-Image = Any  # pyvips has no types
-
-# libvips opens more than this function reads, ImageMagick, PDF and SVG among it where they are installed. Loaders are
-# called by name here, so nothing else can run; blocked, it cannot run by way of a mistake either.
-_LOADERS: Final = {"jpeg": "Jpeg", "png": "Png", "webp": "Webp", "avif": "Heif", "gif": "Nsgif", "tiff": "Tiff"}
-pyvips.block_untrusted_set(True)
-pyvips.operation_block_set("VipsForeignLoad", True)
-for _loader in _LOADERS.values():
-    pyvips.operation_block_set(f"VipsForeignLoad{_loader}", False)
-# libvips tells of every step, and warns without saying of which picture; what matters comes as an exception.
-logging.getLogger("pyvips").setLevel(logging.ERROR)
-pyvips.cache_set_max(0)  # no input comes twice, and what the cache holds is memory
-
-_WHITE: Final = (255, 255, 255)
-_OPAQUE: Final = 255
-_PROFILE: Final = "icc-profile-data"
-_MAX_REASON: Final = 200  # characters
-
-# Each is a trade of time against bytes; README.md has the measurements.
-_PNG: Final = {"compression": 3, "filter": "paeth"}
-_WEBP: Final = {"effort": 2}
-_AVIF: Final = {"compression": "av1", "effort": 1}
+_LOOKS: Final[dict[str, Callable[[str, bytes], Traits]]] = {
+    "jpeg": jpeg.look,
+    "png": lambda _name, data: png.look(data),
+    "webp": lambda _name, _data: Traits(),
+    "avif": avif.look,
+    "gif": lambda _name, data: gif.look(data),
+    "tiff": tiff.look,
+}
+# Below this a whole decode costs about a millisecond, and keeps small icons exact.
+_SHRINK_FROM_PIXELS: Final = 1 << 18
+_DEEP: Final = ("rgb16", "grey16")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """An image that was recognised and whose header was read; no pixel is decoded yet.
 
-    `size` is that of one frame as stored, before `orientation` (EXIF, 1 to 8) is applied.
+    `size` is that of one frame as stored, before `orientation` (EXIF, 1 to 8) is applied. `pages` counts all pictures
+    in the file, `frames` those that can be shown as an animation.
     """
 
     name: str
@@ -57,11 +43,15 @@ class Source:
     frames: int
     orientation: int
     alpha: bool
+    pages: int = 1
+    traits: Traits = field(default_factory=Traits)
 
     @property
     def shrinks_itself(self) -> bool:
         """Whether its decoder can leave out detail: JPEG's, and WebP's, which does not weigh colour by alpha."""
-        return self.kind == "jpeg" or (self.kind == "webp" and not self.alpha)
+        if self.size.pixels < _SHRINK_FROM_PIXELS or not self.traits.shrinks:
+            return False
+        return self.kind == "jpeg" or (self.kind == "webp" and not self.alpha and self.frames == 1)
 
     @property
     def upright(self) -> Size:
@@ -70,35 +60,62 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Frames in memory, each `1 / factor` of the source's sides: 8 bits, grey, RGB or CMYK, perhaps with alpha."""
+    """Frames in memory: 8 bits, or 16 where the colours are still to be converted, in grey, RGB or CMYK, perhaps
+    with alpha.
+
+    `extent` is the size of the picture in pixels of these frames, in parts of a pixel: the last column and row may lie
+    partly outside it.
+    """
 
     frames: Sequence[Image]
     factor: int
     premultiplied: bool
+    extent: tuple[float, float]
 
 
 def open_source(name: str, body: Body) -> Source:
     """Recognise an image by its content and read its header.
 
-    Raises `UnsupportedInput` for anything that is not on the list, before the rest of it is fetched, and
-    `PermanentError` for a header that cannot be read.
+    Raises `UnsupportedInput` for anything that is not on the list, before the rest of it is fetched, and for kinds of
+    the six formats that are not read; `PermanentError` for a header that cannot be read.
     """
     head = body.peek(formats.PEEK_BYTES)
     kind = formats.recognise(head)
     if kind is None:
         raise UnsupportedInput(f"{name}: expected {formats.EXPECTED}, got {formats.describe(head)}")
     data = body.read()
-    with _reading(name, kind):
-        image = _load(kind, data)
+    traits = _LOOKS[kind](name, data)
+    if traits.data is not None:
+        data = traits.data
+    with reading(name, kind):
+        image = load(kind, data)
+        pages = number(image, "n-pages", 1) if traits.frames is None else traits.frames
         return Source(
             name,
             kind,
             data,
             Size(image.width, image.height),
-            frames=_field(image, "n-pages", 1) if kind in formats.MOVING else 1,
-            orientation=_field(image, "orientation", 1),
+            frames=pages if kind in formats.MOVING else 1,
+            orientation=number(image, "orientation", 1),
             alpha=bool(image.hasalpha()),
+            pages=pages,
+            traits=_with_colour(kind, image, traits),
         )
+
+
+def _with_colour(kind: str, image: Image, traits: Traits) -> Traits:
+    """The traits, and what EXIF says of colour where nothing stronger does, or that nothing does."""
+    if traits.profile is not None or traits.lab or kind == "gif" or image.get_typeof(PROFILE):
+        return traits
+    if image.interpretation == "cmyk":
+        return replace(traits, notes=(*traits.notes, "no colour profile is there: the usual inks were assumed"))
+    if text(image, "exif-ifd2-ColorSpace").startswith("1 "):
+        return traits
+    if text(image, "exif-ifd4-InteroperabilityIndex").startswith("R03"):  # DCF 2.0: the optional colour space
+        return replace(traits, profile=adobe_rgb(), notes=(*traits.notes, "Adobe RGB was taken from EXIF"))
+    if image.interpretation in ("lab", "labs"):
+        return traits
+    return replace(traits, notes=(*traits.notes, "no colour space is told: sRGB was assumed"))
 
 
 def check_limits(source: Source, *, max_pixels: int, frames: int, max_frames: int) -> None:
@@ -120,85 +137,58 @@ def decode(source: Source, factor: int, *, every_frame: bool = False, finer: Dec
     source at a smaller factor, saves decoding it again and changes nothing. Raises `PermanentError` when the
     file is cut short or damaged: all of it is read, so that what fails does not depend on what is cut away later.
     """
-    with _reading(source.name, source.kind):
-        if source.shrinks_itself and not every_frame:
-            image = _eight_bits(source, _load(source.kind, source.data, shrink=factor))
-            return Decoded((image.copy_memory(),), factor, premultiplied=False)
+    if source.traits.fault:
+        raise PermanentError(f"{source.name}: the {formats.NAMES[source.kind]} is damaged: {source.traits.fault}")
+    with reading(source.name, source.kind):
+        if source.shrinks_itself and not every_frame and factor > 1:
+            shrunk = _shrunk_by_decoder(source, factor)
+            if shrunk is not None:
+                return shrunk
         if finer is None:
-            roll = _eight_bits(source, _load(source.kind, source.data, every_frame=every_frame))
-            finer = Decoded(_frames(roll, source.size) if every_frame else (roll,), 1, premultiplied=False)
+            frames = source.frames if every_frame else 1
+            roll = _plain(source, load(source.kind, source.data, frames=frames))
+            size = source.size
+            finer = Decoded(
+                _frames(roll, size) if every_frame else (roll,),
+                1,
+                premultiplied=source.traits.premultiplied and bool(roll.hasalpha()),
+                extent=(size.width, size.height),
+            )
+        made = [_halved(frame, finer, factor).copy_memory() for frame in finer.frames]
         return Decoded(
-            [_halved(frame, finer, factor).copy_memory() for frame in finer.frames],
+            made,
             factor,
-            premultiplied=finer.premultiplied or factor > 1,
+            premultiplied=finer.premultiplied or factor > finer.factor,
+            extent=(made[0].width, made[0].height),
         )
+
+
+def _shrunk_by_decoder(source: Source, factor: int) -> Decoded | None:
+    """What the decoder makes at 1/`factor`, or None where it would not be the whole picture."""
+    data, extent = source.data, (source.size.width / factor, source.size.height / factor)
+    if source.kind == "jpeg" and (source.size.width % factor or source.size.height % factor):
+        widened = jpeg.widened(data, factor)
+        if widened is None:
+            return None
+        data = widened
+    image = load(source.kind, data, shrink=factor)
+    # WebP's decoder scales to whole pixels itself; JPEG's gives whole squares.
+    wanted = Size(*(-(-side // factor) for side in (source.size.width, source.size.height)))
+    if source.kind == "webp":
+        extent = (image.width, image.height)
+    elif Size(image.width, image.height) != wanted:
+        return None
+    # `data` has to stay until here: libvips reads it where it lies.
+    return Decoded((_plain(source, image).copy_memory(),), factor, premultiplied=False, extent=extent)
 
 
 def _halved(image: Image, finer: Decoded, factor: int) -> Image:
     """From `finer`'s factor to `factor`, by averaging."""
     if factor > finer.factor and not finer.premultiplied:
-        image = _premultiply(image)
+        image = premultiply(image)
     for _ in range((factor // finer.factor).bit_length() - 1):
-        image = image.shrink(2, 2, ceil=True)
+        image = halved(image)
     return image
-
-
-def render(
-    source: Source, decoded: Decoded, plan: Plan, kind: str, *, quality: int | None, background: Sequence[int] | None
-) -> bytes:
-    """Scale, turn upright, bring to sRGB, place on the canvas and encode; no metadata and no profile is kept.
-
-    `background` None leaves alpha where `kind` has it and puts white elsewhere.
-    """
-    if background is None and kind in formats.WITHOUT_ALPHA:
-        background = _WHITE
-    with _reading(source.name, source.kind):
-        frames = [
-            _place(_srgb(_scaled(source, frame, plan, decoded.premultiplied)), plan, background)
-            for frame in decoded.frames
-        ]
-        image = frames[0]
-        if len(frames) > 1:
-            image = pyvips.Image.arrayjoin([frame.copy_memory() for frame in frames], across=1).copy()
-            image.set_type(pyvips.GValue.gint_type, "page-height", plan.canvas.height)
-    with _faults(source.name, f"cannot be written as {formats.NAMES[kind]}"):
-        return _encode(image, kind, formats.DEFAULT_QUALITY.get(kind) if quality is None else quality)
-
-
-@contextmanager
-def _faults(name: str, what: str) -> Iterator[None]:
-    """Turn a libvips error into one of ours: lack of memory passes, everything else is the file's own fault."""
-    try:
-        yield
-    except pyvips.Error as exc:
-        # libvips repeats itself, and puts the code of a decoder's error on a line of its own.
-        lines = dict.fromkeys(line.strip() for line in exc.detail.splitlines() if line.strip())
-        reason = " ".join(lines)[:_MAX_REASON] or "it cannot be decoded"
-        if "out of memory" in str(exc):
-            raise TemporaryError(f"{name}: out of memory; raise the function's memory limit ({reason})") from exc
-        raise PermanentError(f"{name}: {what}: {reason}") from exc
-
-
-def _reading(name: str, kind: str) -> AbstractContextManager[None]:
-    return _faults(name, f"the {formats.NAMES[kind]} is damaged")
-
-
-def _load(kind: str, data: bytes, *, shrink: int = 1, every_frame: bool = False) -> Image:
-    # fail_on="error" refuses what is cut short, in every format, and TIFF strips that do not decode; the next
-    # level, "warning", would refuse photographs with a few stray bytes, which every viewer shows.
-    options: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
-    if shrink > 1:
-        options |= {"shrink": shrink} if kind == "jpeg" else {"scale": 1 / shrink}
-    if every_frame:
-        options["n"] = -1
-    # A source reads the bytes where they are, `load_buffer` copies them first. The image keeps no reference to them:
-    # the caller does until every pixel that it wants is in memory.
-    loader = getattr(pyvips.Image, f"{'heif' if kind == 'avif' else kind}load_source")
-    return loader(pyvips.Source.new_from_memory(data), **options)
-
-
-def _field(image: Image, name: str, default: int) -> int:
-    return int(image.get(name)) if image.get_typeof(name) else default
 
 
 def _frames(roll: Image, size: Size) -> list[Image]:
@@ -207,73 +197,46 @@ def _frames(roll: Image, size: Size) -> list[Image]:
     return [memory.crop(0, top, size.width, size.height) for top in range(0, memory.height, size.height)]
 
 
-def _eight_bits(source: Source, image: Image) -> Image:
-    """8 bits a band in grey, RGB or CMYK, still in the file's own primaries and curve."""
+def _plain(source: Source, image: Image) -> Image:
+    """Grey, RGB or CMYK in the file's own primaries and curve, of 8 bits, or of 16 that a profile is still to read."""
+    traits = source.traits
+    if traits.bands is not None:
+        meaning = image.interpretation
+        image = image[traits.bands[0]].bandjoin([image[band] for band in traits.bands[1:]])
+        image = image.copy(interpretation=meaning)
+    if traits.lab or image.interpretation in ("lab", "labs"):
+        return _from_lab(image)
+    if image.format == "uint":
+        image = (image >> 24).cast("uchar").copy(interpretation="b-w" if image.bands <= 2 else "srgb")
     if image.format == "ushort" and image.interpretation == "cmyk":
-        image = image.rshift(8).cast("uchar").copy(interpretation="cmyk")
-    elif image.format != "uchar" or image.interpretation not in ("b-w", "srgb", "cmyk"):
+        image = (image >> 8).cast("uchar").copy(interpretation="cmyk")
+    if traits.profile is not None and (traits.outranks or not image.get_typeof(PROFILE)):
+        image = image.copy()
+        image.set_type(pyvips.GValue.blob_type, PROFILE, traits.profile)
+    if image.interpretation in _DEEP and image.get_typeof(PROFILE) and not is_srgb(image.get(PROFILE)):
+        return image
+    if image.format != "uchar" or image.interpretation not in ("b-w", "srgb", "cmyk"):
         image = image.colourspace("b-w" if image.bands <= 2 else "srgb")
     if image.format != "uchar" or image.bands > (5 if image.interpretation == "cmyk" else 4):
         raise UnsupportedInput(f"{source.name}: {image.bands} channels of type {image.format} are no picture")
     return image
 
 
-def _premultiply(image: Image) -> Image:
-    """Weigh colour by alpha, so that what is transparent does not bleed into its neighbours when averaged."""
-    return image.premultiply().cast("uchar") if image.hasalpha() else image
-
-
-def _scaled(source: Source, image: Image, plan: Plan, premultiplied: bool) -> Image:
-    """At the plan's size, upright, colour and alpha apart."""
-    target = plan.scaled.turned if source.orientation >= 5 else plan.scaled
-    if (image.width, image.height) != (target.width, target.height):
-        if not premultiplied:
-            image, premultiplied = _premultiply(image), True
-        image = image.resize(target.width / image.width, vscale=target.height / image.height, kernel="lanczos3")
-    if premultiplied and image.hasalpha():
-        image = image.unpremultiply().cast("uchar")
-    return image.copy_memory().autorot() if source.orientation > 1 else image
-
-
-def _srgb(image: Image) -> Image:
-    """Colours in sRGB, converted where an embedded profile says something else; grey without one stays grey."""
-    if image.get_typeof(_PROFILE) and not (image.interpretation == "srgb" and is_srgb(image.get(_PROFILE))):
-        try:
-            # The evaluation is here so that a profile that does not work shows here.
-            return image.icc_transform("srgb", embedded=True, intent="perceptual", depth=8).copy_memory()
-        except pyvips.Error:
-            pass  # a broken or unfitting profile: the numbers are taken for the usual, as browsers do
-    return image.colourspace("srgb") if image.interpretation == "cmyk" else image
-
-
-def _place(image: Image, plan: Plan, background: Sequence[int] | None) -> Image:
-    """Cut or pad to the canvas; flatten on `background`, or keep alpha, adding it to a border where there was none."""
-    canvas = plan.canvas
-    pads = canvas.width > image.width or canvas.height > image.height
-    if image.bands <= 2 and (pads or (background is not None and image.hasalpha())):
-        image = image.colourspace("srgb")
-    if background is not None and image.hasalpha():
-        image = image.flatten(background=list(background))
-    if canvas.width < image.width or canvas.height < image.height:
-        return image.crop(-plan.left, -plan.top, canvas.width, canvas.height)
-    if not pads:
-        return image
-    if background is None:
-        image = image if image.hasalpha() else image.bandjoin(_OPAQUE)
-        background = (0, 0, 0, 0)
-    return image.embed(
-        plan.left, plan.top, canvas.width, canvas.height, extend="background", background=list(background)
-    )
-
-
-def _encode(image: Image, kind: str, quality: int | None) -> bytes:
-    data: bytes
-    if kind == "jpeg":
-        data = image.jpegsave_buffer(Q=quality, keep="none")
-    elif kind == "png":
-        data = image.pngsave_buffer(**_PNG, keep="none")
-    elif kind == "webp":
-        data = image.webpsave_buffer(Q=quality, **_WEBP, keep="none")
+def _from_lab(image: Image) -> Image:
+    """CIE L*a*b* under D50 (TIFF 6.0, section 23) in sRGB."""
+    alpha = image[3] if image.bands > 3 else None
+    if image.format == "uchar":
+        signed = image[1].bandjoin(image[2]).copy(format="char")
+        lab = (image[0] * (100 / 255)).bandjoin(signed.cast("float"))
     else:
-        data = image.heifsave_buffer(Q=quality, **_AVIF, keep="none")
-    return data
+        alpha = None if alpha is None else (alpha.cast("ushort") >> 8).cast("uchar")
+        lab = image.extract_band(0, n=3).copy(interpretation="labs").labS2Lab()
+    made = lab.cast("float").copy(interpretation="lab").icc_export(output_profile="srgb", pcs="lab", depth=8)
+    made = made.copy()
+    made.remove(PROFILE)
+    return made if alpha is None else made.bandjoin(alpha).copy(interpretation="srgb")
+
+
+def premultiply(image: Image) -> Image:
+    """Weigh colour by alpha, so that what is transparent does not bleed into its neighbours when averaged."""
+    return image.premultiply().cast(image.format) if image.hasalpha() else image

@@ -1,0 +1,131 @@
+"""AVIF's boxes (ISO/IEC 14496-12, 23008-12): how alpha and colour are meant, which libvips does not pass on."""
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from penstock import UnsupportedInput
+
+from . import cicp
+from .traits import Traits
+
+_CODINGS: Final = (b"av01", b"grid", b"iovl", b"iden")  # the latter three are made of others
+_MAX_BOXES: Final = 10_000  # of one parent: more than any picture has
+
+
+def look(name: str, data: bytes) -> Traits:
+    """What the boxes of the primary picture say; the usual for what cannot be read, as libheif decides on damage.
+
+    Raises `UnsupportedInput` for a picture that is not coded in AV1, whatever the brand of the file.
+    """
+    try:
+        return _look(name, data)
+    except (struct.error, IndexError):
+        return Traits()
+
+
+def _look(name: str, data: bytes) -> Traits:
+    meta = _inside(data, b"meta")
+    if not meta:
+        return Traits()
+    inside = dict(_boxes(meta[4:]))  # a full box: version and flags come first
+    primary = _primary(inside.get(b"pitm", b""))
+    coding = _coding(inside.get(b"iinf", b""), primary)
+    if coding not in _CODINGS:
+        shown = coding.decode("ascii", "backslashreplace")
+        raise UnsupportedInput(f"{name}: expected AV1 in an AVIF, got a picture coded as {shown!r}; convert it to JPEG")
+    profile: bytes | None = None
+    notes: tuple[str, ...] = ()
+    for kind, body in _colours(inside.get(b"iprp", b""), primary):
+        if kind == b"nclx" and len(body) >= 4:  # a profile beside it is passed on by libvips, and counts before it
+            profile, notes = cicp.told(*struct.unpack_from(">2H", body))
+            break
+    # Sample sizes of the first track (ISO/IEC 14496-12, 8.7.3): an animation beside the still that is shown.
+    sizes = _inside(data, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz")
+    return Traits(
+        premultiplied=_premultiplied(inside.get(b"iref", b""), primary),
+        profile=profile,
+        frames=int.from_bytes(sizes[8:12], "big") or None,
+        notes=notes,
+    )
+
+
+def _inside(data: bytes, *path: bytes) -> bytes:
+    """The first box at the end of a path, or nothing."""
+    for wanted in path:
+        data = next((body for name, body in _boxes(data) if name == wanted), b"")
+    return data
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Type and content of each box; the last one may reach to the end."""
+    at = 0
+    for _ in range(_MAX_BOXES):
+        if at + 8 > len(data):
+            return
+        size, name = struct.unpack_from(">I4s", data, at)
+        start = at + 8
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", data, start)
+            start += 8
+        end = len(data) if size == 0 else at + size
+        if end < start:
+            return
+        if name != b"mdat":  # the pictures themselves, which are not to be copied
+            yield name, data[start:end]
+        at = end
+
+
+def _primary(pitm: bytes) -> int:
+    return int.from_bytes(pitm[4:6] if pitm[:1] == b"\0" else pitm[4:8], "big")
+
+
+def _coding(iinf: bytes, primary: int) -> bytes:
+    """The type of the primary item (ISO/IEC 14496-12, 8.11.6), AV1's where it is not told."""
+    for name, body in _boxes(iinf[6:] if iinf[:1] == b"\0" else iinf[8:]):
+        wide = 4 if body[:1] == b"\3" else 2
+        if name == b"infe" and body[:1] in (b"\2", b"\3") and int.from_bytes(body[4 : 4 + wide], "big") == primary:
+            return body[6 + wide : 10 + wide]
+    return b"av01"
+
+
+def _premultiplied(iref: bytes, primary: int) -> bool:
+    """A reference `prem` from the colours to their alpha (ISO/IEC 23008-12, 6.10.1.1)."""
+    wide = 2 if iref[:1] == b"\0" else 4
+    return any(name == b"prem" and int.from_bytes(body[:wide], "big") == primary for name, body in _boxes(iref[4:]))
+
+
+def _colours(iprp: bytes, primary: int) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of the `colr` properties of the primary picture, or of all where it has none: a grid's tiles."""
+    inside = dict(_boxes(iprp))
+    properties = list(_boxes(inside.get(b"ipco", b"")))
+    mine = [
+        properties[index - 1]
+        for index in _associated(inside.get(b"ipma", b""), primary)
+        if 0 < index <= len(properties)
+    ]
+    for name, body in mine if any(name == b"colr" for name, _ in mine) else properties:
+        if name == b"colr":
+            yield body[:4], body[4:]
+
+
+def _associated(ipma: bytes, primary: int) -> list[int]:
+    """The numbers of the properties of one picture, counted from 1."""
+    if not ipma:
+        return []
+    version, wide = ipma[0], bool(ipma[3] & 1)
+    (count,) = struct.unpack_from(">I", ipma, 4)
+    at, found = 8, []
+    for _ in range(min(count, _MAX_BOXES)):
+        item = int.from_bytes(ipma[at : at + (2 if version < 1 else 4)], "big")
+        at += 2 if version < 1 else 4
+        number, at = ipma[at], at + 1
+        for _ in range(number):
+            # The highest bit says whether the property is essential.
+            if wide:
+                index, at = int.from_bytes(ipma[at : at + 2], "big") & 0x7FFF, at + 2
+            else:
+                index, at = ipma[at] & 0x7F, at + 1
+            if item == primary:
+                found.append(index)
+    return found

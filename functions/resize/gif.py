@@ -1,0 +1,188 @@
+"""GIF's blocks (GIF89a): whether the file is whole, and a copy of it that libvips shows as browsers do.
+
+libvips gives no alpha unless a frame names a transparent colour. What no frame covers is then black, and what a frame
+leaves behind is its background colour. Browsers leave both transparent.
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from .traits import Traits
+
+_EXTENSION, _IMAGE, _TRAILER, _CONTROL = 0x21, 0x2C, 0x3B, 0xF9
+_HEADER_BYTES: Final = 13
+_TO_BACKGROUND, _TO_PREVIOUS = 2, 3  # what happens to a frame's place before the next one
+_CONTROL_BYTES: Final = 8
+_LARGEST_CODE_SIZE: Final = 8
+_MAX_CODES, _MAX_WIDTH = 4096, 12
+_MAX_READ_BYTES: Final = 1 << 20  # of one file: reading codes is slow
+# A frame of one transparent pixel, and the trailer. It follows the frames that are asked for, so it never shows.
+_BLANK: Final = bytes.fromhex("21f9040100000000 2c000000000100010080 000000000000 02024401 00 3b")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`control` is where its graphic control extension stands, None for none; `pixels` where its codes begin."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    start: int
+    control: int | None
+    disposal: int
+    transparent: bool
+    pixels: int
+
+    def covers(self, other: "Frame") -> bool:
+        return (
+            not self.transparent
+            and self.left <= other.left
+            and self.top <= other.top
+            and self.left + self.width >= other.left + other.width
+            and self.top + self.height >= other.top + other.height
+        )
+
+
+def look(data: bytes) -> Traits:
+    """A file that ends before its trailer is at fault: frames may be missing that nothing else shows."""
+    try:
+        frames, end = _read_frames(data)
+    except (IndexError, struct.error):
+        return Traits(fault="it is cut short")
+    return Traits(data=_with_alpha(data, frames, end) if frames else None, frames=len(frames))
+
+
+def _read_frames(data: bytes) -> tuple[list[Frame], int]:
+    """Every frame, and where the trailer stands."""
+    at = _HEADER_BYTES + _colours(data[10]) * 3
+    frames: list[Frame] = []
+    control: int | None = None
+    while data[at] != _TRAILER:
+        block = data[at]
+        if block == _IMAGE:
+            frame = _frame(data, at, control)
+            frames.append(frame)
+            at, control = _after_blocks(data, frame.pixels + 1), None
+        elif block == _EXTENSION:
+            if data[at + 1] == _CONTROL:
+                control = at
+            at = _after_blocks(data, at + 2)
+        else:
+            at += 1  # padding and other stray bytes, which decoders step over
+    return frames, at
+
+
+def _frame(data: bytes, at: int, control: int | None) -> Frame:
+    left, top, width, height, packed = struct.unpack_from("<4HB", data, at + 1)
+    flags = 0 if control is None else data[control + 3]
+    return Frame(
+        left,
+        top,
+        width,
+        height,
+        start=at,
+        control=control,
+        disposal=flags >> 2 & 7,
+        transparent=bool(flags & 1),
+        pixels=at + 10 + _colours(packed) * 3,
+    )
+
+
+def _colours(packed: int) -> int:
+    return 2 << (packed & 7) if packed & 0x80 else 0
+
+
+def _after_blocks(data: bytes, at: int) -> int:
+    """After the sub-blocks that begin here, and the empty one that ends them."""
+    while data[at]:
+        at += 1 + data[at]
+    return at + 1
+
+
+def _with_alpha(data: bytes, frames: Sequence[Frame], end: int) -> bytes | None:
+    """A copy with alpha where the canvas shows through, or None where it does not."""
+    canvas = _canvas(data, frames)
+    left = [
+        frame
+        for frame, after in pairwise(frames)
+        if frame.disposal == _TO_BACKGROUND and not frame.transparent and not after.covers(frame)
+    ]
+    covered = frames[0].covers(canvas) and (len(frames) == 1 or frames[0].disposal != _TO_PREVIOUS)
+    if not left and (covered or any(frame.transparent for frame in frames)):
+        return None
+    parts, at, allowed = [], 0, _MAX_READ_BYTES
+    for frame in left:
+        codes = _codes(data, frame)
+        allowed -= len(codes)
+        unused = _unused_colour(data[frame.pixels], codes) if allowed >= 0 else None
+        if unused is None:
+            continue
+        control = frame.control
+        place = frame.start if control is None else control
+        parts += [data[at:place], _control(data, control, unused)]
+        at = place if control is None else place + _CONTROL_BYTES
+    return b"".join([*parts, data[at:end], _BLANK])
+
+
+def _canvas(data: bytes, frames: Sequence[Frame]) -> Frame:
+    width, height = struct.unpack_from("<2H", data, 6)
+    first = frames[0]
+    # A first frame larger than the canvas makes it larger, as libvips has it.
+    width, height = max(width, first.left + first.width), max(height, first.top + first.height)
+    return Frame(0, 0, width, height, 0, None, 0, False, 0)
+
+
+def _control(data: bytes, control: int | None, unused: int) -> bytes:
+    """A graphic control extension that names a colour that its frame does not use as the transparent one."""
+    if control is None:
+        return bytes((_EXTENSION, _CONTROL, 4, _TO_BACKGROUND << 2 | 1, 0, 0, unused, 0))
+    return (
+        data[control : control + 3]
+        + bytes((data[control + 3] | 1,))
+        + data[control + 4 : control + 6]
+        + bytes((unused, 0))
+    )
+
+
+def _codes(data: bytes, frame: Frame) -> bytes:
+    at, blocks = frame.pixels + 1, bytearray()
+    while data[at]:
+        blocks += data[at + 1 : at + 1 + data[at]]
+        at += 1 + data[at]
+    return bytes(blocks)
+
+
+def _unused_colour(code_size: int, codes: bytes) -> int | None:
+    """A colour number that no pixel of a frame has; None when all 256 are in use."""
+    if code_size < _LARGEST_CODE_SIZE:
+        return 255  # its pixels have fewer bits
+    used = _used_colours(codes)
+    return next((colour for colour in range(255, -1, -1) if colour not in used), None)
+
+
+def _used_colours(codes: bytes) -> set[int]:
+    """A colour is in use only if it stands among the codes itself: strings are made of what came before."""
+    clear, end, used = 256, 257, set[int]()
+    bits, held, width, following = 0, 0, 9, 258
+    for byte in codes:
+        bits |= byte << held
+        held += 8
+        if held < width:
+            continue
+        code = bits & (1 << width) - 1
+        bits >>= width
+        held -= width
+        if code == end:
+            break
+        if code == clear:
+            width, following = 9, 257  # the first code after it makes no string
+            continue
+        used.add(code)
+        following = min(following + 1, _MAX_CODES)
+        if following == 1 << width and width < _MAX_WIDTH:
+            width += 1
+    return {code for code in used if code < clear}

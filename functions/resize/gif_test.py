@@ -1,0 +1,140 @@
+"""GIF as browsers show it: what no frame covers is transparent, and a file without its end is cut short."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from penstock import PermanentError
+from PIL import Image
+
+from . import gif as blocks
+from .samples import bytes_of, resize
+from .writers_test import BLUE, GREEN, RED, gif, gif_frame
+
+WIDTH, HEIGHT = 16, 12
+CLEAR = (0, 0, 0, 0)
+COLOURS = {RED: (255, 0, 0, 255), GREEN: (0, 255, 0, 255), BLUE: (0, 0, 255, 255)}
+MIDDLE = (4, 3, 8, 6)
+WHOLE = (0, 0, WIDTH, HEIGHT)
+
+
+def frames(data: bytes, **options: Any) -> list[Image.Image]:
+    """Every frame of the result in RGBA, as Pillow composes it."""
+    image = Image.open(io.BytesIO(bytes_of(resize(data, **options))))
+    made = []
+    for number in range(getattr(image, "n_frames", 1)):
+        image.seek(number)
+        made.append(image.convert("RGBA"))
+    return made
+
+
+def near(found: Any, wanted: Sequence[int], tolerance: int = 20) -> bool:
+    if wanted[3] == 0:
+        return bool(found[3] <= tolerance)
+    return all(abs(a - b) <= tolerance for a, b in zip(found, wanted, strict=True))
+
+
+@pytest.mark.parametrize("width", [None, 8])
+@pytest.mark.parametrize("into", ["png", "webp", "avif", "jpeg"])
+@pytest.mark.parametrize("disposal", [None, 0, 1, 2])
+def test_canvas_that_no_frame_covers_is_seen_through(disposal: int | None, into: str, width: int | None) -> None:
+    data = gif(WIDTH, HEIGHT, gif_frame(*MIDDLE, GREEN, disposal=disposal))
+    (image,) = frames(data, format=into, width=width)
+    behind = (255, 255, 255, 255) if into == "jpeg" else CLEAR
+    assert near(image.getpixel((0, 0)), behind, 30)
+    assert near(image.getpixel((image.width - 1, image.height - 1)), behind, 30)
+    assert near(image.getpixel((image.width // 2, image.height // 2)), COLOURS[GREEN], 60)
+
+
+def test_frame_that_covers_its_canvas_brings_no_alpha() -> None:
+    data = gif(WIDTH, HEIGHT, gif_frame(*WHOLE, GREEN), gif_frame(*MIDDLE, BLUE, disposal=1))
+    assert Image.open(io.BytesIO(bytes_of(resize(data)))).mode == "RGB"
+
+
+@pytest.mark.parametrize(("disposal", "expected"), [(0, COLOURS[RED]), (1, COLOURS[RED]), (2, CLEAR), (3, CLEAR)])
+@pytest.mark.parametrize("code_size", [2, 8])
+def test_what_a_frame_leaves_behind_is_as_its_disposal_says(
+    disposal: int, expected: Sequence[int], code_size: int
+) -> None:
+    colours = 1 << code_size
+    one = gif_frame(*WHOLE, RED, disposal=disposal, code_size=code_size)
+    two = gif_frame(*MIDDLE, BLUE, disposal=1, code_size=code_size)
+    shown = frames(gif(WIDTH, HEIGHT, one, two, colours=colours), animated=True)
+    assert len(shown) == 2
+    assert near(shown[0].getpixel((0, 0)), COLOURS[RED])
+    assert near(shown[1].getpixel((8, 6)), COLOURS[BLUE])
+    assert near(shown[1].getpixel((0, 0)), expected)
+
+
+def test_colour_that_a_frame_uses_is_not_made_transparent() -> None:
+    # The last colour is taken, the one before is not.
+    one = gif_frame(*WHOLE, RED, disposal=2, code_size=8, others=[255, 254, 1, 252])
+    data = gif(WIDTH, HEIGHT, one, gif_frame(*MIDDLE, BLUE, code_size=8), colours=256)
+    (frame, _), _ = blocks._read_frames(data)
+    assert blocks._unused_colour(8, blocks._codes(data, frame)) == 253
+    every = gif_frame(0, 0, 16, 16, RED, disposal=2, code_size=8, others=list(range(256)))
+    data = gif(16, 16, every, colours=256)
+    (full,), _ = blocks._read_frames(data)
+    assert blocks._unused_colour(8, blocks._codes(data, full)) is None
+
+
+def test_colours_of_a_frame_are_found_in_what_pillow_writes() -> None:
+    image = Image.effect_noise((90, 70), 90).quantize(200)
+    file = io.BytesIO()
+    image.save(file, "GIF")
+    data = file.getvalue()
+    (frame,), _ = blocks._read_frames(data)
+    read = Image.open(io.BytesIO(data))
+    counted: Any = read.getcolors(256)
+    assert read.mode in ("L", "P")
+    assert blocks._used_colours(blocks._codes(data, frame)) == {colour for _, colour in counted}
+
+
+def test_transparent_frames_are_as_they_were() -> None:
+    one = gif_frame(*WHOLE, RED, disposal=2, transparent=BLUE)
+    two = gif_frame(*MIDDLE, GREEN, disposal=2, transparent=BLUE)
+    shown = frames(gif(WIDTH, HEIGHT, one, two), animated=True)
+    assert near(shown[0].getpixel((0, 0)), COLOURS[RED])
+    assert near(shown[1].getpixel((0, 0)), CLEAR)
+
+
+ANIMATION = gif(WIDTH, HEIGHT, *(gif_frame(*WHOLE, colour, disposal=1) for colour in (RED, GREEN, BLUE)))
+STILL = gif(WIDTH, HEIGHT, gif_frame(*WHOLE, GREEN))
+UNCOVERED = gif(WIDTH, HEIGHT, gif_frame(*MIDDLE, GREEN, disposal=1), gif_frame(*MIDDLE, BLUE, disposal=1))
+
+
+@pytest.mark.parametrize("animated", [False, True])
+@pytest.mark.parametrize("data", [ANIMATION, STILL, UNCOVERED], ids=["animation", "still", "uncovered"])
+def test_cut_anywhere_is_damage(data: bytes, animated: bool) -> None:
+    for kept in range(len(data)):
+        if kept < 6:
+            continue  # not recognised as GIF at all
+        with pytest.raises(PermanentError, match=r"the GIF is damaged: ."):
+            resize(data[:kept], width=8, animated=animated)
+
+
+def test_bytes_after_the_end_are_forgiven() -> None:
+    assert frames(STILL + b"more", width=8)
+    assert frames(UNCOVERED + b"more", width=8)
+
+
+@pytest.mark.parametrize("data", [ANIMATION, UNCOVERED], ids=["animation", "uncovered"])
+def test_number_of_frames_and_their_times_stay(data: bytes) -> None:
+    number = 3 if data is ANIMATION else 2
+    made = bytes_of(resize(data, animated=True, width=8))
+    delays = [made[at + 20 : at + 23] for at in range(len(made)) if made[at : at + 4] == b"ANMF"]  # WebP's container
+    assert [int.from_bytes(delay, "little") for delay in delays] == [100] * number
+
+
+def test_picture_bounds_are_checked_before_a_copy_with_alpha_is_decoded() -> None:
+    assert frames(UNCOVERED, max_frames=2, animated=True)
+    with pytest.raises(PermanentError, match="2 frames, more than max_frames=1"):
+        resize(UNCOVERED, max_frames=1, animated=True)
+
+
+@given(st.binary(max_size=300))
+def test_junk_is_no_error_of_its_own(junk: bytes) -> None:
+    blocks.look(b"GIF89a" + junk)

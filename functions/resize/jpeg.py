@@ -1,0 +1,108 @@
+"""JPEG's frame header (ISO/IEC 10918-1, B.2.2): which process, and how a reduced picture keeps its last columns."""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from penstock import UnsupportedInput
+
+from .traits import Traits
+
+# Start of frame: the DCT processes, by Huffman or arithmetic coding. Only these can be decoded at a fraction.
+_BY_DCT: Final = frozenset((0xC0, 0xC1, 0xC2, 0xC9, 0xCA))
+_LOSSLESS: Final = frozenset((0xC3, 0xCB))
+_HIERARCHICAL: Final = frozenset((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF))
+_JPEG_LS: Final = 0xF7
+_FRAMES: Final = _BY_DCT | _LOSSLESS | _HIERARCHICAL | {_JPEG_LS}
+_WITHOUT_LENGTH: Final = frozenset((0x01, *range(0xD0, 0xD9)))
+_SCAN: Final = 0xDA
+_COMPONENTS: Final = (1, 3, 4)
+_MAX_SIDE: Final = 65_500  # libjpeg's own limit
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`at` is where the height stands in the file; `sampling` is one factor across and one down for each component."""
+
+    process: int
+    precision: int
+    width: int
+    height: int
+    at: int
+    sampling: Sequence[tuple[int, int]]
+
+
+def look(name: str, data: bytes) -> Traits:
+    """Raise `UnsupportedInput` for a process that libjpeg has not, which a damaged file is not."""
+    frame = read_frame(data)
+    if frame is None:
+        return Traits(shrinks=False)
+    if frame.process == _JPEG_LS:
+        raise _unsupported(name, "JPEG-LS")
+    if frame.process in _HIERARCHICAL:
+        raise _unsupported(name, "a hierarchical JPEG")
+    if frame.precision != 8:
+        raise _unsupported(name, f"a JPEG of {frame.precision} bits a sample")
+    if frame.height == 0:  # its number of lines follows the first scan, B.2.5
+        raise _unsupported(name, "a JPEG that tells its height after the picture")
+    if len(frame.sampling) not in _COMPONENTS:
+        raise _unsupported(name, f"a JPEG of {len(frame.sampling)} components")
+    return Traits(shrinks=frame.process in _BY_DCT)
+
+
+def _unsupported(name: str, what: str) -> UnsupportedInput:
+    return UnsupportedInput(f"{name}: {what} is not read; save it as a usual JPEG of 8 bits, or as PNG")
+
+
+def read_frame(data: bytes) -> Frame | None:
+    """The first frame header before the first scan, or None. Stray bytes between segments are stepped over."""
+    at = 2
+    while True:
+        at = data.find(b"\xff", at)
+        if at < 0 or at + 4 > len(data):
+            return None
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill bytes may precede a marker
+            at += 1
+        elif marker == 0 or marker in _WITHOUT_LENGTH:
+            at += 2
+        elif marker == _SCAN:
+            return None
+        elif marker in _FRAMES:
+            return _frame(data, at)
+        else:
+            at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
+
+
+def _frame(data: bytes, at: int) -> Frame | None:
+    try:
+        precision, height, width, count = struct.unpack_from(">B2HB", data, at + 4)
+        factors = [data[at + 11 + 3 * index] for index in range(count)]
+    except (struct.error, IndexError):
+        return None
+    return Frame(data[at + 1], precision, width, height, at + 5, [(both >> 4, both & 15) for both in factors])
+
+
+def widened(data: bytes, factor: int) -> bytes | None:
+    """The file with sides that `factor` divides, or None where they cannot be had.
+
+    libvips leaves out the last columns and rows that do not fill a square of `factor` x `factor`. The file has
+    them, and what encoders repeat beyond: it stores whole blocks of 8 x 8. So the sides in the header may be
+    raised to the next multiple of 2 or 4 without a change in the number of blocks.
+    """
+    frame = read_frame(data)
+    if frame is None or not _blocks_stay(frame):
+        return None
+    width, height = (-(-side // factor) * factor for side in (frame.width, frame.height))
+    if max(width, height) > _MAX_SIDE:
+        return None
+    return data[: frame.at] + struct.pack(">2H", height, width) + data[frame.at + 4 :]
+
+
+def _blocks_stay(frame: Frame) -> bool:
+    """A component whose factor does not divide the largest one may need a block more for one column more."""
+    if not all(across and down for across, down in frame.sampling):
+        return False
+    widest, highest = max(factor[0] for factor in frame.sampling), max(factor[1] for factor in frame.sampling)
+    return all(widest % across == 0 and highest % down == 0 for across, down in frame.sampling)

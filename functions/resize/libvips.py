@@ -1,0 +1,94 @@
+"""libvips, set up: one thread a picture, only the loaders that are wanted, its errors turned into ours."""
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final
+
+from penstock import PermanentError, TemporaryError, UnsupportedInput
+
+from . import formats
+
+# One thread a picture: gunicorn's threads work on several at once, and a second thread for one costs more
+# processor time than it saves (README.md). Read by libvips when it is loaded.
+os.environ.setdefault("VIPS_CONCURRENCY", "1")
+
+import pyvips
+
+__all__ = ["PROFILE", "Image", "faults", "field", "load", "pyvips", "reading", "text"]
+
+Image = Any  # pyvips has no types
+
+# libvips opens more than this function reads, ImageMagick, PDF and SVG among it where they are installed. Loaders are
+# called by name here, so nothing else can run; blocked, it cannot run by way of a mistake either.
+_LOADERS: Final = {"jpeg": "Jpeg", "png": "Png", "webp": "Webp", "avif": "Heif", "gif": "Nsgif", "tiff": "Tiff"}
+pyvips.block_untrusted_set(True)
+pyvips.operation_block_set("VipsForeignLoad", True)
+for _loader in _LOADERS.values():
+    pyvips.operation_block_set(f"VipsForeignLoad{_loader}", False)
+# libvips tells of every step, and warns without saying of which picture; what matters comes as an exception.
+logging.getLogger("pyvips").setLevel(logging.ERROR)
+pyvips.cache_set_max(0)  # no input comes twice, and what the cache holds is memory
+
+PROFILE: Final = "icc-profile-data"
+_MAX_REASON: Final = 200  # characters
+
+# How the decoders say that they lack something, where the file may be whole.
+_LACKS: Final = re.compile(
+    r"support is not configured|not supported|unsupported|not implemented|samples out of range|not compiled|"
+    r"only supports|can ?not handle|unknown codec|no decoding plugin|bad labq",
+    re.IGNORECASE,
+)
+# libjpeg says this of any byte that is no marker, which is what damage looks like.
+_DAMAGE: Final = re.compile(r"unsupported marker", re.IGNORECASE)
+
+
+@contextmanager
+def faults(name: str, what: str, *, lacking: str = "") -> Iterator[None]:
+    """Turn a libvips error into one of ours: lack of memory passes, everything else is the file's own fault.
+
+    With `lacking`, what the decoder has no support for is an `UnsupportedInput` that begins with it.
+    """
+    try:
+        yield
+    except pyvips.Error as exc:
+        # libvips repeats itself, and puts the code of a decoder's error on a line of its own. A decoder that looks
+        # beyond the end leaves lines that say no more than that.
+        said = (line.strip() for line in exc.detail.splitlines())
+        lines = dict.fromkeys(line for line in said if line and "bad seek" not in line)
+        reason = " ".join(lines)[:_MAX_REASON] or "it cannot be decoded"
+        if "out of memory" in str(exc):
+            raise TemporaryError(f"{name}: out of memory; raise the function's memory limit ({reason})") from exc
+        if lacking and _LACKS.search(exc.detail) and not _DAMAGE.search(exc.detail):
+            raise UnsupportedInput(f"{name}: {lacking}: {reason}; save it in a more usual form") from exc
+        raise PermanentError(f"{name}: {what}: {reason}") from exc
+
+
+def reading(name: str, kind: str) -> AbstractContextManager[None]:
+    """`faults` around everything that decodes."""
+    shown = formats.NAMES[kind]
+    return faults(name, f"the {shown} is damaged", lacking=f"this kind of {shown} is not read")
+
+
+def load(kind: str, data: bytes, *, shrink: int = 1, frames: int = 1) -> Image:
+    """The first frames, undecoded as yet. The caller keeps `data` until every pixel that it wants is in memory."""
+    # fail_on="error" refuses what is cut short, in every format, and TIFF strips that do not decode; the next
+    # level, "warning", would refuse photographs with a few stray bytes, which every viewer shows.
+    options: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
+    if shrink > 1:
+        options |= {"shrink": shrink} if kind == "jpeg" else {"scale": 1 / shrink}
+    if frames > 1:
+        options["n"] = frames
+    # A source reads the bytes where they are, `load_buffer` copies them first, and keeps no reference to them.
+    loader = getattr(pyvips.Image, f"{'heif' if kind == 'avif' else kind}load_source")
+    return loader(pyvips.Source.new_from_memory(data), **options)
+
+
+def field(image: Image, name: str, default: int) -> int:
+    return int(image.get(name)) if image.get_typeof(name) else default
+
+
+def text(image: Image, name: str) -> str:
+    return str(image.get(name)) if image.get_typeof(name) else ""

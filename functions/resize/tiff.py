@@ -1,0 +1,186 @@
+"""TIFF's first directory (TIFF 6.0, BigTIFF): which numbers the samples are and what they mean.
+
+libvips reads more kinds of numbers than have a meaning as a picture, and does not always say which it met. Here is
+the list of those whose black and white are defined by the format. Everything else is refused.
+"""
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from penstock import UnsupportedInput
+
+from .icc import SRGB, Gamut, matrix_profile, srgb_table, stored_table
+from .traits import Traits
+
+_BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 258, 259, 262, 277
+_TRANSFER, _WHITE, _PRIMARIES, _INKS, _EXTRA, _TYPE = 301, 318, 319, 332, 338, 339
+_SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 16: 8}  # of the field types that are read here
+_LETTERS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
+_RATIONAL: Final = 5
+_MAX_FIELDS, _MAX_VALUES = 4096, 65_536
+
+_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIELAB = 0, 1, 2, 3, 5, 6, 8
+_COLOURS: Final = {_MIN_IS_WHITE: 1, _MIN_IS_BLACK: 1, _RGB: 3, _PALETTE: 1, _SEPARATED: 4, _YCBCR: 3, _CIELAB: 3}
+_DEPTHS: Final = {
+    _MIN_IS_WHITE: (1, 2, 4, 8, 16, 32),
+    _MIN_IS_BLACK: (1, 2, 4, 8, 16, 32),
+    _RGB: (8, 16, 32),
+    _PALETTE: (1, 2, 4, 8),
+    _SEPARATED: (8, 16),
+    _YCBCR: (8,),
+    _CIELAB: (8, 16),
+}
+_NAMES: Final = {
+    4: "a transparency mask",
+    _YCBCR: "YCbCr without JPEG compression",
+    9: "ICC L*a*b*",
+    10: "ITU L*a*b*",
+    32_803: "the raw data of a sensor",
+    32_844: "LogL",
+    32_845: "LogLuv",
+    34_892: "the raw data of a sensor",
+}
+_TYPES: Final = {2: "signed whole numbers", 3: "floating point", 5: "complex whole numbers", 6: "complex"}
+_UNSIGNED, _UNDEFINED = 1, 4  # "as if the field were not present", says the format of the latter
+_JPEG: Final = (6, 7)
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+_CMYK_INKS: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The fields that are whole numbers or fractions, by tag, and where the values of each stand in the file."""
+
+    fields: Mapping[int, Sequence[float]]
+    places: Mapping[int, int]
+    order: str
+
+    def one(self, tag: int, default: int) -> int:
+        values = self.fields.get(tag)
+        return int(values[0]) if values else default
+
+
+def look(name: str, data: bytes) -> Traits:
+    """Raise `UnsupportedInput` for samples without a defined range, and for colours that are not converted."""
+    directory = read_directory(data)
+    if directory is None:
+        return Traits()  # libvips says what is wrong with it
+    photometric, samples = directory.one(_PHOTOMETRIC, _MIN_IS_WHITE), directory.one(_SAMPLES, 1)
+    colours = _COLOURS.get(photometric)
+    if colours is None or (photometric == _YCBCR and directory.one(_COMPRESSION, 1) not in _JPEG):
+        raise _unsupported(name, f"a TIFF of {_NAMES.get(photometric, f'photometric interpretation {photometric}')}")
+    others = set(directory.fields.get(_TYPE, ())) - {_UNSIGNED, _UNDEFINED}
+    if others:
+        kind = int(max(others))
+        raise _unsupported(
+            name, f"a TIFF with samples of {_TYPES.get(kind, f'type {kind}')}, whose black and white are not defined,"
+        )
+    bits = {int(value) for value in directory.fields.get(_BITS, (1,))}
+    if len(bits) > 1 or not bits <= set(_DEPTHS[photometric]):
+        raise _unsupported(name, f"a TIFF with samples of {'/'.join(map(str, sorted(bits)))} bits")
+    if photometric == _SEPARATED and directory.one(_INKS, _CMYK_INKS) != _CMYK_INKS:
+        raise _unsupported(name, "a TIFF of inks other than cyan, magenta, yellow and black")
+    if samples < colours:
+        raise _unsupported(name, f"a TIFF with {samples} of the {colours} channels of its colours")
+    bands, notes = _bands(directory, colours, samples)
+    profile = _told(directory) if photometric in (_RGB, _PALETTE) else None
+    traits = Traits(profile=profile, bands=bands, notes=notes)
+    associated = _ASSOCIATED in directory.fields.get(_EXTRA, ())
+    if photometric == _CIELAB and associated:
+        raise _unsupported(name, "a TIFF of L*a*b* multiplied by alpha")
+    if photometric == _CIELAB and bits == {8}:
+        return replace(traits, lab=True, data=_with(data, directory, _PHOTOMETRIC, _RGB))
+    if associated and (bits == {32} or photometric == _SEPARATED):
+        # libvips would divide by alpha as if 255 were opaque, whatever the bits. Called the other kind of alpha, the
+        # samples come as they are.
+        return replace(traits, premultiplied=True, data=_with(data, directory, _EXTRA, _UNASSOCIATED))
+    return traits
+
+
+def _unsupported(name: str, what: str) -> UnsupportedInput:
+    return UnsupportedInput(f"{name}: {what} is not read; save it as RGB or grey of 8 or 16 bits")
+
+
+def _bands(directory: Directory, colours: int, samples: int) -> tuple[tuple[int, ...] | None, tuple[str, ...]]:
+    """The channels that are colour and alpha. Others carry data of their own, which a picture does not show."""
+    meanings = directory.fields.get(_EXTRA)
+    if samples == colours:
+        return None, ()
+    if meanings is None:  # the format wants it said; what writers that leave it out mean is alpha
+        meanings = (_UNASSOCIATED,)
+    alpha = next((at for at, meaning in enumerate(meanings) if meaning in (_ASSOCIATED, _UNASSOCIATED)), None)
+    kept = tuple(range(colours)) + (() if alpha is None else (colours + alpha,))
+    if kept == tuple(range(samples)):
+        return None, ()
+    return kept, (f"{samples - len(kept)} of {samples} channels are neither colour nor alpha and were left out",)
+
+
+def _told(directory: Directory) -> bytes | None:
+    """A profile by WhitePoint, PrimaryChromaticities and TransferFunction (TIFF 6.0, section 20)."""
+    white, points = directory.fields.get(_WHITE, ()), directory.fields.get(_PRIMARIES, ())
+    values = [int(value) for value in directory.fields.get(_TRANSFER, ())]
+    if len(points) != 6 and not values:
+        return None
+    gamut, curves = SRGB, [srgb_table()]
+    if len(points) == 6:
+        red, green, blue = zip(points[::2], points[1::2], strict=True)
+        gamut = Gamut(red, green, blue, (white[0], white[1]) if len(white) == 2 else SRGB.white)
+    entries = 1 << directory.one(_BITS, 8)
+    if len(values) in (entries, 3 * entries):
+        curves = [stored_table(values[at : at + entries]) for at in range(0, len(values), entries)]
+    try:
+        return matrix_profile(gamut, curves)
+    except ValueError:
+        return None
+
+
+def _with(data: bytes, directory: Directory, tag: int, value: int) -> bytes:
+    """A copy with another first value of a field, so that libvips passes on the samples as they are."""
+    at = directory.places[tag]
+    return data[:at] + struct.pack(directory.order + "H", value) + data[at + 2 :]
+
+
+def read_directory(data: bytes) -> Directory | None:
+    """The first directory, or None where it cannot be read."""
+    order = "<" if data[:2] == b"II" else ">"
+    try:
+        return _read_directory(data, order, big=data[2:4] in (b"+\0", b"\0+"))
+    except (struct.error, IndexError, ZeroDivisionError):
+        return None
+
+
+def _read_directory(data: bytes, order: str, *, big: bool) -> Directory:
+    (at,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
+    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, at)
+    at += 8 if big else 2
+    entry, inline = ("HHQ", 8) if big else ("HHI", 4)
+    step = struct.calcsize("<" + entry) + inline
+    fields: dict[int, Sequence[float]] = {}
+    places: dict[int, int] = {}
+    for _ in range(min(count, _MAX_FIELDS)):
+        tag, kind, number = struct.unpack_from(order + entry, data, at)
+        place = at + step - inline
+        if _SIZES.get(kind, 1) * number > inline:
+            (place,) = struct.unpack_from(order + ("Q" if big else "I"), data, place)
+        if tag not in places:  # libtiff takes the first, too
+            places[tag] = place
+            if tag in _READ and number <= _MAX_VALUES:
+                fields[tag] = _values(data, order, kind, number, place)
+        at += step
+    return Directory(fields, places, order)
+
+
+_READ: Final = frozenset(
+    (_BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _TRANSFER, _WHITE, _PRIMARIES, _INKS, _EXTRA, _TYPE)
+)
+
+
+def _values(data: bytes, order: str, kind: int, number: int, place: int) -> Sequence[float]:
+    if kind == _RATIONAL:
+        pairs = struct.unpack_from(f"{order}{2 * number}I", data, place)
+        return tuple(above / below for above, below in zip(pairs[::2], pairs[1::2], strict=True))
+    if kind not in _LETTERS:
+        return ()
+    return struct.unpack_from(f"{order}{number}{_LETTERS[kind]}", data, place)

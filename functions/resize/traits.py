@@ -1,0 +1,31 @@
+"""What a file says of itself that libvips does not pass on."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Read from the file's own structure, before a pixel is decoded.
+
+    - shrinks: whether the decoder's own reduction gives the whole picture
+    - premultiplied: whether colour is stored already weighed by alpha
+    - profile: an ICC profile that says what the file says of its colour by other means
+    - outranks: whether `profile` is used although the file has an ICC profile too
+    - bands: the channels that make the picture, where others are to be left out
+    - lab: whether the samples are CIE L*a*b* of 8 bits each, which libvips would refuse
+    - frames: their number, where libvips would count others
+    - data: what libvips is to read instead of the file, where the file itself would mislead it
+    - fault: what is missing of the file, which its decoder would not notice
+    - notes: what was assumed or left out, one sentence each
+    """
+
+    shrinks: bool = True
+    premultiplied: bool = False
+    profile: bytes | None = None
+    outranks: bool = False
+    bands: tuple[int, ...] | None = None
+    lab: bool = False
+    frames: int | None = None
+    data: bytes | None = None
+    fault: str = ""
+    notes: tuple[str, ...] = ()
