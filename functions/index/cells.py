@@ -6,31 +6,24 @@ from itertools import pairwise
 
 MAX_CHARS = 64  # more than that is a text, whatever it is
 
-_CURRENCY = r"[$€£¥₹]|[A-Z]{3} ?"
-_NUMBER = re.compile(
-    rf"[-+(]?(?:{_CURRENCY})?[-+]?(?:\d+|\d{{1,3}}(?:[,.' \u00a0\u202f]\d{{2,3}})+)(?:[.,]\d+)?(?:[eE][-+]?\d+)?"
-    rf" ?(?:%|‰|{_CURRENCY.replace('[A-Z]{3} ?', '[A-Z]{3}')})?\)?|[-+]?[.,]\d+(?:[eE][-+]?\d+)?|0[xX][0-9a-fA-F]+"
-)
-_DATE = re.compile(
-    r"\d{4}[-/.]\d{1,2}(?:[-/.]\d{1,2})?(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?Z| ?[-+]\d{2}:?\d{2})?)?"
-    r"|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}(?: \d{1,2}:\d{2}(?::\d{2})?(?: ?[AaPp][Mm])?)?"
-)
-_TIME = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?")
-_PHONE = re.compile(r"\+?\d[\d ()/.-]{5,}\d")
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_URL = re.compile(r"[a-z][a-z0-9+.-]{1,10}://\S+")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_KINDS = (
-    ("date", _DATE),
-    ("time", _TIME),
-    ("number", _NUMBER),
-    ("phone", _PHONE),
-    ("address", _ADDRESS),
-    ("url", _URL),
-    ("uuid", _UUID),
+_SIGN = "[$€£¥₹]"
+_CODE = "(?:USD|EUR|GBP|JPY|CHF|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|RUB|TRY|BRL|KRW)"
+_MINUTES = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?"
+# One pattern, and so one look at a cell: the group that matched is the kind. The first that fits counts.
+_KIND = re.compile(
+    rf"(?P<date>\d{{4}}[-/.]\d{{1,2}}(?:[-/.]\d{{1,2}})?(?:[T ]{_MINUTES}(?: ?Z| ?[-+]\d{{2}}:?\d{{2}})?)?"
+    rf"|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}(?: {_MINUTES})?)"
+    rf"|(?P<time>{_MINUTES})"
+    rf"|(?P<number>[-+(]?(?:{_SIGN}|{_CODE} )?[-+]?(?:\d+|\d{{1,3}}(?:[,.' \u00a0\u202f]\d{{2,3}})+)(?:[.,]\d+)?"
+    rf"(?:[eE][-+]?\d+)?(?: ?[%‰€$£]| {_CODE})?\)?|[-+]?[.,]\d+(?:[eE][-+]?\d+)?|0[xX][0-9a-fA-F]+)"
+    r"|(?P<phone>\+?\d[\d ()/.-]{5,}\d)"
+    r"|(?P<address>[^@\s]+@[^@\s]+\.[^@\s]+)"
+    r"|(?P<url>[a-z][a-z0-9+.-]{1,10}://\S+)"
+    r"|(?P<uuid>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"
 )
 _NOTHING = frozenset(("", "na", "n/a", "nan", "null", "none", "nil", "-", "--", ".", "?", "\\n", "#n/a", "unknown"))
 _BOOLEANS = frozenset(("true", "false"))
+_LONGEST_WORD = 8  # of these two
 
 TEXT = "text"
 EMPTY = ""
@@ -39,13 +32,15 @@ EMPTY = ""
 def kind_of(cell: str) -> str:
     """`number`, `percent`, `date`, `time`, `phone`, `address`, `url`, `uuid`, `boolean`, `text`, or "" for nothing."""
     cell = cell.strip()
-    if cell.lower() in _NOTHING:
-        return EMPTY
-    if cell.lower() in _BOOLEANS:
-        return "boolean"
-    if len(cell) > MAX_CHARS:
+    if len(cell) < _LONGEST_WORD:
+        word = cell.lower()
+        if word in _NOTHING:
+            return EMPTY
+        if word in _BOOLEANS:
+            return "boolean"
+    if len(cell) > MAX_CHARS or cell.isalpha() or (found := _KIND.fullmatch(cell)) is None:
         return TEXT
-    kind = next((kind for kind, pattern in _KINDS if pattern.fullmatch(cell)), TEXT)
+    kind = str(found.lastgroup)
     return "percent" if kind == "number" and cell.endswith("%") else kind
 
 

@@ -48,12 +48,15 @@ _UKRAINIAN = frozenset(b"\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd")  # letters in KOI8-U
 # Which share of 2,500 samples in 17 languages was named rightly, by how many bytes they had outside ASCII.
 _CONFIDENCE = ((4, 0.85), (8, 0.95), (16, 0.98))
 _MOST_CONFIDENCE = 0.99
+_ASCII = bytes(range(128))
+GUESSED_BYTES = 4096  # that are looked at when they have enough letters outside ASCII
+_ENOUGH_FOREIGN = 64
 
 # Of characters: control, without a meaning, private, half of one.
 _STRANGE = ("Cc", "Cn", "Co", "Cs")
 _STRANGE_SHARE = 0.005  # numbers of 16 bits that are no text have far more
 _SPACES = "\t\n\v\f\r\x1b"
-_PLAUSIBLE_CHARS = 1024
+_PLAUSIBLE_CHARS = 256
 _LEAST_WIDE_BYTES = 4
 _MOSTLY = 0.7
 
@@ -109,10 +112,14 @@ def guess(sample: bytes) -> Encoding:
     """The likeliest encoding of bytes that are no UTF-8, with a measured confidence."""
     from chardetng_py import EncodingDetector  # type: ignore[import-untyped]
 
+    start = len(sample) - len(sample.lstrip(_ASCII))
+    near = sample[max(start - 2, 0) : start + GUESSED_BYTES]
+    foreign = near.translate(None, _ASCII)
+    if len(foreign) < _ENOUGH_FOREIGN:
+        near, foreign = sample, sample.translate(None, _ASCII)
     detector = EncodingDetector()
-    detector.feed(sample, last=False)  # a sample may be cut inside a character
+    detector.feed(near, last=False)  # a sample may be cut inside a character
     name = detector.guess(tld=None, allow_utf8=False).lower()
-    foreign = sample.translate(None, bytes(range(128)))
     if name == "koi8-u" and not _UKRAINIAN & set(foreign):
         name = "koi8-r"
     confidence = next((value for most, value in _CONFIDENCE if len(foreign) <= most), _MOST_CONFIDENCE)

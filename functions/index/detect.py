@@ -24,6 +24,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\x0a", "image/jxl"),
     (0, b"\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"),
     (0, b"\xff\x4f\xff\x51", "image/j2c"),
+    (8, b"WEBPVP8", "image/webp"),
     (0, b"\x1f\x8b\x08", "application/gzip"),
     (0, b"\x28\xb5\x2f\xfd", "application/zstd"),
     (4, b"1AY&SY", "application/x-bzip2"),

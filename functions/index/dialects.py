@@ -10,11 +10,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .cells import EMPTY, TEXT, kind_of
 from .headers import Judgement, judge_header
 from .markup import is_markup
+
+if TYPE_CHECKING:
+    import _csv
 
 DELIMITERS = ",;\t|"
 SNIFFED_ROWS = 50
@@ -40,24 +43,18 @@ class Dialect:
     assumed: tuple[str, ...] = ()
 
 
-class _Row(NamedTuple):
-    cells: list[str]
-    first_line: int  # counted from 0 in what was read
+Rows = list[list[str]]
 
 
 class _Table(NamedTuple):
     delimiter: str
-    rows: list[_Row]
+    rows: Rows
     start: int  # which of the rows is the first of the table
     share: float  # of the rows from there on that are as wide as that one
 
     @property
-    def width(self) -> int:
-        return len(self.rows[self.start].cells)
-
-    @property
     def rank(self) -> tuple[float, int, int]:
-        return self.share, min(len(self.rows) - self.start, SNIFFED_ROWS), self.width
+        return self.share, len(self.rows) - self.start, len(self.rows[self.start])
 
 
 def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
@@ -84,7 +81,7 @@ def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
     best = max(found, key=lambda table: table.rank, default=None)
     if best is None:
         return _one_column(rest, comments, is_whole=is_whole) if says_csv else None
-    return _described(best, comments, [table for table in found if table is not best])
+    return _described(best, rest, comments, [table for table in found if table is not best])
 
 
 def _declared(text: str, declared: re.Match[str], *, is_whole: bool) -> Dialect | None:
@@ -92,15 +89,14 @@ def _declared(text: str, declared: re.Match[str], *, is_whole: bool) -> Dialect 
     rows = _parse(text[declared.end() :], delimiter, is_whole=is_whole)
     if not rows:
         return None
-    judgement = judge_header([row.cells for row in rows])
+    judgement = judge_header(rows)
     assumed = () if judgement.is_sure else (_said(has_header=judgement.has_header),)
-    return Dialect(delimiter, judgement.has_header, [row.cells for row in rows], 1, assumed)
+    return Dialect(delimiter, judgement.has_header, rows, 1, assumed)
 
 
-def _described(table: _Table, comments: int, others: Sequence[_Table]) -> Dialect:
-    rows = [row.cells for row in table.rows[table.start :]]
-    # Empty lines are in no row anyway.
-    skipped = comments + (table.rows[table.start].first_line if table.start else 0)
+def _described(table: _Table, text: str, comments: int, others: Sequence[_Table]) -> Dialect:
+    rows = table.rows[table.start :]
+    skipped = comments + _lines_before(text, table.delimiter, table.start)
     judgement = judge_header(rows)
     assumed = []
     if skipped:
@@ -124,7 +120,7 @@ def _said_of_lines(count: int) -> str:
 
 
 def _one_column(text: str, comments: int, *, is_whole: bool) -> Dialect | None:
-    rows = [row.cells for row in _parse(text, ",", is_whole=is_whole)]
+    rows = _parse(text, ",", is_whole=is_whole)
     if not rows:
         return None
     judgement = judge_header(rows)
@@ -136,26 +132,38 @@ def _one_column(text: str, comments: int, *, is_whole: bool) -> Dialect | None:
     return Dialect(",", judgement.has_header, rows, comments, tuple(assumed))
 
 
-def _parse(text: str, delimiter: str, *, is_whole: bool) -> list[_Row]:
-    """The first rows, without empty ones, and without the last when it may be cut."""
-    lines = io.StringIO(text, newline="")
+def _reader(text: str, delimiter: str) -> "_csv.Reader":
     # skipinitialspace: `email, name` is a header that people write.
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-    rows: list[_Row] = []
-    before = 0
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+
+
+def _parse(text: str, delimiter: str, *, is_whole: bool) -> Rows:
+    """The first rows, without empty ones, and without the last when it may be cut."""
+    rows: Rows = []
     try:
-        for cells in reader:
-            if cells:
-                rows.append(_Row(cells, before))
-            before = reader.line_num
-            if len(rows) > SNIFFED_ROWS + MAX_TITLE_ROWS:
+        for row in _reader(text, delimiter):
+            if row:
+                rows.append(row)
+            if len(rows) > SNIFFED_ROWS:
                 break
-        else:
-            if not is_whole and len(rows) > 1:
-                rows.pop()
     except csv.Error:  # a field longer than the csv module takes; the rows before it still tell
-        pass
-    return rows
+        return rows
+    if not is_whole and 1 < len(rows) <= SNIFFED_ROWS:
+        rows.pop()
+    return rows[:SNIFFED_ROWS]
+
+
+def _lines_before(text: str, delimiter: str, count: int) -> int:
+    """How many lines there are before the row that comes after `count` rows."""
+    reader = _reader(text, delimiter)
+    lines = 0
+    for row in reader if count else ():
+        if row:
+            count -= 1
+            if count < 0:
+                break
+        lines = reader.line_num
+    return lines
 
 
 def _without_comments(text: str) -> tuple[int, str]:
@@ -182,32 +190,35 @@ def _is_header_of(line: str, below: str) -> bool:
     for delimiter in DELIMITERS:
         if delimiter not in line:
             continue
-        table = [row.cells for row in _parse(below, delimiter, is_whole=True)[:SNIFFED_ROWS]]
-        [cells] = [row.cells for row in _parse(line, delimiter, is_whole=True)][:1] or [[]]
-        if table and len(cells) == len(table[0]) > 1:
+        table = _parse(below, delimiter, is_whole=True)
+        names = _parse(line, delimiter, is_whole=True)[:1]
+        if names and table and len(names[0]) == len(table[0]) > 1:
             own = judge_header(table)
-            return not own.has_header or (not own.is_sure and judge_header([cells, *table]).is_sure)
+            return not own.has_header or (not own.is_sure and judge_header(names + table).is_sure)
     return False
 
 
-def _table(rows: list[_Row], delimiter: str) -> _Table | None:
+def _table(rows: Rows, delimiter: str) -> _Table | None:
     """Where the table begins among the rows, or None without two columns."""
-    widths = [len(row.cells) for row in rows]
-    counts = Counter(width for width in widths if width > 1)
+    widths = list(map(len, rows))
+    counts = Counter(widths)
+    del counts[1]
     if not counts:
         return None
     # The most frequent width; of equally frequent ones the wider, for titles are short.
     width = max(counts, key=lambda width: (counts[width], width))
     start = _start(rows, widths, width)
-    body = rows[start : start + SNIFFED_ROWS]
-    share = sum(len(row.cells) == len(body[0].cells) for row in body) / len(body)
+    share = _share(widths[start:])
     if share < _LEAST_SHARE and start:
-        start, body = 0, rows[:SNIFFED_ROWS]
-        share = sum(len(row.cells) == len(body[0].cells) for row in body) / len(body)
-    return _Table(delimiter, rows[: start + SNIFFED_ROWS], start, share) if len(body[0].cells) > 1 else None
+        start, share = 0, _share(widths)
+    return _Table(delimiter, rows, start, share) if widths[start] > 1 else None
 
 
-def _start(rows: Sequence[_Row], widths: Sequence[int], width: int) -> int:
+def _share(widths: Sequence[int]) -> float:
+    return widths.count(widths[0]) / len(widths)
+
+
+def _start(rows: Rows, widths: Sequence[int], width: int) -> int:
     """The first row that is as wide as those below it, and no title that a spreadsheet filled up with delimiters."""
     first = widths.index(width)
     if first > MAX_TITLE_ROWS:
@@ -215,30 +226,32 @@ def _start(rows: Sequence[_Row], widths: Sequence[int], width: int) -> int:
     # A row of nearly the right width is a header with a name too few or too many, and no title.
     if any(width < 2 * wide for wide in widths[:first] if wide > 1) and not _names(rows, first):
         return 0
-    filled = [sum(bool(cell.strip()) for cell in row.cells) for row in rows[: MAX_TITLE_ROWS + 1]]
     # `Statement;;` and `;;` are titles too, when a row with a name in every cell follows.
     most = 1 if width < 4 else 2
     start = first
-    while start < len(filled) and width > 2 and filled[start] <= most:
+    while start < min(len(rows) - 1, MAX_TITLE_ROWS) and width > 2 and _filled(rows[start]) <= most:
         start += 1
-    is_full = start < len(filled) and widths[start] == width and filled[start] >= width - 1
-    if start > first and is_full and judge_header([row.cells for row in rows[start:]]).has_header:
+    is_full = widths[start] == width and _filled(rows[start]) >= width - 1
+    if start > first and is_full and judge_header(rows[start:]).has_header:
         return start
     # `Report, 2026` above two columns is as wide as they are.
-    is_title = not _are_texts(rows[first].cells) and not _names(rows, first) and _names(rows, first + 1)
+    is_title = not _are_texts(rows[first]) and not _names(rows, first) and _names(rows, first + 1)
     return first + 1 if is_title else first
+
+
+def _filled(cells: Sequence[str]) -> int:
+    return sum(bool(cell.strip()) for cell in cells)
 
 
 def _are_texts(cells: Sequence[str]) -> bool:
     return all(kind_of(cell) in (TEXT, EMPTY) for cell in cells)
 
 
-def _names(rows: Sequence[_Row], first: int) -> bool:
-    cells = [row.cells for row in rows[first : first + SNIFFED_ROWS]]
-    return len(cells) > 1 and judge_header(cells) == Judgement(has_header=True, is_sure=True)
+def _names(rows: Rows, first: int) -> bool:
+    return len(rows) > first + 1 and judge_header(rows[first:]) == Judgement(has_header=True, is_sure=True)
 
 
 def _is_plain(table: _Table) -> bool:
     """Three rows of one width under names, from the first on: what a table without a telling name has to be."""
-    first = table.rows[0].cells
+    first = table.rows[0]
     return table.start == 0 and table.share == 1 and len(table.rows) >= 3 and "" not in first

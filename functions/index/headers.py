@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from .cells import EMPTY, TEXT, is_progression, kind_of, number
 
-MAX_CELLS = 20_000  # that are looked at: a table of a thousand columns is judged by twenty rows
+FIRST_ROWS = 3
+MAX_ROWS = 20  # below the first that are looked at
+MAX_CELLS = 20_000
 _MOST = 0.8  # of a column's cells have to be of one kind
 _YEARS = range(1700, 2101)
 _PERCENTILES = frozenset((0, 0.1, 1, 2.5, 5, *range(10, 100, 5), 97.5, 98, 99, 99.5, 99.9, 99.95, 99.99, 100))
@@ -24,29 +26,40 @@ class Judgement(NamedTuple):
 
 
 def judge_header(rows: Sequence[Sequence[str]]) -> Judgement:
-    """Tell whether the first row holds names."""
+    """Tell whether the first row holds names. Few rows are looked at when they say it for sure."""
+    judgement = _judge(rows[: 1 + FIRST_ROWS])
+    return judgement if judgement.is_sure or len(rows) <= 1 + FIRST_ROWS else _judge(rows)
+
+
+def _judge(rows: Sequence[Sequence[str]]) -> Judgement:
     first = [cell.strip() for cell in rows[0]]
     width = len(first)
     # A row that is the same as the first is a header once more: files that were put together have such rows.
-    body = [row for row in rows[1 : 1 + max(MAX_CELLS // width, 1)] if [cell.strip() for cell in row] != first]
+    body = [
+        row
+        for row in rows[1 : 1 + max(min(MAX_ROWS, MAX_CELLS // width), 1)]
+        if [cell.strip() for cell in row] != first
+    ]
     kinds = [kind_of(cell) for cell in first]
     if not any(first):
         return Judgement(has_header=False, is_sure=True)
-    columns = [[row[n].strip() for row in body if n < len(row)] for n in range(width)]
-    below = [_kind_below(column) for column in columns]
-    names = sum(kind == TEXT and under not in (TEXT, EMPTY) for kind, under in zip(kinds, below, strict=True))
-    values = sum(kind not in (TEXT, EMPTY) and kind == under for kind, under in zip(kinds, below, strict=True))
-    others = sum(
-        kind not in (TEXT, EMPTY) and under not in (EMPTY, TEXT, kind) for kind, under in zip(kinds, below, strict=True)
-    )
+    columns = ([row[n] for row in body if n < len(row)] for n in range(width))
+    if all(kind in (TEXT, EMPTY) for kind in kinds):
+        held = []
+        for kind, column in zip(kinds, columns, strict=True):
+            if kind == TEXT and _kind_below(column) not in (TEXT, EMPTY):
+                return Judgement(has_header=True, is_sure=True)
+            held.append(column)
+        return Judgement(_are_names(first, held, body), is_sure=False)
+    names = values = 0
+    for kind, under in zip(kinds, map(_kind_below, columns), strict=True):
+        names += under not in (kind, EMPTY) and kind != EMPTY and (kind == TEXT or under != TEXT)
+        values += under == kind and kind not in (TEXT, EMPTY)
     stepped = _steps(first, kinds, body)
-    names, values = names + others + stepped, values - min(stepped, values)
-    if names or values:
-        # Numbers that only look like names by their steps are a guess.
-        return Judgement(
-            names >= values and names > 0, is_sure=(not (names and values) and names > stepped) or not names
-        )
-    return Judgement(_are_names(first, kinds, columns, body), is_sure=False)
+    names, values = names + stepped, values - min(stepped, values)
+    # Numbers that only look like names by their steps are a guess.
+    is_sure = bool(values) if not names else (not values and names > stepped)
+    return Judgement(names >= values and names > 0, is_sure)
 
 
 def _kind_below(column: Sequence[str]) -> str:
@@ -100,14 +113,10 @@ def _are_rising(cells: Sequence[str]) -> bool:
     return len(numbers) == len(cells) > 1 and all(low < high for low, high in pairwise(numbers))
 
 
-def _are_names(
-    first: Sequence[str], kinds: Sequence[str], columns: Sequence[Sequence[str]], body: Sequence[Sequence[str]]
-) -> bool:
+def _are_names(first: Sequence[str], columns: Sequence[Sequence[str]], body: Sequence[Sequence[str]]) -> bool:
     """Whether texts over texts are names: none is a value of its own column, and none is there twice."""
-    if any(kind not in (TEXT, EMPTY) for kind in kinds):
-        return False
     named = [n for n, cell in enumerate(first) if cell]
-    if any(first[n] in columns[n] for n in named):
+    if any(first[n] in map(str.strip, columns[n]) for n in named):
         return False
     twice = [(a, b) for a, b in _equal_pairs(first) if first[a]]
     # A name twice is a join, unless the rows below repeat themselves in the same way.
