@@ -41,6 +41,7 @@ _CODECS = {
     "x-mac-cyrillic": "mac_cyrillic",
     "macintosh": "mac_roman",
 }
+_USUAL_NAMES = {"cp874": "windows-874", "cp866": "ibm866"}
 # Bytes of one character may look like ASCII in these, so they become UTF-8 before bytes are counted.
 _SEVERAL_BYTES = ("utf-16", "utf-32", "shift_jis", "gb", "big5", "euc-", "iso-2022")
 _UKRAINIAN = frozenset(b"\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd")  # letters in KOI8-U, lines of a box in KOI8-R
@@ -57,6 +58,7 @@ _STRANGE = ("Cc", "Cn", "Co", "Cs")
 _STRANGE_SHARE = 0.005  # numbers of 16 bits that are no text have far more
 _SPACES = "\t\n\v\f\r\x1b"
 _PLAUSIBLE_CHARS = 256
+_PARTING = frozenset(" \t\r\n,;|:.")
 _LEAST_WIDE_BYTES = 4
 _MOSTLY = 0.7
 
@@ -120,6 +122,7 @@ def guess(sample: bytes) -> Encoding:
     detector = EncodingDetector()
     detector.feed(near, last=False)  # a sample may be cut inside a character
     name = detector.guess(tld=None, allow_utf8=False).lower()
+    name = _USUAL_NAMES.get(name, name)
     if name == "koi8-u" and not _UKRAINIAN & set(foreign):
         name = "koi8-r"
     confidence = next((value for most, value in _CONFIDENCE if len(foreign) <= most), _MOST_CONFIDENCE)
@@ -155,7 +158,8 @@ def _wide_nuls(head: bytes, name: str, unit: int) -> int:
     nuls = whole[unit - 1 if name.endswith("-le") else 0 :: unit].count(0)
     text = _decoded(whole[: _PLAUSIBLE_CHARS * unit], name) if nuls else ""
     strange = sum(char == "\ufffd" or (char not in _SPACES and unicodedata.category(char) in _STRANGE) for char in text)
-    return nuls if strange <= len(text) * _STRANGE_SHARE else 0
+    is_parted = is_mostly or not _PARTING.isdisjoint(text)
+    return nuls if is_parted and strange <= len(text) * _STRANGE_SHARE else 0
 
 
 def _decoded(head: bytes, codec: str) -> str:
