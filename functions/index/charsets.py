@@ -158,7 +158,7 @@ def _wide_nuls(head: bytes, name: str, unit: int) -> int:
     nuls = whole[unit - 1 if name.endswith("-le") else 0 :: unit].count(0)
     text = _decoded(whole[: _PLAUSIBLE_CHARS * unit], name) if nuls else ""
     strange = sum(char == "\ufffd" or (char not in _SPACES and unicodedata.category(char) in _STRANGE) for char in text)
-    is_parted = is_mostly or not _PARTING.isdisjoint(text)
+    is_parted = text.isascii() or not _PARTING.isdisjoint(text)
     return nuls if is_parted and strange <= len(text) * _STRANGE_SHARE else 0
 
 

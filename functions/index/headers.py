@@ -77,10 +77,10 @@ def _steps(first: Sequence[str], kinds: Sequence[str], body: Sequence[Sequence[s
     cells = [first[n] for n in places]
     has_label = TEXT in kinds or EMPTY in kinds
     for least, is_like in ((1, _are_years), (2, _are_percentiles), (3, _are_steps), (5, _are_rising)):
-        # Without any label, numbers are names only where a data frame gave them: 0, 1, 2 and so on.
-        if len(cells) < least + (not has_label) or not is_like(cells):
+        if len(cells) < least or not is_like(cells):
             continue
-        if not has_label and is_like in (_are_steps, _are_rising) and cells[:2] != ["0", "1"]:
+        # Without any label, numbers are names where they are years, or where a data frame gave them: 0, 1, 2.
+        if not has_label and cells[:2] != ["0", "1"] and (is_like is not _are_years or len(cells) == 1):
             continue
         rows = ([row[n].strip() for n in places if n < len(row)] for row in body)
         return 0 if any(map(is_like, rows)) else len(cells)
