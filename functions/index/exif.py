@@ -1,19 +1,22 @@
 """TIFF's directories of tags, which EXIF uses too: TIFF 6.0, BigTIFF, EXIF 3.0."""
 
 import re
+import struct
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from .notes import Notes
-from .source import MAX_PIECE_BYTES, Source, UnreadableError
+from .source import MAX_PIECE_BYTES, Source, TooManyPartsError, UnreadableError
 
 MAX_ENTRIES = 4096
+MAX_NUMBERS = 4_000_000  # of a file: where its strips lie; a hundred thousand pages may name the same ones
 ORIENTATION, _DATE, _EXIF = 0x0112, 0x0132, 0x8769
 _DATE_ORIGINAL, _OFFSET_ORIGINAL = 0x9003, 0x9011
 _OFFSET = re.compile(r"[+-]\d\d:\d\d")
 # Bytes of a value by the number of its type; 1, 2, 6 and 7 are bytes.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_LETTERS = {1: "B", 2: "H", 4: "I", 8: "Q"}  # of struct
 _WHOLE_NUMBERS = (1, 3, 4, 13, 16, 18)
 _BYTES = 2
 
@@ -35,6 +38,7 @@ class Tags:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._numbers = 0
         head = source.need(0, 8)
         orders = {b"II*\0": "little", b"MM\0*": "big", b"II+\0": "little", b"MM\0+": "big"}
         if head[:4] not in orders:
@@ -53,6 +57,7 @@ class Tags:
         data = self._source.need(start, count * entry_bytes)
         tags: dict[int, Tag] = {}
         for at in range(0, len(data), entry_bytes):
+            self._source.step()
             entry = data[at : at + entry_bytes]
             number, kind = self._int(entry[:2]), self._int(entry[2:4])
             middle = 4 + self._word
@@ -68,7 +73,12 @@ class Tags:
             return []
         size = _SIZES[tag.type]
         data = self._value(tag, size)
-        return [self._int(data[at : at + size]) for at in range(0, len(data) - size + 1, size)]
+        count = len(data) // size
+        self._numbers += count
+        if self._numbers > MAX_NUMBERS:
+            raise TooManyPartsError(f"it has more than {MAX_NUMBERS} strips: the rest was not looked at")
+        order = "<" if self._is_little else ">"
+        return list(struct.unpack_from(f"{order}{count}{_LETTERS[size]}", data))
 
     def number(self, tag: Tag | None) -> int | None:
         return next(iter(self.numbers(tag._replace(length=1))), None) if tag and tag.length else None

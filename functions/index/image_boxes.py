@@ -129,7 +129,9 @@ def _read_places(meta: _Meta, data: bytes, version: int) -> None:
         base, at = _int(data, at + 2, base_bytes), at + 2 + base_bytes
         extents, at = _int(data, at, 2), at + 2
         places = meta.places.setdefault(item, [])
-        for _ in range(min(extents, (len(data) - at) // max(index_bytes + offset_bytes + length_bytes, 1))):
+        # An extent of no bytes says the same each time.
+        width = index_bytes + offset_bytes + length_bytes
+        for _ in range(min(extents, (len(data) - at) // width if width else 1)):
             at += index_bytes
             start, at = base + _int(data, at, offset_bytes), at + offset_bytes
             length, at = _int(data, at, length_bytes), at + length_bytes

@@ -14,7 +14,7 @@ from .source import Source, UnreadableError
 
 MAX_CHECKED_BYTES = 64 * 1024  # chunks of a PNG up to this size have their checksums looked at
 _MAX_SUB_BLOCKS = 1_500_000  # of a GIF, 255 bytes each: as much as is read by default
-_WINDOW_BYTES = 64 * 1024
+_FIRST_WINDOW_BYTES, _WINDOW_BYTES = 512, 64 * 1024  # most blocks are small, pictures are not
 
 # In data that are coded, FF is followed by 00 or by a restart marker (ITU-T T.81, B.1.1.5); more FF fill up.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff\x01]", re.DOTALL)
@@ -141,8 +141,10 @@ def _palette(flags: int) -> int:
 
 def _behind_sub_blocks(source: Source, place: int, seen: int) -> tuple[int, int]:
     """Where the sub-blocks end that begin at `place`, and how many there have been in this file."""
+    window_bytes = _FIRST_WINDOW_BYTES
     while True:
-        window = source.at(place, _WINDOW_BYTES)
+        window = source.at(place, window_bytes)
+        window_bytes = _WINDOW_BYTES
         at = 0
         while at < len(window):
             length = window[at]
