@@ -3,15 +3,20 @@
 import gzip
 import io
 import itertools
+import struct
 import tracemalloc
 from collections.abc import Callable, Mapping
 
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 from penstock import Body, Context, Event
 
 from .handler import Options, handle
-from .samples import DONORS, describe
+from .notes import Notes
+from .samples import DONORS, cut, describe, noise
+from .unpack import gunzip
 
 
 def test_gzip_tells_what_was_packed() -> None:
@@ -122,3 +127,38 @@ def test_memory_does_not_grow_with_the_object(megabytes: int) -> None:
     assert isinstance(result.body, Mapping)
     assert result.body["csv"]["rows"] == megabytes * 4 * 32_768
     assert peak < 4_000_000
+
+
+def skipped(low: int, size: int = 4) -> bytes:
+    """A frame that readers of zstd pass over (RFC 8878, 3.1.2)."""
+    return bytes((0x50 | low,)) + b"\x2a\x4d\x18" + struct.pack("<I", size) + bytes(size)
+
+
+@pytest.mark.parametrize("low", range(16))
+@pytest.mark.parametrize("size", [0, 4, 5000])
+def test_zstd_behind_skippable_frames_is_read(low: int, size: int) -> None:
+    packed = zstandard.ZstdCompressor().compress(DONORS)
+    document = describe(skipped(low, size) + skipped(0) + packed + skipped(low) + packed, "donors.csv.zst")
+    assert (document["kind"], document["type"]) == ("csv", "application/zstd")
+    assert document["csv"]["rows"] == 2001
+    assert document["compression"]["original_size"] == 2 * len(DONORS)
+    assert document["warnings"] == []
+
+
+def test_a_skippable_frame_longer_than_what_is_looked_at_hides_nothing() -> None:
+    document = describe(skipped(3, 300_000) + zstandard.compress(DONORS), "donors.csv.zst")
+    assert document["csv"]["rows"] == 1000
+
+
+def test_lz4_behind_a_skippable_frame_is_no_zstd() -> None:
+    document = describe(skipped(0) + b"\x04\x22\x4d\x18" + bytes(20), "a")
+    assert (document["kind"], document["type"]) == ("binary", "application/x-lz4")
+
+
+@given(sizes=st.lists(st.integers(0, 3000), min_size=1, max_size=30), chunk_bytes=st.integers(1, 5000))
+def test_members_of_any_size_are_all_read(sizes: list[int], chunk_bytes: int) -> None:
+    packed = b"".join(gzip.compress(noise(size)) for size in sizes)
+    notes = Notes()
+    assert b"".join(gunzip(cut(packed, chunk_bytes), notes)) == b"".join(noise(size) for size in sizes)
+    assert notes.complete
+    assert notes.warnings == []
