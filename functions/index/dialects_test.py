@@ -66,6 +66,11 @@ NO_ROWS = {
 HEADERS = {
     "years": Table("Country,Code,2019,2020\nFrance,FRA,1,2\nSpain,ESP,3,4\n", "Country/Code/2019/2020", 2),
     "one year": Table("Country,2020\nFrance,12\nSpain,13\n", "Country/2020", 2),
+    "years here and there": Table("Country,1990,1995,2003\nFR,1,2,3\nES,4,4,4\n", "Country/1990/1995/2003", 2),
+    "years going down": Table("x,2020,2019,2018\nFR,1,2,3\n", "x/2020/2019/2018", 1),
+    "years over words": Table("Country,2019,2020\nFrance,yes,no\nSpain,no,no\n", "Country/2019/2020", 2),
+    "days over words": Table("who,2024-01-01\nAnn,here\nBob,away\n", "who/2024-01-01", 2),
+    "numbers beside a usual heading": Table("id,2,3\nx,1,5\ny,2,6\n", "id/2/3", 2),
     "every tenth year": Table("x,1990,2000,2010\na,5,2,9\n", "x/1990/2000/2010", 1),
     "years without a label": Table(",2019,2020\nFrance,1,2\n", "/2019/2020", 1),
     "years alone": Table("2019,2020,2021\n5,6,7\n8,9,10\n", "2019/2020/2021", 2),

@@ -13,6 +13,13 @@ from .cells import EMPTY, TEXT, is_progression, kind_of, number
 FIRST_ROWS = 3
 MAX_ROWS = 20  # below the first that are looked at
 MAX_CELLS = 20_000
+# What heads a column nearly everywhere; it matters only where numbers stand beside it.
+_HEADINGS = frozenset((
+    "id", "key", "index", "no", "nr", "name", "title", "code", "type", "kind", "category", "class", "label",
+    "group", "date", "day", "month", "year", "time", "country", "state", "region", "city", "place", "address",
+    "street", "zip", "email", "mail", "phone", "user", "customer", "product", "item", "sku", "price", "amount",
+    "quantity", "value", "currency", "status", "description", "comment", "note",
+))  # fmt: skip
 _MOST = 0.8  # of a column's cells have to be of one kind
 _YEARS = range(1700, 2101)
 _PERCENTILES = frozenset((0, 0.1, 1, 2.5, 5, *range(10, 100, 5), 97.5, 98, 99, 99.5, 99.9, 99.95, 99.99, 100))
@@ -51,10 +58,16 @@ def _judge(rows: Sequence[Sequence[str]]) -> Judgement:
                 return Judgement(has_header=True, is_sure=True)
             held.append(column)
         return Judgement(_are_names(first, held, body), is_sure=False)
-    names = values = 0
-    for kind, under in zip(kinds, map(_kind_below, columns), strict=True):
+    names = values = guessed = 0
+    for cell, kind, column in zip(first, kinds, columns, strict=True):
+        under = _kind_below(column)
         names += under not in (kind, EMPTY) and kind != EMPTY and (kind == TEXT or under != TEXT)
         values += under == kind and kind not in (TEXT, EMPTY)
+        # A day over words, and none among them; a word that heads columns everywhere.
+        guessed += kind in ("date", "time", "percent") and under == TEXT and kind not in map(kind_of, column)
+        guessed += kind == TEXT and cell.lower() in _HEADINGS and cell not in map(str.strip, column)
+    if guessed and not names:
+        return Judgement(has_header=True, is_sure=False)
     stepped = _steps(first, kinds, body)
     names, values = names + stepped, values - min(stepped, values)
     # Numbers that only look like names by their steps are a guess.
@@ -88,10 +101,10 @@ def _steps(first: Sequence[str], kinds: Sequence[str], body: Sequence[Sequence[s
 
 
 def _are_years(cells: Sequence[str]) -> bool:
-    """Years, one after the other or every few: 2019, 2020 or 1990, 2000, 2010."""
+    """Years, up or down: 2019, 2020 or 2010, 2000, 1985."""
     if not all(len(cell) == 4 and cell.isdecimal() and int(cell) in _YEARS for cell in cells):
         return False
-    return len(cells) == 1 or is_progression([number(cell) for cell in cells])
+    return len(cells) == 1 or _are_rising(cells) or _are_rising(cells[::-1])
 
 
 def _are_percentiles(cells: Sequence[str]) -> bool:
