@@ -168,7 +168,7 @@ def test_a_table_of_twice_the_size_takes_at_most_twice_the_bytes(make: Input, mo
 
     # More than a field may have, from where on an unfinished row is not held whole.
     unit = len(make(2)) - len(make(1))
-    grows_no_faster(steps, 1_500_000 // unit)
+    grows_no_faster(steps, 1_200_000 // unit)
 
 
 NAMES: dict[str, Input] = {

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-MAX_CHARS = 64  # more than that is a text, whatever it is
+MAX_CHARS = 64  # more than that is a text in any case
 
 _SIGN = "[$€£¥₹]"
 _CODE = "(?:USD|EUR|GBP|JPY|CHF|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|RUB|TRY|BRL|KRW)"

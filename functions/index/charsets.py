@@ -146,7 +146,7 @@ def _by_structure(head: bytes) -> Encoding | None:
 def _wide_nuls(head: bytes, name: str, unit: int) -> int:
     """How many characters have a NUL for their high byte, as all of ASCII has, or 0 when this is no text.
 
-    A text has lines, spaces and commas, whatever its letters are. Read from the wrong end, a line's end is U+0A00,
+    A text in any letters has lines, spaces and commas. Read from the wrong end, a line's end is U+0A00,
     which no script has.
     """
     whole = head[: len(head) // unit * unit]

@@ -86,7 +86,7 @@ def test_every_orientation_is_read_from_every_format(orientation: int, kind: str
     assert document["warnings"] == []
 
 
-@pytest.mark.parametrize("chunk_bytes", [1, 100, 4096])
+@pytest.mark.parametrize("chunk_bytes", [7, 4096])
 @pytest.mark.parametrize("data", WHOLE.values(), ids=WHOLE)
 def test_pieces_of_any_size_give_the_same_image(data: bytes, chunk_bytes: int) -> None:
     padded = data + bytes(70_000)

@@ -15,7 +15,7 @@ _LOOKED_AT_CHARS = 64 * 1024
 
 
 def is_markup(text: str) -> bool:
-    """Whether a text is JSON, JSON lines, XML, HTML, RTF, PostScript or a Git LFS pointer, whatever its name is."""
+    """Whether a text is JSON, JSON lines, XML, HTML, RTF, PostScript or a Git LFS pointer."""
     start = text[:_LOOKED_AT_CHARS].lstrip("\ufeff \t\r\n\v\f")
     if start.startswith("<"):
         return bool(_TAG.match(start)) and not _TAGS_IN_CELLS.match(start)

@@ -53,9 +53,9 @@ TABLES = {
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-@pytest.mark.parametrize("name", ["export.csv", "export.tsv", "EXPORT.CSV"])
-@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16"])
-def test_json_and_markup_are_texts_whatever_they_are_called(text: str, name: str, codec: str) -> None:
+@pytest.mark.parametrize("name", ["export.csv", "EXPORT.TSV"])
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16"])
+def test_json_and_markup_are_texts_under_any_name(text: str, name: str, codec: str) -> None:
     document = describe(text.encode(codec), name)
     assert (document["kind"], document["type"]) == ("text", "text/plain")
 

@@ -32,7 +32,7 @@ class Notes:
 def blocks(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
     """Cut a stream anew into pieces of exactly `size` bytes and a last one.
 
-    Whatever looks at pieces then finds the same in the same bytes, however they arrived.
+    A reader of the pieces then finds the same in the same bytes, however they arrived.
     """
     parts: list[bytes] = []
     have = 0

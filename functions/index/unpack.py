@@ -1,4 +1,4 @@
-"""Read gzip and zstd as streams, a bounded piece at a time, whatever they expand to."""
+"""Read gzip and zstd as streams, a bounded piece at a time, however much they expand to."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
