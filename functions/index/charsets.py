@@ -61,6 +61,7 @@ _PLAUSIBLE_CHARS = 256
 _PARTING = frozenset(" \t\r\n,;|:.")
 _LEAST_WIDE_BYTES = 4
 _MOSTLY = 0.7
+_LETTERS_TO_DAMAGE = 4  # Chinese in GBK has one by chance where it has four that are no UTF-8
 
 
 class Encoding(NamedTuple):
@@ -94,7 +95,7 @@ def text_encoding(head: bytes, *, is_hinted: bool) -> Encoding | None:
     if (declared := _by_structure(head)) is not None:
         return declared
     controls = len(head) - len(head.translate(None, _CONTROLS))
-    is_unicode = is_utf8(head)
+    is_unicode = is_utf8(head) or is_mostly_utf8(head)
     share = (0.3 if is_unicode else 0.02) if is_hinted else 0.0  # of random bytes, a tenth are
     if controls > len(head) * share:
         return None
@@ -108,6 +109,14 @@ def is_utf8(head: bytes) -> bool:
     except UnicodeDecodeError as error:
         return error.reason == "unexpected end of data"
     return True
+
+
+def is_mostly_utf8(sample: bytes, *, before: int = 0) -> bool:
+    """Whether so many letters are UTF-8, with `before` that came earlier, that the rest is damage."""
+    text = _decoded(sample, "utf-8")
+    damaged = text.count("\ufffd")
+    letters = len(text) - len(text.encode("ascii", "ignore")) - damaged
+    return letters + before >= _LETTERS_TO_DAMAGE * damaged
 
 
 def guess(sample: bytes) -> Encoding:

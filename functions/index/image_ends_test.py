@@ -30,3 +30,9 @@ def test_an_image_cut_behind_its_header_keeps_its_size(kind: str) -> None:
     document = describe(whole[: len(whole) * 9 // 10])
     assert (document["image"]["width"], document["image"]["height"]) == (200, 100)
     assert not document["complete"]
+
+
+def test_a_limit_is_not_taken_for_damage() -> None:
+    document = describe(image("PNG", (400, 300)), max_scan_bytes=65_536)
+    assert document["warnings"] == ["read to byte 65536 only: raise max_scan_bytes to see more"]
+    assert document["image"]["width"] == 400

@@ -43,9 +43,10 @@ def describe_image(body: "Body", media_type: str, notes: Notes) -> dict[str, Any
         try:
             read(source, picture, notes)
         except UnreadableError as error:
-            notes.stopped(
-                f"{kind}: {error}" if picture.width is not None else f"{kind}: the header cannot be read: {error}"
-            )
+            if picture.width is None:
+                notes.stopped(f"{kind}: the header cannot be read: {error}")
+            elif notes.complete:  # else a limit cut it here, or what it was packed in
+                notes.stopped(f"{kind}: {error}")
     if picture.width is None:
         return None
     return {

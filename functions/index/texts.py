@@ -4,7 +4,7 @@ import codecs
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .charsets import Encoding, guess
+from .charsets import Encoding, guess, is_mostly_utf8
 from .notes import Notes
 
 SAMPLE_BYTES = 8 * 1024  # of what is no UTF-8, to guess what else it is
@@ -70,27 +70,36 @@ class EncodingCheck:
     def _check(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         decoder = codecs.getincrementaldecoder("utf-8")("strict")
         is_checking, begun, position = self.encoding.name in ("utf-8", "utf-8-sig"), False, 0
-        damaged_at, sample = -1, b""
+        damaged_at, sample, beyond_ascii = -1, b"", 0  # bytes that letters take beside their first one
         for chunk in chunks:
             if is_checking and (begun or not chunk.isascii()):
                 self._is_ascii = False
                 waiting, _ = decoder.getstate()
                 try:
-                    decoder.decode(chunk)
-                    begun = bool(decoder.getstate()[0])
+                    letters = len(decoder.decode(chunk))
+                    left = len(decoder.getstate()[0])
+                    begun = left > 0
+                    beyond_ascii += len(waiting) + len(chunk) - left - letters
                 except UnicodeDecodeError as error:
                     is_checking = False
                     damaged_at = position - len(waiting) + error.start
+                    beyond_ascii += error.start - len((waiting + chunk)[: error.start].decode())
                     sample = (waiting + chunk)[error.start :][:SAMPLE_BYTES]
             elif damaged_at >= 0 and len(sample) < SAMPLE_BYTES:
                 sample += chunk[: SAMPLE_BYTES - len(sample)]
             position += len(chunk)
             yield chunk
         if damaged_at >= 0:
-            self.encoding = guess(sample)
-            self._damage = f"begins as UTF-8, but byte {damaged_at} is none: taken for {self.encoding.name}"
+            self._judge_damage(damaged_at, sample, beyond_ascii // 2)
         if begun and is_checking and self._notes.complete:
             self._damage = "ends inside a UTF-8 character"
+
+    def _judge_damage(self, where: int, sample: bytes, letters_before: int) -> None:
+        if self.encoding.name == "utf-8-sig" or is_mostly_utf8(sample, before=letters_before):
+            self._damage = f"byte {where} is no UTF-8: such bytes are shown as U+FFFD"
+            return
+        self.encoding = guess(sample)
+        self._damage = f"begins as UTF-8, but byte {where} is none: taken for {self.encoding.name}"
 
 
 def decode_beginning(head: bytes, encoding: Encoding, chars: int) -> str:
