@@ -1,6 +1,6 @@
 """What encoding a text is in, when nothing declares it.
 
-In this order: a byte order mark, NULs where UTF-16 and UTF-32 have them, escape sequences (ISO 2022), whether it is
+In this order: a byte order mark, NULs where UTF-16 and UTF-32 have them, escape sequences (ISO 2022, HZ), whether it is
 valid UTF-8. All of these are facts. What is left is a guess by the frequency of letters, made by chardetng, which is
 Firefox's detector. It was the best of four in a measurement: README.md says how good it is.
 """
@@ -21,12 +21,13 @@ _BOMS = (  # UTF-32's little-endian mark begins with UTF-16's, so it comes first
 )
 _UTF_16 = ("utf-16-le", "utf-16-be")
 _UTF_32 = ("utf-32-le", "utf-32-be")
-_ISO_2022 = (
+_ESCAPES = (  # ISO 2022; RFC 1843
     (b"\x1b$)C", "iso-2022-kr"),
     (b"\x1b$B", "iso-2022-jp"),
     (b"\x1b$@", "iso-2022-jp"),
     (b"\x1b(J", "iso-2022-jp"),
     (b"\x1b(I", "iso-2022-jp"),
+    (b"~{", "hz"),
 )
 # The detector names encodings as the WHATWG does. Where its table has more letters than Python's codec of the same
 # name, the larger codec reads it.
@@ -43,7 +44,7 @@ _CODECS = {
 }
 _USUAL_NAMES = {"cp874": "windows-874", "cp866": "ibm866"}
 # Bytes of one character may look like ASCII in these, so they become UTF-8 before bytes are counted.
-_SEVERAL_BYTES = ("utf-16", "utf-32", "shift_jis", "gb", "big5", "euc-", "iso-2022")
+_SEVERAL_BYTES = ("utf-16", "utf-32", "shift_jis", "gb", "big5", "euc-", "iso-2022", "hz")
 _UKRAINIAN = frozenset(b"\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd")  # letters in KOI8-U, lines of a box in KOI8-R
 
 # Which share of 2,500 samples in 17 languages was named rightly, by how many bytes they had outside ASCII.
@@ -139,14 +140,14 @@ def guess(sample: bytes) -> Encoding:
 
 
 def _by_structure(head: bytes) -> Encoding | None:
-    """UTF-32 and UTF-16 without a mark, and ISO 2022."""
+    """UTF-32 and UTF-16 without a mark, ISO 2022 and HZ."""
     if 0 in head and len(head) >= _LEAST_WIDE_BYTES:
         for names, unit in ((_UTF_32, 4), (_UTF_16, 2)):
             nuls, name = max((_wide_nuls(head, name, unit), name) for name in names)
             if nuls:
                 return Encoding(name)
-    if 0x1B in head and head.isascii():
-        for escape, name in _ISO_2022:
+    if (0x1B in head or b"~{" in head) and head.isascii():
+        for escape, name in _ESCAPES:
             if escape in head and "\ufffd" not in _decoded(head, Encoding(name).codec):
                 return Encoding(name)
     return None

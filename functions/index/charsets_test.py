@@ -56,6 +56,7 @@ KNOWN = [
     *((encoding, CHINESE) for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32")),
     ("iso-2022-jp", JAPANESE),
     ("iso-2022-kr", KOREAN),
+    ("hz", CHINESE),
 ]  # fmt: skip
 
 
@@ -145,6 +146,12 @@ BINARY = {
 @pytest.mark.parametrize("data", BINARY.values(), ids=BINARY)
 def test_numbers_are_no_text_of_two_bytes_a_letter(data: bytes) -> None:
     assert text_encoding(data, is_hinted=False) is None
+
+
+def test_braces_of_a_template_are_no_escapes() -> None:
+    found = text_encoding(b"a ~{ name ~} and ~{x~}\n" * 9, is_hinted=False)
+    assert found is not None
+    assert found.name == "utf-8"
 
 
 def test_a_nul_in_an_ascii_text_does_not_make_it_utf_16() -> None:
