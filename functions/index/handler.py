@@ -8,8 +8,8 @@
     notes         what was assumed and could be wrong, in sentences
     compression   {format, original_name, original_size, type}: of a gzip or zstd
     image         {format, width, height, orientation, date}
-    csv           {encoding, delimiter, header, columns, rows, first_rows}
-    text          {encoding, lines, beginning}
+    csv           {encoding, delimiter, header, columns, rows, first_rows}, and skipped_lines when there are any
+    text          {encoding, lines, beginning}; both have encoding_confidence when the encoding is a guess
 
 Damaged content is described as far as it can be read, with a warning: an index that leaves out what is
 broken cannot be asked for it. Nothing is held in memory but a chunk, a row and the samples.
