@@ -1,8 +1,8 @@
 """Compress a stream of chunks: gzip with igzip and zlib-ng, and zstd.
 
 Everything here is lazy and ends where the caller stops: a generator that is closed half-way, or whose source
-raises, has no trailer written and leaves no thread behind. The same bytes give the same output whatever chunks
-they come in: igzip and zlib-ng choose matches by what they have been handed so far, so they are handed blocks
+raises, has no trailer written and leaves no thread behind. The same bytes give the same output in any chunks
+that they come in: igzip and zlib-ng choose matches by what they have been handed so far, so they are handed blocks
 of one size.
 """
 

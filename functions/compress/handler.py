@@ -59,7 +59,7 @@ class Options:
 def handle(event: Event[Options], context: Context[Options]) -> Result:  # noqa: ARG001 - every handler takes both
     """Return the input compressed, produced while it is read.
 
-    Raises `NothingToDo` when the first bytes say that it is compressed already, whatever its name is.
+    Raises `NothingToDo` when the first bytes say that it is compressed already. The name does not count.
     """
     options = event.options
     kind = compressed_kind(event.body.peek(PEEK_BYTES))

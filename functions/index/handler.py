@@ -5,10 +5,11 @@
     name          the object's name
     complete      false when something could not be read, or was left unread at `max_scan_bytes`
     warnings      what was odd, in words
+    notes         what was assumed and could be wrong, in sentences
     compression   {format, original_name, original_size, type}: of a gzip or zstd
     image         {format, width, height, orientation, date}
-    csv           {encoding, delimiter, header, columns, rows, first_rows}
-    text          {encoding, lines, beginning}
+    csv           {encoding, delimiter, header, columns, rows, first_rows}, and skipped_lines when there are any
+    text          {encoding, lines, beginning}; both have encoding_confidence when the encoding is a guess
 
 Damaged content is described as far as it can be read, with a warning: an index that leaves out what is
 broken cannot be asked for it. Nothing is held in memory but a chunk, a row and the samples.
@@ -20,11 +21,12 @@ from typing import Any, Protocol
 
 from penstock import Body, Context, Event, EventError, Result, option
 
-from .csvs import describe_csv, sniff
-from .detect import PEEK_BYTES, Detected, detect
+from .csvs import describe_csv
+from .detect import PEEK_BYTES, Detected, behind_skipped, detect
+from .dialects import sniff
 from .images import FORMATS, describe_image
 from .notes import Notes, bounded
-from .texts import describe_text
+from .texts import decode_beginning, describe_text
 from .unpack import gunzip, gzip_name, unzstd, zstd_size
 
 
@@ -69,6 +71,7 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:  # noqa:
         "name": event.name,
         "complete": notes.complete,
         "warnings": notes.warnings,
+        "notes": notes.assumed,
         **parts,
     }
     return Result(document, content_type="application/json")
@@ -82,7 +85,7 @@ def _unpack(body: Body, outer: Detected, notes: Notes, limit: int) -> tuple[dict
     packing = {
         "format": "gzip" if is_gzip else "zstd",
         "original_name": gzip_name(head) if is_gzip else None,
-        "original_size": None if is_gzip else zstd_size(head),
+        "original_size": None if is_gzip else zstd_size(behind_skipped(head)),
     }
     return packing, Body(lambda: bounded(unpack(body, notes), limit, notes))
 
@@ -97,7 +100,8 @@ def _inside(body: Body, found: Detected, name: str, options: Options, notes: Not
         return "image", {"image": image} if image else {}
     if found.encoding is None:
         return "binary", {}
-    dialect = sniff(head, found.encoding, name, is_whole=len(head) < PEEK_BYTES)
+    text = decode_beginning(head, found.encoding, len(head))
+    dialect = sniff(text, name, is_whole=len(head) < PEEK_BYTES)
     if dialect is not None:
         return "csv", {"csv": describe_csv(body, found.encoding, dialect, options.sample_rows, notes)}
     return "text", {"text": describe_text(body, head, found.encoding, options.sample_chars, notes)}

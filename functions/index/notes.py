@@ -1,4 +1,4 @@
-"""What a reader found out about an input beside its result: was all of it read, and what was odd."""
+"""What a reader found out about an input beside its result: was all of it read, what was odd, what was guessed."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,14 +8,20 @@ MAX_WARNINGS = 20
 
 @dataclass
 class Notes:
-    """Warnings, at most `MAX_WARNINGS`, and whether the description covers the whole input."""
+    """Warnings and assumptions, at most `MAX_WARNINGS` of each, and whether the description covers the whole input."""
 
     complete: bool = True
     warnings: list[str] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
 
     def warn(self, text: str) -> None:
         if text not in self.warnings and len(self.warnings) < MAX_WARNINGS:
             self.warnings.append(text)
+
+    def assume(self, sentence: str) -> None:
+        """Something was guessed, and could be wrong."""
+        if sentence not in self.assumed and len(self.assumed) < MAX_WARNINGS:
+            self.assumed.append(sentence)
 
     def stopped(self, text: str) -> None:
         """Something was left unread."""
@@ -26,7 +32,7 @@ class Notes:
 def blocks(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
     """Cut a stream anew into pieces of exactly `size` bytes and a last one.
 
-    Whatever looks at pieces then finds the same in the same bytes, however they arrived.
+    A reader of the pieces then finds the same in the same bytes, however they arrived.
     """
     parts: list[bytes] = []
     have = 0

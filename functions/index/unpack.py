@@ -1,4 +1,4 @@
-"""Read gzip and zstd as streams, a bounded piece at a time, whatever they expand to."""
+"""Read gzip and zstd as streams, a bounded piece at a time, however much they expand to."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -30,13 +30,15 @@ def gunzip(chunks: Iterable[bytes], notes: Notes) -> Iterator[bytes]:
     members = 0
     decompressor: Any = None
     damage: Any = igzip_lib.error
-    for rest in blocks(chunks, PIECE_BYTES):
+    for block in blocks(chunks, PIECE_BYTES):
+        place = 0  # what is before it in the block is done
         while True:
             if decompressor is None:
-                if not rest:
+                if place == len(block):
                     break
-                if members and not b"\x1f\x8b".startswith(rest[:2]):
-                    if rest.strip(b"\0"):  # tapes pad with zeros
+                start = block[place : place + 2]
+                if members and not b"\x1f\x8b".startswith(start):
+                    if block[place:].strip(b"\0"):  # tapes pad with zeros
                         notes.warn(f"something that is no gzip follows gzip member {members}")
                     return
                 members += 1
@@ -44,17 +46,26 @@ def gunzip(chunks: Iterable[bytes], notes: Notes) -> Iterator[bytes]:
                     notes.stopped(f"more than {MAX_MEMBERS} gzip members: the rest was not read")
                     return
                 decompressor = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+                # A member copies what follows it, so the first bite of it is small: there may be thousands.
+                end = place + SLICE_BYTES
+            else:
+                end = len(block)
+            given, place = block[place:end], min(end, len(block))
             try:
-                piece = decompressor.decompress(rest, PIECE_BYTES)
+                piece = decompressor.decompress(given, PIECE_BYTES)
+                while True:
+                    if piece:
+                        yield piece
+                    if decompressor.eof or decompressor.needs_input:
+                        break
+                    piece = decompressor.decompress(b"", PIECE_BYTES)
             except damage as error:
                 notes.stopped(f"gzip is damaged in member {members}: {error}")
                 return
-            if piece:
-                yield piece
-            rest = b""
             if decompressor.eof:
-                rest, decompressor = decompressor.unused_data, None
-            elif decompressor.needs_input:
+                place -= len(decompressor.unused_data)
+                decompressor = None
+            elif place == len(block):
                 break
     if decompressor is not None and notes.complete:
         notes.stopped(f"gzip ends early in member {members}: the file is truncated")

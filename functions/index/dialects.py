@@ -1,0 +1,257 @@
+"""How a table is written: what stands before it, its delimiter, whether its first row names the columns.
+
+Not the first row alone is asked: the delimiter is the one by which most rows have the same width, and the table begins
+at the first row that is as wide as those below it.
+"""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from .cells import EMPTY, TEXT, kind_of
+from .headers import Judgement, judge_header
+from .markup import is_markup
+
+if TYPE_CHECKING:
+    import _csv
+
+DELIMITERS = ",;\t|"
+SNIFFED_ROWS = 50
+MAX_TITLE_ROWS = 20
+_SUFFIXES = (".csv", ".tsv", ".tab")
+# Excel's own first line: it names the delimiter, and is no row.
+_SEP = re.compile(r'"?sep=([\t!#-/:-@\[-`{-~])"?[ \t,;|]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
+_COMMENTS = ("#", "//", "%", "--")
+_LEAST_SHARE = 0.5  # of the rows of a table have to be equally wide; else what was found is a text with commas
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The delimiter, whether the first row names the columns, the first rows themselves, and what was assumed.
+
+    `skipped_lines` stand before the table.
+    """
+
+    delimiter: str
+    has_header: bool
+    rows: list[list[str]]
+    skipped_lines: int = 0
+    assumed: tuple[str, ...] = ()
+
+
+Rows = list[list[str]]
+
+
+class _Table(NamedTuple):
+    delimiter: str
+    rows: Rows
+    start: int  # which of the rows is the first of the table
+    share: float  # of the rows from there on that are as wide as that one
+
+    @property
+    def rank(self) -> tuple[float, int, int]:
+        return self.share, len(self.rows) - self.start, len(self.rows[self.start])
+
+
+def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
+    """Recognise CSV by its beginning, or return None.
+
+    Three rows with the same number of fields, at least two and named ones, are CSV; a name that says so makes
+    do with less, and so does a first line that names the delimiter. JSON and mark-up have regular commas too,
+    and are not.
+    """
+    says_csv = name.lower().endswith(_SUFFIXES)
+    if (declared := _SEP.match(text)) is not None:
+        return _declared(text, declared, is_whole=is_whole)
+    if is_markup(text) or (not says_csv and text.lstrip()[:1] in ("{", "[", "<", "#", "")):
+        return None
+    comments, rest = _without_comments(text) if says_csv else (0, text)
+    # Without it there is one field a row, however it reads; three of four delimiters cost nothing that way.
+    found = [
+        table
+        for delimiter in DELIMITERS
+        if delimiter in rest and (table := _table(_parse(rest, delimiter, is_whole=is_whole), delimiter)) is not None
+    ]
+    if not says_csv:
+        found = [table for table in found if _is_plain(table)]
+    best = max(found, key=lambda table: table.rank, default=None)
+    if best is None:
+        return _one_column(rest, comments, is_whole=is_whole) if says_csv else None
+    return _described(best, rest, comments, [table for table in found if table is not best])
+
+
+def _declared(text: str, declared: re.Match[str], *, is_whole: bool) -> Dialect | None:
+    delimiter = declared[1]
+    rows = _parse(text[declared.end() :], delimiter, is_whole=is_whole)
+    if not rows:
+        return None
+    judgement = judge_header(rows)
+    assumed = () if judgement.is_sure else (_said(has_header=judgement.has_header),)
+    return Dialect(delimiter, judgement.has_header, rows, 1, assumed)
+
+
+def _described(table: _Table, text: str, comments: int, others: Sequence[_Table]) -> Dialect:
+    rows = table.rows[table.start :]
+    skipped = comments + _lines_before(text, table.delimiter, table.start)
+    judgement = judge_header(rows)
+    assumed = []
+    if skipped:
+        assumed.append(_said_of_lines(skipped))
+    if table.share < 1 or any(other.rank[:2] == table.rank[:2] for other in others):
+        assumed.append(f"The delimiter is taken for {table.delimiter!r}: not all rows tell it.")
+    if not judgement.is_sure:
+        assumed.append(_said(has_header=judgement.has_header))
+    return Dialect(table.delimiter, judgement.has_header, rows, skipped, tuple(assumed))
+
+
+def _said(*, has_header: bool) -> str:
+    if has_header:
+        return "The first row is taken for a header: the rows below do not say for sure."
+    return "The first row is taken for values, and no header: the rows below do not say for sure."
+
+
+def _said_of_lines(count: int) -> str:
+    lines = "first line is" if count == 1 else f"first {count} lines are"
+    return f"The {lines} taken for a title or a comment, and no row."
+
+
+def _one_column(text: str, comments: int, *, is_whole: bool) -> Dialect | None:
+    rows = _parse(text, ",", is_whole=is_whole)
+    if not rows:
+        return None
+    judgement = judge_header(rows)
+    assumed = ["No delimiter is seen: all is taken for one column."]
+    if comments:
+        assumed.insert(0, _said_of_lines(comments))
+    if not judgement.is_sure:
+        assumed.append(_said(has_header=judgement.has_header))
+    return Dialect(",", judgement.has_header, rows, comments, tuple(assumed))
+
+
+def _reader(text: str, delimiter: str) -> "_csv.Reader":
+    # skipinitialspace: `email, name` is a header that people write.
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+
+
+def _parse(text: str, delimiter: str, *, is_whole: bool) -> Rows:
+    """The first rows, without empty ones, and without the last when it may be cut."""
+    rows: Rows = []
+    try:
+        for row in _reader(text, delimiter):
+            if row:
+                rows.append(row)
+            if len(rows) > SNIFFED_ROWS:
+                break
+    except csv.Error:  # a field longer than the csv module takes; the rows before it still tell
+        return rows
+    if not is_whole and 1 < len(rows) <= SNIFFED_ROWS:
+        rows.pop()
+    return rows[:SNIFFED_ROWS]
+
+
+def _lines_before(text: str, delimiter: str, count: int) -> int:
+    """How many lines there are before the row that comes after `count` rows."""
+    reader = _reader(text, delimiter)
+    lines = 0
+    for row in reader if count else ():
+        if row:
+            count -= 1
+            if count < 0:
+                break
+        lines = reader.line_num
+    return lines
+
+
+def _without_comments(text: str) -> tuple[int, str]:
+    """How many lines at the beginning are comments, and what follows them.
+
+    The last of them may be the header, `#chrom,start,end`: it is, when it is as wide as the line below it and that one
+    is no header.
+    """
+    lines = io.StringIO(text, newline="")
+    count, start, last = 0, 0, ""
+    for line in lines:
+        if line.strip() and not line.startswith(_COMMENTS):
+            break
+        count, start, last = count + 1, start + len(last), line
+    else:
+        return 0, text
+    if not text[: start + len(last)].strip():
+        return 0, text
+    rest = text[start + len(last) :]
+    return (count - 1, text[start:]) if _is_header_of(last, rest) else (count, rest)
+
+
+def _is_header_of(line: str, below: str) -> bool:
+    for delimiter in DELIMITERS:
+        if delimiter not in line:
+            continue
+        table = _parse(below, delimiter, is_whole=True)
+        names = _parse(line, delimiter, is_whole=True)[:1]
+        if names and table and len(names[0]) == len(table[0]) > 1:
+            own = judge_header(table)
+            return not own.has_header or (not own.is_sure and judge_header(names + table).is_sure)
+    return False
+
+
+def _table(rows: Rows, delimiter: str) -> _Table | None:
+    """Where the table begins among the rows, or None without two columns."""
+    widths = list(map(len, rows))
+    counts = Counter(widths)
+    del counts[1]
+    if not counts:
+        return None
+    # The most frequent width; of equally frequent ones the wider, for titles are short.
+    width = max(counts, key=lambda width: (counts[width], width))
+    start = _start(rows, widths, width)
+    share = _share(widths[start:])
+    if share < _LEAST_SHARE and start:
+        start, share = 0, _share(widths)
+    return _Table(delimiter, rows, start, share) if widths[start] > 1 else None
+
+
+def _share(widths: Sequence[int]) -> float:
+    return widths.count(widths[0]) / len(widths)
+
+
+def _start(rows: Rows, widths: Sequence[int], width: int) -> int:
+    """The first row that is as wide as those below it, and no title that a spreadsheet filled up with delimiters."""
+    first = widths.index(width)
+    if first > MAX_TITLE_ROWS:
+        return 0
+    # A row of nearly the right width is a header with a name too few or too many, and no title.
+    if any(width < 2 * wide for wide in widths[:first] if wide > 1) and not _names(rows, first):
+        return 0
+    # `Statement;;` and `;;` are titles too, when a row with a name in every cell follows.
+    most = 1 if width < 4 else 2
+    start = first
+    while start < min(len(rows) - 1, MAX_TITLE_ROWS) and width > 2 and _filled(rows[start]) <= most:
+        start += 1
+    is_full = widths[start] == width and _filled(rows[start]) >= width - 1
+    if start > first and is_full and judge_header(rows[start:]).has_header:
+        return start
+    # `Report, 2026` above two columns is as wide as they are.
+    is_title = not _are_texts(rows[first]) and not _names(rows, first) and _names(rows, first + 1)
+    return first + 1 if is_title else first
+
+
+def _filled(cells: Sequence[str]) -> int:
+    return sum(bool(cell.strip()) for cell in cells)
+
+
+def _are_texts(cells: Sequence[str]) -> bool:
+    return all(kind_of(cell) in (TEXT, EMPTY) for cell in cells)
+
+
+def _names(rows: Rows, first: int) -> bool:
+    return len(rows) > first + 1 and judge_header(rows[first:]) == Judgement(has_header=True, is_sure=True)
+
+
+def _is_plain(table: _Table) -> bool:
+    """Three rows of one width under names, from the first on: what a table without a telling name has to be."""
+    first = table.rows[0]
+    return table.start == 0 and table.share == 1 and len(table.rows) >= 3 and "" not in first

@@ -1,0 +1,72 @@
+"""What is no table although its name says so, and what is one although it looks like mark-up."""
+
+import gzip
+
+import pytest
+
+from .samples import describe
+
+TEXTS = {
+    "json lines": '{"a":1,"b":2}\n{"a":3,"b":4}\n{"a":5,"b":6}\n',
+    "json lines of lists": '["a",1]\n["b",2]\n["c",3]\n',
+    "json": '{"a": 1, "b": [1, 2, 3], "c": {"d": 4}}',
+    "json over lines": '{\n  "a": 1,\n  "b": 2\n}\n',
+    "json, a list": '[{"a": 1}, {"a": 2}]',
+    "json, a list over lines": '[\n  {"a": 1},\n  {"a": 2}\n]\n',
+    "json, a list of numbers": "[1, 2,\n3, 4,\n5, 6]\n",
+    "json, an empty object": "{}\n",
+    "json, an empty list": "[]\n",
+    "json with a tail": '{"a": 1, "b": 2}, \n{"a": 3, "b": 4}, \n',
+    "json in single quotes": "{'a': 1, 'b': 2}\n{'a': 3, 'b': 4}\n",
+    "json longer than what is looked at": '{"a": "' + "x, y; z" * 20_000 + '", "b": 1}\n',
+    "json list longer than what is looked at": "[" + '"x, y", ' * 20_000 + '"z"]\n',
+    "json in one line without an end": '{"rows": [' + "[1, 2]," * 20_000,
+    "json of a thousand brackets": "[" * 100_000,
+    "json after empty lines": '\n\n  {"a": 1, "b": 2}\n',
+    "geojson": '{"type":"FeatureCollection","features":[{"type":"Feature","geometry":null}]}\n',
+    "xml": '<?xml version="1.0"?>\n<rows><row a="1,2"/><row a="3,4"/></rows>\n',
+    "xml without a declaration": "<Error><Code>AccessDenied, or not</Code>\n<Message>x, y</Message></Error>\n",
+    "xml with a namespace": '<s:Envelope xmlns:s="http://example.com/"><s:Body>a, b</s:Body></s:Envelope>\n',
+    "svg": '<svg xmlns="http://www.w3.org/2000/svg"><path d="M 1,2 L 3,4"/></svg>\n',
+    "html": "<!DOCTYPE html><html><body>Login, please</body></html>\n",
+    "html in capitals": "<HTML>\n<BODY>a, b</BODY>\n</HTML>\n",
+    "html, a table": "<table>\n<tr><td>1,5</td><td>2,5</td></tr>\n</table>\n",
+    "html, a warning of PHP": "<br />\n<b>Warning</b>:  a, b in <b>/x.php</b> on line <b>3</b><br />\n",
+    "html after a comment": "<!-- a, b -->\n<html>\n",
+    "php": "<?php echo 'a, b';\n",
+    "rtf": "{\\rtf1\\ansi a, b\\par c, d}\n",
+    "postscript": "%!PS-Adobe-3.0\n0 0 moveto, a\n",
+    "a pointer of Git LFS": "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n",
+}
+
+TABLES = {
+    "signs of a stock exchange": ("<TICKER>,<PER>,<DATE>\nA,D,20200101\n", ["<TICKER>", "<PER>", "<DATE>"]),
+    "signs in quotes": ('"<a>";"<b>"\n1;2\n', ["<a>", "<b>"]),
+    "less than": ("<5,>5\n1,2\n", ["<5", ">5"]),
+    "brackets of a database": ("[id],[name]\n1,a\n", ["[id]", "[name]"]),
+    "brackets and numbers": ("[1],[x]\n2,3\n4,5\n", ["[1]", "[x]"]),
+    "places": ("{id},{name}\n1,a\n", ["{id}", "{name}"]),
+    "json in a cell": ('id,data\n1,"{""a"": 1, ""b"": 2}"\n', ["id", "data"]),
+    "json in the first cell": ('data,id\n"{""a"": 1}",1\n', ["data", "id"]),
+    "html in a cell": ("id,html\n1,<b>x</b>\n", ["id", "html"]),
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize("name", ["export.csv", "EXPORT.TSV"])
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16"])
+def test_json_and_markup_are_texts_under_any_name(text: str, name: str, codec: str) -> None:
+    document = describe(text.encode(codec), name)
+    assert (document["kind"], document["type"]) == ("text", "text/plain")
+
+
+def test_json_inside_gzip_is_a_text_too() -> None:
+    document = describe(gzip.compress(TEXTS["json lines"].encode()), "export.csv.gz")
+    assert (document["kind"], document["compression"]["type"]) == ("text", "text/plain")
+
+
+@pytest.mark.parametrize(("text", "columns"), TABLES.values(), ids=TABLES)
+def test_a_table_that_begins_like_markup_stays_a_table(text: str, columns: list[str]) -> None:
+    document = describe(text.encode(), "export.csv")
+    assert document["kind"] == "csv"
+    assert document["csv"]["columns"] == columns

@@ -1,0 +1,164 @@
+"""gzip and zstd: what is inside, cut short, damaged, too large."""
+
+import gzip
+import io
+import itertools
+import struct
+import tracemalloc
+from collections.abc import Callable, Mapping
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+from penstock import Body, Context, Event
+
+from .handler import Options, handle
+from .notes import Notes
+from .samples import DONORS, cut, describe, noise
+from .unpack import gunzip
+
+
+def test_gzip_tells_what_was_packed() -> None:
+    file = io.BytesIO()
+    with gzip.GzipFile("donors.csv", "wb", fileobj=file) as packed:
+        packed.write(DONORS)
+    document = describe(file.getvalue(), "a1b2c3")
+    assert document["kind"] == "csv"
+    assert document["compression"] == {
+        "format": "gzip",
+        "original_name": "donors.csv",
+        "original_size": len(DONORS),
+        "type": "text/csv",
+    }
+
+
+def test_all_members_of_a_gzip_count() -> None:
+    document = describe(gzip.compress(DONORS) + gzip.compress(DONORS) + b"\0" * 512, "d.csv.gz")
+    assert document["compression"]["original_size"] == 2 * len(DONORS)
+    assert document["csv"]["rows"] == 2001
+    assert document["warnings"] == []
+
+
+def test_what_follows_a_gzip_is_noted() -> None:
+    document = describe(gzip.compress(DONORS) + b"garbage", "d.csv.gz")
+    assert document["compression"]["original_size"] == len(DONORS)
+    assert document["warnings"] == ["something that is no gzip follows gzip member 1"]
+
+
+def test_all_frames_of_a_zstd_count() -> None:
+    document = describe(zstandard.compress(DONORS) + zstandard.compress(DONORS), "d.csv.zst")
+    assert document["compression"]["original_size"] == 2 * len(DONORS)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_truncated_archive_is_described_as_far_as_it_goes(pack: Callable[[bytes], bytes]) -> None:
+    packed = pack(b"".join(b"%d,%d\n" % (n, n * n) for n in range(200_000)))
+    document = describe(packed[: len(packed) // 2], "d.csv")
+    assert document["kind"] == "csv"
+    assert not document["complete"]
+    assert document["csv"]["first_rows"][1] == ["1", "1"]
+    assert 0 < document["csv"]["rows"] < 200_000
+
+
+@pytest.mark.parametrize(
+    ("pack", "warning"),
+    [
+        (gzip.compress, "gzip ends early in member 1: the file is truncated"),
+        (
+            zstandard.ZstdCompressor(write_content_size=False).compress,
+            "zstd ends early in frame 1: the file is truncated",
+        ),
+    ],
+)
+def test_truncated_archive_says_so(pack: Callable[[bytes], bytes], warning: str) -> None:
+    for missing in (1, 4, 30):
+        document = describe(pack(DONORS)[:-missing], "d.csv.gz")
+        assert not document["complete"]
+        assert warning in document["warnings"]
+        assert document["compression"]["original_size"] is None
+
+
+def test_damaged_gzip_says_so() -> None:
+    packed = bytearray(gzip.compress(DONORS))
+    packed[-6] ^= 0xFF  # the checksum
+    document = describe(bytes(packed), "d.csv.gz")
+    assert not document["complete"]
+    assert document["warnings"][0].startswith("gzip is damaged in member 1")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_bomb_is_read_to_the_limit_only(pack: Callable[[bytes], bytes]) -> None:
+    document = describe(pack(b"a,b\n" * 5_000_000), "bomb.csv", max_scan_bytes=65_536)
+    assert not document["complete"]
+    assert document["csv"]["rows"] == 65_536 // 4 - 1
+    assert document["warnings"] == ["read to byte 65536 only: raise max_scan_bytes to see more"]
+
+
+def test_zstd_beyond_the_limit_still_tells_the_size_in_its_header() -> None:
+    document = describe(zstandard.compress(b"a,b\n" * 5_000_000), "bomb.csv", max_scan_bytes=65_536)
+    assert document["compression"]["original_size"] == 20_000_000
+
+
+def test_large_text_is_read_to_the_limit_only() -> None:
+    document = describe(b"line\n" * 100_000, "t.txt", max_scan_bytes=65_536)
+    assert not document["complete"]
+    assert document["text"]["lines"] == 13_108
+
+
+def test_binary_is_not_read_to_its_end() -> None:
+    body = Body(lambda: itertools.repeat(b"\0\1\2\3" * 16_384))  # endless
+    result = handle(Event("endless", -1, "x/y", {}, Options(), body), Context("index"))
+    assert isinstance(result.body, Mapping)
+    assert result.body["kind"] == "binary"
+    assert body.bytes_read < 1_000_000
+
+
+@pytest.mark.parametrize("megabytes", [4, 40])
+def test_memory_does_not_grow_with_the_object(megabytes: int) -> None:
+    rows = b"1,2,3,4\n" * 32_768  # 256 KiB
+    body = Body(lambda: itertools.chain([b"a,b,c,d\n"], itertools.repeat(rows, megabytes * 4)))
+    tracemalloc.start()
+    try:
+        result = handle(Event("big.csv", -1, "x/y", {}, Options(), body), Context("index"))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert isinstance(result.body, Mapping)
+    assert result.body["csv"]["rows"] == megabytes * 4 * 32_768
+    assert peak < 4_000_000
+
+
+def skipped(low: int, size: int = 4) -> bytes:
+    """A frame that readers of zstd pass over (RFC 8878, 3.1.2)."""
+    return bytes((0x50 | low,)) + b"\x2a\x4d\x18" + struct.pack("<I", size) + bytes(size)
+
+
+@pytest.mark.parametrize("low", range(16))
+@pytest.mark.parametrize("size", [0, 4, 5000])
+def test_zstd_behind_skippable_frames_is_read(low: int, size: int) -> None:
+    packed = zstandard.ZstdCompressor().compress(DONORS)
+    document = describe(skipped(low, size) + skipped(0) + packed + skipped(low) + packed, "donors.csv.zst")
+    assert (document["kind"], document["type"]) == ("csv", "application/zstd")
+    assert document["csv"]["rows"] == 2001
+    assert document["compression"]["original_size"] == 2 * len(DONORS)
+    assert document["warnings"] == []
+
+
+def test_a_skippable_frame_longer_than_what_is_looked_at_hides_nothing() -> None:
+    document = describe(skipped(3, 300_000) + zstandard.compress(DONORS), "donors.csv.zst")
+    assert document["csv"]["rows"] == 1000
+
+
+def test_lz4_behind_a_skippable_frame_is_no_zstd() -> None:
+    document = describe(skipped(0) + b"\x04\x22\x4d\x18" + bytes(20), "a")
+    assert (document["kind"], document["type"]) == ("binary", "application/x-lz4")
+
+
+@given(sizes=st.lists(st.integers(0, 3000), min_size=1, max_size=30), chunk_bytes=st.integers(1, 5000))
+def test_members_of_any_size_are_all_read(sizes: list[int], chunk_bytes: int) -> None:
+    packed = b"".join(gzip.compress(noise(size)) for size in sizes)
+    notes = Notes()
+    assert b"".join(gunzip(cut(packed, chunk_bytes), notes)) == b"".join(noise(size) for size in sizes)
+    assert notes.complete
+    assert notes.warnings == []
