@@ -49,8 +49,10 @@ def imports_of(path: Path, known: set[str]) -> Iterator[str]:
     for node in ast.walk(tree):
         if node in only_types:
             continue
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.partition(":")[0] in known:
-            yield node.value.partition(":")[0]  # imported by its name
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # Imported by its name: `module:Class`, or `module.Class`.
+            named = (node.value.partition(":")[0], node.value.rpartition(".")[0])
+            yield from (name for name in named if name in known)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
         elif isinstance(node, ast.ImportFrom) and node.module in known:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from penstock.delivery.verdict import Answer, Outcome, judge
 from penstock.process.metrics import Metrics
-from penstock.serving.app import Health, create_app
+from penstock.serving.app import create_app
+from penstock.serving.health import Health
 
 from tests.lake import Lake
 from tests.served import free_port

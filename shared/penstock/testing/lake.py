@@ -116,7 +116,8 @@ class Lake:
     def app(self) -> "Flask":
         """The function's WSGI application, with all its routes: for `deliver`, or for `app.test_client()`."""
         from penstock.process.metrics import Metrics
-        from penstock.serving.app import Health, create_app
+        from penstock.serving.app import create_app
+        from penstock.serving.health import Health
 
         return create_app(self.runtime, Health(self.runtime), Metrics(self.function.name))
 

@@ -14,6 +14,7 @@ from penstock.errors import (
     NothingToDo,
     PenstockError,
     PermanentError,
+    RequestTooSlow,
     SourceChanged,
     TargetChanged,
     TemporaryError,
@@ -37,6 +38,7 @@ STATUSES: list[tuple[PenstockError, int, int]] = [
     (UnsupportedInput("x"), 415, 65),
     (HandlerError("x"), 422, 78),
     (TemporaryError("x"), 503, 75),
+    (RequestTooSlow("x"), 408, 75),
     (SourceChanged("x"), 503, 75),
     (TargetChanged("x"), 503, 75),
 ]

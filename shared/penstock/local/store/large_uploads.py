@@ -1,8 +1,8 @@
 """Takes large objects in without holding them in memory five times over, as moto does.
 
 moto joins the parts of an upload in a bytearray, copies that twice, keeps another copy for a checksum that was
-not asked for, and one more on the way to its temporary file: 2.4 GB for an upload of 500 MB. Here the parts are joined in a
-temporary file, moto reads that through a mapping, and what is large goes to disk without a stop in memory.
+not asked for, and one more on the way to its temporary file: 2.4 GB for an upload of 500 MB. Here the parts are joined
+in a temporary file, moto reads that through a mapping, and what is large goes to disk without a stop in memory.
 """
 
 import hashlib
