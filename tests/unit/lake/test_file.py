@@ -119,7 +119,7 @@ def changed(old: str, new: str, text: str = SHORT) -> str:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (changed("name: night\n", ""), "name: missing; it tells this lake's rules"),
+        (changed("name: night\n", ""), "name: missing; it marks this lake's rules"),
         (changed("night", "The_Night"), ":1: name: expected lower-case letters"),
         (changed("queue_dir: /events\n", ""), "targets.t.queue_dir: missing; name a folder on the MinIO server's own"),
         (changed("/events", "events"), "queue_dir: expected an absolute path on the MinIO server, got 'events'"),
