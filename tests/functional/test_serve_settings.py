@@ -34,7 +34,7 @@ def start(*command: str, settings: dict[str, str]) -> tuple[int, str]:
     [
         ("functions/none", {}, "functions/none: no handler.py there"),
         ("functions/compress", {"OPTION_LEVLE": "3"}, "option 'levle' is unknown"),
-        ("functions/compress", {"LOG_LEVEL": "loud"}, "LOG_LEVEL='LOUD': expected"),
+        ("functions/compress", {"LOG_LEVEL": "loud"}, "LOG_LEVEL='loud': expected"),
         ("functions/compress", {"WORKERS": "many"}, "WORKERS='many': expected"),
     ],
 )
