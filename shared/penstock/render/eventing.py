@@ -67,7 +67,7 @@ def kafka_source(plans: Sequence[FunctionPlan], delivery: Delivery) -> Document:
         "sink": {"ref": broker_reference()},
     }
     # MinIO's record key is `bucket/key` as it is. Taken as text it becomes a header, which cannot carry a line's end or
-    # another control character: such an event is neither delivered nor put into the dead letters. As bytes it is encoded.
+    # another control character: such an event is not delivered, and not put into the dead letters. Bytes are encoded.
     key_type = {"kafkasources.sources.knative.dev/key-type": "byte-array"}
     return document(
         "sources.knative.dev/v1",

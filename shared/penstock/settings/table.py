@@ -109,7 +109,8 @@ SEARCH: Final = switch("SEARCH", "`off`: `GET /?...` is answered 403", default=T
 BODY_MODE: Final = switch("BODY_MODE", "`off`: files in a request's body are answered 403; events go on", default=True)
 FUNCTION_TOKEN: Final = text(
     "FUNCTION_TOKEN",
-    "what callers must send as `Authorization: Bearer ...`; two tokens separated by a comma while one replaces the other",
+    "what callers must send as `Authorization: Bearer ...`. Two tokens, separated by a comma, while one replaces the"
+    " other",
     is_secret=True,
 )
 LOG_LEVEL: Final = Setting(
@@ -242,6 +243,12 @@ MQTT_USERNAME: Final = text("MQTT_USERNAME", "the broker's user", of="mqtt", is_
 MQTT_PASSWORD: Final = text("MQTT_PASSWORD", "the broker's password", of="mqtt", is_secret=True)
 BRIDGE_TOKEN: Final = text(
     "BRIDGE_TOKEN", "what a webhook must present. Required without `--allow-anonymous`", of="bridge", is_secret=True
+)
+DEAD_LETTER_TOKEN: Final = text(
+    "DEAD_LETTER_TOKEN",
+    "where it is set, only `/dead-letters/TOKEN` takes dead letters",
+    of="bridge",
+    is_secret=True,
 )
 BRIDGE_SINK: Final = text("K_SINK", "where events go without `--to`. A Knative SinkBinding sets it", of="bridge")
 K_CE_OVERRIDES: Final = text(
