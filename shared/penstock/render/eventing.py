@@ -23,7 +23,7 @@ _BACKOFF_DELAY: Final = "PT0.5S"
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class BrokerSettings:
     """What all deliveries have in common. `dead_letters` is where undeliverable events go, as Knative writes a sink."""
 
     namespace: str
@@ -32,7 +32,7 @@ class Delivery:
     dead_letters: Document
 
 
-def broker_documents(delivery: Delivery) -> list[Document]:
+def broker_documents(delivery: BrokerSettings) -> list[Document]:
     """A Broker that keeps events in Kafka, and its settings."""
     data = {
         "bootstrap.servers": delivery.kafka,
@@ -53,7 +53,7 @@ def broker_documents(delivery: Delivery) -> list[Document]:
     ]
 
 
-def kafka_source(plans: Sequence[FunctionPlan], delivery: Delivery) -> Document:
+def kafka_source(plans: Sequence[FunctionPlan], delivery: BrokerSettings) -> Document:
     """Feeds the Broker with every topic that a function wants."""
     spec = {
         "bootstrapServers": [delivery.kafka],
@@ -78,7 +78,7 @@ def kafka_source(plans: Sequence[FunctionPlan], delivery: Delivery) -> Document:
     )
 
 
-def trigger(plan: FunctionPlan, delivery: Delivery) -> Document:
+def trigger(plan: FunctionPlan, delivery: BrokerSettings) -> Document:
     """Which events the Broker sends to the function, and what it does when the function fails."""
     function = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": plan.name}
     spec = {
@@ -99,7 +99,7 @@ def broker_reference() -> Document:
     return {"apiVersion": "eventing.knative.dev/v1", "kind": "Broker", "name": BROKER}
 
 
-def _delivery(delivery: Delivery, attempts: int) -> Document:
+def _delivery(delivery: BrokerSettings, attempts: int) -> Document:
     return {
         "deadLetterSink": delivery.dead_letters,
         "retry": attempts,
@@ -108,7 +108,7 @@ def _delivery(delivery: Delivery, attempts: int) -> Document:
     }
 
 
-def _filters(plan: FunctionPlan, delivery: Delivery) -> list[Document]:
+def _filters(plan: FunctionPlan, delivery: BrokerSettings) -> list[Document]:
     """A list whose members must all match (CloudEvents Subscriptions API, filter dialects)."""
     ways = [_object_filters(rule, delivery.region) for rule in plan.config.sources]
     for topic in plan.topics:

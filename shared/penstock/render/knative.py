@@ -6,7 +6,7 @@ from typing import Final
 
 from penstock.jobs.pod import Document
 from penstock.render.bridge import bridge_documents, dead_letter_sink
-from penstock.render.eventing import Delivery, broker_documents, broker_url, kafka_source, trigger
+from penstock.render.eventing import BrokerSettings, broker_documents, broker_url, kafka_source, trigger
 from penstock.render.manifest import PART_OF, document, dump
 from penstock.render.network import network_policies
 from penstock.render.plan import FunctionPlan
@@ -33,7 +33,7 @@ def render(plans: Sequence[FunctionPlan], settings: KnativeSettings) -> Mapping[
     """File names and their texts; the same functions and settings always give the same."""
     # A function's answer goes back to the Broker. A Job answers no request, so it posts its outcome there.
     plans = [plan.answering_to(broker_url(settings.namespace)) for plan in plans]
-    delivery = Delivery(settings.namespace, settings.kafka, settings.region, dead_letter_sink())
+    delivery = BrokerSettings(settings.namespace, settings.kafka, settings.region, dead_letter_sink())
     files: dict[str, list[Document]] = {
         "namespace.yaml": [_namespace(settings.namespace)],
         "broker.yaml": broker_documents(delivery),

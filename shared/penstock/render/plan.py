@@ -164,12 +164,12 @@ class _Planner:
             )
         if not given:
             self.problem(
-                "SINK is a SQLite file, which a pod without a volume loses when it ends:"
+                "SINK is a file in the pod, and a pod without a volume loses it when it ends:"
                 ' add the annotation penstock.dev/volume: "1Gi", or use a search server'
             )
         if max_scale != 1:
             self.problem(
-                f"SINK is a SQLite file, and up to {max_scale} pods would each have their own:"
+                f"SINK is a file in the pod, and up to {max_scale} pods would each have their own:"
                 ' set the label com.openfaas.scale.max: "1", or use a search server'
             )
         return given, str(path.parent)

@@ -109,7 +109,7 @@ SEARCH: Final = switch("SEARCH", "`off`: `GET /?...` is answered 403", default=T
 BODY_MODE: Final = switch("BODY_MODE", "`off`: files in a request's body are answered 403; events go on", default=True)
 FUNCTION_TOKEN: Final = text(
     "FUNCTION_TOKEN",
-    "what callers send as `Authorization: Bearer ...`. Two tokens, separated by a comma, while one replaces the other",
+    "what callers send as `Authorization: Bearer ...`. Two tokens, separated by a space, while one replaces the other",
     is_secret=True,
 )
 LOG_LEVEL: Final = Setting(
@@ -245,7 +245,7 @@ BRIDGE_TOKEN: Final = text(
 )
 DEAD_LETTER_TOKEN: Final = text(
     "DEAD_LETTER_TOKEN",
-    "what must stand behind /dead-letters/ in the URL that a Broker is given. Unset: letters without it are taken",
+    "where it is set, only `/dead-letters/TOKEN` takes dead letters",
     of="bridge",
     is_secret=True,
 )

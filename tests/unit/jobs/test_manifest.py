@@ -79,7 +79,7 @@ def test_a_name_differs_whenever_the_target_would(make_config: MakeConfig, make_
 
 @settings(deadline=None)
 @given(key=st.text(min_size=1), function=st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True))
-def test_a_name_is_a_dns_label_whatever_key_and_function_are_called(key: str, function: str) -> None:
+def test_a_name_is_a_dns_label_for_any_key_and_function(key: str, function: str) -> None:
     config = Config(function)
     module = SimpleNamespace(__name__="handler", handle=upper, Options=Options)
     name = job_name(large(key), make_function(module, config), config, repeat=9)

@@ -49,9 +49,7 @@ def run(folder: Path, *words: str, **env: str) -> int:
 
 
 @pytest.mark.parametrize(("data", "code"), [(b"good", 0), (b"bad", 65)])
-def test_a_refusal_of_whatever_status_is_a_permanent_error(
-    folder: Path, store: MemoryStore, data: bytes, code: int
-) -> None:
+def test_a_refusal_of_any_status_is_a_permanent_error(folder: Path, store: MemoryStore, data: bytes, code: int) -> None:
     store.put(ObjectRef("upload", "a.txt"), [data])
     assert run(folder) == code
 

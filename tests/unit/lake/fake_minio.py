@@ -16,7 +16,7 @@ class FakeMinio:
     """Keeps buckets, rules and two configurations: the one it runs, and the one the next start reads.
 
     `calls` lists what was asked of it. `unreachable` holds targets that do not answer, `refused_after_restart` how many
-    requests after a restart it refuses. Its clock moves only while somebody sleeps.
+    requests after a restart it refuses. Its clock moves only in `sleep`.
     """
 
     endpoint = "http://minio.example:9000"

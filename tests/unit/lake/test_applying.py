@@ -1,4 +1,4 @@
-"""A lake is applied in an order that keeps what is in agreement, touches nobody else's, and says what it did."""
+"""A lake is applied in an order that keeps what agrees; it changes no other owner's rules, and says what it did."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Apply = Callable[..., list[LakeChange]]
 
 
 def foreign_rule(minio: FakeMinio, ref: TargetRef, bucket: str = "upload", rule_id: str = "") -> PresentRule:
-    """A rule that somebody else put on a bucket, and its target."""
+    """A rule of another owner on a bucket, and its target."""
     minio.buckets.setdefault(bucket, False)
     minio.running[ref] = minio.stored[ref] = {"enable": "on", "comment": "for billing"}
     rule = PresentRule(rule_id, minio.arn(ref), bucket, "", ".csv", ("s3:ObjectAccessed:*",))
@@ -111,7 +111,7 @@ def test_removal_takes_rules_off_before_their_target_goes(minio: FakeMinio, appl
     assert (minio.kept_rules, minio.running, set(minio.buckets)) == ([], {}, {"upload", "processed"})
 
 
-def test_a_target_that_somebody_else_made_is_not_overwritten(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+def test_a_target_of_another_owner_is_not_overwritten(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
     foreign_rule(minio, KAFKA)
 
     with pytest.raises(ConfigError, match=r"kafka:uploads: exists and belongs to another owner; .*--adopt"):
@@ -198,7 +198,7 @@ def test_every_node_is_waited_for(minio: FakeMinio, apply: Apply, lake: Lake) ->
         apply(lake)
 
 
-def test_somebody_who_changes_rules_at_the_same_time_is_noticed(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
+def test_another_program_that_changes_rules_meanwhile_is_noticed(minio: FakeMinio, apply: Apply, lake: Lake) -> None:
     real = minio.change_rules
 
     def lose(bucket: str, drop: Callable[[str], bool], add: list[PresentRule]) -> None:

@@ -72,7 +72,7 @@ def test_a_refusal_names_the_server_and_its_reason(body: str, kind: type[Excepti
     assert str(error).startswith("https://minio.example:9000: ")
 
 
-def test_nobody_listening_is_temporary_and_says_so() -> None:
+def test_a_closed_port_is_temporary_and_says_so() -> None:
     admin = Admin(StoreSettings("http://127.0.0.1:1", "a", "b"))
 
     with pytest.raises(TemporaryError, match=r"http://127.0.0.1:1: cannot be reached .*; is MinIO running there\?"):
@@ -97,6 +97,6 @@ def test_a_mark_tells_its_lake_and_the_secrets_it_was_made_with() -> None:
     assert Comment.parse(mark("", "night", {})).holds({})
 
 
-def test_a_comment_of_somebody_else_is_no_mark() -> None:
+def test_a_comment_of_another_owner_is_not_a_mark() -> None:
     assert Comment.parse("about penstock:night and more").lake == ""
     assert Comment.parse("").lake == ""

@@ -46,7 +46,7 @@ def test_every_event_that_is_acted_on_passes(rendered: Render, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["s3:ObjectAccessed:Get", "s3:ObjectAccessed:Head", "s3:ObjectRestore:Post"])
-def test_event_that_is_not_acted_on_wakes_nobody(rendered: Render, name: str) -> None:
+def test_event_that_is_not_acted_on_wakes_no_function(rendered: Render, name: str) -> None:
     assert not all_match(filters(rendered()), bridged("upload", "donors.csv", name))
 
 
@@ -107,7 +107,7 @@ def test_records_of_the_functions_topics_pass_and_no_others(rendered: Render) ->
     assert all_match(found, bridged("upload", "a.csv"))
 
 
-def test_functions_own_answers_go_to_nobody(rendered: Render) -> None:
+def test_functions_own_answers_go_to_no_function(rendered: Render) -> None:
     answer = {"type": "penstock.object.processed", "source": "penstock/compress", "subject": "donors.csv.gz", "id": "1"}
     assert not all_match(filters(rendered(environment={"SOURCE": "s3://upload"})), answer)
 
