@@ -62,7 +62,12 @@ def make_runtime(folder: Path, config: Config, store: Store | None = None) -> "R
     if store is None and config.store is not None:
         from penstock.store.s3 import S3ObjectStore
 
-        store = S3ObjectStore(config.store)
+        # The client's own limit for a request ends one that gives a byte now and then.
+        store = S3ObjectStore(config.store, request_seconds=config.deadline_seconds or 24 * 3600)
+    if store is not None and config.deadline_seconds:
+        from penstock.store.deadline import DeadlineStore
+
+        store = DeadlineStore(store)
     sink = make_sink(config, store)
     if function.start is not None:
         function.start(config)

@@ -13,9 +13,11 @@ from penstock.errors import (
     NothingToDo,
     PenstockError,
     PermanentError,
+    RequestTooSlow,
     SourceChanged,
     TargetChanged,
     TemporaryError,
+    Unauthorized,
     UnsupportedInput,
 )
 from penstock.runtime.agreement import Outcome
@@ -33,8 +35,10 @@ STATUSES: list[tuple[PenstockError, int, int]] = [
     (EventError("x"), 400, 65),
     (Forbidden("x"), 403, 65),
     (InputTooLarge("x"), 413, 65),
+    (Unauthorized("x"), 401, 65),
     (UnsupportedInput("x"), 415, 65),
     (TemporaryError("x"), 503, 75),
+    (RequestTooSlow("x"), 408, 75),
     (SourceChanged("x"), 503, 75),
     (TargetChanged("x"), 503, 75),
 ]
