@@ -7,13 +7,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from penstock import Context, Event, Result, TemporaryError
 from penstock.process.deadline import BoundedChunks, check_deadline, within
 from penstock.runtime.runtime import Runtime
+from penstock.serving.wiring import make_served_runtime
 from penstock.settings.config import StoreSettings
+from penstock.settings.environment import load_config
 from penstock.sinks.address import BucketAddress, parse_sink
 from penstock.sinks.bucket import BucketSink
 from penstock.store.deadline import DeadlineStore
@@ -178,6 +181,27 @@ def dribbling() -> Iterator[str]:
         stop.set()
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+
+
+def test_served_function_leaves_a_store_that_gives_a_byte_now_and_then(tmp_path: Path) -> None:
+    (tmp_path / "handler.py").write_text(
+        "from penstock import Result\ndef handle(event, context): return Result(event.body.read())\n"
+    )
+    with dribbling() as url:
+        config = load_config(
+            {
+                "FUNCTION_NAME": "upper",
+                "SOURCE": "s3://upload/*",
+                "SINK": f"sqlite://{tmp_path}/index.db",
+                "MINIO_ENDPOINT": url,
+                "MINIO_ACCESS_KEY": "reader",
+                "MINIO_SECRET_KEY": "secret",
+                "DEADLINE_SECONDS": "1",
+            }
+        )
+        runtime = make_served_runtime(tmp_path, config)
+        [ended] = runtime.agree_all([SOURCE])
+    assert isinstance(ended, TemporaryError)
 
 
 def test_store_that_gives_a_byte_now_and_then_is_left() -> None:
