@@ -7,12 +7,13 @@
     │   ├── EventError           400  the event or request itself is malformed
     │   ├── Forbidden            403  outside what this function may touch
     │   ├── InputTooLarge        413  over a stated limit
+    │   ├── Unauthorized         401  the caller sent no token, or a wrong one
     │   └── UnsupportedInput     415  not a format this function reads
     ├── HandlerError             422  a mistake in the function's own code: dead letter, nothing recorded
     └── TemporaryError           503  later it may work: retry, after `retry_after` seconds when given
         ├── RequestTooSlow       408  the caller sent its request too slowly
         ├── SourceChanged             the source was overwritten while it was read
-        └── TargetChanged             the target was written by somebody else meanwhile
+        └── TargetChanged             the target was written by another program meanwhile
 
 Knative retries 5xx, 404, 408, 409 and 429 and sends any other 4xx to the dead letter sink, so no
 permanent error uses one of those five. Exit codes are those of sysexits.h, for one-shot runs in a Job.
@@ -70,6 +71,12 @@ class InputTooLarge(PermanentError):
     """The input is over a limit that the message names."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class Unauthorized(PermanentError):
+    """The caller sent no token, or a wrong one."""
+
+    status = HTTPStatus.UNAUTHORIZED
 
 
 class UnsupportedInput(PermanentError):

@@ -107,7 +107,7 @@ def test_notification_is_processed(lake: Lake) -> None:
     ids=["connector", "connector with a reference", "structured", "binary without content type", "batch"],
 )
 @pytest.mark.parametrize("path", ["/", "/event", "/some/path", "/event/"])
-def test_event_is_known_by_its_headers_whatever_the_path(
+def test_event_is_known_by_its_headers_on_any_path(
     lake: Lake, headers: Mapping[str, str], body: Any, path: str
 ) -> None:
     lake.put(b"one")

@@ -137,7 +137,7 @@ def test_request_in_flight_is_finished_after_sigterm_and_the_exit_code_is_0(slow
 
 def accepts(url: str) -> bool:
     try:
-        # Short: a connection that nobody will accept any more waits in the kernel's queue.
+        # Short: a connection that is not accepted any more waits in the kernel's queue.
         with urllib.request.urlopen(f"{url}/_/health", timeout=0.2) as response:
             return bool(response.status == 200)
     except OSError:

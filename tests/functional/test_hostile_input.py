@@ -35,7 +35,7 @@ def start(folder: Path, command: tuple[str, ...], settings: Mapping[str, str]) -
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A project with one function, and files that hold what nobody expects."""
+    """A project with one function, and files with unexpected contents."""
     (tmp_path / "functions").symlink_to(FUNCTIONS)
     (tmp_path / "latin").write_bytes("functions:\n  \u00e9: 1\n".encode("latin-1"))
     (tmp_path / "lines").write_text("one\ntwo\n")
@@ -60,8 +60,8 @@ def folder(tmp_path: Path) -> Path:
         ),
         (("connect", "mqtt", "--to", "a=http://x", "--url", "mqtt://h:port", "--inbox", "i.db"), {}, "MQTT_URL='mqtt:"),
         (("bridge", "--to", "http://h:port/", "--allow-anonymous"), {}, "'http://h:port/': Port could not be cast"),
-        (("serve", "compress", "--host", "nowhere.invalid"), {}, "nowhere.invalid: is no address of this machine"),
-        (("serve", "compress", "--host", "192.0.2.1"), {}, "192.0.2.1: is no address of this machine"),
+        (("serve", "compress", "--host", "nowhere.invalid"), {}, "nowhere.invalid: not an address of this machine"),
+        (("serve", "compress", "--host", "192.0.2.1"), {}, "192.0.2.1: not an address of this machine"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -143,6 +143,19 @@ def test_no_more_requests_reach_the_function_than_container_concurrency(
     assert gate.most == most
 
 
+def test_function_whose_every_thread_works_stays_ready_and_alive(handler: Path, gate: Gate, tmp_path: Path) -> None:
+    names = ["a", "b", "c", "d"]
+    # No limit at queue-proxy: what the function's four threads cannot take waits in the function itself.
+    with behind_queue_proxy(handler, gate, tmp_path, concurrency=0) as (server, _):
+        callers = Callers(server.endpoint.url, len(names) + 2)
+        futures = [callers.post(name) for name in [*names, "e", "f"]]
+        server.wait_until(lambda: gate.inside == len(names), "letting four in")
+        assert server.app_is_ready()
+        assert request_json("GET", f"{server.endpoint.url}/_/health") == "ok\n"
+        gate.open()
+        assert answered(futures) == expected([*names, "e", "f"])
+
+
 def test_request_that_takes_too_long_is_ended_and_the_next_one_works(handler: Path, gate: Gate, tmp_path: Path) -> None:
     with behind_queue_proxy(handler, gate, tmp_path, concurrency=4, timeout_seconds=1) as (server, _):
         callers = Callers(server.endpoint.url, 2)

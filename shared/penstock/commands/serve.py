@@ -14,7 +14,7 @@ from pathlib import Path
 from penstock.errors import ConfigError
 from penstock.process.log import say_problems, set_up_logging
 from penstock.process.ports import port_problem
-from penstock.serving.wiring import function_folder, make_runtime, problems_of_handler, read_settings
+from penstock.serving.wiring import function_folder, make_served_runtime, problems_of_handler, read_settings
 from penstock.settings.environment import read_config
 from penstock.sinks.wiring import contradictions
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         import_application()
     gc.freeze()
     gc.enable()
-    return run_server(FunctionServer(config, args.host, partial(make_runtime, args.folder, config)))
+    return run_server(FunctionServer(config, args.host, partial(make_served_runtime, args.folder, config)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -25,8 +25,12 @@ def option(
     ge: float | None = None,
     le: float | None = None,
     choices: Sequence[str] = (),
+    ceiling: bool = False,
 ) -> Any:
     """Declare one option of a function: its default, what it does, and the range or the choices it accepts.
+
+    `ceiling` is for limits and for numbers that cost memory or time: a direct call may set a lower value than the
+    deployment's, never a higher one. With the value None there is no limit.
 
     >>> @dataclasses.dataclass(frozen=True)
     ... class Options:
@@ -34,7 +38,8 @@ def option(
     >>> parse_options(Options, {"level": "3"}).level
     3
     """
-    return dataclasses.field(default=default, metadata={"help": help, "ge": ge, "le": le, "choices": tuple(choices)})
+    rules = {"help": help, "ge": ge, "le": le, "choices": tuple(choices), "ceiling": ceiling}
+    return dataclasses.field(default=default, metadata=rules)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +47,12 @@ class NoOptions:
     """The options of a function that declares none."""
 
 
-def parse_options(kind: type[OptionsT], given: Mapping[str, str], base: OptionsT | None = None) -> OptionsT:
+def parse_options(
+    kind: type[OptionsT], given: Mapping[str, str], base: OptionsT | None = None, *, tighten_only: bool = False
+) -> OptionsT:
     """Make a `kind` from text values; `base` supplies what is not given.
+
+    With `tighten_only` an option that is a ceiling may not be above its value in `base`.
 
     Raises `EventError` that names every unknown option and every value out of range, with what is accepted.
     """
@@ -59,6 +68,8 @@ def parse_options(kind: type[OptionsT], given: Mapping[str, str], base: OptionsT
             continue
         try:
             values[name] = _convert(text, hints[name], field.metadata)
+            if tighten_only and field.metadata.get("ceiling"):
+                _check_ceiling(values[name], getattr(base, name))
         except ValueError as exc:
             problems.append(f"option {name}={text[:_SHOWN]!r}: {exc}")
     if problems:
@@ -70,6 +81,11 @@ def fingerprint(options: object) -> str:
     """16 hex digits that change when any option's value does."""
     values = dataclasses.asdict(options)  # type: ignore[call-overload]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _check_ceiling(value: Any, limit: Any) -> None:
+    if limit is not None and (value is None or value > limit):
+        raise ValueError(f"expected at most {limit}, which this deployment allows; a direct call may only lower it")
 
 
 def _convert(text: str, hint: Any, rules: Mapping[str, Any]) -> Any:

@@ -20,7 +20,7 @@ _JSON = json.JSONEncoder(default=str, ensure_ascii=False)  # json.dumps would ma
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes time (UTC), level, logger, message, event_id, trace_id, and whatever `extra` gave."""
+    """Writes time (UTC), level, logger, message, event_id, trace_id, and what `extra` gave."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -40,7 +40,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def parse_level(text: str) -> str:
-    """The value of LOG_LEVEL in upper case; raises `ConfigError` for one that is none."""
+    """The value of LOG_LEVEL in upper case; raises `ConfigError` for an unknown level."""
     return LOG_LEVEL.value({LOG_LEVEL.name: text})
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from penstock.errors import EventError, Forbidden, SourceChanged, TargetChanged, TemporaryError
 from penstock.handler.options import parse_options
+from penstock.process.deadline import within
 from penstock.runtime.agreement import Outcome, Parts, Visit, make_context
 from penstock.runtime.writing import Writing, run_alone, run_together
 from penstock.sinks import BatchSink, Sink
@@ -52,15 +53,16 @@ class Runtime:
         if len(refs) < 2 or store is None or not isinstance(sink, BatchSink):
             return [self._attempt(ref) for ref in refs]
         batches = (refs[start : start + BATCH] for start in range(0, len(refs), BATCH))
-        return [
-            result
-            for batch in batches
-            for result in run_together([self._work(ref, store, sink) for ref in batch], sink)
-        ]
+        return [result for batch in batches for result in self._together(batch, store, sink)]
+
+    def _together(self, refs: Sequence[ObjectRef], store: Store, sink: BatchSink) -> list[Outcome | Exception]:
+        with within(self.parts.config.deadline_seconds):
+            return run_together([self._work(ref, store, sink) for ref in refs], sink)
 
     def _attempt(self, ref: ObjectRef) -> Outcome | Exception:
         try:
-            return self.agree(ref)
+            with within(self.parts.config.deadline_seconds):
+                return self.agree(ref)
         except Exception as exc:  # noqa: BLE001 - one object must not take the others of its request down
             return exc
 
@@ -98,7 +100,7 @@ class Runtime:
         if rendition not in function.renditions:
             known = ", ".join(str(known) for known in function.renditions if known) or "none"
             raise EventError(f"rendition {rendition!r} is unknown; {function.name} has: {known}")
-        parsed = parse_options(function.options_type, given, function.renditions[rendition])
+        parsed = parse_options(function.options_type, given, function.renditions[rendition], tighten_only=True)
         body = Body(lambda: chunks, max_bytes=self.parts.config.max_body_bytes, name=name)
         event = Event(name, size, content_type, {}, parsed, body)
         return function.handle(event, make_context(function, rendition, {}))

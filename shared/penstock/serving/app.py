@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from flask import Flask, Response, g, request
 
 from penstock import events
-from penstock.errors import EventError, PenstockError, TemporaryError, UnsupportedInput
+from penstock.errors import EventError, Forbidden, PenstockError, TemporaryError, UnsupportedInput
+from penstock.process.deadline import BoundedChunks, within
 from penstock.process.log import event_id, trace_id
 from penstock.process.metrics import Metrics
 from penstock.runtime.agreement import Outcome
 from penstock.runtime.answers import Failure
 from penstock.runtime.runtime import Runtime
+from penstock.serving.access import CallerTokens
 from penstock.serving.health import Health
 from penstock.serving.requests import body_chunks, came_as_cloudevent, input_name, limit_body, query_options
 from penstock.serving.responses import (
@@ -30,6 +32,8 @@ from penstock.types import ObjectRef
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 MAX_EVENT_OBJECTS = 5000
 _HEAD_BYTES = 64 * 1024
+# The platforms and Prometheus cannot be given a token.
+_OPEN_PATHS = frozenset({"/_/health", "/_/ready", "/metrics"})
 _NO_CHANGE = (events.Kind.ACCESSED, events.Kind.OTHER)
 
 
@@ -64,6 +68,9 @@ class FunctionRoutes:
         self._max_body, self._max_body_name = min(
             (config.max_body_bytes, "MAX_BODY_BYTES"), (config.max_input_bytes, "MAX_INPUT_BYTES")
         )
+        self._tokens = CallerTokens(config.secrets.get("FUNCTION_TOKEN", ""))
+        self._search, self._body_mode = config.search, config.body_mode
+        self._deadline_seconds = config.deadline_seconds
         self._log = logging.getLogger("penstock.app")
 
     def begin(self) -> None:
@@ -75,6 +82,8 @@ class FunctionRoutes:
         # No route matches a line's end, and Knative tries a 404 again.
         if "\n" in request.path or "\r" in request.path:
             raise EventError(f"path {request.path[:80]!r}: has the end of a line in it; leave out %0A and %0D")
+        if request.path not in _OPEN_PATHS:
+            self._tokens.check(request.headers.get("Authorization", ""))
 
     def account(self, response: Response) -> Response:
         """After each request: name the trace in the response, and count how it ended."""
@@ -109,6 +118,8 @@ class FunctionRoutes:
     def query(self) -> Response:
         """`GET /?...`: the function's own search."""
         name = self._function.name
+        if not self._search:
+            raise Forbidden(f"{name}: search is switched off (SEARCH=off)")
         if self._function.query is None:
             raise EventError(f"{name} answers no queries; POST a file here, or an event to /event")
         if self._sink is None:
@@ -124,6 +135,10 @@ class FunctionRoutes:
         if events.is_object_request(dict(request.headers)):
             return self.take_events()
         g.mode = "body"
+        if not self._body_mode:
+            raise Forbidden(
+                f"{self._function.name}: direct calls are switched off (BODY_MODE=off); POST events to /event"
+            )
         return self._transform(path)
 
     def take_events(self) -> Response:
@@ -181,15 +196,15 @@ class FunctionRoutes:
         """Body mode: run the handler on the request's body, and answer with its result."""
         limit_body(self._max_body, "body", f"{self._max_body_name} is {self._max_body}")
         name = input_name(path)
-        with spool(body_chunks()) as body:
+        with spool(body_chunks()) as body, within(self._deadline_seconds):
             # A webhook that was pointed here by mistake must not be gzipped, answered 200 and lost.
             if events.looks_like_notification(body.read(_HEAD_BYTES)):
                 raise UnsupportedInput("this looks like a bucket notification: POST it to /event")
             size = body.seek(0, 2)
             body.seek(0)
             content_type = request.headers.get("Content-Type") or "application/octet-stream"
-            made = self._runtime.transform(name, size, content_type, query_options(), read_chunks(body))
-            return result_response(made, name)
+            chunks = BoundedChunks(read_chunks(body), name)
+            return result_response(self._runtime.transform(name, size, content_type, query_options(), chunks), name)
 
 
 def _follow(traceparent: str | None) -> None:

@@ -1,9 +1,11 @@
 """Responses: the outcomes of objects, the result of a direct call, and errors, each as HTTP."""
 
+import errno
 import json
 import logging
 import re
 import secrets
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +14,8 @@ from flask import Flask, Response
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 from werkzeug.http import dump_options_header
 
-from penstock.errors import InputTooLarge, NothingToDo, PenstockError, TemporaryError
+from penstock.errors import InputTooLarge, NothingToDo, PenstockError, TemporaryError, Unauthorized
+from penstock.process.deadline import BoundedChunks
 from penstock.runtime.agreement import Outcome
 from penstock.runtime.answers import Failure, failure_document, outcome_document, outcome_event, overall_status
 from penstock.store.headers import check_headers
@@ -53,10 +56,10 @@ def results_response(results: Sequence[Outcome | Failure], function: str, *, as_
 
 
 def result_response(result: Result, name: str) -> Response:
-    """The result of a direct call, with its length: nobody would see a failure after the first chunk of a stream."""
+    """The result of a direct call, with its length: a failure after the first chunk of a stream would not be seen."""
     try:
         check_headers(name, result.content_type, {})
-        file = spool(as_chunks(result.body))
+        file = spool(BoundedChunks(as_chunks(result.body), name))
     finally:
         close_quietly(result.body)
     size = file.seek(0, 2)
@@ -86,6 +89,9 @@ def failure_of(error: Exception, ref: ObjectRef | None = None) -> Failure:
     """What an error means to the caller. The trace of an unexpected one goes to the log only, under an incident id."""
     if isinstance(error, PenstockError):
         return Failure(ref, error)
+    if (full := _full_disk(error)) is not None:
+        _log.warning("%s", full, extra={"error": type(full).__name__})
+        return Failure(ref, full)
     incident = secrets.token_hex(6)
     _log.error("unexpected error", exc_info=error, extra={"incident": incident})
     return Failure(ref, None, incident)
@@ -99,7 +105,10 @@ def register_error_handlers(app: Flask, body_limit: Callable[[], int]) -> None:
 
     def failed(exc: PenstockError) -> Response:
         _log.warning("%s", exc, extra={"error": type(exc).__name__})
-        return failure_response(Failure(None, exc))
+        response = failure_response(Failure(None, exc))
+        if isinstance(exc, Unauthorized):
+            response.headers["WWW-Authenticate"] = "Bearer"
+        return response
 
     def too_large(_exc: RequestEntityTooLarge) -> Response:
         return failure_response(Failure(None, InputTooLarge(f"the request is larger than {body_limit()} bytes")))
@@ -124,6 +133,22 @@ def register_error_handlers(app: Flask, body_limit: Callable[[], int]) -> None:
     ]
     for kind, handler in handlers:
         app.register_error_handler(kind, handler)
+
+
+def _full_disk(error: BaseException) -> TemporaryError | None:
+    """The error to answer when no space is left on a disk. Libraries may have raised another one over it."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = cause.filename or tempfile.gettempdir()
+            return TemporaryError(
+                f"no space is left on the disk at {where}: give the pod a larger volume there (emptyDir's sizeLimit, "
+                "ephemeral-storage), lower THREADS, or hand large objects to a Job (OFFLOAD_ABOVE_BYTES)"
+            )
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _set_retry_after(response: Response, seconds: float) -> None:

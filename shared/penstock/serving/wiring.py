@@ -49,6 +49,19 @@ def read_settings(folder: Path, env: Mapping[str, str], stack: Path | None) -> d
     return settings
 
 
+def make_served_runtime(folder: Path, config: Config) -> "Runtime":
+    """As `make_runtime`, for a server, where DEADLINE_SECONDS limits the time of each object."""
+    if config.store is None or not config.deadline_seconds:
+        return make_runtime(folder, config)
+    from penstock.store.deadline import DeadlineStore
+    from penstock.store.s3 import S3ObjectStore
+
+    # The client's own limit ends a request that gives a byte now and then.
+    return make_runtime(
+        folder, config, DeadlineStore(S3ObjectStore(config.store, request_seconds=config.deadline_seconds))
+    )
+
+
 def make_runtime(folder: Path, config: Config, store: Store | None = None) -> "Runtime":
     """Wire one function: handler, store, sink. Raises `ConfigError` with every problem found."""
     from penstock.handler.loading import load_module, make_function

@@ -166,7 +166,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 break
             del self._heads[conn]
             self.poller.unregister(conn.sock)
-            if head.data:  # else it is a connection that is not used: nobody waits for an answer
+            if head.data:  # else the connection is not used, and its caller expects no answer
                 reason = f"the request's head did not come within {allowed:g} seconds (READ_TIMEOUT_SECONDS)"
                 self._refuse(conn, "408 Request Timeout", "RequestTooSlow", reason)
             self._close(conn)

@@ -91,25 +91,26 @@ MAX_WAITING: Final = whole(
 )
 READ_TIMEOUT_SECONDS: Final = whole(
     "READ_TIMEOUT_SECONDS",
-    "how long a caller may take for the head of its request, or send nothing of its body. Then it is answered 408",
+    "time for the head of a request, and again for its body. Then 408",
     20,
     minimum=1,
     maximum=3600,
 )
 MIN_BYTES_PER_SECOND: Final = whole(
     "MIN_BYTES_PER_SECOND",
-    "how fast a caller must send its body, on average. A slower one is answered 408",
+    "lowest rate of a body and of a response: each so many bytes give one second more",
     1024,
     minimum=1,
 )
 DEADLINE_SECONDS: Final = whole(
-    "DEADLINE_SECONDS", "time for one object, or for the body of a direct call. Then 503. 0: none", 0
+    "DEADLINE_SECONDS", "time for one object or direct call. Then 503, and nothing half done is left. 0: no limit", 0
 )
 SEARCH: Final = switch("SEARCH", "`off`: `GET /?...` is answered 403", default=True)
 BODY_MODE: Final = switch("BODY_MODE", "`off`: files in a request's body are answered 403; events go on", default=True)
 FUNCTION_TOKEN: Final = text(
     "FUNCTION_TOKEN",
-    "what callers send as `Authorization: Bearer ...`. Two tokens, separated by a space, while one replaces the other",
+    "what callers send as `Authorization: Bearer ...`. Two tokens with a space between them are both accepted. Probes"
+    " and `/metrics` stay open",
     is_secret=True,
 )
 LOG_LEVEL: Final = Setting(

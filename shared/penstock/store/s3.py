@@ -44,9 +44,9 @@ _SPELLABLE = re.compile(r"(?!/)(?:(?!\.{1,2}(?:/|\Z))[^\x00-\x1f\x7f/]+(?:/(?=.)
 class S3ObjectStore:
     """Objects on an S3 server; safe to share between threads, never across a fork."""
 
-    def __init__(self, settings: StoreSettings) -> None:
+    def __init__(self, settings: StoreSettings, *, request_seconds: int = 24 * 3600) -> None:
         self._settings = settings
-        self._server = _connect(settings)
+        self._server = _connect(settings, request_seconds)
 
     def head(self, ref: ObjectRef) -> ObjectState | None:
         if not _SPELLABLE.match(ref.key):
@@ -127,9 +127,10 @@ class S3ObjectStore:
                     writer.write(piece)
                 # obstore cannot send the condition with the completion: ADR 16 says what remains of the window.
                 self._check_unchanged(ref, if_etag=if_etag, if_absent=if_absent)
-        except (BaseError, FileNotFoundError) as exc:
+        except (BaseError, OSError) as exc:
+            # A store that refuses the completion of an upload is reported by obstore as a bare OSError.
             if exc is body.failure:
-                raise  # not the store's: whoever makes the chunks failed
+                raise  # making the chunks failed, not the store
             if isinstance(exc, AlreadyExistsError | PreconditionError):
                 raise TargetChanged(f"{ref}: somebody else wrote it meanwhile") from exc
             _refuse(ref, exc)
@@ -183,7 +184,7 @@ class S3ObjectStore:
         return AnyKeyClient(self._settings)
 
 
-def _connect(settings: StoreSettings) -> S3Store:
+def _connect(settings: StoreSettings, request_seconds: int) -> S3Store:
     """One client for all buckets: each of its own would take milliseconds at start, and keep its own connections."""
     plain = settings.endpoint.startswith("http:")
     client: dict[str, Any] = {
@@ -192,7 +193,7 @@ def _connect(settings: StoreSettings) -> S3Store:
         "connect_timeout": "5s",
         # Per read, not per request: a large object may well take longer than any fixed limit.
         "read_timeout": "60s",
-        "timeout": "24h",
+        "timeout": f"{request_seconds}s",
         "user_agent": "penstock",
     }
     if settings.ca_file is not None:

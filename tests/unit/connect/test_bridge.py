@@ -197,6 +197,23 @@ def test_functions_are_named_by_their_url_or_explicitly() -> None:
     assert [target.name for target in config.targets] == ["compress", "thumbs"]
 
 
+def test_functions_get_their_token_and_a_broker_does_not(tmp_path: Path) -> None:
+    (tmp_path / "function-token").write_text("new old\n")
+    env = {"BRIDGE_TOKEN": "t", "SECRETS_DIR": str(tmp_path)}
+    [function] = configure(env, "--to", "http://gateway:8080/function/compress").targets
+    [broker] = configure({**env, "K_SINK": "http://broker/default"}).targets
+    assert (dict(function.headers), dict(broker.headers)) == ({"Authorization": "Bearer new"}, {})
+
+
+def test_tokens_are_in_no_repr() -> None:
+    config = configure(
+        {"BRIDGE_TOKEN": "hunter2", "DEAD_LETTER_TOKEN": "hunter3", "K_SINK": "http://broker/default"},
+        "--keep-identity",
+    )
+    assert (config.dead_letter_token, config.keep_identity) == ("hunter3", True)
+    assert "hunter" not in repr(config)
+
+
 def test_every_problem_of_a_configuration_is_named_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         configure({"ATTEMPTS": "many", "K_CE_OVERRIDES": "[]", "CA_FILE": "/nowhere"}, "--listen", "8080")

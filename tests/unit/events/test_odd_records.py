@@ -59,7 +59,7 @@ def test_good_records_are_read_and_the_odd_one_is_returned_in_its_place(odd: Any
     assert isinstance(second, OddRecord)
     assert isinstance(third, Notification)
     assert (first.ref.key, third.ref.key) == ("a", "b")
-    # Whoever wants all or nothing is told the same.
+    # A reader that wants all or nothing is told the same.
     with pytest.raises(EventError) as caught:
         parse(body, headers)
     assert str(caught.value) == str(second.error)

@@ -156,7 +156,7 @@ headers = st.one_of(
 
 
 def check_answer(body: bytes, given_headers: dict[str, str]) -> None:
-    """Whatever comes: an answer or an `EventError`, and every text in either can be sent on as UTF-8."""
+    """For any input: an answer or an `EventError`, and every text in either can be sent on as UTF-8."""
     is_object_request(given_headers)
     looks_like_notification(body)
     try:

@@ -18,6 +18,7 @@ from penstock.errors import (
     SourceChanged,
     TargetChanged,
     TemporaryError,
+    Unauthorized,
     UnsupportedInput,
 )
 from penstock.runtime.agreement import Outcome
@@ -35,6 +36,7 @@ STATUSES: list[tuple[PenstockError, int, int]] = [
     (EventError("x"), 400, 65),
     (Forbidden("x"), 403, 65),
     (InputTooLarge("x"), 413, 65),
+    (Unauthorized("x"), 401, 65),
     (UnsupportedInput("x"), 415, 65),
     (HandlerError("x"), 422, 78),
     (TemporaryError("x"), 503, 75),

@@ -90,11 +90,21 @@ def load_bridge_config(flags: "Namespace", env: Mapping[str, str]) -> BridgeConf
 def _targets(
     flags: "Namespace", env: Mapping[str, str], ca_file: str | None, problems: list[str]
 ) -> tuple[Target, ...]:
-    """The targets of `--to`, else the one of K_SINK; what is wrong is added to `problems`."""
+    """The targets of `--to`, else the one of K_SINK; what is wrong is added to `problems`.
+
+    Those of `--to` are functions, which get FUNCTION_TOKEN where it is set.
+    """
     made: list[Target] = []
+    headers: dict[str, str] = {}
+    try:
+        # Of two tokens the first one is the new one.
+        if tokens := read_secret(env, "FUNCTION_TOKEN").split():
+            headers = {"Authorization": f"Bearer {tokens[0]}"}
+    except ConfigError as exc:
+        problems.extend(exc.problems)
     for text in flags.to:
         try:
-            made.append(settings.named_target(text, ca_file))
+            made.append(settings.named_target(text, ca_file, headers))
         except ConfigError as exc:
             problems.extend(exc.problems)
     if not flags.to and env.get("K_SINK"):
