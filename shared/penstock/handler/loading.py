@@ -50,7 +50,10 @@ def make_function(module: Any, config: Config) -> Function:
     if problems:
         raise ConfigError(*problems)
     renditions: dict[str | None, Any] = {}
-    base = options_type()
+    try:
+        base = options_type()
+    except Exception as exc:
+        raise ConfigError(f"{module.__name__}: Options: the defaults do not go together: {exc}") from exc
     try:
         base = parse_options(options_type, config.options)
     except EventError as exc:
