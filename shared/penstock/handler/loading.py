@@ -1,4 +1,4 @@
-"""A user's function: its folder loaded as a package, its hooks found by name, its options checked."""
+"""A user's function: its folder is loaded as a package, its hooks are found by name, its options are checked."""
 
 import importlib
 import importlib.util
@@ -95,7 +95,7 @@ def _problems_of_options(module: str, options_type: Any) -> list[str]:
 def load_module(folder: Path) -> ModuleType:
     """Import `handler.py` from a function's folder, as a package, so that it can import its neighbours.
 
-    Raises `ConfigError` when there is no handler or it cannot be imported.
+    Raises `ConfigError` when `handler.py` is missing or cannot be imported, with file, line and what to write.
     """
     path = folder / "handler.py"
     if not path.is_file():
