@@ -1,9 +1,10 @@
 """Penstock: serverless functions for object lakes.
 
-A function imports everything it needs from here.
+A function imports all that it needs from here; its tests also import `penstock.testing`. docs/functions.md has both.
 """
 
 from penstock.errors import (
+    ConfigError,
     EventError,
     Forbidden,
     InputTooLarge,
@@ -14,13 +15,14 @@ from penstock.errors import (
     UnsupportedInput,
 )
 from penstock.handler.options import option
-from penstock.streams import Body
+from penstock.streams import Body, spool
 from penstock.types import Context, Event, Result
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Body",
+    "ConfigError",
     "Context",
     "Event",
     "EventError",
@@ -33,4 +35,5 @@ __all__ = [
     "TemporaryError",
     "UnsupportedInput",
     "option",
+    "spool",
 ]

@@ -13,7 +13,7 @@
     └── TemporaryError           503  later it may work: retry, after `retry_after` seconds when given
         ├── RequestTooSlow       408  the caller sent its request too slowly
         ├── SourceChanged             the source was overwritten while it was read
-        └── TargetChanged             the target was written by another program meanwhile
+        └── TargetChanged             another process wrote the target meanwhile
 
 Knative retries 5xx, 404, 408, 409 and 429 and sends any other 4xx to the dead letter sink, so no
 permanent error uses one of those five. Exit codes are those of sysexits.h, for one-shot runs in a Job.

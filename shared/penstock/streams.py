@@ -1,4 +1,4 @@
-"""Bytes on the move: a body that is opened late and counted, and small tools for chunks."""
+"""The bytes of an input as a file, the chunks of a result, and temporary files."""
 
 import contextlib
 import io
@@ -233,7 +233,8 @@ def _bytes_only(chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
             if type(chunk) is not bytes and not isinstance(chunk, bytearray | memoryview):
                 kind = type(chunk).__name__
-                raise HandlerError(f"the body of a Result gave a chunk of type {kind}; its chunks are bytes")
+                remedy = "give text.encode()" if kind == "str" else "give bytes"
+                raise HandlerError(f"the body of a Result gave a chunk of type {kind}; {remedy}")
             yield chunk
     except SystemExit as exc:
         raise HandlerError("the body of a Result raised SystemExit; raise penstock.PermanentError instead") from exc
@@ -247,7 +248,7 @@ def _json(document: Mapping[str, Any]) -> bytes:
 
 
 def close_quietly(stream: object) -> None:
-    """Close a file, a generator or a response that is no longer wanted; whatever it says is of no interest."""
+    """Close a file, a generator or a response that is not needed any more, and ignore what closing raises."""
     close = getattr(stream, "close", None)
     if close is not None:
         with contextlib.suppress(Exception):
@@ -255,7 +256,10 @@ def close_quietly(stream: object) -> None:
 
 
 def spool(chunks: Iterable[bytes], memory_bytes: int = SPOOL_MEMORY_BYTES) -> BinaryIO:
-    """Copy chunks to a temporary file that lives in memory up to `memory_bytes`, then on disk; rewound."""
+    """Copy chunks into a temporary file that can seek: in memory up to `memory_bytes`, then on disk.
+
+    It stands at its beginning, and is removed when it is closed: `with spool(event.body) as file: ...`.
+    """
     file = tempfile.SpooledTemporaryFile(max_size=memory_bytes)  # noqa: SIM115 - the caller closes it
     try:
         for chunk in chunks:
@@ -268,7 +272,7 @@ def spool(chunks: Iterable[bytes], memory_bytes: int = SPOOL_MEMORY_BYTES) -> Bi
 
 
 class Replay:
-    """A body that several read, each from its beginning: fetched once, when the first does, and kept in a spool."""
+    """One body for several readers, each from its beginning: the first call fetches it into a temporary file."""
 
     def __init__(self, body: Body) -> None:
         self._body = body

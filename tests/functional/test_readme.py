@@ -1,16 +1,13 @@
 """The shell blocks of the README's section on direct calls run as they are printed, on other ports."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tests.paths import ROOT
-from tests.served import free_port
+from tests.shell_blocks import run_block
 
 SECTION = re.search(r"^## Call a function directly\n(.*?)^## ", (ROOT / "README.md").read_text(), re.S | re.M)
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", SECTION.group(1) if SECTION else "", re.S | re.M)
@@ -24,25 +21,7 @@ def test_the_section_has_a_block_for_each_function() -> None:
 def test_a_block_of_the_readme_runs(block: str, tmp_path: Path) -> None:
     (tmp_path / "functions").symlink_to(ROOT / "functions")
     Image.effect_mandelbrot((800, 600), (-2, -1.5, 1, 1.5), 60).convert("RGB").save(tmp_path / "photo.jpg")
-    environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    servers: list[subprocess.Popen[bytes]] = []
-    ports: dict[str, int] = {}
-    try:
-        for line in block.splitlines():
-            for named in re.findall(r"(?<=--port )\d+", line):
-                ports[named] = free_port()
-            for named, port in ports.items():
-                line = line.replace(named, str(port))
-            if line.endswith("&"):
-                command = line.removesuffix("&").split()
-                servers.append(subprocess.Popen([*command, "--host", "127.0.0.1"], cwd=tmp_path, env=environment))
-            else:
-                done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True)
-                assert done.returncode == 0, done.stderr.decode()
-    finally:
-        for server in servers:
-            server.terminate()
-            assert server.wait(30) == 0
+    run_block(block, tmp_path)
     if "small.webp" in block:
         with Image.open(tmp_path / "small.webp") as picture:
             assert (picture.format, picture.size) == ("WEBP", (320, 240))

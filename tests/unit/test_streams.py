@@ -1,4 +1,4 @@
-"""Bodies are opened late, read in any way and limited; chunks come from whatever a handler returns."""
+"""Bodies are opened late, read in any way and limited; chunks come from all that a handler may return."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_closed_body_is_a_closed_file() -> None:
     for read in (body.read, body.readline, body.read1, lambda: body.peek(1), lambda: list(body), body.readall):
         with pytest.raises(ValueError, match=r"s3://upload/a\.txt: read after it was closed"):
             read()
-    assert body.failure is None, "the handler's own mistake is no failure of the source"
+    assert body.failure is None, "the handler's own mistake is not a failure of the source"
 
 
 def test_source_is_let_go_with_the_last_reference() -> None:
@@ -339,7 +339,7 @@ def test_result_may_be_the_body_itself_and_keeps_its_chunks() -> None:
     [b"abc", bytearray(b"abc"), memoryview(b"abc"), io.BytesIO(b"abc"), [b"a", b"bc"], iter([b"ab", b"c"])],
     ids=lambda body: type(body).__name__,
 )
-def test_whatever_holds_bytes_gives_chunks(body: bytes) -> None:
+def test_all_that_holds_bytes_gives_chunks(body: bytes) -> None:
     assert b"".join(as_chunks(body)) == b"abc"
 
 

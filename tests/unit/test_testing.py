@@ -228,6 +228,15 @@ def test_renditions_are_all_made() -> None:
     assert lake.outputs() == {"loud/a": b"X", "long/a": b"xxx"}
 
 
+def test_new_version_works_on_the_targets_of_the_old_one() -> None:
+    old = Lake(handle)
+    old.put("a", b"x")
+    assert not Lake(handle, store=old.store).notify("a").changed
+    new = Lake(handle, store=old.store, times=2)
+    assert new.notify("a").changed
+    assert old.outputs() == new.outputs() == {"a": b"xx"}
+
+
 def test_source_pattern_and_loops_are_checked_as_in_a_deployment() -> None:
     lake = Lake(handle, source="s3://upload/*.csv", sink="s3://processed/{key}")
     assert lake.put("a.txt", b"x").kind == "ignored"

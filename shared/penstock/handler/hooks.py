@@ -27,8 +27,8 @@ class Hook:
 HANDLE = Hook("handle", ("event", "context"), "for each input, once for each rendition", "a penstock.Result")
 
 HOOKS = (
-    Hook("start", ("config",), "once in each worker, before its first request", "nothing"),
-    Hook("stop", (), "once in each worker, after its last request", "nothing"),
+    Hook("start", ("config",), "once in each process, before its first input", "nothing"),
+    Hook("stop", (), "once in each worker of a server, after its last request", "nothing"),
     Hook("ready", (), "at each readiness probe", "True when the function can take requests"),
     Hook("query", ("parameters", "sink"), "for GET / with the query string", "a mapping, or None for 404"),
     Hook("target_suffix", ("options",), "by `penstock run -t BUCKET`, to name the target", "what to add to the key"),

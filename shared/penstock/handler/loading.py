@@ -1,4 +1,4 @@
-"""A user's function: its folder loaded as a package, its hooks found by name, its options checked."""
+"""A user's function: its folder is loaded as a package, its hooks are found by name, its options are checked."""
 
 import importlib
 import importlib.util
@@ -50,7 +50,10 @@ def make_function(module: Any, config: Config) -> Function:
     if problems:
         raise ConfigError(*problems)
     renditions: dict[str | None, Any] = {}
-    base = options_type()
+    try:
+        base = options_type()
+    except Exception as exc:
+        raise ConfigError(f"{module.__name__}: Options: the defaults do not go together: {exc}") from exc
     try:
         base = parse_options(options_type, config.options)
     except EventError as exc:
@@ -92,7 +95,7 @@ def _problems_of_options(module: str, options_type: Any) -> list[str]:
 def load_module(folder: Path) -> ModuleType:
     """Import `handler.py` from a function's folder, as a package, so that it can import its neighbours.
 
-    Raises `ConfigError` when there is no handler or it cannot be imported.
+    Raises `ConfigError` when `handler.py` is missing or cannot be imported, with file, line and what to write.
     """
     path = folder / "handler.py"
     if not path.is_file():

@@ -12,7 +12,7 @@ from penstock.errors import EventError
 
 OptionsT = TypeVar("OptionsT")
 
-# Characters of a wrong value that an error shows: whoever sent it knows the rest.
+# Characters of a wrong value that an error shows: its sender knows the rest.
 _SHOWN = 80
 
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})

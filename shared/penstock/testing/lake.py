@@ -25,7 +25,8 @@ class Lake:
 
     Events, options, refusals, marks and renditions are the runtime's own; only the store is not MinIO. `source` and
     `sink` are written as the settings SOURCE and SINK. With `sink=f"sqlite://{tmp_path}/index.db"` documents go to an
-    index. `start` is called at once, `stop` by `close` or at the end of a `with` block.
+    index. `store` is that of another lake, to see what a new version does with old targets. `start` is called at once,
+    `stop` by `close` or at the end of a `with` block.
 
     Raises `ConfigError` for what a deployment would refuse at start.
     """
@@ -39,6 +40,7 @@ class Lake:
         renditions: Mapping[str, Mapping[str, object]] | None = None,
         remove_with_source: bool = False,
         function: str = "tested",
+        store: MemoryStore | None = None,
         **options: object,
     ) -> None:
         try:
@@ -56,7 +58,7 @@ class Lake:
         self.function = function_of(handle, config)
         self._source = rule.bucket
         self._target = sink.split("/")[2] if sink.startswith("s3://") else ""
-        self.store = MemoryStore(*{self._source, self._target} - {""})
+        self.store = store or MemoryStore(*{self._source, self._target} - {""})
         self._sink = make_sink(config, self.store)
         if self.function.start is not None:
             self.function.start(config)

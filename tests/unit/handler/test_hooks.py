@@ -105,7 +105,7 @@ class Callable2:
     ],
     ids=["function", "decorated", "partial", "stars", "defaults", "callable", "method"],
 )
-def test_whatever_can_be_called_with_event_and_context_is_a_handler(handler_module: Module, right: Any) -> None:
+def test_all_that_can_be_called_with_event_and_context_is_a_handler(handler_module: Module, right: Any) -> None:
     made = make_function(handler_module(handle=right), Config("f"))
     assert made.handle(None, None).body == b"fine"  # type: ignore[arg-type]
 

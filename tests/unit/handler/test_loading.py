@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from penstock import Body, Context, Event, Result, option
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, EventError
 from penstock.handler.loading import load_module, make_function
 from penstock.settings.config import Config
 
@@ -159,6 +159,18 @@ def test_options_that_can_change_are_refused(handler_module: Module) -> None:
 
     with pytest.raises(ConfigError, match="Options must be a frozen dataclass"):
         make_function(handler_module(handle=handle, Options=Loose), Config("f"))
+
+
+def test_defaults_that_the_options_themselves_refuse_end_the_start(handler_module: Module) -> None:
+    @dataclass(frozen=True)
+    class Strict:
+        level: int = option(1, "how hard to try")
+
+        def __post_init__(self) -> None:
+            raise EventError("give one of them")
+
+    with pytest.raises(ConfigError, match="Options: the defaults do not go together: give one of them"):
+        make_function(handler_module(handle=handle, Options=Strict), Config("f"))
 
 
 def test_option_without_a_default_is_refused(handler_module: Module) -> None:

@@ -70,9 +70,9 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
 ]
 # What only shows while the body is read, which the sink or the answer does.
 LATE: list[tuple[Callable[[], Any], str]] = [
-    (lambda: result(body=["a", "b"]), "the body of a Result gave a chunk of type str; its chunks are bytes"),
+    (lambda: result(body=["a", "b"]), r"the body of a Result gave a chunk of type str; give text\.encode\(\)"),
     (lambda: result(body=(line for line in ["a"])), "gave a chunk of type str"),
-    (lambda: result(body=[{"a": 1}]), "gave a chunk of type dict"),
+    (lambda: result(body=[{"a": 1}]), "gave a chunk of type dict; give bytes"),
     (lambda: result(body=[None]), "gave a chunk of type NoneType"),
     (lambda: result(body={"day": date(2025, 1, 1)}), "cannot be written as JSON: Object of type date"),
     (lambda: result(body=(sys.exit(1) for _ in "a")), r"raised SystemExit; raise penstock\.PermanentError instead"),
