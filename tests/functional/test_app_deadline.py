@@ -17,8 +17,8 @@ from penstock.runtime.runtime import Runtime
 from penstock.serving.wiring import make_served_runtime
 from penstock.settings.config import StoreSettings
 from penstock.settings.environment import load_config
-from penstock.sinks.bucket import BucketSink
 from penstock.sinks.address import parse_sink
+from penstock.sinks.bucket import BucketSink
 from penstock.sinks.bucket_address import BucketAddress
 from penstock.store.deadline import DeadlineStore
 from penstock.store.memory import MemoryStore

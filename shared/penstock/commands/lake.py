@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.lake.applying import carry_out
 from penstock.lake.file import DEFAULT_FILE, load_lake, load_name
-from penstock.lake.model import OWNER, Lake
+from penstock.lake.model import OWNER, DeclaredLake
 from penstock.lake.plan import LakeChange, PresentRule, PresentTarget, compare
 from penstock.lake.server import LakeServer
 from penstock.settings.environment import load_store_settings
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     server = LakeServer(load_store_settings(env))
     if args.what in ("show", "remove"):
         # Whose things these are is all they need: no secrets, and no stack that must be in order.
-        lake, adopt = Lake(load_name(args.file, env), sync_events=False), False
+        lake, adopt = DeclaredLake(load_name(args.file, env), sync_events=False), False
     else:
         lake, adopt = load_lake(args.file, env), args.adopt
     if args.what == "show":
@@ -85,7 +85,7 @@ def _json(changes: list[LakeChange]) -> str:
     return json.dumps({"changes": found, "restart": restart}, ensure_ascii=False, indent=2)
 
 
-def _show(server: LakeServer, lake: Lake, *, as_json: bool) -> None:
+def _show(server: LakeServer, lake: DeclaredLake, *, as_json: bool) -> None:
     state = server.state(lake)
     targets = [_target(target) for _, target in sorted(state.targets.items())]
     rules = [_rule(rule) for rule in state.rules]

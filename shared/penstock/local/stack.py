@@ -13,7 +13,7 @@ from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import Pump
 from penstock.errors import ConfigError
-from penstock.local.functions.functions import Functions, Settings, serve_command
+from penstock.local.functions.functions import LocalFunctions, Settings, serve_command
 from penstock.local.gateway.access import Access
 from penstock.local.gateway.console import make_console
 from penstock.local.gateway.deployments import Deployments
@@ -92,7 +92,7 @@ class Stack:
             self.store: Store = S3ObjectStore(self.lake.settings)
             self._environment = _store_environment(self.lake.settings)
             settings = Settings(data, self._environment, serve_command, options.zero_after_seconds)
-            self.functions = Functions(specs, settings)
+            self.functions = LocalFunctions(specs, settings)
             held.callback(self.functions.stop)
             gateway = Gateway(
                 functions=self.functions,

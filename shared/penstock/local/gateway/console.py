@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 
 from penstock.delivery.inbox import DeadLetter, Inbox
 from penstock.errors import EventError, TemporaryError
-from penstock.local.functions.functions import Functions
+from penstock.local.functions.functions import LocalFunctions
 from penstock.local.gateway.invocations import Invocation, InvocationLog
 from penstock.local.gateway.router import Router
 from penstock.serving.responses import content_disposition
@@ -26,7 +26,7 @@ _LOOKED_AT: Final = 1000
 
 
 def make_console(
-    functions: Functions, invocations: InvocationLog, inbox: Inbox, router: Router, store: Store
+    functions: LocalFunctions, invocations: InvocationLog, inbox: Inbox, router: Router, store: Store
 ) -> Blueprint:
     """The routes under /ui; errors are left to the application."""
     ui = Blueprint("ui", __name__, url_prefix="/ui")

@@ -3,7 +3,7 @@
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from penstock.delivery.inbox import Inbox
-from penstock.local.functions.functions import Functions
+from penstock.local.functions.functions import LocalFunctions
 from penstock.local.gateway.invocations import Invocation
 
 _BUCKETS_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -12,7 +12,7 @@ _BUCKETS_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 class GatewayMetrics:
     """Counts invocations; replicas and the inbox are read at each scrape."""
 
-    def __init__(self, functions: Functions, inbox: Inbox) -> None:
+    def __init__(self, functions: LocalFunctions, inbox: Inbox) -> None:
         self._functions, self._inbox = functions, inbox
         self._registry = CollectorRegistry()
         self._invocations = Counter(
