@@ -6,7 +6,8 @@ from pathlib import Path
 
 from penstock.process.log import set_up_logging
 from penstock.process.metrics import Metrics
-from penstock.serving.app import Health, create_app
+from penstock.serving.app import create_app
+from penstock.serving.health import Health
 from penstock.serving.wiring import make_runtime
 from penstock.settings.environment import load_config
 from penstock.store.memory import MemoryStore

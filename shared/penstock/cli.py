@@ -15,7 +15,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("run", "penstock.commands.run", "run one function on one object, once"),
     ("new", "penstock.commands.new", "start a function of your own from the template"),
     ("donors", "penstock.local.demo.donors", "write a CSV file of made-up donors"),
-    ("bridge", "penstock.connect.bridge.bridge", "receive MinIO's webhook, keep each event on disk, send CloudEvents"),
+    ("bridge", "penstock.commands.bridge", "receive MinIO's webhook, keep each event on disk, send CloudEvents"),
     ("connect kafka", "penstock.commands.connect_kafka", "deliver Kafka records to functions, at least once"),
     ("connect mqtt", "penstock.connect.mqtt.connector", "deliver MQTT messages to functions, at least once"),
     ("reconcile", "penstock.commands.reconcile", "compare sources with targets and mend what differs"),

@@ -25,7 +25,8 @@ from penstock import (
 )
 from penstock.process.log import set_up_logging
 from penstock.process.metrics import Metrics
-from penstock.serving.app import Health, create_app
+from penstock.serving.app import create_app
+from penstock.serving.health import Health
 from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef
 from prometheus_client.parser import text_string_to_metric_families

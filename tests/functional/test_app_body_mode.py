@@ -11,7 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 from penstock import Context, Event, Result, TemporaryError, UnsupportedInput
 from penstock.process.metrics import Metrics
-from penstock.serving.app import Health, create_app
+from penstock.serving.app import create_app
+from penstock.serving.health import Health
 from werkzeug.http import parse_options_header
 
 from tests.functional.test_app import notification, raising, serve

@@ -17,7 +17,8 @@ from penstock.handler.loading import load_module, make_function
 from penstock.process.metrics import Metrics
 from penstock.runtime.agreement import Outcome, Parts
 from penstock.runtime.runtime import Runtime
-from penstock.serving.app import Health, create_app
+from penstock.serving.app import create_app
+from penstock.serving.health import Health
 from penstock.settings.config import Config, SourceRule
 from penstock.sinks.address import BucketAddress, parse_sink
 from penstock.sinks.bucket import BucketSink

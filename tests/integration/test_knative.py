@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 
 import pytest
 from minio.notificationconfig import NotificationConfig, QueueConfig, SuffixFilterRule
-from penstock.connect.bridge.bridge import to_messages
+from penstock.connect.bridge.messages import to_messages
 from penstock.delivery.http import Target
 from penstock.events import Kind, kind_of
 from penstock.render.knative import Settings

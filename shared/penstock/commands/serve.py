@@ -46,13 +46,14 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     # What these imports make stays: to look for garbage among it would take a tenth of a start. Frozen, it is not
     # looked at later either, so the workers go on sharing it.
     gc.disable()
-    from penstock.serving.gunicorn import Server, import_application, run_server
+    from penstock.serving.gunicorn import run_server
+    from penstock.serving.server import FunctionServer, import_application
 
     if config.workers > 1:  # one alone would share nothing, and write to pages that the first process then keeps
         import_application()
     gc.freeze()
     gc.enable()
-    return run_server(Server(config, args.host, partial(make_runtime, args.folder, config)))
+    return run_server(FunctionServer(config, args.host, partial(make_runtime, args.folder, config)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

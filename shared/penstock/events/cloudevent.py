@@ -7,13 +7,21 @@ Out: https://github.com/cloudevents/spec/blob/main/cloudevents/adapters/aws-s3.m
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import EventError
-from penstock.events.record import kind_name, load_json, optional_text, read_record, records_of, required_text
+from penstock.events.record import (
+    OddRecord,
+    kind_name,
+    load_json,
+    optional_text,
+    read_record,
+    records_of,
+    required_text,
+)
 
 if TYPE_CHECKING:
     from cloudevents.core.base import BaseCloudEvent
@@ -75,16 +83,40 @@ def to_cloudevents(body: bytes) -> list[CloudEventFields]:
 
     `subject` is the raw key. `id` comes from the record alone, so a repeated notification gives the same one;
     the request id of the mapping is not used, because MinIO's bulk delete gives it to many records. Records
-    about buckets are left out. Raises `EventError` when the notification is malformed.
+    about buckets are left out. Raises `EventError` when anything in the notification is malformed.
+    """
+    made = []
+    for each in to_cloudevents_each(body):
+        if isinstance(each, OddRecord):
+            raise each.error
+        made.append(each)
+    return made
+
+
+def to_cloudevents_each(
+    body: bytes, change: Callable[[Any], Any] = lambda record: record
+) -> list[CloudEventFields | OddRecord]:
+    """As `to_cloudevents`, but a malformed record is returned in its place, and the others are made.
+
+    `change` is applied to each record that an event carries on. Raises `EventError` when the notification as a whole
+    is malformed.
     """
     value = load_json(body)
     if not isinstance(value, dict) or "Records" not in value:
         raise EventError(f'event: expected a notification with "Records", got {kind_name(value)} without')
-    made = (_to_cloudevent(record, f"Records[{index}]") for index, record in enumerate(records_of(value, "")))
-    return [event for event in made if event]
+    made: list[CloudEventFields | OddRecord] = []
+    for index, record in enumerate(records_of(value, "")):
+        try:
+            event = _to_cloudevent(record, f"Records[{index}]", change)
+        except EventError as exc:
+            made.append(OddRecord(exc, record))
+            continue
+        if event is not None:
+            made.append(event)
+    return made
 
 
-def _to_cloudevent(record: Any, where: str) -> CloudEventFields | None:
+def _to_cloudevent(record: Any, where: str, change: Callable[[Any], Any]) -> CloudEventFields | None:
     notification = read_record(record, where)
     if notification is None:
         return None
@@ -101,7 +133,7 @@ def _to_cloudevent(record: Any, where: str) -> CloudEventFields | None:
     }
     if notification.time and _is_rfc3339(notification.time):
         attributes["time"] = notification.time
-    data = {"EventName": notification.name, "Key": f"{ref.bucket}/{ref.key}", "Records": [record]}
+    data = {"EventName": notification.name, "Key": f"{ref.bucket}/{ref.key}", "Records": [change(record)]}
     try:
         text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError) as exc:
@@ -121,7 +153,7 @@ def open_binary(lower_headers: Mapping[str, str], body: bytes) -> Envelope:
     """
     from cloudevents.core.bindings.http import HTTPMessage, from_binary_event
 
-    # Headers that cannot be attributes, `ce-my-thing`, are somebody else's and no reason to refuse the event.
+    # A header that cannot be an attribute, such as `ce-my-thing`, belongs to another program: it is left out.
     headers = {name: value for name, value in lower_headers.items() if _ATTRIBUTE_HEADER.fullmatch(name)}
     try:
         event = from_binary_event(HTTPMessage(headers, b""))

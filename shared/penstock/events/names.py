@@ -29,7 +29,7 @@ _ACTED_ON = {
     "LifecycleExpiration": (Kind.REMOVED, "Delete DeleteMarkerCreated"),
     "LifecycleDelMarkerExpiration": (Kind.REMOVED, "Delete"),
 }
-# Families that functions ignore are known as a whole: whatever MinIO adds to them is ignored too.
+# Families that functions ignore are known as a whole: what MinIO adds to them is ignored too.
 _IGNORED = {"ObjectAccessed": Kind.ACCESSED} | dict.fromkeys(
     (
         "Replication",

@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from penstock.errors import EventError
+from penstock.errors import EventError, InputTooLarge
 from penstock.events.cloudevent import Envelope, media_type, open_binary, open_structured
 from penstock.events.names import Kind
 from penstock.events.record import (
     EXPECTED,
     Notification,
+    OddRecord,
     checked_ref,
     identity,
     kind_name,
@@ -20,13 +21,15 @@ from penstock.events.record import (
     reference,
     required_text,
 )
+from penstock.events.trace import read_traceparent
 
 _CLOUDEVENTS = "application/cloudevents"
 _STRUCTURED = frozenset({_CLOUDEVENTS, f"{_CLOUDEVENTS}+json"})
 _BATCH = frozenset({f"{_CLOUDEVENTS}-batch", f"{_CLOUDEVENTS}-batch+json"})
 _NOTIFICATION_START = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"(?:EventName|Key|Records)"\s*:')
+# An S3 record has about ten objects and lists in it. JSON with more than this for each is not worth its memory.
+_NESTED_VALUES_PER_RECORD = 20
 _RECORD_MEMBERS = (re.compile(rb'"eventName"\s*:\s*"'), re.compile(rb'"s3"\s*:\s*\{'))
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]*)?")
 
 
 def is_object_request(headers: Mapping[str, str]) -> bool:
@@ -35,29 +38,54 @@ def is_object_request(headers: Mapping[str, str]) -> bool:
     return "ce-specversion" in lower or "x-topic" in lower or media_type(lower).startswith(_CLOUDEVENTS)
 
 
+Read = list[Notification | OddRecord]
+
+
 def parse(body: bytes, headers: Mapping[str, str]) -> list[Notification]:
     """Read the event in a request: one notification per object it names, in its order.
 
     The list is empty when the event names no object, such as AWS's test event. Header names are taken in any
-    case. Raises `EventError`, and nothing else, when the event is malformed; the text names what is wrong.
+    case. Raises `EventError`, and nothing else, when anything in the event is malformed; the text names what is wrong.
 
     >>> [n.ref.key for n in parse(b'{"bucket": "upload", "key": "a+b.csv"}', {})]
     ['a+b.csv']
     """
+    return _all_of(_parse(body, headers))
+
+
+def parse_each(body: bytes, headers: Mapping[str, str], max_objects: int) -> list[Notification | OddRecord]:
+    """As `parse`, but a malformed record beside others is returned in its place, and the others are read.
+
+    Raises `EventError` when the event as a whole is malformed, or when nothing but one malformed record is in it, and
+    `InputTooLarge` when it names more than `max_objects` objects.
+    """
+    too_large = InputTooLarge(f"the event names more than {max_objects} objects; send at most {max_objects} at a time")
+    if body.count(b"{") + body.count(b"[") > max_objects * _NESTED_VALUES_PER_RECORD:
+        raise too_large
+    found = _parse(body, headers, max_objects)
+    if len(found) > max_objects:
+        raise too_large
+    if len(found) == 1:
+        _all_of(found)
+    return found
+
+
+def _parse(body: bytes, headers: Mapping[str, str], max_objects: int | None = None) -> Read:
     lower = _lower(headers)
     traceparent = _valid_traceparent(lower.get("traceparent"))
     kind = media_type(lower)
+    reader = _Reader(traceparent, max_objects)
     if kind in _BATCH:
-        return _read_batch(load_json(body), traceparent)
+        return reader.batch(load_json(body))
     if kind in _STRUCTURED:
-        return _read_envelope(open_structured(load_json(body), "event"), "event", traceparent)
+        return reader.envelope(open_structured(load_json(body), "event"), "event")
     if kind.startswith(_CLOUDEVENTS):
         raise EventError(
             f"content type {kind[:80]!r}: of CloudEvents' formats only JSON is read; send {_CLOUDEVENTS}+json"
         )
     if "ce-specversion" in lower:
-        return _read_envelope(open_binary(lower, body), "event", traceparent)
-    return _read(load_json(body), "event", traceparent)
+        return reader.envelope(open_binary(lower, body), "event")
+    return reader.event(load_json(body), "event")
 
 
 def parse_listen_line(line: bytes) -> list[Notification]:
@@ -67,7 +95,7 @@ def parse_listen_line(line: bytes) -> list[Notification]:
     body = load_json(line)
     if not isinstance(body, dict) or "Records" not in body:
         raise EventError(f'line: expected {{"Records": [...]}}, got {_members(body)}')
-    return _read_records(body, "", None, raw_key=True)
+    return _all_of(_Reader().records(body, "", raw_key=True))
 
 
 def looks_like_notification(head: bytes) -> bool:
@@ -90,92 +118,110 @@ def looks_like_notification(head: bytes) -> bool:
     return isinstance(first, dict) and "s3" in first and "eventName" in first and not text[end:].strip()
 
 
-def _read(value: Any, where: str, traceparent: str | None, envelope: Envelope | None = None) -> list[Notification]:
-    """Read one event or a list of them; `envelope` is the CloudEvent around it."""
-    if not isinstance(value, list):
-        return _read_one(value, where, traceparent, envelope)
-    if not value:
-        raise EventError(f"{where}: the list is empty; expected {EXPECTED}")
-    return [
-        found
-        for index, item in enumerate(value)
-        for found in _read_one(item, f"{where}[{index}]", traceparent, envelope)
-    ]
+class _Reader:
+    """Reads what is in one request. `traceparent` is the request's own; reading ends above `max_objects` objects."""
 
+    def __init__(self, traceparent: str | None = None, max_objects: int | None = None) -> None:
+        self._traceparent = traceparent
+        self._max_objects = max_objects
 
-def _read_one(value: Any, where: str, traceparent: str | None, envelope: Envelope | None) -> list[Notification]:
-    if isinstance(value, dict):
-        if "Records" in value:
-            return _read_records(value, "" if where == "event" else f"{where}.", traceparent)
-        if "s3" in value:
-            found = read_record(value, where, traceparent=traceparent)
+    def event(self, value: Any, where: str, envelope: Envelope | None = None) -> Read:
+        """Read one event or a list of them; `envelope` is the CloudEvent around it."""
+        if not isinstance(value, list):
+            return self._one(value, where, envelope)
+        if not value:
+            raise EventError(f"{where}: the list is empty; expected {EXPECTED}")
+        return self._each(value, where, lambda item, where: self._one(item, where, envelope))
+
+    def batch(self, value: Any) -> Read:
+        """Read a batch of CloudEvents. An empty batch is a valid one, says the CloudEvents JSON format."""
+        if not isinstance(value, list):
+            raise EventError(f"batch: expected a list of CloudEvents, got {_members(value)}")
+        return self._each(value, "batch", lambda item, where: self.envelope(open_structured(item, where), where))
+
+    def records(self, body: dict[str, Any], where: str, *, raw_key: bool = False) -> Read:
+        """Read the `Records` of a notification."""
+
+        def read(record: Any, where: str) -> Read:
+            found = read_record(record, where, raw_key=raw_key, traceparent=self._traceparent)
             return [found] if found else []
-        # A connector passes a Kafka value on as it is, and that may be a CloudEvent; one within another is not read.
-        if "specversion" in value and envelope is None:
-            return _read_envelope(open_structured(value, where), where, traceparent)
-        if "bucket" in value or "key" in value:
-            return [_read_reference(value, where, traceparent, envelope)]
-        if value.get("Event") == "s3:TestEvent":  # AWS sends it when a rule is made; it names no key
-            return []
-    raise EventError(f"{where}: expected {EXPECTED}, got {_members(value)}")
 
+        return self._each(records_of(body, where), f"{where}Records", read)
 
-def _read_records(
-    body: dict[str, Any], where: str, traceparent: str | None, *, raw_key: bool = False
-) -> list[Notification]:
-    found = (
-        read_record(record, f"{where}Records[{index}]", raw_key=raw_key, traceparent=traceparent)
-        for index, record in enumerate(records_of(body, where))
-    )
-    return [notification for notification in found if notification]
+    def envelope(self, envelope: Envelope, where: str) -> Read:
+        """Read what a CloudEvent carries."""
+        inner = _Reader(self._traceparent or _valid_traceparent(envelope.traceparent), self._max_objects)
+        return inner._data(envelope, where)
 
-
-def _read_reference(
-    value: dict[str, Any], where: str, traceparent: str | None, envelope: Envelope | None
-) -> Notification:
-    ref = checked_ref(required_text(value, "bucket", where), required_text(value, "key", where), where)
-    event_id = identity(envelope.source, envelope.id, ref.bucket, ref.key) if envelope else None
-    return reference(ref, event_id=event_id, traceparent=traceparent)
-
-
-def _read_batch(value: Any, traceparent: str | None) -> list[Notification]:
-    if not isinstance(value, list):
-        raise EventError(f"batch: expected a list of CloudEvents, got {_members(value)}")
-    found: list[Notification] = []  # an empty batch is a valid one, says the CloudEvents JSON format
-    for index, item in enumerate(value):
-        where = f"batch[{index}]"
-        found += _read_envelope(open_structured(item, where), where, traceparent)
-    return found
-
-
-def _read_envelope(envelope: Envelope, where: str, traceparent: str | None) -> list[Notification]:
-    traceparent = traceparent or _valid_traceparent(envelope.traceparent)
-    if envelope.type.startswith("penstock."):
-        return _read_own_answer(envelope, traceparent)
-    data = envelope.data
-    if data is None:
-        raise EventError(f"{where}: the CloudEvent has no data; expected {EXPECTED}")
-    if isinstance(data, bytes | str):
-        data = load_json(data)
-    return _read(data, where if where == "event" else f"{where}.data", traceparent, envelope)
-
-
-def _read_own_answer(envelope: Envelope, traceparent: str | None) -> list[Notification]:
-    """A function's answer that a broker fed back, {"outcome", "source": {"bucket", "key"}, ...}.
-
-    There is nothing to act on, so nothing in it is an error either.
-    """
-    data = envelope.data
-    try:
+    def _data(self, envelope: Envelope, where: str) -> Read:
+        if envelope.type.startswith("penstock."):
+            return self._own_answer(envelope)
+        data = envelope.data
+        if data is None:
+            raise EventError(f"{where}: the CloudEvent has no data; expected {EXPECTED}")
         if isinstance(data, bytes | str):
             data = load_json(data)
-        source = data.get("source") if isinstance(data, dict) else None
-        found = _read_reference(source, "data.source", traceparent, envelope) if isinstance(source, dict) else None
-    except EventError:
-        return []
-    if found is None:
-        return []
-    return [Notification(found.ref, Kind.OTHER, envelope.type, found.id, traceparent=traceparent)]
+        return self.event(data, where if where == "event" else f"{where}.data", envelope)
+
+    def _each(self, items: Sequence[Any], where: str, read: Callable[[Any, str], Read]) -> Read:
+        """Read each item; one that is malformed is returned in its place."""
+        found: Read = []
+        for index, item in enumerate(items):
+            try:
+                found += read(item, f"{where}[{index}]")
+            except EventError as exc:
+                found.append(OddRecord(exc, item))
+            if self._max_objects is not None and len(found) > self._max_objects:
+                break
+        return found
+
+    def _one(self, value: Any, where: str, envelope: Envelope | None) -> Read:
+        if isinstance(value, dict):
+            if "Records" in value:
+                return self.records(value, "" if where == "event" else f"{where}.")
+            if "s3" in value:
+                found = read_record(value, where, traceparent=self._traceparent)
+                return [found] if found else []
+            # A connector passes a Kafka value on as it is. It may be a CloudEvent; one within another is not read.
+            if "specversion" in value and envelope is None:
+                return self.envelope(open_structured(value, where), where)
+            if "bucket" in value or "key" in value:
+                return [self._reference(value, where, envelope)]
+            if value.get("Event") == "s3:TestEvent":  # AWS sends it when a rule is made; it names no key
+                return []
+        raise EventError(f"{where}: expected {EXPECTED}, got {_members(value)}")
+
+    def _reference(self, value: dict[str, Any], where: str, envelope: Envelope | None) -> Notification:
+        ref = checked_ref(required_text(value, "bucket", where), required_text(value, "key", where), where)
+        event_id = identity(envelope.source, envelope.id, ref.bucket, ref.key) if envelope else None
+        return reference(ref, event_id=event_id, traceparent=self._traceparent)
+
+    def _own_answer(self, envelope: Envelope) -> Read:
+        """A function's answer that a broker fed back, {"outcome", "source": {"bucket", "key"}, ...}.
+
+        There is nothing to act on, so nothing in it is an error either.
+        """
+        data = envelope.data
+        try:
+            if isinstance(data, bytes | str):
+                data = load_json(data)
+            source = data.get("source") if isinstance(data, dict) else None
+            found = self._reference(source, "data.source", envelope) if isinstance(source, dict) else None
+        except EventError:
+            return []
+        if found is None:
+            return []
+        return [Notification(found.ref, Kind.OTHER, envelope.type, found.id, traceparent=self._traceparent)]
+
+
+def _all_of(found: Read) -> list[Notification]:
+    """The notifications; raises the error of the first record that could not be read."""
+    read = []
+    for each in found:
+        if isinstance(each, OddRecord):
+            raise each.error
+        read.append(each)
+    return read
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:
@@ -183,8 +229,8 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _valid_traceparent(value: str | None) -> str | None:
-    """W3C Trace Context: a header that does not parse is ignored."""
-    return value if value and _TRACEPARENT.fullmatch(value) else None
+    found = read_traceparent(value)
+    return str(found) if found else None
 
 
 def _members(value: Any) -> str:

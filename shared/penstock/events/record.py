@@ -8,6 +8,7 @@ import codecs
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, NoReturn
@@ -45,6 +46,14 @@ class Notification:
     traceparent: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OddRecord:
+    """One record that cannot be read, beside others that can: `value` is the record as it came, read from JSON."""
+
+    error: EventError
+    value: Any
+
+
 def load_json(text: bytes | str) -> Any:
     """Read JSON strictly: UTF-8, no NaN, no member given twice, no nesting without end."""
     try:
@@ -64,13 +73,18 @@ def load_json(text: bytes | str) -> Any:
         raise EventError("the event's JSON has a number that is too long") from exc
 
 
-def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a member given twice: which one counts differs from reader to reader, so checks could be evaded."""
+def unique_members(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object of its members; raises `EventError` for a member that is given twice.
+
+    Readers differ in which of the two counts, so a check could be evaded.
+    """
     made = dict(members)
     if len(made) != len(members):
-        names = [name for name, _ in members]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise EventError(f"the event's JSON has {twice[:80]!r} twice in one object")
+        seen = set()
+        for name, _ in members:
+            if name in seen:
+                raise EventError(f"the event's JSON has {name[:80]!r} twice in one object")
+            seen.add(name)
     return made
 
 
@@ -78,7 +92,7 @@ def _no_constant(text: str) -> NoReturn:
     raise EventError(f"the event is not JSON: it has no {text}")
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+_JSON = json.JSONDecoder(object_pairs_hook=unique_members, parse_constant=_no_constant)
 
 
 def identity(*parts: str | None) -> str:
@@ -89,7 +103,7 @@ def identity(*parts: str | None) -> str:
 
 
 def reference(ref: ObjectRef, *, event_id: str | None = None, traceparent: str | None = None) -> Notification:
-    """A notification for somebody who names an object rather than reports what happened to it."""
+    """A notification for a caller that names an object and does not report what happened to it."""
     made = event_id or identity(ref.bucket, ref.key)
     return Notification(ref=ref, kind=Kind.REFERENCE, name="", id=made, traceparent=traceparent)
 

@@ -1,15 +1,13 @@
-"""gunicorn as a function's server: it speaks both platforms' contracts itself, so there is no watchdog in between.
+"""gunicorn as the server of functions and of the bridge: it speaks both platforms' contracts itself.
 
-Imported where a server is about to run, not by what only wires a function: gunicorn and, in the worker, Flask take
-most of a start.
+So there is no watchdog process in between. This is imported where a server is about to run, not by what only wires a
+function: gunicorn and, in the worker, Flask take most of a start.
 """
 
-import gc
 import os
-import sys
 import threading
-from collections.abc import Callable
-from itertools import count
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -20,15 +18,22 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from penstock.errors import ConfigError
-from penstock.process.log import JsonFormatter, say_problems, set_up_logging
-from penstock.settings.config import Config
+from penstock.process.log import JsonFormatter
 
 if TYPE_CHECKING:
     from flask import Flask
 
-    from penstock.runtime.runtime import Runtime
-    from penstock.serving.app import Health
-    from penstock.serving.shared_counts import Board
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How a server runs. `graceful_seconds` is how long requests under way may take once it was told to stop."""
+
+    name: str
+    host: str
+    port: int
+    threads: int
+    graceful_seconds: int
+    workers: int = 1
 
 
 class JsonLog(Logger):  # type: ignore[misc]
@@ -46,13 +51,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     place = 0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """On SIGTERM: not ready at once; stop accepting after DRAIN_SECONDS; finish what is in flight."""
-        server: Server = self.app
-        if server.health is not None:
-            server.health.draining = True
-        seconds = server.config.drain_seconds
-        # One that is still loading was never ready: nobody has to be told, and it would say "ready" once loaded.
-        if server.health is None or seconds <= 0 or not self.alive:
+        """On SIGTERM: not ready at once; stop accepting when the application says so; finish what is in flight."""
+        server: GunicornServer = self.app
+        seconds = server.begin_drain()
+        if seconds <= 0 or not self.alive:
             super().handle_exit(sig, frame)
             return
         timer = threading.Timer(seconds, super().handle_exit, (sig, frame))
@@ -60,95 +62,59 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         timer.start()
 
 
-class Server(BaseApplication):  # type: ignore[misc]
-    """gunicorn with settings from `Config` instead of files and arguments; `make` wires the function in each worker."""
+class GunicornServer(BaseApplication, ABC):  # type: ignore[misc]
+    """gunicorn with settings from values instead of files and arguments: one server for functions and the bridge."""
 
-    def __init__(self, config: Config, host: str, make: "Callable[[], Runtime]") -> None:
-        self.config = config
-        self.host = host
-        self.make = make
-        self.health: Health | None = None
-        self.runtime: Runtime | None = None
-        self.place = 0
-        # A reload has twice as many for a while.
-        self.board = _board(2 * config.workers) if config.workers > 1 else None
+    def __init__(self, serving: Serving) -> None:
+        self.serving = serving
         super().__init__()
 
+    @abstractmethod
+    def load(self) -> "Flask":
+        """Make the application. Called in each worker, after the fork: threads would not survive it."""
+
+    def begin_drain(self) -> float:
+        """Called in each worker on SIGTERM: how many seconds it goes on accepting, so that its callers can leave."""
+        return 0.0
+
+    def take_place(self, arbiter: Arbiter, worker: Worker) -> None:
+        """Called in the first process before each fork."""
+
+    def close(self) -> None:
+        """Called in each worker as the last thing."""
+
     def load_config(self) -> None:
+        serving = self.serving
         settings: dict[str, Any] = {
-            "bind": f"[{self.host}]:{self.config.port}" if ":" in self.host else f"{self.host}:{self.config.port}",
-            "workers": self.config.workers,
+            "bind": f"[{serving.host}]:{serving.port}" if ":" in serving.host else f"{serving.host}:{serving.port}",
+            "workers": serving.workers,
             "worker_class": "penstock.serving.gunicorn.Worker",
-            "threads": self.config.threads,
+            "threads": serving.threads,
             "timeout": 0,  # long objects are normal; the platforms have their own limits
-            "graceful_timeout": int(self.config.drain_seconds) + self.config.grace_seconds,
+            "graceful_timeout": serving.graceful_seconds,
             "keepalive": 75,  # longer than the gateways keep an idle connection, so that they close it first
             "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108
             "control_socket_disable": True,
-            "proc_name": f"penstock {self.config.function}",
+            "proc_name": f"penstock {serving.name}",
             "loglevel": "warning",
             "accesslog": None,
             "logger_class": "penstock.serving.gunicorn.JsonLog",
             "pre_fork": self.take_place,
-            "worker_exit": self.stop,
+            "worker_exit": lambda _arbiter, _worker: self.close(),
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
 
-    def load(self) -> "Flask":
-        """Called in each worker, after the fork."""
-        set_up_logging(self.config.log_level)
-        import_application()
-        from penstock.process.metrics import Metrics
-        from penstock.serving.app import Health, create_app
 
-        try:
-            self.runtime = self.make()
-        except ConfigError as exc:
-            say_problems(exc.problems)
-            sys.exit(Arbiter.APP_LOAD_ERROR)
-        self.health = Health(self.runtime)
-        board = self.board if self.board is not None and self.place < self.board.places else None
-        return create_app(self.runtime, self.health, Metrics(self.config.function, board, self.place))
-
-    def take_place(self, arbiter: Arbiter, worker: Worker) -> None:
-        """Called before each fork: the first place on the board that no living worker has."""
-        taken = {other.place for other in arbiter.WORKERS.values()}
-        self.place = worker.place = next(place for place in count() if place not in taken)
-
-    def stop(self, _arbiter: Arbiter, _worker: Worker) -> None:
-        """Called in each worker as the last thing: the handler's own `stop`."""
-        if self.runtime is not None and self.runtime.parts.function.stop is not None:
-            self.runtime.parts.function.stop()
-
-
-def _board(places: int) -> "Board":
-    from penstock.serving.shared_counts import Board
-
-    return Board(places)
-
-
-def import_application() -> None:
-    """Import `penstock.serving.app` and with it Flask, without a look for garbage among what stays anyway."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        import penstock.serving.app  # noqa: F401 - for later imports of it
-    finally:
-        if was_enabled:
-            gc.freeze()
-            gc.enable()
-
-
-def run_server(server: BaseApplication) -> int:
+def run_server(server: GunicornServer) -> int:
     """Run gunicorn until it is told to stop; returns the exit code, 78 for an application that cannot be loaded."""
-    master = os.getpid()
+    first = os.getpid()
     try:
         server.run()
     except SystemExit as exc:
-        # A forked worker leaves through here too. Only gunicorn's own code tells its master that another one would
-        # fail in the same way; with any other it forks for ever.
-        if os.getpid() != master:
+        # A forked worker leaves through here too. Only gunicorn's own code tells the first process that another one
+        # would fail in the same way; with any other it forks for ever.
+        if os.getpid() != first:
             raise
         return ConfigError.exit_code if exc.code == Arbiter.APP_LOAD_ERROR else int(exc.code or 0)
     return 0

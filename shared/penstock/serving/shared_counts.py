@@ -1,7 +1,7 @@
-"""What several workers of one function counted, for whichever of them is scraped.
+"""What several workers of one function counted. Any of them can be scraped for all.
 
-Not prometheus_client's own way for several processes: it keeps a file per process and metric type in a folder that
-somebody has to make, empty and find writable, and needs the library imported at the start.
+prometheus_client's own way for several processes is not used: it keeps one file for each process and metric type in a
+folder, which an operator must make, empty and keep writable, and it needs the library imported at the start.
 """
 
 import mmap
@@ -11,47 +11,48 @@ import zlib
 
 from penstock.process.metrics import Counts
 
+PLACE_BYTES = 16 * 1024  # the labels are few: 2 KiB are in use
+_LOOKS = 100
+_PAUSE_SECONDS = 0.0001  # a write takes a microsecond, and more if its processor was taken away in the middle
+_HEAD = struct.Struct("<II")  # length and CRC-32 of the JSON after it
 
-class Board:
+
+class SharedCounts:
     """Memory that a server and its workers share, with a place for each worker's counts; made before they are forked.
 
-    Nobody waits for a lock that a killed worker still holds: a checksum tells what was read while it was written.
+    There is no lock: a killed worker would hold it for ever. A checksum tells what was read while it was written.
+    `memory` is for tests; by default it is anonymous memory that a fork shares.
     """
 
-    PLACE_BYTES = 16 * 1024  # the labels are few: 2 KiB are in use
-    _LOOKS = 100
-    _PAUSE_SECONDS = 0.0001  # a write takes a microsecond, and more if its processor was taken away in the middle
-    _HEAD = struct.Struct("<II")  # length and CRC-32 of the JSON after it
-
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, memory: mmap.mmap | bytearray | None = None) -> None:
         self.places = places
-        self._memory = mmap.mmap(-1, places * self.PLACE_BYTES)
+        self._memory = memory if memory is not None else mmap.mmap(-1, places * PLACE_BYTES)
 
     def write(self, place: int, counts: Counts) -> None:
-        """Publish; raises `ValueError` for more than fits."""
+        """Publish the counts of one worker; raises `ValueError` for more than fits."""
         text = counts.dump()
-        if self._HEAD.size + len(text) > self.PLACE_BYTES:
-            raise ValueError(f"{len(text)} bytes of counts; at most {self.PLACE_BYTES - self._HEAD.size}")
-        start = place * self.PLACE_BYTES
-        data = self._HEAD.pack(len(text), zlib.crc32(text)) + text
+        if _HEAD.size + len(text) > PLACE_BYTES:
+            raise ValueError(f"{len(text)} bytes of counts; at most {PLACE_BYTES - _HEAD.size}")
+        start = place * PLACE_BYTES
+        data = _HEAD.pack(len(text), zlib.crc32(text)) + text
         self._memory[start : start + len(data)] = data
 
     def read(self, place: int) -> Counts | None:
-        """What the worker at this place published last; None for nothing, and when it was killed while it wrote."""
-        start = place * self.PLACE_BYTES
-        for _ in range(self._LOOKS):
-            length, checksum = self._HEAD.unpack_from(self._memory, start)
+        """What the worker at this place published last; None for nothing, or if it was killed while it wrote."""
+        start = place * PLACE_BYTES
+        for _ in range(_LOOKS):
+            length, checksum = _HEAD.unpack_from(self._memory, start)
             if not length:
                 return None
-            first = start + self._HEAD.size
-            text = self._memory[first : first + min(length, self.PLACE_BYTES - self._HEAD.size)]
+            first = start + _HEAD.size
+            text = bytes(self._memory[first : first + min(length, PLACE_BYTES - _HEAD.size)])
             if zlib.crc32(text) == checksum:
                 return Counts.load(text)
-            time.sleep(self._PAUSE_SECONDS)
+            time.sleep(_PAUSE_SECONDS)
         return None
 
     def all(self) -> Counts:
-        """What all workers counted since the server's start, those that have ended among them."""
+        """What all workers counted since the server's start, also those that have ended."""
         total = Counts()
         for place in range(self.places):
             counts = self.read(place)

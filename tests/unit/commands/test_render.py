@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from penstock.commands import bridge
 from penstock.commands import render as command
-from penstock.connect.bridge import bridge
+from penstock.connect.bridge.settings import load_bridge_config
 from penstock.errors import ConfigError
 
 from tests.paths import ROOT
@@ -73,11 +74,11 @@ def test_bridge_on_openfaas_wakes_only_whom_an_event_concerns(tmp_path: Path) ->
     parser = argparse.ArgumentParser()
     bridge.add_arguments(parser)
     args = parser.parse_args([*container["args"][1:], "--allow-anonymous"])
-    config = bridge.load_bridge_config(args, {})
+    config = load_bridge_config(args, {})
     assert [target.url for target in config.targets] == [
         f"http://gateway:8080/function/{name}/event" for name in ("compress", "resize", "index")
     ]
-    assert {name: [str(rule) for rule in rules] for name, rules in config.only.items()} == {
+    assert {name: [str(rule) for rule in rules] for name, rules in config.filters.items()} == {
         "compress": ["s3://upload/*.csv"],
         "resize": ["s3://images/*.jpg"],
         "index": ["s3://processed/*"],

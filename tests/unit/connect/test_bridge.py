@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from penstock.connect.bridge import bridge
-from penstock.connect.bridge.bridge import MAX_BODY_BYTES, BridgeConfig, create_app, load_bridge_config, to_messages
+from penstock.commands import bridge
+from penstock.connect.bridge.app import MAX_BODY_BYTES, create_app
+from penstock.connect.bridge.messages import to_messages
+from penstock.connect.bridge.settings import BridgeConfig, load_bridge_config
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import Target
 from penstock.delivery.inbox import Counts, Inbox
@@ -41,7 +43,7 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
 @pytest.fixture
 def client(inbox: Inbox) -> FlaskClient:
     """A bridge that stores and never delivers."""
-    config = BridgeConfig(("127.0.0.1", 8080), "secret", inbox.path, (SINK,), Policy(), 1.0, {})
+    config = BridgeConfig(("127.0.0.1", 8080), "secret", inbox.path, (SINK,), Policy(), 1.0, {}, keep_identity=True)
     return create_app(config, inbox, Pump(inbox, [SINK]), DeliveryMeasures()).test_client()
 
 
@@ -69,7 +71,7 @@ def test_target_gets_the_events_that_it_is_there_for_and_no_others(tmp_path: Pat
         body = json.loads(PUT)
         record = body["Records"][0]
         record["eventName"], record["s3"]["bucket"]["name"], record["s3"]["object"]["key"] = event, bucket, key
-        messages = to_messages(json.dumps(body).encode(), config.targets, {}, "", config.only)
+        messages = to_messages(json.dumps(body).encode(), config.targets, {}, "", config.filters)
         return [message.target for message in messages]
 
     assert names("upload", "a.csv") == ["compress", "log"]
@@ -210,7 +212,7 @@ class Process:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.address = f"127.0.0.1:{listener.getsockname()[1]}"
         program = (
-            "import argparse, sys; from penstock.connect.bridge import bridge as b;"
+            "import argparse, sys; from penstock.commands import bridge as b;"
             "p = argparse.ArgumentParser(); b.add_arguments(p); sys.exit(b.run(p.parse_args()))"
         )
         flags = ["--inbox", str(inbox), "--to", sink, "--listen", self.address]

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from penstock.connect.bridge.bridge import MAX_BODY_BYTES, SELF, BridgeConfig, create_app, to_messages
+from penstock.connect.bridge.app import MAX_BODY_BYTES, create_app
+from penstock.connect.bridge.broker_dead_letters import BrokerDeadLetterLimits
+from penstock.connect.bridge.messages import to_messages
+from penstock.connect.bridge.settings import SELF, BridgeConfig
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import Target
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import Pump
 from penstock.delivery.measures import DeliveryMeasures
+from penstock.errors import TemporaryError
 
 from tests.paths import EVENTS
 
@@ -40,7 +44,21 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
 
 @pytest.fixture
 def client(inbox: Inbox) -> FlaskClient:
-    config = BridgeConfig(("127.0.0.1", 8080), "secret", inbox.path, (SINK,), Policy(), 1.0, {})
+    return client_of(inbox)
+
+
+def client_of(inbox: Inbox, *, dead_letter_token: str = "", keep_identity: bool = True) -> FlaskClient:
+    config = BridgeConfig(
+        ("127.0.0.1", 8080),
+        "secret",
+        inbox.path,
+        (SINK,),
+        Policy(),
+        1.0,
+        {},
+        keep_identity=keep_identity,
+        dead_letter_token=dead_letter_token,
+    )
     return create_app(config, inbox, Pump(inbox, [SINK]), DeliveryMeasures()).test_client()
 
 
@@ -49,7 +67,7 @@ def test_what_a_broker_gave_up_is_kept_with_the_reason(client: FlaskClient, inbo
     [letter] = inbox.dead_letters()
     assert (letter.code, letter.message.value) == (422, PUT)
     assert letter.reason == 'http://compress.penstock.svc.cluster.local/event: {"reason": "already compressed"}'
-    assert letter.message.origin == "com.amazonaws.s3.ObjectCreated:Put abc"
+    assert letter.message.origin == "com.amazonaws.s3.ObjectCreated:Put abc, sender not authenticated"
 
 
 def test_replayed_letter_is_the_event_again_without_the_errors_of_its_first_life(
@@ -80,3 +98,46 @@ def test_letter_that_is_too_large_is_refused(client: FlaskClient, inbox: Inbox) 
 def test_broker_letters_are_counted(client: FlaskClient) -> None:
     client.post("/dead-letters", data=PUT, headers=HEADERS)
     assert "penstock_bridge_broker_letters_total 1.0" in client.get("/metrics").get_data(as_text=True)
+
+
+def test_with_a_token_only_the_path_that_ends_in_it_takes_letters(inbox: Inbox) -> None:
+    client = client_of(inbox, dead_letter_token="s3cret")
+    for path in (
+        "/dead-letters",
+        "/dead-letters/",
+        "/dead-letters/wrong",
+        "/dead-letters/s3cret2",
+        "/dead-letters/ключ",
+    ):
+        assert client.post(path, data=PUT, headers=HEADERS).status_code in (401, 404), path
+    assert inbox.dead_letters() == []
+    assert client.post("/dead-letters/s3cret", data=PUT, headers=HEADERS).status_code == 202
+    [letter] = inbox.dead_letters()
+    assert letter.message.origin == "com.amazonaws.s3.ObjectCreated:Put abc"
+
+
+def test_letters_are_bounded_in_number_and_bytes_and_taken_again_once_they_are_dropped() -> None:
+    limits = BrokerDeadLetterLimits(max_letters=2, max_bytes=100)
+    limits.admit(60, kept=0)
+    with pytest.raises(TemporaryError, match="at most 2 and 100 bytes: see them with `penstock dlq list`"):
+        limits.admit(60, kept=1)
+    limits.admit(40, kept=1)
+    with pytest.raises(TemporaryError):
+        limits.admit(0, kept=2)
+    limits.admit(100, kept=0)
+
+
+def test_letter_over_the_bounds_is_a_503_and_not_kept(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.connect.bridge.app.BrokerDeadLetterLimits", lambda: BrokerDeadLetterLimits(1))
+    client = client_of(inbox)
+    answers = [client.post("/dead-letters", data=PUT, headers=HEADERS).status_code for _ in range(2)]
+    assert answers == [202, 503]
+    assert len(inbox.dead_letters()) == 1
+
+
+def test_letter_is_kept_without_the_identity_of_the_uploader(inbox: Inbox) -> None:
+    client_of(inbox, keep_identity=False).post("/dead-letters", data=PUT, headers=HEADERS)
+    [letter] = inbox.dead_letters()
+    assert b"192.0.2.10" not in letter.message.value
+    assert b"principalId" not in letter.message.value
+    assert json.loads(letter.message.value)["Records"][0]["s3"]["object"]["key"] == "data%2Fsmall.csv"

@@ -8,8 +8,8 @@ import json
 
 import pytest
 from penstock import events
-from penstock.connect.bridge.bridge import to_messages
-from penstock.connect.bridge.broker_dead_letters import read_broker_letter
+from penstock.connect.bridge.broker_dead_letters import read_broker_dead_letter
+from penstock.connect.bridge.messages import to_messages
 from penstock.delivery.http import Target
 from penstock.errors import TemporaryError
 from penstock.jobs.dead_letter import HttpDeadLetters, dead_letter
@@ -46,7 +46,7 @@ def test_a_dead_letter_can_be_sent_to_a_function_as_it_is() -> None:
 
 def test_a_dead_letter_that_the_bridge_keeps_is_delivered_again_when_it_is_replayed() -> None:
     letter = dead_letter(FAILED, URL, "log")
-    kept = read_broker_letter(letter.http_headers(), letter.data, "bridge")
+    kept = read_broker_dead_letter(letter.http_headers(), letter.data, "bridge", authenticated=False)
     assert kept.code == 422
     assert kept.reason == f"{URL}: PodFailurePolicy: Container main failed with exit code 65\nlog"
     (message,) = to_messages(kept.message.value, (Target("compress", "http://gateway/function/compress"),), {})

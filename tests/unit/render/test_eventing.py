@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from penstock.connect.bridge.bridge import to_messages
+from penstock.connect.bridge.messages import to_messages
 from penstock.delivery.http import Target
 from penstock.events import Kind, kind_of
 from penstock.events.names import _ACTED_ON, _IGNORED

@@ -1,4 +1,4 @@
-"""What a Knative Broker has given up: a CloudEvent whose extensions say who refused it, and how.
+"""What a Knative Broker has given up: a CloudEvent whose extensions say which subscriber refused it, and how.
 
 `knativeerrordest`, `knativeerrorcode` and `knativeerrordata` (base64, the start of the last answer) are set by the
 Broker that retried in vain: https://knative.dev/docs/eventing/event-delivery/.
@@ -6,16 +6,18 @@ Broker that retried in vain: https://knative.dev/docs/eventing/event-delivery/.
 
 import base64
 import binascii
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from penstock.delivery.deliverer import Message
+from penstock.errors import TemporaryError
 
 _REASON_CHARACTERS = 400
 
 
 @dataclass(frozen=True, slots=True)
-class BrokerLetter:
+class BrokerDeadLetter:
     """A dead letter to keep: `code` is the last status, 0 when there was no answer; `data` the start of the answer."""
 
     message: Message
@@ -24,10 +26,37 @@ class BrokerLetter:
     data: bytes
 
 
-def read_broker_letter(headers: Mapping[str, str], body: bytes, target: str) -> BrokerLetter:
-    """Read a request to a dead letter sink; whatever it holds, it is kept. `target` is who gets it when replayed.
+class BrokerDeadLetterLimits:
+    """How much a Broker's dead letters may take of the bridge's disk: a number of letters, and bytes of their bodies.
+
+    The bytes are counted from the start of the process, and from anew when the inbox has no dead letter any more.
+    """
+
+    def __init__(self, max_letters: int = 10_000, max_bytes: int = 128 * 1024 * 1024) -> None:
+        self._max_letters = max_letters
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def admit(self, size: int, kept: int) -> None:
+        """Count a letter of `size` bytes; `kept` dead letters are in the inbox. Raises `TemporaryError` when full."""
+        with self._lock:
+            taken = self._bytes if kept else 0
+            if kept >= self._max_letters or taken + size > self._max_bytes:
+                raise TemporaryError(
+                    f"dead letters: {kept} are kept, {taken} bytes came from the Broker; at most {self._max_letters} "
+                    f"and {self._max_bytes} bytes: see them with `penstock dlq list`, then replay or drop them"
+                )
+            self._bytes = taken + size
+
+
+def read_broker_dead_letter(
+    headers: Mapping[str, str], body: bytes, target: str, *, authenticated: bool
+) -> BrokerDeadLetter:
+    """Read a request to a dead letter sink; it is kept, also when it is malformed. `target` gets it when replayed.
 
     `headers` may have any case. Only the content type travels on: the event's attributes are made anew from its body.
+    The message's origin says when the sender was not `authenticated`.
     """
     given = {name.lower(): value for name, value in headers.items()}
     destination = given.get("ce-knativeerrordest", "")
@@ -35,10 +64,9 @@ def read_broker_letter(headers: Mapping[str, str], body: bytes, target: str) -> 
     data = _decoded(given.get("ce-knativeerrordata", ""))
     kind, identity = given.get("ce-type", "no CloudEvent"), given.get("ce-id", "")
     answer = data.decode("utf-8", "replace").strip() or "no answer was kept"
-    return BrokerLetter(
-        Message(
-            "", body, {"content-type": given.get("content-type", "application/json")}, f"{kind} {identity}", target
-        ),
+    origin = f"{kind} {identity}" if authenticated else f"{kind} {identity}, sender not authenticated"
+    return BrokerDeadLetter(
+        Message("", body, {"content-type": given.get("content-type", "application/json")}, origin, target),
         int(code) if code.isdecimal() else 0,
         f"{destination or 'a subscriber'}: {answer}"[:_REASON_CHARACTERS],
         data,

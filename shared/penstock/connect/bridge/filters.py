@@ -1,4 +1,4 @@
-"""Which targets of the bridge one event concerns, by the sources that `--only` gives them."""
+"""Which targets of the bridge get an event: `--only` names, by target, the objects whose events it gets."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -7,29 +7,30 @@ from penstock.delivery.http import Target
 from penstock.errors import ConfigError
 from penstock.settings.config import RESERVED_PREFIX, SourceRule
 
-Only = Mapping[str, tuple[SourceRule, ...]]
+Filters = Mapping[str, tuple[SourceRule, ...]]
+"""Source rules by the name of the target."""
 
 
-def wanting_targets(record: bytes, targets: Iterable[Target], only: Only) -> list[Target]:
-    """The targets that one notification concerns: what nobody acts on must not wake a function from zero.
+def targets_of(notification: bytes, targets: Iterable[Target], filters: Filters) -> list[Target]:
+    """The targets that get one notification: an event that a function does not act on must not wake it from zero.
 
-    A target that `only` does not name wants everything. Raises `EventError` when the record is malformed.
+    A target without a filter gets everything. Raises `EventError` when the notification is malformed.
     """
-    [found] = events.parse(record, {})
+    [found] = events.parse(notification, {})
     acted_on = found.kind in (events.Kind.CREATED, events.Kind.REMOVED)
     own = found.ref.key.startswith(RESERVED_PREFIX)
     return [
         target
         for target in targets
-        if target.name not in only
-        or (acted_on and not own and any(rule.matches(found.ref) for rule in only[target.name]))
+        if target.name not in filters
+        or (acted_on and not own and any(rule.matches(found.ref) for rule in filters[target.name]))
     ]
 
 
-def read_only(texts: Iterable[str], names: Sequence[str]) -> dict[str, tuple[SourceRule, ...]]:
-    """Read `NAME=SOURCE`; raises `ConfigError` with every problem found.
+def read_filters(texts: Iterable[str], names: Sequence[str]) -> Filters:
+    """Read each `NAME=SOURCE` of `--only`; raises `ConfigError` with every problem found.
 
-    >>> read_only(["compress=s3://upload/*.csv"], ["compress"])["compress"][0].suffix
+    >>> read_filters(["compress=s3://upload/*.csv"], ["compress"])["compress"][0].suffix
     '.csv'
     """
     found: dict[str, tuple[SourceRule, ...]] = {}

@@ -1,0 +1,141 @@
+"""The bridge's Flask application: it stores each event on disk, and answers then.
+
+MinIO's queue stops behind any answer but a 2xx, and a slow endpoint holds up its other targets. So the events are
+delivered afterwards, with retries and dead letters. A body that cannot be read is answered 2xx too and kept as a dead
+letter: a refusal would stop every event behind it for ever.
+"""
+
+import hmac
+import json
+import logging
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from penstock.connect.bridge.broker_dead_letters import BrokerDeadLetterLimits, read_broker_dead_letter
+from penstock.connect.bridge.identity import body_without_identity
+from penstock.connect.bridge.messages import to_messages
+from penstock.connect.bridge.settings import SELF, BridgeConfig
+from penstock.delivery.deliverer import Message
+from penstock.delivery.inbox import Inbox
+from penstock.delivery.inbox_sender import Pump
+from penstock.delivery.measures import DeliveryMeasures
+from penstock.errors import EventError, TemporaryError
+from penstock.events import OddRecord
+
+# A key is at most 1 KB and user metadata 2 KB (8 KB on other stores), so a real event is far below this.
+MAX_BODY_BYTES = 1024 * 1024
+_log = logging.getLogger("penstock.connect")
+
+
+def create_app(config: BridgeConfig, inbox: Inbox, pump: Pump, measures: DeliveryMeasures) -> Flask:
+    """The webhook receiver; `pump` delivers what it stores."""
+    app = Flask("penstock.bridge")
+    bridge = BridgeRoutes(config, inbox, pump, measures)
+    app.add_url_rule("/", view_func=bridge.take, methods=["POST"])
+    app.add_url_rule("/dead-letters", view_func=bridge.take_dead_letter, methods=["POST"], defaults={"token": ""})
+    app.add_url_rule("/dead-letters/<token>", view_func=bridge.take_dead_letter, methods=["POST"])
+    app.add_url_rule("/_/health", view_func=bridge.alive, methods=["GET"])
+    app.add_url_rule("/_/ready", view_func=bridge.ready, methods=["GET"])
+    app.add_url_rule("/metrics", view_func=bridge.metrics, methods=["GET"])
+    app.register_error_handler(TemporaryError, _later)
+    app.register_error_handler(RequestEntityTooLarge, _too_large)
+    return app
+
+
+class BridgeRoutes:
+    """What each route of the bridge does."""
+
+    def __init__(self, config: BridgeConfig, inbox: Inbox, pump: Pump, measures: DeliveryMeasures) -> None:
+        self._config = config
+        self._inbox = inbox
+        self._pump = pump
+        self._measures = measures
+        self._limits = BrokerDeadLetterLimits()
+        # MinIO sends a token of one word as `Bearer X`, one of two words as it is.
+        self._accepted = [text.encode() for text in (config.token, f"Bearer {config.token}")]
+
+    def take(self) -> Response:
+        """`POST /`: store MinIO's notification as one message for each target that gets it."""
+        if not self._is_authorised():
+            return Response("wrong or no token\n", 401, {"WWW-Authenticate": "Bearer"})
+        body = _body()
+        odd: list[OddRecord] = []
+        try:
+            messages = self._messages(body, odd)
+        except EventError as exc:
+            self._bury(body, exc)
+            return Response("stored as a dead letter\n", 202)
+        self._inbox.put(messages)
+        for record in odd:
+            self._bury(json.dumps({"Records": [record.value]}).encode(), record.error)
+        self._measures.count("penstock_bridge_received", "Events stored.", len(messages))
+        return Response("stored\n", 202)
+
+    def take_dead_letter(self, token: str) -> Response:
+        """`POST /dead-letters`, or `/dead-letters/TOKEN`: keep what a Broker gave up.
+
+        A Broker sends no header of ours, so a token can only stand in the path of its dead letter sink. Without one a
+        NetworkPolicy decides which pods may send; a forged letter leads to one more look at an object at most.
+        """
+        wanted = self._config.dead_letter_token
+        if wanted and not hmac.compare_digest(token.encode(), wanted.encode()):
+            return Response("wrong or no token; dead letters go to /dead-letters/TOKEN\n", 401)
+        body = self._kept(_body())
+        self._limits.admit(len(body), self._inbox.counts().dead)
+        letter = read_broker_dead_letter(dict(request.headers), body, SELF, authenticated=bool(wanted))
+        self._inbox.bury(letter.message, letter.code, letter.reason, letter.data)
+        _log.error("broker: dead letter: %s: %s", letter.message.origin, letter.reason)
+        self._measures.count("penstock_bridge_broker_letters", "Events that a Broker gave up, kept as dead letters.")
+        return Response("stored as a dead letter\n", 202)
+
+    def alive(self) -> tuple[str, int]:
+        return "ok\n", 200
+
+    def ready(self) -> tuple[str, int]:
+        return ("ok\n", 200) if self._pump.running else (f"{self._pump.error or 'delivery has ended'}\n", 503)
+
+    def metrics(self) -> Response:
+        text, content_type = self._measures.render()
+        return Response(text, content_type=content_type)
+
+    def _messages(self, body: bytes, odd: list[OddRecord]) -> list[Message]:
+        config = self._config
+        return to_messages(
+            body,
+            config.targets,
+            config.extensions,
+            request.headers.get("traceparent", ""),
+            config.filters,
+            keep_identity=config.keep_identity,
+            on_odd=odd.append,
+        )
+
+    def _bury(self, body: bytes, error: EventError) -> None:
+        """Keep what cannot be read as a dead letter, which goes to the bridge itself when it is replayed."""
+        _log.error("webhook: dead letter: %s", error)
+        message = Message("", self._kept(body), {"content-type": "application/json"}, "webhook", SELF)
+        self._inbox.bury(message, error.status, str(error))
+        self._measures.count("penstock_bridge_unreadable", "Bodies that are not events, kept as dead letters.")
+
+    def _kept(self, body: bytes) -> bytes:
+        return body if self._config.keep_identity else body_without_identity(body)
+
+    def _is_authorised(self) -> bool:
+        given = request.headers.get("Authorization", "").encode()
+        matches = [hmac.compare_digest(given, accepted) for accepted in self._accepted]
+        return any(matches) or not self._config.token
+
+
+def _body() -> bytes:
+    request.max_content_length = MAX_BODY_BYTES
+    return request.get_data(cache=False)
+
+
+def _later(exc: TemporaryError) -> Response:
+    _log.error("%s", exc)
+    return Response(f"{exc}\n", 503, {"Retry-After": "5"})
+
+
+def _too_large(_exc: RequestEntityTooLarge) -> Response:
+    return Response(f"at most {MAX_BODY_BYTES} bytes\n", 413)

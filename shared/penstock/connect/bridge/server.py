@@ -1,0 +1,62 @@
+"""The bridge's server: one worker, because one process owns the inbox; its threads share the inbox's commits."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from gunicorn.errors import AppImportError
+
+from penstock.connect.bridge.settings import SELF, BridgeConfig
+from penstock.delivery.http import Target
+from penstock.delivery.inbox import Inbox
+from penstock.delivery.inbox_sender import Pump
+from penstock.delivery.measures import DeliveryMeasures
+from penstock.errors import ConfigError, TemporaryError
+from penstock.process.log import set_up_logging
+from penstock.serving.gunicorn import GunicornServer, Serving
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+_THREADS = 16
+
+
+class BridgeServer(GunicornServer):
+    """Takes notifications and delivers them."""
+
+    def __init__(self, config: BridgeConfig) -> None:
+        self._config = config
+        self._pump: Pump | None = None
+        host, port = config.address
+        super().__init__(Serving("bridge", host, port, _THREADS, graceful_seconds=int(config.drain_seconds) + 5))
+
+    def load(self) -> "Flask":
+        from penstock.connect.bridge.app import create_app
+
+        set_up_logging(self._config.log_level)
+        measures = DeliveryMeasures()
+        targets = [*self._config.targets, self._own_target()]
+        try:
+            inbox = Inbox(self._config.inbox)
+            pump = Pump(inbox, targets, self._config.policy, observe=measures.observe)
+            pump.start()
+        except (ConfigError, TemporaryError) as exc:
+            raise AppImportError(str(exc)) from exc
+        self._pump = pump
+        measures.gauge("penstock_inbox_pending", "Messages not delivered yet.", lambda: [({}, inbox.counts().pending)])
+        measures.gauge("penstock_inbox_dead", "Dead letters.", lambda: [({}, inbox.counts().dead)])
+        measures.gauge(
+            "penstock_inbox_oldest_seconds", "Age of the oldest pending one.", lambda: [({}, inbox.oldest_seconds())]
+        )
+        measures.gauge("penstock_delivery_held", "Messages in memory, not finished.", lambda: [({}, pump.held())])
+        return create_app(self._config, inbox, pump, measures)
+
+    def close(self) -> None:
+        if self._pump is not None and not self._pump.stop(self._config.drain_seconds):
+            logging.getLogger("penstock.connect").warning("requests under way were cut off; they will be sent again")
+
+    def _own_target(self) -> Target:
+        """Where a replayed body goes that the bridge could not read before: to the bridge itself."""
+        host, port = self._config.address
+        own = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+        headers = {"Authorization": f"Bearer {self._config.token}"} if self._config.token else {}
+        return Target(SELF, f"http://{own}:{port}/", headers)

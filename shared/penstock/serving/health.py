@@ -1,0 +1,35 @@
+"""Whether a worker may be sent requests."""
+
+from penstock.errors import PenstockError
+from penstock.runtime.runtime import Runtime
+
+
+class Health:
+    """What `/_/ready` answers: handler loaded, store and sink reached once, not draining."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._reached = False
+        self.draining = False
+
+    def problem(self) -> str:
+        """Why this worker is not ready, or "" when it is.
+
+        Store and sink are asked until they have answered once. After that they are not asked again: a store that
+        fails later must not take every function out of service at the same moment.
+        """
+        if self.draining:
+            return "draining: this worker takes no new requests"
+        if not self._reached:
+            parts = self._runtime.parts
+            try:
+                if parts.store is not None:
+                    for bucket in {rule.bucket for rule in parts.config.sources}:
+                        parts.store.check(bucket)
+                if parts.sink is not None:
+                    parts.sink.check()
+            except PenstockError as exc:
+                return str(exc)
+            self._reached = True
+        ready = self._runtime.parts.function.ready
+        return "" if ready is None or ready() else "the handler's ready() says no"

@@ -1,0 +1,140 @@
+"""Responses: the outcomes of objects, the result of a direct call, and errors, each as HTTP."""
+
+import json
+import logging
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from flask import Flask, Response
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+from werkzeug.http import dump_options_header
+
+from penstock.errors import InputTooLarge, NothingToDo, PenstockError, TemporaryError
+from penstock.runtime.agreement import Outcome
+from penstock.runtime.answers import Failure, failure_document, outcome_document, outcome_event, overall_status
+from penstock.store.headers import check_headers
+from penstock.streams import as_chunks, close_quietly, read_chunks, spool
+from penstock.types import ObjectRef, Result
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_log = logging.getLogger("penstock.app")
+
+
+def json_response(document: Any, status: int) -> Response:
+    """A document as JSON with a line's end."""
+    # An error's text may quote half of a surrogate pair, which UTF-8 has no bytes for.
+    text = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(text + b"\n", status, content_type="application/json")
+
+
+def results_response(results: Sequence[Outcome | Failure], function: str, *, as_cloudevent: bool) -> Response:
+    """The answer to a request with events: one document, or `results` with one for each object.
+
+    `as_cloudevent` makes the answer a CloudEvent where one object ended well. Knative's broker takes it as a new event.
+    """
+    status = overall_status(results)
+    if status == 204:
+        return Response(status=204)
+    documents = [
+        failure_document(result) if isinstance(result, Failure) else outcome_document(result, function)
+        for result in results
+    ]
+    response = json_response(documents[0] if len(documents) == 1 else {"results": documents}, status)
+    delays = [result.retry_after for result in results if isinstance(result, Failure) and result.retry_after]
+    if delays:
+        _set_retry_after(response, max(delays))
+    if as_cloudevent and len(results) == 1 and status == 200 and isinstance(results[0], Outcome):
+        for name, value in outcome_event(results[0], function, b"").http_headers().items():
+            response.headers[name] = value
+    return response
+
+
+def result_response(result: Result, name: str) -> Response:
+    """The result of a direct call, with its length: nobody would see a failure after the first chunk of a stream."""
+    try:
+        check_headers(name, result.content_type, {})
+        file = spool(as_chunks(result.body))
+    finally:
+        close_quietly(result.body)
+    size = file.seek(0, 2)
+    file.seek(0)
+    is_document = isinstance(result.body, Mapping)
+    response = Response(
+        read_chunks(file),
+        content_type="application/json" if is_document else result.content_type,
+        direct_passthrough=True,
+    )
+    response.content_length = size
+    response.call_on_close(file.close)
+    if result.name:
+        response.headers["Content-Disposition"] = _disposition(result.name)
+    return response
+
+
+def failure_response(failure: Failure) -> Response:
+    """The answer to a request that failed as a whole."""
+    response = json_response(failure_document(failure), failure.status)
+    if failure.retry_after is not None:
+        _set_retry_after(response, failure.retry_after)
+    return response
+
+
+def failure_of(error: Exception, ref: ObjectRef | None = None) -> Failure:
+    """What an error means to the caller. The trace of an unexpected one goes to the log only, under an incident id."""
+    if isinstance(error, PenstockError):
+        return Failure(ref, error)
+    incident = secrets.token_hex(6)
+    _log.error("unexpected error", exc_info=error, extra={"incident": incident})
+    return Failure(ref, None, incident)
+
+
+def register_error_handlers(app: Flask, body_limit: Callable[[], int]) -> None:
+    """Answer every error of `app` in JSON; `body_limit()` is the limit in bytes of the present request's body."""
+
+    def nothing_to_do(exc: NothingToDo) -> Response:
+        return json_response({"outcome": "refused", "error": "NothingToDo", "reason": str(exc)}, 200)
+
+    def failed(exc: PenstockError) -> Response:
+        _log.warning("%s", exc, extra={"error": type(exc).__name__})
+        return failure_response(Failure(None, exc))
+
+    def too_large(_exc: RequestEntityTooLarge) -> Response:
+        return failure_response(Failure(None, InputTooLarge(f"the request is larger than {body_limit()} bytes")))
+
+    def broken_off(_exc: ClientDisconnected) -> Response:
+        # A proxy in between may still be there, and a 400 would tell it never to come back.
+        return failed(TemporaryError("the request broke off before its end"))
+
+    def refused(exc: HTTPException) -> Response:
+        return json_response({"outcome": "failed", "error": exc.name, "reason": exc.description}, exc.code or 500)
+
+    def crashed(exc: Exception) -> Response:
+        return failure_response(failure_of(exc))
+
+    handlers: list[tuple[type[Exception], Callable[[Any], Response]]] = [
+        (NothingToDo, nothing_to_do),
+        (PenstockError, failed),
+        (RequestEntityTooLarge, too_large),
+        (ClientDisconnected, broken_off),
+        (HTTPException, refused),
+        (Exception, crashed),
+    ]
+    for kind, handler in handlers:
+        app.register_error_handler(kind, handler)
+
+
+def _set_retry_after(response: Response, seconds: float) -> None:
+    response.headers["Retry-After"] = str(max(1, round(seconds)))
+
+
+def _disposition(name: str) -> str:
+    """A result's name as RFC 6266 has it: gunicorn answers 500 for a header that is not Latin-1."""
+    name = _CONTROL.sub("_", name)
+    if name.isascii():
+        return dump_options_header("attachment", {"filename": name})
+    plain = name.encode("ascii", "replace").decode().replace("?", "_")
+    exact = quote(name, safe="", errors="replace")
+    return f"{dump_options_header('attachment', {'filename': plain})}; filename*=UTF-8''{exact}"

@@ -1,0 +1,90 @@
+"""The server of one function: wires it in each worker, and shares the workers' counts."""
+
+import gc
+import sys
+from collections.abc import Callable
+from itertools import count
+from typing import TYPE_CHECKING
+
+from gunicorn.arbiter import Arbiter
+
+from penstock.errors import ConfigError
+from penstock.process.log import say_problems, set_up_logging
+from penstock.serving.gunicorn import GunicornServer, Serving, Worker
+from penstock.settings.config import Config
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from penstock.runtime.runtime import Runtime
+    from penstock.serving.health import Health
+    from penstock.serving.shared_counts import SharedCounts
+
+
+class FunctionServer(GunicornServer):
+    """Serves one function; `make` wires it in each worker."""
+
+    def __init__(self, config: Config, host: str, make: "Callable[[], Runtime]") -> None:
+        self._config = config
+        self._make = make
+        self._health: Health | None = None
+        self._runtime: Runtime | None = None
+        self._place = 0
+        # A reload has twice as many for a while.
+        self._counts = _shared_counts(2 * config.workers) if config.workers > 1 else None
+        graceful_seconds = int(config.drain_seconds) + config.grace_seconds
+        super().__init__(
+            Serving(config.function, host, config.port, config.threads, graceful_seconds, workers=config.workers)
+        )
+
+    def load(self) -> "Flask":
+        set_up_logging(self._config.log_level)
+        import_application()
+        from penstock.process.metrics import Metrics
+        from penstock.serving.app import create_app
+        from penstock.serving.health import Health
+
+        try:
+            self._runtime = self._make()
+        except ConfigError as exc:
+            say_problems(exc.problems)
+            sys.exit(Arbiter.APP_LOAD_ERROR)
+        self._health = Health(self._runtime)
+        counts = self._counts if self._counts is not None and self._place < self._counts.places else None
+        return create_app(self._runtime, self._health, Metrics(self._config.function, counts, self._place))
+
+    def begin_drain(self) -> float:
+        """Not ready at once; accepting for DRAIN_SECONDS more."""
+        # A worker that is still loading was never ready: no caller has to be told, and later it would say "ready".
+        if self._health is None:
+            return 0.0
+        self._health.draining = True
+        return self._config.drain_seconds
+
+    def take_place(self, arbiter: Arbiter, worker: Worker) -> None:
+        """Give the next worker the first place among the shared counts that no living worker has."""
+        taken = {other.place for other in arbiter.WORKERS.values()}
+        self._place = worker.place = next(place for place in count() if place not in taken)
+
+    def close(self) -> None:
+        """Call the handler's own `stop`."""
+        if self._runtime is not None and self._runtime.parts.function.stop is not None:
+            self._runtime.parts.function.stop()
+
+
+def import_application() -> None:
+    """Import `penstock.serving.app` and with it Flask, without a look for garbage among what stays anyway."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        import penstock.serving.app  # noqa: F401 - for later imports of it
+    finally:
+        if was_enabled:
+            gc.freeze()
+            gc.enable()
+
+
+def _shared_counts(places: int) -> "SharedCounts":
+    from penstock.serving.shared_counts import SharedCounts
+
+    return SharedCounts(places)
