@@ -14,8 +14,8 @@ from penstock.runtime.agreement import Offload, Outcome, Parts
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import Config, SourceRule
 from penstock.sinks import Sink
-from penstock.sinks.address import BucketAddress, parse_sink
 from penstock.sinks.bucket import BucketSink
+from penstock.sinks.bucket_address import BucketAddress
 from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef, ObjectState
 
@@ -75,8 +75,7 @@ class Lake:
         self.runtime = Runtime(Parts(self.function, self.config, self.store, self.sink, offload))
 
     def _bucket_sink(self, text: str) -> BucketSink:
-        address = parse_sink(text)
-        assert isinstance(address, BucketAddress)
+        address = BucketAddress.parse(text)
         remove, renditions = self.config.remove_with_source, self.config.renditions
         return BucketSink(self.store, address, renditions=renditions, remove_with_source=remove)
 

@@ -20,8 +20,8 @@ from penstock.runtime.runtime import Runtime
 from penstock.serving.app import create_app
 from penstock.serving.health import Health
 from penstock.settings.config import Config, SourceRule
-from penstock.sinks.address import BucketAddress, parse_sink
 from penstock.sinks.bucket import BucketSink
+from penstock.sinks.bucket_address import BucketAddress
 from penstock.sinks.document import delivered
 from penstock.sinks.sqlite import SqliteSink
 from penstock.store.memory import MemoryStore
@@ -121,8 +121,7 @@ def as_object(case: Case, folder: Path) -> tuple[Outcome, bytes | dict[str, Any]
         assert document is not None
         added = {*delivered(source, ""), "penstock"}
         return outcome, {name: value for name, value in document.items() if name not in added}
-    address = parse_sink("s3://processed/{key}")
-    assert isinstance(address, BucketAddress)
+    address = BucketAddress.parse("s3://processed/{key}")
     outcome = Runtime(Parts(function, config, store, BucketSink(store, address))).agree(ref)
     target = ObjectRef("processed", ref.key)
     return outcome, store.read(target) if store.head(target) else None

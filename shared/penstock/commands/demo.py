@@ -107,7 +107,8 @@ class _Progress:
         for route in self.routes:
             if route.config.takes(ref) and (route.name, ref) not in self.awaited:
                 names: list[str | None] = list(route.config.renditions) or [None]
-                targets = {name: route.output.of(ref, name) for name in names} if route.output is not None else {}
+                address = route.address
+                targets = {name: made for name in names if address and (made := address.of(ref, name)) is not None}
                 self.awaited[route.name, ref] = _Awaited(route.name, ref, targets)
                 for target in targets.values():
                     self.expect(target)
@@ -198,7 +199,7 @@ class _Demo:
         """The bucket whose objects with such a key are somebody's first input; raises `ConfigError`."""
         key = self._prefix + key
         routes = self._stack.router.routes
-        made = {route.output.bucket for route in routes if route.output is not None}
+        made = {route.address.bucket for route in routes if route.address is not None}
         for route in routes:
             for rule in route.config.sources:
                 if rule.bucket not in made and rule.matches(ObjectRef(rule.bucket, key)):

@@ -19,8 +19,8 @@ from penstock.runtime.runtime import Runtime
 from penstock.serving.wiring import function_config, function_folder, make_runtime
 from penstock.settings.config import Config, SourceRule
 from penstock.settings.durations import duration_argument
-from penstock.sinks.address import BucketAddress, parse_sink
 from penstock.sinks.bucket import source_of_refusal
+from penstock.sinks.wiring import outputs
 from penstock.store import Store
 from penstock.types import ObjectRef
 
@@ -200,11 +200,8 @@ class _Place:
 
 
 def _abandoned_uploads(config: Config, store: Store, age_seconds: float, *, dry_run: bool) -> tuple[str, ...]:
-    address = parse_sink(config.sink)
-    if not isinstance(address, BucketAddress):
-        return ()
-    outputs = {address.outputs_of(rule) for rule in config.sources}
-    return tuple(key for rule in outputs for key in store.abort_uploads(rule, age_seconds, dry_run=dry_run))
+    rules = set(outputs(config))
+    return tuple(key for rule in rules for key in store.abort_uploads(rule, age_seconds, dry_run=dry_run))
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from penstock.runtime.answers import outcome_document, outcome_event
 from penstock.runtime.runtime import Runtime
 from penstock.serving.wiring import function_config, function_folder, make_runtime, problems_of_handler
 from penstock.settings.config import Config, SourceRule, bucket_problem
+from penstock.sinks.address import parse_sink
 from penstock.sinks.wiring import contradictions
 from penstock.store import Store
 from penstock.types import ObjectRef, ObjectState
@@ -79,7 +80,7 @@ def _runtime(args: argparse.Namespace, env: Mapping[str, str]) -> Runtime:
     if not config.takes(ObjectRef(args.source, args.key)):
         config = replace(config, sources=(SourceRule(args.source),))
     if args.target is not None:
-        config = replace(config, sink=f"s3://{args.target}/{_template(args.function, config)}")
+        config = replace(config, sink=_sink_in(args.target, args.function, config))
     if not config.sink:
         raise ConfigError("say where the result goes: -t BUCKET, SINK, or --stack stack.yml")
     if config.store is None:
@@ -101,13 +102,13 @@ def _scheme(env: Mapping[str, str]) -> str:
     return "http"
 
 
-def _template(folder: Path, config: Config) -> str:
-    """The key of the result: as SINK has it, else the source's with what the function appends."""
-    if config.sink.startswith("s3://"):
-        return config.sink.removeprefix("s3://").partition("/")[2]
+def _sink_in(bucket: str, folder: Path, config: Config) -> str:
+    """The SINK for another bucket: with the keys of SINK, else the source's with what the function appends."""
+    if config.sink and (sink := parse_sink(config.sink).in_bucket(bucket)):
+        return sink
     module = load_module(folder)
     suffix = getattr(module, "target_suffix", None)
-    return "{key}" + (suffix(make_function(module, config).renditions[None]) if suffix else "")
+    return f"s3://{bucket}/{{key}}" + (suffix(make_function(module, config).renditions[None]) if suffix else "")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from penstock.errors import ConfigError, PermanentError
 from penstock.handler.loading import Function
 from penstock.settings.config import Config, JobSettings
 from penstock.settings.environment import SECRETS_DIR
-from penstock.sinks.address import BucketAddress, parse_sink
+from penstock.sinks.address import parse_sink
 from penstock.types import ObjectRef, ObjectState
 
 # Labels, annotations and the finalizer: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
@@ -108,9 +108,16 @@ def job_manifest(
 
 
 def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> dict[str, Any]:
+    # Of the sink's credentials, those that this sink takes. What JOB_SECRETS names besides is for the operator to say.
+    taken = parse_sink(config.sink).secrets
+    secrets = {
+        name: where
+        for name, where in jobs.secrets.items()
+        if not name.startswith("SINK_") or name.removesuffix("_FILE") in taken
+    }
     # A setting that is a file is mounted, any other is a variable.
-    files = {name: where for name, where in jobs.secrets.items() if name.endswith("_FILE")}
-    values = {name: where for name, where in jobs.secrets.items() if name not in files}
+    files = {name: where for name, where in secrets.items() if name.endswith("_FILE")}
+    values = {name: where for name, where in secrets.items() if name not in files}
     env = {**_settings(config), **{name: f"{SECRETS_DIR}/{_file(name)}" for name in files}}
     volumes: list[dict[str, Any]] = [{"name": "tmp", "emptyDir": {"sizeLimit": jobs.disk}}]
     mounts: list[dict[str, Any]] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the pod's own
@@ -165,9 +172,8 @@ def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> dict[str, Any]:
 def _arguments(ref: ObjectRef, config: Config) -> list[str]:
     """The chapter's flags, with `=` because a key may begin with a dash."""
     arguments = [FUNCTION_FOLDER, f"-f={ref.bucket}", f"-k={ref.key}"]
-    address = parse_sink(config.sink)
-    if isinstance(address, BucketAddress):
-        arguments.append(f"-t={address.bucket}")
+    if bucket := parse_sink(config.sink).bucket:
+        arguments.append(f"-t={bucket}")
     # Between the event and its turn the object may have been removed; then its target follows, as ever.
     return [*arguments, "--missing-ok"]
 

@@ -13,7 +13,7 @@ from penstock.jobs.manifest import job_manifest, job_name
 from penstock.process.log import event_id, trace_id
 from penstock.runtime.agreement import Offload
 from penstock.settings.config import Config, JobSettings
-from penstock.sinks.address import SqliteAddress, parse_sink
+from penstock.sinks.address import parse_sink
 from penstock.types import ObjectState
 
 # Ended Jobs of one state that may still be there; more than that is a loop that people should look at.
@@ -24,7 +24,7 @@ def make_offload(function: Function, config: Config) -> Offload:
     """The hook for one deployed function; raises `ConfigError` when Jobs cannot work."""
     if config.jobs is None:
         raise ConfigError("neither OFFLOAD_ABOVE_BYTES nor OFFLOAD_ABOVE_SECONDS is set, so nothing goes to Jobs")
-    if isinstance(parse_sink(config.sink), SqliteAddress):
+    if parse_sink(config.sink).file is not None:
         raise ConfigError(
             f"SINK={config.sink!r}: a Job cannot write this pod's file; unset OFFLOAD_ABOVE_... or index to a server"
         )

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from penstock.errors import ConfigError
 from penstock.lake.model import ACCESSED, Rule, Target
 from penstock.settings.config import SourceRule
-from penstock.settings.environment import load_config
 from penstock.settings.stackfile import FunctionSpec
-from penstock.sinks.address import BucketAddress, overlap, parse_sink
+from penstock.sinks.address import overlap
+from penstock.sinks.wiring import outputs
 
 _FUNCTION_PATH = re.compile(r"/(?:async-)?function/([^/]+)")
 
@@ -140,10 +140,5 @@ def refuse_loops(graph: Graph) -> None:
 
 
 def _node(spec: FunctionSpec) -> Node:
-    # Where the store is makes no difference to what goes where, and its credentials are not in the stack file.
-    settings = {name: value for name, value in spec.environment.items() if not name.startswith("MINIO_")}
-    config = load_config(settings, function=spec.name)
-    address = parse_sink(config.sink) if config.sink else None
-    outputs = tuple(address.outputs_of(rule) for rule in config.sources) if isinstance(address, BucketAddress) else ()
-    topics = frozenset(topic.strip() for topic in spec.annotations.get("topic", "").split(",") if topic.strip())
-    return Node(spec.name, config.sources, outputs, topics)
+    config = spec.config()
+    return Node(spec.name, config.sources, outputs(config), frozenset(spec.topics))

@@ -19,7 +19,8 @@ from penstock.handler.options import fingerprint
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import SourceRule
 from penstock.sinks import Sink
-from penstock.sinks.bucket import BucketSink, target_ref
+from penstock.sinks.address import parse_sink
+from penstock.sinks.bucket import target_ref
 from penstock.store import Store
 from penstock.types import Mark, ObjectRef, ObjectState
 
@@ -93,6 +94,7 @@ class Reconciler:
         self._since = since
         parts = runtime.parts
         self._function = parts.function.name
+        self._address = parse_sink(parts.config.sink)
         self._prints = {name: fingerprint(options) for name, options in parts.function.renditions.items()}
         self._rules = [narrowed for rule in parts.config.sources if (narrowed := _narrow(rule, prefix))]
         self.report = Report()
@@ -163,16 +165,13 @@ class Reconciler:
         target = _take(db, address)
         if target is not None and not target[4]:
             if (target[1], target[3]) != (self._function, mark.source):
-                refusal = _take(db, self._refusal_address(address, mark))
+                refusal = _take(db, self._address.refusal_address(address, mark))
                 return "agreeing" if _is_same(refusal, mark) and not self._adopt else "foreign"
             return "agreeing" if _is_same(target, mark) else "stale"
-        refusal = target or _take(db, self._refusal_address(address, mark))
+        refusal = target or _take(db, self._address.refusal_address(address, mark))
         if refusal is None:
             return "missing"
         return "agreeing" if _is_same(refusal, mark) else "stale"
-
-    def _refusal_address(self, address: str, mark: Mark) -> str:
-        return self._sink.refusal_address(address, mark) if isinstance(self._sink, BucketSink) else address
 
     def _orphans(self, db: sqlite3.Connection) -> Iterator[Difference]:
         unseen = "FROM held WHERE NOT seen AND function = ?"

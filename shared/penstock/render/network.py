@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from penstock.render.bridge import BRIDGE
 from penstock.render.manifest import NAME, Document, document, labels
 from penstock.render.plan import Plan
-from penstock.sinks.address import SearchAddress, parse_sink
+from penstock.sinks.address import parse_sink
 
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
 # Requests reach a function from Knative's activator and from the gateway inside the cluster; Kourier is Knative's own.
@@ -120,10 +120,7 @@ def _in_cluster(url: str, namespace: str) -> str:
 
 
 def _urls(plan: Plan) -> list[str]:
-    urls = [_store_url(plan)]
-    address = parse_sink(plan.config.sink)
-    if isinstance(address, SearchAddress):
-        urls.append(address.url)
+    urls = [_store_url(plan), parse_sink(plan.config.sink).url]
     return [url for url in dict.fromkeys(urls) if url]
 
 

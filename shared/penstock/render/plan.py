@@ -3,14 +3,12 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import Final, TypeVar
 
 from penstock.errors import ConfigError
 from penstock.settings.config import Config
-from penstock.settings.environment import load_config
 from penstock.settings.stackfile import FunctionSpec
-from penstock.sinks.address import SqliteAddress, parse_sink
+from penstock.sinks.address import parse_sink
 
 T = TypeVar("T")
 
@@ -116,9 +114,8 @@ class _Planner:
         if spec.labels.get("com.openfaas.scale.type") == "capacity":
             target = min(concurrency, self.number(spec.labels, "com.openfaas.scale.target", concurrency, 1, 100_000))
         volume, volume_path = self.volume(config, max_scale)
-        topics = (topic.strip() for topic in spec.annotations.get("topic", "").split(","))
         made = {
-            "topics": tuple(filter(None, topics)),
+            "topics": spec.topics,
             "min_scale": min_scale,
             "max_scale": max_scale,
             "concurrency": concurrency,
@@ -137,9 +134,8 @@ class _Planner:
         return Plan(spec, config, **made)  # type: ignore[arg-type]
 
     def config(self) -> Config | None:
-        """The function's own settings; credentials are not in a stack file, so the store's are left out."""
-        settings = {name: value for name, value in self.spec.environment.items() if not name.startswith("MINIO_")}
-        config = self.collect(lambda: load_config(settings, function=self.spec.name))
+        """The function's settings, which must say what it reads and where results go."""
+        config = self.collect(self.spec.config)
         if config is None:
             return None
         if not config.sources:
@@ -149,18 +145,18 @@ class _Planner:
         return config
 
     def volume(self, config: Config | None, max_scale: int) -> tuple[str, str]:
-        """The quantity and the path of the function's volume, which an index in a SQLite file must have."""
+        """The quantity and the path of the function's volume, which a sink in a file on its disk must have."""
         given = self.spec.annotations.get("penstock.dev/volume", "")
         if given and not _QUANTITY.fullmatch(given):
             self.problem(f"annotations: penstock.dev/volume={given!r}: expected a size such as 1Gi")
         address = self.collect(lambda: parse_sink(config.sink)) if config and config.sink else None
-        if not isinstance(address, SqliteAddress):
+        path = address.file if address else None
+        if path is None:
             if given:
                 self.problem(
                     "annotations: penstock.dev/volume: only an index in a SQLite file (SINK=sqlite:///...) uses it"
                 )
             return "", ""
-        path = PurePosixPath(address.path)
         if not path.is_absolute() or len(path.parts) < 3:
             self.problem(
                 f"SINK={config.sink if config else ''!r}: name a file in a folder of its own, such as sqlite:///data/index.db"

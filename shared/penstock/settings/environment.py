@@ -14,7 +14,8 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _MIB = 1024 * 1024
 _ENDPOINT = re.compile(r"(https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)/?")
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
-_SECRET_SETTINGS = ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "SINK_USERNAME", "SINK_PASSWORD")
+_STORE_SECRETS = ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")
+_SINK_SECRETS = ("SINK_USERNAME", "SINK_PASSWORD")
 
 
 def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
@@ -69,7 +70,7 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
         drain_seconds=reader.number("DRAIN_SECONDS", 0, minimum=0, maximum=3600),
         grace_seconds=reader.number("GRACE_SECONDS", 30, minimum=1, maximum=3600),
         log_level=level,
-        secrets={key: value for key in ("SINK_USERNAME", "SINK_PASSWORD") if (value := reader.secret(key))},
+        secrets={name: value for name in reader.sink_secrets() if (value := reader.secret(name))},
     )
     return config, reader.problems
 
@@ -152,6 +153,11 @@ class _Reader:
             self.problems.append(problem)
         return None
 
+    def sink_secrets(self) -> list[str]:
+        """The names of the sink's credentials: those of a search server, and any other that begins with SINK_."""
+        given = (name.removesuffix("_FILE") for name in self.env if name.startswith("SINK_"))
+        return list(dict.fromkeys([*_SINK_SECRETS, *given]))
+
     def store(self) -> StoreSettings | None:
         endpoint = self.env.get("MINIO_ENDPOINT", "")
         if not endpoint:
@@ -214,7 +220,7 @@ class _Reader:
         """`MINIO_ACCESS_KEY=secret/key MINIO_CA_FILE=secret/key`; unset: as `faas-cli secret create` names them."""
         text = self.env.get("JOB_SECRETS", "")
         if not text:
-            names = [name for name in _SECRET_SETTINGS if name.startswith("MINIO_") or self.secret(name) != ""]
+            names = [*_STORE_SECRETS, *(name for name in self.sink_secrets() if self.secret(name) != "")]
             return {name: SecretKey(file := name.lower().replace("_", "-"), file) for name in names}
         found: dict[str, SecretKey] = {}
         for word in text.split():

@@ -14,7 +14,9 @@ from typing import Final
 import yaml
 
 from penstock.errors import ConfigError
+from penstock.settings.config import Config
 from penstock.settings.durations import parse_duration
+from penstock.settings.environment import load_config
 from penstock.settings.yamlfile import YamlReader, compose
 
 _FUNCTION_KEYS: Final = frozenset(
@@ -58,6 +60,19 @@ class FunctionSpec:
     requests: Resources | None = None
     readonly_root_filesystem: bool = False
     skip_build: bool = False
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics whose events it wants: the annotation `topic`, names separated by commas."""
+        return tuple(topic for text in self.annotations.get("topic", "").split(",") if (topic := text.strip()))
+
+    def config(self) -> Config:
+        """The function's settings as the stack file has them; raises `ConfigError` with every problem.
+
+        The store is left out: its credentials are not in a stack file, and where it is does not change what goes where.
+        """
+        given = {name: value for name, value in self.environment.items() if not name.startswith("MINIO_")}
+        return load_config(given, function=self.name)
 
     @property
     def zero_after_seconds(self) -> float | None:

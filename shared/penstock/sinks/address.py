@@ -1,156 +1,150 @@
-"""The SINK setting: parsed once into where results go; keys are put in afterwards and never parsed again."""
+"""The SINK setting, read once into an address, which answers every question about a sink; no caller asks its kind.
 
-import re
+A sink is one module with a class of `Address` and a class of `Sink`. `SINK=SCHEME:...` chooses the address class: those
+that come with Penstock stand in `_BUILT_IN`. A package that is installed beside it adds another one as an entry point,
+named as the scheme, in the group `penstock.sinks`:
+
+    [project.entry-points."penstock.sinks"]
+    toy = "toy_sink:ToyAddress"
+
+The module is imported when a SINK names its scheme, so a function imports no other sink than its own. What only the
+open sink needs (a database, an HTTP client) is imported in `open`: a server reads its address before it forks.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
-from urllib.parse import SplitResult, urlsplit
+from importlib import import_module
+from pathlib import PurePosixPath
+from typing import Any, ClassVar, Final
 
 from penstock.errors import ConfigError
-from penstock.settings.config import RESERVED_PREFIX, SourceRule, bucket_problem
-from penstock.types import ObjectRef
+from penstock.settings.config import Config, SourceRule
+from penstock.sinks import Sink
+from penstock.store import Store
+from penstock.types import Mark, ObjectRef
 
-_PLACEHOLDERS = ("bucket", "key", "stem", "rendition")
+ENTRY_POINTS: Final = "penstock.sinks"
+_SEARCH: Final = "penstock.sinks.search_address:SearchAddress"
+_BUILT_IN: Final = {
+    "s3": "penstock.sinks.bucket_address:BucketAddress",
+    "sqlite": "penstock.sinks.sqlite_address:SqliteAddress",
+    "opensearch+https": _SEARCH,
+    "opensearch+http": _SEARCH,
+    "elasticsearch+https": _SEARCH,
+    "elasticsearch+http": _SEARCH,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class BucketAddress:
-    """`s3://bucket/` and a template of literal texts and placeholders: {bucket}, {key}, {stem}, {rendition}.
+class Address(ABC):
+    """Where results go. A method that a class does not replace answers for an index that needs nothing.
 
-    {stem} is the key without its last extension.
+    `form` shows how such a SINK is written.
     """
 
-    bucket: str
-    parts: tuple[tuple[Literal["text", "slot"], str], ...]
+    __slots__ = ()
+    form: ClassVar[str]
 
-    def of(self, source: ObjectRef, rendition: str | None) -> ObjectRef:
-        """The target for one source."""
-        folder, slash, name = source.key.rpartition("/")
-        stem = name.rpartition(".")[0] or name
-        values = {
-            "bucket": source.bucket,
-            "key": source.key,
-            "stem": f"{folder}{slash}{stem}",
-            "rendition": rendition or "",
-        }
-        return ObjectRef(self.bucket, "".join(value if kind == "text" else values[value] for kind, value in self.parts))
+    @classmethod
+    @abstractmethod
+    def parse(cls, text: str) -> "Address":
+        """Read a SINK of this scheme; raises `ConfigError`."""
 
-    def keys_of(
-        self, target_key: str, suffixes: Iterable[str], *, bucket: str, rendition: str | None = None
-    ) -> Iterator[str]:
-        """Keys in `bucket` that may have led to a target's; {stem} is tried with each of `suffixes` behind it."""
-        known = {"bucket": bucket, "rendition": rendition or ""}
-        pattern, seen = "", False
-        for kind, text in self.parts:
-            if kind == "text" or text in known:
-                pattern += re.escape(known[text] if kind == "slot" else text)
-            elif text in ("key", "stem") and not seen:
-                pattern, seen = f"{pattern}(?P<{text}>.*)", True
-            else:
-                pattern += ".*?"
-        found = re.fullmatch(pattern, target_key, re.DOTALL)
-        if found is None:
-            return
-        values = found.groupdict()
-        if "key" in values:
-            yield values["key"]
-        else:
-            yield from (values["stem"] + suffix for suffix in suffixes)
+    @abstractmethod
+    def open(self, config: Config, store: Store | None) -> Sink:
+        """The sink for one function; raises `ConfigError`. `store` is None where MINIO_ENDPOINT is not set."""
+
+    @property
+    def bucket(self) -> str:
+        """The bucket of the object store that it writes, "" for none."""
+        return ""
+
+    @property
+    def file(self) -> PurePosixPath | None:
+        """The file on the function's own disk that it writes: its folder needs a volume, and only one pod has it."""
+        return None
+
+    @property
+    def url(self) -> str:
+        """The server that it calls, besides the object store, "" for none."""
+        return ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The names of the settings that hold its credentials; each begins with SINK_."""
+        return ()
 
     @property
     def has_rendition(self) -> bool:
-        return ("slot", "rendition") in self.parts
+        """Whether several renditions of one source have different places."""
+        return False
 
-    def outputs_of(self, rule: SourceRule) -> SourceRule:
-        """What this sink may write for the inputs of `rule`: a rule that may be too wide, never too narrow."""
-        # {stem} may cut a key within the prefix itself: of `data.v1*` it can leave `data`.
-        folder, slash, name = rule.prefix.rpartition("/")
-        starts = {"key": rule.prefix, "stem": folder + slash + (name.rpartition(".")[0] if "." in name else name)}
-        # A rule names one bucket, so {bucket} is as good as text.
-        parts = [("text", rule.bucket) if part == ("slot", "bucket") else part for part in self.parts]
-        prefix = suffix = ""
-        for part in parts:
-            prefix += part[1] if part[0] == "text" else starts.get(part[1], "")
-            if part[0] == "slot":
-                break
-        for part in reversed(parts):
-            suffix = (part[1] if part[0] == "text" else rule.suffix if part[1] == "key" else "") + suffix
-            if part[0] == "slot":
-                break
-        return SourceRule(self.bucket, prefix, suffix)
+    @property
+    def is_searchable(self) -> bool:
+        """Whether the function can search what it has written, in answer to GET."""
+        return False
 
+    def of(self, source: ObjectRef, rendition: str | None) -> ObjectRef | None:
+        """The object that is made from one source; None where it makes none."""
+        del source, rendition
+        return None
 
-@dataclass(frozen=True, slots=True)
-class SqliteAddress:
-    """`sqlite:///absolute/path` or `sqlite:relative/path`."""
+    def outputs_of(self, rule: SourceRule) -> SourceRule | None:
+        """The objects that it may write for the inputs of `rule`, never too few of them; None when it writes none."""
+        del rule
+        return None
 
-    path: str
+    def outputs(self, rules: Iterable[SourceRule]) -> tuple[SourceRule, ...]:
+        """As `outputs_of`, for all of a function's inputs."""
+        return tuple(found for rule in rules if (found := self.outputs_of(rule)) is not None)
 
+    def in_bucket(self, bucket: str) -> str:
+        """The SINK that writes the same keys into another bucket, "" where it writes no bucket."""
+        del bucket
+        return ""
 
-@dataclass(frozen=True, slots=True)
-class SearchAddress:
-    """`opensearch+http(s)://host:port/index`, for OpenSearch and Elasticsearch alike."""
+    def refusal_address(self, address: str, mark: Mark) -> str:
+        """Where the refusal that belongs to `address` is recorded: in its place, or beside it."""
+        del mark
+        return address
 
-    url: str
-    index: str
-
-
-Address = BucketAddress | SqliteAddress | SearchAddress
+    def contradictions(self, config: Config, *, has_store: bool) -> Iterator[str]:
+        """What in the function's other settings does not go together with this SINK."""
+        del has_store
+        if config.renditions:
+            yield "an index keeps one document per object and takes no RENDITIONS"
 
 
 def parse_sink(text: str) -> Address:
     """Read the SINK setting; raises `ConfigError` that shows the accepted forms."""
-    scheme, _, rest = text.partition(":")
-    if text.startswith("s3://"):
-        return _parse_bucket(text)
-    # Three slashes or none: after two, the first name would be a host's.
-    if scheme == "sqlite" and rest.strip("/") and (rest.startswith("///") or not rest.startswith("//")):
-        return SqliteAddress(rest[2:] if rest.startswith("///") else rest)
-    if scheme in ("opensearch+http", "opensearch+https", "elasticsearch+http", "elasticsearch+https"):
-        url = urlsplit(text)
-        if url.username or url.password:
-            raise ConfigError("SINK: leave the credentials out of the URL; use SINK_USERNAME and SINK_PASSWORD")
-        index = url.path.strip("/")
-        if url.hostname and _has_port(url) and index and "/" not in index:
-            return SearchAddress(f"{scheme.partition('+')[2]}://{url.netloc}", index)
-    raise ConfigError(
-        f"SINK={text!r}: expected s3://BUCKET/TEMPLATE with {{key}}, sqlite:///PATH or opensearch+https://HOST:PORT/INDEX"
-    )
+    scheme = text.partition(":")[0]
+    found = _class_of(scheme)
+    if found is None:
+        *forms, last = dict.fromkeys(_load(name).form for name in _BUILT_IN.values())
+        raise ConfigError(f"SINK={text!r}: expected {', '.join(forms)} or {last}")
+    return found.parse(text)
 
 
-def _parse_bucket(text: str) -> BucketAddress:
-    bucket, _, template = text.removeprefix("s3://").partition("/")
-    parts: list[tuple[Literal["text", "slot"], str]] = []
-    for piece in re.split(r"(\{\w*\})", template):
-        if piece.startswith("{") and piece.endswith("}"):
-            if piece[1:-1] not in _PLACEHOLDERS:
-                known = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
-                raise ConfigError(f"SINK={text!r}: {piece} is no placeholder; use {known}")
-            parts.append(("slot", piece[1:-1]))
-        elif piece:
-            parts.append(("text", piece))
-    if not bucket or not {("slot", "key"), ("slot", "stem")} & set(parts):
-        raise ConfigError(
-            f"SINK={text!r}: name a bucket and use {{key}} or {{stem}}, so that every source has its own target"
-        )
-    if problem := bucket_problem(bucket):
-        raise ConfigError(f"SINK={text!r}: {problem}")
-    for segment in template.split("/"):
-        if segment in ("", ".", ".."):
-            raise ConfigError(
-                f"SINK={text!r}: the part {segment!r} between slashes: MinIO refuses keys with such a part"
-            )
-    if template.startswith(RESERVED_PREFIX):
-        raise ConfigError(f"SINK={text!r}: what lies under {RESERVED_PREFIX} is Penstock's own; choose another prefix")
-    return BucketAddress(bucket, tuple(parts))
+def _class_of(scheme: str) -> type[Address] | None:
+    if scheme in _BUILT_IN:
+        return _load(_BUILT_IN[scheme])
+    # Looking through what is installed takes milliseconds, which no start with a built-in sink pays.
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=ENTRY_POINTS, name=scheme):
+        try:
+            found: Any = entry.load()
+        except (ImportError, AttributeError) as exc:
+            raise ConfigError(f"SINK={scheme}:...: cannot import {entry.value}: {exc}; install it again") from exc
+        if not (isinstance(found, type) and issubclass(found, Address)):
+            raise ConfigError(f"SINK={scheme}:...: {entry.value} is not a class of penstock.sinks.address.Address")
+        return found
+    return None
 
 
-def _has_port(url: SplitResult) -> bool:
-    """Whether the URL's port is a number, or left out."""
-    try:
-        return url.port is None or url.port > 0
-    except ValueError:
-        return False
+def _load(name: str) -> type[Address]:
+    module, _, attribute = name.partition(":")
+    found: type[Address] = getattr(import_module(module), attribute)
+    return found
 
 
 def overlap(one: SourceRule, other: SourceRule) -> bool:

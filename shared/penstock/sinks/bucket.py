@@ -1,6 +1,5 @@
 """A bucket as a sink: the mark travels in the target's user metadata, refusals lie under `.penstock/refused/`."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -8,7 +7,7 @@ from datetime import UTC, datetime
 
 from penstock.errors import PermanentError
 from penstock.settings.config import RESERVED_PREFIX, SourceRule
-from penstock.sinks.address import BucketAddress
+from penstock.sinks.bucket_address import BucketAddress
 from penstock.store import Store
 from penstock.streams import as_chunks
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
@@ -103,10 +102,6 @@ class BucketSink:
             if (mark := mark_of(state)) is not None:
                 yield None, Entry(str(state.ref), mark, Refusal("", "", 0))
 
-    def refusal_address(self, address: str, mark: Mark) -> str:
-        """Where the refusal that belongs to `address` would be, as `entries` names it."""
-        return str(self._refusal_ref(address, mark))
-
     def _source_of(self, target: ObjectRef, bucket: str, mark: Mark | None) -> ObjectRef | None:
         """The source that a target was made from: read from its key, and believed if the mark agrees."""
         if mark is None:
@@ -129,8 +124,7 @@ class BucketSink:
             return None  # no object can have this key; the write says why
 
     def _refusal_ref(self, address: str, mark: Mark) -> ObjectRef:
-        name = hashlib.sha256(f"{mark.source}\n{address}".encode()).hexdigest()
-        return ObjectRef(self._address.bucket, f"{RESERVED_PREFIX}refused/{mark.function}/{name}.json")
+        return self._address.refusal_of(address, mark)
 
     def _read_refusal(self, address: str, mark: Mark) -> Entry | None:
         opened = self._store.open(self._refusal_ref(address, mark))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from penstock.errors import ConfigError
 from penstock.settings.config import Config, SourceRule, StoreSettings
-from penstock.sinks.address import BucketAddress, SearchAddress, SqliteAddress, overlap, parse_sink
+from penstock.sinks.address import overlap, parse_sink
+from penstock.sinks.bucket_address import BucketAddress
+from penstock.sinks.search_address import SearchAddress
+from penstock.sinks.sqlite_address import SqliteAddress
 from penstock.sinks.wiring import make_sink, refuse_loops
 from penstock.types import ObjectRef
 
@@ -200,3 +206,33 @@ def test_settings_that_contradict_each_other_are_refused(config: Config, problem
 
 def test_function_without_sources_and_sink_serves_direct_calls_only() -> None:
     assert make_sink(Config("f"), None) is None
+
+
+@pytest.mark.parametrize(
+    ("sink", "kept_out"),
+    [
+        (
+            "s3://processed/{key}",
+            ["sqlite3", "urllib3", "orjson", "penstock.sinks.sqlite_address", "importlib.metadata"],
+        ),
+        ("sqlite:///data/index.db", ["sqlite3", "orjson", "penstock.sinks.bucket", "penstock.sinks.sqlite"]),
+        (
+            "opensearch+http://host:9200/docs",
+            ["urllib3", "orjson", "penstock.sinks.bucket", "penstock.sinks.opensearch"],
+        ),
+    ],
+)
+def test_reading_a_sink_imports_no_other_and_not_what_only_the_open_one_needs(sink: str, kept_out: list[str]) -> None:
+    code = (
+        "import sys; from penstock.settings.environment import load_config; from penstock.sinks.wiring import *; "
+        f"contradictions(load_config({{'SINK': {sink!r}}}, function='f'), has_store=True); "
+        "print(*sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "penstock.sinks.address" in found
+    assert set(kept_out) & set(found) == set()
+
+
+def test_a_bucket_can_be_changed_and_the_keys_stay() -> None:
+    assert bucket("s3://processed/{stem}/{key}.gz").in_bucket("other") == "s3://other/{stem}/{key}.gz"
+    assert parse_sink("sqlite:///data/index.db").in_bucket("other") == ""

@@ -10,8 +10,8 @@ import pytest
 from penstock import PermanentError, Result
 from penstock.errors import TargetChanged, TemporaryError
 from penstock.settings.config import SourceRule
-from penstock.sinks.address import BucketAddress, parse_sink
 from penstock.sinks.bucket import BucketSink, mark_of, target_ref
+from penstock.sinks.bucket_address import BucketAddress
 from penstock.store.memory import MemoryStore
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal
 
@@ -29,8 +29,7 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 def sink(store: MemoryStore) -> BucketSink:
-    address = parse_sink("s3://processed/{key}")
-    assert isinstance(address, BucketAddress)
+    address = BucketAddress.parse("s3://processed/{key}")
     return BucketSink(store, address, sources=(SourceRule("upload"),))
 
 
@@ -232,7 +231,6 @@ def test_key_at_the_limit_is_taken_and_one_beyond_is_not(sink: BucketSink) -> No
 
 
 def test_missing_bucket_is_found_by_the_check() -> None:
-    address = parse_sink("s3://processed/{key}")
-    assert isinstance(address, BucketAddress)
+    address = BucketAddress.parse("s3://processed/{key}")
     with pytest.raises(TemporaryError, match="s3://processed: the bucket does not exist"):
         BucketSink(MemoryStore("upload"), address).check()

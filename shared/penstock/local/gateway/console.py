@@ -65,7 +65,7 @@ def make_console(
                 "dead": counts.dead,
                 "dead_letters": [_dead_letter(letter) for letter in inbox.dead_letters(limit=50)],
                 "buckets": router.buckets(),
-                "searchable": [r.name for r in router.routes if r.config.sink and r.output is None],
+                "searchable": [r.name for r in router.routes if r.address is not None and r.address.is_searchable],
             }
         )
 

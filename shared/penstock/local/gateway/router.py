@@ -12,9 +12,8 @@ from penstock.errors import EventError
 from penstock.events import Kind, parse
 from penstock.lake.graph import make_graph, refuse_loops
 from penstock.settings.config import Config, SourceRule
-from penstock.settings.environment import load_config
 from penstock.settings.stackfile import FunctionSpec
-from penstock.sinks.address import BucketAddress, parse_sink
+from penstock.sinks.address import Address, parse_sink
 from penstock.types import ObjectRef
 
 ASYNC_PATH = "/_/async"
@@ -24,11 +23,11 @@ UNREADABLE_TARGET = "events"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A function and what it takes."""
+    """A function, what it takes, and where its results go."""
 
     name: str
     config: Config
-    output: BucketAddress | None = None
+    address: Address | None = None
 
 
 class Router:
@@ -86,8 +85,8 @@ class Router:
     def buckets(self) -> list[str]:
         """Every bucket that a function reads or writes."""
         found = {rule.bucket for route in self._routes for rule in route.config.sources}
-        found |= {route.output.bucket for route in self._routes if route.output is not None}
-        return sorted(found)
+        found |= {route.address.bucket for route in self._routes if route.address is not None}
+        return sorted(found - {""})
 
     def rules(self) -> list[SourceRule]:
         """What the store must notify about."""
@@ -111,8 +110,5 @@ class Router:
 
 
 def _route(spec: FunctionSpec) -> Route:
-    # Where the store is makes no difference to what goes where, and its credentials are not in the stack file.
-    settings = {name: value for name, value in spec.environment.items() if not name.startswith("MINIO_")}
-    config = load_config(settings, function=spec.name)
-    address = parse_sink(config.sink) if config.sink else None
-    return Route(spec.name, config, address if isinstance(address, BucketAddress) else None)
+    config = spec.config()
+    return Route(spec.name, config, parse_sink(config.sink) if config.sink else None)

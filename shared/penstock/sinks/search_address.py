@@ -1,0 +1,61 @@
+"""`SINK=opensearch+https://HOST:PORT/INDEX`: an index of a search server, OpenSearch or Elasticsearch."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+from urllib.parse import SplitResult, urlsplit
+
+from penstock.errors import ConfigError
+from penstock.settings.config import Config
+from penstock.sinks import Sink
+from penstock.sinks.address import Address
+from penstock.store import Store
+
+_USERNAME, _PASSWORD = "SINK_USERNAME", "SINK_PASSWORD"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAddress(Address):
+    """`opensearch+http(s)://host:port/index`; `elasticsearch+http(s)` means the same."""
+
+    form: ClassVar[str] = "opensearch+https://HOST:PORT/INDEX"
+    # A field without a default; without field() the property of Address would be taken for one.
+    url: str = field()
+    index: str = field()
+
+    @classmethod
+    def parse(cls, text: str) -> "SearchAddress":
+        url = urlsplit(text)
+        if url.username or url.password:
+            raise ConfigError(f"SINK: leave the credentials out of the URL; use {_USERNAME} and {_PASSWORD}")
+        index = url.path.strip("/")
+        if not url.hostname or not _has_port(url) or not index or "/" in index:
+            raise ConfigError(f"SINK={text!r}: expected {cls.form}")
+        return cls(f"{url.scheme.partition('+')[2]}://{url.netloc}", index)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (_USERNAME, _PASSWORD)
+
+    @property
+    def is_searchable(self) -> bool:
+        return True
+
+    def open(self, config: Config, store: Store | None) -> Sink:
+        del store
+        from penstock.sinks.opensearch import OpenSearchSink
+
+        return OpenSearchSink(
+            self.url,
+            self.index,
+            username=config.secrets.get(_USERNAME, ""),
+            password=config.secrets.get(_PASSWORD, ""),
+            ca_file=config.store.ca_file if config.store else None,
+        )
+
+
+def _has_port(url: SplitResult) -> bool:
+    """Whether the URL's port is a number, or left out."""
+    try:
+        return url.port is None or url.port > 0
+    except ValueError:
+        return False
