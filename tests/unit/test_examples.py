@@ -5,7 +5,19 @@ import importlib
 
 import pytest
 
-NAMES = ["settings.durations", "local.demo.checks", "local.gateway.proxy", "local.demo.report", "commands.up"]
+NAMES = [
+    "lake.graph",
+    "lake.ownership",
+    "settings.config",
+    "settings.durations",
+    "settings.names",
+    "settings.setting",
+    "settings.yamlfile",
+    "local.demo.checks",
+    "local.gateway.proxy",
+    "local.demo.report",
+    "commands.up",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -25,12 +25,11 @@ from penstock.errors import ConfigError, TemporaryError
 from penstock.process.log import set_up_logging
 from penstock.process.signals import stop_on_signals
 from penstock.process.status_server import StatusServer
-from penstock.settings.durations import parse_duration
+from penstock.settings.durations import DEFAULT_IDLE, parse_duration
 from penstock.settings.environment import read_secret
 
 TIMEOUT_SECONDS = 10.0
 EVERY_SECONDS = 30.0
-_DEFAULT_IDLE = "15m"  # OpenFaaS's own
 _STARTED = "gateway_function_invocation_started"
 _ENDED = "gateway_function_invocation_total"
 _STOPPED = ("penstock_idler_stopped", "Functions set to zero replicas.")
@@ -170,7 +169,7 @@ def _deployed(entry: Mapping[str, Any]) -> Deployed:
     labels = entry.get("labels") or {}
     idle_seconds = None
     if str(labels.get("com.openfaas.scale.zero", "")).lower() == "true":
-        text = labels.get("com.openfaas.scale.zero-duration", _DEFAULT_IDLE)
+        text = labels.get("com.openfaas.scale.zero-duration", DEFAULT_IDLE)
         try:
             idle_seconds = parse_duration(text)
         except ValueError as exc:

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import re
 import sys
 import threading
 from collections.abc import Iterable, Mapping
@@ -20,9 +19,10 @@ from penstock.jobs.job import Job, State
 from penstock.jobs.watcher import SELECTOR, Watcher, run_watcher
 from penstock.process.log import set_up_logging
 from penstock.process.signals import stop_on_signals
+from penstock.settings.durations import parse_duration
+from penstock.settings.table import JOB_MAX_RUNNING
 
 _COLUMNS = ("NAME", "FUNCTION", "STATE", "SINCE", "SOURCE", "REASON")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", parents=[where, some], help="one line each, oldest first")
     listing.add_argument("--json", action="store_true", help="one JSON object each")
     watch = actions.add_parser("watch", parents=[where], help="let Jobs start in turn, dead-letter those that fail")
-    watch.add_argument("--max-running", type=int, metavar="N", help="Jobs at once (default: JOB_MAX_RUNNING, else 4)")
+    watch.add_argument(
+        "--max-running",
+        type=int,
+        metavar="N",
+        help=f"Jobs at once (default: JOB_MAX_RUNNING, else {JOB_MAX_RUNNING.default})",
+    )
     watch.add_argument(
         "--dead-letter-to", metavar="URL", help="where dead letters are sent (default: DEAD_LETTER_SINK)"
     )
@@ -114,10 +119,7 @@ def _sink(args: argparse.Namespace, env: Mapping[str, str]) -> str:
 
 
 def _max_running(args: argparse.Namespace, env: Mapping[str, str]) -> int:
-    text = env.get("JOB_MAX_RUNNING", "") or "4"
-    if args.max_running is None and not text.isdecimal():
-        raise ConfigError(f"JOB_MAX_RUNNING={text!r}: expected a whole number")
-    number = args.max_running if args.max_running is not None else int(text)
+    number = args.max_running if args.max_running is not None else JOB_MAX_RUNNING.value(env)
     if number < 0:
         raise ConfigError(f"--max-running {number}: expected 0 (none starts) or more")
     return int(number)
@@ -195,10 +197,10 @@ def _let_go(api: JobsApi, job: Job) -> None:
 
 
 def _duration(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d+)([smhd])", text)
-    if found is None:
-        raise ConfigError(f"--older-than {text!r}: expected a number and s, m, h or d, such as 12h")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    try:
+        return timedelta(seconds=parse_duration(text))
+    except ValueError as exc:
+        raise ConfigError(f"--older-than {exc}") from exc
 
 
 def _text(content: str) -> str:

@@ -1,11 +1,11 @@
 """`penstock new NAME`: a function of your own, from the template's starter."""
 
 import argparse
-import re
 import shutil
 from pathlib import Path
 
 from penstock.errors import ConfigError
+from penstock.settings.names import is_dns_label
 
 TEMPLATE = Path("template/python3-penstock")
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make functions/NAME from the starter and add its entry to stack.yml; raises `ConfigError`."""
     folder = Path("functions", args.name)
-    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", args.name):
+    if not is_dns_label(args.name):
         raise ConfigError(f"{args.name!r}: a name has lower-case letters, digits and -, as in a DNS label")
     if not TEMPLATE.is_dir():
         raise ConfigError(f"{TEMPLATE}: not here; run this at the top of a Penstock project")

@@ -3,13 +3,12 @@
 import argparse
 import json
 import os
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from penstock.errors import ConfigError, Forbidden, PenstockError, TemporaryError
@@ -18,7 +17,7 @@ from penstock.reconcile.compare import EXAMPLES, Difference, Reconciler, Report,
 from penstock.runtime.runtime import Runtime
 from penstock.serving.wiring import function_config, function_folder, make_runtime
 from penstock.settings.config import Config, SourceRule
-from penstock.settings.durations import duration_argument
+from penstock.settings.durations import duration_argument, moment_argument
 from penstock.sinks.bucket import source_of_refusal
 from penstock.sinks.wiring import outputs
 from penstock.store import Store
@@ -89,7 +88,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stack", type=Path, help="take the function's settings from this stack.yml")
     parser.add_argument("--check", action="store_true", help="only report; exit code 1 when something differs")
     parser.add_argument("--prefix", default="", help="only sources whose key begins with this")
-    parser.add_argument("--since", type=_moment, help="only sources written since then: 24h, 7d or 2026-01-31T12:00")
+    parser.add_argument(
+        "--since", type=moment_argument, help="only sources written since then: 24h, 7d or 2026-01-31T12:00"
+    )
     parser.add_argument("--concurrency", type=int, default=8, help="objects worked on at once (default: %(default)s)")
     parser.add_argument("--adopt", action="store_true", help="overwrite targets that carry no mark")
     parser.add_argument("--yes", action="store_true", help="remove more than 1%% of the targets if it comes to that")
@@ -232,16 +233,3 @@ def _print(report: Report, function: str, *, checked_only: bool) -> None:
 def _printable(line: str) -> str:
     """A key may hold anything; a terminal must not obey it."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in line)
-
-
-def _moment(text: str) -> datetime:
-    """`24h`, `30m`, `7d` ago, or an ISO date; raises what argparse turns into a message."""
-    found = re.fullmatch(r"(\d+)([mhd])", text)
-    if found:
-        unit = {"m": "minutes", "h": "hours", "d": "days"}[found.group(2)]
-        return datetime.now(UTC) - timedelta(**{unit: int(found.group(1))})
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected 24h, 7d or 2026-01-31T12:00") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -10,6 +10,7 @@ from pathlib import Path
 from penstock.errors import ConfigError
 from penstock.render import knative, openfaas
 from penstock.render.plan import make_plans
+from penstock.settings.names import is_dns_label
 from penstock.settings.stackfile import load_stack
 from penstock.settings.yamlfile import substitute
 
@@ -79,7 +80,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.platform == "openfaas" and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", args.gateway):
         problems.append(f"--gateway {args.gateway!r}: expected a URL such as {_GATEWAY}")
     if args.platform == "knative":
-        if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", args.namespace):
+        if not is_dns_label(args.namespace):
             problems.append(f"--namespace {args.namespace!r}: expected lower-case letters, digits and -")
         if not re.fullmatch(r"[^\s:,/]+:[0-9]{1,5}(,[^\s:,/]+:[0-9]{1,5})*", args.kafka):
             problems.append(f"--kafka {args.kafka!r}: expected HOST:PORT")

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.errors import ConfigError
-
-# https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
-SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
+from penstock.settings.table import KUBERNETES_SERVICE_PORT, SERVICE_ACCOUNT_DIR
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +55,13 @@ def find_access(env: Mapping[str, str], namespace: str = "", context: str = "") 
     if env.get("KUBECONFIG"):
         return read_kubeconfig(Path(env["KUBECONFIG"].split(os.pathsep)[0]), namespace, context)
     if host := env.get("KUBERNETES_SERVICE_HOST"):
-        folder = Path(env.get("SERVICE_ACCOUNT_DIR", SERVICE_ACCOUNT_DIR))
+        folder = Path(SERVICE_ACCOUNT_DIR.value(env))
         host = f"[{host}]" if ":" in host else host
         token_file = folder / "token"
         if not token_file.is_file():
             raise ConfigError(f"{token_file}: no such file: give this pod a service account and let it mount its token")
         return Access(
-            f"https://{host}:{env.get('KUBERNETES_SERVICE_PORT', '443')}",
+            f"https://{host}:{KUBERNETES_SERVICE_PORT.value(env)}",
             namespace or read_text(folder / "namespace").strip(),
             token_file=token_file,
             ca=read_text(folder / "ca.crt"),

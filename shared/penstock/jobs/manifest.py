@@ -12,8 +12,9 @@ from urllib.parse import urlencode
 
 from penstock.errors import ConfigError, PermanentError
 from penstock.handler.loading import Function
+from penstock.settings import table
 from penstock.settings.config import Config, JobSettings
-from penstock.settings.environment import SECRETS_DIR
+from penstock.settings.setting import secret_file
 from penstock.sinks.address import parse_sink
 from penstock.types import ObjectRef, ObjectState
 
@@ -118,16 +119,16 @@ def _pod(ref: ObjectRef, config: Config, jobs: JobSettings) -> dict[str, Any]:
     # A setting that is a file is mounted, any other is a variable.
     files = {name: where for name, where in secrets.items() if name.endswith("_FILE")}
     values = {name: where for name, where in secrets.items() if name not in files}
-    env = {**_settings(config), **{name: f"{SECRETS_DIR}/{_file(name)}" for name in files}}
+    env = {**_settings(config), **{name: f"{table.SECRETS_DIR.default}/{secret_file(name)}" for name in files}}
     volumes: list[dict[str, Any]] = [{"name": "tmp", "emptyDir": {"sizeLimit": jobs.disk}}]
     mounts: list[dict[str, Any]] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the pod's own
     if files:
         sources = [
-            {"secret": {"name": where.secret, "items": [{"key": where.key, "path": _file(name)}]}}
+            {"secret": {"name": where.secret, "items": [{"key": where.key, "path": secret_file(name)}]}}
             for name, where in files.items()
         ]
         volumes.append({"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}})
-        mounts.append({"name": "secrets", "mountPath": SECRETS_DIR, "readOnly": True})
+        mounts.append({"name": "secrets", "mountPath": table.SECRETS_DIR.default, "readOnly": True})
     resources = {"memory": jobs.memory, "cpu": jobs.cpu}
     return {
         "restartPolicy": "Never",
@@ -179,20 +180,20 @@ def _arguments(ref: ObjectRef, config: Config) -> list[str]:
 
 
 def _settings(config: Config) -> dict[str, str]:
-    """The function's settings as variables again, all but those of serving and of Jobs."""
+    """The function's settings as variables again: those that the table marks `in_job`, but for secrets."""
     renditions = (name + (f"?{urlencode(options)}" if options else "") for name, options in config.renditions.items())
     store = config.store
     settings = {
-        "FUNCTION_NAME": config.function,
-        "SOURCE": " ".join(str(rule) for rule in config.sources),
-        "SINK": config.sink,
-        "ON_SOURCE_REMOVED": "delete" if config.remove_with_source else "keep",
-        "MAX_INPUT_BYTES": str(config.max_input_bytes),
-        "LOG_LEVEL": config.log_level,
-        "RENDITIONS": " ".join(renditions),
-        "MINIO_ENDPOINT": store.endpoint if store else "",
-        "MINIO_REGION": store.region if store else "",
-        "K_SINK": config.jobs.answer_to if config.jobs else "",
+        table.FUNCTION_NAME.name: config.function,
+        table.SOURCE.name: " ".join(str(rule) for rule in config.sources),
+        table.SINK.name: config.sink,
+        table.ON_SOURCE_REMOVED.name: "delete" if config.remove_with_source else "keep",
+        table.MAX_INPUT_BYTES.name: str(config.max_input_bytes),
+        table.LOG_LEVEL.name: config.log_level,
+        table.RENDITIONS.name: " ".join(renditions),
+        table.MINIO_ENDPOINT.name: store.endpoint if store else "",
+        table.MINIO_REGION.name: store.region if store else "",
+        table.K_SINK.name: config.jobs.answer_to if config.jobs else "",
         **{f"OPTION_{name.upper()}": value for name, value in config.options.items()},
     }
     # An option that was set to nothing says so; any other empty setting is one that is not there.
@@ -205,8 +206,3 @@ def literal(text: str) -> str:
     Else an object called `$(MINIO_SECRET_KEY).csv` would put the secret into a key, and so into a log.
     """
     return text.replace("$", "$$")
-
-
-def _file(setting: str) -> str:
-    """`MINIO_CA_FILE` is the file `minio-ca`."""
-    return setting.removesuffix("_FILE").lower().replace("_", "-")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
 
-from penstock.settings.durations import parse_duration
+from penstock.settings.durations import parse_go_duration
 
 Kind = Literal["webhook", "kafka", "mqtt", "elasticsearch"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -54,7 +54,7 @@ def _number(minimum: int = 0, maximum: int | None = None) -> Callable[[str], str
 
 def _duration(value: str) -> str:
     if value != "0":
-        parse_duration(value)
+        parse_go_duration(value)
     return value if value != "0" else "0s"
 
 

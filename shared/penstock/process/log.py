@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from penstock.errors import ConfigError
-from penstock.settings.environment import LOG_LEVELS
+from penstock.settings.table import LOG_LEVEL
 
 event_id: ContextVar[str] = ContextVar("event_id", default="")
 trace_id: ContextVar[str] = ContextVar("trace_id", default="")
@@ -41,9 +41,7 @@ class JsonFormatter(logging.Formatter):
 
 def parse_level(text: str) -> str:
     """The value of LOG_LEVEL in upper case; raises `ConfigError` for one that is none."""
-    if text.upper() not in LOG_LEVELS:
-        raise ConfigError(f"LOG_LEVEL={text!r}: expected DEBUG, INFO, WARNING or ERROR")
-    return text.upper()
+    return LOG_LEVEL.value({LOG_LEVEL.name: text})
 
 
 def set_up_logging(level: str, stream: TextIO = sys.stderr) -> None:

@@ -15,10 +15,14 @@ from penstock.render.manifest import (
     tmp_mount,
     tmp_volume,
 )
+from penstock.settings.setting import secret_file
+from penstock.settings.table import BRIDGE_TOKEN, DELIVERY_DRAIN_SECONDS, PORT
 
 BRIDGE: Final = "penstock-bridge"
-TOKEN_SECRET: Final = "bridge-token"  # noqa: S105 - the name of a Secret
+TOKEN_SECRET: Final = secret_file(BRIDGE_TOKEN.name)
 DEAD_LETTER_PATH: Final = "/dead-letters"
+# What a pod may need beyond the time for requests under way, before it is killed.
+_SPARE_SECONDS: Final = 15
 _OWN: Final = labels(BRIDGE, "bridge")
 
 
@@ -55,7 +59,7 @@ def _stateful_set(image: str, arguments: Sequence[str]) -> Document:
         "name": "bridge",
         "image": image,
         "args": ["bridge", "--inbox=/data/inbox.db", *arguments],
-        "ports": [{"name": "http", "containerPort": 8080}],
+        "ports": [{"name": "http", "containerPort": PORT.default}],
         "readinessProbe": {"httpGet": {"path": "/_/ready", "port": "http"}, "periodSeconds": 5},
         "livenessProbe": {"httpGet": {"path": "/_/health", "port": "http"}, "periodSeconds": 10},
         "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}},
@@ -67,8 +71,7 @@ def _stateful_set(image: str, arguments: Sequence[str]) -> Document:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": pod_security(),
-        # Longer than DRAIN_SECONDS, which is 25.
-        "terminationGracePeriodSeconds": 40,
+        "terminationGracePeriodSeconds": int(DELIVERY_DRAIN_SECONDS.default) + _SPARE_SECONDS,
         "containers": [container],
         "volumes": [tmp_volume(), secret_volume([TOKEN_SECRET])],
     }

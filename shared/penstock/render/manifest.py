@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import yaml
 
-from penstock.settings.environment import SECRETS_DIR
 from penstock.settings.stackfile import Resources
+from penstock.settings.table import SECRETS_DIR
 
 Document = dict[str, Any]
 
@@ -80,7 +80,7 @@ def secret_volume(names: Iterable[str]) -> Document:
 
 
 def secret_mount() -> Document:
-    return {"name": "secrets", "mountPath": SECRETS_DIR, "readOnly": True}
+    return {"name": "secrets", "mountPath": SECRETS_DIR.default, "readOnly": True}
 
 
 def tmp_volume() -> Document:

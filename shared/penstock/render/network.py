@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
+from penstock.jobs.manifest import FUNCTION_LABEL
 from penstock.render.bridge import BRIDGE
 from penstock.render.manifest import NAME, Document, document, labels
 from penstock.render.plan import Plan
@@ -14,8 +15,6 @@ _NAMESPACE: Final = "kubernetes.io/metadata.name"
 # Requests reach a function from Knative's activator and from the gateway inside the cluster; Kourier is Knative's own.
 _KNATIVE: Final = ("knative-serving", "knative-eventing", "kourier-system", "istio-system")
 _MONITORING: Final = "monitoring"
-# The label of a Job's pods: penstock.jobs.manifest.
-_FUNCTION_OF_JOB: Final = "penstock/function"
 _IN_CLUSTER: Final = re.compile(r"[^.]+\.(?P<namespace>[^.]+)\.svc(\.cluster\.local)?")
 
 
@@ -48,7 +47,7 @@ def network_policies(plans: Sequence[Plan], namespace: str) -> list[Document]:
     made += [
         _policy(
             f"{plan.name}-jobs",
-            {_FUNCTION_OF_JOB: plan.name},
+            {FUNCTION_LABEL: plan.name},
             ingress=[],
             egress=[_to_url(url, namespace) for url in (*_urls(plan), plan.config.jobs.answer_to) if url],
         )

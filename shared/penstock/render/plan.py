@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from penstock.errors import ConfigError
 from penstock.settings.config import Config
+from penstock.settings.durations import DEFAULT_IDLE
 from penstock.settings.stackfile import FunctionSpec
 from penstock.sinks.address import parse_sink
 
@@ -120,7 +121,7 @@ class _Planner:
             "max_scale": max_scale,
             "concurrency": concurrency,
             "target": target,
-            "idle": spec.labels.get("com.openfaas.scale.zero-duration", "15m") if min_scale == 0 else "",
+            "idle": spec.labels.get("com.openfaas.scale.zero-duration", DEFAULT_IDLE) if min_scale == 0 else "",
             "timeout_seconds": self.number(
                 spec.annotations, "penstock.dev/timeout-seconds", _MAX_TIMEOUT_SECONDS, 1, _MAX_TIMEOUT_SECONDS
             ),

@@ -3,6 +3,7 @@
 from typing import Final
 
 from penstock.errors import ConfigError, PermanentError
+from penstock.jobs.manifest import FUNCTION_FOLDER
 from penstock.render.manifest import (
     Document,
     container_security,
@@ -17,9 +18,8 @@ from penstock.render.manifest import (
     tmp_volume,
 )
 from penstock.render.plan import Plan
+from penstock.settings.table import PORT
 
-# Where the image keeps the handler: templates/python3-penstock/Dockerfile.
-_HANDLER_FOLDER: Final = "/opt/app/function"
 _SIX_HOURS_SECONDS: Final = 6 * 3600
 _OFFLOADING_ACCOUNT: Final = "penstock-function"
 
@@ -67,7 +67,7 @@ def _service(plan: Plan) -> Document:
     container: Document = {
         "name": "function",
         "image": plan.spec.image,
-        "ports": [{"containerPort": 8080}],
+        "ports": [{"containerPort": PORT.default}],
         "env": environment(plan.spec.environment),
         # No periodSeconds: queue-proxy then asks several times a second until the first yes, and a cold start is short.
         "readinessProbe": {"httpGet": {"path": "/_/ready"}},
@@ -106,7 +106,7 @@ def reconcile_job(plan: Plan, account: str) -> Document:
     container = {
         "name": "reconcile",
         "image": plan.spec.image,
-        "args": ["penstock", "reconcile", _HANDLER_FOLDER],
+        "args": ["penstock", "reconcile", FUNCTION_FOLDER],
         "env": environment(plan.spec.environment),
         "resources": resources(plan.spec.limits, plan.spec.requests),
         "securityContext": container_security(),

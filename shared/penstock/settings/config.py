@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from penstock.settings import table
 from penstock.types import ObjectRef
 
 RESERVED_PREFIX = ".penstock/"
-_MIB = 1024 * 1024
 # MinIO refuses to make another: its CheckValidBucketNameStrict, S3's rules without the reserved prefixes.
 _BUCKET_NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+\Z)[a-z0-9](?:(?!\.\.|\.-|-\.)[-.a-z0-9]){1,61}[a-z0-9]")
-# How a pod, or a person's shell, says where the Kubernetes API is; penstock/jobs/access.py reads them.
-CLUSTER_SETTINGS = ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "SERVICE_ACCOUNT_DIR")
 
 
 def bucket_problem(name: str) -> str:
@@ -33,7 +31,7 @@ class StoreSettings:
     endpoint: str
     access_key: str
     secret_key: str = field(repr=False)
-    region: str = "us-east-1"
+    region: str = table.MINIO_REGION.default
     ca_file: Path | None = None
 
 
@@ -88,15 +86,15 @@ class JobSettings:
 
     image: str
     namespace: str = ""
-    service_account: str = "penstock-job"
-    memory: str = "512Mi"
-    cpu: str = "1"
-    disk: str = "1Gi"
+    service_account: str = table.JOB_SERVICE_ACCOUNT.default
+    memory: str = table.JOB_MEMORY.default
+    cpu: str = table.JOB_CPU.default
+    disk: str = table.JOB_DISK.default
     secrets: Mapping[str, SecretKey] = field(default_factory=dict)
     answer_to: str = ""
-    retries: int = 2
-    deadline_seconds: int = 6 * 3600
-    ttl_seconds: int = 24 * 3600
+    retries: int = table.JOB_RETRIES.default
+    deadline_seconds: int = table.JOB_DEADLINE_SECONDS.default
+    ttl_seconds: int = table.JOB_TTL_SECONDS.default
     cluster: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -110,18 +108,18 @@ class Config:
     store: StoreSettings | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     renditions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    remove_with_source: bool = False
-    max_input_bytes: int = 5 * 1024**4
-    max_body_bytes: int = 256 * _MIB
+    remove_with_source: bool = table.ON_SOURCE_REMOVED.default
+    max_input_bytes: int = table.MAX_INPUT_BYTES.default
+    max_body_bytes: int = table.MAX_BODY_BYTES.default
     offload_above_bytes: int | None = None
     offload_above_seconds: int | None = None
     jobs: JobSettings | None = None
-    port: int = 8080
-    threads: int = 4
-    workers: int = 1
-    drain_seconds: float = 0.0
-    grace_seconds: int = 30
-    log_level: str = "INFO"
+    port: int = table.PORT.default
+    threads: int = table.THREADS.default
+    workers: int = table.WORKERS.default
+    drain_seconds: float = table.DRAIN_SECONDS.default
+    grace_seconds: int = table.GRACE_SECONDS.default
+    log_level: str = table.LOG_LEVEL.default
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def takes(self, ref: ObjectRef) -> bool:

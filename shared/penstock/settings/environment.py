@@ -3,19 +3,18 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from penstock.errors import ConfigError
-from penstock.settings.config import CLUSTER_SETTINGS, Config, JobSettings, SecretKey, SourceRule, StoreSettings
+from penstock.settings import table
+from penstock.settings.config import Config, JobSettings, SecretKey, SourceRule, StoreSettings
+from penstock.settings.names import is_dns_label
+from penstock.settings.setting import Setting, secret_file
 
-# Where OpenFaaS mounts secrets; Knative manifests mount theirs to the same place.
-SECRETS_DIR = "/var/openfaas/secrets"
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-_MIB = 1024 * 1024
+T = TypeVar("T")
+
 _ENDPOINT = re.compile(r"(https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)/?")
-_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
-_STORE_SECRETS = ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")
-_SINK_SECRETS = ("SINK_USERNAME", "SINK_PASSWORD")
 
 
 def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
@@ -31,45 +30,39 @@ def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
 
 def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, list[str]]:
     """As `load_config`, but return what could be read and what is wrong with the rest."""
-    reader = _Reader(env)
+    reader = _SettingsReader(env)
     sources = []
-    for text in env.get("SOURCE", "").split():
+    for text in reader.value(table.SOURCE).split():
         try:
             sources.append(SourceRule.parse(text))
         except ValueError as exc:
-            reader.problems.append(f"SOURCE: {exc}")
+            reader.problems.append(f"{table.SOURCE.name}: {exc}")
     # What a platform calls the function is the same for the reconcile job and for a Job made from it.
     name = next((env[key] for key in ("FUNCTION_NAME", "OPENFAAS_NAME", "K_SERVICE") if env.get(key)), function)
     # The name becomes a part of object keys and metadata.
-    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
+    if not is_dns_label(name):
         reader.problems.append(f"FUNCTION_NAME={name!r}: expected lower-case letters, digits and -, as in a DNS label")
-    removed = env.get("ON_SOURCE_REMOVED", "keep")
-    if removed not in ("keep", "delete"):
-        reader.problems.append(f"ON_SOURCE_REMOVED={removed!r}: expected keep or delete")
-    level = env.get("LOG_LEVEL", "INFO").upper()
-    if level not in LOG_LEVELS:
-        reader.problems.append(f"LOG_LEVEL={level!r}: expected DEBUG, INFO, WARNING or ERROR")
-    offload_above_bytes = reader.number("OFFLOAD_ABOVE_BYTES", 0, minimum=0) or None
-    offload_above_seconds = reader.number("OFFLOAD_ABOVE_SECONDS", 0, minimum=0) or None
+    offload_above_bytes = reader.value(table.OFFLOAD_ABOVE_BYTES) or None
+    offload_above_seconds = reader.value(table.OFFLOAD_ABOVE_SECONDS) or None
     config = Config(
         function=name,
         sources=tuple(sources),
-        sink=env.get("SINK", ""),
+        sink=reader.value(table.SINK),
         store=reader.store(),
         options={key.removeprefix("OPTION_").lower(): value for key, value in env.items() if key.startswith("OPTION_")},
         renditions=reader.renditions(),
-        remove_with_source=removed == "delete",
-        max_input_bytes=reader.number("MAX_INPUT_BYTES", 5 * 1024**4, minimum=1),
-        max_body_bytes=reader.number("MAX_BODY_BYTES", 256 * _MIB, minimum=1),
+        remove_with_source=reader.value(table.ON_SOURCE_REMOVED),
+        max_input_bytes=reader.value(table.MAX_INPUT_BYTES),
+        max_body_bytes=reader.value(table.MAX_BODY_BYTES),
         offload_above_bytes=offload_above_bytes,
         offload_above_seconds=offload_above_seconds,
         jobs=reader.jobs() if offload_above_bytes or offload_above_seconds else None,
-        port=reader.number("PORT", 8080, minimum=1, maximum=65535),
-        threads=reader.number("THREADS", 4, minimum=1, maximum=1024),
-        workers=reader.number("WORKERS", 1, minimum=1, maximum=1024),
-        drain_seconds=reader.number("DRAIN_SECONDS", 0, minimum=0, maximum=3600),
-        grace_seconds=reader.number("GRACE_SECONDS", 30, minimum=1, maximum=3600),
-        log_level=level,
+        port=reader.value(table.PORT),
+        threads=reader.value(table.THREADS),
+        workers=reader.value(table.WORKERS),
+        drain_seconds=reader.value(table.DRAIN_SECONDS),
+        grace_seconds=reader.value(table.GRACE_SECONDS),
+        log_level=reader.value(table.LOG_LEVEL),
         secrets={name: value for name in reader.sink_secrets() if (value := reader.secret(name))},
     )
     return config, reader.problems
@@ -77,7 +70,7 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
 
 def load_store_settings(env: Mapping[str, str]) -> StoreSettings:
     """Read only how to reach the object store; raises `ConfigError` when it is not set."""
-    reader = _Reader(env)
+    reader = _SettingsReader(env)
     settings = reader.store()
     if settings is None and not reader.problems:
         reader.problems.append("MINIO_ENDPOINT: not set; give the server's URL, for example http://127.0.0.1:9000")
@@ -113,7 +106,7 @@ def read_secret(env: Mapping[str, str], name: str) -> str:
     if value := env.get(name):
         return value
     named = env.get(f"{name}_FILE")
-    path = Path(named) if named else Path(env.get("SECRETS_DIR", SECRETS_DIR), name.lower().replace("_", "-"))
+    path = Path(named) if named else Path(table.SECRETS_DIR.value(env), secret_file(name))
     try:
         return read_secret_file(path, name)
     except FileNotFoundError:
@@ -122,26 +115,20 @@ def read_secret(env: Mapping[str, str], name: str) -> str:
         return ""
 
 
-class _Reader:
+class _SettingsReader:
     """Reads values and collects problems instead of stopping at the first."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.env = env
         self.problems: list[str] = []
 
-    def number(self, name: str, default: int, *, minimum: int, maximum: int | None = None) -> int:
-        text = self.env.get(name, "")
-        if not text:
-            return default
-        upto = f" and at most {maximum}" if maximum is not None else ""
+    def value(self, setting: Setting[T]) -> T:
+        """The setting's value; its default when it cannot be read, which is then among the problems."""
         try:
-            value = int(text)
-        except ValueError:
-            value = minimum - 1
-        if value < minimum or (maximum is not None and value > maximum):
-            self.problems.append(f"{name}={text!r}: expected a whole number of at least {minimum}{upto}")
-            return default
-        return value
+            return setting.value(self.env)
+        except ConfigError as exc:
+            self.problems += exc.problems
+            return setting.default
 
     def secret(self, name: str) -> str | None:
         """As `read_secret`; None when it could not be read, which is then among the problems, once."""
@@ -156,7 +143,7 @@ class _Reader:
     def sink_secrets(self) -> list[str]:
         """The names of the sink's credentials: those of a search server, and any other that begins with SINK_."""
         given = (name.removesuffix("_FILE") for name in self.env if name.startswith("SINK_"))
-        return list(dict.fromkeys([*_SINK_SECRETS, *given]))
+        return list(dict.fromkeys([*(setting.name for setting in table.SINK_SECRETS), *given]))
 
     def store(self) -> StoreSettings | None:
         endpoint = self.env.get("MINIO_ENDPOINT", "")
@@ -176,52 +163,46 @@ class _Reader:
         for name, value in (("MINIO_ACCESS_KEY", access_key), ("MINIO_SECRET_KEY", secret_key)):
             if value == "":
                 self.problems.append(
-                    f"{name}: not set; set it, or {name}_FILE, or mount the secret {name.lower().replace('_', '-')}"
+                    f"{name}: not set; set it, or {name}_FILE, or mount the secret {secret_file(name)}"
                 )
         ca_file = Path(ca) if (ca := self.env.get("MINIO_CA_FILE", "")) else None
         if ca_file is not None and not ca_file.is_file():
             self.problems.append(f"MINIO_CA_FILE={ca_file}: no such file")
-        region = self.env.get("MINIO_REGION", "us-east-1")
+        region = self.value(table.MINIO_REGION)
         return StoreSettings(found[1] if found else endpoint, access_key or "", secret_key or "", region, ca_file)
 
     def jobs(self) -> JobSettings:
         """What Jobs need, read only where large objects are handed to them."""
-        env = self.env
-        image = env.get("JOB_IMAGE", "")
+        image = self.value(table.JOB_IMAGE)
         if not image:
             self.problems.append("JOB_IMAGE: not set; OFFLOAD_ABOVE_... needs the image that Jobs run: this function's")
         made = JobSettings(
             image=image,
-            namespace=env.get("JOB_NAMESPACE", ""),
-            service_account=env.get("JOB_SERVICE_ACCOUNT", "") or "penstock-job",
-            memory=self.quantity("JOB_MEMORY", "512Mi"),
-            cpu=self.quantity("JOB_CPU", "1"),
-            disk=self.quantity("JOB_DISK", "1Gi"),
+            namespace=self.value(table.JOB_NAMESPACE),
+            service_account=self.value(table.JOB_SERVICE_ACCOUNT),
+            memory=self.value(table.JOB_MEMORY),
+            cpu=self.value(table.JOB_CPU),
+            disk=self.value(table.JOB_DISK),
             secrets=self.job_secrets(),
-            answer_to=env.get("JOB_ANSWER_TO", "") or env.get("K_SINK", ""),
-            retries=self.number("JOB_RETRIES", 2, minimum=0, maximum=100),
-            deadline_seconds=self.number("JOB_DEADLINE_SECONDS", 6 * 3600, minimum=1),
-            ttl_seconds=self.number("JOB_TTL_SECONDS", 24 * 3600, minimum=0),
-            cluster={name: env[name] for name in CLUSTER_SETTINGS if env.get(name)},
+            answer_to=self.value(table.JOB_ANSWER_TO) or self.value(table.K_SINK),
+            retries=self.value(table.JOB_RETRIES),
+            deadline_seconds=self.value(table.JOB_DEADLINE_SECONDS),
+            ttl_seconds=self.value(table.JOB_TTL_SECONDS),
+            cluster={setting.name: value for setting in table.CLUSTER if (value := self.env.get(setting.name))},
         )
-        if env.get("MINIO_CA_FILE") and "MINIO_CA_FILE" not in made.secrets:
+        if self.env.get("MINIO_CA_FILE") and "MINIO_CA_FILE" not in made.secrets:
             self.problems.append(
                 "JOB_SECRETS: MINIO_CA_FILE is set, so say which Secret has it: MINIO_CA_FILE=minio-ca/ca.crt"
             )
         return made
 
-    def quantity(self, name: str, default: str) -> str:
-        text = self.env.get(name, "") or default
-        if not _QUANTITY.fullmatch(text):
-            self.problems.append(f"{name}={text!r}: expected a Kubernetes quantity such as {default}")
-        return text
-
     def job_secrets(self) -> dict[str, SecretKey]:
         """`MINIO_ACCESS_KEY=secret/key MINIO_CA_FILE=secret/key`; unset: as `faas-cli secret create` names them."""
         text = self.env.get("JOB_SECRETS", "")
         if not text:
-            names = [*_STORE_SECRETS, *(name for name in self.sink_secrets() if self.secret(name) != "")]
-            return {name: SecretKey(file := name.lower().replace("_", "-"), file) for name in names}
+            names = [table.MINIO_ACCESS_KEY.name, table.MINIO_SECRET_KEY.name]
+            names += [name for name in self.sink_secrets() if self.secret(name) != ""]
+            return {name: SecretKey(file := secret_file(name), file) for name in names}
         found: dict[str, SecretKey] = {}
         for word in text.split():
             given = re.fullmatch(r"([A-Z][A-Z0-9_]*)=([-.a-z0-9]+)/([-._a-zA-Z0-9]+)", word)

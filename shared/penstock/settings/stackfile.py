@@ -5,7 +5,6 @@ YAML is read, `${NAME}` and `${NAME:-default}` are replaced from the environment
 Scalars stay the text that was written, because every setting is an environment variable in the end.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +14,9 @@ import yaml
 
 from penstock.errors import ConfigError
 from penstock.settings.config import Config
-from penstock.settings.durations import parse_duration
+from penstock.settings.durations import DEFAULT_IDLE, parse_go_duration
 from penstock.settings.environment import load_config
+from penstock.settings.names import is_dns_label
 from penstock.settings.yamlfile import YamlReader, compose
 
 _FUNCTION_KEYS: Final = frozenset(
@@ -27,8 +27,6 @@ _FUNCTION_KEYS: Final = frozenset(
     }
 )
 _TOP_KEYS: Final = frozenset({"version", "provider", "functions", "configuration"})
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_ZERO_DURATION_DEFAULT: Final = "15m"  # OpenFaaS's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +77,9 @@ class FunctionSpec:
         """How long it may be idle before it is stopped, or None when it always runs; raises `ConfigError`."""
         if self.labels.get("com.openfaas.scale.zero", "false").lower() != "true":
             return None
-        text = self.labels.get("com.openfaas.scale.zero-duration", _ZERO_DURATION_DEFAULT)
+        text = self.labels.get("com.openfaas.scale.zero-duration", DEFAULT_IDLE)
         try:
-            return parse_duration(text)
+            return parse_go_duration(text)
         except ValueError as exc:
             raise ConfigError(f"{self.name}: label com.openfaas.scale.zero-duration: {exc}") from exc
 
@@ -132,7 +130,7 @@ class _Reader(YamlReader):
         where = f"functions.{name}"
         keys = self.mapping(node, where)
         self.known(keys, _FUNCTION_KEYS, f"{where}.")
-        if not _NAME.fullmatch(name):
+        if not is_dns_label(name):
             self.problem(node, f"{where}: a function's name is lower-case letters, digits and -, at most 63 of them")
         handler = self.text(keys.get("handler"), f"{where}.handler")
         folder = (self.path.parent / handler).resolve()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from penstock.errors import ConfigError
-from penstock.settings.durations import parse_duration
-from penstock.settings.stackfile import Resources, load_stack
+from penstock.settings.config import SourceRule
+from penstock.settings.stackfile import FunctionSpec, Resources, load_stack
 from penstock.settings.yamlfile import substitute
 
 STACK = """\
@@ -87,6 +87,26 @@ def test_function_without_the_zero_label_always_runs(tmp_path: Path) -> None:
     assert stack.functions["a"].zero_after_seconds is None
 
 
+def test_days_are_refused_in_a_label_that_openfaas_reads(tmp_path: Path) -> None:
+    labels = {"com.openfaas.scale.zero": "true", "com.openfaas.scale.zero-duration": "7d"}
+    with pytest.raises(ConfigError, match="'7d': expected a duration such as 30s, 15m or 1h30m; write days as hours"):
+        _ = FunctionSpec("f", tmp_path, labels=labels).zero_after_seconds
+
+
+def test_topics_are_read_from_the_annotation(tmp_path: Path) -> None:
+    assert FunctionSpec("f", tmp_path, annotations={"topic": "upload, other,"}).topics == ("upload", "other")
+    assert FunctionSpec("f", tmp_path).topics == ()
+
+
+def test_settings_of_a_function_are_read_without_the_store_s(tmp_path: Path) -> None:
+    environment = {"SOURCE": "s3://upload/*", "MINIO_ENDPOINT": "http://minio", "THREADS": "2"}
+    config = FunctionSpec("resize", tmp_path, environment=environment).config()
+    assert (config.function, config.sources, config.threads) == ("resize", (SourceRule("upload"),), 2)
+    assert config.store is None
+    with pytest.raises(ConfigError, match="THREADS='many'"):
+        FunctionSpec("f", tmp_path, environment={"THREADS": "many"}).config()
+
+
 def test_scale_to_zero_without_duration_uses_openfaas_default(tmp_path: Path) -> None:
     text = "functions:\n  a: {handler: functions/compress, labels: {com.openfaas.scale.zero: 'true'}}\n"
     assert load_stack(write(tmp_path, text), {}).functions["a"].zero_after_seconds == 900
@@ -154,14 +174,3 @@ def test_missing_file_names_the_option(tmp_path: Path) -> None:
 )
 def test_variables_are_replaced_as_faas_cli_does(text: str, expected: str) -> None:
     assert substitute(text, {"A": "one", "EMPTY": ""}) == expected
-
-
-@pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("1h30m", 5400), ("500ms", 0.5), ("1.5m", 90)])
-def test_durations_are_gos(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "15", "m", "15 m", "15d", "-1s"])
-def test_other_durations_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="expected a duration"):
-        parse_duration(text)

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from penstock.errors import EventError
 from penstock.local.functions.functions import Function, Functions
 from penstock.local.functions.logs import LogLine
 from penstock.local.gateway.deployments import Deployments
-from penstock.settings.durations import parse_duration
+from penstock.settings.durations import parse_moment
 from penstock.settings.stackfile import Resources
 
 NAMESPACE: Final = "openfaas-fn"
@@ -141,15 +141,9 @@ def _since(text: str) -> float:
     if not text:
         return 0.0
     try:
-        return (datetime.now(UTC) - timedelta(seconds=parse_duration(text))).timestamp()
-    except ValueError:
-        pass
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        raise EventError(
-            f"since={text!r}: expected a time such as 2026-01-31T12:00:00Z or a duration such as 5m"
-        ) from None
+        return parse_moment(text).timestamp()
+    except ValueError as exc:
+        raise EventError(f"since={exc}") from exc
 
 
 def _memory_bytes(function: Function) -> int:

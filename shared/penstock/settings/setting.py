@@ -1,0 +1,126 @@
+"""One setting: an environment variable that a program reads. `table` lists all of them."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Generic, Literal, TypeVar
+
+from penstock.errors import ConfigError
+
+ValueT = TypeVar("ValueT", covariant=True)
+# The program that reads it. `function`: serve, run and reconcile. `job`: a function that hands large objects to Jobs.
+# `watcher`: jobs watch. `delivery`: the connectors and the bridge. `gateway`: the connectors and the idler.
+Component = Literal["function", "job", "run", "watcher", "delivery", "gateway", "kafka", "mqtt", "bridge", "idler"]
+
+_QUANTITY: Final = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting(Generic[ValueT]):
+    """One setting. `read` turns its text into a value and raises `ValueError` that says what is expected.
+
+    `takes` says what it may hold, "" for any text. `shown` is the default as the pages show it, where the value alone
+    says too little. `is_secret`: it may also be in
+    the file that NAME_FILE names, or in a mounted secret. `in_job`: the Jobs of a function get it.
+    """
+
+    name: str
+    doc: str
+    default: ValueT
+    read: Callable[[str], ValueT]
+    component: Component
+    takes: str = ""
+    shown: str = ""
+    is_secret: bool = False
+    in_job: bool = False
+
+    def value(self, env: Mapping[str, str]) -> ValueT:
+        """The setting's value, and its default where it is not set or set to nothing; raises `ConfigError`."""
+        text = env.get(self.name, "")
+        if not text:
+            return self.default
+        try:
+            return self.read(text)
+        except ValueError as exc:
+            raise ConfigError(f"{self.name}={text!r}: {exc}") from exc
+
+
+def text(
+    name: str,
+    doc: str,
+    default: str = "",
+    *,
+    of: Component = "function",
+    shown: str = "",
+    is_secret: bool = False,
+    in_job: bool = False,
+) -> Setting[str]:
+    """A setting that is read as it is written."""
+    return Setting(
+        name=name, doc=doc, default=default, read=str, component=of, shown=shown, is_secret=is_secret, in_job=in_job
+    )
+
+
+def whole(
+    name: str,
+    doc: str,
+    default: int,
+    *,
+    minimum: int = 0,
+    maximum: int | None = None,
+    of: Component = "function",
+    shown: str = "",
+    in_job: bool = False,
+) -> Setting[int]:
+    """A whole number in a range.
+
+    >>> whole("PORT", "the port", 8080, minimum=1, maximum=65535).value({"PORT": "9090"})
+    9090
+    """
+    upto = f" and at most {maximum}" if maximum is not None else ""
+
+    def read(given: str) -> int:
+        try:
+            value = int(given)
+        except ValueError:
+            value = minimum - 1
+        if value < minimum or (maximum is not None and value > maximum):
+            raise ValueError(f"expected a whole number of at least {minimum}{upto}")
+        return value
+
+    takes = f"{minimum} to {maximum}" if maximum is not None else f"from {minimum}"
+    return Setting(
+        name=name, doc=doc, default=default, read=read, component=of, takes=takes, shown=shown, in_job=in_job
+    )
+
+
+def number(name: str, doc: str, default: float, *, of: Component) -> Setting[float]:
+    """A number that may have a fraction."""
+
+    def read(given: str) -> float:
+        try:
+            return float(given)
+        except ValueError:
+            raise ValueError("expected a number") from None
+
+    return Setting(name=name, doc=doc, default=default, read=read, component=of, takes="a number")
+
+
+def quantity(name: str, doc: str, default: str, *, of: Component) -> Setting[str]:
+    """An amount as Kubernetes writes it, such as 512Mi."""
+
+    def read(given: str) -> str:
+        if not _QUANTITY.fullmatch(given):
+            raise ValueError(f"expected a Kubernetes quantity such as {default}")
+        return given
+
+    return Setting(name=name, doc=doc, default=default, read=read, component=of, takes="a quantity")
+
+
+def secret_file(name: str) -> str:
+    """The name of the mounted file, and of the Secret, that holds a setting.
+
+    >>> secret_file("MINIO_ACCESS_KEY"), secret_file("MINIO_CA_FILE")
+    ('minio-access-key', 'minio-ca')
+    """
+    return name.removesuffix("_FILE").lower().replace("_", "-")

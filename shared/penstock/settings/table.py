@@ -1,0 +1,230 @@
+"""Every setting of every program, once: name, default, what it may hold, whether it is a secret, and what it means.
+
+The reader takes defaults and ranges from here, the Jobs of a function what it hands on to them, the manifests where
+secrets are mounted. tests/unit/settings/test_table.py holds docs/settings.md and docs/jobs.md to it.
+"""
+
+from typing import Final
+
+from penstock.settings.setting import Setting, number, quantity, text, whole
+
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def _removes(given: str) -> bool:
+    if given not in ("keep", "delete"):
+        raise ValueError("expected keep or delete")
+    return given == "delete"
+
+
+def _level(given: str) -> str:
+    if given.upper() not in _LEVELS:
+        raise ValueError(f"expected {', '.join(_LEVELS[:-1])} or {_LEVELS[-1]}")
+    return given.upper()
+
+
+# A function
+
+FUNCTION_NAME: Final = text(
+    "FUNCTION_NAME",
+    "a DNS label. It is part of every mark, so keep it the same",
+    shown="`OPENFAAS_NAME`, `K_SERVICE`, the folder's name",
+    in_job=True,
+)
+SOURCE: Final = text(
+    "SOURCE",
+    "`s3://bucket/prefix*suffix`, several separated by spaces. Objects of other buckets are answered 403. A bucket's"
+    " name has 3 to 63 lower-case letters, digits, `-` and single `.`",
+    in_job=True,
+)
+SINK: Final = text(
+    "SINK", "`s3://bucket/{key}.gz`, `sqlite:///path` or `opensearch+https://host:9200/index`", in_job=True
+)
+ON_SOURCE_REMOVED: Final = Setting(
+    name="ON_SOURCE_REMOVED",
+    doc="`delete` removes a bucket's target with its source; an index always does",
+    default=False,
+    read=_removes,
+    component="function",
+    takes="`keep`, `delete`",
+    shown="`keep`",
+    in_job=True,
+)
+OPTION: Final = text("OPTION_<NAME>", "an option of the function; an unknown one is refused at start", in_job=True)
+RENDITIONS: Final = text(
+    "RENDITIONS",
+    "several outputs: `thumb?width=200&fit=cover card?width=800`. SINK then needs `{rendition}`",
+    in_job=True,
+)
+MINIO_ENDPOINT: Final = text("MINIO_ENDPOINT", "the object store: `http://host:9000` or `https://...`", in_job=True)
+MINIO_ACCESS_KEY: Final = text("MINIO_ACCESS_KEY", "its access key", is_secret=True, in_job=True)
+MINIO_SECRET_KEY: Final = text("MINIO_SECRET_KEY", "its secret key", is_secret=True, in_job=True)
+MINIO_REGION: Final = text("MINIO_REGION", "the region that requests are signed for", "us-east-1", in_job=True)
+MINIO_CA_FILE: Final = text(
+    "MINIO_CA_FILE", "a PEM file with a private CA. The server's certificate is always checked", in_job=True
+)
+SINK_USERNAME: Final = text("SINK_USERNAME", "the user of a search server", is_secret=True, in_job=True)
+SINK_PASSWORD: Final = text("SINK_PASSWORD", "its password", is_secret=True, in_job=True)
+SINK_OTHER: Final = text(
+    "SINK_<NAME>", "a credential of a sink that is installed beside Penstock", is_secret=True, in_job=True
+)
+MAX_INPUT_BYTES: Final = whole(
+    "MAX_INPUT_BYTES", "larger objects are refused", 5 * 1024**4, minimum=1, shown="5 TiB", in_job=True
+)
+MAX_BODY_BYTES: Final = whole(
+    "MAX_BODY_BYTES", "largest body of a direct call", 256 * 1024**2, minimum=1, shown="256 MiB"
+)
+PORT: Final = whole("PORT", "the port to listen on", 8080, minimum=1, maximum=65535)
+THREADS: Final = whole("THREADS", "requests worked on at once, in each process", 4, minimum=1, maximum=1024)
+WORKERS: Final = whole("WORKERS", "processes", 1, minimum=1, maximum=1024)
+DRAIN_SECONDS: Final = whole(
+    "DRAIN_SECONDS", "after SIGTERM: not ready, but still accepting, for this long", 0, maximum=3600
+)
+GRACE_SECONDS: Final = whole(
+    "GRACE_SECONDS", "how long requests under way may take to finish", 30, minimum=1, maximum=3600
+)
+LOG_LEVEL: Final = Setting(
+    name="LOG_LEVEL",
+    doc="the least important lines that are logged",
+    default="INFO",
+    read=_level,
+    component="function",
+    takes=", ".join(f"`{level}`" for level in _LEVELS),
+    in_job=True,
+)
+# Where OpenFaaS mounts secrets; Knative manifests mount theirs to the same place.
+SECRETS_DIR: Final = text("SECRETS_DIR", "the folder with the mounted secrets", "/var/openfaas/secrets")
+
+# A function that hands large objects to Jobs
+
+OFFLOAD_ABOVE_BYTES: Final = whole("OFFLOAD_ABOVE_BYTES", "larger objects go to Jobs; 0: none", 0, of="job")
+OFFLOAD_ABOVE_SECONDS: Final = whole(
+    "OFFLOAD_ABOVE_SECONDS", "objects that would take longer go to Jobs; 0: none. One of both is enough", 0, of="job"
+)
+JOB_IMAGE: Final = text("JOB_IMAGE", "the image of the Jobs: the function's own. Required", of="job")
+JOB_NAMESPACE: Final = text("JOB_NAMESPACE", "where Jobs are created", of="job", shown="the function's namespace")
+JOB_SERVICE_ACCOUNT: Final = text(
+    "JOB_SERVICE_ACCOUNT",
+    "the service account of the Jobs, which has the pull secrets. Its token is not mounted",
+    "penstock-job",
+    of="job",
+)
+JOB_MEMORY: Final = quantity("JOB_MEMORY", "memory, as request and as limit", "512Mi", of="job")
+JOB_CPU: Final = quantity("JOB_CPU", "CPU, as request and as limit", "1", of="job")
+JOB_DISK: Final = quantity(
+    "JOB_DISK",
+    "size of `/tmp`, the only place that can be written. Several RENDITIONS keep the whole input there",
+    "1Gi",
+    of="job",
+)
+JOB_SECRETS: Final = text(
+    "JOB_SECRETS",
+    "`SETTING=SECRET/KEY`, separated by spaces. A setting that ends in `_FILE` is mounted as a file, any other is a"
+    " variable",
+    of="job",
+    shown="`MINIO_ACCESS_KEY=minio-access-key/minio-access-key` and so on",
+)
+JOB_ANSWER_TO: Final = text(
+    "JOB_ANSWER_TO",
+    "where a Job sends its outcome. `penstock render knative` sets it to the Broker",
+    of="job",
+    shown="`K_SINK`",
+)
+JOB_RETRIES: Final = whole("JOB_RETRIES", "further attempts after a temporary error", 2, maximum=100, of="job")
+JOB_DEADLINE_SECONDS: Final = whole(
+    "JOB_DEADLINE_SECONDS",
+    "for all attempts together, from the moment the Job may start",
+    6 * 3600,
+    minimum=1,
+    of="job",
+)
+JOB_TTL_SECONDS: Final = whole("JOB_TTL_SECONDS", "how long an ended Job and its log stay", 24 * 3600, of="job")
+# https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
+KUBECONFIG: Final = text("KUBECONFIG", "a kubeconfig, for the Kubernetes API from outside the cluster", of="job")
+KUBERNETES_SERVICE_HOST: Final = text(
+    "KUBERNETES_SERVICE_HOST", "the Kubernetes API; Kubernetes sets it in every pod", of="job"
+)
+KUBERNETES_SERVICE_PORT: Final = text(
+    "KUBERNETES_SERVICE_PORT", "its port; Kubernetes sets it in every pod", "443", of="job"
+)
+SERVICE_ACCOUNT_DIR: Final = text(
+    "SERVICE_ACCOUNT_DIR",
+    "the folder with the pod's token and CA",
+    "/var/run/secrets/kubernetes.io/serviceaccount",
+    of="job",
+)
+
+# One function on one object: the names of the program that `penstock run` replaces
+
+ENDPOINT: Final = text("ENDPOINT", "`HOST:PORT` of the object store, in place of MINIO_ENDPOINT", of="run")
+ENDPOINT_SSL: Final = text("ENDPOINT_SSL", "`true` makes ENDPOINT an https address", "false", of="run")
+ACCESS_KEY_ID: Final = text("ACCESS_KEY_ID", "in place of MINIO_ACCESS_KEY", of="run")
+ACCESS_KEY_SECRET: Final = text("ACCESS_KEY_SECRET", "in place of MINIO_SECRET_KEY", of="run")
+K_SINK: Final = text("K_SINK", "the URL that gets the outcome as a CloudEvent", of="run", in_job=True)
+
+# The watcher of Jobs
+
+JOB_MAX_RUNNING: Final = whole("JOB_MAX_RUNNING", "Jobs that run at once; 0 holds all back", 4, of="watcher")
+DEAD_LETTER_SINK: Final = text(
+    "DEAD_LETTER_SINK", "the URL that gets the events of failed Jobs. Required", of="watcher"
+)
+
+# Connectors, bridge and idler
+
+ATTEMPTS: Final = whole(
+    "ATTEMPTS", "attempts per message before it becomes a dead letter; 0 never gives up", 10, of="delivery"
+)
+MIN_WAIT_SECONDS: Final = number(
+    "MIN_WAIT_SECONDS", "longest wait before the second attempt; it doubles with each further one", 0.5, of="delivery"
+)
+MAX_WAIT_SECONDS: Final = number(
+    "MAX_WAIT_SECONDS", "longest wait between two attempts, and the limit for a Retry-After", 60.0, of="delivery"
+)
+TIMEOUT_SECONDS: Final = number("TIMEOUT_SECONDS", "time for one request and its answer", 60.0, of="delivery")
+CONCURRENCY: Final = whole("CONCURRENCY", "requests under way at once, per target", 32, minimum=1, of="delivery")
+MAX_IN_FLIGHT: Final = whole(
+    "MAX_IN_FLIGHT", "messages accepted and not finished, per target", 1000, minimum=1, of="delivery"
+)
+BATCH: Final = whole(
+    "BATCH",
+    "MinIO notifications that may share one request, for functions that answer for each",
+    1,
+    minimum=1,
+    of="delivery",
+)
+CA_FILE: Final = text("CA_FILE", "a PEM file with a private CA for https targets", of="delivery")
+DELIVERY_DRAIN_SECONDS: Final = number(
+    "DRAIN_SECONDS", "after SIGTERM: time for requests under way. Kubernetes kills after 30", 25.0, of="delivery"
+)
+GATEWAY_URL: Final = text("GATEWAY_URL", "the OpenFaaS gateway in front of the functions", of="gateway")
+BASIC_AUTH_USER: Final = text("BASIC_AUTH_USER", "the gateway's user", of="gateway", is_secret=True)
+BASIC_AUTH_PASSWORD: Final = text("BASIC_AUTH_PASSWORD", "the gateway's password", of="gateway", is_secret=True)
+REDISCOVER_SECONDS: Final = number(
+    "REDISCOVER_SECONDS", "how often a connector asks the gateway for functions", 30.0, of="gateway"
+)
+KAFKA: Final = text(
+    "KAFKA_<NAME>",
+    "a setting of librdkafka in upper case with `_` for `.`. With `_FILE` behind it: the file that holds its value",
+    of="kafka",
+)
+KAFKA_BROKERS: Final = text("KAFKA_BROKERS", "`HOST:PORT`, in place of KAFKA_BOOTSTRAP_SERVERS", of="kafka")
+MQTT_URL: Final = text("MQTT_URL", "`mqtt://HOST:1883` or `mqtts://HOST:8883`", of="mqtt")
+MQTT_USERNAME: Final = text("MQTT_USERNAME", "the broker's user", of="mqtt", is_secret=True)
+MQTT_PASSWORD: Final = text("MQTT_PASSWORD", "the broker's password", of="mqtt", is_secret=True)
+BRIDGE_TOKEN: Final = text(
+    "BRIDGE_TOKEN", "what a webhook must present. Required without `--allow-anonymous`", of="bridge", is_secret=True
+)
+BRIDGE_SINK: Final = text("K_SINK", "where events go without `--to`. A Knative SinkBinding sets it", of="bridge")
+K_CE_OVERRIDES: Final = text(
+    "K_CE_OVERRIDES",
+    'CloudEvents attributes to add: `{"extensions": {"name": "value"}}`. A SinkBinding sets it',
+    of="bridge",
+)
+PROMETHEUS_URL: Final = text(
+    "PROMETHEUS_URL", "the Prometheus with the gateway's counters, which show requests under way", of="idler"
+)
+
+SINK_SECRETS: Final = (SINK_USERNAME, SINK_PASSWORD)
+CLUSTER: Final = (KUBECONFIG, KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT, SERVICE_ACCOUNT_DIR)
+# All that stand above, in this order.
+SETTINGS: Final = tuple(found for found in list(globals().values()) if isinstance(found, Setting))

@@ -1,0 +1,172 @@
+"""One table of settings: pages, readers and Jobs say the same of each."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from penstock.delivery.deliverer import Policy
+from penstock.jobs.manifest import job_manifest
+from penstock.settings import table
+from penstock.settings.config import Config, JobSettings, StoreSettings
+from penstock.settings.environment import load_config, read_secret
+from penstock.settings.setting import Component, Setting, secret_file
+from penstock.types import ObjectRef, ObjectState
+
+from tests.paths import ROOT
+
+# Each table of a page, and the programs whose settings it has.
+PAGES: list[tuple[str, tuple[Component, ...]]] = [
+    ("settings.md", ("function",)),
+    ("settings.md", ("run",)),
+    ("settings.md", ("delivery", "gateway", "kafka", "mqtt", "bridge", "idler")),
+    ("jobs.md", ("job",)),
+    ("jobs.md", ("watcher",)),
+]
+READ_BY = {
+    "delivery": "connectors, bridge",
+    "gateway": "connectors, idler",
+    "kafka": "`connect kafka`",
+    "mqtt": "`connect mqtt`",
+    "bridge": "`bridge`",
+    "idler": "`idler`",
+}
+# What the shell and the platforms set.
+PLATFORM = {"HOME", "OPENFAAS_NAME", "K_SERVICE"}
+
+
+def default_of(setting: Setting[Any]) -> str:
+    if setting.shown:
+        return setting.shown
+    if isinstance(setting.default, str):
+        return f"`{setting.default}`" if setting.default else ""
+    return f"{setting.default:g}" if isinstance(setting.default, float) else str(setting.default)
+
+
+def table_of(components: tuple[Component, ...]) -> str:
+    """The table as a page has it; with a column for the program where there are several."""
+    several = len(components) > 1
+    heads = ["setting", *(["read by"] if several else []), "default", "values", "meaning"]
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for setting in table.SETTINGS:
+        if setting.component in components:
+            program = [READ_BY[setting.component]] if several else []
+            meaning = f"{setting.doc} (secret)" if setting.is_secret else setting.doc
+            cells = [f"`{setting.name}`", *program, default_of(setting), setting.takes, meaning]
+            lines.append("| " + " | ".join(cells).replace("  ", " ") + " |")
+    return "\n".join(line.replace("|  |", "| |").replace("|  |", "| |") for line in lines) + "\n"
+
+
+@pytest.mark.parametrize(("page", "components"), PAGES)
+def test_a_page_has_the_table_as_it_is(page: str, components: tuple[Component, ...]) -> None:
+    expected = table_of(components)
+    assert expected in (ROOT / "docs" / page).read_text(), f"docs/{page} must have this table:\n\n{expected}"
+
+
+def test_every_component_has_its_page() -> None:
+    shown = {component for _, components in PAGES for component in components}
+    assert {setting.component for setting in table.SETTINGS} == shown
+
+
+def test_a_name_stands_once_for_a_program() -> None:
+    names = [(setting.component, setting.name) for setting in table.SETTINGS]
+    assert len(set(names)) == len(names)
+
+
+# What the code reads
+
+
+def read_names(path: Path) -> Iterator[str]:
+    """The environment variables that a module names as text where it reads one."""
+    place = {"env.get": 0, "self.env.get": 0, "os.environ.get": 0, "environment.get": 0, "read_secret": 1}
+    for node in ast.walk(ast.parse(path.read_text())):
+        found: ast.expr | None = None
+        if isinstance(node, ast.Call):
+            called = re.sub(r"^.*(?=environment\.get$)", "", ast.unparse(node.func))
+            found = node.args[place[called]] if called in place else None
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) in ("env", "os.environ", "self.env"):
+            found = node.slice
+        if isinstance(found, ast.Constant) and isinstance(found.value, str):
+            yield found.value
+
+
+def test_every_variable_that_is_read_stands_in_the_table() -> None:
+    known = {setting.name for setting in table.SETTINGS} | {f"{setting.name}_FILE" for setting in table.SETTINGS}
+    package = ROOT / "shared" / "penstock"
+    read = {name for path in package.rglob("*.py") for name in read_names(path)}
+    assert {"KUBECONFIG", "MQTT_URL", "BRIDGE_TOKEN", "JOB_SECRETS"} <= read  # the search finds what it looks for
+    assert read - known - PLATFORM == set()
+
+
+def test_defaults_of_the_values_are_those_of_the_table() -> None:
+    assert load_config({}, function="f") == Config("f")
+    offloading = load_config({"OFFLOAD_ABOVE_BYTES": "1", "JOB_IMAGE": "i", "SECRETS_DIR": "/none"}, function="f")
+    assert offloading.jobs is not None
+    assert offloading.jobs == JobSettings("i", secrets=offloading.jobs.secrets)
+    assert StoreSettings("e", "a", "s").region == table.MINIO_REGION.default
+
+
+def test_defaults_of_delivery_are_those_of_the_table() -> None:
+    known = {setting.name: setting.default for setting in table.SETTINGS if setting.component == "delivery"}
+    assert {field.name.upper(): field.default for field in fields(Policy)}.items() <= known.items()
+
+
+def test_a_setting_that_is_set_to_nothing_is_not_set() -> None:
+    empty = {setting.name: "" for setting in table.SETTINGS if "<" not in setting.name}
+    assert load_config(empty, function="f") == Config("f")
+
+
+@pytest.mark.parametrize("setting", [each for each in table.SETTINGS if each.is_secret and "<" not in each.name])
+def test_a_secret_is_read_from_each_of_its_places(setting: Setting[str], tmp_path: Path) -> None:
+    (tmp_path / secret_file(setting.name)).write_text("mounted")
+    (tmp_path / "named").write_text("named")
+    mounted = {"SECRETS_DIR": str(tmp_path)}
+    named = mounted | {f"{setting.name}_FILE": str(tmp_path / "named")}
+    assert read_secret(mounted, setting.name) == "mounted"
+    assert read_secret(named, setting.name) == "named"
+    assert read_secret(named | {setting.name: "given"}, setting.name) == "given"
+
+
+# Jobs
+
+
+def test_a_job_gets_the_settings_that_the_table_hands_on() -> None:
+    every = {
+        "FUNCTION_NAME": "upper",
+        "SOURCE": "s3://upload/*",
+        "SINK": "opensearch+http://host:9200/docs",
+        "ON_SOURCE_REMOVED": "delete",
+        "OPTION_WIDTH": "3",
+        "RENDITIONS": "thumb?width=2",
+        "MINIO_ENDPOINT": "http://minio",
+        "MINIO_ACCESS_KEY": "a",
+        "MINIO_SECRET_KEY": "s",
+        "MINIO_REGION": "eu-1",
+        "MINIO_CA_FILE": __file__,
+        "SINK_USERNAME": "u",
+        "SINK_PASSWORD": "p",
+        "MAX_INPUT_BYTES": "9",
+        "LOG_LEVEL": "DEBUG",
+        "K_SINK": "http://broker",
+        "PORT": "9",
+        "THREADS": "9",
+        "OFFLOAD_ABOVE_BYTES": "5",
+        "JOB_IMAGE": "i",
+        "JOB_SECRETS": "MINIO_ACCESS_KEY=a/a MINIO_SECRET_KEY=b/b MINIO_CA_FILE=c/c"
+        " SINK_USERNAME=u/u SINK_PASSWORD=p/p",
+    }
+    config = load_config(every)
+    assert config.jobs is not None
+    state = ObjectState(ObjectRef("upload", "k"), size=9, etag="e")
+    manifest = job_manifest("j", state, config, config.jobs, now=datetime(2026, 1, 1, tzinfo=UTC))
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    given = {each["name"] for each in container["env"]}
+    # A pattern stands for the names that it matches, and what another sink takes is in no Job of this one.
+    expected = {setting.name for setting in table.SETTINGS if setting.in_job} - {table.SINK_OTHER.name}
+    assert given == expected - {"OPTION_<NAME>"} | {"OPTION_WIDTH"}
