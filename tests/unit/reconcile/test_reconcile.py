@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from penstock import Context, Event, Result, option
 from penstock.cli import main
-from penstock.commands.reconcile import reconcile
 from penstock.errors import ConfigError, TemporaryError
 from penstock.reconcile.compare import TooManyRemovals
+from penstock.reconcile.engine import reconcile
 from penstock.settings.config import SourceRule
 from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef, ObjectState
@@ -320,7 +320,7 @@ def test_since_leaves_older_sources_out(lake: Lake) -> None:
 def test_a_run_that_was_cut_off_goes_on_from_its_place(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("penstock.commands.reconcile._KEYS_BETWEEN_PLACES", 2)
+    monkeypatch.setattr("penstock.reconcile.place._KEYS_BETWEEN_PLACES", 2)
     for number in range(6):
         lake.put(b"x", ref(number))
     whole = lake.store.list

@@ -1,0 +1,66 @@
+"""Compare one function's sources with its sink, and bring what differs into agreement."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from penstock.errors import ConfigError
+from penstock.reconcile.compare import Reconciler, Report, scratch
+from penstock.reconcile.place import Place
+from penstock.reconcile.worker import Worker
+from penstock.runtime.runtime import Runtime
+from penstock.settings.config import Config, SourceRule
+from penstock.sinks.wiring import outputs
+from penstock.store import Store
+
+# A live worker's upload is younger than this; MinIO itself expires stale ones after 24 hours.
+UPLOAD_AGE_SECONDS = 3600
+
+
+def reconcile(
+    runtime: Runtime,
+    *,
+    check: bool = False,
+    prefix: str = "",
+    since: datetime | None = None,
+    concurrency: int = 8,
+    adopt: bool = False,
+    yes: bool = False,
+    resume: Path | None = None,
+    upload_age_seconds: float = UPLOAD_AGE_SECONDS,
+    tick: Callable[[], None] = lambda: None,
+) -> Report:
+    """Compare one function's sources with its sink and, unless `check`, bring what differs into agreement.
+
+    `tick` is called once for each source that was compared.
+
+    Raises `ConfigError` for a function without SOURCE or SINK, `TooManyRemovals`, and `TemporaryError` when a
+    listing fails; then nothing has been removed.
+    """
+    config, store, sink = runtime.parts.config, runtime.parts.store, runtime.parts.sink
+    if store is None or sink is None or not config.sources:
+        raise ConfigError(f"{config.function}: set SOURCE, SINK and MINIO_ENDPOINT, or name a stack file with --stack")
+    compare = Reconciler(runtime, store, sink, prefix=prefix, since=since, may_remove_many=yes or check, adopt=adopt)
+    worker = Worker(runtime, store, compare.report, concurrency=concurrency, adopt=adopt)
+    place = Place(resume, worker)
+    try:
+        with scratch() as db:
+
+            def on_compared(rule: SourceRule, key: str) -> None:
+                tick()
+                place.reached(rule, key)
+
+            for difference in compare.differences(db, resume_after=dict(place.keys), on_compared=on_compared):
+                if not check:
+                    worker.take(difference)
+            worker.drain()
+    finally:
+        worker.close()
+    place.forget()
+    compare.report.uploads = _abandoned_uploads(config, store, upload_age_seconds, dry_run=check)
+    return compare.report
+
+
+def _abandoned_uploads(config: Config, store: Store, age_seconds: float, *, dry_run: bool) -> tuple[str, ...]:
+    rules = set(outputs(config))
+    return tuple(key for rule in rules for key in store.abort_uploads(rule, age_seconds, dry_run=dry_run))
