@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=UPLOAD_AGE_SECONDS,
         help="abort unfinished uploads of targets older than this, for example 6h (default: 1h)",
     )
+    parser.add_argument(
+        "--retry-refused",
+        action="store_true",
+        help="try everything that was refused again, for example after a change of the code",
+    )
     parser.add_argument("--resume", type=Path, metavar="FILE", help="keep the place in this file and go on from there")
 
 
@@ -50,6 +55,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             concurrency=args.concurrency,
             adopt=args.adopt,
             yes=args.yes,
+            retry_refused=args.retry_refused,
             resume=args.resume,
             upload_age_seconds=args.uploads_older_than,
             tick=bar.advance,
@@ -63,6 +69,10 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
 def _print(report: Report, function: str, *, checked_only: bool) -> None:
     found = ", ".join(f"{count} {name}" for name, count in sorted(report.found.items())) or "nothing to compare"
     print(f"{function}: {found}")
+    if report.compared_before:
+        print(f"  {report.compared_before} were compared by the run that was cut off")
+    if report.extra_requests:
+        print(f"  {report.extra_requests} requests more, because the store's listings do not tell metadata")
     for line in report.examples:
         print(f"  {printable(line)}")
     if not checked_only and report.done:
