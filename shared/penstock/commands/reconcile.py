@@ -11,7 +11,9 @@ from penstock.errors import ConfigError, TemporaryError
 from penstock.process.signals import end_on_sigterm
 from penstock.reconcile.compare import Report
 from penstock.reconcile.engine import UPLOAD_AGE_SECONDS, reconcile
+from penstock.reconcile.listing import WholeListings
 from penstock.serving.wiring import function_config, make_runtime
+from penstock.store.s3 import S3ObjectStore
 from penstock.terminal import printable, progress
 
 
@@ -45,7 +47,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     if args.concurrency < 1:
         raise ConfigError(f"--concurrency {args.concurrency}: expected a whole number of at least 1")
     config = function_config(args.function, env, args.stack)
-    runtime = make_runtime(args.function, config)
+    store = WholeListings.of(S3ObjectStore(config.store), config) if config.store is not None else None
+    runtime = make_runtime(args.function, config, store)
     with progress(f"reconcile {config.function}", unit=" objects") as bar:
         report = reconcile(
             runtime,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from penstock.errors import ConfigError
 from penstock.reconcile.compare import Reconciler, Report, scratch
+from penstock.reconcile.listing import WholeListings
 from penstock.reconcile.place import Place
 from penstock.reconcile.worker import Worker
 from penstock.runtime.runtime import Runtime
@@ -53,7 +54,7 @@ def reconcile(
         adopt=adopt,
         retry_refused=retry_refused,
     )
-    report = compare.report
+    report, asked_before = compare.report, _extra_requests(store)
     worker = Worker(runtime, store, report, concurrency=concurrency, adopt=adopt)
 
     def on_compared(rule: SourceRule, key: str) -> None:
@@ -73,8 +74,13 @@ def reconcile(
     finally:
         worker.close()
     place.forget()
+    report.extra_requests = _extra_requests(store) - asked_before
     report.uploads = _abandoned_uploads(config, store, upload_age_seconds, dry_run=check)
     return report
+
+
+def _extra_requests(store: Store) -> int:
+    return store.extra_requests if isinstance(store, WholeListings) else 0
 
 
 def _deciding(runtime: Runtime, prefix: str, since: datetime | None, *, adopt: bool, retry_refused: bool) -> object:

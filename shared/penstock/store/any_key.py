@@ -4,6 +4,7 @@ Imported on first use only: minio takes 180 ms to import, and most functions nev
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -119,7 +120,8 @@ class AnyKeyClient:
             ):
                 ref = ObjectRef(bucket, found.object_name or "")
                 headers = {name.lower(): value for name, value in (found.metadata or {}).items()}
-                yield _state(ref, found.etag, found.version_id, found.size or 0, headers, found.last_modified)
+                state = _state(ref, found.etag, found.version_id, found.size or 0, headers, found.last_modified)
+                yield state if headers else replace(state, content_type="")
         except (MinioException, HTTPError, ValueError) as exc:
             _refuse(ObjectRef(bucket, prefix), exc)
 
