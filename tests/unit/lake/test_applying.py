@@ -207,7 +207,7 @@ def test_somebody_who_changes_rules_at_the_same_time_is_noticed(minio: FakeMinio
 
     minio.change_rules = lose  # type: ignore[method-assign]
 
-    with pytest.raises(TemporaryError, match="somebody else changes it too; apply again:\n\\+ rule s3://upload"):
+    with pytest.raises(TemporaryError, match=r"another client changes it too; apply again: \+ rule s3://upload"):
         apply(lake)
 
 
