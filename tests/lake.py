@@ -16,6 +16,7 @@ from penstock.settings.config import Config, SourceRule
 from penstock.sinks import Sink
 from penstock.sinks.bucket import BucketSink
 from penstock.sinks.bucket_address import BucketAddress
+from penstock.sinks.wiring import make_sink
 from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef, ObjectState
 
@@ -71,10 +72,14 @@ class Lake:
         self.config = Config(function, sources=sources, sink=sink if isinstance(sink, str) else "", **config)
         module = SimpleNamespace(__name__="handler", handle=handle, Options=options, **(hooks or {}))
         self.function = make_function(module, self.config)
-        self.sink = sink if not isinstance(sink, str) else self._bucket_sink(sink)
+        self.sink = sink if not isinstance(sink, str) else self._sink_at(sink)
         self.runtime = Runtime(Parts(self.function, self.config, self.store, self.sink, offload))
 
-    def _bucket_sink(self, text: str) -> BucketSink:
+    def _sink_at(self, text: str) -> Sink:
+        if not text.startswith("s3://"):
+            made = make_sink(self.config, self.store)
+            assert made is not None
+            return made
         address = BucketAddress.parse(text)
         remove, renditions = self.config.remove_with_source, self.config.renditions
         return BucketSink(self.store, address, renditions=renditions, remove_with_source=remove)

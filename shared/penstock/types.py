@@ -133,11 +133,21 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a source state has no target: an error's class name, its text and the status it was answered with."""
+    """Why a source state has no target: an error's class name, its text and the status it was answered with.
+
+    `basis` names what it rests on beside the source and the options (runtime/basis.py), "" for nothing else.
+    """
 
     error: str
     reason: str
     status: int
+    basis: str = ""
+
+    @property
+    def record(self) -> dict[str, str | int]:
+        """The fields as JSON holds them; an empty basis is left out."""
+        told: dict[str, str | int] = {"error": self.error, "reason": self.reason, "status": self.status}
+        return told | ({"basis": self.basis} if self.basis else {})
 
 
 @dataclass(frozen=True, slots=True)

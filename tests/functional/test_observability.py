@@ -10,7 +10,8 @@ import pytest
 import yaml
 from penstock.connect.kafka.connector import Connector
 from penstock.connect.kafka.records import openfaas
-from penstock.connect.mqtt.connector import Broker, MqttConnector
+from penstock.connect.mqtt.broker import Broker
+from penstock.connect.mqtt.connector import MqttConnector
 from penstock.connect.subscriptions import Finder, from_pairs
 from penstock.delivery.deliverer import Message, Outcome, Policy, Verdict
 from penstock.delivery.inbox import Inbox

@@ -11,8 +11,8 @@ import pytest
 from minio.commonconfig import ENABLED
 from minio.versioningconfig import VersioningConfig
 from penstock import TemporaryError
-from penstock.commands.reconcile import reconcile
 from penstock.handler.loading import make_function
+from penstock.reconcile.engine import reconcile
 from penstock.runtime.agreement import Parts
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import Config, SourceRule, StoreSettings

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import pytest
 from penstock import Context, Event, Result, TemporaryError
-from penstock.commands.reconcile import reconcile
+from penstock.reconcile.engine import reconcile
 from penstock.runtime import runtime
 from penstock.runtime.agreement import Outcome, Visit
 from penstock.runtime.writing import Writing, run_together

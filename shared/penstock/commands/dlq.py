@@ -1,7 +1,6 @@
 """`penstock dlq`: list, show, replay and drop dead letters, of the Kafka topic or of an inbox file."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from penstock.commands.connect_kafka import add_client_arguments
+from penstock.commands.flags import add_kafka_flags
 from penstock.delivery.dead_letters import InboxLetters, Letter, Letters
 from penstock.delivery.inbox import Inbox
 from penstock.errors import ConfigError, PermanentError
+from penstock.terminal import columns, json_text, one_line, printable
 
 _COLUMNS = ("ID", "DIED", "TARGET", "CODE", "ORIGIN", "REASON")
 
@@ -25,9 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--inbox", type=Path, metavar="FILE", help="the store of a bridge, an MQTT connector or a local stack"
     )
     where.add_argument(
-        "--dead-letter-topic", metavar="TOPIC", default="dead-letters", help="else this Kafka topic (%(default)s)"
+        "--dead-letter-topic",
+        metavar="TOPIC",
+        default="dead-letters",
+        help="without --inbox, this Kafka topic (default: %(default)s)",
     )
-    add_client_arguments(where)
+    add_kafka_flags(where)
     some = argparse.ArgumentParser(add_help=False)
     some.add_argument("--target", help="only those of this target")
     some.add_argument("--code", type=int, help="only those with this status")
@@ -38,9 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", parents=[where, some], help="one line each, oldest first")
     listing.add_argument("--json", action="store_true", help="one JSON object each, with headers and body")
     show = actions.add_parser("show", parents=[where], help="everything about one of them")
-    show.add_argument("id", metavar="ID")
+    show.add_argument("id", metavar="ID", help="as `list` shows it")
     actions.add_parser("replay", parents=[where, some, named], help="deliver again to the target that refused")
-    actions.add_parser("drop", parents=[where, some, named], help="be done with them")
+    actions.add_parser("drop", parents=[where, some, named], help="delete without delivering")
 
 
 def open_letters(args: argparse.Namespace, env: Mapping[str, str]) -> Letters:
@@ -97,16 +100,14 @@ def _list(letters: Iterator[Letter], out: TextIO, *, as_json: bool) -> None:
                 "value": _text(letter.value),
                 "data": _text(letter.data),
             }
-            print(json.dumps(fields, ensure_ascii=False), file=out)
+            print(json_text(fields), file=out)
         return
     rows = [_COLUMNS]
     for letter in letters:
         origin = letter.origin if len(letter.origin) <= 60 else letter.origin[:57] + "..."
-        rows.append((letter.id, _time(letter.time), letter.target, str(letter.code), origin, letter.reason))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS) - 1)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        print("  ".join([*cells, _one_line(row[-1])]), file=out)
+        rows.append((letter.id, _time(letter.time), letter.target, str(letter.code), origin, one_line(letter.reason)))
+    for line in columns(rows):
+        print(line, file=out)
 
 
 def _show(letter: Letter, out: TextIO) -> None:
@@ -115,11 +116,11 @@ def _show(letter: Letter, out: TextIO) -> None:
         ("died", _time(letter.time)),
         ("target", letter.target),
         ("code", str(letter.code)),
-        ("reason", letter.reason),
+        ("reason", one_line(letter.reason)),
         ("origin", letter.origin),
         *((f"header {name}", value) for name, value in letter.headers.items()),
     ):
-        print(f"{name}: {_one_line(value)}", file=out)
+        print(printable(f"{name}: {value}"), file=out)
     for title, content in (("last answer", letter.data), ("body", letter.value)):
         print(f"\n{title}, {len(content)} bytes:\n{_text(content)}", file=out)
 
@@ -129,10 +130,4 @@ def _time(seconds: float) -> str:
 
 
 def _text(content: bytes) -> str:
-    """Readable, whatever it is: a terminal must not be sent control characters from a message."""
-    text = content.decode("utf-8", "backslashreplace")
-    return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)
-
-
-def _one_line(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)
+    return printable(content.decode("utf-8", "backslashreplace"), keep="\n\t")

@@ -79,10 +79,8 @@ def carry_out(
         state = dataclasses.replace(state, rules=server.rules(lake))
     left = [change for change in compare(lake, state, adopt=True) if isinstance(change.what, Rule | PresentRule)]
     if left:
-        what = "\n".join(str(change) for change in left)
-        raise TemporaryError(
-            f"{server.endpoint}: differs again, so another program changes it too; apply again:\n{what}"
-        )
+        what = ", ".join(change.summary for change in left)
+        raise TemporaryError(f"{server.endpoint}: differs again, so another client changes it too; apply again: {what}")
     return changes
 
 
@@ -151,11 +149,11 @@ def _restart(
         except PenstockError as exc:  # it refuses, then answers 503, then is back
             reason = str(exc)
             continue
-        left = [str(change) for change in compare(lake, state, adopt=True) if change.needs_restart]
+        left = [change.summary for change in compare(lake, state, adopt=True) if change.needs_restart]
         if not left:
             sleep(SETTLE_SECONDS)
             return state
-        reason = "\n".join(left)
+        reason = ", ".join(left)
     raise TemporaryError(f"{server.endpoint}: not as declared {RESTART_SECONDS:g} s after its restart: {reason}")
 
 

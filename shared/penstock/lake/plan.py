@@ -84,7 +84,9 @@ class LakeChange:
         """Whether the server applies it only when it starts."""
         return isinstance(self.what, NotificationTarget | TargetRef)
 
-    def __str__(self) -> str:
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The change for people: what it is about, then the details."""
         match self.what:
             case Bucket(name=name):
                 subject = f"bucket {name}"
@@ -97,7 +99,15 @@ class LakeChange:
             case rule:
                 subject = f"rule {rule}"
         sign = {"add": "+", "change": "~", "remove": "-"}[self.action]
-        return "\n".join([f"{sign} {subject}", *(f"    {line}" for line in self.details)])
+        return (f"{sign} {subject}", *(f"    {line}" for line in self.details))
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def summary(self) -> str:
+        """The change on one line."""
+        return "; ".join(line.strip() for line in self.lines)
 
 
 def compare(lake: DeclaredLake, state: LakeState, *, adopt: bool = False) -> list[LakeChange]:

@@ -13,9 +13,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from penstock.errors import ConfigError
 from penstock.handler.options import fingerprint
+from penstock.runtime.basis import holds
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import SourceRule
 from penstock.sinks import Sink
@@ -31,20 +33,26 @@ EXAMPLES = 20
 _SCHEMA = """
 CREATE TABLE held (
     address TEXT PRIMARY KEY, state TEXT, function TEXT, options TEXT, source TEXT,
-    refused INTEGER, bucket TEXT, key TEXT, seen INTEGER DEFAULT 0
+    refused INTEGER, etag TEXT, basis TEXT, bucket TEXT, key TEXT, seen INTEGER DEFAULT 0
 ) WITHOUT ROWID
 """
 
 
 @dataclass
 class Report:
-    """What was found and done: counts by finding (`agreeing`, `missing`, `stale`, `orphaned`, ...) and by outcome."""
+    """What was found and done: counts by finding (`agreeing`, `missing`, `stale`, `orphaned`, ...) and by outcome.
+
+    `compared_before` counts sources that the run before compared, `extra_requests` the HEADs for what listings did not
+    tell.
+    """
 
     found: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     uploads: tuple[str, ...] = ()
+    compared_before: int = 0
+    extra_requests: int = 0
 
     @property
     def differences(self) -> int:
@@ -60,7 +68,8 @@ class Report:
 class Difference:
     """One object whose target does not agree: missing, stale, foreign or orphaned.
 
-    "forgotten" names a refusal's own record, whose source is gone or has a target by now.
+    A recorded refusal is stale too when what it rests on has changed. "forgotten" names a refusal's own record, whose
+    source is gone or has a target by now.
     """
 
     ref: ObjectRef
@@ -69,6 +78,21 @@ class Difference:
 
 class TooManyRemovals(ConfigError):
     """More targets would go than one would expect; nothing was removed."""
+
+
+class _Held(NamedTuple):
+    """What the sink holds at one address. The mark's fields are None for a target that Penstock did not make."""
+
+    state: str | None
+    function: str | None
+    options: str | None
+    source: str | None
+    refused: bool
+    etag: str
+    basis: str
+
+
+_TAKE = f"UPDATE held SET seen = 1 WHERE address = ? RETURNING {', '.join(_Held._fields)}"  # noqa: S608
 
 
 class Reconciler:
@@ -84,8 +108,11 @@ class Reconciler:
         since: datetime | None = None,
         may_remove_many: bool = False,
         adopt: bool = False,
+        retry_refused: bool = False,
     ) -> None:
         self._runtime = runtime
+        self._retry_refused = retry_refused
+        self._max_input_bytes = runtime.parts.config.max_input_bytes
         self._may_remove_many = may_remove_many
         self._adopt = adopt
         self._is_whole = not prefix and since is None
@@ -104,24 +131,28 @@ class Reconciler:
         self,
         db: sqlite3.Connection,
         *,
-        resume_after: Mapping[str, str] | None = None,
+        compared_before: Mapping[str, str] | None = None,
         on_compared: Callable[[SourceRule, str], None] = lambda _rule, _key: None,
     ) -> Iterator[Difference]:
         """Yield every object that is missing, stale or orphaned; orphans last, after both listings came to their end.
 
         A listing that fails raises before the first orphan is named, so it can never remove anything.
-        `resume_after` maps rules to the last key of an earlier run; `on_compared` is called with each rule and key that
-        was dealt with.
+        `compared_before` maps rules to the last key that an earlier run compared; up to it sources are only looked at
+        for orphans. `on_compared` is called with each rule and key that was compared.
         """
         self._read_sink(db)
         for rule in self._rules:
-            for state in self._store.list(rule.bucket, rule.prefix, (resume_after or {}).get(str(rule), "")):
-                if _covers(rule, state.ref) and self._runtime.parts.config.takes(state.ref):
+            last = (compared_before or {}).get(str(rule), "")
+            for state in self._store.list(rule.bucket, rule.prefix):
+                if not (_covers(rule, state.ref) and self._runtime.parts.config.takes(state.ref)):
+                    continue
+                if state.ref.key <= last:
+                    self._skim(db, state.ref)
+                    self.report.compared_before += 1
+                else:
                     yield from self._compare(db, state)
                     on_compared(rule, state.ref.key)
-        # A resumed run has not seen all sources, so what it did not see is no orphan.
-        if not resume_after:
-            yield from self._orphans(db)
+        yield from self._orphans(db)
 
     def _read_sink(self, db: sqlite3.Connection) -> None:
         rows = (
@@ -132,6 +163,8 @@ class Reconciler:
                 entry.mark.options if entry.mark else None,
                 entry.mark.source if entry.mark else None,
                 entry.refusal is not None,
+                entry.etag or "",
+                entry.refusal.basis if entry.refusal else "",
                 source.bucket if source else None,
                 source.key if source else None,
             )
@@ -140,8 +173,8 @@ class Reconciler:
         )
         with db:
             db.executemany(
-                "INSERT INTO held (address, state, function, options, source, refused, bucket, key) "
-                "VALUES (?,?,?,?,?,?,?,?) "
+                "INSERT INTO held (address, state, function, options, source, refused, etag, basis, bucket, key) "
+                "VALUES (?,?,?,?,?,?,?,?,?,?) "
                 # Rules of several buckets may list one target, and only that of its source's bucket knows the source.
                 "ON CONFLICT DO UPDATE SET bucket=coalesce(bucket, excluded.bucket), key=coalesce(key, excluded.key)",
                 rows,
@@ -163,15 +196,33 @@ class Reconciler:
         mark = Mark(state.content, self._function, options, state.ref.digest)
         address = self._sink.address(state.ref, rendition)
         target = _take(db, address)
-        if target is not None and not target[4]:
-            if (target[1], target[3]) != (self._function, mark.source):
+        if target is not None and not target.refused:
+            if (target.function, target.source) != (self._function, mark.source):
                 refusal = _take(db, self._address.refusal_address(address, mark))
-                return "agreeing" if _is_same(refusal, mark) and not self._adopt else "foreign"
+                return "agreeing" if self._stands(refusal, mark, target.etag) and not self._adopt else "foreign"
             return "agreeing" if _is_same(target, mark) else "stale"
         refusal = target or _take(db, self._address.refusal_address(address, mark))
         if refusal is None:
             return "missing"
-        return "agreeing" if _is_same(refusal, mark) else "stale"
+        return "agreeing" if self._stands(refusal, mark, None) else "stale"
+
+    def _stands(self, refusal: _Held | None, mark: Mark, target_etag: str | None) -> bool:
+        """Whether a refusal is one of this state, and nothing that it rests on has changed."""
+        return (
+            refusal is not None
+            and _is_same(refusal, mark)
+            and not self._retry_refused
+            and holds(refusal.basis, max_input_bytes=self._max_input_bytes, target_etag=target_etag)
+        )
+
+    def _skim(self, db: sqlite3.Connection, ref: ObjectRef) -> None:
+        """Note that a source is there, which the run before compared: nothing that belongs to it is an orphan."""
+        for rendition, options in self._prints.items():
+            mark = Mark("", self._function, options, ref.digest)
+            address = self._sink.address(ref, rendition)
+            target = _take(db, address)
+            if target is None or (target.function, target.source) != (self._function, mark.source):
+                _take(db, self._address.refusal_address(address, mark))
 
     def _orphans(self, db: sqlite3.Connection) -> Iterator[Difference]:
         unseen = "FROM held WHERE NOT seen AND function = ?"
@@ -198,21 +249,16 @@ class Reconciler:
                     yield Difference(source, "orphaned")
 
 
-def _take(db: sqlite3.Connection, address: str) -> tuple[str | None, str | None, str | None, str | None, int] | None:
-    found = db.execute(
-        "UPDATE held SET seen = 1 WHERE address = ? RETURNING state, function, options, source, refused", (address,)
-    ).fetchone()
-    return found if found is None else (found[0], found[1], found[2], found[3], found[4])
+def _take(db: sqlite3.Connection, address: str) -> _Held | None:
+    """What is held at an address, from now on seen."""
+    found = db.execute(_TAKE, (address,)).fetchone()
+    return found if found is None else _Held(*found)
 
 
-def _is_same(row: tuple[str | None, str | None, str | None, str | None, int] | None, mark: Mark) -> bool:
+def _is_same(held: _Held, mark: Mark) -> bool:
     # Listings do not tell version ids, so the content alone is compared: the same bytes make the same target.
-    return row is not None and ((row[0] or "").partition(".")[0], *row[1:4]) == (
-        mark.state,
-        mark.function,
-        mark.options,
-        mark.source,
-    )
+    content = (held.state or "").partition(".")[0]
+    return (content, held.function, held.options, held.source) == (mark.state, mark.function, mark.options, mark.source)
 
 
 def _narrow(rule: SourceRule, prefix: str) -> SourceRule | None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from penstock.errors import InputTooLarge, NothingToDo, PermanentError, SourceChanged
 from penstock.handler.loading import Function
+from penstock.runtime.basis import basis_of
 from penstock.runtime.estimate import Pace
 from penstock.runtime.writing import Writing
 from penstock.settings.config import Config
@@ -222,7 +223,8 @@ class Visit:
             self._refuse_what_needs_no_look(address, mark, source, previous)
             entry = yield from self._make(name, source, body, memo, previous)
         except (PermanentError, NothingToDo) as exc:
-            refusal = Refusal(type(exc).__name__, _reason(exc), int(exc.status))
+            basis = basis_of(exc, previous, mark, self._limit)
+            refusal = Refusal(type(exc).__name__, _reason(exc), int(exc.status), basis)
             recorded = previous.recorded if previous is not None and not previous.is_target_of(mark) else None
             if recorded is not None and (recorded.mark, recorded.refusal) == (mark, refusal):
                 return recorded

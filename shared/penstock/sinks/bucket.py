@@ -13,6 +13,7 @@ from penstock.streams import as_chunks
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
 
 MARK_PREFIX = "penstock-"
+_BASIS = f"{MARK_PREFIX}basis"
 # MinIO counts names (with x-amz-meta-) and values of all user metadata, and refuses more than this.
 _MAX_METADATA_BYTES = 2048
 # S3's own limit for a key, in bytes of UTF-8.
@@ -71,14 +72,14 @@ class BucketSink:
             "source": {"bucket": source.ref.bucket, "key": source.ref.key, "etag": source.etag},
             "target": address,
             "mark": asdict(mark),
-            **asdict(refusal),
+            **refusal.record,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         self._store.put(
             self._refusal_ref(address, mark),
             as_chunks(record),
             content_type="application/json",
-            metadata=_mark_metadata(mark),
+            metadata=_mark_metadata(mark) | ({_BASIS: refusal.basis} if refusal.basis else {}),
         )
         if previous is not None and previous.is_target_of(mark):
             self._store.delete(target_ref(address))
@@ -97,10 +98,10 @@ class BucketSink:
                 mark = mark_of(state)
                 entry = Entry(str(state.ref), mark, size=state.size, etag=state.etag)
                 yield self._source_of(state.ref, bucket, mark), entry
-        # The mark in a refusal's metadata saves reading each one; its text is of no use here.
+        # Mark and basis in a refusal's metadata save reading each one; its text is of no use here.
         for state in self._store.list(self._address.bucket, f"{RESERVED_PREFIX}refused/"):
             if (mark := mark_of(state)) is not None:
-                yield None, Entry(str(state.ref), mark, Refusal("", "", 0))
+                yield None, Entry(str(state.ref), mark, Refusal("", "", 0, state.metadata.get(_BASIS, "")))
 
     def _source_of(self, target: ObjectRef, bucket: str, mark: Mark | None) -> ObjectRef | None:
         """The source that a target was made from: read from its key, and believed if the mark agrees."""
@@ -132,7 +133,7 @@ class BucketSink:
             return None
         try:
             record = json.loads(b"".join(opened[1]))
-            refusal = Refusal(record["error"], record["reason"], record["status"])
+            refusal = Refusal(record["error"], record["reason"], record["status"], record.get("basis", ""))
             return Entry(address, Mark(**record["mark"]), refusal)
         except (ValueError, KeyError, TypeError):
             # Damaged by hand: it says nothing, so the source is looked at as if for the first time.

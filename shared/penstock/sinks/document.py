@@ -12,7 +12,6 @@ that was refused: such a document has no description of the inside.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -86,7 +85,7 @@ def mark_field(mark: Mark, refusal: Refusal | None) -> dict[str, Any]:
         "function": mark.function,
         "options": mark.options,
         "source": mark.source,
-        "refusal": asdict(refusal) if refusal else None,
+        "refusal": refusal.record if refusal else None,
     }
 
 

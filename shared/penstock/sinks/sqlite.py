@@ -17,7 +17,6 @@ an error says so. The first change of the layout brings the step that turns vers
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from secrets import token_hex
@@ -221,7 +220,7 @@ class SqliteSink:
         self, address: str, body: dict[str, Any], mark: Mark, refusal: Refusal | None, previous: Entry | None
     ) -> Change[int, Outcome]:
         text, version = document.to_json(body), f"{self._token}-{next(self._count)}"
-        refused = document.to_json(asdict(refusal)) if refusal else None
+        refused = document.to_json(refusal.record) if refusal else None
         values = (version, text, mark.state, mark.function, mark.options, mark.source, refused, address)
         stored = Entry(address, mark, refusal, len(text), version)
 

@@ -48,7 +48,7 @@ class Store(Protocol):
         """Remove the object; one that is not there is no error."""
 
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
-        """Every object in key order; metadata and content type only where the server gives them in listings."""
+        """Every object in key order; `content_type` and `metadata` are empty where the server's listing has none."""
 
     def abort_uploads(
         self, outputs: SourceRule, older_than_seconds: float, *, dry_run: bool = False

@@ -23,7 +23,7 @@ from obstore.store import S3Store
 
 from penstock.errors import ConfigError, SourceChanged, TargetChanged, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
-from penstock.store.failures import NO_S3, error_for
+from penstock.store.failures import NO_S3, error_for, needs_own_key
 from penstock.store.headers import check_headers
 from penstock.streams import CHUNK_BYTES, Body, close_quietly
 from penstock.types import ObjectRef, ObjectState
@@ -85,6 +85,8 @@ class S3ObjectStore:
         except PreconditionError as exc:
             raise SourceChanged(f"{ref}: changed before it was read") from exc
         except BaseError as exc:
+            if needs_own_key(exc):
+                return self._any_key.listed(ref)
             _refuse(ref, exc)
         return _state(ref, found), _read(ref, found)
 

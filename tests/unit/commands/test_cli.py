@@ -3,19 +3,33 @@
 import importlib
 
 import pytest
-from penstock.cli import COMMANDS, main
+from penstock.cli import GROUPS, main
 
 
-def test_alone_it_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_alone_it_lists_every_command_in_its_group(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     shown = capsys.readouterr().out
-    assert [name for name, _, _ in COMMANDS if f"  {name} " not in shown] == []
+    for title, commands in GROUPS.items():
+        lines = shown.partition(f"{title}:\n")[2].partition("\n\n")[0].splitlines()
+        assert [line.split("  ")[1] for line in lines] == [command.words for command in commands]
 
 
-@pytest.mark.parametrize("words", [["donnors"], ["connects", "fax"]])
-def test_unknown_command_is_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["donnors"], "penstock donors"),
+        (["recncile", "compress"], "penstock reconcile"),
+        (["kafka"], "penstock connect kafka"),
+        (["fax"], "penstock --help lists all"),
+    ],
+)
+def test_unknown_command_is_wrong_usage_and_the_nearest_is_named(
+    words: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(words) == 2
-    assert f"{' '.join(words)!r} is no command" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith(f"penstock: unknown command {words[0]!r}; ")
+    assert meant in said
 
 
 @pytest.mark.parametrize("words", [["connect"], ["connect", "fax"]])

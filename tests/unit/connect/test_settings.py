@@ -6,6 +6,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from penstock.commands.flags import add_delivery_flags, add_topic_flags
 from penstock.connect import settings, sources
 from penstock.delivery.deliverer import Message, Outcome, Policy, Verdict
 from penstock.delivery.measures import DeliveryMeasures
@@ -16,8 +17,8 @@ from penstock.settings.environment import read_secret
 
 def parse(*flags: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    settings.add_delivery_arguments(parser)
-    sources.add_arguments(parser)
+    add_delivery_flags(parser)
+    add_topic_flags(parser)
     return parser.parse_args(flags)
 
 

@@ -213,7 +213,7 @@ def test_another_program_that_changes_rules_meanwhile_is_noticed(
 
     minio.change_rules = lose  # type: ignore[method-assign]
 
-    with pytest.raises(TemporaryError, match="another program changes it too; apply again:\n\\+ rule s3://upload"):
+    with pytest.raises(TemporaryError, match=r"another client changes it too; apply again: \+ rule s3://upload"):
         apply(lake)
 
 

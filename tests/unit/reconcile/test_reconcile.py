@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from penstock import Context, Event, Result, option
 from penstock.cli import main
-from penstock.commands.reconcile import reconcile
 from penstock.errors import ConfigError, TemporaryError
 from penstock.reconcile.compare import TooManyRemovals
+from penstock.reconcile.engine import reconcile
 from penstock.settings.config import SourceRule
 from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef, ObjectState
@@ -320,7 +320,7 @@ def test_since_leaves_older_sources_out(lake: Lake) -> None:
 def test_a_run_that_was_cut_off_goes_on_from_its_place(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("penstock.commands.reconcile._KEYS_BETWEEN_PLACES", 2)
+    monkeypatch.setattr("penstock.reconcile.place._KEYS_BETWEEN_PLACES", 2)
     for number in range(6):
         lake.put(b"x", ref(number))
     whole = lake.store.list
@@ -335,7 +335,7 @@ def test_a_run_that_was_cut_off_goes_on_from_its_place(
     lake.store.list = cut  # type: ignore[method-assign]
     with pytest.raises(TemporaryError):
         reconcile(lake.runtime, resume=place)
-    assert json.loads(place.read_text()) == {"s3://upload/*": "003.txt"}
+    assert json.loads(place.read_text())["after"] == {"s3://upload/*": "003.txt"}
     lake.store.list = whole  # type: ignore[method-assign]
     report = reconcile(lake.runtime, resume=place)
     assert sum(report.found.values()) == 2

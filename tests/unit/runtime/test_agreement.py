@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from penstock import Context, Event, Forbidden, NothingToDo, PermanentError, Result, TemporaryError, UnsupportedInput
-from penstock.commands.reconcile import reconcile
 from penstock.errors import SourceChanged
+from penstock.reconcile.engine import reconcile
 from penstock.settings.config import SourceRule
 from penstock.sinks.bucket import mark_of
 from penstock.store.memory import MemoryStore

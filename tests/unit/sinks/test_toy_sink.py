@@ -11,12 +11,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from penstock.commands.reconcile import reconcile
 from penstock.delivery.inbox import Inbox
 from penstock.errors import ConfigError
 from penstock.jobs.manifest import job_manifest
 from penstock.lake.graph import make_graph
 from penstock.local.gateway.router import Router
+from penstock.reconcile.engine import reconcile
 from penstock.render.network import network_policies
 from penstock.render.plan import make_plan
 from penstock.render.service import function_documents

@@ -3,7 +3,8 @@
 import io
 
 import pytest
-from penstock.local.demo.report import Report, Row, columns, human
+from penstock.local.demo.report import Report, Row
+from penstock.terminal import columns, size_text
 from penstock.types import ObjectRef
 
 
@@ -24,7 +25,7 @@ class Terminal(io.StringIO):
     ],
 )
 def test_sizes_are_decimal(size: int, text: str) -> None:
-    assert human(size) == text
+    assert size_text(size) == text
 
 
 def test_wide_characters_do_not_break_the_columns() -> None:
