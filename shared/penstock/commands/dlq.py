@@ -5,13 +5,12 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 from penstock.commands.connect_kafka import add_client_arguments
-from penstock.delivery.dead_letters import InboxLetters, Letter, Letters
+from penstock.delivery.dead_letters import DeadLetter, DeadLetters
 from penstock.delivery.inbox import Inbox
 from penstock.errors import ConfigError, PermanentError
 
@@ -40,24 +39,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = actions.add_parser("show", parents=[where], help="everything about one of them")
     show.add_argument("id", metavar="ID")
     actions.add_parser("replay", parents=[where, some, named], help="deliver again to the target that refused")
-    actions.add_parser("drop", parents=[where, some, named], help="be done with them")
+    actions.add_parser("drop", parents=[where, some, named], help="delete them without delivering them")
 
 
-def open_letters(args: argparse.Namespace, env: Mapping[str, str]) -> Letters:
+def open_dead_letters(args: argparse.Namespace, env: Mapping[str, str]) -> DeadLetters:
     """The store that the flags name; raises `ConfigError`."""
     if args.inbox is not None:
         if not args.inbox.is_file():
             raise ConfigError(f"--inbox {args.inbox}: no such file")
-        return InboxLetters(Inbox(args.inbox))
-    from penstock.connect.kafka.dead_letter_log import KafkaLetters
+        return Inbox(args.inbox)
+    from penstock.connect.kafka.dead_letter_log import DeadLetterLog
     from penstock.connect.kafka.settings import load_settings
 
-    return KafkaLetters(args.dead_letter_topic, load_settings(args.properties, env, args.set))
+    return DeadLetterLog(args.dead_letter_topic, load_settings(args.properties, env, args.set))
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO = sys.stdout) -> int:
     """Do one action; exit code 65 for an ID that is not there."""
-    letters = open_letters(args, env)
+    letters = open_dead_letters(args, env)
     if args.action == "list":
         _list(_selected(letters, args), out, as_json=args.json)
     elif args.action == "show":
@@ -65,62 +64,71 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: Text
     else:
         if not args.ids and not args.all:
             raise ConfigError(f"dlq {args.action}: name IDs, or say --all")
-        chosen = list(_selected(letters, args))
+        chosen = [letter.id for letter in _selected(letters, args)]
         if args.ids:
-            missing = set(args.ids) - {letter.id for letter in chosen}
+            missing = set(args.ids) - set(chosen)
             if missing:
                 raise PermanentError(f"no dead letter {', '.join(sorted(missing))}; see: penstock dlq list")
-            chosen = [letter for letter in chosen if letter.id in args.ids]
+            chosen = [each for each in chosen if each in args.ids]
         done = letters.replay(chosen) if args.action == "replay" else letters.drop(chosen)
         print(f"{done} {'replayed' if args.action == 'replay' else 'dropped'}", file=out)
     return 0
 
 
-def _selected(letters: Letters, args: argparse.Namespace) -> Iterator[Letter]:
+def _selected(letters: DeadLetters, args: argparse.Namespace) -> Iterator[DeadLetter]:
     for letter in letters.read():
-        if args.target in (None, letter.target) and args.code in (None, letter.code):
+        if args.target in (None, letter.message.target) and args.code in (None, letter.code):
             yield letter
 
 
-def _one(letters: Letters, wanted: str) -> Letter:
+def _one(letters: DeadLetters, wanted: str) -> DeadLetter:
     for letter in letters.read():
         if letter.id == wanted:
             return letter
     raise PermanentError(f"no dead letter {wanted}; see: penstock dlq list")
 
 
-def _list(letters: Iterator[Letter], out: TextIO, *, as_json: bool) -> None:
+def _list(letters: Iterator[DeadLetter], out: TextIO, *, as_json: bool) -> None:
     if as_json:
         for letter in letters:
-            fields = asdict(letter) | {
-                "time": _time(letter.time),
-                "value": _text(letter.value),
+            message = letter.message
+            fields = {
+                "id": letter.id,
+                "time": _time(letter.died),
+                "target": message.target,
+                "code": letter.code,
+                "reason": letter.reason,
+                "origin": message.origin,
+                "headers": dict(message.headers),
+                "value": _text(message.value),
                 "data": _text(letter.data),
             }
             print(json.dumps(fields, ensure_ascii=False), file=out)
         return
     rows = [_COLUMNS]
     for letter in letters:
-        origin = letter.origin if len(letter.origin) <= 60 else letter.origin[:57] + "..."
-        rows.append((letter.id, _time(letter.time), letter.target, str(letter.code), origin, letter.reason))
+        message = letter.message
+        origin = message.origin if len(message.origin) <= 60 else message.origin[:57] + "..."
+        rows.append((letter.id, _time(letter.died), message.target, str(letter.code), origin, letter.reason))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS) - 1)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         print("  ".join([*cells, _one_line(row[-1])]), file=out)
 
 
-def _show(letter: Letter, out: TextIO) -> None:
+def _show(letter: DeadLetter, out: TextIO) -> None:
+    message = letter.message
     for name, value in (
         ("id", letter.id),
-        ("died", _time(letter.time)),
-        ("target", letter.target),
+        ("died", _time(letter.died)),
+        ("target", message.target),
         ("code", str(letter.code)),
         ("reason", letter.reason),
-        ("origin", letter.origin),
-        *((f"header {name}", value) for name, value in letter.headers.items()),
+        ("origin", message.origin),
+        *((f"header {name}", value) for name, value in message.headers.items()),
     ):
         print(f"{name}: {_one_line(value)}", file=out)
-    for title, content in (("last answer", letter.data), ("body", letter.value)):
+    for title, content in (("last answer", letter.data), ("body", message.value)):
         print(f"\n{title}, {len(content)} bytes:\n{_text(content)}", file=out)
 
 

@@ -91,11 +91,11 @@ def _access(args: argparse.Namespace, env: Mapping[str, str]) -> Access:
 
 
 def _watch(args: argparse.Namespace, env: Mapping[str, str], api: JobsApi) -> int:
-    from penstock.jobs.measures import Measures
+    from penstock.jobs.measures import JobMeasures
     from penstock.process.status_server import StatusServer
 
     letters = HttpDeadLetters(_sink(args, env), args.sink_ca_file)
-    measures = Measures()
+    measures = JobMeasures()
     watcher = Watcher(api, letters, max_running=_max_running(args, env), measures=measures)
     set_up_logging(env.get("LOG_LEVEL", "INFO").upper())
     if args.status_port is not None:

@@ -71,7 +71,7 @@ class HttpTransport:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def send(self, message: Message, done: Callable[[Answer], None]) -> None:
+    def send(self, message: Message[object], done: Callable[[Answer], None]) -> None:
         """POST one message; raises `EventError` when a header cannot be written."""
         head = self._prefix + _render("", message.headers) + b"Content-Length: %d\r\n\r\n" % len(message.value)
         request = _Request(head + message.value, done, self._loop.time() + self._timeout_seconds)
@@ -217,7 +217,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         request = self._request
-        if request is None:  # bytes nobody asked for
+        if request is None:  # bytes that answer no request
             self._wire.abort()
             return
         self._touched = True

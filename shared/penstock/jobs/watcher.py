@@ -19,7 +19,7 @@ from penstock.jobs.api import Document, JobsApi, KubernetesError
 from penstock.jobs.dead_letter import dead_letter, reason_of
 from penstock.jobs.job import Job, State
 from penstock.jobs.manifest import DEAD_LETTERED, FUNCTION_LABEL
-from penstock.jobs.measures import Measures
+from penstock.jobs.measures import JobMeasures
 from penstock.jobs.policy import plan
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class Watcher:
         dead_letters: DeadLetters,
         *,
         max_running: int,
-        measures: Measures,
+        measures: JobMeasures,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api

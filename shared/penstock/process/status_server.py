@@ -1,4 +1,4 @@
-"""A small HTTP server for the probes and metrics of what is no function: connectors, the idler, the Jobs' watcher."""
+"""A small HTTP server for the probes and metrics of connectors, the idler and the watcher of Jobs."""
 
 import os
 import threading
@@ -10,7 +10,7 @@ from typing import Protocol
 from penstock.errors import ConfigError
 
 
-class Measures(Protocol):
+class Scraped(Protocol):
     """What /metrics shows."""
 
     def render(self) -> tuple[bytes, str]:
@@ -27,7 +27,7 @@ class StatusServer:
     def __init__(
         self,
         address: tuple[str, int],
-        measures: Measures,
+        measures: Scraped,
         *,
         ill: Callable[[], str],
         unready: Callable[[], str],
@@ -51,7 +51,7 @@ class StatusServer:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-                """Probes come every second; they are not news."""
+                """Log nothing: probes come every second."""
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True

@@ -11,7 +11,7 @@ from penstock.connect.bridge.bridge import MAX_BODY_BYTES, SELF, BridgeConfig, c
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import Target
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import Pump
+from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 
 from tests.paths import EVENTS
@@ -41,7 +41,7 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
 @pytest.fixture
 def client(inbox: Inbox) -> FlaskClient:
     config = BridgeConfig(("127.0.0.1", 8080), "secret", inbox.path, (SINK,), Policy(), 1.0, {})
-    return create_app(config, inbox, Pump(inbox, [SINK]), DeliveryMeasures()).test_client()
+    return create_app(config, inbox, InboxSender(inbox, [SINK]), DeliveryMeasures()).test_client()
 
 
 def test_what_a_broker_gave_up_is_kept_with_the_reason(client: FlaskClient, inbox: Inbox) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from penstock.jobs.job import Job
-from penstock.jobs.measures import ILL_AFTER_SECONDS, Measures
+from penstock.jobs.measures import ILL_AFTER_SECONDS, JobMeasures
 from penstock.process.status_server import StatusServer
 from penstock.runtime.agreement import Offload
 
@@ -23,12 +23,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def measures(clock: Clock) -> Measures:
-    return Measures(clock)
+def measures(clock: Clock) -> JobMeasures:
+    return JobMeasures(clock)
 
 
 @pytest.fixture
-def url(measures: Measures) -> Iterator[str]:
+def url(measures: JobMeasures) -> Iterator[str]:
     server = StatusServer(("127.0.0.1", 0), measures, ill=measures.problem, unready=str)
     server.start()
     yield f"http://127.0.0.1:{server.port}"
@@ -43,7 +43,7 @@ def get(url: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-def test_it_is_ill_when_no_list_came_for_long(url: str, measures: Measures, clock: Clock) -> None:
+def test_it_is_ill_when_no_list_came_for_long(url: str, measures: JobMeasures, clock: Clock) -> None:
     assert get(f"{url}/_/health") == (200, "ok\n")
     clock.now = ILL_AFTER_SECONDS + 1
     assert get(f"{url}/_/health") == (503, "no list of Jobs for 181 seconds\n")
@@ -52,7 +52,7 @@ def test_it_is_ill_when_no_list_came_for_long(url: str, measures: Measures, cloc
 
 
 def test_it_counts_jobs_by_state_and_by_how_they_ended(
-    url: str, measures: Measures, cluster: MemoryCluster, offload: Offload
+    url: str, measures: JobMeasures, cluster: MemoryCluster, offload: Offload
 ) -> None:
     offload(large("a.csv"))
     offload(large("b.csv"))

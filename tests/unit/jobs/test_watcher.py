@@ -10,7 +10,7 @@ import pytest
 from penstock.errors import TemporaryError
 from penstock.events import CloudEventFields
 from penstock.jobs.api import KubernetesError
-from penstock.jobs.measures import Measures
+from penstock.jobs.measures import JobMeasures
 from penstock.jobs.watcher import Watcher, run_watcher
 from penstock.runtime.agreement import Offload
 
@@ -53,7 +53,7 @@ def start(cluster: MemoryCluster, letters: Letters, clock: Clock) -> Callable[..
     """Makes a new watcher; what is returned lists all Jobs and lets it look once, unless it is told not to list."""
 
     def make(max_running: int = 2) -> Callable[..., float | None]:
-        watcher = Watcher(cluster, letters, max_running=max_running, measures=Measures(), clock=clock)
+        watcher = Watcher(cluster, letters, max_running=max_running, measures=JobMeasures(), clock=clock)
 
         def look(*, fresh: bool = True) -> float | None:
             if fresh:
@@ -238,7 +238,7 @@ def test_a_job_deleted_before_its_end_becomes_a_letter_and_goes(
 def test_it_follows_changes_and_lists_again_when_a_watch_is_too_old(
     cluster: MemoryCluster, offload: Offload, letters: Letters
 ) -> None:
-    watcher = Watcher(cluster, letters, max_running=1, measures=Measures())
+    watcher = Watcher(cluster, letters, max_running=1, measures=JobMeasures())
     stop = threading.Event()
     thread = threading.Thread(target=run_watcher, args=(watcher, cluster, stop))
     thread.start()

@@ -28,7 +28,7 @@ from penstock.connect.bridge.wanted import read_only, wanting_targets
 from penstock.delivery.deliverer import Message, Policy
 from penstock.delivery.http import Target
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import Pump
+from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import ConfigError, EventError, TemporaryError
 from penstock.process.log import parse_level, set_up_logging
@@ -86,7 +86,7 @@ def to_messages(
     return made
 
 
-def create_app(config: BridgeConfig, inbox: Inbox, pump: Pump, measures: DeliveryMeasures) -> Flask:
+def create_app(config: BridgeConfig, inbox: Inbox, pump: InboxSender, measures: DeliveryMeasures) -> Flask:
     """The webhook receiver; `pump` delivers what it stores."""
     app = Flask("penstock.bridge")
     log = logging.getLogger("penstock.connect")
@@ -110,7 +110,7 @@ def create_app(config: BridgeConfig, inbox: Inbox, pump: Pump, measures: Deliver
         except EventError as exc:
             log.error("webhook: dead letter: %s", exc)  # noqa: TRY400 - the text says where it is wrong
             message = Message("", body, {"content-type": "application/json"}, "webhook", SELF)
-            inbox.bury(message, exc.status, str(exc))
+            inbox.store_dead_letter(message, exc.status, str(exc))
             measures.count("penstock_bridge_unreadable", "Bodies kept as dead letters because they are no events.")
             return Response("stored as a dead letter\n", 202)
         inbox.put(messages)
@@ -123,7 +123,7 @@ def create_app(config: BridgeConfig, inbox: Inbox, pump: Pump, measures: Deliver
     def take_letter() -> Response:
         request.max_content_length = MAX_BODY_BYTES
         letter = read_broker_letter(dict(request.headers), request.get_data(cache=False), SELF)
-        inbox.bury(letter.message, letter.code, letter.reason, letter.data)
+        inbox.store_dead_letter(letter.message, letter.code, letter.reason, letter.data)
         log.error("broker: dead letter: %s: %s", letter.message.origin, letter.reason)
         measures.count("penstock_bridge_broker_letters", "Events that a Broker gave up, kept as dead letters.")
         return Response("stored as a dead letter\n", 202)
@@ -158,7 +158,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def __init__(self, config: BridgeConfig) -> None:
         self.config = config
-        self.pump: Pump | None = None
+        self.pump: InboxSender | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -187,7 +187,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         measures = DeliveryMeasures()
         try:
             inbox = Inbox(self.config.inbox)
-            self.pump = Pump(
+            self.pump = InboxSender(
                 inbox, [*self.config.targets, self._self_target()], self.config.policy, observe=measures.observe
             )
             self.pump.start()

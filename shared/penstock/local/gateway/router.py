@@ -68,7 +68,7 @@ class Router:
             events = parse(body, headers)
         except EventError as exc:
             message = Message("", body, {"Content-Type": "application/json"}, "webhook", UNREADABLE_TARGET)
-            self._inbox.bury(message, int(exc.status), str(exc))
+            self._inbox.store_dead_letter(message, int(exc.status), str(exc))
             return 0
         refs = [event.ref for event in events if event.kind not in (Kind.ACCESSED, Kind.OTHER)]
         messages = self._messages(refs, body, "webhook")

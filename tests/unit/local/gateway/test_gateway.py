@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import Pump
+from penstock.delivery.inbox_sender import InboxSender
 from penstock.local.functions.functions import Functions
 from penstock.local.gateway.console import make_console
 from penstock.local.gateway.deployments import Deployments
@@ -80,7 +80,7 @@ class Running:
         self.server = HttpServer(gateway)
         self.server.start()
         policy = Policy(attempts=2, min_wait_seconds=0.01, max_wait_seconds=0.01)
-        self.pump = Pump(self.inbox, self.router.targets(self.server.url), policy, poll_seconds=0.05)
+        self.pump = InboxSender(self.inbox, self.router.targets(self.server.url), policy, poll_seconds=0.05)
         self.pump.start()
 
     def _changed(self, specs: list[Any]) -> None:
