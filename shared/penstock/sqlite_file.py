@@ -293,6 +293,7 @@ class SqliteFile(Generic[NoteT, OutcomeT]):
             self.path, timeout=self._busy_timeout_seconds, isolation_level=None, check_same_thread=False
         )
         try:
+            self._version(db)  # before anything is written: another program's file stays as it is
             self._use_log(db)
             db.execute("PRAGMA synchronous = FULL")
             db.execute(f"PRAGMA wal_autocheckpoint = {self._checkpoint_pages}")

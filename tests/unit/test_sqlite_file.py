@@ -12,6 +12,8 @@ import pytest
 from penstock.errors import TemporaryError
 from penstock.sqlite_file import Layout, SqliteFile, UnusableFile
 
+from tests.unit.sqlite_levels import FULL, NORMAL, record_levels
+
 ITEMS = "CREATE TABLE items (text TEXT)"
 APPLICATION = 4711
 
@@ -127,31 +129,9 @@ def test_database_of_another_program_with_a_mark_of_its_own_is_left_alone(path: 
 # What must be on the disk
 
 
-class RecordingConnection(sqlite3.Connection):
-    """A connection that notes at each commit whether it waits for the disk: `PRAGMA synchronous`, 2 is FULL."""
-
-    levels: list[int]
-
-    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        if sql == "COMMIT":
-            [level] = super().execute("PRAGMA synchronous").fetchone()
-            self.levels.append(level)
-        return super().execute(sql, parameters)
-
-
 @pytest.fixture
 def levels(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The level of each commit of every connection that is opened from here on."""
-    found: list[int] = []
-    connect = sqlite3.connect
-
-    def recording(*args: Any, **options: Any) -> sqlite3.Connection:
-        made = connect(*args, factory=RecordingConnection, **options)
-        made.levels = found
-        return made
-
-    monkeypatch.setattr(sqlite3, "connect", recording)
-    return found
+    return record_levels(monkeypatch)
 
 
 def test_commit_waits_for_the_disk_unless_it_need_not_and_again_afterwards(path: Path, levels: list[int]) -> None:
@@ -162,7 +142,7 @@ def test_commit_waits_for_the_disk_unless_it_need_not_and_again_afterwards(path:
         add(file, "c", durable=False)
         add(file, "d", durable=False)
         add(file, "e")
-    assert levels == [2, 1, 1, 2]
+    assert levels == [FULL, NORMAL, NORMAL, FULL]
 
 
 def test_group_with_one_durable_commit_waits_for_the_disk(path: Path, levels: list[int]) -> None:
@@ -188,8 +168,8 @@ def test_group_with_one_durable_commit_waits_for_the_disk(path: Path, levels: li
             thread.join()
         assert sorted(texts(file)) == ["a", "b", "c", "d"]
     # At worst they came apart, and then the durable one has waited by itself.
-    assert levels[0] == 1
-    assert 2 in levels[1:]
+    assert levels[0] == NORMAL
+    assert FULL in levels[1:]
 
 
 # A file that goes away

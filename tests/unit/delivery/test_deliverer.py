@@ -203,7 +203,7 @@ def test_withdrawn_messages_free_their_key_for_the_others(make_bench: Any) -> No
 
 def test_message_that_cannot_be_sent_is_a_dead_letter_and_the_next_goes_on(bench: Any) -> None:
     class Refusing:
-        def send(self, message: Message, done: Callable[[Answer], None]) -> None:
+        def send(self, message: Message[object], done: Callable[[Answer], None]) -> None:
             raise EventError("a header holds a line break")
 
     finished: list[tuple[bytes, Verdict]] = []
