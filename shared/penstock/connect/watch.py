@@ -11,6 +11,8 @@ from collections.abc import Callable
 from enum import StrEnum
 
 PATIENCE_SECONDS = 60.0
+# Brokers wait this long for a member that does not come to a rebalance (Kafka's max.poll.interval.ms), and then a bit.
+REBALANCE_SECONDS = 300.0 + PATIENCE_SECONDS
 # The second new client in a row that does not join either: a restart of the process is the last remedy.
 ILL_AFTER_CLIENTS = 2
 
@@ -56,8 +58,12 @@ class SubscriptionWatch:
         self._new_clients = 0
         self.state = SubscriptionState.NONE
 
-    def look(self, *, subscribed: bool, joined: bool) -> bool:
-        """Take in how things stand; True when the connector must make a new client now."""
+    def look(self, *, subscribed: bool, joined: bool, rebalancing: bool = False) -> bool:
+        """Take in how things stand; True when the connector must make a new client now.
+
+        `rebalancing` says that the broker answers and waits for other members: a new client would only make all of
+        them wait once more, so there is more patience.
+        """
         if not subscribed or joined:
             self.state = SubscriptionState.JOINED if subscribed else SubscriptionState.NONE
             self._waiting_since, self._new_clients = None, 0
@@ -66,7 +72,7 @@ class SubscriptionWatch:
         if self._waiting_since is None:
             self._waiting_since = self._asked_at = now
             self.state = SubscriptionState.JOINING
-        if now - self._asked_at < self._patience_seconds:
+        if now - self._asked_at < (REBALANCE_SECONDS if rebalancing else self._patience_seconds):
             return False
         self._asked_at = now
         if not self._brokers_answer():

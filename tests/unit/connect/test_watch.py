@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from penstock.connect.watch import PATIENCE_SECONDS, SubscriptionState, SubscriptionWatch
+from penstock.connect.watch import PATIENCE_SECONDS, REBALANCE_SECONDS, SubscriptionState, SubscriptionWatch
 
 from tests.clock import Clock
 
@@ -15,6 +15,7 @@ class World:
     brokers_answer: bool = True
     joined: bool = False
     subscribed: bool = True
+    rebalancing: bool = False
     asked: int = 0
 
     def __post_init__(self) -> None:
@@ -25,7 +26,7 @@ class World:
         return self.brokers_answer
 
     def look(self) -> bool:
-        return self.watch.look(subscribed=self.subscribed, joined=self.joined)
+        return self.watch.look(subscribed=self.subscribed, joined=self.joined, rebalancing=self.rebalancing)
 
     def after(self, seconds: float) -> bool:
         """What the next look says; the ones before, once a second, must not ask for a new client."""
@@ -102,3 +103,10 @@ def test_connector_without_topics_waits_for_nothing() -> None:
     world.look()
     assert not world.after(10 * PATIENCE_SECONDS)
     assert world.watch.state is SubscriptionState.NONE
+
+
+def test_rebalance_that_takes_minutes_is_waited_for() -> None:
+    world = World(rebalancing=True)
+    world.look()
+    assert not world.after(REBALANCE_SECONDS - 1)
+    assert world.after(1)

@@ -161,3 +161,51 @@ def test_every_attempt_is_observed(inbox: Inbox, httpserver: HTTPServer) -> None
     wait_until(lambda: inbox.counts().pending == 0)
     sender.stop()
     assert seen == [("test@1", "retry"), ("test@1", "delivered")]
+
+
+def test_submitted_message_that_is_refused_is_stored_before_it_is_told_as_finished(
+    inbox: Inbox, httpserver: HTTPServer
+) -> None:
+    def answer(request: Request) -> Response:
+        return Response("no such picture", 422 if request.data == b"1" else 200)
+
+    httpserver.expect_request("/").respond_with_handler(answer)
+    finished: list[tuple[str, int]] = []
+
+    def note(message: Message[str]) -> None:
+        finished.append((message.receipt, len(inbox.dead_letters())))
+
+    sender: InboxSender[str] = InboxSender(inbox, [Target("compress", httpserver.url_for("/"))], QUICK, finished=note)
+    sender.start()
+    sender.submit([Message("k", b"1", {}, "test@1", "compress", "kept 1")])
+    wait_until(lambda: finished == [("kept 1", 1)])
+    sender.submit([Message("k", b"2", {}, "test@2", "compress", "kept 2")])
+    wait_until(lambda: finished == [("kept 1", 1), ("kept 2", 1)])
+    sender.stop()
+    [letter] = inbox.dead_letters()
+    assert (letter.message.value, letter.code, letter.data) == (b"1", 422, b"no such picture")
+
+
+def test_submitted_message_is_not_finished_while_its_dead_letter_cannot_be_stored(
+    tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    free = [0]
+    inbox = Inbox(tmp_path / "full.db", free_bytes=lambda _: free[0])
+    httpserver.expect_request("/refused").respond_with_data("no", 422)
+    httpserver.expect_request("/fine").respond_with_data("ok")
+    targets = [Target(name, httpserver.url_for(f"/{name}")) for name in ("refused", "fine")]
+    finished: list[str] = []
+    sender: InboxSender[str] = InboxSender(
+        inbox, targets, QUICK, finished=lambda message: finished.append(message.receipt), poll_seconds=0.01
+    )
+    sender.start()
+    sender.submit([Message("a", b"1", {}, "test@1", "refused", "refused")])
+    wait_until(lambda: "bytes free" in (sender.error or ""))
+    sender.submit([Message("b", b"2", {}, "test@2", "fine", "fine")])
+    wait_until(lambda: finished == ["fine"])
+    free[0] = 1 << 40
+    wait_until(lambda: finished == ["fine", "refused"])
+    wait_until(lambda: sender.running)
+    sender.stop()
+    assert [letter.message.value for letter in inbox.dead_letters()] == [b"1"]
+    inbox.close()

@@ -122,8 +122,7 @@ class Connector:
             while not self._stopping.is_set() and not self.statistics.fatal:
                 self.last_turn = self._clock()
                 self._apply_discovery()
-                if self._watch.look(subscribed=bool(self._wanted.topics), joined=self.statistics.joined):
-                    self._renew_member()
+                self._look_after_member()
                 self._dead.work()
                 if self.last_turn - committed_at >= self._limits.commit_seconds:
                     self._member.commit(wait=False)
@@ -204,8 +203,13 @@ class Connector:
         if drain:
             self._dead.flush(DEAD_FLUSH_SECONDS)
 
-    def _renew_member(self) -> None:
+    def _look_after_member(self) -> None:
         """Make a new consumer in the place of one that does not reach its group."""
+        found = self.statistics
+        if not self._watch.look(
+            subscribed=bool(self._wanted.topics), joined=found.joined, rebalancing=found.rebalancing
+        ):
+            return
         self._member.abandon()
         self._member = GroupMember(self._settings, self._leaving, clock=self._clock)
         self._member.subscribe(self._wanted.topics)

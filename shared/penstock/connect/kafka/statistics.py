@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 QUIET_SECONDS = 30.0
+_REBALANCING = ("wait-join", "wait-sync")
 
 _log = logging.getLogger("penstock.connect")
 
@@ -22,6 +23,7 @@ class Statistics:
         self.fatal = ""
         self._connected: bool | None = None
         self._joined = False
+        self.rebalancing = False  # whether the coordinator, which answers, waits for the group's other members
         self._lag: dict[tuple[str, str], int] = {}
         self._quiet_until: dict[str, float] = {}
         self._clock = clock
@@ -35,6 +37,8 @@ class Statistics:
         group = found.get("cgrp", {})
         # Steady alone is not enough: it stays so while the coordinator cannot be reached.
         self._joined = group.get("join_state") == "steady" and group.get("state") == "up"
+        coordinator = found.get("brokers", {}).get("GroupCoordinator", {})
+        self.rebalancing = coordinator.get("state") == "UP" and group.get("join_state") in _REBALANCING
         self._lag = {
             (topic, number): partition["consumer_lag"]
             for topic, about in found.get("topics", {}).items()
