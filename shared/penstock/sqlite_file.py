@@ -72,7 +72,7 @@ class Layout:
 
 
 @dataclass(slots=True, eq=False)
-class _Request(Generic[NoteT, OutcomeT]):
+class _CommitRequest(Generic[NoteT, OutcomeT]):
     """What one caller wants done in one transaction."""
 
     changes: Sequence[Change[NoteT, OutcomeT]]
@@ -137,7 +137,7 @@ class SqliteFile(Generic[NoteT, OutcomeT]):
         self._finish = finish
         self._recreate = recreate
         self._checkpoint_pages = checkpoint_pages
-        self._queue: deque[_Request[NoteT, OutcomeT]] = deque()
+        self._queue: deque[_CommitRequest[NoteT, OutcomeT]] = deque()
         self._writing = threading.Lock()
         self._writer: _Open | None = None
         self._readers: deque[_Open] = deque()
@@ -151,7 +151,7 @@ class SqliteFile(Generic[NoteT, OutcomeT]):
         `durable` has the commit reach the disk before this returns; otherwise a power cut may undo it, as a whole.
         Raises `TemporaryError`, and then nothing of the group was changed.
         """
-        request: _Request[NoteT, OutcomeT] = _Request(changes, durable)
+        request: _CommitRequest[NoteT, OutcomeT] = _CommitRequest(changes, durable)
         self._queue.append(request)
         while not request.done:
             with self._writing:
@@ -162,7 +162,7 @@ class SqliteFile(Generic[NoteT, OutcomeT]):
         return request.outcomes
 
     def _commit_group(self) -> None:
-        group: list[_Request[NoteT, OutcomeT]] = []
+        group: list[_CommitRequest[NoteT, OutcomeT]] = []
         notes: list[NoteT] = []
         while self._queue and sum(len(request.changes) for request in group) < GROUP_CHANGES:
             group.append(self._queue.popleft())

@@ -11,10 +11,10 @@ from typing import Any
 
 from penstock import events
 from penstock.delivery.deliverer import Message, Transport
-from penstock.delivery.verdict import Answer
+from penstock.delivery.verdict import TargetAnswer
 from penstock.errors import EventError
 
-Done = Callable[[Answer], None]
+Done = Callable[[TargetAnswer], None]
 _NOT_SHARED = ("x-kafka-", "content-length", "content-type")
 
 
@@ -61,10 +61,10 @@ class BatchTransport:
         try:
             self._inner.send(message, done)
         except EventError as exc:  # `send` has returned long ago, so it cannot be raised there
-            done(Answer(exc.status, error=str(exc)))
+            done(TargetAnswer(exc.status, error=str(exc)))
 
-    def _share(self, group: list[tuple[Message[object], list[Any], Done]], answer: Answer) -> None:
-        """Answer each message of a group."""
+    def _share(self, group: list[tuple[Message[object], list[Any], Done]], answer: TargetAnswer) -> None:
+        """TargetAnswer each message of a group."""
         if answer.status < 300 or answer.error is not None:
             for _, _, done in group:
                 done(answer)
@@ -98,12 +98,14 @@ def _results(body: bytes) -> dict[tuple[str, str], dict[str, Any]] | None:
         return None
 
 
-def _own(message: Message[object], results: dict[tuple[str, str], dict[str, Any]], answer: Answer) -> Answer:
+def _own(
+    message: Message[object], results: dict[tuple[str, str], dict[str, Any]], answer: TargetAnswer
+) -> TargetAnswer:
     """The answer that a message would have got alone: its worst record's; one without a result was ignored."""
     try:
         refs = [each.ref for each in events.parse(message.value, {})]
     except EventError as exc:
-        return Answer(exc.status, error=str(exc))
+        return TargetAnswer(exc.status, error=str(exc))
     found = [results[ref.bucket, ref.key] for ref in refs if (ref.bucket, ref.key) in results]
     worst = max(found, key=lambda each: int(each.get("status", 200)), default={})
-    return Answer(int(worst.get("status", 200)), answer.headers, json.dumps(worst).encode())
+    return TargetAnswer(int(worst.get("status", 200)), answer.headers, json.dumps(worst).encode())

@@ -1,6 +1,6 @@
 """The delivery core: retries, order within a key, bounded work. No I/O, no threads, no clock of its own.
 
-A transport carries one message and reports one `Answer`; `verdict.judge` says what it means; the core retries
+A transport carries one message and reports one `TargetAnswer`; `verdict.judge` says what it means; the core retries
 with exponential back-off and full jitter, honours Retry-After, and gives up when the attempts are used up.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol
 
-from penstock.delivery.verdict import Answer, DeliveryOutcome, Verdict, judge
+from penstock.delivery.verdict import DeliveryOutcome, TargetAnswer, Verdict, judge
 from penstock.errors import ConfigError, PermanentError
 
 if TYPE_CHECKING:
@@ -26,7 +26,17 @@ else:  # Python 3.11 has no defaults for type variables
     ReceiptT = TypeVar("ReceiptT", covariant=True)
     HeldT = TypeVar("HeldT")
 
-__all__ = ["Answer", "Deliverer", "DeliveryOutcome", "Handle", "Message", "Policy", "Timer", "Transport", "Verdict"]
+__all__ = [
+    "Deliverer",
+    "DeliveryOutcome",
+    "Handle",
+    "Message",
+    "Policy",
+    "TargetAnswer",
+    "Timer",
+    "Transport",
+    "Verdict",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +45,7 @@ class Message(Generic[ReceiptT]):
 
     Messages with the same `key` are delivered in order. `value` is the request body, `headers` become
     request headers. `origin` says where it came from, for people: `upload/0@42` is topic, partition and
-    offset. `target` names the `Target` it goes to.
+    offset. `target` names the `HttpTarget` it goes to.
 
     `receipt` is what the part that hands the message over needs to finish it: a row number of the inbox, a record of
     Kafka, a message of MQTT. It comes back with the verdict and goes nowhere else. A message that is not handed over
@@ -90,7 +100,7 @@ class Policy:
 class Transport(Protocol):
     """Carries a message to its target once."""
 
-    def send(self, message: Message[object], done: Callable[[Answer], None]) -> None:
+    def send(self, message: Message[object], done: Callable[[TargetAnswer], None]) -> None:
         """Start sending; `done` is called once, later, never from inside `send`. Times out by itself.
 
         Raises `PermanentError` for a message that cannot be put into a request.
@@ -215,9 +225,9 @@ class Deliverer(Generic[HeldT]):
                 self._transport.send(delivery.message, partial(self._answered, delivery))
             except PermanentError as exc:
                 # Later, like any answer: a lane full of unsendable messages must not become recursion.
-                self._timer.call_later(0, partial(self._answered, delivery, Answer(exc.status, error=str(exc))))
+                self._timer.call_later(0, partial(self._answered, delivery, TargetAnswer(exc.status, error=str(exc))))
 
-    def _answered(self, delivery: _Delivery[HeldT], answer: Answer) -> None:
+    def _answered(self, delivery: _Delivery[HeldT], answer: TargetAnswer) -> None:
         self._active.discard(delivery)
         verdict = self._limit_attempts(delivery, judge(answer, self._wall()))
         if self._observe is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import IO, Generic
 
 from penstock.delivery.deliverer import DeliveryOutcome, HeldT, Message, Policy, Verdict
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.sender import Observe, Sender
 from penstock.errors import ConfigError, TemporaryError
@@ -44,7 +44,7 @@ class InboxSender(Generic[HeldT]):
     def __init__(
         self,
         inbox: Inbox,
-        targets: Iterable[Target],
+        targets: Iterable[HttpTarget],
         policy: Policy | None = None,
         *,
         observe: Observe | None = None,
@@ -79,7 +79,7 @@ class InboxSender(Generic[HeldT]):
         self._sender.start(self._targets.values())
         self._thread.start()
 
-    def configure(self, targets: Iterable[Target]) -> None:
+    def configure(self, targets: Iterable[HttpTarget]) -> None:
         """Make these the targets. Messages for a target that is gone stay pending until it is back."""
         wanted = {target.name: target for target in targets}
         with self._feeding:

@@ -9,7 +9,7 @@ from typing import Generic
 
 from penstock.delivery.batching import BatchTransport
 from penstock.delivery.deliverer import Deliverer, DeliveryOutcome, HeldT, Message, Policy, Transport, Verdict
-from penstock.delivery.http import HttpTransport, Target
+from penstock.delivery.http import HttpTarget, HttpTransport
 
 Observe = Callable[[Message[object], Verdict, float], None]
 
@@ -27,7 +27,7 @@ class Sender(Generic[HeldT]):
         self._policy = policy
         self._finished = finished
         self._observe = observe
-        self._routes: dict[str, tuple[Target, Deliverer[HeldT], HttpTransport]] = {}
+        self._routes: dict[str, tuple[HttpTarget, Deliverer[HeldT], HttpTransport]] = {}
         self._transports: set[HttpTransport] = set()
         self._posted: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -35,13 +35,13 @@ class Sender(Generic[HeldT]):
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
         self._stopped = threading.Event()
 
-    def start(self, targets: Iterable[Target]) -> None:
+    def start(self, targets: Iterable[HttpTarget]) -> None:
         """Begin; `configure` may change the targets later."""
         self._loop = asyncio.new_event_loop()
         self._thread.start()
         self.configure(targets)
 
-    def configure(self, targets: Iterable[Target]) -> None:
+    def configure(self, targets: Iterable[HttpTarget]) -> None:
         """Make these the targets. What a removed one holds is forgotten unreported, as after a stop."""
         wanted = {target.name: target for target in targets}
         done = threading.Event()
@@ -91,7 +91,7 @@ class Sender(Generic[HeldT]):
             self._loop.run_until_complete(asyncio.sleep(0))  # lets cancelled connects and closed sockets end
             self._loop.close()
 
-    def _configure(self, wanted: dict[str, Target], done: threading.Event) -> None:
+    def _configure(self, wanted: dict[str, HttpTarget], done: threading.Event) -> None:
         for name, (target, deliverer, transport) in list(self._routes.items()):
             if wanted.get(name) != target:
                 del self._routes[name]

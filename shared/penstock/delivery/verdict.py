@@ -26,7 +26,7 @@ class DeliveryOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TargetAnswer:
     """What came back: a status and the start of a body, or `status` 502 or 504 and an `error` when nothing did.
 
     Header names are in lower case.
@@ -49,7 +49,7 @@ class Verdict:
     after: float | None = None
 
 
-def judge(answer: Answer, now: float) -> Verdict:
+def judge(answer: TargetAnswer, now: float) -> Verdict:
     """Say what one answer means; `now` is in seconds since the epoch, for a Retry-After that is a date."""
     status = answer.status
     if 200 <= status < 300:

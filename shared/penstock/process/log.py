@@ -20,7 +20,7 @@ _JSON = json.JSONEncoder(default=str, ensure_ascii=False)  # json.dumps would ma
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes time (UTC), level, logger, message, event_id, trace_id, and whatever `extra` gave."""
+    """Writes time (UTC), level, logger, message, event_id, trace_id, and what `extra` gave."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {

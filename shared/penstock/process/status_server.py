@@ -32,7 +32,7 @@ class StatusServer:
         ill: Callable[[], str],
         unready: Callable[[], str],
     ) -> None:
-        class Handler(BaseHTTPRequestHandler):
+        class StatusHandler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 probe = {"/_/health": ill, "/_/ready": unready}.get(self.path)
                 if probe is not None:
@@ -53,12 +53,12 @@ class StatusServer:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
                 """Log nothing: probes come every second."""
 
-        class Server(ThreadingHTTPServer):
+        class StatusHttpServer(ThreadingHTTPServer):
             daemon_threads = True
             address_family = AF_INET6 if ":" in address[0] else ThreadingHTTPServer.address_family
 
         try:
-            self._server = Server(address, Handler)
+            self._server = StatusHttpServer(address, StatusHandler)
         except (OSError, OverflowError) as exc:
             why = os.strerror(exc.errno) if isinstance(exc, OSError) and exc.errno else str(exc)
             host, port = address

@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from penstock.connect.bridge import bridge
 from penstock.connect.bridge.bridge import MAX_BODY_BYTES, BridgeConfig, create_app, load_bridge_config, to_messages
 from penstock.delivery.deliverer import Policy
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox, InboxCounts
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
@@ -28,7 +28,7 @@ from pytest_httpserver import HTTPServer
 from tests.paths import EVENTS
 
 PUT = (EVENTS / "minio_put.json").read_bytes()
-SINK = Target("sink", "http://sink.example/")
+SINK = HttpTarget("sink", "http://sink.example/")
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_metrics_count_what_came_in(client: FlaskClient) -> None:
 def test_every_target_gets_every_record_in_order_per_object() -> None:
     body = (EVENTS / "several_records.json").read_bytes()
     count = len(json.loads(body)["Records"])
-    messages = to_messages(body, (SINK, Target("other", "http://other.example/")), {})
+    messages = to_messages(body, (SINK, HttpTarget("other", "http://other.example/")), {})
     assert [message.target for message in messages] == ["sink", "other"] * count
     assert len({message.headers["ce-id"] for message in messages}) == count
 

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from penstock.connect.bridge.bridge import MAX_BODY_BYTES, SELF, BridgeConfig, create_app, to_messages
 from penstock.delivery.deliverer import Policy
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
@@ -17,7 +17,7 @@ from penstock.delivery.measures import DeliveryMeasures
 from tests.paths import EVENTS
 
 PUT = (EVENTS / "minio_put.json").read_bytes()
-SINK = Target("sink", "http://sink.example/")
+SINK = HttpTarget("sink", "http://sink.example/")
 HEADERS = {
     "ce-specversion": "1.0",
     "ce-type": "com.amazonaws.s3.ObjectCreated:Put",

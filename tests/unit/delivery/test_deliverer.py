@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from penstock.delivery.deliverer import Answer, Deliverer, DeliveryOutcome, Message, Policy, Verdict
+from penstock.delivery.deliverer import Deliverer, DeliveryOutcome, Message, Policy, TargetAnswer, Verdict
 from penstock.delivery.verdict import judge, retry_after_seconds
 from penstock.errors import ConfigError, EventError
 
@@ -114,7 +114,7 @@ def test_retry_after_is_read_as_seconds_or_a_date(text: str | None, seconds: flo
 
 
 def test_unknown_status_keeps_its_number() -> None:
-    assert judge(Answer(499), 0.0) == Verdict(DeliveryOutcome.DEAD, 499, "answered 499")
+    assert judge(TargetAnswer(499), 0.0) == Verdict(DeliveryOutcome.DEAD, 499, "answered 499")
 
 
 def test_one_key_is_delivered_in_order_retries_included(bench: Any) -> None:
@@ -203,7 +203,7 @@ def test_withdrawn_messages_free_their_key_for_the_others(make_bench: Any) -> No
 
 def test_message_that_cannot_be_sent_is_a_dead_letter_and_the_next_goes_on(bench: Any) -> None:
     class Refusing:
-        def send(self, message: Message[object], done: Callable[[Answer], None]) -> None:
+        def send(self, message: Message[object], done: Callable[[TargetAnswer], None]) -> None:
             raise EventError("a header holds a line break")
 
     finished: list[tuple[bytes, Verdict]] = []

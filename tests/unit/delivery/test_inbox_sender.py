@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from penstock.delivery.deliverer import Message, Policy
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox, InboxCounts
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.errors import ConfigError
@@ -44,7 +44,7 @@ def bodies(httpserver: HTTPServer) -> list[bytes]:
 def test_delivered_messages_leave_the_inbox(inbox: Inbox, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/").respond_with_data("ok")
     inbox.put([message(0)])
-    sender = InboxSender(inbox, [Target("compress", httpserver.url_for("/"))], QUICK)
+    sender = InboxSender(inbox, [HttpTarget("compress", httpserver.url_for("/"))], QUICK)
     sender.start()
     inbox.put([message(1), message(2)])
     wait_until(lambda: inbox.counts().pending == 0)
@@ -56,7 +56,7 @@ def test_delivered_messages_leave_the_inbox(inbox: Inbox, httpserver: HTTPServer
 def test_refused_message_becomes_a_dead_letter_and_can_be_replayed(inbox: Inbox, httpserver: HTTPServer) -> None:
     httpserver.expect_ordered_request("/").respond_with_data("no such picture", 422)
     httpserver.expect_ordered_request("/").respond_with_data("ok")
-    sender = InboxSender(inbox, [Target("compress", httpserver.url_for("/"))], QUICK)
+    sender = InboxSender(inbox, [HttpTarget("compress", httpserver.url_for("/"))], QUICK)
     sender.start()
     inbox.put([message(1)])
     wait_until(lambda: inbox.counts().dead == 1)
@@ -78,7 +78,7 @@ def test_message_under_way_at_the_stop_is_finished_and_the_rest_stays(inbox: Inb
 
     httpserver.expect_request("/").respond_with_handler(slow)
     inbox.put([message(1), message(2)])
-    sender = InboxSender(inbox, [Target("compress", httpserver.url_for("/"))], QUICK)
+    sender = InboxSender(inbox, [HttpTarget("compress", httpserver.url_for("/"))], QUICK)
     sender.start()
     assert arrived.wait(5)
     stopped: list[bool] = []
@@ -102,7 +102,7 @@ def test_message_whose_answer_never_comes_stays_after_an_impatient_stop(inbox: I
 
     httpserver.expect_request("/").respond_with_handler(stuck)
     inbox.put([message(1)])
-    sender = InboxSender(inbox, [Target("compress", httpserver.url_for("/"))], QUICK)
+    sender = InboxSender(inbox, [HttpTarget("compress", httpserver.url_for("/"))], QUICK)
     sender.start()
     assert arrived.wait(5)
     assert not sender.stop(timeout_seconds=0.01)
@@ -113,11 +113,11 @@ def test_message_whose_answer_never_comes_stays_after_an_impatient_stop(inbox: I
 def test_message_for_an_unconfigured_target_waits_until_it_is_configured(inbox: Inbox, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/").respond_with_data("ok")
     inbox.put([message(1, "resize"), message(2, "compress")])
-    compress = Target("compress", httpserver.url_for("/"))
+    compress = HttpTarget("compress", httpserver.url_for("/"))
     sender = InboxSender(inbox, [compress], QUICK)
     sender.start()
     wait_until(lambda: inbox.counts().pending == 1)
-    sender.configure([compress, Target("resize", httpserver.url_for("/"))])
+    sender.configure([compress, HttpTarget("resize", httpserver.url_for("/"))])
     wait_until(lambda: inbox.counts().pending == 0)
     sender.stop()
     assert bodies(httpserver) == [b"2", b"1"]
@@ -126,11 +126,11 @@ def test_message_for_an_unconfigured_target_waits_until_it_is_configured(inbox: 
 def test_target_that_moves_gets_what_its_old_address_could_not_take(inbox: Inbox, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/old").respond_with_data("busy", 503)
     httpserver.expect_request("/new").respond_with_data("ok")
-    sender = InboxSender(inbox, [Target("compress", httpserver.url_for("/old"))], Policy(min_wait_seconds=30))
+    sender = InboxSender(inbox, [HttpTarget("compress", httpserver.url_for("/old"))], Policy(min_wait_seconds=30))
     sender.start()
     inbox.put([message(1), message(2)])
     wait_until(lambda: len(httpserver.log) == 1)
-    sender.configure([Target("compress", httpserver.url_for("/new"))])
+    sender.configure([HttpTarget("compress", httpserver.url_for("/new"))])
     wait_until(lambda: inbox.counts().pending == 0)
     sender.stop()
     assert [request.path for request, _ in httpserver.log] == ["/old", "/new", "/new"]
@@ -152,7 +152,7 @@ def test_every_attempt_is_observed(inbox: Inbox, httpserver: HTTPServer) -> None
     seen: list[tuple[str, str]] = []
     sender = InboxSender(
         inbox,
-        [Target("compress", httpserver.url_for("/"))],
+        [HttpTarget("compress", httpserver.url_for("/"))],
         QUICK,
         observe=lambda message, verdict, seconds: seen.append((message.origin, verdict.outcome.value)),
     )
@@ -175,7 +175,9 @@ def test_submitted_message_that_is_refused_is_stored_before_it_is_told_as_finish
     def note(message: Message[str]) -> None:
         finished.append((message.receipt, len(inbox.dead_letters())))
 
-    sender: InboxSender[str] = InboxSender(inbox, [Target("compress", httpserver.url_for("/"))], QUICK, finished=note)
+    sender: InboxSender[str] = InboxSender(
+        inbox, [HttpTarget("compress", httpserver.url_for("/"))], QUICK, finished=note
+    )
     sender.start()
     sender.submit([Message("k", b"1", {}, "test@1", "compress", "kept 1")])
     wait_until(lambda: finished == [("kept 1", 1)])
@@ -193,7 +195,7 @@ def test_submitted_message_is_not_finished_while_its_dead_letter_cannot_be_store
     inbox = Inbox(tmp_path / "full.db", free_bytes=lambda _: free[0])
     httpserver.expect_request("/refused").respond_with_data("no", 422)
     httpserver.expect_request("/fine").respond_with_data("ok")
-    targets = [Target(name, httpserver.url_for(f"/{name}")) for name in ("refused", "fine")]
+    targets = [HttpTarget(name, httpserver.url_for(f"/{name}")) for name in ("refused", "fine")]
     finished: list[str] = []
     sender: InboxSender[str] = InboxSender(
         inbox, targets, QUICK, finished=lambda message: finished.append(message.receipt), poll_seconds=0.01

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from penstock.connect.bridge.bridge import to_messages
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.events import Kind, kind_of
 from penstock.events.names import _ACTED_ON, _IGNORED
 from penstock.render.eventing import ACTED_ON
@@ -17,7 +17,7 @@ from tests.rendering import Render
 from tests.trigger_filters import all_match
 
 PUT = json.loads((EVENTS / "minio_put.json").read_bytes())
-SINK = Target("sink", "http://sink.example/")
+SINK = HttpTarget("sink", "http://sink.example/")
 NAMES = [f"s3:{family}:{action}" for family, (_, actions) in _ACTED_ON.items() for action in actions.split()]
 
 

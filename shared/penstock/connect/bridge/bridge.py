@@ -26,7 +26,7 @@ from penstock.connect import settings
 from penstock.connect.bridge.broker_dead_letters import read_broker_letter
 from penstock.connect.bridge.wanted import read_only, wanting_targets
 from penstock.delivery.deliverer import Message, Policy
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
@@ -55,7 +55,7 @@ class BridgeConfig:
     address: tuple[str, int]
     token: str
     inbox: Path
-    targets: tuple[Target, ...]
+    targets: tuple[HttpTarget, ...]
     policy: Policy
     drain_seconds: float
     extensions: Mapping[str, str]
@@ -65,7 +65,7 @@ class BridgeConfig:
 
 def to_messages(
     body: bytes,
-    targets: tuple[Target, ...],
+    targets: tuple[HttpTarget, ...],
     extensions: Mapping[str, str],
     traceparent: str = "",
     only: Mapping[str, tuple[SourceRule, ...]] | None = None,
@@ -206,11 +206,11 @@ class Server(BaseApplication):  # type: ignore[misc]
         if self.pump is not None and not self.pump.stop(self.config.drain_seconds):
             logging.getLogger("penstock.connect").warning("requests under way were cut off; they will be sent again")
 
-    def _self_target(self) -> Target:
+    def _self_target(self) -> HttpTarget:
         host, port = self.config.address
         own = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
         headers = {"Authorization": f"Bearer {self.config.token}"} if self.config.token else {}
-        return Target(SELF, f"http://{own}:{port}/", headers)
+        return HttpTarget(SELF, f"http://{own}:{port}/", headers)
 
 
 def load_bridge_config(args: argparse.Namespace, env: Mapping[str, str]) -> BridgeConfig:
@@ -226,7 +226,7 @@ def load_bridge_config(args: argparse.Namespace, env: Mapping[str, str]) -> Brid
     ca_file = collect(lambda: settings.ca_file_from(args, env))
     targets = [collect(lambda text=text: settings.named_target(text, ca_file)) for text in args.to]
     if not targets and env.get("K_SINK"):
-        targets = [collect(lambda: Target("sink", env["K_SINK"], ca_file=ca_file))]
+        targets = [collect(lambda: HttpTarget("sink", env["K_SINK"], ca_file=ca_file))]
     if not targets:
         problems.append("K_SINK: not set, and no --to URL: say where the events go")
     names = [target.name for target in targets if target is not None]

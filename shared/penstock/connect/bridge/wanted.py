@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from penstock import events
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError
 from penstock.settings.config import RESERVED_PREFIX, SourceRule
 
 Only = Mapping[str, tuple[SourceRule, ...]]
 
 
-def wanting_targets(record: bytes, targets: Iterable[Target], only: Only) -> list[Target]:
+def wanting_targets(record: bytes, targets: Iterable[HttpTarget], only: Only) -> list[HttpTarget]:
     """The targets that one notification concerns: what nobody acts on must not wake a function from zero.
 
     A target that `only` does not name wants everything. Raises `EventError` when the record is malformed.

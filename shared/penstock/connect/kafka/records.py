@@ -6,9 +6,10 @@ is one already passes unchanged, a MinIO notification follows the S3 mapping, an
 Knative's KafkaSource does it.
 
 An HTTP server refuses a request with many or long headers (431), and a function needs none of a record's own. So some
-are left out: a key, or a header, of which name and value take more than `MAX_HEADER_BYTES` as they are written into the
-request; and of a record's headers those after the first `MAX_HEADERS`, or after `MAX_HEADERS_BYTES` together. Of a
-CloudEvent, `id`, `source`, `specversion`, `type` and the content type are never left out.
+are left out: a key longer than `MAX_KEY_BYTES`; a header of which name and value take more than `MAX_HEADER_BYTES` as
+they are written into the request; and of a record's headers those after the first `MAX_HEADERS`, or after
+`MAX_HEADERS_BYTES` together. Of a CloudEvent, `id`, `source`, `specversion`, `type` and the content type are never left
+out.
 
 A record without a value is a tombstone: it says that a key is gone from a compacted topic. It is not an event.
 """
@@ -27,6 +28,7 @@ from penstock.errors import EventError
 MAX_HEADERS = 50
 MAX_HEADER_BYTES = 4096
 MAX_HEADERS_BYTES = 16 * 1024
+MAX_KEY_BYTES = 2048  # at most three times that in a request, where each byte is written as %XX
 _NEVER_LEFT_OUT = frozenset({"ce-id", "ce-source", "ce-specversion", "ce-type", "content-type"})
 _NOT_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]")
 # What this connector says itself; a record's header of that name must not contradict it.
@@ -82,12 +84,19 @@ def openfaas(content_type: str) -> Make:
             "X-Kafka-Partition": str(record.partition()),
             "X-Kafka-Offset": str(record.offset()),
         }
-        headers |= _key_headers(record.key())
-        headers |= _first_that_fit(
-            (line, value.decode("ascii") if value and _PRINTABLE.fullmatch(value) else header_text(value))
-            for name, value in headers_of(record)
-            if (line := f"X-Kafka-{_NOT_TOKEN.sub('-', name)}").lower() not in _RESERVED
-        )
+        key = record.key()
+        if key is not None and len(key) <= MAX_KEY_BYTES:
+            if _PRINTABLE.fullmatch(key):
+                headers["X-Kafka-Key"] = key.decode("ascii")
+            else:
+                headers["X-Kafka-Key"] = base64.b64encode(key).decode("ascii")
+                headers["X-Kafka-Key-Enc"] = "b64"
+        if given := headers_of(record):
+            headers |= _first_that_fit(
+                (line, value.decode("ascii") if value and _PRINTABLE.fullmatch(value) else header_text(value))
+                for name, value in given
+                if (line := f"X-Kafka-{_NOT_TOKEN.sub('-', name)}").lower() not in _RESERVED
+            )
         return [Message(ordering_key(record), record.value() or b"", headers, origin(record), target, receipt)]
 
     return make
@@ -128,19 +137,9 @@ def _wrapped(record: Record, group: str) -> dict[str, str]:
         "ce-subject": f"partition:{record.partition()}#{record.offset()}",
     }
     key = record.key()
-    if key is not None:
-        headers |= _first_that_fit([("ce-key", header_text(key))])
+    if key is not None and len(key) <= MAX_KEY_BYTES:
+        headers["ce-key"] = header_text(key)
     return headers
-
-
-def _key_headers(key: bytes | None) -> dict[str, str]:
-    if key is None or len(key) > MAX_HEADER_BYTES:
-        return {}
-    if _PRINTABLE.fullmatch(key):
-        return _first_that_fit([("X-Kafka-Key", key.decode("ascii"))])
-    if encoded := _first_that_fit([("X-Kafka-Key", base64.b64encode(key).decode("ascii"))]):
-        return encoded | {"X-Kafka-Key-Enc": "b64"}
-    return {}
 
 
 def _first_that_fit(headers: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -31,7 +31,7 @@ _CONSUMER_ONLY = re.compile(
     r"(group\.|fetch\.|session\.|heartbeat\.|max\.poll|queued\.|auto\.|isolation\.|check\.crcs|partition\.assignment"
     r"|statistics\.|enable\.(auto|partition)|max\.partition|consume\.|coordinator\.)"
 )
-# Kubernetes sets these for every service whose name begins with kafka; they are no settings.
+# Kubernetes sets these for every service whose name begins with kafka; they are not settings.
 _SERVICE_LINK = re.compile(r"KAFKA_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_.*)")
 
 
