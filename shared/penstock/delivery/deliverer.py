@@ -10,19 +10,15 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from penstock.delivery.verdict import DeliveryOutcome, TargetAnswer, Verdict, judge
 from penstock.errors import ConfigError, PermanentError
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeVar
-
     ReceiptT = TypeVar("ReceiptT", covariant=True, default=None)
     HeldT = TypeVar("HeldT", default=None)
-else:  # Python 3.11 has no defaults for type variables
-    from typing import TypeVar
-
+else:  # Python 3.11 has no defaults for type variables; type checkers do
     ReceiptT = TypeVar("ReceiptT", covariant=True)
     HeldT = TypeVar("HeldT")
 

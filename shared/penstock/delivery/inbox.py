@@ -30,6 +30,7 @@ RESERVE_BYTES = 16 * 1024 * 1024
 _CHECKPOINT_PAGES = 1000
 # A message of 1 MiB is written a second time when it becomes a dead letter; this many of them fit into the reserve.
 _DEAD_PER_COMMIT = 5
+_LOOK_SECONDS = 1.0
 _PAGE_ROWS = 500
 
 _PENDING = ("id", "target", "key", "value", "headers", "origin", "received")
@@ -92,6 +93,7 @@ class Inbox:
         self._free_bytes = free_bytes or free_bytes_of
         self._clock = clock
         self._claimed: dict[str, int] = {}
+        self._spare_bytes, self._looked_at = 0, 0.0
         self._pending = _Tally()
         self._file: SqliteFile[None, int | TemporaryError] = SqliteFile(
             self.path,
@@ -272,9 +274,15 @@ class Inbox:
         if waiting + len(rows) > self._max_pending:
             raise TemporaryError(f"{self.path}: {waiting} messages wait already; see why their targets do not answer")
         # Twice: once in the log, once in the file. The log's present content may have to go into the file as well.
-        size = 2 * sum(len(field) for row in rows for field in row if isinstance(field, bytes | str))
+        size = 2 * sum([len(field) for row in rows for field in row if isinstance(field, bytes | str)])
+        # What was free at the last look is used up first; other programs write to the volume too, so not for long.
+        now = self._clock()
+        if size <= self._spare_bytes and now - self._looked_at < _LOOK_SECONDS:
+            self._spare_bytes -= size
+            return
         needed = self._reserve_bytes + size + self._log_bytes()
         free = self._free_bytes(self.path.parent)
+        self._spare_bytes, self._looked_at = (free - needed) // 2, now
         if free >= needed:
             return
         (unused,) = db.execute("PRAGMA freelist_count").fetchone()

@@ -37,12 +37,17 @@ def path(tmp_path: Path) -> Path:
 
 
 class Volume:
-    """How much is free, as the test says."""
+    """How much is free, as the test says; and a clock, because an inbox does not look more than once a second."""
 
     free = 100 * MIB
+    now = 0.0
 
     def __call__(self, _folder: Path) -> int:
         return self.free
+
+    def clock(self) -> float:
+        self.now += 1.0
+        return self.now
 
 
 @pytest.fixture
@@ -52,7 +57,7 @@ def volume() -> Volume:
 
 @pytest.fixture
 def inbox(path: Path, volume: Volume) -> Iterator[Inbox]:
-    box = Inbox(path, reserve_bytes=16 * MIB, free_bytes=volume)
+    box = Inbox(path, reserve_bytes=16 * MIB, free_bytes=volume, clock=volume.clock)
     yield box
     box.close()
 
@@ -130,7 +135,7 @@ def test_space_that_finished_messages_left_in_the_file_is_used_again(inbox: Inbo
 
 
 def test_refused_put_does_not_count_as_waiting(path: Path, volume: Volume) -> None:
-    with contextlib.closing(Inbox(path, max_pending=1, free_bytes=volume)) as inbox:
+    with contextlib.closing(Inbox(path, max_pending=1, free_bytes=volume, clock=volume.clock)) as inbox:
         volume.free = 0
         with pytest.raises(TemporaryError):
             inbox.put([message(1)])

@@ -406,7 +406,7 @@ def test_console_shows_functions_calls_and_dead_letters(gateway: Running) -> Non
     assert gateway.request("POST", "/ui/replay", {"ids": [letter["id"]]}).json == {"replayed": 1}
     until(gateway.inbox.dead_letters)
     [again] = gateway.inbox.dead_letters()
-    assert gateway.request("POST", "/ui/drop", {"ids": [again.id]}).json == {"dropped": 1}
+    assert gateway.request("POST", "/ui/drop", {"ids": [int(again.id)]}).json == {"dropped": 1}
     assert gateway.inbox.counts().dead == 0
 
 
