@@ -4,13 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 from penstock.commands.flags import add_kafka_flags
-from penstock.delivery.dead_letters import InboxLetters, Letter, Letters
+from penstock.delivery.dead_letters import DeadLetter, DeadLetters
 from penstock.delivery.inbox import Inbox
 from penstock.errors import ConfigError, PermanentError
 from penstock.terminal import columns, json_text, one_line, printable
@@ -46,21 +45,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("drop", parents=[where, some, named], help="delete without delivering")
 
 
-def open_letters(args: argparse.Namespace, env: Mapping[str, str]) -> Letters:
+def open_dead_letters(args: argparse.Namespace, env: Mapping[str, str]) -> DeadLetters:
     """The store that the flags name; raises `ConfigError`."""
     if args.inbox is not None:
         if not args.inbox.is_file():
             raise ConfigError(f"--inbox {args.inbox}: no such file")
-        return InboxLetters(Inbox(args.inbox))
-    from penstock.connect.kafka.dead_letter_log import KafkaLetters
+        return Inbox(args.inbox)
+    from penstock.connect.kafka.dead_letter_log import DeadLetterLog
     from penstock.connect.kafka.settings import load_settings
 
-    return KafkaLetters(args.dead_letter_topic, load_settings(args.properties, env, args.set))
+    return DeadLetterLog(args.dead_letter_topic, load_settings(args.properties, env, args.set))
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO = sys.stdout) -> int:
     """Do one action; exit code 65 for an ID that is not there."""
-    letters = open_letters(args, env)
+    letters = open_dead_letters(args, env)
     if args.action == "list":
         _list(_selected(letters, args), out, as_json=args.json)
     elif args.action == "show":
@@ -68,60 +67,70 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: Text
     else:
         if not args.ids and not args.all:
             raise ConfigError(f"dlq {args.action}: name IDs, or say --all")
-        chosen = list(_selected(letters, args))
+        chosen = [letter.id for letter in _selected(letters, args)]
         if args.ids:
-            missing = set(args.ids) - {letter.id for letter in chosen}
+            missing = set(args.ids) - set(chosen)
             if missing:
                 raise PermanentError(f"no dead letter {', '.join(sorted(missing))}; see: penstock dlq list")
-            chosen = [letter for letter in chosen if letter.id in args.ids]
+            chosen = [each for each in chosen if each in args.ids]
         done = letters.replay(chosen) if args.action == "replay" else letters.drop(chosen)
         print(f"{done} {'replayed' if args.action == 'replay' else 'dropped'}", file=out)
     return 0
 
 
-def _selected(letters: Letters, args: argparse.Namespace) -> Iterator[Letter]:
+def _selected(letters: DeadLetters, args: argparse.Namespace) -> Iterator[DeadLetter]:
     for letter in letters.read():
-        if args.target in (None, letter.target) and args.code in (None, letter.code):
+        if args.target in (None, letter.message.target) and args.code in (None, letter.code):
             yield letter
 
 
-def _one(letters: Letters, wanted: str) -> Letter:
+def _one(letters: DeadLetters, wanted: str) -> DeadLetter:
     for letter in letters.read():
         if letter.id == wanted:
             return letter
     raise PermanentError(f"no dead letter {wanted}; see: penstock dlq list")
 
 
-def _list(letters: Iterator[Letter], out: TextIO, *, as_json: bool) -> None:
+def _list(letters: Iterator[DeadLetter], out: TextIO, *, as_json: bool) -> None:
     if as_json:
         for letter in letters:
-            fields = asdict(letter) | {
-                "time": _time(letter.time),
-                "value": _text(letter.value),
+            message = letter.message
+            fields = {
+                "id": letter.id,
+                "time": _time(letter.died),
+                "target": message.target,
+                "code": letter.code,
+                "reason": letter.reason,
+                "origin": message.origin,
+                "headers": dict(message.headers),
+                "value": _text(message.value),
                 "data": _text(letter.data),
             }
             print(json_text(fields), file=out)
         return
     rows = [_COLUMNS]
     for letter in letters:
-        origin = letter.origin if len(letter.origin) <= 60 else letter.origin[:57] + "..."
-        rows.append((letter.id, _time(letter.time), letter.target, str(letter.code), origin, one_line(letter.reason)))
+        origin = letter.message.origin
+        origin = origin if len(origin) <= 60 else origin[:57] + "..."
+        reason = one_line(letter.reason)
+        rows.append((letter.id, _time(letter.died), letter.message.target, str(letter.code), origin, reason))
     for line in columns(rows):
         print(line, file=out)
 
 
-def _show(letter: Letter, out: TextIO) -> None:
+def _show(letter: DeadLetter, out: TextIO) -> None:
+    message = letter.message
     for name, value in (
         ("id", letter.id),
-        ("died", _time(letter.time)),
-        ("target", letter.target),
+        ("died", _time(letter.died)),
+        ("target", message.target),
         ("code", str(letter.code)),
         ("reason", one_line(letter.reason)),
-        ("origin", letter.origin),
-        *((f"header {name}", value) for name, value in letter.headers.items()),
+        ("origin", message.origin),
+        *((f"header {name}", value) for name, value in message.headers.items()),
     ):
         print(printable(f"{name}: {value}"), file=out)
-    for title, content in (("last answer", letter.data), ("body", letter.value)):
+    for title, content in (("last answer", letter.data), ("body", message.value)):
         print(f"\n{title}, {len(content)} bytes:\n{_text(content)}", file=out)
 
 

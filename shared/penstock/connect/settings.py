@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from penstock.delivery.deliverer import Policy
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ def ca_file_from(flags: Flags, env: Mapping[str, str]) -> str | None:
     return str(path)
 
 
-def named_target(text: str, ca_file: str | None, headers: Mapping[str, str] | None = None) -> Target:
+def named_target(text: str, ca_file: str | None, headers: Mapping[str, str] | None = None) -> HttpTarget:
     """Read `NAME=URL` or `URL`, whose name is then its last part.
 
     >>> named_target("http://gateway:8080/function/compress", None).name
@@ -91,4 +91,4 @@ def named_target(text: str, ca_file: str | None, headers: Mapping[str, str] | No
     url = text[found.end() :] if found else text
     parts = urlsplit(url)
     name = found.group(1) if found else (parts.path.rstrip("/").rpartition("/")[2] or parts.hostname or "sink")
-    return Target(name, url, dict(headers or {}), ca_file)
+    return HttpTarget(name, url, dict(headers or {}), ca_file)

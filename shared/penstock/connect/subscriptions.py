@@ -8,7 +8,7 @@ from pathlib import Path
 
 from penstock.connect.openfaas import OpenFaasGateway
 from penstock.connect.settings import named_target
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError, TemporaryError
 
 RETRY_SECONDS = 5.0
@@ -20,13 +20,13 @@ _log = logging.getLogger("penstock.connect")
 class Subscriptions:
     """The targets, and for each topic the names of those that want it."""
 
-    targets: Mapping[str, Target]
+    targets: Mapping[str, HttpTarget]
     topics: Mapping[str, tuple[str, ...]]
 
 
-def collect(pairs: Iterable[tuple[str, Target]]) -> Subscriptions:
+def collect(pairs: Iterable[tuple[str, HttpTarget]]) -> Subscriptions:
     """Put pairs of topic and target together."""
-    targets: dict[str, Target] = {}
+    targets: dict[str, HttpTarget] = {}
     topics: dict[str, tuple[str, ...]] = {}
     for topic, target in pairs:
         if targets.setdefault(target.name, target) != target:
@@ -58,7 +58,7 @@ def from_annotations(
 ) -> Subscriptions:
     """From functions' names and annotations; `topic` holds names separated by commas."""
     return collect(
-        (topic.strip(), Target(name, f"{gateway.rstrip('/')}/function/{name}", ca_file=ca_file))
+        (topic.strip(), HttpTarget(name, f"{gateway.rstrip('/')}/function/{name}", ca_file=ca_file))
         for name, annotations in functions
         for topic in annotations.get("topic", "").split(",")
         if topic.strip()

@@ -26,7 +26,7 @@ import orjson
 
 from penstock.errors import PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document
-from penstock.sinks.sqlite_file import Change, Layout, SqliteFile
+from penstock.sqlite_file import Change, Layout, SqliteFile
 from penstock.types import Entry, Look, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 PAGE_ROWS = 500
@@ -55,6 +55,7 @@ _LAYOUT = Layout(
     ),
     version=1,
     application_id=int.from_bytes(b"Pnst", "big"),
+    elsewhere="name another file in SINK, or move this one away, and run `penstock reconcile` to fill it",
 )
 _MARK = "state, function, options, source, refusal"
 _INSERT = f"INSERT INTO documents (version, body, {_MARK}, id) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"  # noqa: S608

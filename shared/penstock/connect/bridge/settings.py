@@ -11,7 +11,7 @@ from penstock.connect import settings
 from penstock.connect.bridge.filters import Filters, read_filters
 from penstock.connect.settings import Flags
 from penstock.delivery.deliverer import Policy
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError
 from penstock.process.log import parse_level
 from penstock.settings.environment import read_secret
@@ -35,7 +35,7 @@ class BridgeConfig:
     address: tuple[str, int]
     token: str = field(repr=False)
     inbox: Path
-    targets: tuple[Target, ...]
+    targets: tuple[HttpTarget, ...]
     policy: Policy
     drain_seconds: float
     extensions: Mapping[str, str]
@@ -85,12 +85,12 @@ def load_bridge_config(flags: Flags, env: Mapping[str, str]) -> BridgeConfig:
     return config
 
 
-def _targets(flags: Flags, env: Mapping[str, str], ca_file: str | None, problems: list[str]) -> tuple[Target, ...]:
+def _targets(flags: Flags, env: Mapping[str, str], ca_file: str | None, problems: list[str]) -> tuple[HttpTarget, ...]:
     """The targets of `--to`, else the one of K_SINK; what is wrong is added to `problems`.
 
     Those of `--to` are functions, which get FUNCTION_TOKEN where it is set.
     """
-    made: list[Target] = []
+    made: list[HttpTarget] = []
     headers: dict[str, str] = {}
     try:
         # Of two tokens the first one is the new one.
@@ -105,7 +105,7 @@ def _targets(flags: Flags, env: Mapping[str, str], ca_file: str | None, problems
             problems.extend(exc.problems)
     if not flags.to and env.get("K_SINK"):
         try:
-            made = [Target("sink", env["K_SINK"], ca_file=ca_file)]
+            made = [HttpTarget("sink", env["K_SINK"], ca_file=ca_file)]
         except ConfigError as exc:
             problems.extend(exc.problems)
     elif not flags.to:

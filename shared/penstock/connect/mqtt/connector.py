@@ -20,14 +20,14 @@ from penstock.connect.mqtt.broker import Broker
 from penstock.connect.subscriptions import Finder, Subscriptions
 from penstock.delivery.deliverer import Message, Policy
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import Foreign, Pump
+from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import EventError
 
 _log = logging.getLogger("penstock.connect")
 
 
-class _Arrival(Foreign):
+class _Arrival:
     """One message from the broker, on the connection that brought it."""
 
     __slots__ = ("mid", "waits", "window")
@@ -64,7 +64,9 @@ class MqttConnector:
         self._window = _Window()
         self._stopping = threading.Event()
         self.measures = DeliveryMeasures()
-        self._pump = Pump(inbox, (), policy, observe=self.measures.observe, settled=self._settled)
+        self._sender: InboxSender[_Arrival] = InboxSender(
+            inbox, (), policy, observe=self.measures.observe, finished=self._finished
+        )
         self._client = Client(CallbackAPIVersion.VERSION2, broker.client_id, protocol=MQTTv5, manual_ack=True)
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
@@ -88,14 +90,14 @@ class MqttConnector:
             return "no function wants a topic yet"
         if not self._client.is_connected():
             return f"not connected to {self._broker.host}:{self._broker.port}"
-        return "" if self._pump.running else self._pump.error or "delivery has ended"
+        return "" if self._sender.running else self._sender.error or "delivery has ended"
 
     def run(self, drain_seconds: float = 25.0) -> None:
         """Deliver until `stop` is called; then drain. Raises `ConfigError` when the inbox is another's."""
         from paho.mqtt.packettypes import PacketTypes
         from paho.mqtt.properties import Properties
 
-        self._pump.start()
+        self._sender.start()
         self._finder.start()
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._broker.session_seconds
@@ -108,7 +110,7 @@ class MqttConnector:
         while not self._stopping.wait(0.5):
             self._apply_discovery()
         self._finder.stop()
-        if not self._pump.stop(drain_seconds):
+        if not self._sender.stop(drain_seconds):
             _log.warning("requests under way were cut off; their messages will be delivered again")
         self._client.disconnect()
         self._client.loop_stop()
@@ -117,7 +119,7 @@ class MqttConnector:
         found = self._finder.news()
         if found is not None and found != self._wanted:
             gone = set(self._wanted.topics) - set(found.topics)
-            self._pump.configure(found.targets.values())
+            self._sender.configure(found.targets.values())
             self._wanted = found
             if self._client.is_connected():
                 self._subscribe(found.topics)
@@ -143,7 +145,7 @@ class MqttConnector:
             window.lost = True
         if not self._stopping.is_set():
             _log.warning("mqtt: connection lost: %s", reason)
-            self._pump.withdraw(lambda message: message.receipt.window is window)
+            self._sender.withdraw(lambda message: message.receipt.window is window)
 
     def _arrived(self, _client: Any, _data: Any, message: Any) -> None:
         from paho.mqtt.client import topic_matches_sub
@@ -164,11 +166,11 @@ class MqttConnector:
             with window.lock:
                 window.open.append(arrival)
         if made:
-            self._pump.submit(made)
+            self._sender.submit(made)
         else:
             self._acknowledge(window)
 
-    def _make(self, topic: str, payload: bytes, target: str, arrival: _Arrival) -> list[Message]:
+    def _make(self, topic: str, payload: bytes, target: str, arrival: _Arrival) -> list[Message[_Arrival]]:
         where = f"{topic}#{arrival.mid}"
         if not self._cloudevents:
             headers = {"Content-Type": "text/plain", "X-Topic": quote(topic, safe=" /:;,=+-._~!@$&'()*")}
@@ -188,8 +190,8 @@ class MqttConnector:
             for event in made
         ]
 
-    def _settled(self, message: Message) -> None:
-        arrival: _Arrival = message.receipt
+    def _finished(self, message: Message[_Arrival]) -> None:
+        arrival = message.receipt
         arrival.waits -= 1
         if not arrival.waits:
             self._acknowledge(arrival.window)

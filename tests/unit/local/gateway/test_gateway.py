@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import Pump
+from penstock.delivery.inbox_sender import InboxSender
 from penstock.local.functions.functions import LocalFunctions
 from penstock.local.gateway.access import Access
 from penstock.local.gateway.console import make_console
@@ -82,7 +82,7 @@ class Running:
         self.server = HttpServer(gateway)
         self.server.start()
         policy = Policy(attempts=2, min_wait_seconds=0.01, max_wait_seconds=0.01)
-        self.pump = Pump(self.inbox, self.router.targets(self.server.url), policy, poll_seconds=0.05)
+        self.pump = InboxSender(self.inbox, self.router.targets(self.server.url), policy, poll_seconds=0.05)
         self.pump.start()
 
     def _changed(self, specs: list[Any]) -> None:
@@ -413,7 +413,7 @@ def test_console_shows_functions_calls_and_dead_letters(gateway: Running) -> Non
     assert gateway.request("POST", "/ui/replay", {"ids": [letter["id"]]}).json == {"replayed": 1}
     until(gateway.inbox.dead_letters)
     [again] = gateway.inbox.dead_letters()
-    assert gateway.request("POST", "/ui/drop", {"ids": [again.id]}).json == {"dropped": 1}
+    assert gateway.request("POST", "/ui/drop", {"ids": [int(again.id)]}).json == {"dropped": 1}
     assert gateway.inbox.counts().dead == 0
 
 
