@@ -16,6 +16,7 @@ NOT_IN_A_FUNCTION = (
     "penstock.jobs.dead_letter",
     "penstock.jobs.measures",
     "penstock.jobs.policy",
+    "penstock.jobs.release",
     "penstock.jobs.watcher",
     "penstock.lake",
     "penstock.local",

@@ -11,7 +11,7 @@ from typing import Final
 from penstock.commands.flags import add_local_stack_flags, local_stack_options, row_count, seconds
 from penstock.local.demo.demo import Demo, DemoOptions
 from penstock.local.demo.donors import DEFAULT_ROWS
-from penstock.local.demo.report import Report
+from penstock.local.demo.report import DemoReport
 from penstock.local.running import raise_file_limit, running
 from penstock.process.signals import end_on_sigterm
 from penstock.terminal import set_up_log_lines
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     end_on_sigterm()
     if args.zero_after is None:
         args.zero_after = _ZERO_AFTER_SECONDS
-    report = Report(sys.stdout)
+    report = DemoReport(sys.stdout)
     with contextlib.ExitStack() as held:
         data = args.data or _temporary_folder(held)
         with running(local_stack_options(args, data)) as stack:

@@ -20,7 +20,7 @@ _STOPPED = ("penstock_idler_stopped", "Functions set to zero replicas.")
 _log = logging.getLogger("penstock.idler")
 
 
-class Gateway(Protocol):
+class ScalableGateway(Protocol):
     """What the idler asks of a gateway; both raise `TemporaryError` when it does not answer."""
 
     def functions(self) -> Iterable[Deployed]: ...
@@ -33,7 +33,7 @@ class Idler:
 
     def __init__(
         self,
-        gateway: Gateway,
+        gateway: ScalableGateway,
         *,
         activity: Callable[[], Activity] | None = None,
         clock: Callable[[], float] = time.monotonic,

@@ -25,11 +25,11 @@ else:  # Python 3.11 has no defaults for type variables; type checkers do
 __all__ = [
     "Deliverer",
     "DeliveryOutcome",
-    "Handle",
     "Message",
     "Policy",
     "TargetAnswer",
     "Timer",
+    "TimerHandle",
     "Transport",
     "Verdict",
 ]
@@ -103,7 +103,7 @@ class Transport(Protocol):
         """
 
 
-class Handle(Protocol):
+class TimerHandle(Protocol):
     def cancel(self) -> None: ...
 
 
@@ -112,7 +112,7 @@ class Timer(Protocol):
 
     def time(self) -> float: ...
 
-    def call_later(self, delay: float, callback: Callable[[], object], /) -> Handle: ...
+    def call_later(self, delay: float, callback: Callable[[], object], /) -> TimerHandle: ...
 
 
 class _Delivery(Generic[HeldT]):
@@ -124,7 +124,7 @@ class _Delivery(Generic[HeldT]):
         self.message = message
         self.tries = 0
         self.started = 0.0
-        self.retry: Handle | None = None
+        self.retry: TimerHandle | None = None
 
 
 class Deliverer(Generic[HeldT]):

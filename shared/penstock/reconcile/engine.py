@@ -8,7 +8,7 @@ from penstock.errors import ConfigError
 from penstock.reconcile.compare import Reconciler, Report, scratch
 from penstock.reconcile.listing import WholeListings
 from penstock.reconcile.place import Place
-from penstock.reconcile.worker import Worker
+from penstock.reconcile.worker import DifferenceWorker
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import Config, SourceRule
 from penstock.sinks.wiring import outputs
@@ -55,7 +55,7 @@ def reconcile(
         retry_refused=retry_refused,
     )
     report, asked_before = compare.report, _extra_requests(store)
-    worker = Worker(runtime, store, report, concurrency=concurrency, adopt=adopt)
+    worker = DifferenceWorker(runtime, store, report, concurrency=concurrency, adopt=adopt)
 
     def on_compared(rule: SourceRule, key: str) -> None:
         tick()

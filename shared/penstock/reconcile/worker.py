@@ -12,7 +12,7 @@ from penstock.store import Store
 from penstock.types import ObjectRef
 
 
-class Worker:
+class DifferenceWorker:
     """Brings differences into agreement, several at once, never more than `concurrency` waiting."""
 
     def __init__(self, runtime: Runtime, store: Store, report: Report, *, concurrency: int, adopt: bool) -> None:

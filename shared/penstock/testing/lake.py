@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigError
+from penstock.handler.results import Handle
 from penstock.runtime.agreement import Outcome, Parts
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import RESERVED_PREFIX, Config, SourceRule
@@ -13,7 +14,7 @@ from penstock.sinks.wiring import make_sink
 from penstock.store.memory import MemoryStore
 from penstock.streams import close_quietly
 from penstock.testing.delivering import notification
-from penstock.testing.loading import Handle, function_of, texts, texts_of_renditions
+from penstock.testing.loading import function_of, texts, texts_of_renditions
 from penstock.types import ObjectRef
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from penstock.local.demo.awaited import Awaited, Expectation
 from penstock.local.demo.checks import CheckFailed, Uploaded
 from penstock.local.demo.donors import donor_chunks
 from penstock.local.demo.photos import read_photos
-from penstock.local.demo.report import Report
+from penstock.local.demo.report import DemoReport
 from penstock.local.stack import Stack
 from penstock.local.store.minio import RealMinio
 from penstock.settings.config import Config
@@ -35,7 +35,7 @@ class DemoOptions:
 class Demo:
     """One run on a stack that is up."""
 
-    def __init__(self, stack: Stack, report: Report, options: DemoOptions) -> None:
+    def __init__(self, stack: Stack, report: DemoReport, options: DemoOptions) -> None:
         self._stack, self._report, self._options = stack, report, options
         self._real = isinstance(stack.lake, RealMinio)
         # A server that is kept has objects of earlier runs: equal ones would be skipped, and never reach the index.

@@ -24,7 +24,7 @@ class Row:
     bytes_out: int
 
 
-class Report:
+class DemoReport:
     """Plain text, aligned; colour and a moving line only on a terminal."""
 
     def __init__(self, out: TextIO) -> None:
