@@ -123,7 +123,7 @@ def _refuse(words: Sequence[str]) -> int:
     known = [name for name, *_ in COMMANDS]
     near = difflib.get_close_matches(first, known, n=1) or [name for name in known if name.endswith(f" {first}")]
     hint = f"; did you mean: penstock {near[0]}" if near else "; penstock --help lists all"
-    print(f"penstock: unknown command {printable(first)!r}{hint}", file=sys.stderr)
+    print(f"penstock: unknown command '{printable(first)}'{hint}", file=sys.stderr)
     return 2
 
 

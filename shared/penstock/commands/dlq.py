@@ -58,8 +58,9 @@ def open_letters(args: argparse.Namespace, env: Mapping[str, str]) -> Letters:
     return KafkaLetters(args.dead_letter_topic, load_settings(args.properties, env, args.set))
 
 
-def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO = sys.stdout) -> int:
+def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO | None = None) -> int:
     """Do one action; exit code 65 for an ID that is not there."""
+    out = out or sys.stdout
     letters = open_letters(args, env)
     if args.action == "list":
         _list(_selected(letters, args), out, as_json=args.json)

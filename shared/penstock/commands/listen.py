@@ -39,8 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO = sys.stdout) -> int:
+def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO | None = None) -> int:
     """Print until Ctrl+C or SIGTERM, which both end it with exit code 0."""
+    out = out or sys.stdout
     end_on_sigterm()
     print(LINE.format(time="TIME", name="EVENT", size="SIZE", etag="ETAG", ref="OBJECT"), file=out, flush=True)
     try:
