@@ -104,7 +104,7 @@ def _run(command: Command, arguments: Sequence[str]) -> int:
         module.add_arguments(parser)
         return int(module.run(parser.parse_args(arguments)))
     except ModuleNotFoundError as exc:
-        if not exc.name or exc.name.partition(".")[0] == "penstock" or _is_of_a_function(exc):
+        if not exc.name or exc.name.partition(".")[0] == "penstock" or is_of_a_function(exc):
             raise
         package = f"penstock[{command.extras}]" if command.extras else "penstock"
         raise ConfigError(f"needs {exc.name}; install it with: pip install '{package}'") from exc
@@ -153,7 +153,7 @@ def _reader_is_gone() -> bool:
     return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
-def _is_of_a_function(exc: BaseException) -> bool:
+def is_of_a_function(exc: BaseException) -> bool:
     """Whether the code of a user's function raised it, as a package that the function itself needs."""
     import traceback
 
