@@ -7,8 +7,8 @@ import argparse
 import importlib
 from collections.abc import Iterator
 
-from penstock.cli import GROUPS, Command
 from penstock.commands.flags import new_parser
+from penstock.commands.words import GROUPS, Command
 
 _HEAD = """# Commands
 

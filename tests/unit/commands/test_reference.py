@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from penstock.cli import COMMANDS
 from penstock.commands.reference import reference
+from penstock.commands.words import COMMANDS
 
 from tests.paths import DOCS
 
