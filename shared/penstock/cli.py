@@ -5,54 +5,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from penstock.commands.words import COMMANDS, GROUPS, Command
 from penstock.errors import ConfigError, PenstockError
 from penstock.terminal import printable
 
 # What a shell says of a program that wrote to a pipe that was closed: 128 and the number of SIGPIPE.
 READER_GONE = 141
-
-
-class Command(NamedTuple):
-    """One command: its words, the extras of the package with all that it may need, and what it does."""
-
-    words: str
-    extras: str
-    text: str
-
-    @property
-    def module(self) -> str:
-        return "penstock.commands." + self.words.replace(" ", "_")
-
-
-GROUPS: dict[str, tuple[Command, ...]] = {
-    "On this machine": (
-        Command("up", "demo", "run the whole lake on this machine: object store, gateway, functions from zero"),
-        Command("demo", "demo", "a million donors and some photographs through all three functions, checked"),
-        Command("serve", "stack", "serve one function over HTTP, exactly as its image does"),
-        Command("run", "stack", "run one function on one object, once"),
-        Command("new", "", "start a function of your own from the template"),
-        Command("donors", "", "write a CSV file of made-up donors"),
-    ),
-    "Events in": (
-        Command("bridge", "bridge", "receive MinIO's webhook, keep each event on disk, send CloudEvents"),
-        Command("connect kafka", "kafka,stack", "deliver Kafka records to functions, at least once"),
-        Command("connect mqtt", "mqtt,stack", "deliver MQTT messages to functions, at least once"),
-        Command("dlq", "kafka", "list, show, replay or drop dead letters"),
-        Command("listen", "kafka,mqtt", "print notifications as they come"),
-    ),
-    "Objects": (
-        Command("reconcile", "stack", "compare sources with targets and mend what differs"),
-        Command("jobs", "stack", "list the Jobs of large objects, watch over them, read logs, clean up"),
-    ),
-    "Servers and clusters": (
-        Command("lake", "stack", "plan, apply, show or remove buckets, notification targets and rules"),
-        Command("render", "stack", "write manifests for Knative or OpenFaaS from stack.yml, or check them"),
-        Command("idler", "bridge", "set idle OpenFaaS functions to zero replicas"),
-    ),
-}
-COMMANDS: tuple[Command, ...] = tuple(command for group in GROUPS.values() for command in group)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,7 +63,7 @@ def _run(command: Command, arguments: Sequence[str]) -> int:
         module.add_arguments(parser)
         return int(module.run(parser.parse_args(arguments)))
     except ModuleNotFoundError as exc:
-        if not exc.name or exc.name.partition(".")[0] == "penstock" or _is_of_a_function(exc):
+        if not exc.name or exc.name.partition(".")[0] == "penstock" or is_of_a_function(exc):
             raise
         package = f"penstock[{command.extras}]" if command.extras else "penstock"
         raise ConfigError(f"needs {exc.name}; install it with: pip install '{package}'") from exc
@@ -123,7 +82,7 @@ def _refuse(words: Sequence[str]) -> int:
     known = [name for name, *_ in COMMANDS]
     near = difflib.get_close_matches(first, known, n=1) or [name for name in known if name.endswith(f" {first}")]
     hint = f"; did you mean: penstock {near[0]}" if near else "; penstock --help lists all"
-    print(f"penstock: unknown command {printable(first)!r}{hint}", file=sys.stderr)
+    print(f"penstock: unknown command '{printable(first)}'{hint}", file=sys.stderr)
     return 2
 
 
@@ -153,7 +112,7 @@ def _reader_is_gone() -> bool:
     return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
-def _is_of_a_function(exc: BaseException) -> bool:
+def is_of_a_function(exc: BaseException) -> bool:
     """Whether the code of a user's function raised it, as a package that the function itself needs."""
     import traceback
 

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from penstock.cli import COMMANDS
+from penstock.commands.words import COMMANDS
 
 from tests.paths import ROOT
 

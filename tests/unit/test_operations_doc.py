@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from penstock.cli import COMMANDS
+from penstock.commands.words import COMMANDS
 
 from tests.paths import ROOT
 

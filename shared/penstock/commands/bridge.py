@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--inbox",
         type=Path,
         default=Path("/data/inbox.db"),
+        metavar="FILE",
         help="file that holds events until they are delivered (default: %(default)s)",
     )
     parser.add_argument(

@@ -24,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cloudevents", action="store_true", help="send CloudEvents in binary mode instead of OpenFaaS's headers"
     )
     parser.add_argument(
-        "--content-type", default="text/plain", help="content type of OpenFaaS requests (default: %(default)s)"
+        "--content-type",
+        default="text/plain",
+        metavar="TYPE",
+        help="content type of OpenFaaS requests (default: %(default)s)",
     )
     parser.add_argument(
         "--dead-letter-topic",

@@ -21,11 +21,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     add_broker_flag(parser)
     add_topic_flags(parser)
-    parser.add_argument("--group", default="", help="share the messages with other connectors of this group")
-    parser.add_argument("--client-id", help="name of the session (default: penstock-HOSTNAME, stable in a StatefulSet)")
+    parser.add_argument(
+        "--group", default="", metavar="NAME", help="share the messages with other connectors of this group"
+    )
+    parser.add_argument(
+        "--client-id", metavar="NAME", help="name of the session (default: penstock-HOSTNAME, stable in a StatefulSet)"
+    )
     parser.add_argument("--cloudevents", action="store_true", help="send CloudEvents in binary mode")
     parser.add_argument(
-        "--inbox", type=Path, default=Path("/data/inbox.db"), help="file for dead letters (default: %(default)s)"
+        "--inbox",
+        type=Path,
+        default=Path("/data/inbox.db"),
+        metavar="FILE",
+        help="file for dead letters (default: %(default)s)",
     )
     add_delivery_flags(parser)
 

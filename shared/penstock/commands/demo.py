@@ -22,10 +22,16 @@ _ZERO_AFTER_SECONDS: Final = 3.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     add_local_stack_flags(parser, port_of_gateway=0, port_of_store=0)
-    parser.add_argument("--rows", type=row_count, default=DEFAULT_ROWS, help="donors to make (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="which donors (default: %(default)s)")
     parser.add_argument(
-        "--timeout", type=seconds, default=300.0, help="seconds to wait for results (default: %(default)s)"
+        "--rows", type=row_count, default=DEFAULT_ROWS, metavar="N", help="donors to make (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which donors (default: %(default)s)")
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=300.0,
+        metavar="SECONDS",
+        help="how long to wait for results (default: %(default)g)",
     )
     parser.add_argument("--keep", action="store_true", help="leave the demo's objects on a real MinIO server")
 

@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_kafka_flags(where)
     some = argparse.ArgumentParser(add_help=False)
-    some.add_argument("--target", help="only those of this target")
-    some.add_argument("--code", type=int, help="only those with this status")
+    some.add_argument("--target", metavar="NAME", help="only those of this target")
+    some.add_argument("--code", type=int, metavar="STATUS", help="only those with this status")
     named = argparse.ArgumentParser(add_help=False)
     named.add_argument("ids", nargs="*", metavar="ID", help="as `list` shows them")
     named.add_argument("--all", action="store_true", help="every one that --target and --code leave")
@@ -57,8 +57,9 @@ def open_dead_letters(args: argparse.Namespace, env: Mapping[str, str]) -> DeadL
     return DeadLetterLog(args.dead_letter_topic, load_settings(args.properties, env, args.set))
 
 
-def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO = sys.stdout) -> int:
+def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO | None = None) -> int:
     """Do one action; exit code 65 for an ID that is not there."""
+    out = out or sys.stdout
     letters = open_dead_letters(args, env)
     if args.action == "list":
         _list(_selected(letters, args), out, as_json=args.json)

@@ -134,7 +134,7 @@ def add_topic_flags(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="OpenFaaS gateway whose functions' topic annotations count (default: GATEWAY_URL)",
     )
-    parser.add_argument("--namespace", default="", help="namespace of the functions behind the gateway")
+    parser.add_argument("--namespace", default="", metavar="NAME", help="namespace of the functions behind the gateway")
     parser.add_argument(
         "--rediscover-seconds",
         metavar="N",
@@ -157,30 +157,45 @@ def add_kafka_flags(parser: argparse.ArgumentParser) -> None:
 
 def add_broker_flag(parser: argparse.ArgumentParser) -> None:
     """Add the address of an MQTT broker."""
-    parser.add_argument("--url", help="mqtt://HOST:1883 or mqtts://HOST:8883 (default: MQTT_URL)")
+    parser.add_argument(
+        "--url", metavar="URL", help="the broker, mqtt://HOST:1883 or mqtts://HOST:8883 (default: MQTT_URL)"
+    )
 
 
 def add_local_stack_flags(parser: argparse.ArgumentParser, *, port_of_gateway: int, port_of_store: int) -> None:
     """Add what every command that runs the local stack takes; port 0 is any free one."""
-    parser.add_argument("--stack", type=Path, default=Path("stack.yml"), help="the stack file (default: %(default)s)")
     parser.add_argument(
-        "--port", type=port, default=port_of_gateway, help="port of gateway and console (default: %(default)s)"
+        "--stack", type=Path, default=Path("stack.yml"), metavar="FILE", help="the stack file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=port_of_gateway,
+        metavar="PORT",
+        help="port of gateway and console (default: %(default)s)",
     )
     parser.add_argument(
         "--store-port",
         type=port,
         default=port_of_store,
-        help="port of the embedded object store (default: %(default)s)",
+        metavar="PORT",
+        help="port of the object store in this process (default: %(default)s)",
     )
-    parser.add_argument("--data", type=Path, help=f"folder for inbox, index and logs (default: {DEFAULT_DATA})")
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help=f"folder for inbox, index and logs (default: {DEFAULT_DATA})"
+    )
     parser.add_argument(
         "--zero-after",
         type=duration,
         metavar="TIME",
         help="stop idle functions after this long, for example 30s",
     )
-    parser.add_argument("--minio-queue-dir", default="", help="folder where a real MinIO server keeps its events")
-    parser.add_argument("--events-url", default="", help="URL of this stack's /events as a real MinIO server sees it")
+    parser.add_argument(
+        "--minio-queue-dir", default="", metavar="FOLDER", help="folder where a real MinIO server keeps its events"
+    )
+    parser.add_argument(
+        "--events-url", default="", metavar="URL", help="URL of this stack's /events as a real MinIO server sees it"
+    )
 
 
 def local_stack_options(args: argparse.Namespace, data: Path, *, password: str | None = None) -> "StackOptions":

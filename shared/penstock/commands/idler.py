@@ -22,14 +22,22 @@ EVERY_SECONDS = 30.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     parser.add_argument("--gateway", metavar="URL", help="OpenFaaS gateway (default: GATEWAY_URL)")
-    parser.add_argument("--namespace", default="", help="namespace of the functions (default: the gateway's own)")
+    parser.add_argument(
+        "--namespace", default="", metavar="NAME", help="namespace of the functions (default: the gateway's own)"
+    )
     parser.add_argument(
         "--prometheus",
         metavar="URL",
         help="ask this server for the gateway's counters, which show requests under way (default: PROMETHEUS_URL; "
         "without one the gateway's invocationCount decides, and a request longer than the idle time is cut off)",
     )
-    parser.add_argument("--every-seconds", type=float, default=EVERY_SECONDS, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--every-seconds",
+        type=float,
+        default=EVERY_SECONDS,
+        metavar="N",
+        help="seconds between two looks (default: %(default)g)",
+    )
     parser.add_argument("--once", action="store_true", help="say whether the gateway answers, and end")
     add_listen_flag(parser)
     add_ca_file_flag(parser)

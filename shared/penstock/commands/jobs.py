@@ -29,14 +29,27 @@ _COLUMNS = ("NAME", "FUNCTION", "STATE", "SINCE", "SOURCE", "REASON")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     where = argparse.ArgumentParser(add_help=False)
-    where.add_argument("-n", "--namespace", default="", help="default: the kubeconfig's, or this pod's own")
-    where.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: KUBECONFIG, this pod, ~/.kube/config")
-    where.add_argument("--context", default="", help="of the kubeconfig, instead of its current one")
+    where.add_argument(
+        "-n",
+        "--namespace",
+        default="",
+        metavar="NAME",
+        help="namespace of the Jobs (default: the kubeconfig's, or this pod's own)",
+    )
+    where.add_argument(
+        "--kubeconfig",
+        type=Path,
+        metavar="FILE",
+        help="how to reach the cluster (default: KUBECONFIG, this pod, ~/.kube/config)",
+    )
+    where.add_argument(
+        "--context", default="", metavar="NAME", help="context of the kubeconfig, instead of its current one"
+    )
     where.add_argument("--server", metavar="URL", help="the API itself, such as a kubectl proxy; needs --namespace")
-    where.add_argument("--token-file", type=Path, metavar="FILE", help="with --server: what to present")
-    where.add_argument("--ca-file", type=Path, metavar="FILE", help="with --server: a PEM file with its authority")
+    where.add_argument("--token-file", type=Path, metavar="FILE", help="with --server: file with the token to present")
+    where.add_argument("--ca-file", type=Path, metavar="FILE", help="with --server: PEM file with its authority")
     some = argparse.ArgumentParser(add_help=False)
-    some.add_argument("--function", help="only those of this function")
+    some.add_argument("--function", metavar="NAME", help="only those of this function")
     some.add_argument("--state", choices=[state.value for state in JobState], help="only those in this state")
     actions = parser.add_subparsers(dest="action", required=True)
     listing = actions.add_parser("list", parents=[where, some], help="one line each, oldest first")
@@ -55,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     watch.add_argument("--status-port", type=int, metavar="PORT", help="serve /_/health and /metrics there")
     logs = actions.add_parser("logs", parents=[where], help="what a Job's pods wrote")
     logs.add_argument("name", metavar="JOB", help="as `list` shows it")
-    logs.add_argument("--tail", type=int, default=200, metavar="LINES", help="of each pod (default: %(default)s)")
+    logs.add_argument("--tail", type=int, default=200, metavar="LINES", help="lines of each pod (default: %(default)s)")
     clean = actions.add_parser("clean", parents=[where, some], help="delete Jobs that have ended, after their pods")
     clean.add_argument("names", nargs="*", metavar="JOB", help="these, in any state; each becomes a dead letter")
     clean.add_argument("--older-than", default="0s", metavar="TIME", help="ended that long ago: 30m, 12h, 7d")

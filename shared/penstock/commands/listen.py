@@ -32,15 +32,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_ca_file_flag(mqtt)
     minio = sources.add_parser("minio", help="a bucket's events from the server itself, MINIO_ENDPOINT")
     minio.add_argument("bucket", metavar="BUCKET", help="bucket to watch")
-    minio.add_argument("--prefix", default="", help="only keys that begin with this")
-    minio.add_argument("--suffix", default="", help="only keys that end with this")
+    minio.add_argument("--prefix", default="", metavar="TEXT", help="only keys that begin with this")
+    minio.add_argument("--suffix", default="", metavar="TEXT", help="only keys that end with this")
     minio.add_argument(
-        "--event", action="append", metavar="NAME", help=f"default: {', '.join(EVENTS[:2])} and {EVENTS[2]}; repeatable"
+        "--event",
+        action="append",
+        metavar="NAME",
+        help=f"only events of this kind (default: {', '.join(EVENTS[:2])} and {EVENTS[2]}); repeatable",
     )
 
 
-def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO = sys.stdout) -> int:
+def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO | None = None) -> int:
     """Print until Ctrl+C or SIGTERM, which both end it with exit code 0."""
+    out = out or sys.stdout
     end_on_sigterm()
     print(LINE.format(time="TIME", name="EVENT", size="SIZE", etag="ETAG", ref="OBJECT"), file=out, flush=True)
     try:

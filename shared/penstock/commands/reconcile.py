@@ -21,9 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     add_function_flags(parser)
     parser.add_argument("--check", action="store_true", help="only report; exit code 1 when something differs")
-    parser.add_argument("--prefix", default="", help="only sources whose key begins with this")
-    parser.add_argument("--since", type=moment, help="only sources written since then: 24h, 7d or 2026-01-31T12:00")
-    parser.add_argument("--concurrency", type=int, default=8, help="objects worked on at once (default: %(default)s)")
+    parser.add_argument("--prefix", default="", metavar="TEXT", help="only sources whose key begins with this")
+    parser.add_argument(
+        "--since", type=moment, metavar="TIME", help="only sources written since then: 24h, 7d or 2026-01-31T12:00"
+    )
+    parser.add_argument(
+        "--concurrency", type=int, default=8, metavar="N", help="objects worked on at once (default: %(default)s)"
+    )
     parser.add_argument("--adopt", action="store_true", help="overwrite targets that carry no mark")
     parser.add_argument("--yes", action="store_true", help="remove more than 1%% of the targets if it comes to that")
     parser.add_argument(

@@ -22,8 +22,8 @@ from penstock.sinks.wiring import contradictions
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     add_function_flags(parser, "folder")
-    parser.add_argument("--port", type=int, help="port to listen on (default: PORT, else 8080)")
-    parser.add_argument("--host", default="0.0.0.0", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, metavar="PORT", help="port to listen on (default: PORT, else 8080)")
+    parser.add_argument("--host", default="0.0.0.0", metavar="HOST", help="address to listen on (default: %(default)s)")
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:

@@ -21,7 +21,12 @@ from penstock.terminal import columns, one_line, printable, set_up_log_lines, si
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     add_local_stack_flags(parser, port_of_gateway=8080, port_of_store=9000)
-    parser.add_argument("--password-file", type=Path, help="ask for the user admin and the password in this file")
+    parser.add_argument(
+        "--password-file",
+        type=Path,
+        metavar="FILE",
+        help="let the gateway ask for the user admin and the password in this file",
+    )
     parser.add_argument(
         "--no-password", action="store_true", help="let any program of this machine deploy and read objects"
     )

@@ -68,7 +68,7 @@ def drain_seconds_from(flags: Flags, env: Mapping[str, str]) -> float:
 
 
 def ca_file_from(flags: Flags, env: Mapping[str, str]) -> str | None:
-    """The CA file's path; raises `ConfigError` when there is no such file, or no certificate in it."""
+    """The CA file's path; raises `ConfigError` when it is missing or has no certificate."""
     path = setting(flags, env, "ca_file", Path)
     if path is None:
         return None

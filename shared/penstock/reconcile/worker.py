@@ -62,5 +62,5 @@ class DifferenceWorker:
         source = source_of_refusal(self._store, record)
         self._store.delete(record)
         if source is not None:
-            with suppress(Forbidden):  # of a bucket that is no source any more
+            with suppress(Forbidden):  # of a bucket that is not a source any more
                 self._runtime.agree(source)

@@ -8,8 +8,8 @@ because that is the file readers of the walk-through know.
 Same seed, same bytes, on every machine and every Python:
 
 - The random numbers are SHAKE-128 (FIPS 202) of the seed and the number of a block of rows, so no
-  library's choice of generator or of rounding comes into it. The first N rows are the same whatever
-  the total, and a block can be made without those before it.
+  library's choice of generator or of rounding comes into it. The first N rows are the same for any
+  total, and a block can be made without those before it.
 - The names are the package's own lists. Faker's tables may change in any release, which would silently
   change what a seed gives, and to import them takes 0.3 s where a million rows take 1.3.
 - Weights are integers, built with square roots only: IEEE 754 rounds those alike everywhere, and powers not.
@@ -66,7 +66,7 @@ _PIECES: Final = 10  # strings a row is joined from
 def donor_chunks(rows: int, *, seed: int = 0, rows_per_chunk: int = _BLOCK_ROWS) -> Iterator[bytes]:
     """Yield a CSV file of `rows` donors in pieces of whole lines; the first starts with the header.
 
-    The pieces join to the same bytes whatever `rows_per_chunk` is, and memory does not grow with
+    The pieces join to the same bytes for any `rows_per_chunk`, and memory does not grow with
     `rows`. Lines are ASCII and end with a line feed. Raises ValueError for a negative `rows` or
     a `rows_per_chunk` below one.
 
