@@ -111,6 +111,8 @@ def test_file_from_before_there_were_versions_is_taken_if_its_columns_are_right(
     with contextlib.closing(opened(path, layout(unversioned={"items": ["text"]}))) as file:
         if is_taken:
             assert texts(file) == ["old"]
+            with file.reader() as marked:
+                assert marked.execute("PRAGMA user_version").fetchone() == (1,)
             return
         with pytest.raises(UnusableFile, match="belongs to another program"):
             texts(file)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from penstock.commands.flags import add_kafka_flags
-from penstock.delivery.dead_letters import DeadLetter, DeadLetters
+from penstock.delivery.dead_letters import DeadLetter, DeadLetterStore
 from penstock.delivery.inbox import Inbox
 from penstock.errors import ConfigError, PermanentError
 from penstock.terminal import columns, json_text, one_line, printable
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("drop", parents=[where, some, named], help="delete without delivering")
 
 
-def open_dead_letters(args: argparse.Namespace, env: Mapping[str, str]) -> DeadLetters:
+def open_dead_letters(args: argparse.Namespace, env: Mapping[str, str]) -> DeadLetterStore:
     """The store that the flags name; raises `ConfigError`."""
     if args.inbox is not None:
         if not args.inbox.is_file():
@@ -79,13 +79,13 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: Text
     return 0
 
 
-def _selected(letters: DeadLetters, args: argparse.Namespace) -> Iterator[DeadLetter]:
+def _selected(letters: DeadLetterStore, args: argparse.Namespace) -> Iterator[DeadLetter]:
     for letter in letters.read():
         if args.target in (None, letter.message.target) and args.code in (None, letter.code):
             yield letter
 
 
-def _one(letters: DeadLetters, wanted: str) -> DeadLetter:
+def _one(letters: DeadLetterStore, wanted: str) -> DeadLetter:
     for letter in letters.read():
         if letter.id == wanted:
             return letter

@@ -1,7 +1,7 @@
 """A dead letter: a message that was given up, and the places that keep such messages.
 
 `Inbox` keeps those of the bridge, of the MQTT connector and of the local stack; a Kafka topic keeps those of the Kafka
-connector (`connect/kafka/dead_letter_log.py`). `penstock dlq` works on both through `DeadLetters`.
+connector (`connect/kafka/dead_letter_log.py`). `penstock dlq` works on both through `DeadLetterStore`.
 """
 
 from collections.abc import Collection, Iterator
@@ -27,7 +27,7 @@ class DeadLetter:
     data: bytes
 
 
-class DeadLetters(Protocol):
+class DeadLetterStore(Protocol):
     """A place that keeps dead letters. Methods raise `TemporaryError` when the place does not answer."""
 
     def read(self) -> Iterator[DeadLetter]:

@@ -9,7 +9,6 @@ finished, replayed and dropped within the reserve. The file itself never becomes
 """
 
 import json
-import os
 import sqlite3
 import threading
 import time
@@ -21,6 +20,7 @@ from typing import Any
 
 from penstock.delivery.dead_letters import DeadLetter
 from penstock.delivery.deliverer import Message
+from penstock.delivery.reserve import VolumeReserve
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError, TemporaryError
 from penstock.sqlite_file import Layout, SqliteFile, UnusableFile
@@ -30,7 +30,6 @@ RESERVE_BYTES = 16 * 1024 * 1024
 _CHECKPOINT_PAGES = 1000
 # A message of 1 MiB is written a second time when it becomes a dead letter; this many of them fit into the reserve.
 _DEAD_PER_COMMIT = 5
-_LOOK_SECONDS = 1.0
 _PAGE_ROWS = 500
 
 _PENDING = ("id", "target", "key", "value", "headers", "origin", "received")
@@ -89,11 +88,9 @@ class Inbox:
         self.path = Path(path)
         self.arrived = threading.Event()
         self._max_pending = max_pending
-        self._reserve_bytes = reserve_bytes
-        self._free_bytes = free_bytes or free_bytes_of
         self._clock = clock
         self._claimed: dict[str, int] = {}
-        self._spare_bytes, self._looked_at = 0, 0.0
+        self._reserve = VolumeReserve(self.path, reserve_bytes, free_bytes, clock)
         self._pending = _Tally()
         self._file: SqliteFile[None, int | TemporaryError] = SqliteFile(
             self.path,
@@ -273,32 +270,7 @@ class Inbox:
         waiting = self._pending.value
         if waiting + len(rows) > self._max_pending:
             raise TemporaryError(f"{self.path}: {waiting} messages wait already; see why their targets do not answer")
-        # Twice: once in the log, once in the file. The log's present content may have to go into the file as well.
-        size = 2 * sum([len(field) for row in rows for field in row if isinstance(field, bytes | str)])
-        # What was free at the last look is used up first; other programs write to the volume too, so not for long.
-        now = self._clock()
-        if size <= self._spare_bytes and now - self._looked_at < _LOOK_SECONDS:
-            self._spare_bytes -= size
-            return
-        needed = self._reserve_bytes + size + self._log_bytes()
-        free = self._free_bytes(self.path.parent)
-        self._spare_bytes, self._looked_at = (free - needed) // 2, now
-        if free >= needed:
-            return
-        (unused,) = db.execute("PRAGMA freelist_count").fetchone()
-        (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
-        # Deleted rows leave space inside the file; the log takes its space from the volume all the same.
-        if free < self._reserve_bytes // 2 or free + unused * page_bytes < needed:
-            raise TemporaryError(
-                f"{self.path}: the volume has {free} bytes free, and {self._reserve_bytes} are kept to finish what is "
-                "stored; see why the targets do not answer, drop dead letters, or enlarge the volume"
-            )
-
-    def _log_bytes(self) -> int:
-        try:
-            return self.path.with_name(f"{self.path.name}-wal").stat().st_size
-        except FileNotFoundError:
-            return 0
+        self._reserve.take(db, sum([len(field) for row in rows for field in row if isinstance(field, bytes | str)]))
 
 
 class _Tally:
@@ -311,12 +283,6 @@ class _Tally:
     def add(self, change: int) -> None:
         with self._lock:
             self.value += change
-
-
-def free_bytes_of(folder: Path) -> int:
-    """Bytes that a process without privileges may still write on the volume of a folder."""
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize
 
 
 def _row(message: Message[object], now: float) -> tuple[str, bytes | str, bytes, str, str, float]:

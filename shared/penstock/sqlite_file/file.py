@@ -1,11 +1,4 @@
-"""One SQLite file that threads and processes share: its connections, its layout's version, group commit, its errors.
-
-Write-ahead log. A commit that must be durable is on disk when `commit` returns. Calls of several threads that arrive
-while a commit is under way share the next one, so that durability costs one fsync for each group.
-
-`PRAGMA application_id` says whose database the file is, `PRAGMA user_version` which version of the layout it has.
-Nothing here knows what is stored; `sinks/sqlite.py` and `delivery/inbox.py` do.
-"""
+"""Connections to one SQLite file, group commit, and what its errors mean."""
 
 import errno
 import os
@@ -13,13 +6,14 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from penstock.errors import TemporaryError
+from penstock.sqlite_file.layout import Layout, UnusableFile, make_layout, version_of
 
 GROUP_CHANGES = 1000  # a group's bound: about 20 ms, which is what the first caller in it waits for the others
 CHECKPOINT_PAGES = 4000  # of 4 KiB: the log is copied back every 16 MiB; SQLite's default of 4 MiB costs a tenth
@@ -44,31 +38,6 @@ NoteT = TypeVar("NoteT")
 
 Change = Callable[[sqlite3.Connection, list[NoteT]], OutcomeT]
 """One step of a transaction: what it returns goes to its caller, what it adds to the list to the group's `finish`."""
-
-
-class UnusableFile(TemporaryError):
-    """The file cannot be used as it stands: another program's, another layout's, damaged, or not writable.
-
-    A restart does not help, so a process that needs the file refuses to start. It is temporary all the same: an
-    operator can put the right file there.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What the file must hold, and whose database it is.
-
-    `statements` make a new file of this `version`. `migrations` has the statements that turn version N into N + 1,
-    by N. `unversioned` has columns by table: a file that has just these and no version is taken for version 1,
-    because it was made before there were versions. `elsewhere` tells the operator how to use another file.
-    """
-
-    statements: Sequence[str]
-    version: int
-    application_id: int
-    elsewhere: str
-    migrations: Mapping[int, Sequence[str]] = field(default_factory=dict)
-    unversioned: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -132,7 +101,7 @@ class SqliteFile(Generic[NoteT, OutcomeT]):
         self.path = path
         self._path = str(path)  # looked at before every read, where a Path would cost more than the look
         self._layout = layout
-        self._owner = owner
+        self._subject = f"{owner}: database {path}"  # opens every message
         self._busy_timeout_seconds = busy_timeout_seconds
         self._finish = finish
         self._recreate = recreate
@@ -166,7 +135,7 @@ class SqliteFile(Generic[NoteT, OutcomeT]):
         notes: list[NoteT] = []
         while self._queue and sum(len(request.changes) for request in group) < GROUP_CHANGES:
             group.append(self._queue.popleft())
-        error: Exception | None = TemporaryError(f"{self._owner}: database {self.path}: the commit was interrupted")
+        error: Exception | None = TemporaryError(f"{self._subject}: the commit was interrupted")
         try:
             writer = self._writer_connection()
             db = writer.db
@@ -233,13 +202,13 @@ class SqliteFile(Generic[NoteT, OutcomeT]):
             return now
         if not seen.is_same_file(now) or now is None:
             raise UnusableFile(
-                f"{self._owner}: database {self.path}: it was removed or replaced while it was in use, and what it "
+                f"{self._subject}: it was removed or replaced while it was in use, and what it "
                 "held with it; put it back, or restart to begin with the file that is there"
             )
         if self._cut_short or now.size < seen.size:
             self._cut_short = True  # for good: what SQLite writes from its memory may make the file long again
             raise UnusableFile(
-                f"{self._owner}: database {self.path}: it became shorter while it was in use, so what it held may be "
+                f"{self._subject}: it became shorter while it was in use, so what it held may be "
                 "lost; stop the process, restore the file or remove it, and start again"
             )
         if now.size > seen.size:
@@ -250,14 +219,14 @@ class SqliteFile(Generic[NoteT, OutcomeT]):
         """Raise unless the path still leads to the file and to the log that the commit went to."""
         now = self._look_at_file()
         if not writer.file.is_same_file(now):
-            raise TemporaryError(f"{self._owner}: database {self.path}: it was replaced during a commit; try again")
+            raise TemporaryError(f"{self._subject}: it was replaced during a commit; try again")
         log = self._look(f"{self._path}-wal")
         if writer.log is None:
             writer.log = log
         if writer.log is None or not writer.log.is_same_file(log):
             # Closed, SQLite copies what the removed log holds into the file, and the next connection makes a new log.
             self._drop_readers()
-            raise TemporaryError(f"{self._owner}: database {self.path}: its log {self.path}-wal was removed; try again")
+            raise TemporaryError(f"{self._subject}: its log {self.path}-wal was removed; try again")
 
     @staticmethod
     def _wait_for_disk(writer: _Open, durable: bool) -> None:
@@ -293,14 +262,16 @@ class SqliteFile(Generic[NoteT, OutcomeT]):
             self.path, timeout=self._busy_timeout_seconds, isolation_level=None, check_same_thread=False
         )
         try:
-            self._version(db)  # before anything is written: another program's file stays as it is
+            version_of(
+                db, self._layout, self._subject
+            )  # before anything is written: another program's file stays as it is
             self._use_log(db)
             db.execute("PRAGMA synchronous = FULL")
             db.execute(f"PRAGMA wal_autocheckpoint = {self._checkpoint_pages}")
-            self._make_layout(db)
+            make_layout(db, self._layout, self._subject)
             now = self._look_at_file()
             if now is None:
-                raise TemporaryError(f"{self._owner}: database {self.path}: it was removed while it was opened")
+                raise TemporaryError(f"{self._subject}: it was removed while it was opened")
         except BaseException:
             db.close()
             raise
@@ -320,65 +291,11 @@ class SqliteFile(Generic[NoteT, OutcomeT]):
                     raise
                 time.sleep(0.02)
 
-    def _make_layout(self, db: sqlite3.Connection) -> None:
-        layout = self._layout
-        if self._version(db) == layout.version:
-            return
-        db.execute("BEGIN IMMEDIATE")
-        version = self._version(db)  # once more: another process may have made it meanwhile
-        for statement in self._statements_from(version):
-            db.execute(statement)
-        db.execute(f"PRAGMA application_id = {layout.application_id}")
-        db.execute(f"PRAGMA user_version = {layout.version}")
-        db.execute("COMMIT")
-
-    def _statements_from(self, version: int) -> list[str]:
-        """What turns a file of this version into one of the present layout; raises `UnusableFile` if nothing does."""
-        layout = self._layout
-        if version == 0:
-            return list(layout.statements)
-        steps = range(version, layout.version)
-        if version > layout.version or not all(step in layout.migrations for step in steps):
-            raise UnusableFile(
-                f"{self._owner}: database {self.path}: its layout is version {version}, this Penstock knows "
-                f"{layout.version}; use the Penstock that made it, or {layout.elsewhere}"
-            )
-        return [statement for step in steps for statement in layout.migrations[step]]
-
-    def _version(self, db: sqlite3.Connection) -> int:
-        """The layout's version, 0 for an empty file; raises `UnusableFile` for another program's database."""
-        layout = self._layout
-        application, version = _first(db, "PRAGMA application_id"), int(_first(db, "PRAGMA user_version"))
-        if application == layout.application_id:
-            return version
-        tables = {
-            name: _columns(db, name)
-            for (name,) in db.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-            )
-        }
-        if not tables and not application:
-            return 0
-        if not application and not version and tables == {name: list(to) for name, to in layout.unversioned.items()}:
-            return 1
-        raise UnusableFile(
-            f"{self._owner}: database {self.path} belongs to another program, or to a Penstock that is too old; "
-            f"{layout.elsewhere}"
-        )
-
     def _explain(self, error: sqlite3.Error | OSError) -> TemporaryError:
         name = getattr(error, "sqlite_errorname", None) or ""
         kind = "_".join(name.split("_")[:2])  # SQLITE_READONLY_DBMOVED is a kind of SQLITE_READONLY
         remedy = _REMEDIES.get(kind, "check the file and its folder").format(elsewhere=self._layout.elsewhere)
-        text = f"{self._owner}: database {self.path}: {error}: {remedy}"
+        text = f"{self._subject}: {error}: {remedy}"
         if kind in _UNUSABLE or (isinstance(error, OSError) and error.errno in _UNUSABLE_ERRNO):
             return UnusableFile(text)
         return TemporaryError(text, retry_after=1.0 if kind in _LOCKED else None)
-
-
-def _columns(db: sqlite3.Connection, table: str) -> list[str]:
-    return [name for (name,) in db.execute("SELECT name FROM pragma_table_info(?)", (table,))]
-
-
-def _first(db: sqlite3.Connection, sql: str) -> Any:
-    return db.execute(sql).fetchone()[0]
