@@ -20,7 +20,7 @@ from penstock.commands.up import invocation_line
 from penstock.delivery.deliverer import Message
 from penstock.delivery.inbox import Inbox
 from penstock.jobs.manifest import job_manifest
-from penstock.local.demo.report import Report, Row
+from penstock.local.demo.report import DemoReport, Row
 from penstock.local.gateway.invocations import Invocation
 from penstock.settings.environment import load_config
 from penstock.terminal import columns, json_text, one_line, printable, set_up_log_lines
@@ -65,7 +65,7 @@ def run(monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
 def dlq(_monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     inbox = Inbox(folder / "inbox.db")
     message = Message(KEY, KEY.encode(), {"ce-subject": KEY, KEY: "x"}, f"webhook {KEY}", f"target{KEY}")
-    inbox.bury(message, 415, REASON, REASON.encode())
+    inbox.store_dead_letter(message, 415, REASON, REASON.encode())
     inbox.close()
     where = ["--inbox", str(folder / "inbox.db")]
     assert main(["dlq", "list", *where]) == 0
@@ -99,7 +99,7 @@ def up(_monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
 
 
 def demo(_monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
-    report = Report(sys.stdout)
+    report = DemoReport(sys.stdout)
     report.uploaded(REF, 3, 0.1, "")
     report.table([Row(REF, "resize", True, 0.1, 3, 3)], "")
     report.checked(REF, "resize", REASON, "")
@@ -156,7 +156,7 @@ def test_a_body_and_a_log_keep_their_lines_and_nothing_else(
 ) -> None:
     dlq(pytest.MonkeyPatch(), tmp_path)
     inbox = Inbox(tmp_path / "inbox.db")
-    inbox.bury(Message("k", b"a\tb\nc\x1b[2J\r\n", {"h": KEY}, KEY, "t"), 422, REASON)
+    inbox.store_dead_letter(Message("k", b"a\tb\nc\x1b[2J\r\n", {"h": KEY}, KEY, "t"), 422, REASON)
     inbox.close()
     capsys.readouterr()
     assert main(["dlq", *words, "--inbox", str(tmp_path / "inbox.db")]) == 0
