@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from penstock import Context, Event, NothingToDo, Result, UnsupportedInput, option
 from penstock.handler.loading import make_function
-from penstock.runtime.agreement import Offload, Outcome, Parts
+from penstock.runtime.outcome import Offload, Outcome
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import Config, SourceRule
 from penstock.sinks import Sink
@@ -72,7 +72,7 @@ class Lake:
         module = SimpleNamespace(__name__="handler", handle=handle, Options=options, **(hooks or {}))
         self.function = make_function(module, self.config)
         self.sink = sink if not isinstance(sink, str) else self._bucket_sink(sink)
-        self.runtime = Runtime(Parts(self.function, self.config, self.store, self.sink, offload))
+        self.runtime = Runtime(self.function, self.config, self.store, self.sink, offload)
 
     def _bucket_sink(self, text: str) -> BucketSink:
         address = parse_sink(text)

@@ -171,14 +171,6 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A question to a sink: what is recorded at this address?"""
-
-    address: str
-    mark: Mark
-
-
-@dataclass(frozen=True, slots=True)
 class Write:
     """One result to store, and what was seen at its address before."""
 

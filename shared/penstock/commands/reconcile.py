@@ -144,7 +144,7 @@ def reconcile(
     Raises `ConfigError` for a function without SOURCE or SINK, `TooManyRemovals`, and `TemporaryError` when a
     listing fails; then nothing has been removed.
     """
-    config, store, sink = runtime.parts.config, runtime.parts.store, runtime.parts.sink
+    config, store, sink = runtime.config, runtime.store, runtime.sink
     if store is None or sink is None or not config.sources:
         raise ConfigError(f"{config.function}: set SOURCE, SINK and MINIO_ENDPOINT, or name a stack file with --stack")
     compare = Reconciler(runtime, store, sink, prefix=prefix, since=since, may_remove_many=yes or check, adopt=adopt)

@@ -18,8 +18,8 @@ from typing import Any
 
 from penstock.errors import ConfigError, PermanentError, TemporaryError
 from penstock.handler.loading import load_module, make_function
-from penstock.runtime.agreement import Outcome
 from penstock.runtime.answers import outcome_document, outcome_event
+from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import Runtime
 from penstock.serving.wiring import function_config, function_folder, make_runtime, problems_of_handler
 from penstock.settings.config import Config, SourceRule, bucket_problem
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     ref = ObjectRef(args.source, args.key)
     with _progress(runtime, ref) as watched:
         outcome = watched.agree(ref)
-    function = runtime.parts.function.name
+    function = runtime.function.name
     document = outcome_document(outcome, function)
     print(json.dumps(document, ensure_ascii=False))
     gone_is_fine = args.missing_ok and outcome.source is None
@@ -113,7 +113,7 @@ def _template(folder: Path, config: Config) -> str:
 @contextmanager
 def _progress(runtime: Runtime, ref: ObjectRef) -> Iterator[Runtime]:
     """The same runtime; on a terminal, with a bar that follows the bytes as they are read; tqdm is optional."""
-    store = runtime.parts.store
+    store = runtime.store
     if not sys.stderr.isatty() or store is None:
         yield runtime
         return
@@ -128,7 +128,7 @@ def _progress(runtime: Runtime, ref: ObjectRef) -> Iterator[Runtime]:
             bar.reset(total=state.size)
 
         watched = _WatchedStore(store, opened, bar.update)
-        yield Runtime(replace(runtime.parts, store=watched))
+        yield replace(runtime, store=watched)
 
 
 class _WatchedStore:

@@ -91,10 +91,9 @@ class Reconciler:
         self._store = store
         self._sink = sink
         self._since = since
-        parts = runtime.parts
-        self._function = parts.function.name
-        self._prints = {name: fingerprint(options) for name, options in parts.function.renditions.items()}
-        self._rules = [narrowed for rule in parts.config.sources if (narrowed := _narrow(rule, prefix))]
+        self._function = runtime.function.name
+        self._prints = {name: fingerprint(options) for name, options in runtime.function.renditions.items()}
+        self._rules = [narrowed for rule in runtime.config.sources if (narrowed := _narrow(rule, prefix))]
         self.report = Report()
         self.held = 0
 
@@ -114,7 +113,7 @@ class Reconciler:
         self._read_sink(db)
         for rule in self._rules:
             for state in self._store.list(rule.bucket, rule.prefix, (resume_after or {}).get(str(rule), "")):
-                if _covers(rule, state.ref) and self._runtime.parts.config.takes(state.ref):
+                if _covers(rule, state.ref) and self._runtime.config.takes(state.ref):
                     yield from self._compare(db, state)
                     on_compared(rule, state.ref.key)
         # A resumed run has not seen all sources, so what it did not see is no orphan.

@@ -17,8 +17,8 @@ from penstock import events
 from penstock.errors import EventError, InputTooLarge, NothingToDo, PenstockError, TemporaryError, UnsupportedInput
 from penstock.process.log import event_id, trace_id
 from penstock.process.metrics import Metrics
-from penstock.runtime.agreement import Outcome
 from penstock.runtime.answers import Failure, failure_document, outcome_document, outcome_event, overall_status
+from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import Runtime
 from penstock.store.headers import check_headers
 from penstock.streams import as_chunks, close_quietly, read_chunks, spool
@@ -46,17 +46,17 @@ class Health:
         if self.draining:
             return "draining: this worker takes no new requests"
         if not self._reached:
-            parts = self._runtime.parts
+            runtime = self._runtime
             try:
-                if parts.store is not None:
-                    for bucket in {rule.bucket for rule in parts.config.sources}:
-                        parts.store.check(bucket)
-                if parts.sink is not None:
-                    parts.sink.check()
+                if runtime.store is not None:
+                    for bucket in {rule.bucket for rule in runtime.config.sources}:
+                        runtime.store.check(bucket)
+                if runtime.sink is not None:
+                    runtime.sink.check()
             except PenstockError as exc:
                 return str(exc)
             self._reached = True
-        ready = self._runtime.parts.function.ready
+        ready = self._runtime.function.ready
         return "" if ready is None or ready() else "the handler's ready() says no"
 
 
@@ -64,7 +64,7 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
     """The WSGI application of one function."""
     app = Flask("penstock")
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    function, config = runtime.parts.function, runtime.parts.config
+    function, config = runtime.function, runtime.config
     limit, limit_name = min((config.max_body_bytes, "MAX_BODY_BYTES"), (config.max_input_bytes, "MAX_INPUT_BYTES"))
     log = logging.getLogger("penstock.app")
 
@@ -115,9 +115,9 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
     def query() -> Response:
         if function.query is None:
             raise EventError(f"{function.name} answers no queries; POST a file here, or an event to /event")
-        if runtime.parts.sink is None:
+        if runtime.sink is None:
             raise TemporaryError(f"{function.name} has no SINK to search; set SINK")
-        found = function.query(request.args.to_dict(), runtime.parts.sink)
+        found = function.query(request.args.to_dict(), runtime.sink)
         return _json({"error": "NotFound", "reason": "no such document"}, 404) if found is None else _json(found, 200)
 
     @app.post("/event")

@@ -118,8 +118,8 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def stop(self, _arbiter: Arbiter, _worker: Worker) -> None:
         """Called in each worker as the last thing: the handler's own `stop`."""
-        if self.runtime is not None and self.runtime.parts.function.stop is not None:
-            self.runtime.parts.function.stop()
+        if self.runtime is not None and self.runtime.function.stop is not None:
+            self.runtime.function.stop()
 
 
 def _board(places: int) -> "Board":

@@ -1,10 +1,9 @@
 """Where results go. A sink knows addresses, marks and refusals; it decides nothing."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
-from penstock.errors import PenstockError
-from penstock.types import Entry, Look, Mark, ObjectRef, ObjectState, Refusal, Result, Write
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
 
 
 class Sink(Protocol):
@@ -16,19 +15,31 @@ class Sink(Protocol):
     removes_with_source: bool
     """Whether an entry goes when its source is gone: always for an index, as configured for a bucket."""
 
+    batch_size: int
+    """How many addresses are asked for, and how many documents written, at little more than the cost of one.
+
+    1 for a sink that stores each result by itself. Its results are streamed while they are made.
+    """
+
     def address(self, source: ObjectRef, rendition: str | None) -> str:
         """Where the result for this source goes, known before the handler runs; raises `PermanentError`."""
 
-    def read(self, address: str, mark: Mark) -> Entry | None:
-        """What is recorded there now: a target, or a refusal of this mark's source by this function."""
+    def read_many(self, places: Sequence[tuple[str, Mark]]) -> Sequence[Entry | None]:
+        """What is recorded at each address now, in the same order: a target, or a refusal of this mark's source.
+
+        At most `batch_size` places. What asking for one of them raises is raised for all. A `PermanentError` for a
+        single place says that nothing can ever be there.
+        """
 
     def beside(self, address: str, mark: Mark) -> Entry | None:
-        """A refusal that lies next to a target, which `read` does not look for; None where there can be none."""
+        """A refusal that lies next to a target, which `read_many` does not look for; None where there can be none."""
 
-    def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
-        """Store the result and its mark, and drop a refusal that `previous` shows; all or nothing.
+    def write_many(self, writes: Sequence[Write]) -> Sequence[Entry | Exception]:
+        """Store each result with its mark, and drop a refusal that its `previous` shows; each all or nothing.
 
-        Raises `TargetChanged` where the sink can tell that `previous` no longer holds.
+        At most `batch_size` writes. What went wrong with one takes its place, in the same order, and is not raised:
+        `TargetChanged` where `previous` no longer holds, `PermanentError` for a result that can never be stored, or
+        what making the result raised.
         """
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
@@ -47,15 +58,4 @@ class Sink(Protocol):
         """Raise `TemporaryError` unless the place answers; called once at start."""
 
 
-@runtime_checkable
-class BatchSink(Sink, Protocol):
-    """A sink of documents, which is asked and given many at little more than the cost of one."""
-
-    def read_many(self, looks: Sequence[Look]) -> Sequence[Entry | None]:
-        """As `read`, for each; in the same order. What one of them raises, it raises for all."""
-
-    def write_many(self, writes: Sequence[Write]) -> Sequence[Entry | PenstockError]:
-        """Store a batch; the outcomes in the same order, errors not raised."""
-
-
-__all__ = ["BatchSink", "Sink"]
+__all__ = ["Sink"]

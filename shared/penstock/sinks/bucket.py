@@ -11,7 +11,7 @@ from penstock.settings.config import RESERVED_PREFIX, SourceRule
 from penstock.sinks.address import BucketAddress
 from penstock.store import Store
 from penstock.streams import as_chunks
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 MARK_PREFIX = "penstock-"
 # MinIO counts names (with x-amz-meta-) and values of all user metadata, and refuses more than this.
@@ -22,6 +22,8 @@ _MAX_KEY_BYTES = 1024
 
 class BucketSink:
     """Writes results as objects. `remove_with_source` says whether a target goes when its source does."""
+
+    batch_size = 1
 
     def __init__(
         self,
@@ -41,7 +43,10 @@ class BucketSink:
     def address(self, source: ObjectRef, rendition: str | None) -> str:
         return str(self._address.of(source, rendition))
 
-    def read(self, address: str, mark: Mark) -> Entry | None:
+    def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
+        return [self._read(address, mark) for address, mark in places]
+
+    def _read(self, address: str, mark: Mark) -> Entry | None:
         target = self._head(target_ref(address))
         if target is None:
             return self._read_refusal(address, mark)
@@ -50,7 +55,16 @@ class BucketSink:
     def beside(self, address: str, mark: Mark) -> Entry | None:
         return self._read_refusal(address, mark)
 
-    def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
+    def write_many(self, writes: Sequence[Write]) -> list[Entry | Exception]:
+        return [self._attempt(write) for write in writes]
+
+    def _attempt(self, write: Write) -> Entry | Exception:
+        try:
+            return self._write(write.address, write.result, write.mark, write.source, write.previous)
+        except Exception as exc:  # noqa: BLE001 - the chunks of a result raise what their handler raises
+            return exc
+
+    def _write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
         ref = target_ref(address)
         if len(ref.key.encode()) > _MAX_KEY_BYTES:
             raise PermanentError(f"{source.ref}: its target's key would be longer than {_MAX_KEY_BYTES} bytes")

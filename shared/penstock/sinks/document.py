@@ -21,6 +21,8 @@ import orjson  # a document is encoded in 0.6 µs, against 6 with json: half of 
 from penstock.errors import EventError, PermanentError
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
 
+# Documents that are held at a time until they are written together. More of them make a commit hardly cheaper.
+BATCH_DOCUMENTS = 250
 MAX_QUERY_WORDS = 32
 MAX_SEARCH_HITS = 100
 MAX_SEARCH_DEPTH = 10_000  # OpenSearch's own limit (index.max_result_window); the same for every index
@@ -30,7 +32,7 @@ _WORD = re.compile(r"[^\W_]+\*?")
 
 
 class SearchableSink(Protocol):
-    """What an index offers beyond `BatchSink`: searching, and listing for reconcile."""
+    """What an index offers beyond `Sink`: searching, and listing from a key on."""
 
     def search(self, text: str, *, limit: int = 20, offset: int = 0) -> list[dict[str, Any]]:
         """Documents that contain every word, best first; `ros*` finds what starts with it.

@@ -20,7 +20,7 @@ import orjson
 from penstock.errors import PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document
 from penstock.sinks.search_server import Answer, SearchIndex
-from penstock.types import Entry, Look, Mark, ObjectRef, ObjectState, Refusal, Result, Write
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
 
 PAGE_DOCUMENTS = 1000
 BULK_BYTES = 8 * 1024 * 1024  # of one bulk call; servers refuse requests over 100 MB (http.max_content_length)
@@ -33,6 +33,7 @@ class OpenSearchSink:
     """The documents of one index at `url` (`http://HOST:PORT` or `https://HOST:PORT`); safe for threads."""
 
     removes_with_source = True
+    batch_size = document.BATCH_DOCUMENTS
 
     def __init__(
         self,
@@ -56,23 +57,24 @@ class OpenSearchSink:
             raise PermanentError(f"{source}: an index holds one document per object; RENDITIONS need an s3:// sink")
         return source.digest
 
-    def read(self, address: str, mark: Mark) -> Entry | None:
-        """The document's mark and refusal; None when there is no document."""
-        del mark  # the id names one source, so nothing of another source can be here
-        found = self._get(address, {"_source_includes": "penstock"})
-        return None if found is None else _entry(address, found)
+    def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
+        """Mark and refusal of each document, in one call; None where there is no document.
 
-    def read_many(self, looks: Sequence[Look]) -> list[Entry | None]:
-        """As `read`, for each, in one call; raises for all what a document's shard answers."""
-        if not looks:
+        Raises for all what the shard of one of them answers.
+        """
+        if len(places) == 1:
+            [(address, _)] = places
+            alone = self._get(address, {"_source_includes": "penstock"})
+            return [None if alone is None else _entry(address, alone)]
+        if not places:
             return []
-        ids = orjson.dumps({"ids": [look.address for look in looks]})
-        answer = self._index.call("POST", "/_mget", ids, {"_source_includes": "penstock"})
+        addresses = [address for address, _ in places]
+        answer = self._index.call("POST", "/_mget", orjson.dumps({"ids": addresses}), {"_source_includes": "penstock"})
         entries: list[Entry | None] = []
-        for look, found in zip(looks, self._index.expect(answer, "documents")["docs"], strict=True):
+        for address, found in zip(addresses, self._index.expect(answer, "documents")["docs"], strict=True):
             if "error" in found:  # of its shard alone, without a status: the answer as a whole is a success
-                self._index.fail(Answer(503, found), look.address)
-            entries.append(_entry(look.address, found) if found["found"] else None)
+                self._index.fail(Answer(503, found), address)
+            entries.append(_entry(address, found) if found["found"] else None)
         return entries
 
     def beside(self, address: str, mark: Mark) -> Entry | None:
@@ -80,12 +82,10 @@ class OpenSearchSink:
         del address, mark
         return None
 
-    def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
-        """Store the document; raises `TargetChanged` unless `previous` still holds."""
-        return self._put(address, _described(Write(address, result, mark, source, previous)), mark, None, previous)
-
     def write_many(self, writes: Sequence[Write]) -> list[Outcome]:
-        """Store a batch with the bulk call; the outcomes in the same order, errors not raised."""
+        """Store one document, or a batch with the bulk call; the outcomes in the same order, errors not raised."""
+        if len(writes) == 1:
+            return [self._alone(writes[0])]
         outcomes: list[Outcome | None] = [None] * len(writes)
         lines: list[bytes] = []
         asked: list[int] = []
@@ -118,7 +118,7 @@ class OpenSearchSink:
         answer = self._index.call("DELETE", f"/_doc/{address}", parameters={**_WAIT, **_condition(previous)})
         if answer.status == 200 or (answer.status == 404 and answer.body.get("result") == "not_found"):
             return
-        if answer.status == 409 and self.read(address, mark) is None:
+        if answer.status == 409 and self.read_many([(address, mark)]) == [None]:
             return  # servers call it a conflict when nothing is left to compare with
         self._index.fail(answer, address)
 
@@ -217,7 +217,7 @@ class OpenSearchSink:
 
     def _alone(self, write: Write) -> Outcome:
         try:
-            return self.write(write.address, write.result, write.mark, write.source, write.previous)
+            return self._put(write.address, _described(write), write.mark, None, write.previous)
         except (TemporaryError, PermanentError) as error:
             return error
 

@@ -28,7 +28,7 @@ import orjson
 from penstock.errors import PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document
 from penstock.sinks.sqlite_file import Change, Layout, SqliteFile
-from penstock.types import Entry, Look, Mark, ObjectRef, ObjectState, Refusal, Result, Write
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
 
 PAGE_ROWS = 500
 SMALL_GROUP = 50  # writes in a commit; more come from a batch, which is in a hurry
@@ -68,6 +68,7 @@ class SqliteSink:
     """The documents of one function in the SQLite file at `path`; safe for threads and for several processes."""
 
     removes_with_source = True
+    batch_size = document.BATCH_DOCUMENTS
 
     def __init__(self, path: str | Path, function: str, *, busy_timeout_seconds: float = 10) -> None:
         self._file: SqliteFile[int, Outcome] = SqliteFile(
@@ -84,25 +85,15 @@ class SqliteSink:
             raise PermanentError(f"{source}: an index holds one document per object; RENDITIONS need an s3:// sink")
         return f"{source.bucket}/{source.key}"
 
-    def read(self, address: str, mark: Mark) -> Entry | None:
-        """The document's mark and refusal; None when there is no document."""
-        del mark  # the address names one source, so nothing of another source can be here
-        with self._file.reader() as db:
-            row = db.execute(
-                f"SELECT id, version, length(body), {_MARK} FROM documents WHERE id = ?",  # noqa: S608
-                (address,),
-            ).fetchone()
-        return None if row is None else _entry(*row)
-
-    def read_many(self, looks: Sequence[Look]) -> list[Entry | None]:
-        """As `read`, for each, in a query for every `PAGE_ROWS`."""
-        addresses = [look.address for look in looks]
+    def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
+        """Mark and refusal of each document, in a query for every `PAGE_ROWS`; None where there is no document."""
+        addresses = [address for address, _ in places]
         found: dict[str, Entry] = {}
         with self._file.reader() as db:
             for start in range(0, len(addresses), PAGE_ROWS):
                 page = addresses[start : start + PAGE_ROWS]
-                places = ",".join("?" * len(page))
-                sql = f"SELECT id, version, length(body), {_MARK} FROM documents WHERE id IN ({places})"  # noqa: S608
+                marks = ",".join("?" * len(page))
+                sql = f"SELECT id, version, length(body), {_MARK} FROM documents WHERE id IN ({marks})"  # noqa: S608
                 found |= {row[0]: _entry(*row) for row in db.execute(sql, page)}
         return [found.get(address) for address in addresses]
 
@@ -110,10 +101,6 @@ class SqliteSink:
         """None: a refusal takes the place of the document."""
         del address, mark
         return None
-
-    def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
-        """Store the document; on disk when this returns. Raises `TargetChanged` unless `previous` still holds."""
-        return self._one(self._describe(Write(address, result, mark, source, previous), document.now()))
 
     def write_many(self, writes: Sequence[Write]) -> list[Outcome]:
         """Store a batch in one commit; the outcomes in the same order, errors not raised."""
