@@ -68,7 +68,8 @@ class Lake:
         self.before: Callable[[str, ObjectRef], None] | None = None
         sources = config.pop("sources", (SourceRule("upload"),))
         config["options"] = dict(config_options or {})
-        self.config = Config(function, sources=sources, sink=sink if isinstance(sink, str) else "", **config)
+        named = sink if isinstance(sink, str) else "sqlite:///index.db"
+        self.config = Config(function, sources=sources, sink=named, **config)
         module = SimpleNamespace(__name__="handler", handle=handle, Options=options, **(hooks or {}))
         self.function = make_function(module, self.config)
         self.sink = sink if not isinstance(sink, str) else self._bucket_sink(sink)
@@ -77,8 +78,13 @@ class Lake:
     def _bucket_sink(self, text: str) -> BucketSink:
         address = parse_sink(text)
         assert isinstance(address, BucketAddress)
-        remove, renditions = self.config.remove_with_source, self.config.renditions
-        return BucketSink(self.store, address, renditions=renditions, remove_with_source=remove)
+        return BucketSink(
+            self.store,
+            address,
+            renditions=self.config.renditions,
+            remove_with_source=self.config.remove_with_source,
+            store_name=self.config.store_name,
+        )
 
     def _record(self, verb: str, ref: ObjectRef) -> None:
         self.requests.append((verb, f"{ref.bucket}/{ref.key}"))

@@ -13,7 +13,7 @@ from penstock.sinks.search_server import TEMPLATE
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 from tests.components import SearchEndpoint
-from tests.sink_contract import read, write
+from tests.sink_contract import Broken, SinkContract, Unmarked, read, write
 
 MARK = Mark(state="s1", function="index", options="o", source="digest")
 REFUSAL = Refusal("UnsupportedInput", "not a picture", 415)
@@ -30,6 +30,22 @@ def server(request: pytest.FixtureRequest) -> SearchEndpoint:
 def sink(server: SearchEndpoint, unique_name: str) -> Iterator[OpenSearchSink]:
     with contextlib.closing(OpenSearchSink(server.url, unique_name)) as sink:
         yield sink
+
+
+class TestSearchSink(SinkContract):
+    """The contract of sinks."""
+
+    @pytest.fixture
+    def unmarked(self, sink: OpenSearchSink, server: SearchEndpoint, unique_name: str) -> Unmarked:
+        def put(address: str) -> None:
+            sink.check()
+            server.request("PUT", f"/{unique_name}/_doc/{address}", {"bucket": "upload", "key": "in/rose.txt"})
+
+        return put
+
+    @pytest.fixture
+    def broken(self, server: SearchEndpoint, unique_name: str) -> Broken:
+        return lambda: server.request("POST", f"/{unique_name}/_close")
 
 
 def state(key: str) -> ObjectState:
@@ -217,7 +233,7 @@ def test_deleted_index_is_not_taken_for_absent_documents_and_comes_back(
 
 def test_index_of_somebody_else_is_left_alone(sink: OpenSearchSink, server: SearchEndpoint, unique_name: str) -> None:
     server.request("PUT", f"/{unique_name}")
-    with pytest.raises(TemporaryError, match="somebody else"):
+    with pytest.raises(TemporaryError, match="another program"):
         sink.check()
 
 

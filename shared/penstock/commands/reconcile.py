@@ -19,10 +19,9 @@ from penstock.runtime.runtime import Runtime
 from penstock.serving.wiring import function_config, function_folder, make_runtime
 from penstock.settings.config import Config, SourceRule
 from penstock.settings.durations import duration_argument
+from penstock.sinks import Sink
 from penstock.sinks.address import BucketAddress, parse_sink
-from penstock.sinks.bucket import source_of_refusal
 from penstock.store import Store
-from penstock.types import ObjectRef
 
 # A live worker's upload is younger than this; MinIO itself expires stale ones after 24 hours.
 UPLOAD_AGE_SECONDS = 3600
@@ -32,9 +31,9 @@ _KEYS_BETWEEN_PLACES = 5000
 class Worker:
     """Brings differences into agreement, several at once, never more than `concurrency` waiting."""
 
-    def __init__(self, runtime: Runtime, store: Store, report: Report, *, concurrency: int, adopt: bool) -> None:
+    def __init__(self, runtime: Runtime, sink: Sink, report: Report, *, concurrency: int, adopt: bool) -> None:
         self._runtime = runtime
-        self._store = store
+        self._sink = sink
         self._report = report
         self._adopt = adopt
         self._pool = ThreadPoolExecutor(concurrency)
@@ -59,8 +58,8 @@ class Worker:
 
     def _bring(self, difference: Difference) -> None:
         try:
-            if difference.finding == "forgotten":
-                self._forget(difference.ref)
+            if difference.ref is None:
+                self._forget(difference.record)
                 outcome, problem = "forgotten", ""
             else:
                 done = self._runtime.agree(difference.ref, adopt=self._adopt)
@@ -74,10 +73,9 @@ class Worker:
             if problem and len(self._report.failures) < EXAMPLES:
                 self._report.failures.append(problem)
 
-    def _forget(self, record: ObjectRef) -> None:
+    def _forget(self, record: str) -> None:
         """Remove a refusal's record, then look at its source: by now the record may have been a newer state's."""
-        source = source_of_refusal(self._store, record)
-        self._store.delete(record)
+        source = self._sink.forget(record)
         if source is not None:
             with suppress(Forbidden):  # of a bucket that is no source any more
                 self._runtime.agree(source)
@@ -148,7 +146,7 @@ def reconcile(
     if store is None or sink is None or not config.sources:
         raise ConfigError(f"{config.function}: set SOURCE, SINK and MINIO_ENDPOINT, or name a stack file with --stack")
     compare = Reconciler(runtime, store, sink, prefix=prefix, since=since, may_remove_many=yes or check, adopt=adopt)
-    worker = Worker(runtime, store, compare.report, concurrency=concurrency, adopt=adopt)
+    worker = Worker(runtime, sink, compare.report, concurrency=concurrency, adopt=adopt)
     place = _Place(resume, worker)
     try:
         with scratch() as db, _progress(config.function) as tick:

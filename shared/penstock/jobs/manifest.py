@@ -186,6 +186,7 @@ def _settings(config: Config) -> dict[str, str]:
         "RENDITIONS": " ".join(renditions),
         "MINIO_ENDPOINT": store.endpoint if store else "",
         "MINIO_REGION": store.region if store else "",
+        "STORE_NAME": config.store_name,
         "K_SINK": config.jobs.answer_to if config.jobs else "",
         **{f"OPTION_{name.upper()}": value for name, value in config.options.items()},
     }

@@ -19,7 +19,6 @@ from penstock.handler.options import fingerprint
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import SourceRule
 from penstock.sinks import Sink
-from penstock.sinks.bucket import BucketSink, target_ref
 from penstock.store import Store
 from penstock.types import Mark, ObjectRef, ObjectState
 
@@ -30,7 +29,7 @@ EXAMPLES = 20
 _SCHEMA = """
 CREATE TABLE held (
     address TEXT PRIMARY KEY, state TEXT, function TEXT, options TEXT, source TEXT,
-    refused INTEGER, bucket TEXT, key TEXT, seen INTEGER DEFAULT 0
+    refused INTEGER, beside INTEGER, ours INTEGER, bucket TEXT, key TEXT, seen INTEGER DEFAULT 0
 ) WITHOUT ROWID
 """
 
@@ -59,11 +58,13 @@ class Report:
 class Difference:
     """One object whose target does not agree: missing, stale, foreign or orphaned.
 
-    "forgotten" names a refusal's own record, whose source is gone or has a target by now.
+    "forgotten" is about the record of a refusal beside a target: its source is gone, or has a target by now. It names
+    that record and no object.
     """
 
-    ref: ObjectRef
     finding: str
+    ref: ObjectRef | None = None
+    record: str = ""
 
 
 class TooManyRemovals(ConfigError):
@@ -91,7 +92,7 @@ class Reconciler:
         self._store = store
         self._sink = sink
         self._since = since
-        self._function = runtime.function.name
+        self._function, self._store_name = runtime.function.name, runtime.config.store_name
         self._prints = {name: fingerprint(options) for name, options in runtime.function.renditions.items()}
         self._rules = [narrowed for rule in runtime.config.sources if (narrowed := _narrow(rule, prefix))]
         self.report = Report()
@@ -129,6 +130,8 @@ class Reconciler:
                 entry.mark.options if entry.mark else None,
                 entry.mark.source if entry.mark else None,
                 entry.refusal is not None,
+                entry.record != "",
+                self._is_ours(source, entry.mark),
                 source.bucket if source else None,
                 source.key if source else None,
             )
@@ -137,13 +140,19 @@ class Reconciler:
         )
         with db:
             db.executemany(
-                "INSERT INTO held (address, state, function, options, source, refused, bucket, key) "
-                "VALUES (?,?,?,?,?,?,?,?) "
+                "INSERT INTO held (address, state, function, options, source, refused, beside, ours, bucket, key) "
+                "VALUES (?,?,?,?,?,?,?,?,?,?) "
                 # Rules of several buckets may list one target, and only that of its source's bucket knows the source.
                 "ON CONFLICT DO UPDATE SET bucket=coalesce(bucket, excluded.bucket), key=coalesce(key, excluded.key)",
                 rows,
             )
         (self.held,) = db.execute("SELECT count(*) FROM held WHERE NOT refused").fetchone()
+
+    def _is_ours(self, source: ObjectRef | None, mark: Mark | None) -> bool:
+        """Whether this function made it, from an object of this store where the address tells which."""
+        if mark is None or mark.function != self._function:
+            return False
+        return source is None or mark.source == source.digest_in(self._store_name)
 
     def _compare(self, db: sqlite3.Connection, state: ObjectState) -> Iterator[Difference]:
         finding = "agreeing"
@@ -154,60 +163,61 @@ class Reconciler:
             finding = "agreeing"
         self.report.note(finding, str(state.ref))
         if finding != "agreeing":
-            yield Difference(state.ref, finding)
+            yield Difference(finding, state.ref)
 
     def _compare_one(self, db: sqlite3.Connection, state: ObjectState, rendition: str | None, options: str) -> str:
-        mark = Mark(state.content, self._function, options, state.ref.digest)
+        mark = Mark(state.content, self._function, options, state.ref.digest_in(self._store_name))
         address = self._sink.address(state.ref, rendition)
         target = _take(db, address)
-        if target is not None and not target[4]:
-            if (target[1], target[3]) != (self._function, mark.source):
-                refusal = _take(db, self._refusal_address(address, mark))
-                return "agreeing" if _is_same(refusal, mark) and not self._adopt else "foreign"
+        if target is not None and (target[1], target[3]) != (self._function, mark.source):
+            refusal = _take(db, self._sink.refusal_address(address, mark))
+            return "agreeing" if _is_same(refusal, mark) and not self._adopt else "foreign"
+        if target is not None:
             return "agreeing" if _is_same(target, mark) else "stale"
-        refusal = target or _take(db, self._refusal_address(address, mark))
+        # An index keeps a refusal beside a foreign document only. Without that document its reason is gone.
+        refusal = _take(db, self._sink.refusal_address(address, mark)) if self._sink.refuses_beside else None
         if refusal is None:
             return "missing"
         return "agreeing" if _is_same(refusal, mark) else "stale"
 
-    def _refusal_address(self, address: str, mark: Mark) -> str:
-        return self._sink.refusal_address(address, mark) if isinstance(self._sink, BucketSink) else address
-
     def _orphans(self, db: sqlite3.Connection) -> Iterator[Difference]:
-        unseen = "FROM held WHERE NOT seen AND function = ?"
+        unseen = "FROM held WHERE NOT seen AND ours"
         if self._sink.removes_with_source:
-            (removals,) = db.execute(f"SELECT count(*) {unseen} AND NOT refused", (self._function,)).fetchone()
+            (removals,) = db.execute(f"SELECT count(*) {unseen} AND NOT refused").fetchone()
             if removals > self.held * MAX_REMOVED_SHARE and not self._may_remove_many:
                 raise TooManyRemovals(
                     f"{removals} of {self.held} targets of {self._function} have no source in the listing; "
                     f"if that is right, run it again with --yes, else look at SOURCE"
                 )
-        for address, bucket, key, refused in db.execute(
-            f"SELECT address, bucket, key, refused {unseen}", (self._function,)
+        for address, bucket, key, refused, beside in db.execute(
+            f"SELECT address, bucket, key, refused, beside {unseen}"
         ):
             source = ObjectRef(bucket, key) if bucket is not None else None
             if source is not None and not any(_covers(rule, source) for rule in self._rules):
                 continue  # of another prefix: not asked for
-            if refused and source is None:
+            if beside:
                 if self._is_whole:
                     self.report.note("forgotten", address)
-                    yield Difference(target_ref(address), "forgotten")
+                    yield Difference("forgotten", record=address)
             elif self._sink.removes_with_source or refused:
                 self.report.note("orphaned", address)
                 if source is not None:
-                    yield Difference(source, "orphaned")
+                    yield Difference("orphaned", source)
 
 
-def _take(db: sqlite3.Connection, address: str) -> tuple[str | None, str | None, str | None, str | None, int] | None:
+_Row = tuple[str | None, str | None, str | None, str | None]
+
+
+def _take(db: sqlite3.Connection, address: str) -> _Row | None:
     found = db.execute(
-        "UPDATE held SET seen = 1 WHERE address = ? RETURNING state, function, options, source, refused", (address,)
+        "UPDATE held SET seen = 1 WHERE address = ? RETURNING state, function, options, source", (address,)
     ).fetchone()
-    return found if found is None else (found[0], found[1], found[2], found[3], found[4])
+    return found if found is None else (found[0], found[1], found[2], found[3])
 
 
-def _is_same(row: tuple[str | None, str | None, str | None, str | None, int] | None, mark: Mark) -> bool:
+def _is_same(row: _Row | None, mark: Mark) -> bool:
     # Listings do not tell version ids, so the content alone is compared: the same bytes make the same target.
-    return row is not None and ((row[0] or "").partition(".")[0], *row[1:4]) == (
+    return row is not None and ((row[0] or "").partition(".")[0], *row[1:]) == (
         mark.state,
         mark.function,
         mark.options,

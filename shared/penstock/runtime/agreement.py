@@ -20,9 +20,9 @@ Places = Mapping[str | None, tuple[str, Mark]]
 """The address of each rendition of one source, and its mark, which names no state."""
 
 
-def places_of(ref: ObjectRef, function: Function, sink: Sink) -> Places:
+def places_of(ref: ObjectRef, function: Function, sink: Sink, store_name: str) -> Places:
     """Where the results of this object go. Raises `PermanentError` when the sink has no address for them."""
-    digest = ref.digest
+    digest = ref.digest_in(store_name)
     return {
         name: (sink.address(ref, name), Mark("", function.name, options, digest))
         for name, options in function.fingerprints.items()
@@ -74,20 +74,27 @@ def check_size(source: ObjectState, max_input_bytes: int) -> None:
         raise InputTooLarge(f"{source.ref}: {source.size} bytes; MAX_INPUT_BYTES is {max_input_bytes}")
 
 
-def check_owner(address: str, previous: Entry | None, mark: Mark, *, adopt: bool) -> None:
-    """Raise `PermanentError` when the target at this address is not ours. `adopt` takes over one without a mark."""
-    if previous is None or previous.refusal is not None or previous.is_target_of(mark):
+def check_owner(ref: ObjectRef, address: str, previous: Entry | None, mark: Mark, *, adopt: bool) -> None:
+    """Raise `PermanentError` when what is at this address is not ours.
+
+    `adopt` takes over what has no mark, and what this function made before its store had a name.
+    """
+    if previous is None or not previous.is_foreign_to(mark):
         return
     made_by = previous.mark
+    take_over = f"remove it, or take it over with `penstock reconcile {mark.function} --adopt`"
     if made_by is None:
-        if adopt:
-            return
-        whose = "carries no mark"
-        remedy = f"remove it, or take it over with `penstock reconcile {mark.function} --adopt`"
+        may_adopt, whose, remedy = True, "carries no mark", take_over
+    elif made_by.function != mark.function:
+        may_adopt, whose = False, f"was made by {made_by.function}"
+        remedy = "give each function its own target in SINK, keep FUNCTION_NAME as it was, or remove it"
+    elif made_by.source == ref.digest:
+        may_adopt, whose, remedy = True, "was made before STORE_NAME was set", take_over
     else:
-        whose = f"was made by {made_by.function} from another source"
+        may_adopt, whose = False, f"was made by {made_by.function} from another source"
         remedy = "give each source its own target in SINK, or remove it"
-    raise PermanentError(f"{address}: exists and {whose}, so {mark.function} will not overwrite it; {remedy}")
+    if not (adopt and may_adopt):
+        raise PermanentError(f"{address}: exists and {whose}, so {mark.function} will not overwrite it; {remedy}")
 
 
 def refusal_for(error: PermanentError | NothingToDo) -> Refusal:
@@ -101,7 +108,7 @@ def recorded_already(previous: Entry | None, mark: Mark, refusal: Refusal) -> En
     """The entry that says just this already, or None when the refusal is to be written."""
     if previous is None or previous.is_target_of(mark):
         return None
-    recorded = previous.recorded
+    recorded = previous.refusal_of(mark)
     return recorded if recorded is not None and (recorded.mark, recorded.refusal) == (mark, refusal) else None
 
 
@@ -112,12 +119,12 @@ def removals(entry: Entry | None, mark: Mark, *, removes_with_source: bool) -> t
     for found in (entry, entry.beside if entry else None):
         if found is None:
             continue
-        if found.refusal is not None or (removes_with_source and found.is_target_of(mark)):
-            remove.append(found)
-        elif found.is_target_of(mark):
-            kept = "is kept as configured"
-        else:
+        if found.is_foreign_to(mark):
             kept = f"was not made by {mark.function} and stays"
+        elif found.refusal is not None or removes_with_source:
+            remove.append(found)
+        else:
+            kept = "is kept as configured"
     return remove, kept
 
 

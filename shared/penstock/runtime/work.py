@@ -118,7 +118,7 @@ class Work:
         """Find out whether this object is for this function, and where its results go."""
         self.ended = not_for_us(self.ref, self._config)
         if self.ended is None:
-            self.places = places_of(self.ref, self._function, self._sink)
+            self.places = places_of(self.ref, self._function, self._sink, self._config.store_name)
 
     def bring(self, answers: Sequence[Entry | Exception | None], waiting: list[Waiting]) -> None:
         """Look at the source, and make what does not agree with it.
@@ -257,7 +257,7 @@ class Work:
         previous, mark = self._known[name], self._marks[name]
         try:
             check_size(source, self._config.max_input_bytes)
-            check_owner(self.places[name][0], previous, mark, adopt=self._adopt)
+            check_owner(self.ref, self.places[name][0], previous, mark, adopt=self._adopt)
             self._make(name, source, body, memo, waiting)
         except (PermanentError, NothingToDo) as exc:
             self._refuse(name, exc)
@@ -327,6 +327,6 @@ class Work:
 
     def _with_refusal(self, name: str | None, entry: Entry | None) -> Entry | None:
         """A target that is about to change, together with the refusal beside it."""
-        if entry is None or entry.refusal is not None:
+        if entry is None or entry.refusal is not None or not self._sink.refuses_beside:
             return entry
         return replace(entry, beside=self._sink.beside(*self.places[name]))

@@ -123,6 +123,7 @@ class Config:
     grace_seconds: int = 30
     log_level: str = "INFO"
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    store_name: str = ""
 
     def takes(self, ref: ObjectRef) -> bool:
         """Whether an object is one of this function's inputs; what Penstock itself keeps never is."""

@@ -48,6 +48,11 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
     level = env.get("LOG_LEVEL", "INFO").upper()
     if level not in LOG_LEVELS:
         reader.problems.append(f"LOG_LEVEL={level!r}: expected DEBUG, INFO, WARNING or ERROR")
+    store_name = env.get("STORE_NAME", "")
+    if not re.fullmatch(r"([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?", store_name):
+        reader.problems.append(
+            f"STORE_NAME={store_name!r}: expected lower-case letters, digits and -, as in a DNS label"
+        )
     offload_above_bytes = reader.number("OFFLOAD_ABOVE_BYTES", 0, minimum=0) or None
     offload_above_seconds = reader.number("OFFLOAD_ABOVE_SECONDS", 0, minimum=0) or None
     config = Config(
@@ -55,6 +60,7 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
         sources=tuple(sources),
         sink=env.get("SINK", ""),
         store=reader.store(),
+        store_name=store_name,
         options={key.removeprefix("OPTION_").lower(): value for key, value in env.items() if key.startswith("OPTION_")},
         renditions=reader.renditions(),
         remove_with_source=removed == "delete",

@@ -15,6 +15,12 @@ class Sink(Protocol):
     removes_with_source: bool
     """Whether an entry goes when its source is gone: always for an index, as configured for a bucket."""
 
+    refuses_beside: bool
+    """Whether a refusal always lies beside the target, so that both can be there and `beside` must be asked.
+
+    Elsewhere a refusal takes the place of our target, and lies beside a foreign one only. `read_many` shows it there.
+    """
+
     batch_size: int
     """How many addresses are asked for, and how many documents written, at little more than the cost of one.
 
@@ -32,7 +38,7 @@ class Sink(Protocol):
         """
 
     def beside(self, address: str, mark: Mark) -> Entry | None:
-        """A refusal that lies next to a target, which `read_many` does not look for; None where there can be none."""
+        """The refusal of this mark's source that lies beside the target, or None."""
 
     def write_many(self, writes: Sequence[Write]) -> Sequence[Entry | Exception]:
         """Store each result with its mark, and drop a refusal that its `previous` shows; each all or nothing.
@@ -43,16 +49,29 @@ class Sink(Protocol):
         """
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
-        """Record why this state has no target, durably, and remove our own target of an older state."""
+        """Record why this state has no target, durably, and remove our own target of an older state.
+
+        A foreign target stays as it is. Raises `TargetChanged` when the target is not what `previous` shows any more.
+        """
 
     def remove(self, address: str, mark: Mark, previous: Entry) -> None:
-        """Remove our target or refusal."""
+        """Remove our target or refusal, as `previous` shows it; what is foreign or gone already is left alone.
+
+        Raises `TargetChanged` when something else is there by now.
+        """
 
     def entries(self, bucket: str, prefix: str = "") -> Iterator[tuple[ObjectRef | None, Entry]]:
         """Everything recorded for a bucket's sources with that prefix, refusals too, each with its source.
 
-        The source is None where the address does not tell it.
+        The source is None where the address does not tell it. A refusal beside its target has the address that
+        `refusal_address` gives, and names it as its `record`.
         """
+
+    def refusal_address(self, address: str, mark: Mark) -> str:
+        """Where a refusal beside the target at `address` would be, as `entries` names it."""
+
+    def forget(self, record: str) -> ObjectRef | None:
+        """Remove a refusal's record by its address, and return its source, or None when it does not tell it."""
 
     def check(self) -> None:
         """Raise `TemporaryError` unless the place answers; called once at start."""

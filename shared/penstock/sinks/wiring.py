@@ -24,6 +24,7 @@ def make_sink(config: Config, store: Store | None) -> Sink | None:
             sources=config.sources,
             renditions=config.renditions,
             remove_with_source=config.remove_with_source,
+            store_name=config.store_name,
         )
     if isinstance(address, SqliteAddress):
         from penstock.sinks.sqlite import SqliteSink

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from penstock.errors import ConfigError, EventError, PenstockError, PermanentError, TargetChanged, TemporaryError
+from penstock.sinks.document import mark_field
 from penstock.sinks.opensearch import OpenSearchSink
 from penstock.sinks.search_server import MAPPING_VERSION
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Result, Write
@@ -98,7 +99,7 @@ def test_replacement_names_the_version_it_replaces(httpserver: HTTPServer, sink:
 
 
 CASES: list[tuple[int, object, type[PenstockError], str]] = [
-    (409, error("version_conflict_engine_exception"), TargetChanged, "somebody else"),
+    (409, error("version_conflict_engine_exception"), TargetChanged, "another program"),
     (429, error("circuit_breaking_exception"), TemporaryError, "overloaded"),
     (429, error("cluster_block_exception"), TemporaryError, "free space"),
     (403, error("cluster_block_exception"), TemporaryError, "free space"),
@@ -110,6 +111,7 @@ CASES: list[tuple[int, object, type[PenstockError], str]] = [
     (404, error("index_not_found_exception"), TemporaryError, "deleted"),
     (404, "<html>no such page</html>", TemporaryError, "is this an OpenSearch"),
     (200, "<html>welcome</html>", TemporaryError, "check SINK"),
+    (400, error("index_closed_exception"), TemporaryError, "it is closed; open it with POST"),
 ]
 
 
@@ -207,7 +209,10 @@ def test_bulk_that_is_refused_as_a_whole_is_no_refusal_of_its_documents(
 
 
 def test_batch_of_questions_is_one_call(httpserver: HTTPServer, sink: OpenSearchSink) -> None:
-    docs = [{"_id": "a", "found": False}, {"_id": ADDRESS, "found": True, "_source": {}, **STORED}]
+    docs = [
+        {"_id": "a", "found": False},
+        {"_id": ADDRESS, "found": True, "_source": {"penstock": mark_field(MARK, None)}, **STORED},
+    ]
     httpserver.expect_request("/photos/_mget", "POST").respond_with_json({"docs": docs})
     absent, present = sink.read_many([("a", MARK), (ADDRESS, MARK)])
     assert absent is None

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from penstock.errors import EventError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import sqlite as module
+from penstock.sinks import sqlite_words
 from penstock.sinks.sqlite import SqliteSink
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
@@ -247,14 +248,14 @@ def batch(count: int, word: str = "csv") -> list[Write]:
 
 
 def test_search_sees_a_large_batch_at_once(sink: SqliteSink) -> None:
-    size = 3 * module.SMALL_GROUP
+    size = 3 * sqlite_words.SMALL_GROUP
     assert all(isinstance(outcome, Entry) for outcome in sink.write_many(batch(size)))
     assert len(sink.search("csv", limit=100)) == 100
     assert len(sink.search("csv", limit=100, offset=100)) == size - 100
 
 
 def test_search_after_a_large_batch_of_changes_sees_the_present_words_only(sink: SqliteSink) -> None:
-    size = 2 * module.SMALL_GROUP
+    size = 2 * sqlite_words.SMALL_GROUP
     entries = [outcome for outcome in sink.write_many(batch(size)) if isinstance(outcome, Entry)]
     sink.remove(entries[0].address, MARK, entries[0])  # before its words were written
     changed = [
@@ -266,9 +267,9 @@ def test_search_after_a_large_batch_of_changes_sees_the_present_words_only(sink:
     assert len(sink.search("text", limit=100)) == size - 1
 
 
-def test_full_text_debt_stays_bounded(sink: SqliteSink, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_BACKLOG", 300)
-    monkeypatch.setattr(module, "REFRESH_ROWS", 100)
+def test_full_text_backlog_stays_bounded(sink: SqliteSink, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_words, "MAX_BACKLOG", 300)
+    monkeypatch.setattr(sqlite_words, "REFRESH_ROWS", 100)
     for start in range(0, 1000, 100):
         sink.write_many(batch(1000)[start : start + 100])
     with contextlib.closing(sqlite3.connect(path)) as db:
