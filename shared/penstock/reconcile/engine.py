@@ -40,7 +40,7 @@ def reconcile(
     Raises `ConfigError` for a function without SOURCE or SINK, `TooManyRemovals`, and `TemporaryError` when a
     listing fails; then nothing has been removed.
     """
-    config, store, sink = runtime.parts.config, runtime.parts.store, runtime.parts.sink
+    config, store, sink = runtime.config, runtime.store, runtime.sink
     if store is None or sink is None or not config.sources:
         raise ConfigError(f"{config.function}: set SOURCE, SINK and MINIO_ENDPOINT, or name a stack file with --stack")
     place = Place(resume, _deciding(runtime, prefix, since, adopt=adopt, retry_refused=retry_refused))
@@ -55,7 +55,7 @@ def reconcile(
         retry_refused=retry_refused,
     )
     report, asked_before = compare.report, _extra_requests(store)
-    worker = DifferenceWorker(runtime, store, report, concurrency=concurrency, adopt=adopt)
+    worker = DifferenceWorker(runtime, sink, report, concurrency=concurrency, adopt=adopt)
 
     def on_compared(rule: SourceRule, key: str) -> None:
         tick()
@@ -85,7 +85,7 @@ def _extra_requests(store: Store) -> int:
 
 def _deciding(runtime: Runtime, prefix: str, since: datetime | None, *, adopt: bool, retry_refused: bool) -> object:
     """What decides which objects agree, for the place that a run keeps."""
-    config, function = runtime.parts.config, runtime.parts.function
+    config, function = runtime.config, runtime.function
     prints = sorted((name or "", made) for name, made in function.fingerprints.items())
     flags = (prefix, since is not None, adopt, retry_refused)
     return (function.name, config.sink, config.max_input_bytes, prints, flags)

@@ -7,17 +7,15 @@ from contextlib import suppress
 from penstock.errors import Forbidden, PenstockError
 from penstock.reconcile.compare import EXAMPLES, Difference, Report
 from penstock.runtime.runtime import Runtime
-from penstock.sinks.bucket import source_of_refusal
-from penstock.store import Store
-from penstock.types import ObjectRef
+from penstock.sinks import Sink
 
 
 class DifferenceWorker:
     """Brings differences into agreement, several at once, never more than `concurrency` waiting."""
 
-    def __init__(self, runtime: Runtime, store: Store, report: Report, *, concurrency: int, adopt: bool) -> None:
+    def __init__(self, runtime: Runtime, sink: Sink, report: Report, *, concurrency: int, adopt: bool) -> None:
         self._runtime = runtime
-        self._store = store
+        self._sink = sink
         self._report = report
         self._adopt = adopt
         self._pool = ThreadPoolExecutor(concurrency)
@@ -42,8 +40,8 @@ class DifferenceWorker:
 
     def _bring(self, difference: Difference) -> None:
         try:
-            if difference.finding == "forgotten":
-                self._forget(difference.ref)
+            if difference.ref is None:
+                self._forget(difference.record)
                 outcome, problem = "forgotten", ""
             else:
                 done = self._runtime.agree(difference.ref, adopt=self._adopt)
@@ -57,10 +55,9 @@ class DifferenceWorker:
             if problem and len(self._report.failures) < EXAMPLES:
                 self._report.failures.append(problem)
 
-    def _forget(self, record: ObjectRef) -> None:
+    def _forget(self, record: str) -> None:
         """Remove a refusal's record, then look at its source: by now the record may have been a newer state's."""
-        source = source_of_refusal(self._store, record)
-        self._store.delete(record)
+        source = self._sink.forget(record)
         if source is not None:
             with suppress(Forbidden):  # of a bucket that is not a source any more
                 self._runtime.agree(source)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigError
 from penstock.handler.results import Handle
-from penstock.runtime.agreement import Outcome, Parts
+from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import RESERVED_PREFIX, Config, SourceRule
 from penstock.sinks.wiring import make_sink
@@ -63,7 +63,7 @@ class Lake:
         self._sink = make_sink(config, self.store)
         if self.function.start is not None:
             self.function.start(config)
-        self.runtime = Runtime(Parts(self.function, config, self.store, self._sink))
+        self.runtime = Runtime(self.function, config, self.store, self._sink)
 
     def put(
         self,

@@ -45,7 +45,7 @@ def test_report_shows_control_characters_of_a_key_and_does_not_obey_them(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lake.put(b"one", ObjectRef("upload", "a\x1b[2Jb\n.txt"))
-    monkeypatch.setattr("penstock.commands.reconcile.function_config", lambda *_: lake.runtime.parts.config)
+    monkeypatch.setattr("penstock.commands.reconcile.function_config", lambda *_: lake.runtime.config)
     monkeypatch.setattr("penstock.commands.reconcile.make_runtime", lambda *_: lake.runtime)
     assert main(["reconcile", "upper", "--check"]) == 1
     assert "s3://upload/a\\x1b[2Jb\\x0a.txt" in capsys.readouterr().out
@@ -222,7 +222,7 @@ def test_uploads_are_abandoned_at_the_age_that_is_given(make_lake: MakeLake, mon
         return ()
 
     monkeypatch.setattr(lake.store, "abort_uploads", abort_uploads)
-    monkeypatch.setattr("penstock.commands.reconcile.function_config", lambda *_: lake.runtime.parts.config)
+    monkeypatch.setattr("penstock.commands.reconcile.function_config", lambda *_: lake.runtime.config)
     monkeypatch.setattr("penstock.commands.reconcile.make_runtime", lambda *_: lake.runtime)
     assert main(["reconcile", "upper"]) == 0
     assert main(["reconcile", "upper", "--check", "--uploads-older-than", "6h"]) == 0

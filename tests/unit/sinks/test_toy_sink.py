@@ -131,8 +131,8 @@ def test_the_runtime_writes_it_and_reconcile_mends_it(
     store = MemoryStore("upload")
     store.put(SOURCE, [b"rose"])
     runtime = make_runtime(folder, function_config(folder, settings, stack), store)
-    assert runtime.parts.sink is not None
-    runtime.parts.sink.check()
+    assert runtime.sink is not None
+    runtime.sink.check()
     assert runtime.agree(SOURCE).kind == "processed"
     assert [body for _, _, body in toy.SHELVES[SHELF].values()] == [b"ROSE"]
     assert reconcile(runtime).found == {"agreeing": 1}
