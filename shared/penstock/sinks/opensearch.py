@@ -27,7 +27,7 @@ PAGE_DOCUMENTS = 1000
 BULK_BYTES = 8 * 1024 * 1024  # of one bulk call; servers refuse requests over 100 MB (http.max_content_length)
 _WAIT = {"timeout": "10s"}  # for a missing shard; the default of a minute would outlast every caller
 
-Outcome = Entry | TargetChanged | PermanentError | TemporaryError
+Stored = Entry | TargetChanged | PermanentError | TemporaryError
 
 
 class OpenSearchSink:
@@ -73,12 +73,12 @@ class OpenSearchSink:
         [record] = self._entries([document.refusal_ref(mark).digest])
         return document.as_beside(address, record)
 
-    def write_many(self, writes: Sequence[Write]) -> list[Outcome]:
+    def write_many(self, writes: Sequence[Write]) -> list[Stored]:
         """Store one document, or a batch with the bulk call; the outcomes in the same order, errors not raised."""
         if len(writes) == 1:
             stored = self._alone(writes[0])
             return [self._without_refusal(writes[0], stored) if isinstance(stored, Entry) else stored]
-        outcomes: list[Outcome | None] = [None] * len(writes)
+        outcomes: list[Stored | None] = [None] * len(writes)
         lines: list[bytes] = []
         asked: list[int] = []
         size = 0
@@ -235,7 +235,7 @@ class OpenSearchSink:
         return Entry(address, mark, refusal, etag=_etag(stored))
 
     def _bulk(
-        self, lines: Sequence[bytes], asked: Sequence[int], writes: Sequence[Write], outcomes: list[Outcome | None]
+        self, lines: Sequence[bytes], asked: Sequence[int], writes: Sequence[Write], outcomes: list[Stored | None]
     ) -> None:
         try:
             answer = self._index.call("POST", "/_bulk", b"\n".join([*lines, b""]), _WAIT)
@@ -257,13 +257,13 @@ class OpenSearchSink:
             except (TemporaryError, PermanentError) as error:
                 outcomes[number] = error
 
-    def _alone(self, write: Write) -> Outcome:
+    def _alone(self, write: Write) -> Stored:
         try:
             return self._put(write.address, _described(write), write.mark, None, write.previous)
         except (TemporaryError, PermanentError) as error:
             return error
 
-    def _without_refusal(self, write: Write, stored: Entry) -> Outcome:
+    def _without_refusal(self, write: Write, stored: Entry) -> Stored:
         """The entry of a document that was written; a refusal that lay beside what it replaced is removed."""
         if write.previous is not None and write.previous.beside is not None:
             try:

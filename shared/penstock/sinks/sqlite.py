@@ -54,7 +54,7 @@ _MARK = "state, function, options, source, refusal"
 _INSERT = f"INSERT INTO documents (version, body, {_MARK}, id) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"  # noqa: S608
 _UPDATE = f"UPDATE documents SET (version, body, {_MARK}) = (?,?,?,?,?,?,?) WHERE id=? AND version=? RETURNING number"  # noqa: S608
 
-Outcome = Entry | TargetChanged | PermanentError | TemporaryError
+Committed = Entry | TargetChanged | PermanentError | TemporaryError
 
 
 class SqliteSink:
@@ -66,7 +66,7 @@ class SqliteSink:
 
     def __init__(self, path: str | Path, function: str, *, busy_timeout_seconds: float = 10) -> None:
         self._backlog = sqlite_words.Backlog()
-        self._file: SqliteFile[int, Outcome] = SqliteFile(
+        self._file: SqliteFile[int, Committed] = SqliteFile(
             Path(path), _LAYOUT, owner=function, busy_timeout_seconds=busy_timeout_seconds, finish=self._backlog.note
         )
         self._token, self._count = token_hex(6), count()
@@ -91,10 +91,10 @@ class SqliteSink:
             [record] = _entries(db, [_id(document.refusal_ref(mark))])
         return document.as_beside(address, record)
 
-    def write_many(self, writes: Sequence[Write]) -> list[Outcome]:
+    def write_many(self, writes: Sequence[Write]) -> list[Committed]:
         """Store a batch in one commit; the outcomes in the same order, errors not raised."""
         moment = document.now()
-        changes: list[Change[int, Outcome]] = []
+        changes: list[Change[int, Committed]] = []
         for write in writes:
             try:
                 changes.append(self._describe(write, moment))
@@ -119,7 +119,7 @@ class SqliteSink:
             return
         place = previous.record or address
 
-        def change(db: sqlite3.Connection, written: list[int]) -> Outcome:
+        def change(db: sqlite3.Connection, written: list[int]) -> Committed:
             del written
             found = db.execute("SELECT number, version FROM documents WHERE id = ?", (place,)).fetchone()
             if found is None:
@@ -198,7 +198,7 @@ class SqliteSink:
         if row is None:
             return None
 
-        def change(db: sqlite3.Connection, written: list[int]) -> Outcome:
+        def change(db: sqlite3.Connection, written: list[int]) -> Committed:
             del written
             db.execute("DELETE FROM documents WHERE id = ?", (record,))
             return _NOTHING
@@ -230,7 +230,7 @@ class SqliteSink:
 
     # Changes
 
-    def _describe(self, write: Write, moment: str) -> Change[int, Outcome]:
+    def _describe(self, write: Write, moment: str) -> Change[int, Committed]:
         body = {**document.inside(write.result, write.address), **document.delivered(write.source, moment)}
         return self._store(write.address, body, write.mark, None, write.previous)
 
@@ -243,13 +243,13 @@ class SqliteSink:
         previous: Entry | None,
         *,
         is_searchable: bool = True,
-    ) -> Change[int, Outcome]:
+    ) -> Change[int, Committed]:
         text, version = document.to_json(body), f"{self._token}-{next(self._count)}"
         refused = document.to_json(refusal.record) if refusal else None
         values = (version, text, mark.state, mark.function, mark.options, mark.source, refused, address)
         stored = Entry(address, mark, refusal, len(text), version)
 
-        def change(db: sqlite3.Connection, written: list[int]) -> Outcome:
+        def change(db: sqlite3.Connection, written: list[int]) -> Committed:
             if previous is None:
                 cursor = db.execute(_INSERT, values)
                 number = cursor.lastrowid if cursor.rowcount == 1 else None
@@ -269,14 +269,14 @@ class SqliteSink:
     def _changed(self, address: str) -> TargetChanged:
         return TargetChanged(f"{address}: its document in {self._file.path} was written by another program meanwhile")
 
-    def _one(self, change: Change[int, Outcome]) -> Entry:
+    def _one(self, change: Change[int, Committed]) -> Entry:
         [outcome] = self._file.commit([change])
         if isinstance(outcome, Entry):
             return outcome
         raise outcome
 
 
-def _work_off(db: sqlite3.Connection, written: list[int]) -> Outcome:
+def _work_off(db: sqlite3.Connection, written: list[int]) -> Committed:
     del written
     sqlite_words.work_off(db)
     return _NOTHING
