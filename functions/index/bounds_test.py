@@ -11,7 +11,7 @@ import pytest
 from . import cells, dialects, exif, headers, rows, source
 from .charsets import guess, text_encoding
 from .exif import MAX_NUMBERS
-from .pictures import tiff
+from .picture_samples import tiff
 from .samples import describe, image
 from .source import MAX_STEPS
 

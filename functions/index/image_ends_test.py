@@ -2,7 +2,7 @@
 
 import pytest
 
-from .pictures import SQUARE, WHOLE
+from .picture_samples import SQUARE, WHOLE
 from .samples import describe, image
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .pictures import WHOLE, frames, tiff
+from .picture_samples import WHOLE, frames, tiff
 from .samples import describe, exif, image
 
 
