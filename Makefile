@@ -106,6 +106,10 @@ lock: $(READY)  ## renew requirements.lock and shared/locks from the bounds
 	$(COMPILE) -c $(LOCKS)/constraints.txt --extra cli shared/pyproject.toml -o $(LOCKS)/connectors.txt
 	$(COMPILE) -c $(LOCKS)/constraints.txt requirements-build.in -o $(LOCKS)/build.txt
 
+.PHONY: licences
+licences: $(READY)  ## renew the table of docs/licences.md from the packages of the locks
+	$(BIN)/python -m tests.licences
+
 .PHONY: lowest
 lowest: $(READY)  ## the unit tests with the lowest version that each bound allows
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
