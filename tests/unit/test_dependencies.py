@@ -13,7 +13,8 @@ import pytest
 
 from tests.paths import ROOT
 
-PROJECT = tomllib.loads((ROOT / "shared" / "pyproject.toml").read_text())["project"]
+TOOLS = tomllib.loads((ROOT / "shared" / "pyproject.toml").read_text())
+PROJECT = TOOLS["project"]
 
 
 def normal(requirement: str) -> str:
@@ -86,9 +87,64 @@ def test_every_requirement_has_both_bounds() -> None:
     assert unbounded == []
 
 
-def test_lock_files_name_no_server() -> None:
-    for path in (ROOT / "requirements.lock", ROOT / "shared" / "constraints.txt"):
-        assert "://" not in path.read_text(), path
+LOCKS = (ROOT / "requirements.lock", *sorted((ROOT / "shared" / "locks").glob("*.txt")))
+
+
+def pins(lock: Path) -> dict[str, tuple[str, frozenset[str]]]:
+    """Name to version and hashes, of each line without a marker that splits a package in two."""
+    lines = re.sub(r"\\\n", " ", lock.read_text(encoding="utf-8")).splitlines()
+    found: dict[str, tuple[str, frozenset[str]]] = {}
+    for line in lines:
+        name, _, rest = line.partition("==")
+        if "python_full_version" not in line:
+            found[normal(name)] = (rest.split()[0], frozenset(re.findall(r"--hash=sha256:([0-9a-f]{64})", rest)))
+    return found
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_lock_files_name_no_server(lock: Path) -> None:
+    assert "://" not in lock.read_text()
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_every_pin_has_hashes(lock: Path) -> None:
+    assert {name for name, (_, hashes) in pins(lock).items() if not hashes} == set()
+
+
+@pytest.mark.parametrize("lock", LOCKS[1:], ids=lambda path: path.name)
+def test_images_ship_what_the_tests_ran_with(lock: Path) -> None:
+    tested = pins(LOCKS[0])
+    assert {name: pin for name, (pin, _) in pins(lock).items() if name in tested and tested[name][0] != pin} == {}
+
+
+def test_the_lock_of_a_functions_image_has_the_base_and_no_extra() -> None:
+    base = {normal(requirement) for requirement in PROJECT["dependencies"]}
+    assert base <= set(pins(ROOT / "shared" / "locks" / "function.txt"))
+    assert not {"confluent-kafka", "paho-mqtt", "moto"} & set(pins(ROOT / "shared" / "locks" / "function.txt"))
+
+
+# The first version that has none of the advisories known for the package when it was last looked at.
+WITHOUT_ADVISORIES = {
+    "flask": (3, 1, 3),  # CVE-2026-27205
+    "gunicorn": (23, 0, 0),  # CVE-2024-1135, CVE-2024-6827
+    "orjson": (3, 11, 6),  # CVE-2025-67221
+    "pillow": (12, 2, 0),  # CVE-2026-25990, CVE-2026-40192
+    "setuptools": (78, 1, 1),  # CVE-2025-47273
+    "urllib3": (2, 7, 0),  # CVE-2025-66418, -66471, CVE-2026-21441, -44431, -44432
+    "werkzeug": (3, 1, 6),  # CVE-2025-66221, CVE-2026-21860, -27199
+}
+
+
+def test_no_lower_bound_admits_a_known_advisory() -> None:
+    requirements = [*PROJECT["dependencies"], *TOOLS["build-system"]["requires"]]
+    requirements += [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
+    for path in (*(ROOT / "functions").glob("*/requirements*.txt"), *ROOT.glob("requirements-*.in")):
+        requirements += [line for line in path.read_text().splitlines() if ">=" in line]
+    for requirement in requirements:
+        wanted = WITHOUT_ADVISORIES.get(normal(requirement))
+        if wanted:
+            [bound] = re.findall(r">=([\d.]+)", requirement)
+            assert (*map(int, bound.split(".")), 0, 0)[:3] >= wanted, requirement
 
 
 # What runs in a function's image (templates/python3-penstock), which has the base package alone: serving, a Job's
