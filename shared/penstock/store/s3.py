@@ -23,7 +23,8 @@ from obstore.store import S3Store
 
 from penstock.errors import ConfigError, SourceChanged, TargetChanged, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
-from penstock.store.failures import NO_S3, error_for
+from penstock.store import PART_BYTES
+from penstock.store.failures import check_is_object, check_size, error_for
 from penstock.store.headers import check_headers
 from penstock.streams import CHUNK_BYTES, Body, close_quietly
 from penstock.types import ObjectRef, ObjectState
@@ -31,8 +32,6 @@ from penstock.types import ObjectRef, ObjectState
 if TYPE_CHECKING:
     from penstock.store.any_key import AnyKeyClient
 
-# MinIO and S3 refuse smaller parts, and a single PUT up to this size can be conditional.
-PART_BYTES = 5 * 1024 * 1024
 _STANDARD_ATTRIBUTES = frozenset(
     {"Content-Type", "Content-Encoding", "Content-Disposition", "Content-Language", "Cache-Control"}
 )
@@ -86,7 +85,8 @@ class S3ObjectStore:
             raise SourceChanged(f"{ref}: changed before it was read") from exc
         except BaseError as exc:
             _refuse(ref, exc)
-        return _state(ref, found), _read(ref, found)
+        state = _state(ref, found)
+        return state, _read(state, found)
 
     def put(
         self,
@@ -129,11 +129,11 @@ class S3ObjectStore:
                 self._check_unchanged(ref, if_etag=if_etag, if_absent=if_absent)
         except (BaseError, FileNotFoundError) as exc:
             if exc is body.failure:
-                raise  # not the store's: whoever makes the chunks failed
+                raise  # it was not the store that failed, but what makes the chunks
             if isinstance(exc, AlreadyExistsError | PreconditionError):
                 raise TargetChanged(f"{ref}: another program wrote it meanwhile") from exc
             _refuse(ref, exc)
-        # The writer does not tell the ETag; the runtime has no use for it after a multipart upload.
+        # The writer does not tell the ETag.
         return ObjectState(ref, body.bytes_read, "", None, content_type, dict(metadata), None)
 
     def _check_unchanged(self, ref: ObjectRef, *, if_etag: str | None, if_absent: bool) -> None:
@@ -180,8 +180,7 @@ class S3ObjectStore:
         except BaseError as exc:
             _refuse(subject, exc)
         else:
-            if found.meta["e_tag"] is None:  # every object has one
-                raise TemporaryError(f"{subject}: {NO_S3}")
+            check_is_object(subject, found.meta["e_tag"], found.attributes.get("Content-Type", ""))
 
     @cached_property
     def _any_key(self) -> "AnyKeyClient":
@@ -237,23 +236,28 @@ def _path(ref: ObjectRef) -> str:
 
 def _state(ref: ObjectRef, found: "obstore.GetResult") -> ObjectState:
     meta, attributes = found.meta, found.attributes
+    content_type = attributes.get("Content-Type", "application/octet-stream")
+    check_is_object(ref, meta["e_tag"], content_type)
     return ObjectState(
         ref,
         meta["size"],
         _bare(meta["e_tag"]),
         meta["version"],
-        attributes.get("Content-Type", "application/octet-stream"),
+        content_type,
         {name.lower(): value for name, value in attributes.items() if name not in _STANDARD_ATTRIBUTES},
         meta["last_modified"],
     )
 
 
-def _read(ref: ObjectRef, found: "obstore.GetResult") -> Iterator[bytes]:
+def _read(state: ObjectState, found: "obstore.GetResult") -> Iterator[bytes]:
+    size = 0
     try:
         for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
+            size += len(chunk)
             yield bytes(chunk)
     except BaseError as exc:
-        raise TemporaryError(f"{ref}: the connection broke while it was read") from exc
+        raise TemporaryError(f"{state.ref}: the connection broke while it was read") from exc
+    check_size(state, size)
 
 
 def _then(chunks: Iterable[bytes], act: Callable[[], None]) -> Iterator[bytes]:
