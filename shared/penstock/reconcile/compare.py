@@ -117,7 +117,7 @@ class Reconciler:
                 if _covers(rule, state.ref) and self._runtime.config.takes(state.ref):
                     yield from self._compare(db, state)
                     on_compared(rule, state.ref.key)
-        # A resumed run has not seen all sources, so what it did not see is no orphan.
+        # A resumed run has not seen all sources, so what it did not see may have a source.
         if not resume_after:
             yield from self._orphans(db)
 

@@ -44,7 +44,7 @@ def not_for_us(ref: ObjectRef, config: Config) -> Outcome | None:
         return None
     if not any(rule.bucket == ref.bucket for rule in config.sources):
         known = ", ".join(sorted({rule.bucket for rule in config.sources})) or "none"
-        raise Forbidden(f"{ref}: bucket {ref.bucket!r} is no source of {config.function}; its sources: {known}")
+        raise Forbidden(f"{ref}: bucket {ref.bucket!r} is not a source of {config.function}; its sources: {known}")
     return Outcome("ignored", ref, reason="not one of this function's sources", status=204)
 
 

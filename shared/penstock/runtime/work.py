@@ -26,7 +26,7 @@ from penstock.runtime.agreement import (
 )
 from penstock.runtime.estimate import Estimate
 from penstock.runtime.handling import body_of, checked, context_for, event_for
-from penstock.runtime.outcome import Offload, Outcome
+from penstock.runtime.outcome import Offload, Outcome, bounded
 from penstock.settings.config import Config
 from penstock.sinks import Sink
 from penstock.store import Store
@@ -167,15 +167,15 @@ class Work:
         if pending:
             self._run(pending, source, opened, waiting)
 
-    def written(self, name: str | None, answer: Entry | Exception) -> None:
+    def written(self, waiting: Waiting, answer: Entry | Exception) -> None:
         """Take what the sink says of one document: one that it refuses is recorded as refused."""
         self._waits -= 1
         if isinstance(answer, PermanentError | NothingToDo):
-            self._refuse(name, answer)
+            self._refuse(waiting.name, answer)
         elif isinstance(answer, Exception):
             raise answer
         else:
-            self._keep(name, answer)
+            self._keep(waiting.name, waiting.write, answer)
         if not self._waits:
             self._finish()
 
@@ -311,10 +311,11 @@ class Work:
             if body.failure is not None and body.failure is not exc:
                 raise body.failure from exc
             raise
-        self._keep(name, answer)
+        self._keep(name, write, answer)
 
-    def _keep(self, name: str | None, entry: Entry) -> None:
-        self._entries[name] = entry
+    def _keep(self, name: str | None, write: Write, entry: Entry) -> None:
+        notes = write.result.notes
+        self._entries[name] = replace(entry, notes=bounded(notes)) if notes else entry
         self._written.append(name)
         self._made += 1
         self._changed = True

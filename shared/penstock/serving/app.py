@@ -17,7 +17,14 @@ from penstock import events
 from penstock.errors import EventError, InputTooLarge, NothingToDo, PenstockError, TemporaryError, UnsupportedInput
 from penstock.process.log import event_id, trace_id
 from penstock.process.metrics import Metrics
-from penstock.runtime.answers import Failure, failure_document, outcome_document, outcome_event, overall_status
+from penstock.runtime.answers import (
+    Failure,
+    failure_document,
+    notes_header,
+    outcome_document,
+    outcome_event,
+    overall_status,
+)
 from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import Runtime
 from penstock.store.headers import check_headers
@@ -255,6 +262,8 @@ def _whole(result: Result, name: str) -> Response:
     )
     response.content_length = size
     response.call_on_close(file.close)
+    if result.notes:
+        response.headers["x-penstock-notes"] = notes_header(result.notes)
     if result.name:
         response.headers["Content-Disposition"] = _disposition(result.name)
     return response

@@ -94,7 +94,7 @@ class SqliteFile(Generic[NoteT, OutcomeT]):
     def commit(self, changes: Sequence[Change[NoteT, OutcomeT]]) -> list[OutcomeT]:
         """Run the changes in one transaction, together with those of other threads; on disk when this returns.
 
-        Whoever gets the lock commits for all that wait; the others find their outcome when they get it.
+        The thread that gets the lock commits for all that wait. The others find their outcome when they get it.
         Raises `TemporaryError`, and then nothing of the group was changed.
         """
         job: _Job[NoteT, OutcomeT] = _Job(changes)
