@@ -105,10 +105,11 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:
         looks=Looks(options.grayscale, options.blur, options.sharpen),
     )
     return Result(
-        picture.data,  # notes: picture.notes
+        picture.data,
         content_type=formats.WRITTEN[work.kind],
         metadata=event.metadata,
         name=_result_name(event.name, work.kind),
+        notes=picture.notes,
     )
 
 

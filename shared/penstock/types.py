@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from json.encoder import encode_basestring_ascii as _quoted
@@ -122,13 +122,15 @@ class Result:
 
     `body` is bytes, a binary file, an iterable of chunks (produced while it is written, so memory stays
     flat), or a mapping: a JSON document, which is what an index takes. `name` is the file name a direct
-    call gets back.
+    call gets back. `notes` are plain sentences about what the handler assumed, such as "the encoding was guessed". They
+    go into the answer and are not stored. A list may grow while the body is produced.
     """
 
     body: bytes | BinaryIO | Iterable[bytes] | Mapping[str, Any]
     content_type: str = "application/octet-stream"
     metadata: Mapping[str, str] = field(default_factory=dict)
     name: str | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,8 @@ class Entry:
     `mark` is None for something that Penstock did not make; `refusal` is set when the source state was
     refused and nothing else is there; `etag` is the sink's own handle for a conditional write. `beside` is
     a refusal recorded next to a target, where it was asked for: why a foreign target was left alone, or what a slower
-    worker left. `record` is where an index keeps such a refusal.
+    worker left. `record` is where an index keeps such a refusal. `notes` are those of the result that was just written;
+    no sink keeps them.
     """
 
     address: str
@@ -180,6 +183,7 @@ class Entry:
     etag: str | None = None
     beside: "Entry | None" = None
     record: str = ""
+    notes: Sequence[str] = field(default=(), compare=False)
 
     def is_foreign_to(self, mark: Mark) -> bool:
         """Whether something else than the function of `mark` made it, or from another source than that of `mark`."""

@@ -7,6 +7,9 @@ from penstock.settings.config import SourceRule
 from penstock.streams import Body
 from penstock.types import ObjectRef, ObjectState
 
+PART_BYTES = 5 * 1024 * 1024
+"""What is longer is uploaded in parts. S3 refuses smaller ones, and a single PUT of less can be conditional."""
+
 
 class Store(Protocol):
     """Objects by bucket and raw key.
@@ -62,4 +65,4 @@ class Store(Protocol):
         """Raise `TemporaryError` unless the bucket answers; one request."""
 
 
-__all__ = ["Body", "Store"]
+__all__ = ["PART_BYTES", "Body", "Store"]
