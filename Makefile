@@ -67,6 +67,10 @@ render: $(READY)  ## renew the manifests that are made from stack.yml
 	$(BIN)/penstock render knative
 	$(BIN)/penstock render openfaas
 
+.PHONY: docs-reference
+docs-reference: $(READY)  ## renew docs/commands.md from the parsers
+	$(BIN)/python -m penstock.commands.reference > docs/commands.md
+
 .PHONY: image
 image:  ## the image of connectors, bridge and idler: REGISTRY, TAG, ENGINE=podman|docker
 	$(ENGINE) build -t $(REGISTRY)/penstock:$(TAG) -f deploy/image/Dockerfile shared

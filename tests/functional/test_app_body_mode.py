@@ -52,7 +52,7 @@ def test_function_without_a_store_serves_direct_calls(make_lake: MakeLake) -> No
     from dataclasses import replace
 
     lake = make_lake()
-    lake.runtime.parts = replace(lake.runtime.parts, store=None, sink=None)
+    lake.runtime = replace(lake.runtime, store=None, sink=None)
     client = serve(lake)
     assert client.get("/_/ready").status_code == 200
     assert client.post("/", data=b"one").data == b"ONE"

@@ -23,10 +23,15 @@ def normal(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", name.group() if name else "").lower()
 
 
-def imported(folder: Path) -> Iterator[tuple[str, str]]:
+def is_for_tests(path: Path) -> bool:
+    """What a function's image leaves out (templates/python3-penstock/Dockerfile)."""
+    return path.name.endswith("_test.py") or path.name in ("conftest.py", "samples.py") or "samples" in path.parts
+
+
+def imported(folder: Path, *, by_tests: bool = False) -> Iterator[tuple[str, str]]:
     """Top-level names that the modules below a folder import from outside, each with the file."""
     for path in sorted(folder.rglob("*.py")):
-        if path.name.endswith(("_test.py", "samples.py")):  # the template's Dockerfile leaves them out
+        if is_for_tests(path) != by_tests:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -38,13 +43,18 @@ def imported(folder: Path) -> Iterator[tuple[str, str]]:
                     yield top, str(path.relative_to(ROOT))
 
 
-def undeclared(folder: Path, declared: set[str]) -> set[tuple[str, str]]:
+def undeclared(folder: Path, declared: set[str], *, by_tests: bool = False) -> set[tuple[str, str]]:
     distributions = packages_distributions()
     return {
         (top, path)
-        for top, path in imported(folder)
+        for top, path in imported(folder, by_tests=by_tests)
         if not declared & {normal(name) for name in distributions.get(top, [top])}
     }
+
+
+def requirements(path: Path) -> set[str]:
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {normal(line) for line in lines if line and not line.startswith("#")}
 
 
 def test_the_package_declares_what_it_imports() -> None:
@@ -56,19 +66,24 @@ def test_the_package_declares_what_it_imports() -> None:
 @pytest.mark.parametrize("name", ["compress", "index", "resize"])
 def test_a_function_declares_what_it_imports(name: str) -> None:
     folder = ROOT / "functions" / name
-    lines = (folder / "requirements.txt").read_text().splitlines()
-    declared = {normal(line) for line in lines if line and not line.startswith("#")}
-    assert undeclared(folder, declared) == set()
+    assert undeclared(folder, requirements(folder / "requirements.txt")) == set()
+
+
+@pytest.mark.parametrize("name", ["compress", "index", "resize"])
+def test_a_function_declares_what_its_tests_import(name: str) -> None:
+    folder = ROOT / "functions" / name
+    # The image's build has these for every function's tests.
+    declared = {"pytest", "hypothesis"} | requirements(folder / "requirements.txt")
+    declared |= requirements(folder / "requirements-test.txt")
+    assert undeclared(folder, declared, by_tests=True) == set()
 
 
 def test_every_requirement_has_both_bounds() -> None:
-    requirements = list(PROJECT["dependencies"])
-    requirements += [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
-    for path in (ROOT / "functions").glob("*/requirements.txt"):
-        requirements += [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
-    unbounded = [
-        text for text in requirements if not text.startswith("penstock[") and not (">=" in text and "<" in text)
-    ]
+    found = list(PROJECT["dependencies"])
+    found += [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
+    for path in (ROOT / "functions").glob("*/requirements*.txt"):
+        found += [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    unbounded = [text for text in found if not text.startswith("penstock[") and not (">=" in text and "<" in text)]
     assert unbounded == []
 
 

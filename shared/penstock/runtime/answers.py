@@ -7,7 +7,7 @@ from typing import Any
 
 from penstock.errors import PenstockError, TemporaryError
 from penstock.events import CloudEventFields
-from penstock.runtime.agreement import Outcome, outcome_id
+from penstock.runtime.outcome import Outcome, outcome_id
 from penstock.types import ObjectRef
 
 

@@ -16,8 +16,8 @@ from werkzeug.http import dump_options_header
 
 from penstock.errors import InputTooLarge, NothingToDo, PenstockError, TemporaryError, Unauthorized
 from penstock.process.deadline import BoundedChunks
-from penstock.runtime.agreement import Outcome
 from penstock.runtime.answers import Failure, failure_document, outcome_document, outcome_event, overall_status
+from penstock.runtime.outcome import Outcome
 from penstock.store.headers import check_headers
 from penstock.streams import as_chunks, close_quietly, read_chunks, spool
 from penstock.types import ObjectRef, Result

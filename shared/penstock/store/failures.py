@@ -11,6 +11,8 @@ from penstock.types import ObjectRef
 _PERMANENT_CODES = frozenset(
     {"KeyTooLongError", "XMinioInvalidObjectName", "InvalidArgument", "MetadataTooLarge", "EntityTooLarge"}
 )
+# The code beside these words, InvalidRequest, is also used for other things.
+_OWN_KEY = "stored using a form of Server Side Encryption"
 NO_S3 = "what answers there is no S3 server; MINIO_ENDPOINT must lead to MinIO's API, not to a console or another page"
 # obstore's words (hyper, rustls; the kinds in the debug part only), then minio-py's (urllib3, OpenSSL).
 _TROUBLES = tuple(
@@ -23,6 +25,19 @@ _TROUBLES = tuple(
         (r"following redirect|Parse\(|status code: (200|3\d\d|404|405)\b", NO_S3),
     )
 )
+
+
+def needs_own_key(exc: Exception) -> bool:
+    """Whether the object was stored with a key of the customer's own (SSE-C), without which the store tells nothing."""
+    return _OWN_KEY in str(exc)
+
+
+def own_key_error(ref: ObjectRef) -> PermanentError:
+    """The error of reading such an object."""
+    return PermanentError(
+        f"{ref}: encrypted with a key of its own (SSE-C), which Penstock does not have; store it without one, or with "
+        "a key that the server keeps"
+    )
 
 
 def error_for(subject: ObjectRef | str, code: str, exc: Exception) -> PenstockError:

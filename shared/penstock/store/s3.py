@@ -23,7 +23,7 @@ from obstore.store import S3Store
 
 from penstock.errors import ConfigError, SourceChanged, TargetChanged, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
-from penstock.store.failures import NO_S3, error_for
+from penstock.store.failures import NO_S3, error_for, needs_own_key
 from penstock.store.headers import check_headers
 from penstock.streams import CHUNK_BYTES, Body, close_quietly
 from penstock.types import ObjectRef, ObjectState
@@ -85,6 +85,8 @@ class S3ObjectStore:
         except PreconditionError as exc:
             raise SourceChanged(f"{ref}: changed before it was read") from exc
         except BaseError as exc:
+            if needs_own_key(exc):
+                return self._any_key.listed(ref)
             _refuse(ref, exc)
         return _state(ref, found), _read(ref, found)
 
@@ -132,7 +134,7 @@ class S3ObjectStore:
             if exc is body.failure:
                 raise  # making the chunks failed, not the store
             if isinstance(exc, AlreadyExistsError | PreconditionError):
-                raise TargetChanged(f"{ref}: somebody else wrote it meanwhile") from exc
+                raise TargetChanged(f"{ref}: another program wrote it meanwhile") from exc
             _refuse(ref, exc)
         # The writer does not tell the ETag; the runtime has no use for it after a multipart upload.
         return ObjectState(ref, body.bytes_read, "", None, content_type, dict(metadata), None)
@@ -142,9 +144,16 @@ class S3ObjectStore:
         if if_absent or if_etag is not None:
             found = self.head(ref)
             if (found.etag if found else None) != (None if if_absent else if_etag):
-                raise TargetChanged(f"{ref}: somebody else wrote it meanwhile")
+                raise TargetChanged(f"{ref}: another program wrote it meanwhile")
 
-    def delete(self, ref: ObjectRef) -> None:
+    def delete(self, ref: ObjectRef, *, if_still: Callable[[ObjectState], bool] | None = None) -> None:
+        if if_still is not None:
+            # obstore cannot send a condition with a DELETE: ADR 24 says what remains of the window.
+            found = self.stat(ref)
+            if found is None:
+                return
+            if not if_still(found):
+                raise TargetChanged(f"{ref}: another program wrote it meanwhile")
         if not _SPELLABLE.match(ref.key):
             self._any_key.delete(ref)
             return

@@ -6,9 +6,10 @@ from typing import Any
 
 from penstock.errors import EventError
 from penstock.handler.options import parse_options
+from penstock.handler.results import Handle
 from penstock.settings.config import Config
 from penstock.streams import Body, as_chunks, close_quietly
-from penstock.testing.loading import Handle, function_of, texts, texts_of_renditions
+from penstock.testing.loading import function_of, texts, texts_of_renditions
 from penstock.types import Context, Event, Result
 
 

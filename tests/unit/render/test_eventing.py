@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from penstock.connect.bridge.messages import to_messages
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.events import Kind, kind_of
 from penstock.events.names import ACTED_ON, IGNORED
 from penstock.render.knative import KnativeSettings
@@ -16,7 +16,7 @@ from tests.rendering import Render
 from tests.trigger_filters import all_match
 
 PUT = json.loads((EVENTS / "minio_put.json").read_bytes())
-SINK = Target("sink", "http://sink.example/")
+SINK = HttpTarget("sink", "http://sink.example/")
 NAMES = [f"s3:{family}:{action}" for family, (_, actions) in ACTED_ON.items() for action in actions.split()]
 
 
