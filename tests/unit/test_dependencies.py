@@ -126,7 +126,7 @@ def test_the_lock_of_a_functions_image_has_the_base_and_no_extra() -> None:
 # The first version that has none of the advisories known for the package when it was last looked at.
 WITHOUT_ADVISORIES = {
     "flask": (3, 1, 3),  # CVE-2026-27205
-    "gunicorn": (23, 0, 0),  # CVE-2024-1135, CVE-2024-6827
+    "gunicorn": (23, 0, 0),  # CVE-2024-1135, -6827
     "orjson": (3, 11, 6),  # CVE-2025-67221
     "pillow": (12, 2, 0),  # CVE-2026-25990, CVE-2026-40192
     "setuptools": (78, 1, 1),  # CVE-2025-47273
