@@ -57,25 +57,21 @@ def _targets(client: Minio, model: Model, proxy: FaultProxy) -> Iterator[str]:
     targets = {key for key in listed if not key.startswith(".penstock/")}
     with ThreadPoolExecutor(8) as pool:
         stored = dict(zip(targets, pool.map(lambda key: _read(client, TARGETS, key), targets), strict=True))
-    expected: set[str] = set()
-    for key in sorted(model.keys()):
+    for key in sorted(model.history):
         fate, target = model.fate(key), target_of(key)
         held = stored.get(target)
         if fate == "nothing" or fate == "refused":
             if held is not None:
                 yield f"target {target!r}: there, but its source is {'gone' if fate == 'nothing' else 'refused'}"
             continue
-        expected.add(target)
         if fate == "foreign":
             yield from _stranger(target, model.strangers[target], held, proxy)
         elif held is None:
             yield f"target {target!r}: missing"
         else:
             yield from _content(target, model.sources[key].data(), held)
-    yield from (
-        f"target {key!r}: nothing in the model asks for it"
-        for key in sorted(targets - expected - {target_of(key) for key in model.keys()})
-    )
+    for target in sorted(targets - {target_of(key) for key in model.history}):
+        yield f"target {target!r}: no source ever asked for it"
     yield from _refusals(client, model, {key for key in listed if key.startswith(_REFUSALS)})
 
 

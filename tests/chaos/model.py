@@ -69,9 +69,6 @@ class Model:
             return "nothing"
         return "target" if content.kind in ("text", "large") else "refused"
 
-    def keys(self) -> set[str]:
-        return set(self.history)
-
 
 def target_of(key: str) -> str:
     """The key of a source's target: the SINK of the campaign's `compress`."""

@@ -10,6 +10,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 KINDS: Sequence[str] = ("dropped", "doubled", "delayed")
@@ -47,6 +48,10 @@ class Relay:
                     self.end_headers()
                 except OSError:
                     self.close_connection = True
+
+            def handle(self) -> None:
+                with suppress(ConnectionError):  # MinIO was killed
+                    super().handle()
 
             def log_message(self, *_: object) -> None:
                 pass
