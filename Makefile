@@ -58,6 +58,10 @@ demo-minio: $(READY)  ## the same demo on a real MinIO server, which it installs
 integration: $(READY)  ## the suite against real servers, which it installs and starts itself; PENSTOCK_CRDS: CONTRIBUTING.md
 	$(BIN)/python -m pytest tests/integration -m 'crds or not crds'
 
+.PHONY: chaos
+chaos: $(READY)  ## operations and faults on real servers against a model of the truth: SEED=n, LONG=1
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(LONG),--long) $(if $(WITHOUT),--without $(WITHOUT))
+
 .PHONY: crds
 crds: $(READY)  ## manifests against the operators' definitions, in the folder that PENSTOCK_CRDS names
 	$(BIN)/python -m pytest tests/functional -m crds
