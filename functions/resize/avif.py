@@ -16,7 +16,7 @@ _MAX_BOXES: Final = 10_000  # of one parent: more than any picture has
 def look(name: str, data: bytes) -> Traits:
     """What the boxes of the primary picture say; the usual for what cannot be read, as libheif decides on damage.
 
-    Raises `UnsupportedInput` for a picture that is not coded in AV1, whatever the brand of the file.
+    Raises `UnsupportedInput` for a picture that is not coded in AV1. The brand of the file does not count.
     """
     try:
         return _look(name, data)

@@ -75,7 +75,7 @@ class Work:
 def handle(event: Event[Options], context: Context[Options]) -> Result:
     """Return the picture at the size and in the format that the options ask for.
 
-    Raises `UnsupportedInput` for what is no picture it reads, `InputTooLarge` over `max_pixels` or `max_frames`, and
+    Raises `UnsupportedInput` for an input that is not a picture it reads, `InputTooLarge` over `max_pixels` or `max_frames`, and
     `PermanentError` for a damaged file or a result that the format cannot hold.
     """
     from .drawing import render

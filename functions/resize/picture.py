@@ -218,7 +218,7 @@ def _plain(source: Source, image: Image) -> Image:
     if image.format != "uchar" or image.interpretation not in ("b-w", "srgb", "cmyk"):
         image = image.colourspace("b-w" if image.bands <= 2 else "srgb")
     if image.format != "uchar" or image.bands > (5 if image.interpretation == "cmyk" else 4):
-        raise UnsupportedInput(f"{source.name}: {image.bands} channels of type {image.format} are no picture")
+        raise UnsupportedInput(f"{source.name}: {image.bands} channels of type {image.format} are not a picture")
     return image
 
 

@@ -12,7 +12,7 @@ from .traits import Traits
 _SIGNATURE_BYTES: Final = 8
 _TAIL_BYTES: Final = 64  # where the end usually is
 _END: Final = b"IEND\xaeB`\x82"
-_GAMMA_OF_SRGB: Final = 45_455  # 11.3.2.2: what stands beside or for sRGB, although sRGB's curve is no power
+_GAMMA_OF_SRGB: Final = 45_455  # 11.3.2.2: what stands beside or for sRGB, although sRGB's curve is not a power
 _GAMMA_TOLERANCE: Final = 455
 _MAX_CHUNKS, _MAX_CHUNK_BYTES = 1000, 64  # of those before the picture; the ones that count are short
 
@@ -52,7 +52,7 @@ def _from_numbers(chunks: dict[bytes, bytes]) -> bytes | None:
     try:
         return matrix_profile(Gamut(red, green, blue, white), [curve])
     except ValueError:
-        return None  # numbers that are no colours: libpng leaves them out too
+        return None  # numbers that are not colours: libpng leaves them out too
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
