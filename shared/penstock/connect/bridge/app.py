@@ -49,7 +49,7 @@ class BridgeRoutes:
     def __init__(self, config: BridgeConfig, inbox: Inbox, sender: InboxSender, measures: DeliveryMeasures) -> None:
         self._config = config
         self._inbox = inbox
-        self._pump = sender
+        self._sender = sender
         self._measures = measures
         self._limits = BrokerDeadLetterLimits()
         # MinIO sends a token of one word as `Bearer X`, one of two words as it is.
@@ -93,7 +93,7 @@ class BridgeRoutes:
         return "ok\n", 200
 
     def ready(self) -> tuple[str, int]:
-        return ("ok\n", 200) if self._pump.running else (f"{self._pump.error or 'delivery has ended'}\n", 503)
+        return ("ok\n", 200) if self._sender.running else (f"{self._sender.error or 'delivery has ended'}\n", 503)
 
     def metrics(self) -> Response:
         text, content_type = self._measures.render()

@@ -27,7 +27,7 @@ class BridgeServer(GunicornServer):
 
     def __init__(self, config: BridgeConfig) -> None:
         self._config = config
-        self._pump: InboxSender | None = None
+        self._sender: InboxSender | None = None
         host, port = config.address
         super().__init__(
             Serving(
@@ -47,7 +47,7 @@ class BridgeServer(GunicornServer):
             sender.start()
         except (ConfigError, TemporaryError) as exc:
             raise AppImportError(str(exc)) from exc
-        self._pump = sender
+        self._sender = sender
         measures.gauge("penstock_inbox_pending", "Messages not delivered yet.", lambda: [({}, inbox.counts().pending)])
         measures.gauge("penstock_inbox_dead", "Dead letters.", lambda: [({}, inbox.counts().dead)])
         measures.gauge(
@@ -57,7 +57,7 @@ class BridgeServer(GunicornServer):
         return create_app(self._config, inbox, sender, measures)
 
     def close(self) -> None:
-        if self._pump is not None and not self._pump.stop(self._config.drain_seconds):
+        if self._sender is not None and not self._sender.stop(self._config.drain_seconds):
             logging.getLogger("penstock.connect").warning("requests under way were cut off; they will be sent again")
 
     def _own_target(self) -> HttpTarget:
