@@ -131,7 +131,10 @@ def test_a_result_that_never_fits_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_rendition_that_never_fits_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     budget = with_budget(monkeypatch, 100 * MIB)
-    renditions = {"huge": {"width": 3000, "enlarge": True, "format": "avif"}, "thumb": {"width": 20}}
+    renditions: dict[str, dict[str, object]] = {
+        "huge": {"width": 3000, "enlarge": True, "format": "avif"},
+        "thumb": {"width": 20},
+    }
     lake = Lake(handle, sink="s3://processed/{rendition}/{key}", renditions=renditions)
     lake.put("a.png", saved(flat(64, 64, (1, 2, 3)), "png"))
     assert set(lake.outputs()) == {"thumb/a.png"}
