@@ -10,6 +10,7 @@ from . import cicp
 from .traits import Traits
 
 _CODINGS: Final = (b"av01", b"grid", b"iovl", b"iden")  # the latter three are made of others
+_MAX_ITEMS: Final = 1000  # whose properties are looked through; a grid has one for each tile
 _MAX_BOXES: Final = 10_000  # of one parent: more than any picture has
 
 
@@ -116,7 +117,7 @@ def _associated(ipma: bytes, primary: int) -> list[int]:
     version, wide = ipma[0], bool(ipma[3] & 1)
     (count,) = struct.unpack_from(">I", ipma, 4)
     at, found = 8, []
-    for _ in range(min(count, _MAX_BOXES)):
+    for _ in range(min(count, _MAX_ITEMS)):
         item = int.from_bytes(ipma[at : at + (2 if version < 1 else 4)], "big")
         at += 2 if version < 1 else 4
         number, at = ipma[at], at + 1
