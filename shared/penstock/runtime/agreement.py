@@ -150,12 +150,12 @@ def is_same(now: ObjectState | None, then: ObjectState | None) -> bool:
     """Whether a source is still in the state that was worked on: its size too, which a cut answer has wrong."""
     if now is None or then is None:
         return now is then
-    return now == then or (now.token == then.token and now.size == then.size)
+    return now == then or (now.size == then.size and now.token == then.token)
 
 
 def check_was_whole(now: ObjectState | None, then: ObjectState) -> None:
     """Raise `TemporaryError` when one state has two sizes: what was read was cut, or this look is wrong."""
-    if now is not None and now.token == then.token and now.size != then.size:
+    if now is not None and now.size != then.size and now.token == then.token:
         raise TemporaryError(
             f"{then.ref}: {then.size} bytes were read and {now.size} are there; see what is in between"
         )
