@@ -71,9 +71,23 @@ render: $(READY)  ## renew the manifests that are made from stack.yml
 	$(BIN)/penstock render knative
 	$(BIN)/penstock render openfaas
 
+.PHONY: docs-reference
+docs-reference: $(READY)  ## renew docs/commands.md from the parsers
+	$(BIN)/python -m penstock.commands.reference > docs/commands.md
+
 .PHONY: image
 image:  ## the image of connectors, bridge and idler: REGISTRY, TAG, ENGINE=podman|docker
 	$(ENGINE) build -t $(REGISTRY)/penstock:$(TAG) -f deploy/image/Dockerfile shared
+
+BASE := docker.io/library/python:3.12-slim-trixie
+DOCKERFILES := templates/python3-penstock/Dockerfile deploy/image/Dockerfile
+
+.PHONY: base
+base:  ## pin the images' base to the digest that its tag has today: ENGINE=podman|docker
+	$(ENGINE) pull $(BASE)
+	digest=$$($(ENGINE) image inspect --format '{{index .RepoDigests 0}}' $(BASE)) && digest=$${digest##*@} \
+	  && expr "$$digest" : 'sha256:[0-9a-f]\{64\}$$' >/dev/null \
+	  && sed -i "s|^ARG PYTHON_IMAGE=.*|ARG PYTHON_IMAGE=$(BASE)@$$digest|" $(DOCKERFILES)
 
 .PHONY: bench
 bench: $(READY)  ## speed as ratios against peers, side by side
@@ -87,12 +101,29 @@ bench-small: $(READY)  ## the same in three minutes: numbers to look at, not to 
 servers: $(READY)  ## install the real servers into ~/.cache/penstock: Go, Java and Maven needed
 	$(BIN)/python -m tests.components install
 
+# One version of each package for every image, and the hash of every file that may be it.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+LOCKS := shared/locks
+
 .PHONY: lock
-lock: $(READY)  ## renew requirements.lock and shared/constraints.txt from the bounds
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --no-header --no-annotate \
-	  shared/pyproject.toml requirements-dev.in functions/*/requirements.txt -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
-	  shared/pyproject.toml requirements-images.in functions/*/requirements.txt -o shared/constraints.txt
+lock: $(READY)  ## renew requirements.lock and shared/locks from the bounds
+	$(COMPILE) --all-extras shared/pyproject.toml requirements-dev.in functions/*/requirements.txt -o requirements.lock
+	$(COMPILE) -c requirements.lock --extra cli shared/pyproject.toml requirements-images.in requirements-build.in \
+	  functions/*/requirements.txt functions/*/requirements-test.txt -o $(LOCKS)/constraints.txt
+	$(COMPILE) -c $(LOCKS)/constraints.txt shared/pyproject.toml -o $(LOCKS)/function.txt
+	$(COMPILE) -c $(LOCKS)/constraints.txt --extra cli shared/pyproject.toml -o $(LOCKS)/connectors.txt
+	$(COMPILE) -c $(LOCKS)/constraints.txt requirements-build.in -o $(LOCKS)/build.txt
+
+.PHONY: licences
+licences: $(READY)  ## renew the table of docs/licences.md from the packages of the locks
+	$(BIN)/python -m tests.licences
+
+.PHONY: lowest
+lowest: $(READY)  ## the unit tests with the lowest version that each bound allows
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
+	$(BIN)/uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct \
+	  -e 'shared[demo]' -r requirements-dev.in $(addprefix -r ,$(wildcard functions/*/requirements.txt))
+	build/lowest/bin/python -m pytest -n auto --dist worksteal tests/unit functions
 
 .PHONY: clean
 clean:  ## remove what was made: .venv, build, caches

@@ -130,7 +130,9 @@ def one_by_one(writes: list[Write], threads: int) -> Run:
                     write = next(todo, None)
                 if write is None:
                     return
-                sink.write(write.address, write.result, write.mark, write.source, write.previous)
+                [stored] = sink.write_many([write])
+                if not isinstance(stored, Entry):
+                    raise stored
 
         spread(work, threads)
         sink.close()

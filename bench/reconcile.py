@@ -17,7 +17,7 @@ from statistics import median
 
 from penstock.serving.wiring import make_runtime
 from penstock.settings.environment import load_config
-from penstock.types import Mark, ObjectRef, Result
+from penstock.types import Mark, ObjectRef, Result, Write
 
 from bench.peers import MIB, Cost, run_program, store_settings
 from bench.report import Goal, Report, arguments
@@ -43,7 +43,7 @@ def lake(folder: Path, keys: int) -> Iterator[dict[str, str]]:
             minio.endpoint.client().make_bucket(bucket)
         settings = {**store_settings(minio), "SOURCE": "s3://upload/*", "SINK": "s3://processed/{key}.gz"}
         runtime = make_runtime(FUNCTION, load_config(settings, function="compress"))
-        store, sink, fingerprint = runtime.parts.store, runtime.parts.sink, runtime.parts.function.fingerprints[None]
+        store, sink, fingerprint = runtime.store, runtime.sink, runtime.function.fingerprints[None]
         if store is None or sink is None:
             raise RuntimeError("the function has no store or no sink")
 
@@ -51,7 +51,7 @@ def lake(folder: Path, keys: int) -> Iterator[dict[str, str]]:
             ref = ObjectRef("upload", f"in/{number % 1000:03}/{number:07}.csv")
             made = store.put(ref, [b"a\n"], content_type="text/csv", metadata={})
             mark = Mark(made.token, "compress", fingerprint, ref.digest)
-            sink.write(sink.address(ref, None), Result(b"x", "application/gzip"), mark, made, None)
+            sink.write_many([Write(sink.address(ref, None), Result(b"x", "application/gzip"), mark, made, None)])
 
         with ThreadPoolExecutor(16) as pool:
             for _ in pool.map(fill, range(keys)):

@@ -16,6 +16,7 @@ NOT_IN_A_FUNCTION = (
     "penstock.jobs.dead_letter",
     "penstock.jobs.measures",
     "penstock.jobs.policy",
+    "penstock.jobs.release",
     "penstock.jobs.watcher",
     "penstock.lake",
     "penstock.local",
@@ -24,7 +25,7 @@ NOT_IN_A_FUNCTION = (
     "penstock.store.memory",
     "penstock.testing",
 )
-COMMANDS_OF_A_FUNCTION = ("__init__", "serve", "run", "reconcile", "flags")
+COMMANDS_OF_A_FUNCTION = ("__init__", "words", "serve", "run", "reconcile", "flags")
 
 
 def is_wanted(package: str, module: str) -> bool:

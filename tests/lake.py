@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 from penstock import Context, Event, NothingToDo, Result, UnsupportedInput, option
 from penstock.handler.loading import make_function
-from penstock.runtime.agreement import Offload, Outcome, Parts
+from penstock.runtime.outcome import Offload, Outcome
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import Config, SourceRule
 from penstock.sinks import Sink
 from penstock.sinks.bucket import BucketSink
 from penstock.sinks.bucket_address import BucketAddress
+from penstock.sinks.wiring import make_sink
 from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef, ObjectState
 
@@ -68,16 +69,26 @@ class Lake:
         self.before: Callable[[str, ObjectRef], None] | None = None
         sources = config.pop("sources", (SourceRule("upload"),))
         config["options"] = dict(config_options or {})
-        self.config = Config(function, sources=sources, sink=sink if isinstance(sink, str) else "", **config)
+        named = sink if isinstance(sink, str) else "sqlite:///index.db"
+        self.config = Config(function, sources=sources, sink=named, **config)
         module = SimpleNamespace(__name__="handler", handle=handle, Options=options, **(hooks or {}))
         self.function = make_function(module, self.config)
-        self.sink = sink if not isinstance(sink, str) else self._bucket_sink(sink)
-        self.runtime = Runtime(Parts(self.function, self.config, self.store, self.sink, offload))
+        self.sink = sink if not isinstance(sink, str) else self._sink_at(sink)
+        self.runtime = Runtime(self.function, self.config, self.store, self.sink, offload)
 
-    def _bucket_sink(self, text: str) -> BucketSink:
+    def _sink_at(self, text: str) -> Sink:
+        if not text.startswith("s3://"):
+            made = make_sink(self.config, self.store)
+            assert made is not None
+            return made
         address = BucketAddress.parse(text)
-        remove, renditions = self.config.remove_with_source, self.config.renditions
-        return BucketSink(self.store, address, renditions=renditions, remove_with_source=remove)
+        return BucketSink(
+            self.store,
+            address,
+            renditions=self.config.renditions,
+            remove_with_source=self.config.remove_with_source,
+            store_name=self.config.store_name,
+        )
 
     def _record(self, verb: str, ref: ObjectRef) -> None:
         self.requests.append((verb, f"{ref.bucket}/{ref.key}"))

@@ -160,7 +160,7 @@ class StoreContract:
     def test_write_where_nothing_should_be_refuses_what_is_there(self, store: Store, bucket: str) -> None:
         ref = ObjectRef(bucket, "a")
         store.put(ref, [b"one"], content_type="t/x", metadata={}, if_absent=True)
-        with pytest.raises(TargetChanged, match="somebody else wrote it meanwhile"):
+        with pytest.raises(TargetChanged, match="another program wrote it meanwhile"):
             store.put(ref, [b"two"], content_type="t/x", metadata={}, if_absent=True)
         assert read(store, ref) == b"one"
 
@@ -187,7 +187,7 @@ class StoreContract:
             write(store, ref, foreign)
             yield b"x"
 
-        with pytest.raises(TargetChanged, match="somebody else wrote it meanwhile"):
+        with pytest.raises(TargetChanged, match="another program wrote it meanwhile"):
             store.put(ref, overtaken(b"foreign"), content_type="t/x", metadata={}, if_absent=True)
         assert read(store, ref) == b"foreign"
         seen = store.head(ref)
@@ -265,6 +265,19 @@ class StoreContract:
             store.put(ObjectRef(bucket, key), failing(after, error), content_type="t/x", metadata={})
         assert caught.value is error
         assert unfinished() == []
+
+    @pytest.mark.parametrize("key", ["a", "odd\nkey"], ids=["plain", "odd"])
+    def test_delete_that_expects_another_state_deletes_nothing(self, store: Store, bucket: str, key: str) -> None:
+        ref = ObjectRef(bucket, key)
+        store.delete(ref, if_still=lambda _state: False)  # nothing is there
+        seen = write(store, ref, b"one", owner="ann")
+        # The same bytes have the same ETag, with whatever metadata.
+        write(store, ref, b"one", owner="bob")
+        with pytest.raises(TargetChanged, match="another program wrote it meanwhile"):
+            store.delete(ref, if_still=lambda state: (state.etag, state.metadata) == (seen.etag, seen.metadata))
+        assert read(store, ref) == b"one"
+        store.delete(ref, if_still=lambda state: state.metadata == {"owner": "bob"})
+        assert store.stat(ref) is None
 
     def test_object_is_copied_while_it_is_read(self, store: Store, bucket: str) -> None:
         source, target = ObjectRef(bucket, "source"), ObjectRef(bucket, "target")

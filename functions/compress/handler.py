@@ -36,9 +36,9 @@ class Options:
     format: str = option("gzip", "what to make", choices=("gzip", "zstd"))
     setting: str = option("default", "speed against size", choices=("fast", "default", "small"))
     level: int | None = option(
-        None, "a level of the setting's first codec, used alone: igzip 0-3, zlib-ng 1-9, zstd 1-19"
+        None, "a level of the setting's first codec, used alone: igzip 0-3, zlib-ng 1-9, zstd 1-19", ceiling=True
     )
-    threads: int = option(1, "cores for one object", ge=1, le=16)
+    threads: int = option(1, "cores for one object", ge=1, le=16, ceiling=True)
 
     def __post_init__(self) -> None:
         library = PLANS[self.format, self.setting][0].library

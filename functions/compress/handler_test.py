@@ -6,8 +6,8 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,46 +15,30 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from penstock import Body, Context, Event, EventError, InputTooLarge, NothingToDo, Result, TemporaryError
-from penstock.local.demo.donors import donor_chunks
+from penstock import Body, EventError, InputTooLarge, NothingToDo, TemporaryError
+from penstock.testing import Lake, run
 
-from .codecs import BLOCK_BYTES, gzip_header
+from .codecs import BLOCK_BYTES, gzip_chunks, gzip_header, zstd_chunks
 from .handler import PLANS, Options, handle
+from .samples import csv, cut
 from .signatures import PEEK_BYTES
 
 EVERY_SETTING = [Options(format=kind, setting=setting) for kind, setting in PLANS]
 ONE_OF_EACH = [Options(setting="default"), Options(setting="small", threads=2), Options(format="zstd", threads=2)]
 
 
-@cache
-def csv(size: int) -> bytes:
-    return b"".join(donor_chunks(size // 50 + 1))[:size]
+def compressed(data: bytes | Iterable[bytes], options: Options | None = None, name: str = "donors.csv") -> bytes:
+    return run(handle, data, name=name, **asdict(options or Options())).data
 
 
-def cut(data: bytes, sizes: list[int]) -> Iterator[bytes]:
-    start = 0
-    for size in itertools.cycle(sizes):
-        if start >= len(data):
-            return
-        yield data[start : start + size]
-        start += size
-
-
-def event(
-    data: bytes | Body, options: Options | None = None, name: str = "donors.csv", metadata: dict[str, str] | None = None
-) -> Event[Options]:
-    body = Body.of(data) if isinstance(data, bytes) else data
-    return Event(name, -1, "text/csv; charset=utf-8", metadata or {}, options or Options(), body)
-
-
-def run(data: bytes | Body, options: Options | None = None, name: str = "donors.csv") -> bytes:
-    return b"".join(chunks(handle(event(data, options, name), Context("compress"))))
-
-
-def chunks(result: Result) -> Iterator[bytes]:
-    body = result.body
-    assert isinstance(body, Iterator)
-    return body
+def chunks(parts: Iterable[bytes], options: Options) -> Generator[bytes]:
+    """The stream that these options ask for, for tests that look at its chunks."""
+    if options.format == "zstd":
+        made = zstd_chunks(parts, level=options.plan[0].level, threads=options.threads)
+    else:
+        made = gzip_chunks(parts, options.plan, threads=options.threads)
+    assert isinstance(made, Generator)
+    return made
 
 
 def unpacked(data: bytes) -> bytes:
@@ -77,13 +61,13 @@ def unpacked(data: bytes) -> bytes:
 @pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES * 8 + 7])
 def test_what_comes_out_unpacks_to_what_went_in(options: Options, threads: int, size: int) -> None:
     data = csv(size)
-    assert unpacked(run(data, Options(options.format, options.setting, threads=threads))) == data
+    assert unpacked(compressed(data, Options(options.format, options.setting, threads=threads))) == data
 
 
 @pytest.mark.parametrize("setting", ["fast", "default", "small"])
 def test_gunzip_reads_it_and_restores_the_name(setting: str, tmp_path: Path) -> None:
     data = csv(BLOCK_BYTES * 3)
-    (tmp_path / "other.gz").write_bytes(run(data, Options(setting=setting), name="March donors.csv"))
+    (tmp_path / "other.gz").write_bytes(compressed(data, Options(setting=setting), name="March donors.csv"))
     subprocess.run(["gzip", "--test", "other.gz"], cwd=tmp_path, check=True)
     subprocess.run(["gunzip", "--name", "other.gz"], cwd=tmp_path, check=True)
     assert (tmp_path / "March donors.csv").read_bytes() == data
@@ -94,34 +78,36 @@ def test_gunzip_reads_it_and_restores_the_name(setting: str, tmp_path: Path) -> 
 @given(sizes=st.lists(st.integers(1, BLOCK_BYTES * 2), min_size=1, max_size=8), options=st.sampled_from(EVERY_SETTING))
 def test_the_same_bytes_give_the_same_output_in_any_chunks(sizes: list[int], options: Options) -> None:
     data = csv(BLOCK_BYTES * 2 + 11)
-    assert run(Body(lambda: cut(data, sizes)), options) == run(data, options)
+    assert compressed(cut(data, sizes), options) == compressed(data, options)
 
 
 def test_gzip_is_the_same_for_any_number_of_threads() -> None:
     data = csv(BLOCK_BYTES * 9 + 5)
-    assert len({run(data, Options(threads=threads)) for threads in (1, 2, 5)}) == 1
+    assert len({compressed(data, Options(threads=threads)) for threads in (1, 2, 5)}) == 1
 
 
 def test_bytes_that_do_not_compress_grow_by_little() -> None:
     data = random.Random(2).randbytes(BLOCK_BYTES * 2)
     for options in EVERY_SETTING:
-        packed = run(data, options)
+        packed = compressed(data, options)
         assert len(packed) < len(data) * 1.001 + 100
         assert unpacked(packed) == data
 
 
 def test_settings_go_from_large_to_small() -> None:
     data = csv(BLOCK_BYTES * 7)
-    sizes = {(options.format, options.setting): len(run(data, options)) for options in EVERY_SETTING}
+    sizes = {(options.format, options.setting): len(compressed(data, options)) for options in EVERY_SETTING}
     assert sizes["gzip", "fast"] > sizes["gzip", "default"] > sizes["gzip", "small"]
     assert sizes["zstd", "fast"] > sizes["zstd", "default"] > sizes["zstd", "small"]
 
 
 def test_a_level_replaces_the_settings_own() -> None:
     data = csv(BLOCK_BYTES * 3)
-    assert len(run(data, Options(setting="small", level=9))) < len(run(data, Options(setting="small")))
-    assert run(data, Options(level=3)) == run(data, Options(setting="fast"))
-    assert len(run(data, Options(format="zstd", level=1))) > len(run(data, Options(format="zstd", level=12)))
+    assert len(compressed(data, Options(setting="small", level=9))) < len(compressed(data, Options(setting="small")))
+    assert compressed(data, Options(level=3)) == compressed(data, Options(setting="fast"))
+    assert len(compressed(data, Options(format="zstd", level=1))) > len(
+        compressed(data, Options(format="zstd", level=12))
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,7 +129,7 @@ def test_a_level_that_the_codec_does_not_have_is_refused_with_its_range(given: d
 def test_output_comes_in_chunks_of_a_sensible_size() -> None:
     for data in (csv(BLOCK_BYTES * 6), bytes(BLOCK_BYTES * 20)):
         for options in EVERY_SETTING:
-            sizes = [len(chunk) for chunk in chunks(handle(event(data, options), Context("compress")))]
+            sizes = [len(chunk) for chunk in chunks([data], options)]
             assert all(64 * 1024 <= size <= 1024 * 1024 for size in sizes[:-1])
             assert sizes[-1] > 0
 
@@ -154,17 +140,17 @@ def test_output_comes_in_chunks_of_a_sensible_size() -> None:
 @pytest.mark.parametrize("options", EVERY_SETTING, ids=lambda options: f"{options.format}-{options.setting}")
 def test_its_own_output_is_nothing_to_do(options: Options) -> None:
     with pytest.raises(NothingToDo, match=rf"already compressed \({options.format}\)"):
-        run(run(b"once", options), name="lying.txt")
+        compressed(compressed(b"once", options), name="lying.txt")
 
 
 @pytest.mark.parametrize("name", ["donors.csv.gz", "photo.jpg", "archive.zip", "film.mp4"])
 def test_a_name_does_not_make_text_compressed(name: str) -> None:
-    assert unpacked(run(b"email, name\n", name=name)) == b"email, name\n"
+    assert unpacked(compressed(b"email, name\n", name=name)) == b"email, name\n"
 
 
 def test_the_refusal_names_the_input_and_what_it_is() -> None:
     with pytest.raises(NothingToDo) as refusal:
-        run(gzip.compress(b"once"), name="report.csv")
+        compressed(gzip.compress(b"once"), name="report.csv")
     assert str(refusal.value) == "report.csv: already compressed (gzip)"
 
 
@@ -177,7 +163,7 @@ def test_a_look_at_the_first_bytes_reads_no_further_than_it_must() -> None:
             yield bytes([byte])
 
     with pytest.raises(NothingToDo):
-        run(Body(source))
+        compressed(source())
     assert len(taken) == PEEK_BYTES
 
 
@@ -185,7 +171,8 @@ def test_a_look_at_the_first_bytes_reads_no_further_than_it_must() -> None:
 
 
 def test_the_target_keeps_metadata_content_type_and_name() -> None:
-    result = handle(event(b"x", metadata={"team": "blood bank", "original-name": "older"}), Context("compress"))
+    metadata = {"team": "blood bank", "original-name": "older"}
+    result = run(handle, b"x", name="donors.csv", content_type="text/csv; charset=utf-8", metadata=metadata)
     assert result.content_type == "application/gzip"
     assert result.name == "donors.csv.gz"
     assert result.metadata == {
@@ -196,7 +183,7 @@ def test_the_target_keeps_metadata_content_type_and_name() -> None:
 
 
 def test_zstd_says_so_in_type_and_name() -> None:
-    result = handle(event(b"x", Options(format="zstd")), Context("compress"))
+    result = run(handle, b"x", name="donors.csv", format="zstd")
     assert (result.content_type, result.name) == ("application/zstd", "donors.csv.zst")
 
 
@@ -204,7 +191,7 @@ def test_zstd_says_so_in_type_and_name() -> None:
     "name", ["日本語.csv", "line\nbreak.csv", "100 %.csv", "a&b?c#d+e'f\".csv", "März.csv", "\x7f"]
 )
 def test_a_name_of_any_characters_fits_a_header_and_comes_back(name: str) -> None:
-    stored = handle(event(b"x", name=name), Context("compress")).metadata["original-name"]
+    stored = run(handle, b"x", name=name).metadata["original-name"]
     assert stored.isascii()
     assert stored.isprintable()
     assert stored.strip() == stored
@@ -212,20 +199,19 @@ def test_a_name_of_any_characters_fits_a_header_and_comes_back(name: str) -> Non
 
 
 def test_a_content_type_of_any_characters_fits_a_header() -> None:
-    sent = Event("a", 1, "text/plain; name=日本\n", {}, Options(), Body.of(b"x"))
-    stored = handle(sent, Context("compress")).metadata["original-content-type"]
+    stored = run(handle, b"x", content_type="text/plain; name=日本\n").metadata["original-content-type"]
     assert stored.isascii()
     assert stored.isprintable()
 
 
 def test_a_name_too_long_for_metadata_is_left_out_of_it() -> None:
-    result = handle(event(b"x", name="日" * 300), Context("compress"))
+    result = run(handle, b"x", name="日" * 300)
     assert "original-name" not in result.metadata
     assert result.name == "日" * 300 + ".gz"
 
 
 def test_a_nameless_input_has_a_nameless_result() -> None:
-    assert handle(event(b"x", name=""), Context("compress")).name is None
+    assert run(handle, b"x", name="").name is None
 
 
 # Streams that end early
@@ -242,10 +228,10 @@ def native_threads() -> set[str]:
 @pytest.mark.parametrize("options", ONE_OF_EACH, ids=lambda options: f"{options.format}-{options.threads}")
 def test_a_stream_abandoned_half_way_leaves_no_thread(options: Options) -> None:
     before = native_threads()
-    output = chunks(handle(event(Body(lambda: itertools.repeat(csv(300_000))), options), Context("compress")))
+    output = chunks(itertools.repeat(csv(300_000)), options)
     for _ in range(3):
         assert next(output)
-    output.close()  # type: ignore[attr-defined]
+    output.close()
     assert threads_at_work() == set()
     for _ in range(500):  # a joined thread may still be on its way out of the kernel
         if not native_threads() - before:
@@ -262,7 +248,7 @@ def test_what_the_source_raises_passes_through_and_nothing_looks_complete(option
 
     written: list[bytes] = []
     with pytest.raises(TemporaryError, match="the source was overwritten"):
-        written.extend(chunks(handle(event(Body(source), options), Context("compress"))))
+        written.extend(chunks(source(), options))
     assert threads_at_work() == set()
     if options.format == "gzip":
         with pytest.raises(EOFError):
@@ -276,21 +262,23 @@ def test_what_the_source_raises_passes_through_and_nothing_looks_complete(option
 def test_a_limit_on_the_input_passes_through() -> None:
     body = Body(lambda: cut(csv(2_000_000), [100_000]), max_bytes=1_500_000, name="donors.csv")
     with pytest.raises(InputTooLarge, match=r"donors\.csv"):
-        run(body)
+        compressed(body)
 
 
 MEASURE = """
-import itertools, random, resource, sys
-import {package}.handler as handler
-from penstock import Body, Context, Event
-def peak(megabytes, options):
+import itertools, random, resource
+from penstock.testing import Lake, run
+from {package}.handler import handle
+from {package}.handler_test import chunks
+from {package}.handler import Options
+options = dict({options})
+def peak(megabytes):
     block = random.Random(1).randbytes(100_000) + bytes(162_144)
-    body = Body(lambda: itertools.repeat(block, megabytes * 4))
-    for chunk in handler.handle(Event("big", -1, "a/b", {{}}, options, body), Context("compress")).body:
+    for chunk in chunks(itertools.repeat(block, megabytes * 4), Options(**options)):
         pass
+    run(handle, itertools.repeat(bytes(262_144), megabytes * 4), **options)  # its output is a thousandth
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-options = handler.Options({options})
-print(peak(24, options), peak(200, options))
+print(peak(24), peak(200))
 """
 
 
@@ -303,3 +291,12 @@ def test_memory_does_not_grow_with_the_input(options: str) -> None:
     )
     small_mebibytes, large_mebibytes = map(int, shown.stdout.split())
     assert large_mebibytes - small_mebibytes < 6
+
+
+@pytest.mark.parametrize(("name", "most"), [("threads", 2), ("level", 1)])
+def test_a_direct_call_may_only_tighten_a_limit(name: str, most: int) -> None:
+    client = Lake(handle, threads=2, level=1).app.test_client()
+    assert client.post(f"/?{name}={most - 1 or 1}", data=b"x").status_code == 200
+    refused = client.post(f"/?{name}={most + 1}", data=b"x")
+    assert refused.status_code == 400
+    assert f"option {name}='{most + 1}': expected at most {most}, which this deployment allows" in refused.text

@@ -11,8 +11,8 @@ import pytest
 from . import cells, dialects, exif, headers, rows, source
 from .charsets import guess, text_encoding
 from .exif import MAX_NUMBERS
-from .pictures import tiff
 from .samples import describe, image
+from .samples.pictures import tiff
 from .source import MAX_STEPS
 
 Input = Callable[[int], bytes]

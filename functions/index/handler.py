@@ -32,9 +32,9 @@ from .unpack import gunzip, gzip_name, unzstd, zstd_size
 
 @dataclass(frozen=True)
 class Options:
-    sample_rows: int = option(5, "rows of a CSV to keep in the document", ge=0, le=100)
-    sample_chars: int = option(2000, "characters of a text to keep in the document", ge=0, le=20_000)
-    max_scan_bytes: int = option(268_435_456, "bytes to look at, packed and again unpacked", ge=65_536)
+    sample_rows: int = option(5, "rows of a CSV to keep in the document", ge=0, le=100, ceiling=True)
+    sample_chars: int = option(2000, "characters of a text to keep in the document", ge=0, le=20_000, ceiling=True)
+    max_scan_bytes: int = option(268_435_456, "bytes to look at, packed and again unpacked", ge=65_536, ceiling=True)
 
 
 class Index(Protocol):

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import zstandard
-from penstock import Body, Context, Event, EventError, InputTooLarge, TemporaryError
+from penstock import EventError, InputTooLarge, TemporaryError
+from penstock.testing import Lake, run
 
-from .handler import Options, handle, query
+from .handler import handle, query
 from .samples import DONORS, describe, image, noise
 
 GOOD = {
@@ -63,13 +64,14 @@ def failing(error: Exception, data: bytes) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize(
-    "data", [image(size=(400, 300))[:700], DONORS, gzip.compress(DONORS)[:-1], b"\x28\xb5\x2f\xfd"]
+    "data",
+    [image(size=(400, 300))[:700], DONORS, gzip.compress(DONORS, mtime=0)[:-1], b"\x28\xb5\x2f\xfd"],
+    ids=["cut short", "whole", "gzip without its end", "zstd without a frame"],
 )
 @pytest.mark.parametrize("error", [TemporaryError("store gone"), InputTooLarge("too large"), OSError("reset")])
 def test_source_that_fails_is_not_taken_for_damage(data: bytes, error: Exception) -> None:
-    event = Event("object", -1, "x/y", {}, Options(), Body(lambda: failing(error, data)))
     with pytest.raises(type(error), match=str(error)):
-        handle(event, Context("index"))
+        run(handle, failing(error, data))
 
 
 class Shelf:
@@ -115,3 +117,12 @@ def test_other_questions_are_bad_requests(request_: dict[str, str]) -> None:
 def test_sink_that_is_no_index_cannot_be_asked() -> None:
     with pytest.raises(EventError, match="SINK"):
         query({"q": "x"}, object())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "most"), [("sample_rows", 5), ("sample_chars", 2000), ("max_scan_bytes", 100_000)])
+def test_a_direct_call_may_only_tighten_a_limit(name: str, most: int) -> None:
+    client = Lake(handle, max_scan_bytes=100_000).app.test_client()
+    assert client.post(f"/?{name}={most - 1}", data=DONORS).status_code == 200
+    refused = client.post(f"/?{name}={most + 1}", data=DONORS)
+    assert refused.status_code == 400
+    assert f"option {name}='{most + 1}': expected at most {most}, which this deployment allows" in refused.text

@@ -2,8 +2,8 @@
 
 import pytest
 
-from .pictures import SQUARE, WHOLE
 from .samples import describe, image
+from .samples.pictures import SQUARE, WHOLE
 
 
 @pytest.mark.parametrize("data", WHOLE.values(), ids=WHOLE)

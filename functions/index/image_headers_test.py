@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .pictures import WHOLE, frames, tiff
 from .samples import describe, exif, image
+from .samples.pictures import WHOLE, frames, tiff
 
 
 @pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])

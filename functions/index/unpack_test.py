@@ -5,15 +5,16 @@ import io
 import itertools
 import struct
 import tracemalloc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
-from penstock import Body, Context, Event
+from penstock import Body
+from penstock.testing import run
 
-from .handler import Options, handle
+from .handler import handle
 from .notes import Notes
 from .samples import DONORS, cut, describe, noise
 from .unpack import gunzip
@@ -108,9 +109,9 @@ def test_large_text_is_read_to_the_limit_only() -> None:
 
 def test_binary_is_not_read_to_its_end() -> None:
     body = Body(lambda: itertools.repeat(b"\0\1\2\3" * 16_384))  # endless
-    result = handle(Event("endless", -1, "x/y", {}, Options(), body), Context("index"))
-    assert isinstance(result.body, Mapping)
-    assert result.body["kind"] == "binary"
+    document = run(handle, body).document
+    assert document is not None
+    assert document["kind"] == "binary"
     assert body.bytes_read < 1_000_000
 
 
@@ -120,12 +121,12 @@ def test_memory_does_not_grow_with_the_object(megabytes: int) -> None:
     body = Body(lambda: itertools.chain([b"a,b,c,d\n"], itertools.repeat(rows, megabytes * 4)))
     tracemalloc.start()
     try:
-        result = handle(Event("big.csv", -1, "x/y", {}, Options(), body), Context("index"))
+        document = run(handle, body, name="big.csv").document
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert isinstance(result.body, Mapping)
-    assert result.body["csv"]["rows"] == megabytes * 4 * 32_768
+    assert document is not None
+    assert document["csv"]["rows"] == megabytes * 4 * 32_768
     assert peak < 4_000_000
 
 

@@ -6,10 +6,9 @@ import pytest
 import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from penstock import Body, Context, Event, InputTooLarge, PermanentError, UnsupportedInput
+from penstock import InputTooLarge, PermanentError, UnsupportedInput
 
 from . import formats
-from .handler import Options, handle
 from .samples import flat, photo, quarters, resize, saved
 
 
@@ -44,7 +43,7 @@ def test_rest_of_what_is_no_picture_is_not_fetched() -> None:
         raise AssertionError("read on")
 
     with pytest.raises(UnsupportedInput):
-        handle(Event("a.jpg", 10**10, "", {}, Options(), Body(chunks)), Context("resize"))
+        resize(chunks())
 
 
 @pytest.mark.parametrize("kind", formats.READ)

@@ -11,7 +11,7 @@ from penstock import PermanentError
 from PIL import Image
 
 from . import gif as blocks
-from .samples import bytes_of, resize
+from .samples import resize
 from .writers_test import BLUE, GREEN, RED, gif, gif_frame
 
 WIDTH, HEIGHT = 16, 12
@@ -23,7 +23,7 @@ WHOLE = (0, 0, WIDTH, HEIGHT)
 
 def frames(data: bytes, **options: Any) -> list[Image.Image]:
     """Every frame of the result in RGBA, as Pillow composes it."""
-    image = Image.open(io.BytesIO(bytes_of(resize(data, **options))))
+    image = Image.open(io.BytesIO(resize(data, **options).data))
     made = []
     for number in range(getattr(image, "n_frames", 1)):
         image.seek(number)
@@ -51,7 +51,7 @@ def test_canvas_that_no_frame_covers_is_seen_through(disposal: int | None, into:
 
 def test_frame_that_covers_its_canvas_brings_no_alpha() -> None:
     data = gif(WIDTH, HEIGHT, gif_frame(*WHOLE, GREEN), gif_frame(*MIDDLE, BLUE, disposal=1))
-    assert Image.open(io.BytesIO(bytes_of(resize(data)))).mode == "RGB"
+    assert Image.open(io.BytesIO(resize(data).data)).mode == "RGB"
 
 
 @pytest.mark.parametrize(("disposal", "expected"), [(0, COLOURS[RED]), (1, COLOURS[RED]), (2, CLEAR), (3, CLEAR)])
@@ -124,7 +124,7 @@ def test_bytes_after_the_end_are_forgiven() -> None:
 @pytest.mark.parametrize("data", [ANIMATION, UNCOVERED], ids=["animation", "uncovered"])
 def test_number_of_frames_and_their_times_stay(data: bytes) -> None:
     number = 3 if data is ANIMATION else 2
-    made = bytes_of(resize(data, animated=True, width=8))
+    made = resize(data, animated=True, width=8).data
     delays = [made[at + 20 : at + 23] for at in range(len(made)) if made[at : at + 4] == b"ANMF"]  # WebP's container
     assert [int.from_bytes(delay, "little") for delay in delays] == [100] * number
 

@@ -40,8 +40,8 @@ class Options:
     grayscale: bool = option(False, "whether the picture becomes grey")
     blur: float | None = option(None, "sigma of a Gaussian, in pixels of the result", ge=0.3, le=20)
     sharpen: int | None = option(None, "share of fine detail that is added, in per cent", ge=1, le=500)
-    max_pixels: int = option(50_000_000, "larger pictures are refused by their header", ge=1)
-    max_frames: int = option(200, "longer animations are refused when animated is on", ge=1)
+    max_pixels: int = option(50_000_000, "larger pictures are refused by their header", ge=1, ceiling=True)
+    max_frames: int = option(200, "longer animations are refused when animated is on", ge=1, ceiling=True)
 
     def __post_init__(self) -> None:
         if self.background and not re.fullmatch(r"#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})", self.background):
@@ -105,10 +105,11 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:
         looks=Looks(options.grayscale, options.blur, options.sharpen),
     )
     return Result(
-        picture.data,  # notes: picture.notes
+        picture.data,
         content_type=formats.WRITTEN[work.kind],
         metadata=event.metadata,
         name=_result_name(event.name, work.kind),
+        notes=picture.notes,
     )
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import logging
+import re
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 
 import pytest
 import pyvips
-from penstock import Body, Context, Event, EventError, Result
+from penstock import EventError
+from penstock.testing import Lake, Output, run
 
 from . import formats
 from .geometry import FITS, Size, plan
@@ -18,7 +20,6 @@ from .samples import (
     GREEN,
     RED,
     WHITE,
-    bytes_of,
     flat,
     gamma_curve,
     photo,
@@ -34,7 +35,7 @@ from .samples import (
 WRITTEN = tuple(formats.WRITTEN)
 
 
-def size(result: Result) -> Size:
+def size(result: Output) -> Size:
     return Size(still(result).width, still(result).height)
 
 
@@ -81,7 +82,7 @@ def test_orientation_counts_in_formats_other_than_jpeg(kind: str) -> None:
 def test_every_format_read_can_become_every_format_written(kind: str, into: str) -> None:
     result = resize(saved(quarters(128, 96), kind), "rose.bin", width=64, format=into)
     assert (result.content_type, result.name) == (formats.WRITTEN[into], "rose" + formats.SUFFIXES[into])
-    assert formats.recognise(bytes_of(result)[: formats.PEEK_BYTES]) == into
+    assert formats.recognise(result.data[: formats.PEEK_BYTES]) == into
     image = still(result)
     assert (image.width, image.height) == (64, 48)
     for found, wanted in zip(corners(image), (RED, GREEN, BLUE, WHITE), strict=True):
@@ -101,7 +102,7 @@ def test_keep_keeps_the_format_where_it_is_written(kind: str, kept: str) -> None
 def test_quality_trades_bytes() -> None:
     data = saved(photo(200, 200), "png")
     for kind in ("jpeg", "webp", "avif"):
-        low, high = (bytes_of(resize(data, format=kind, quality=quality)) for quality in (20, 95))
+        low, high = (resize(data, format=kind, quality=quality).data for quality in (20, 95))
         assert len(low) < len(high)
 
 
@@ -224,7 +225,7 @@ def test_metadata_is_dropped() -> None:
     data = saved(image, "jpeg")
     assert b"where I live" in data
     for kind in WRITTEN:
-        result = bytes_of(resize(data, width=32, format=kind))
+        result = resize(data, width=32, format=kind).data
         assert b"where I live" not in result
         assert not {"exif-data", "xmp-data", "icc-profile-data"} & set(
             pyvips.Image.new_from_buffer(result, "").get_fields()
@@ -252,7 +253,7 @@ def test_first_frame_of_an_animation_is_what_a_still_shows(kind: str) -> None:
 def test_animation_is_kept_when_asked(kind: str, width: int) -> None:
     result = resize(animation(kind), "dance.gif", width=width, animated=True)
     assert (result.content_type, result.name) == ("image/webp", "dance.webp")
-    image = pyvips.Image.new_from_buffer(bytes_of(result), "", n=-1)
+    image = pyvips.Image.new_from_buffer(result.data, "", n=-1)
     height = image.get("page-height")
     assert (Size(image.width, height), image.get("n-pages")) == (plan(Size(40, 30), width, None).canvas, 3)
     assert image.get("delay") == [70, 80, 90]
@@ -269,8 +270,8 @@ def test_background_that_is_no_colour_is_named(background: str) -> None:
 
 def test_metadata_of_the_object_goes_with_it() -> None:
     data = saved(quarters(20, 20), "png")
-    event = Event("rose.png", len(data), "image/png", {"owner": "zoé"}, Options(), Body.of(data))
-    assert handle(event, Context("resize")).metadata == {"owner": "zoé"}
+    made = run(handle, data, name="rose.png", metadata={"owner": "zoé"})
+    assert made.metadata == {"owner": "zoé"}
 
 
 def test_libvips_does_not_chatter_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -287,3 +288,13 @@ def test_readme_describes_every_option_with_its_default() -> None:
         assert row.split("|")[2:3] == [f" {shown} "], f"{field.name} = {shown} has no row in README.md"
         for choice in field.metadata["choices"]:
             assert f"`{choice}`" in row, f"{field.name}: README.md does not name {choice}"
+
+
+@pytest.mark.parametrize("name", ["max_pixels", "max_frames"])
+def test_a_direct_call_may_only_tighten_a_limit(name: str) -> None:
+    client = Lake(handle, max_pixels=5000, max_frames=50).app.test_client()
+    data = saved(quarters(40, 30), "png")
+    assert client.post(f"/?{name}=40", data=data).status_code == (413 if name == "max_pixels" else 200)
+    refused = client.post(f"/?{name}=5001", data=data)
+    assert refused.status_code == 400
+    assert re.search(rf"option {name}='5001': expected at most 50(00)?, which this deployment allows", refused.text)

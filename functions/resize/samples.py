@@ -1,13 +1,13 @@
 """Images made for the tests, small and without a file, the same at every call; and what the tests do with them."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pyvips
-from penstock import Body, Context, Event, Result
+from penstock.testing import Lake, Output, run
 
-from .handler import Options, handle
+from .handler import handle
 
 Image = Any  # pyvips has no types
 Colour = Sequence[float]
@@ -110,17 +110,20 @@ def srgb_formula() -> bytes:
     return b"para" + bytes(4) + struct.pack(">2H5i", 3, 0, *(round(value * 65536) for value in numbers))
 
 
-def resize(data: bytes, name: str = "rose.jpg", **options: Any) -> Result:
+def resize(data: bytes | Iterable[bytes], name: str = "rose.jpg", **options: Any) -> Output:
     """One direct call."""
-    event = Event(name, len(data), "application/octet-stream", {}, Options(**options), Body.of(data))
-    return handle(event, Context("resize"))
+    return run(handle, data, name=name, **options)
 
 
-def bytes_of(result: Result) -> bytes:
-    assert isinstance(result.body, bytes)
-    return result.body
+def in_any_order(data: bytes, renditions: Mapping[str, Mapping[str, object]]) -> Iterator[dict[str, bytes]]:
+    """What each rendition becomes when all are made from one input, in the order given and in the reverse one."""
+    for names in (list(renditions), list(reversed(list(renditions)))):
+        ordered = {name: renditions[name] for name in names}
+        lake = Lake(handle, sink="s3://processed/{rendition}/{key}", renditions=ordered)
+        assert lake.put("rose.jpg", data).changed
+        yield {key.partition("/")[0]: made for key, made in lake.outputs().items()}
 
 
-def still(result: Result) -> Image:
+def still(made: Output) -> Image:
     """The result decoded, its first frame."""
-    return pyvips.Image.new_from_buffer(bytes_of(result), "")
+    return pyvips.Image.new_from_buffer(made.data, "")

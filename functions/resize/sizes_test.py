@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from . import picture
-from .samples import bytes_of, resize
+from .samples import resize
 from .writers_test import lossless_jpeg
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF")
@@ -48,7 +48,7 @@ def opened(data: bytes) -> Image.Image:
 
 
 def resized(data: bytes, **options: Any) -> Image.Image:
-    return opened(bytes_of(resize(data, format="png", **options)))
+    return opened(resize(data, format="png", **options).data)
 
 
 def off(made: Image.Image, wanted: Image.Image) -> tuple[int, float]:
@@ -184,7 +184,7 @@ def test_every_output_has_the_colours_of_its_input(kind: str, into: str, mode: s
     if kind == "GIF":
         source = source.convert("RGB").quantize(256)
     data = saved(source, kind)
-    made = Image.open(io.BytesIO(bytes_of(resize(data, width=32, format=into, quality=100))))
+    made = Image.open(io.BytesIO(resize(data, width=32, format=into, quality=100).data))
     assert made.format == into.upper()
     # Weighed by alpha on white: what is transparent has no colour to compare.
     shown, wanted = (on_white(image) for image in (made, Image.open(io.BytesIO(data))))

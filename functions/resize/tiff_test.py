@@ -9,7 +9,7 @@ import pytest
 from penstock import UnsupportedInput
 from PIL import Image, ImageCms
 
-from .samples import bytes_of, resize
+from .samples import resize
 from .writers_test import tiff
 
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, MASK, CMYK, YCBCR, CIELAB = 0, 1, 2, 3, 4, 5, 6, 8
@@ -48,7 +48,7 @@ def flat(
 
 def pixel(data: bytes, **options: Any) -> tuple[int, ...]:
     """The middle of the result, as Pillow sees it."""
-    found = Image.open(io.BytesIO(bytes_of(resize(data, format="png", **options)))).getpixel((1, 1))
+    found = Image.open(io.BytesIO(resize(data, format="png", **options).data)).getpixel((1, 1))
     return found if isinstance(found, tuple) else (int(found or 0),)
 
 

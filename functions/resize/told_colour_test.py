@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 
 from . import avif, cicp, png
 from .icc import SRGB, Gamut, matrix_profile, srgb_curve, table
-from .samples import ADOBE_RGB, bytes_of, gamma_curve, profile, resize, srgb_formula
+from .samples import ADOBE_RGB, gamma_curve, profile, resize, srgb_formula
 from .writers_test import png as png_file
 
 P3 = ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
@@ -52,7 +52,7 @@ def flat_avif(pixel: Sequence[int], primaries: int, transfer: int, **more: Any) 
 
 
 def pixel(data: bytes, **options: Any) -> tuple[int, ...]:
-    found = Image.open(io.BytesIO(bytes_of(resize(data, format="png", **options)))).getpixel((1, 1))
+    found = Image.open(io.BytesIO(resize(data, format="png", **options).data)).getpixel((1, 1))
     return found if isinstance(found, tuple) else (int(found or 0),)
 
 
@@ -216,7 +216,7 @@ def test_high_dynamic_range_is_tone_mapped(transfer: int, paper_white: float) ->
     assert ramp == sorted(ramp)
     assert ramp[-8] < 255
     result = resize(flat_avif((200, 100, 50), 9, transfer), format="png")
-    assert bytes_of(result)
+    assert result.data
 
 
 def test_dark_parts_of_high_dynamic_range_keep_their_light() -> None:

@@ -1,36 +1,37 @@
-"""The `penstock` command: each sub-command is a module with `add_arguments` and `run`, imported only when asked for."""
+"""The `penstock` command: each word that is typed is a module of `penstock.commands`, imported only when asked for."""
 
-import argparse
+import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
+from penstock.commands.words import COMMANDS, GROUPS, Command
 from penstock.errors import ConfigError, PenstockError
+from penstock.terminal import printable
 
-# Sub-command, module, what it does. Two words are a sub-command of a sub-command.
-COMMANDS: tuple[tuple[str, str, str], ...] = (
-    ("up", "penstock.commands.up", "run the whole lake on this machine: object store, gateway, functions from zero"),
-    ("demo", "penstock.commands.demo", "a million donors and some photographs through all three functions, checked"),
-    ("serve", "penstock.commands.serve", "serve one function over HTTP, exactly as its image does"),
-    ("run", "penstock.commands.run", "run one function on one object, once"),
-    ("new", "penstock.commands.new", "start a function of your own from the template"),
-    ("donors", "penstock.local.demo.donors", "write a CSV file of made-up donors"),
-    ("bridge", "penstock.commands.bridge", "receive MinIO's webhook, keep each event on disk, send CloudEvents"),
-    ("connect kafka", "penstock.commands.connect_kafka", "deliver Kafka records to functions, at least once"),
-    ("connect mqtt", "penstock.connect.mqtt.connector", "deliver MQTT messages to functions, at least once"),
-    ("reconcile", "penstock.commands.reconcile", "compare sources with targets and mend what differs"),
-    ("jobs", "penstock.commands.jobs", "list the Jobs of large objects, watch over them, read logs, clean up"),
-    ("lake", "penstock.commands.lake", "plan, apply, show or remove buckets, notification targets and rules"),
-    ("render", "penstock.commands.render", "write manifests for Knative or OpenFaaS from stack.yml, or check them"),
-    ("idler", "penstock.commands.idler", "set OpenFaaS functions that nobody calls to zero replicas"),
-    ("dlq", "penstock.commands.dlq", "list, show, replay or drop dead letters"),
-    ("listen", "penstock.commands.listen", "print notifications as they come"),
-)
+# What a shell says of a program that wrote to a pipe that was closed: 128 and the number of SIGPIPE.
+READER_GONE = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one sub-command and return its exit code: 2 for wrong usage, else that of sysexits.h for the error."""
+    """Run one command and return its exit code: 2 for wrong usage, else that of sysexits.h for the error."""
     words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        try:
+            return _dispatch(words)
+        finally:
+            sys.stdout.flush()  # a reader that has gone is noticed here, and not when Python ends
+    except BrokenPipeError:
+        if not _reader_is_gone():
+            raise  # the pipe was another one
+        # Python flushes once more when it ends: let that go nowhere.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+
+
+def _dispatch(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(_help())
         return 0
@@ -41,47 +42,82 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     command = _find(words)
     if command is None:
-        if which := [name.partition(" ")[2] for name, _, _ in COMMANDS if name.startswith(f"{words[0]} ")]:
-            asked = words[1:2] in (["-h"], ["--help"])
-            usage = f"usage: penstock {words[0]} {{{','.join(which)}}} [options]"
-            print(usage, file=sys.stdout if asked else sys.stderr)
-            return 0 if asked else 2
-        print(f"penstock: {' '.join(words[:2])!r} is no command\n\n{_help()}", file=sys.stderr)
-        return 2
-    name, module_name, text = command
+        return _refuse(words)
     try:
         # Ctrl+C while the imports last is an end like any other.
-        return _run(name, module_name, text, words[len(name.split()) :])
+        return _run(command, words[len(command.words.split()) :])
     except PenstockError as exc:
-        print(f"penstock {name}: {exc}", file=sys.stderr)
+        for problem in exc.problems if isinstance(exc, ConfigError) else [str(exc)]:
+            print(f"penstock {command.words}: {printable(problem)}", file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt:
         return 130
 
 
-def _run(name: str, module_name: str, text: str, arguments: Sequence[str]) -> int:
+def _run(command: Command, arguments: Sequence[str]) -> int:
     try:
-        module = importlib.import_module(module_name)
+        module = importlib.import_module(command.module)
+        from penstock.commands.flags import new_parser
+
+        parser = new_parser(command.words, command.text)
+        module.add_arguments(parser)
+        return int(module.run(parser.parse_args(arguments)))
     except ModuleNotFoundError as exc:
-        print(f"penstock {name}: needs {exc.name}; install it with: pip install 'penstock[demo]'", file=sys.stderr)
-        return ConfigError.exit_code
-    parser = argparse.ArgumentParser(prog=f"penstock {name}", description=text[0].upper() + text[1:] + ".")
-    module.add_arguments(parser)
-    return int(module.run(parser.parse_args(arguments)))
+        if not exc.name or exc.name.partition(".")[0] == "penstock" or is_of_a_function(exc):
+            raise
+        package = f"penstock[{command.extras}]" if command.extras else "penstock"
+        raise ConfigError(f"needs {exc.name}; install it with: pip install '{package}'") from exc
 
 
-def _find(words: Sequence[str]) -> tuple[str, str, str] | None:
+def _refuse(words: Sequence[str]) -> int:
+    """Say what was meant, as near as that can be told; returns the exit code for wrong usage."""
+    first = words[0]
+    if seconds := [name.partition(" ")[2] for name, *_ in COMMANDS if name.startswith(f"{first} ")]:
+        asked = words[1:2] in (["-h"], ["--help"])
+        usage = f"usage: penstock {first} {{{','.join(seconds)}}} [options]"
+        print(usage, file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
+    import difflib
+
+    known = [name for name, *_ in COMMANDS]
+    near = difflib.get_close_matches(first, known, n=1) or [name for name in known if name.endswith(f" {first}")]
+    hint = f"; did you mean: penstock {near[0]}" if near else "; penstock --help lists all"
+    print(f"penstock: unknown command '{printable(first)}'{hint}", file=sys.stderr)
+    return 2
+
+
+def _find(words: Sequence[str]) -> Command | None:
     for command in COMMANDS:
-        parts = command[0].split()
+        parts = command.words.split()
         if list(words[: len(parts)]) == parts:
             return command
     return None
 
 
 def _help() -> str:
-    width = max(len(name) for name, _, _ in COMMANDS)
-    lines = "\n".join(f"  {name:<{width}}  {text}" for name, _, text in COMMANDS)
-    return f"usage: penstock COMMAND [options]\n\n{lines}\n\npenstock COMMAND --help says more."
+    width = max(len(command.words) for command in COMMANDS)
+    lines = []
+    for title, commands in GROUPS.items():
+        lines += ["", f"{title}:", *(f"  {command.words:<{width}}  {command.text}" for command in commands)]
+    return "\n".join(["usage: penstock COMMAND [options]", *lines, "", "penstock COMMAND --help says more."])
+
+
+def _reader_is_gone() -> bool:
+    """Whether nothing reads any more what is printed."""
+    import select
+
+    poll = select.poll()
+    with contextlib.suppress(OSError, ValueError):
+        poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def is_of_a_function(exc: BaseException) -> bool:
+    """Whether the code of a user's function raised it, as a package that the function itself needs."""
+    import traceback
+
+    frames = (frame for frame, _ in traceback.walk_tb(exc.__traceback__))
+    return any(str(frame.f_globals.get("__name__")).startswith("penstock_functions_") for frame in frames)
 
 
 if __name__ == "__main__":

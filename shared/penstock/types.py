@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from json.encoder import encode_basestring_ascii as _quoted
@@ -31,6 +31,16 @@ class ObjectRef:
     def digest(self) -> str:
         """SHA-256 of bucket and key, 64 hex digits: a name of fixed length and harmless characters."""
         return hashlib.sha256(f"{self.bucket}/{self.key}".encode()).hexdigest()
+
+    def digest_in(self, store_name: str) -> str:
+        """The same for the object of this name in a named store: two stores may have buckets of one name (ADR 23).
+
+        Without a name it is `digest`.
+        """
+        if not store_name:
+            return self.digest
+        # No bucket's name has a line's end, so no object of a store without a name has this digest.
+        return hashlib.sha256(f"{store_name}\n{self.bucket}/{self.key}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +122,23 @@ class Result:
 
     `body` is bytes, a binary file, an iterable of chunks (produced while it is written, so memory stays
     flat), or a mapping: a JSON document, which is what an index takes. `name` is the file name a direct
-    call gets back.
+    call gets back. `notes` are plain sentences about what the handler assumed, such as "the encoding was guessed". They
+    go into the answer and are not stored. A list may grow while the body is produced.
     """
 
     body: bytes | BinaryIO | Iterable[bytes] | Mapping[str, Any]
     content_type: str = "application/octet-stream"
     metadata: Mapping[str, str] = field(default_factory=dict)
     name: str | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a target says of its origin: made from which state of which source, by what, with which options."""
+    """What a target says of its origin: made from which state of which source, by what, with which options.
+
+    `source` is the digest of the source's name and of its store's name, if that has one.
+    """
 
     state: str
     function: str
@@ -133,11 +148,21 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a source state has no target: an error's class name, its text and the status it was answered with."""
+    """Why a source state has no target: an error's class name, its text and the status it was answered with.
+
+    `basis` names what it rests on beside the source and the options (runtime/basis.py), "" for nothing else.
+    """
 
     error: str
     reason: str
     status: int
+    basis: str = ""
+
+    @property
+    def record(self) -> dict[str, str | int]:
+        """The fields as JSON holds them; an empty basis is left out."""
+        told: dict[str, str | int] = {"error": self.error, "reason": self.reason, "status": self.status}
+        return told | ({"basis": self.basis} if self.basis else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +171,9 @@ class Entry:
 
     `mark` is None for something that Penstock did not make; `refusal` is set when the source state was
     refused and nothing else is there; `etag` is the sink's own handle for a conditional write. `beside` is
-    a refusal recorded next to a target, where it was asked for: why a foreign target was left alone, or what a worker
-    left that was overtaken.
+    a refusal recorded next to a target, where it was asked for: why a foreign target was left alone, or what a slower
+    worker left. `record` is where an index keeps such a refusal. `notes` are those of the result that was just written;
+    no sink keeps them.
     """
 
     address: str
@@ -156,26 +182,27 @@ class Entry:
     size: int | None = None
     etag: str | None = None
     beside: "Entry | None" = None
+    record: str = ""
+    notes: Sequence[str] = field(default=(), compare=False)
 
-    @property
-    def recorded(self) -> "Entry | None":
-        """The refusal, wherever it is."""
-        return self if self.refusal is not None else self.beside
+    def is_foreign_to(self, mark: Mark) -> bool:
+        """Whether something else than the function of `mark` made it, or from another source than that of `mark`."""
+        made_by = self.mark
+        if made_by is None:
+            # A refusal without a mark is a damaged record of our own: it lies where only we write.
+            return self.refusal is None
+        return made_by.function != mark.function or made_by.source != mark.source
 
     def is_target_of(self, mark: Mark) -> bool:
-        """Whether it is a target that the function of `mark` made from the source of `mark`, in whatever state."""
-        made_by = self.mark
-        if made_by is None or self.refusal is not None:
-            return False
-        return (made_by.function, made_by.source) == (mark.function, mark.source)
+        """Whether it is a target that the function of `mark` made from the source of `mark`, in any state."""
+        return self.refusal is None and not self.is_foreign_to(mark)
 
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A question to a sink: what is recorded at this address?"""
-
-    address: str
-    mark: Mark
+    def refusal_of(self, mark: Mark) -> "Entry | None":
+        """The refusal by the function of `mark` of the source of `mark`: in the target's place, or beside it."""
+        for found in (self, self.beside):
+            if found is not None and found.refusal is not None and not found.is_foreign_to(mark):
+                return found
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -388,7 +388,9 @@ def test_bucket_outside_the_allow_list_is_a_403_and_is_not_touched(lake: Lake) -
     response = serve(lake).post("/event", json=notification("a.txt", bucket="secret"))
     assert response.status_code == 403
     assert response.json is not None
-    assert response.json["reason"] == ("s3://secret/a.txt: bucket 'secret' is no source of upper; its sources: upload")
+    assert response.json["reason"] == (
+        "s3://secret/a.txt: bucket 'secret' is not a source of upper; its sources: upload"
+    )
     assert lake.requests == []
 
 

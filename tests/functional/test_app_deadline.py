@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 from penstock import Context, Event, Result, TemporaryError
 from penstock.process.deadline import BoundedChunks, check_deadline, within
-from penstock.runtime.runtime import Runtime
 from penstock.serving.wiring import make_served_runtime
 from penstock.settings.config import StoreSettings
 from penstock.settings.environment import load_config
-from penstock.sinks.bucket import BucketSink
 from penstock.sinks.address import parse_sink
+from penstock.sinks.bucket import BucketSink
 from penstock.sinks.bucket_address import BucketAddress
 from penstock.store.deadline import DeadlineStore
 from penstock.store.memory import MemoryStore
@@ -49,7 +48,7 @@ def with_deadline(handle: Callable[[Event[Any], Context[Any]], Result] = upper) 
     assert isinstance(address, BucketAddress)
     bounded = DeadlineStore(store)
     lake = Lake(handle, sink=BucketSink(bounded, address), store=store, deadline_seconds=10)
-    lake.runtime = Runtime(replace(lake.runtime.parts, store=bounded))
+    lake.runtime = replace(lake.runtime, store=bounded)
     return lake
 
 

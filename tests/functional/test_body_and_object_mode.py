@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from penstock.handler.loading import load_module, make_function
 from penstock.process.metrics import Metrics
-from penstock.runtime.agreement import Outcome, Parts
+from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import Runtime
 from penstock.serving.app import create_app
 from penstock.serving.health import Health
@@ -98,7 +98,7 @@ def module(name: str) -> ModuleType:
 def as_body(case: Case) -> TestResponse:
     """The answer to a direct call on a deployment with default options."""
     function = make_function(module(case.function), Config(case.function))
-    runtime = Runtime(Parts(function, Config(case.function)))
+    runtime = Runtime(function, Config(case.function))
     client = create_app(runtime, Health(runtime), Metrics(case.function)).test_client()
     headers = {"Content-Type": case.content_type}
     path = "/" + "".join(f"%{byte:02X}" for byte in case.name.encode())
@@ -115,14 +115,14 @@ def as_object(case: Case, folder: Path) -> tuple[Outcome, bytes | dict[str, Any]
     function = make_function(module(case.function), config)
     if case.function == "index":
         index = SqliteSink(folder / "index.db", "index")
-        outcome = Runtime(Parts(function, config, store, index)).agree(ref)
+        outcome = Runtime(function, config, store, index).agree(ref)
         document = index.document("upload", ref.key)
         index.close()
         assert document is not None
         added = {*delivered(source, ""), "penstock"}
         return outcome, {name: value for name, value in document.items() if name not in added}
     address = BucketAddress.parse("s3://processed/{key}")
-    outcome = Runtime(Parts(function, config, store, BucketSink(store, address))).agree(ref)
+    outcome = Runtime(function, config, store, BucketSink(store, address)).agree(ref)
     target = ObjectRef("processed", ref.key)
     return outcome, store.read(target) if store.head(target) else None
 

@@ -1,13 +1,14 @@
 """Each function's build context, laid out as faas-cli does, is enough to install and serve it.
 
 faas-cli copies the template to `build/NAME`, the handler's files over the template's into `build/NAME/function`, and
-the folders of `configuration.copy` into `build/NAME/function` too. What the Dockerfile then runs is done here by
-hand, in an environment that holds nothing else.
+the folders of `configuration.copy` into `build/NAME/function` too. The Dockerfile's own command then installs it, in an
+environment that holds nothing else.
 """
 
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -76,22 +77,31 @@ def object_store(*buckets: str) -> Iterator[StoreSettings]:
         server.stop()
 
 
+def install_step(dockerfile: Path) -> str:
+    """The shell command of the one RUN that makes /opt/penstock, as Docker reads it."""
+    text = re.sub(r"^#.*\n", "", dockerfile.read_text(encoding="utf-8"), flags=re.MULTILINE).replace("\\\n", " ")
+    [step] = [line.removeprefix("RUN ") for line in text.splitlines() if line.startswith("RUN python -m venv")]
+    return step
+
+
+def install(dockerfile: Path, context: Path, environment: Path) -> None:
+    """Run that command in the build context, with /opt/penstock in `environment`."""
+    # The image's own Python: with pip, and with nothing else.
+    base = environment.with_name(f"{environment.name}-base")
+    # The machine's certificates: its package index may be a company's own.
+    subprocess.run([UV, "venv", "--quiet", "--seed", "--system-certs", "--python", sys.executable, base], check=True)
+    step = install_step(dockerfile).replace("/opt/penstock", str(environment))
+    path = f"{base / 'bin'}:{os.environ['PATH']}"
+    settings = {"PATH": path, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_QUIET": "1"}
+    subprocess.run(["sh", "-ec", step], cwd=context, env={**os.environ, **settings}, check=True)
+
+
 @contextmanager
 def image_process(context: Path, spec: FunctionSpec, settings: dict[str, str]) -> Iterator[str]:
     """Install from the context alone, start what the image's CMD starts, yield its URL, and stop it by SIGTERM."""
     environment = context.parent / f"{spec.name}-env"
-    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, environment], check=True)
+    install(context / "Dockerfile", context, environment)
     python = environment / "bin" / "python"
-    subprocess.run(
-        [
-            # The machine's certificates: its package index may be a company's own.
-            *(UV, "pip", "install", "--quiet", "--system-certs", "--python", python),
-            *("-c", "function/shared/constraints.txt"),
-            *("-r", "requirements.txt", "-r", "function/requirements.txt"),
-        ],
-        cwd=context,
-        check=True,
-    )
     shutil.rmtree(context / "function" / "shared")
     port = free_port()
     process = subprocess.Popen(
@@ -129,3 +139,26 @@ def test_a_function_installs_and_serves_from_its_build_context_alone(name: str, 
             body = urllib.request.Request(f"{url}/{key}", data, {"Content-Type": content_type})
             with urllib.request.urlopen(body) as direct:
                 assert int(direct.headers["Content-Length"]) == len(direct.read()) > 0
+
+
+def test_a_file_without_its_hash_in_the_lock_is_not_installed(tmp_path: Path) -> None:
+    context = lay_out(STACK.functions["compress"], tmp_path / "build")
+    lock = context / "function" / "shared" / "locks" / "constraints.txt"
+    damaged = re.sub(r"(?<=sha256:)[0-9a-f]{64}", "0" * 64, lock.read_text(encoding="utf-8"))
+    lock.write_text(damaged, encoding="utf-8")
+    with pytest.raises(subprocess.CalledProcessError):
+        install(context / "Dockerfile", context, tmp_path / "env")
+
+
+def test_the_connectors_install_from_their_build_context_alone(tmp_path: Path) -> None:
+    context = tmp_path / "shared"
+    shutil.copytree(ROOT / "shared", context)
+    install(ROOT / "deploy" / "image" / "Dockerfile", context, tmp_path / "env")
+    help_text = subprocess.run(
+        [tmp_path / "env" / "bin" / "penstock", "connect", "kafka", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "usage: penstock connect kafka" in help_text.stdout
+    assert not list((tmp_path / "env").rglob("pip"))

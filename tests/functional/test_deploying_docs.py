@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from penstock.cli import COMMANDS
+from penstock.commands.words import COMMANDS
 
 from tests.paths import ROOT
 
@@ -60,12 +60,10 @@ def test_penstock_is_called_as_it_understands() -> None:
     calls = penstock_calls()
     assert {words[0] for words in calls} >= {"render", "lake", "donors", "dlq"}
     for words in calls:
-        name, module = next(
-            (name, module) for name, module, _ in COMMANDS if words[: len(name.split())] == name.split()
-        )
-        parser = argparse.ArgumentParser(prog=f"penstock {name}", exit_on_error=False)
-        importlib.import_module(module).add_arguments(parser)
-        parser.parse_args(words[len(name.split()) :])
+        command = next(each for each in COMMANDS if words[: len(each.words.split())] == each.words.split())
+        parser = argparse.ArgumentParser(prog=f"penstock {command.words}", exit_on_error=False)
+        importlib.import_module(command.module).add_arguments(parser)
+        parser.parse_args(words[len(command.words.split()) :])
 
 
 def test_no_command_is_given_twice() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from penstock.delivery.verdict import Answer, Outcome, judge
+from penstock.delivery.verdict import DeliveryOutcome, TargetAnswer, judge
 from penstock.process.metrics import Metrics
 from penstock.serving.app import create_app
 from penstock.serving.health import Health
@@ -79,6 +79,6 @@ def test_result_that_is_none_becomes_a_dead_letter_that_says_why(
     document = json.loads(answer.data)
     assert document["error"] == "HandlerError"
     assert document["reason"] == "handle returned dict; return penstock.Result(...)"
-    verdict = judge(Answer(answer.status_code, body=answer.data), time.time())
-    assert verdict.outcome is Outcome.DEAD, "it must not be tried ten times"
+    verdict = judge(TargetAnswer(answer.status_code, body=answer.data), time.time())
+    assert verdict.outcome is DeliveryOutcome.DEAD, "it must not be tried ten times"
     assert lake.keys() == []

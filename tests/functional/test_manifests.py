@@ -81,9 +81,44 @@ def test_every_container_is_restricted_pinned_and_bounded(manifest: Manifest) ->
         assert security["allowPrivilegeEscalation"] is False
         assert security["readOnlyRootFilesystem"] is True
         assert security["capabilities"]["drop"] == ["ALL"]
-        assert "memory" in container["resources"]["limits"]
+        assert {"memory", "ephemeral-storage"} <= container["resources"]["limits"].keys()
         for variable in container.get("env", []):
             assert not re.search(r"PASSWORD|SECRET_KEY|ACCESS_KEY|TOKEN", variable["name"]) or "valueFrom" in variable
+
+
+def found_in(document: Any, name: str) -> list[Any]:
+    """Every value under this name, wherever it stands in a document."""
+    if isinstance(document, dict):
+        own = [document[name]] if name in document else []
+        return own + [each for value in document.values() for each in found_in(value, name)]
+    return [each for value in document for each in found_in(value, name)] if isinstance(document, list) else []
+
+
+@pytest.mark.parametrize("manifest", [each for each in ALL if found_in(each.document, "emptyDir")], ids=str)
+def test_every_volume_on_a_nodes_disk_is_bounded(manifest: Manifest) -> None:
+    for volume in found_in(manifest.document, "emptyDir"):
+        assert re.fullmatch(r"[1-9][0-9]*(Mi|Gi)", volume["sizeLimit"])
+
+
+# What may run in a namespace (https://kubernetes.io/docs/concepts/security/pod-security-standards/). Strimzi's pods are
+# `baseline` unless its operator is told otherwise, and the node exporter of kube-prometheus-stack reads the host.
+POD_SECURITY = {"kafka": "baseline", "monitoring": "privileged"}
+
+
+@pytest.mark.parametrize("manifest", [each for each in ALL if each.kind == "Namespace"], ids=str)
+def test_every_namespace_says_what_pods_may_do(manifest: Manifest) -> None:
+    metadata = manifest.document["metadata"]
+    level = POD_SECURITY.get(metadata["name"], "restricted")
+    assert metadata["labels"]["pod-security.kubernetes.io/enforce"] == level
+    assert metadata["labels"]["pod-security.kubernetes.io/warn"] in ("baseline", "restricted")
+
+
+@pytest.mark.parametrize("manifest", [each for each in ALL if each.kind == "NetworkPolicy"], ids=str)
+def test_every_rule_of_a_network_policy_names_its_ports(manifest: Manifest) -> None:
+    spec = manifest.document["spec"]
+    for rule in [*spec.get("ingress", []), *spec.get("egress", [])]:
+        assert rule["ports"]
+        assert all(port["protocol"] in ("TCP", "UDP") and port["port"] for port in rule["ports"])
 
 
 def images(document: Any) -> list[str]:
@@ -148,7 +183,8 @@ def test_stack_file_and_knative_agree(name: str) -> None:
     [secrets] = [each["projected"]["sources"] for each in volumes if each["name"] == "secrets"]
     assert [each["secret"]["name"] for each in secrets] == list(spec.secrets)
     assert spec.limits is not None
-    assert container["resources"]["limits"] == {"cpu": spec.limits.cpu, "memory": spec.limits.memory}
+    limits = {"cpu": spec.limits.cpu, "memory": spec.limits.memory, "ephemeral-storage": "3Gi"}
+    assert container["resources"]["limits"] == limits
     topics = by_kind("KafkaSource", "knative")["penstock"]["spec"]["topics"]
     assert spec.annotations["topic"] in topics
 
@@ -176,6 +212,13 @@ def test_tenant_has_four_servers_of_ten_gibibytes() -> None:
     [pool] = tenant["spec"]["pools"]
     size = pool["volumeClaimTemplate"]["spec"]["resources"]["requests"]["storage"]
     assert (pool["servers"], pool["volumesPerServer"], size) == (4, 1, "10Gi")
+
+
+def test_metrics_of_the_object_store_are_shown_to_those_with_a_token_only() -> None:
+    [tenant] = by_kind("Tenant", "minio").values()
+    assert "MINIO_PROMETHEUS_AUTH_TYPE" not in {each["name"] for each in tenant["spec"].get("env", [])}
+    [endpoint] = by_kind("ServiceMonitor", "observability")["minio"]["spec"]["endpoints"]
+    assert endpoint["authorization"] == {"type": "Bearer", "credentials": {"name": "minio-metrics", "key": "token"}}
 
 
 def test_ingress_takes_uploads_of_any_size_and_waits_ten_minutes() -> None:

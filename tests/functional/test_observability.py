@@ -10,14 +10,14 @@ import pytest
 import yaml
 from penstock.connect.kafka.connector import Connector
 from penstock.connect.kafka.records import openfaas
-from penstock.connect.mqtt.connector import Broker, MqttConnector
+from penstock.connect.mqtt.broker import Broker
+from penstock.connect.mqtt.connector import MqttConnector
 from penstock.connect.subscriptions import Finder, from_pairs
-from penstock.delivery.deliverer import Message, Outcome, Policy, Verdict
+from penstock.delivery.deliverer import DeliveryOutcome, Message, Policy, Verdict
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.jobs.measures import JobMeasures
 from penstock.process.metrics import Metrics
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.processes import running
@@ -71,7 +71,7 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     finder = Finder(lambda: from_pairs(["upload=http://127.0.0.1:9/"], None))
     settings = {"bootstrap.servers": "127.0.0.1:9", "log_level": "0"}
     Connector(settings, openfaas("text/plain"), finder, "dead-letters", policy=Policy(), measures=measures)
-    measures.observe(Message("k", b"", {}, "upload/0@1", "compress"), Verdict(Outcome.DELIVERED, 200, ""), 0.1)
+    measures.observe(Message("k", b"", {}, "upload/0@1", "compress"), Verdict(DeliveryOutcome.DELIVERED, 200, ""), 0.1)
     texts.append(measures.render()[0].decode())
 
     inbox = Inbox(folder / "mqtt.db")
@@ -79,9 +79,7 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     texts.append(mqtt.measures.render()[0].decode())
     inbox.close()
 
-    registry = CollectorRegistry()
-    registry.register(JobMeasures())
-    texts.append(generate_latest(registry).decode())
+    texts.append(JobMeasures().render()[0].decode())
     texts.append(scrape_bridge(folder))
     found: dict[str, set[str]] = {}
     for text in texts:

@@ -14,8 +14,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
 from minio.notificationconfig import NotificationConfig, QueueConfig
-from penstock.connect.kafka.dead_letter_log import KafkaLetters
-from penstock.delivery.dead_letters import Letter
+from penstock.connect.kafka.dead_letter_log import DeadLetterLog
+from penstock.delivery.dead_letters import DeadLetter
 from penstock.settings.stackfile import load_stack
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -92,10 +92,10 @@ def kafka_connector(
         child.kill()
 
 
-def letters(kafka: KafkaServer, topic: str = DEAD_LETTERS) -> list[Letter]:
+def letters(kafka: KafkaServer, topic: str = DEAD_LETTERS) -> list[DeadLetter]:
     """The dead letters of a topic that are neither replayed nor dropped."""
     given = {"bootstrap.servers": kafka.endpoint.bootstrap_servers, "log_level": "0"}
-    return list(KafkaLetters(topic, given).read())
+    return list(DeadLetterLog(topic, given).read())
 
 
 def dlq(kafka: KafkaServer, topic: str, *words: str) -> str:

@@ -111,7 +111,7 @@ def test_two_byte_rose_is_refused_told_and_replaced_by_the_next_good_one(article
     article.put("rose.jpg", b"x\n")
     wait_until(lambda: died(article.connector) == 1, "a dead letter")
     [letter] = letters(article.kafka)
-    assert (letter.target, letter.code) == ("resize", 415)
+    assert (letter.message.target, letter.code) == ("resize", 415)
     [record] = article.dead.records()
     headers = headers_of(record)
     assert headers["knativeerrorcode"] == "415"

@@ -14,7 +14,7 @@ from minio import Minio
 from minio.error import S3Error
 from penstock import cli
 from penstock.commands import reconcile as command
-from penstock.delivery.dead_letters import Letter
+from penstock.delivery.dead_letters import DeadLetter
 
 from tests.components import KafkaServer
 from tests.integration.flow import dlq, kafka_connector, letters, measured, minio_to_kafka, penstock, quiet, serve
@@ -122,13 +122,13 @@ class World:
     def tries(self, outcome: str) -> float:
         return measured(self.connector.address, "penstock_delivery_attempts_total", outcome=outcome)
 
-    def dead_letter(self) -> Letter:
+    def dead_letter(self) -> DeadLetter:
         """The one dead letter, once it is there."""
         wait_until(lambda: len(letters(self.kafka, self.dead)) == 1, "a dead letter")
         [letter] = letters(self.kafka, self.dead)
         return letter
 
-    def finish(self, letter: Letter, what: str = "replay") -> None:
+    def finish(self, letter: DeadLetter, what: str = "replay") -> None:
         """Replay or drop the letter, after which none is left."""
         done = {"replay": "replayed", "drop": "dropped"}[what]
         assert dlq(self.kafka, self.dead, what, letter.id) == f"1 {done}\n"
@@ -178,7 +178,7 @@ def test_object_that_is_refused_is_recorded_once_and_delivered_when_replayed(wor
     retried = world.tries("retry")
     world.put("refused.txt")
     letter = world.dead_letter()
-    assert (letter.target, letter.code) == ("upper", 422)
+    assert (letter.message.target, letter.code) == ("upper", 422)
     assert b"refused.txt: not like this" in letter.data
     assert world.tries("retry") == retried, "the same input would fail again"
     assert "1 agreeing" in world.reconcile("--check", "--prefix", "refused.txt")

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.cimpl import NewTopic
+from penstock.connect.kafka.connector import Connector
+from penstock.connect.kafka.records import openfaas
+from penstock.connect.kafka.topics import brokers_answer
+from penstock.connect.subscriptions import Finder, from_pairs
+from penstock.connect.watch import PATIENCE_SECONDS, SubscriptionWatch
 
+from tests.clock import Clock
 from tests.components import KafkaServer
 from tests.integration.connect_helpers import Penstock, RecordingFunction
 from tests.paths import EVENTS
 
+FROZEN_SECONDS = 40.0
 QUICK = ("--min-wait-seconds", "0.05", "--max-wait-seconds", "0.5", "--drain-seconds", "10")
 
 
@@ -26,6 +35,14 @@ def function() -> Iterator[RecordingFunction]:
     made = RecordingFunction()
     yield made
     made.stop()
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Look until it is so; the limit only ends a test that has failed."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, f"not {what} in time"
+        time.sleep(0.05)
 
 
 def create_topics(kafka: KafkaServer, partitions: dict[str, int]) -> None:
@@ -58,9 +75,9 @@ class Topic:
             self._producer.produce(self.name, key=key, value=value)
         assert self._producer.flush(30) == 0
 
-    def lag(self) -> int:
+    def lag(self, group: str = "") -> int:
         """Records after the group's committed offsets; all of them while the brokers cannot say."""
-        consumer = Consumer({"bootstrap.servers": self._servers, "group.id": self.name, "log_level": 0})
+        consumer = Consumer({"bootstrap.servers": self._servers, "group.id": group or self.name, "log_level": 0})
         places = [TopicPartition(self.name, number) for number in range(self._partitions)]
         try:
             committed = consumer.committed(places, timeout=30)
@@ -173,6 +190,68 @@ def test_unanswered_record_is_delivered_again_after_a_restart(
     second.until(lambda: b"stuck" in function.delivered(), "the stuck one delivered")
     assert second.end() == 0
     assert topic.lag() == 0
+
+
+def test_new_consumer_goes_on_where_the_one_stopped_that_did_not_join(
+    kafka: KafkaServer, unique_name: str, function: RecordingFunction
+) -> None:
+    topic, clock = Topic(kafka, unique_name, partitions=3), Clock()
+    subscriptions = from_pairs([f"{topic.name}={function.url}/"], None)
+    settings = {
+        "bootstrap.servers": kafka.endpoint.bootstrap_servers,
+        "group.id": topic.name,
+        # Statistics that never come say what they say of a consumer that cannot reach its coordinator: not joined.
+        "statistics.interval.ms": "3600000",
+    }
+    connector = Connector(
+        settings,
+        openfaas("text/plain"),
+        Finder(lambda: subscriptions),
+        topic.dead,
+        watch=SubscriptionWatch("kafka", lambda: brokers_answer(settings), clock=clock),
+    )
+
+    def made(count: int) -> bool:
+        return f"penstock_kafka_new_consumers_total {count}.0" in connector.measures.render()[0].decode()
+
+    thread = threading.Thread(target=connector.run)
+    thread.start()
+    try:
+        for turn in range(3):
+            topic.produce(*((f"key{key}", f"key{key} {turn}".encode()) for key in range(50)))
+            wait_until(lambda: topic.lag() == 0, "everything committed")
+            clock.now += PATIENCE_SECONDS
+            wait_until(partial(made, turn + 1), "a new consumer")
+    finally:
+        connector.stop()
+        thread.join()
+    assert first_deliveries(function.delivered()) == {f"key{key}": [0, 1, 2] for key in range(50)}
+
+
+def test_connector_goes_on_after_a_broker_was_frozen(tmp_path: Path, function: RecordingFunction) -> None:
+    """A frozen broker keeps its connections open and answers nothing, longer than the group's session lasts."""
+    with KafkaServer(tmp_path / "kafka") as kafka:
+        topics = [Topic(kafka, name, partitions=2) for name in ("images", "donors", "texts")]
+        group = "frozen"
+        flags = [flag for topic in topics[1:] for flag in ("--to", f"{topic.name}={function.url}/")]
+        connector = topics[0].connect(
+            tmp_path, "connector", "--set", f"group.id={group}", *flags, to=f"{function.url}/"
+        )
+        try:
+            for topic in topics:
+                topic.produce(*((f"key{number}", f"{topic.name} {number}".encode()) for number in range(100)))
+            connector.until(lambda: len(set(function.delivered())) == 300, "all delivered")
+            server = kafka.children[-1]
+            server.signal(signal.SIGSTOP)
+            time.sleep(FROZEN_SECONDS)
+            server.signal(signal.SIGCONT)
+            for topic in topics:
+                topic.produce(*((f"key{number}", f"{topic.name} {number}".encode()) for number in range(100, 200)))
+            connector.until(lambda: len(set(function.delivered())) == 600, "all delivered", timeout_seconds=240)
+            connector.until(lambda: sum(topic.lag(group) for topic in topics) == 0, "all committed")
+            assert connector.end() == 0
+        finally:
+            connector.kill()
 
 
 def test_functions_are_found_behind_a_gateway_as_they_are_deployed(

@@ -14,7 +14,7 @@ from urllib.parse import quote_plus
 import pytest
 from minio.notificationconfig import NotificationConfig, QueueConfig, SuffixFilterRule
 from penstock.connect.bridge.messages import to_messages
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.events import Kind, kind_of
 from penstock.render.knative import KnativeSettings
 from penstock.settings.environment import load_config
@@ -113,7 +113,7 @@ def emitted(ref: ObjectRef, name: str) -> dict[str, Any]:
     record["eventName"] = name
     record["s3"]["bucket"]["name"] = ref.bucket
     record["s3"]["object"]["key"] = quote_plus(ref.key)
-    [message] = to_messages(json.dumps(body).encode(), (Target("sink", "http://broker/"),), {})
+    [message] = to_messages(json.dumps(body).encode(), (HttpTarget("sink", "http://broker/"),), {})
     return {"headers": dict(message.headers), "body": message.value.decode()}
 
 
@@ -192,7 +192,7 @@ def test_donors_uploaded_in_parts_to_a_real_server_wake_compress(
             bucket_name="upload", object_name="donors.csv", data=data, length=-1, part_size=5 * 1024 * 1024
         )
         server.wait_until(lambda: bool(webhook), "sending its event")
-    [message] = to_messages(webhook[0], (Target("sink", "http://broker/"),), {})
+    [message] = to_messages(webhook[0], (HttpTarget("sink", "http://broker/"),), {})
     assert message.headers["ce-type"] == "com.amazonaws.s3.ObjectCreated:CompleteMultipartUpload"
     event = {"headers": dict(message.headers), "body": message.value.decode()}
     assert ask_knative(triggers, [event])["passes"] == [["compress"]]

@@ -11,9 +11,8 @@ import pytest
 from minio.commonconfig import ENABLED
 from minio.versioningconfig import VersioningConfig
 from penstock import TemporaryError
-from penstock.commands.reconcile import reconcile
 from penstock.handler.loading import make_function
-from penstock.runtime.agreement import Parts
+from penstock.reconcile.engine import reconcile
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import Config, SourceRule, StoreSettings
 from penstock.sinks.wiring import make_sink
@@ -55,7 +54,7 @@ def test_many_workers_and_writers_end_at_the_right_state(minio: MinioServer, uni
 
     def make_runtime() -> Runtime:
         store = S3ObjectStore(settings)
-        return Runtime(Parts(function, config, store, make_sink(config, store)))
+        return Runtime(function, config, store, make_sink(config, store))
 
     events: queue.Queue[str | None] = queue.Queue()
     failures: list[BaseException] = []

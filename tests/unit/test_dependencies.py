@@ -13,7 +13,8 @@ import pytest
 
 from tests.paths import ROOT
 
-PROJECT = tomllib.loads((ROOT / "shared" / "pyproject.toml").read_text())["project"]
+TOOLS = tomllib.loads((ROOT / "shared" / "pyproject.toml").read_text())
+PROJECT = TOOLS["project"]
 
 
 def normal(requirement: str) -> str:
@@ -22,10 +23,15 @@ def normal(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", name.group() if name else "").lower()
 
 
-def imported(folder: Path) -> Iterator[tuple[str, str]]:
+def is_for_tests(path: Path) -> bool:
+    """What a function's image leaves out (templates/python3-penstock/Dockerfile)."""
+    return path.name.endswith("_test.py") or path.name in ("conftest.py", "samples.py") or "samples" in path.parts
+
+
+def imported(folder: Path, *, by_tests: bool = False) -> Iterator[tuple[str, str]]:
     """Top-level names that the modules below a folder import from outside, each with the file."""
     for path in sorted(folder.rglob("*.py")):
-        if path.name.endswith("_test.py"):
+        if is_for_tests(path) != by_tests:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -37,13 +43,18 @@ def imported(folder: Path) -> Iterator[tuple[str, str]]:
                     yield top, str(path.relative_to(ROOT))
 
 
-def undeclared(folder: Path, declared: set[str]) -> set[tuple[str, str]]:
+def undeclared(folder: Path, declared: set[str], *, by_tests: bool = False) -> set[tuple[str, str]]:
     distributions = packages_distributions()
     return {
         (top, path)
-        for top, path in imported(folder)
+        for top, path in imported(folder, by_tests=by_tests)
         if not declared & {normal(name) for name in distributions.get(top, [top])}
     }
+
+
+def requirements(path: Path) -> set[str]:
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {normal(line) for line in lines if line and not line.startswith("#")}
 
 
 def test_the_package_declares_what_it_imports() -> None:
@@ -55,25 +66,85 @@ def test_the_package_declares_what_it_imports() -> None:
 @pytest.mark.parametrize("name", ["compress", "index", "resize"])
 def test_a_function_declares_what_it_imports(name: str) -> None:
     folder = ROOT / "functions" / name
-    lines = (folder / "requirements.txt").read_text().splitlines()
-    declared = {normal(line) for line in lines if line and not line.startswith("#")}
-    assert undeclared(folder, declared) == set()
+    assert undeclared(folder, requirements(folder / "requirements.txt")) == set()
+
+
+@pytest.mark.parametrize("name", ["compress", "index", "resize"])
+def test_a_function_declares_what_its_tests_import(name: str) -> None:
+    folder = ROOT / "functions" / name
+    # The image's build has these for every function's tests.
+    declared = {"pytest", "hypothesis"} | requirements(folder / "requirements.txt")
+    declared |= requirements(folder / "requirements-test.txt")
+    assert undeclared(folder, declared, by_tests=True) == set()
 
 
 def test_every_requirement_has_both_bounds() -> None:
-    requirements = list(PROJECT["dependencies"])
-    requirements += [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
-    for path in (ROOT / "functions").glob("*/requirements.txt"):
-        requirements += [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
-    unbounded = [
-        text for text in requirements if not text.startswith("penstock[") and not (">=" in text and "<" in text)
-    ]
+    found = list(PROJECT["dependencies"])
+    found += [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
+    for path in (ROOT / "functions").glob("*/requirements*.txt"):
+        found += [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    unbounded = [text for text in found if not text.startswith("penstock[") and not (">=" in text and "<" in text)]
     assert unbounded == []
 
 
-def test_lock_files_name_no_server() -> None:
-    for path in (ROOT / "requirements.lock", ROOT / "shared" / "constraints.txt"):
-        assert "://" not in path.read_text(), path
+LOCKS = (ROOT / "requirements.lock", *sorted((ROOT / "shared" / "locks").glob("*.txt")))
+
+
+def pins(lock: Path) -> dict[str, tuple[str, frozenset[str]]]:
+    """Name to version and hashes, of each line without a marker that splits a package in two."""
+    lines = re.sub(r"\\\n", " ", lock.read_text(encoding="utf-8")).splitlines()
+    found: dict[str, tuple[str, frozenset[str]]] = {}
+    for line in lines:
+        name, _, rest = line.partition("==")
+        if "python_full_version" not in line:
+            found[normal(name)] = (rest.split()[0], frozenset(re.findall(r"--hash=sha256:([0-9a-f]{64})", rest)))
+    return found
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_lock_files_name_no_server(lock: Path) -> None:
+    assert "://" not in lock.read_text()
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_every_pin_has_hashes(lock: Path) -> None:
+    assert {name for name, (_, hashes) in pins(lock).items() if not hashes} == set()
+
+
+@pytest.mark.parametrize("lock", LOCKS[1:], ids=lambda path: path.name)
+def test_images_ship_what_the_tests_ran_with(lock: Path) -> None:
+    tested = pins(LOCKS[0])
+    assert {name: pin for name, (pin, _) in pins(lock).items() if name in tested and tested[name][0] != pin} == {}
+
+
+def test_the_lock_of_a_functions_image_has_the_base_and_no_extra() -> None:
+    base = {normal(requirement) for requirement in PROJECT["dependencies"]}
+    assert base <= set(pins(ROOT / "shared" / "locks" / "function.txt"))
+    assert not {"confluent-kafka", "paho-mqtt", "moto"} & set(pins(ROOT / "shared" / "locks" / "function.txt"))
+
+
+# The first version that has none of the advisories known for the package when it was last looked at.
+WITHOUT_ADVISORIES = {
+    "flask": (3, 1, 3),  # CVE-2026-27205
+    "gunicorn": (23, 0, 0),  # CVE-2024-1135, -6827
+    "orjson": (3, 11, 6),  # CVE-2025-67221
+    "pillow": (12, 2, 0),  # CVE-2026-25990, CVE-2026-40192
+    "setuptools": (78, 1, 1),  # CVE-2025-47273
+    "urllib3": (2, 7, 0),  # CVE-2025-66418, -66471, CVE-2026-21441, -44431, -44432
+    "werkzeug": (3, 1, 6),  # CVE-2025-66221, CVE-2026-21860, -27199
+}
+
+
+def test_no_lower_bound_admits_a_known_advisory() -> None:
+    requirements = [*PROJECT["dependencies"], *TOOLS["build-system"]["requires"]]
+    requirements += [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
+    for path in (*(ROOT / "functions").glob("*/requirements*.txt"), *ROOT.glob("requirements-*.in")):
+        requirements += [line for line in path.read_text().splitlines() if ">=" in line]
+    for requirement in requirements:
+        wanted = WITHOUT_ADVISORIES.get(normal(requirement))
+        if wanted:
+            [bound] = re.findall(r">=([\d.]+)", requirement)
+            assert (*map(int, bound.split(".")), 0, 0)[:3] >= wanted, requirement
 
 
 # What runs in a function's image (templates/python3-penstock), which has the base package alone: serving, a Job's

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from penstock.cli import COMMANDS
+from penstock.commands.words import COMMANDS
 
 from tests.paths import ROOT
 
@@ -42,7 +42,7 @@ def test_alerts_are_defined() -> None:
 
 
 def test_commands_are_commands() -> None:
-    known = {name.split()[0] for name, _, _ in COMMANDS}
+    known = {command.words.split()[0] for command in COMMANDS}
     assert set(re.findall(r"\bpenstock ([a-z]+) ", TEXT)) <= known
 
 

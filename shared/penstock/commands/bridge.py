@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from penstock.connect import settings
+from penstock.commands.flags import add_delivery_flags
 from penstock.connect.bridge.settings import load_bridge_config
 from penstock.errors import ConfigError
 from penstock.process.log import set_up_logging
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--inbox",
         type=Path,
         default=Path("/data/inbox.db"),
+        metavar="FILE",
         help="file that holds events until they are delivered (default: %(default)s)",
     )
     parser.add_argument(
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep the uploader's access key and address in events and dead letters, which are left out otherwise",
     )
     parser.add_argument("--allow-anonymous", action="store_true", help="take events without a token")
-    settings.add_delivery_arguments(parser)
+    add_delivery_flags(parser)
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:

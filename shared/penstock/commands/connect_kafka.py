@@ -4,8 +4,8 @@ import argparse
 import logging
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
+from penstock.commands.flags import add_delivery_flags, add_kafka_flags, add_topic_flags
 from penstock.connect import settings, sources
 from penstock.connect.kafka.records import cloudevents, openfaas
 from penstock.connect.kafka.settings import load_settings
@@ -19,33 +19,31 @@ _log = logging.getLogger("penstock.connect")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
-    sources.add_arguments(parser)
+    add_topic_flags(parser)
     parser.add_argument(
         "--cloudevents", action="store_true", help="send CloudEvents in binary mode instead of OpenFaaS's headers"
     )
-    parser.add_argument("--content-type", default="text/plain", help="of OpenFaaS requests (default: %(default)s)")
-    parser.add_argument("--dead-letter-topic", metavar="TOPIC", default="dead-letters", help="default: %(default)s")
+    parser.add_argument(
+        "--content-type",
+        default="text/plain",
+        metavar="TYPE",
+        help="content type of OpenFaaS requests (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dead-letter-topic",
+        metavar="TOPIC",
+        default="dead-letters",
+        help="topic for dead letters (default: %(default)s)",
+    )
     parser.add_argument(
         "--max-uncommitted",
         type=int,
         metavar="N",
         default=10_000,
-        help="records read ahead per partition (%(default)s)",
+        help="records read ahead per partition (default: %(default)s)",
     )
-    add_client_arguments(parser)
-    settings.add_delivery_arguments(parser)
-
-
-def add_client_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add librdkafka's settings."""
-    parser.add_argument("--properties", type=Path, metavar="FILE", help="file of librdkafka settings, name=value lines")
-    parser.add_argument(
-        "--set",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="a librdkafka setting, such as sasl.mechanism=PLAIN; also as KAFKA_SASL_MECHANISM; repeatable",
-    )
+    add_kafka_flags(parser)
+    add_delivery_flags(parser)
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:

@@ -1,19 +1,18 @@
 """`penstock dlq`: list, show, replay and drop dead letters, of the Kafka topic or of an inbox file."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from penstock.commands.connect_kafka import add_client_arguments
-from penstock.delivery.dead_letters import InboxLetters, Letter, Letters
+from penstock.commands.flags import add_kafka_flags
+from penstock.delivery.dead_letters import DeadLetter, DeadLetterStore
 from penstock.delivery.inbox import Inbox
 from penstock.errors import ConfigError, PermanentError
+from penstock.terminal import columns, json_text, one_line, printable
 
 _COLUMNS = ("ID", "DIED", "TARGET", "CODE", "ORIGIN", "REASON")
 
@@ -25,12 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--inbox", type=Path, metavar="FILE", help="the store of a bridge, an MQTT connector or a local stack"
     )
     where.add_argument(
-        "--dead-letter-topic", metavar="TOPIC", default="dead-letters", help="else this Kafka topic (%(default)s)"
+        "--dead-letter-topic",
+        metavar="TOPIC",
+        default="dead-letters",
+        help="without --inbox, this Kafka topic (default: %(default)s)",
     )
-    add_client_arguments(where)
+    add_kafka_flags(where)
     some = argparse.ArgumentParser(add_help=False)
-    some.add_argument("--target", help="only those of this target")
-    some.add_argument("--code", type=int, help="only those with this status")
+    some.add_argument("--target", metavar="NAME", help="only those of this target")
+    some.add_argument("--code", type=int, metavar="STATUS", help="only those with this status")
     named = argparse.ArgumentParser(add_help=False)
     named.add_argument("ids", nargs="*", metavar="ID", help="as `list` shows them")
     named.add_argument("--all", action="store_true", help="every one that --target and --code leave")
@@ -38,26 +40,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", parents=[where, some], help="one line each, oldest first")
     listing.add_argument("--json", action="store_true", help="one JSON object each, with headers and body")
     show = actions.add_parser("show", parents=[where], help="everything about one of them")
-    show.add_argument("id", metavar="ID")
+    show.add_argument("id", metavar="ID", help="as `list` shows it")
     actions.add_parser("replay", parents=[where, some, named], help="deliver again to the target that refused")
-    actions.add_parser("drop", parents=[where, some, named], help="be done with them")
+    actions.add_parser("drop", parents=[where, some, named], help="delete without delivering")
 
 
-def open_letters(args: argparse.Namespace, env: Mapping[str, str]) -> Letters:
+def open_dead_letters(args: argparse.Namespace, env: Mapping[str, str]) -> DeadLetterStore:
     """The store that the flags name; raises `ConfigError`."""
     if args.inbox is not None:
         if not args.inbox.is_file():
             raise ConfigError(f"--inbox {args.inbox}: no such file")
-        return InboxLetters(Inbox(args.inbox))
-    from penstock.connect.kafka.dead_letter_log import KafkaLetters
+        return Inbox(args.inbox)
+    from penstock.connect.kafka.dead_letter_log import DeadLetterLog
     from penstock.connect.kafka.settings import load_settings
 
-    return KafkaLetters(args.dead_letter_topic, load_settings(args.properties, env, args.set))
+    return DeadLetterLog(args.dead_letter_topic, load_settings(args.properties, env, args.set))
 
 
-def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO = sys.stdout) -> int:
+def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO | None = None) -> int:
     """Do one action; exit code 65 for an ID that is not there."""
-    letters = open_letters(args, env)
+    out = out or sys.stdout
+    letters = open_dead_letters(args, env)
     if args.action == "list":
         _list(_selected(letters, args), out, as_json=args.json)
     elif args.action == "show":
@@ -65,62 +68,70 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: Text
     else:
         if not args.ids and not args.all:
             raise ConfigError(f"dlq {args.action}: name IDs, or say --all")
-        chosen = list(_selected(letters, args))
+        chosen = [letter.id for letter in _selected(letters, args)]
         if args.ids:
-            missing = set(args.ids) - {letter.id for letter in chosen}
+            missing = set(args.ids) - set(chosen)
             if missing:
                 raise PermanentError(f"no dead letter {', '.join(sorted(missing))}; see: penstock dlq list")
-            chosen = [letter for letter in chosen if letter.id in args.ids]
+            chosen = [each for each in chosen if each in args.ids]
         done = letters.replay(chosen) if args.action == "replay" else letters.drop(chosen)
         print(f"{done} {'replayed' if args.action == 'replay' else 'dropped'}", file=out)
     return 0
 
 
-def _selected(letters: Letters, args: argparse.Namespace) -> Iterator[Letter]:
+def _selected(letters: DeadLetterStore, args: argparse.Namespace) -> Iterator[DeadLetter]:
     for letter in letters.read():
-        if args.target in (None, letter.target) and args.code in (None, letter.code):
+        if args.target in (None, letter.message.target) and args.code in (None, letter.code):
             yield letter
 
 
-def _one(letters: Letters, wanted: str) -> Letter:
+def _one(letters: DeadLetterStore, wanted: str) -> DeadLetter:
     for letter in letters.read():
         if letter.id == wanted:
             return letter
     raise PermanentError(f"no dead letter {wanted}; see: penstock dlq list")
 
 
-def _list(letters: Iterator[Letter], out: TextIO, *, as_json: bool) -> None:
+def _list(letters: Iterator[DeadLetter], out: TextIO, *, as_json: bool) -> None:
     if as_json:
         for letter in letters:
-            fields = asdict(letter) | {
-                "time": _time(letter.time),
-                "value": _text(letter.value),
+            message = letter.message
+            fields = {
+                "id": letter.id,
+                "time": _time(letter.died),
+                "target": message.target,
+                "code": letter.code,
+                "reason": letter.reason,
+                "origin": message.origin,
+                "headers": dict(message.headers),
+                "value": _text(message.value),
                 "data": _text(letter.data),
             }
-            print(json.dumps(fields, ensure_ascii=False), file=out)
+            print(json_text(fields), file=out)
         return
     rows = [_COLUMNS]
     for letter in letters:
-        origin = letter.origin if len(letter.origin) <= 60 else letter.origin[:57] + "..."
-        rows.append((letter.id, _time(letter.time), letter.target, str(letter.code), origin, letter.reason))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS) - 1)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        print("  ".join([*cells, _one_line(row[-1])]), file=out)
+        origin = letter.message.origin
+        origin = origin if len(origin) <= 60 else origin[:57] + "..."
+        reason = one_line(letter.reason)
+        rows.append((letter.id, _time(letter.died), letter.message.target, str(letter.code), origin, reason))
+    for line in columns(rows):
+        print(line, file=out)
 
 
-def _show(letter: Letter, out: TextIO) -> None:
+def _show(letter: DeadLetter, out: TextIO) -> None:
+    message = letter.message
     for name, value in (
         ("id", letter.id),
-        ("died", _time(letter.time)),
-        ("target", letter.target),
+        ("died", _time(letter.died)),
+        ("target", message.target),
         ("code", str(letter.code)),
-        ("reason", letter.reason),
-        ("origin", letter.origin),
-        *((f"header {name}", value) for name, value in letter.headers.items()),
+        ("reason", one_line(letter.reason)),
+        ("origin", message.origin),
+        *((f"header {name}", value) for name, value in message.headers.items()),
     ):
-        print(f"{name}: {_one_line(value)}", file=out)
-    for title, content in (("last answer", letter.data), ("body", letter.value)):
+        print(printable(f"{name}: {value}"), file=out)
+    for title, content in (("last answer", letter.data), ("body", message.value)):
         print(f"\n{title}, {len(content)} bytes:\n{_text(content)}", file=out)
 
 
@@ -129,10 +140,4 @@ def _time(seconds: float) -> str:
 
 
 def _text(content: bytes) -> str:
-    """Readable, whatever it is: a terminal must not be sent control characters from a message."""
-    text = content.decode("utf-8", "backslashreplace")
-    return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)
-
-
-def _one_line(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)
+    return printable(content.decode("utf-8", "backslashreplace"), keep="\n\t")

@@ -1,7 +1,6 @@
 """`penstock jobs list|watch|logs|clean`: the Jobs of large objects, from their turn to their end."""
 
 import argparse
-import json
 import os
 import sys
 import threading
@@ -11,16 +10,18 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
-from penstock.errors import ConfigError, PermanentError, TemporaryError
+from penstock.errors import ConfigError, PermanentError
 from penstock.jobs.access import ClusterAccess, find_access, read_kubeconfig, read_text
 from penstock.jobs.api import JobsApi, KubernetesApi, KubernetesError
 from penstock.jobs.dead_letter import HttpDeadLetters, reason_of
 from penstock.jobs.job import Job, JobState
+from penstock.jobs.release import let_go
 from penstock.jobs.watcher import SELECTOR, Watcher, run_watcher
 from penstock.process.log import set_up_logging
 from penstock.process.signals import stop_on_signals
 from penstock.settings.durations import parse_duration
 from penstock.settings.table import JOB_MAX_RUNNING
+from penstock.terminal import columns, json_text, one_line, printable
 
 _COLUMNS = ("NAME", "FUNCTION", "STATE", "SINCE", "SOURCE", "REASON")
 
@@ -28,14 +29,27 @@ _COLUMNS = ("NAME", "FUNCTION", "STATE", "SINCE", "SOURCE", "REASON")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     where = argparse.ArgumentParser(add_help=False)
-    where.add_argument("-n", "--namespace", default="", help="default: the kubeconfig's, or this pod's own")
-    where.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: KUBECONFIG, this pod, ~/.kube/config")
-    where.add_argument("--context", default="", help="of the kubeconfig, instead of its current one")
+    where.add_argument(
+        "-n",
+        "--namespace",
+        default="",
+        metavar="NAME",
+        help="namespace of the Jobs (default: the kubeconfig's, or this pod's own)",
+    )
+    where.add_argument(
+        "--kubeconfig",
+        type=Path,
+        metavar="FILE",
+        help="how to reach the cluster (default: KUBECONFIG, this pod, ~/.kube/config)",
+    )
+    where.add_argument(
+        "--context", default="", metavar="NAME", help="context of the kubeconfig, instead of its current one"
+    )
     where.add_argument("--server", metavar="URL", help="the API itself, such as a kubectl proxy; needs --namespace")
-    where.add_argument("--token-file", type=Path, metavar="FILE", help="with --server: what to present")
-    where.add_argument("--ca-file", type=Path, metavar="FILE", help="with --server: a PEM file with its authority")
+    where.add_argument("--token-file", type=Path, metavar="FILE", help="with --server: file with the token to present")
+    where.add_argument("--ca-file", type=Path, metavar="FILE", help="with --server: PEM file with its authority")
     some = argparse.ArgumentParser(add_help=False)
-    some.add_argument("--function", help="only those of this function")
+    some.add_argument("--function", metavar="NAME", help="only those of this function")
     some.add_argument("--state", choices=[state.value for state in JobState], help="only those in this state")
     actions = parser.add_subparsers(dest="action", required=True)
     listing = actions.add_parser("list", parents=[where, some], help="one line each, oldest first")
@@ -53,12 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     watch.add_argument("--sink-ca-file", metavar="FILE", help="a PEM file with the authority of that URL")
     watch.add_argument("--status-port", type=int, metavar="PORT", help="serve /_/health and /metrics there")
     logs = actions.add_parser("logs", parents=[where], help="what a Job's pods wrote")
-    logs.add_argument("name", metavar="JOB")
-    logs.add_argument("--tail", type=int, default=200, metavar="LINES", help="of each pod (default: %(default)s)")
+    logs.add_argument("name", metavar="JOB", help="as `list` shows it")
+    logs.add_argument("--tail", type=int, default=200, metavar="LINES", help="lines of each pod (default: %(default)s)")
     clean = actions.add_parser("clean", parents=[where, some], help="delete Jobs that have ended, after their pods")
-    clean.add_argument(
-        "names", nargs="*", metavar="JOB", help="these, whatever their state; each becomes a dead letter"
-    )
+    clean.add_argument("names", nargs="*", metavar="JOB", help="these, in any state; each becomes a dead letter")
     clean.add_argument("--older-than", default="0s", metavar="TIME", help="ended that long ago: 30m, 12h, 7d")
     clean.add_argument(
         "--force", action="store_true", help="do not wait for dead letters: the watcher is gone for good"
@@ -133,15 +145,11 @@ def _list(jobs: Iterable[Job], out: TextIO, *, as_json: bool) -> None:
         if as_json:
             named = dict(zip((column.lower() for column in _COLUMNS), fields, strict=True))
             named["dead_letter"] = "stored" if job.dead_lettered else ""
-            print(json.dumps(named, ensure_ascii=False), file=out)
+            print(json_text(named), file=out)
         else:
-            rows.append(tuple(map(_one_line, fields)))
-    if rows:
-        rows.insert(0, _COLUMNS)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS) - 1)] if rows else []
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        print("  ".join([*cells, row[-1]]).rstrip(), file=out)
+            rows.append((*fields[:-1], one_line(reason)))
+    for line in columns([_COLUMNS, *rows] if rows else []):
+        print(line, file=out)
 
 
 def _logs(api: JobsApi, name: str, tail: int, out: TextIO) -> int:
@@ -154,14 +162,14 @@ def _logs(api: JobsApi, name: str, tail: int, out: TextIO) -> int:
             raise
         raise PermanentError(f"no Job {name} in {api.namespace}; see: penstock jobs list") from exc
     if job.state is JobState.FAILED:
-        print(f"failed: {_one_line(reason_of(job))}", file=out)
+        print(f"failed: {one_line(reason_of(job))}", file=out)
     pods = api.pods_of(name)
     if not pods:
         print("no pods: " + ("it waits for its turn" if job.state is JobState.WAITING else "gone already"), file=out)
     for pod in pods:
         phase = (pod.get("status") or {}).get("phase", "")
         print(f"==> {pod['metadata']['name']} ({phase})", file=out)
-        out.write(_text(api.log_of(pod["metadata"]["name"], tail)))
+        out.write(printable(api.log_of(pod["metadata"]["name"], tail), keep="\n\t"))
     return 0
 
 
@@ -174,26 +182,9 @@ def _clean(api: JobsApi, args: argparse.Namespace, jobs: list[Job], before: date
             continue
         api.delete_job(job.name, job.uid)
         if args.force:
-            _let_go(api, job)
+            let_go(api, job)
         print(f"{job.name}: deleted", file=out)
     return 0
-
-
-def _let_go(api: JobsApi, job: Job) -> None:
-    """Take our finalizer away, as the watcher would after the dead letter."""
-    for _ in range(10):
-        try:
-            now = Job.read(api.get_job(job.name))
-            if now.uid != job.uid:
-                return  # gone, and made anew
-            api.patch_job(job.name, {"metadata": now.released()})
-            return
-        except KubernetesError as exc:
-            if exc.code == 404:
-                return
-            if exc.code != 409:
-                raise
-    raise TemporaryError(f"Job {job.name}: kept changing while it was let go; try again")
 
 
 def _duration(text: str) -> timedelta:
@@ -201,12 +192,3 @@ def _duration(text: str) -> timedelta:
         return timedelta(seconds=parse_duration(text))
     except ValueError as exc:
         raise ConfigError(f"--older-than {exc}") from exc
-
-
-def _text(content: str) -> str:
-    """Readable, whatever it is: a terminal must not be sent control characters from a log or a key."""
-    return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in content)
-
-
-def _one_line(content: str) -> str:
-    return _text(content).replace("\n", " ").replace("\t", " ")

@@ -1,7 +1,6 @@
 """`penstock lake apply|plan|show|remove`: the declared lake and the MinIO server that MINIO_ENDPOINT names."""
 
 import argparse
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,10 +8,11 @@ from typing import Any
 
 from penstock.lake.applying import carry_out
 from penstock.lake.file import DEFAULT_FILE, load_lake, load_name
-from penstock.lake.model import OWNER, Lake
+from penstock.lake.model import OWNER, DeclaredLake
 from penstock.lake.plan import LakeChange, PresentRule, PresentTarget, compare
 from penstock.lake.server import LakeServer
 from penstock.settings.environment import load_store_settings
+from penstock.terminal import json_text, printable
 
 DIFFERS = 1
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     server = LakeServer(load_store_settings(env))
     if args.what in ("show", "remove"):
         # Whose things these are is all they need: no secrets, and no stack that must be in order.
-        lake, adopt = Lake(load_name(args.file, env), sync_events=False), False
+        lake, adopt = DeclaredLake(load_name(args.file, env), sync_events=False), False
     else:
         lake, adopt = load_lake(args.file, env), args.adopt
     if args.what == "show":
@@ -49,14 +49,14 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         return 0
     if args.what == "plan":
         changes = compare(lake, server.state(lake), adopt=adopt)
-        print(_json(changes) if args.json else _text(changes, server.endpoint))
+        print(_json(changes) if args.json else _text(changes, server.endpoint, may_restart=True))
         return DIFFERS if changes else 0
     done = carry_out(
         server,
         lake,
         adopt=adopt,
         may_restart=not args.no_restart,
-        show=lambda changes: print(_text(changes, server.endpoint), flush=True),
+        show=lambda changes: print(_text(changes, server.endpoint, may_restart=not args.no_restart), flush=True),
     )
     if args.no_restart and any(change.needs_restart for change in done):
         print("done; the targets, which have no rules any more, go with the server's next start")
@@ -64,41 +64,42 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         print("done; the server was restarted, so run `penstock reconcile` for what was written meanwhile")
     elif done:
         print("done")
+    if args.what == "remove" and server.state(lake).sync_events:
+        print("sync_events stays on: it is the whole server's, and others may rely on it. To turn it off:")
+        print("  mc admin config set ALIAS api sync_events=off")
     return 0
 
 
-def _text(changes: list[LakeChange], endpoint: str) -> str:
+def _text(changes: list[LakeChange], endpoint: str, *, may_restart: bool) -> str:
     if not changes:
         return f"{endpoint}: agrees, nothing to change"
-    lines = [str(change) for change in changes]
+    lines = [printable(line) for change in changes for line in change.lines]
     if any(change.needs_restart for change in changes):
-        lines.append("! the server restarts, because it takes targets up only when it starts")
+        why = "because it takes targets up only when it starts"
+        lines.append(f"! the server restarts, {why}" if may_restart else f"! restart the server afterwards, {why}")
     return "\n".join(lines)
 
 
 def _json(changes: list[LakeChange]) -> str:
-    found = [
-        {"action": change.action, "what": str(change).partition("\n")[0][2:], "details": change.details}
-        for change in changes
-    ]
+    found = [{"action": change.action, "what": change.lines[0][2:], "details": change.details} for change in changes]
     restart = any(change.needs_restart for change in changes)
-    return json.dumps({"changes": found, "restart": restart}, ensure_ascii=False, indent=2)
+    return json_text({"changes": found, "restart": restart}, indent=2)
 
 
-def _show(server: LakeServer, lake: Lake, *, as_json: bool) -> None:
+def _show(server: LakeServer, lake: DeclaredLake, *, as_json: bool) -> None:
     state = server.state(lake)
     targets = [_target(target) for _, target in sorted(state.targets.items())]
     rules = [_rule(rule) for rule in state.rules]
     if as_json:
         told = {"buckets": sorted(state.buckets), "sync_events": state.sync_events, "targets": targets, "rules": rules}
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        print(json_text(told, indent=2))
         return
     print(f"{server.endpoint}: sync_events {'on' if state.sync_events else 'off'}")
     print(f"buckets: {' '.join(sorted(state.buckets)) or 'none'}")
     for target in targets:
-        print(f"target {target['target']}  {target['status'] or 'not started'}  {_owner(target, lake.name)}")
+        print(printable(f"target {target['target']}  {target['status'] or 'not started'}  {_owner(target, lake.name)}"))
     for rule in rules:
-        print(f"rule {rule['rule']}  {', '.join(rule['events'])}  {_owner(rule, lake.name)}")
+        print(printable(f"rule {rule['rule']}  {', '.join(rule['events'])}  {_owner(rule, lake.name)}"))
 
 
 def _owner(entry: Mapping[str, Any], name: str) -> str:

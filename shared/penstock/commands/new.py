@@ -36,7 +36,7 @@ _ENTRY = """
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
-    parser.add_argument("name", help="the function's name: lower-case letters, digits and -")
+    parser.add_argument("name", metavar="NAME", help="the function's name: lower-case letters, digits and -")
 
 
 def run(args: argparse.Namespace) -> int:

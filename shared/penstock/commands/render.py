@@ -21,29 +21,48 @@ _GATEWAY = "http://gateway.openfaas.svc.cluster.local:8080"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--stack", type=Path, default=Path("stack.yml"), help="the stack file (default: %(default)s)")
+    common.add_argument(
+        "--stack", type=Path, default=Path("stack.yml"), metavar="FILE", help="the stack file (default: %(default)s)"
+    )
     common.add_argument("--check", action="store_true", help="write nothing; exit code 1 when a file is not current")
-    common.add_argument("--image", help="the bridge's image (default: REGISTRY/penstock:TAG, as in the stack file)")
+    common.add_argument(
+        "--image", metavar="NAME", help="the bridge's image (default: REGISTRY/penstock:TAG, as in the stack file)"
+    )
     platforms = parser.add_subparsers(dest="platform", required=True)
 
     defaults = knative.KnativeSettings(image="")
     own = platforms.add_parser("knative", parents=[common], help="Services, Broker, Triggers and all around them")
     own.add_argument(
-        "--output", type=Path, default=Path("deploy/knative/base"), help="folder for the files (default: %(default)s)"
+        "--output",
+        type=Path,
+        default=Path("deploy/knative/base"),
+        metavar="FOLDER",
+        help="folder for the files (default: %(default)s)",
     )
-    own.add_argument("--namespace", default=defaults.namespace, help="default: %(default)s")
-    own.add_argument("--kafka", default=defaults.kafka, metavar="HOST:PORT", help="default: %(default)s")
     own.add_argument(
-        "--region", default=defaults.region, help="the region in MinIO's events, its MINIO_SITE_REGION (default: none)"
+        "--namespace", default=defaults.namespace, metavar="NAME", help="namespace of all of it (default: %(default)s)"
+    )
+    own.add_argument(
+        "--kafka", default=defaults.kafka, metavar="HOST:PORT", help="bootstrap servers of Kafka (default: %(default)s)"
+    )
+    own.add_argument(
+        "--region",
+        default=defaults.region,
+        metavar="NAME",
+        help="the region in MinIO's events, its MINIO_SITE_REGION (default: none)",
     )
 
     own = platforms.add_parser(
         "openfaas", parents=[common], help="bridge and reconcile jobs beside faas-cli's functions"
     )
     own.add_argument(
-        "--output", type=Path, default=Path("deploy/openfaas/base"), help="folder for the files (default: %(default)s)"
+        "--output",
+        type=Path,
+        default=Path("deploy/openfaas/base"),
+        metavar="FOLDER",
+        help="folder for the files (default: %(default)s)",
     )
-    own.add_argument("--gateway", default=_GATEWAY, metavar="URL", help="default: %(default)s")
+    own.add_argument("--gateway", default=_GATEWAY, metavar="URL", help="OpenFaaS gateway (default: %(default)s)")
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:

@@ -9,22 +9,21 @@ import gc
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
+from penstock.commands.flags import add_function_flags, new_parser
 from penstock.errors import ConfigError
 from penstock.process.log import say_problems, set_up_logging
 from penstock.process.ports import port_problem
-from penstock.serving.wiring import function_folder, make_served_runtime, problems_of_handler, read_settings
+from penstock.serving.wiring import make_served_runtime, problems_of_handler, read_settings
 from penstock.settings.environment import read_config
 from penstock.sinks.wiring import contradictions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
-    parser.add_argument("folder", type=function_folder, help="the function's folder, or its name under ./functions")
-    parser.add_argument("--port", type=int, help="port to listen on (default: PORT, else 8080)")
-    parser.add_argument("--host", default="0.0.0.0", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--stack", type=Path, help="take the function's settings from this stack.yml too")
+    add_function_flags(parser, "folder")
+    parser.add_argument("--port", type=int, metavar="PORT", help="port to listen on (default: PORT, else 8080)")
+    parser.add_argument("--host", default="0.0.0.0", metavar="HOST", help="address to listen on (default: %(default)s)")
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
@@ -57,6 +56,6 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="penstock serve", description="Serve one function over HTTP.")
+    parser = new_parser("serve", "serve one function over HTTP")
     add_arguments(parser)
     return run(parser.parse_args(argv))

@@ -1,56 +1,35 @@
 """Settings that the bridge and the connectors share: flags, or environment variables of the same name."""
 
-import argparse
 import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from penstock.delivery.deliverer import Policy
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError
 
 T = TypeVar("T")
 
-_HELP = {
-    "attempts": "attempts per message before it becomes a dead letter; 0 never gives up",
-    "min_wait_seconds": "longest wait before the second attempt; it doubles with each further one",
-    "max_wait_seconds": "longest wait between two attempts, and the limit for a Retry-After",
-    "timeout_seconds": "time for one request and its answer",
-    "concurrency": "requests under way at once, per target",
-    "max_in_flight": "messages accepted and not finished, per target",
-    "batch": "MinIO notifications that may share one request, for functions that answer for each",
-}
 _TYPES: Mapping[str, Callable[[str], float]] = {"attempts": int, "concurrency": int, "max_in_flight": int, "batch": int}
 
 
-def add_delivery_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `policy_from`, `address_from` and `targets_from` read."""
-    for field in fields(Policy):
-        flag = "--" + field.name.replace("_", "-")
-        text = f"{_HELP[field.name]} (default: {field.name.upper()}, else {field.default})"
-        parser.add_argument(flag, metavar="N", help=text)
-    parser.add_argument("--listen", metavar="HOST:PORT", help="address to listen on (default: 0.0.0.0:PORT, else 8080)")
-    parser.add_argument(
-        "--ca-file", type=Path, metavar="FILE", help="PEM file with a private CA for https targets (default: CA_FILE)"
-    )
-    parser.add_argument(
-        "--drain-seconds",
-        metavar="N",
-        help="time for requests under way at the end (default: DRAIN_SECONDS, else 25: Kubernetes kills after 30)",
-    )
+class Flags(Protocol):
+    """The flags of a command line, each as an attribute; one that the command does not have counts as not given."""
+
+    def __getattr__(self, name: str) -> Any: ...
 
 
-def policy_from(args: argparse.Namespace, env: Mapping[str, str]) -> Policy:
+def policy_from(flags: Flags, env: Mapping[str, str]) -> Policy:
     """The delivery policy of flags and environment; raises `ConfigError` with every problem found."""
     values: dict[str, float] = {}
     problems: list[str] = []
     for field in fields(Policy):
         try:
-            value = setting(args, env, field.name, _TYPES.get(field.name, float))
+            value = setting(flags, env, field.name, _TYPES.get(field.name, float))
         except ConfigError as exc:
             problems += exc.problems
             continue
@@ -61,9 +40,9 @@ def policy_from(args: argparse.Namespace, env: Mapping[str, str]) -> Policy:
     return Policy(**values)  # type: ignore[arg-type]
 
 
-def setting(args: argparse.Namespace, env: Mapping[str, str], name: str, kind: Callable[[str], T]) -> T | None:
+def setting(flags: Flags, env: Mapping[str, str], name: str, kind: Callable[[str], T]) -> T | None:
     """A flag's value, else the environment's, else None; raises `ConfigError` when it is not a `kind`."""
-    given = getattr(args, name, None)
+    given = getattr(flags, name, None)
     text = str(given) if given is not None else env.get(name.upper(), "")
     if not text:
         return None
@@ -74,23 +53,23 @@ def setting(args: argparse.Namespace, env: Mapping[str, str], name: str, kind: C
         raise ConfigError(f"{name.upper()}={text!r}: expected {expected}") from None
 
 
-def address_from(args: argparse.Namespace, env: Mapping[str, str]) -> tuple[str, int]:
+def address_from(flags: Flags, env: Mapping[str, str]) -> tuple[str, int]:
     """Host and port to listen on."""
-    text = args.listen or f"0.0.0.0:{env.get('PORT') or 8080}"
+    text = flags.listen or f"0.0.0.0:{env.get('PORT') or 8080}"
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         raise ConfigError(f"listen address {text!r}: expected HOST:PORT")
     return host.strip("[]"), int(port)
 
 
-def drain_seconds_from(args: argparse.Namespace, env: Mapping[str, str]) -> float:
-    given = setting(args, env, "drain_seconds", float)
+def drain_seconds_from(flags: Flags, env: Mapping[str, str]) -> float:
+    given = setting(flags, env, "drain_seconds", float)
     return 25.0 if given is None else given
 
 
-def ca_file_from(args: argparse.Namespace, env: Mapping[str, str]) -> str | None:
-    """The CA file's path; raises `ConfigError` when there is no such file, or no certificate in it."""
-    path = setting(args, env, "ca_file", Path)
+def ca_file_from(flags: Flags, env: Mapping[str, str]) -> str | None:
+    """The CA file's path; raises `ConfigError` when it is missing or has no certificate."""
+    path = setting(flags, env, "ca_file", Path)
     if path is None:
         return None
     if not path.is_file():
@@ -102,7 +81,7 @@ def ca_file_from(args: argparse.Namespace, env: Mapping[str, str]) -> str | None
     return str(path)
 
 
-def named_target(text: str, ca_file: str | None, headers: Mapping[str, str] | None = None) -> Target:
+def named_target(text: str, ca_file: str | None, headers: Mapping[str, str] | None = None) -> HttpTarget:
     """Read `NAME=URL` or `URL`, whose name is then its last part.
 
     >>> named_target("http://gateway:8080/function/compress", None).name
@@ -112,4 +91,4 @@ def named_target(text: str, ca_file: str | None, headers: Mapping[str, str] | No
     url = text[found.end() :] if found else text
     parts = urlsplit(url)
     name = found.group(1) if found else (parts.path.rstrip("/").rpartition("/")[2] or parts.hostname or "sink")
-    return Target(name, url, dict(headers or {}), ca_file)
+    return HttpTarget(name, url, dict(headers or {}), ca_file)

@@ -1,21 +1,16 @@
 """Which functions want which topics: `topic=URL` pairs, the annotations in stack.yml, or those behind a gateway."""
 
-import base64
-import json
 import logging
 import threading
-import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode, urlsplit
 
+from penstock.connect.openfaas import OpenFaasGateway
 from penstock.connect.settings import named_target
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError, TemporaryError
 
-GATEWAY_TIMEOUT_SECONDS = 10.0
 RETRY_SECONDS = 5.0
 
 _log = logging.getLogger("penstock.connect")
@@ -25,13 +20,13 @@ _log = logging.getLogger("penstock.connect")
 class Subscriptions:
     """The targets, and for each topic the names of those that want it."""
 
-    targets: Mapping[str, Target]
+    targets: Mapping[str, HttpTarget]
     topics: Mapping[str, tuple[str, ...]]
 
 
-def collect(pairs: Iterable[tuple[str, Target]]) -> Subscriptions:
+def collect(pairs: Iterable[tuple[str, HttpTarget]]) -> Subscriptions:
     """Put pairs of topic and target together."""
-    targets: dict[str, Target] = {}
+    targets: dict[str, HttpTarget] = {}
     topics: dict[str, tuple[str, ...]] = {}
     for topic, target in pairs:
         if targets.setdefault(target.name, target) != target:
@@ -63,7 +58,7 @@ def from_annotations(
 ) -> Subscriptions:
     """From functions' names and annotations; `topic` holds names separated by commas."""
     return collect(
-        (topic.strip(), Target(name, f"{gateway.rstrip('/')}/function/{name}", ca_file=ca_file))
+        (topic.strip(), HttpTarget(name, f"{gateway.rstrip('/')}/function/{name}", ca_file=ca_file))
         for name, annotations in functions
         for topic in annotations.get("topic", "").split(",")
         if topic.strip()
@@ -79,39 +74,17 @@ def from_stack(path: Path, env: Mapping[str, str], gateway: str | None, ca_file:
     return from_annotations(found, gateway or stack.gateway, ca_file)
 
 
-def from_gateway(
-    gateway: str, *, namespace: str = "", username: str = "", password: str = "", ca_file: str | None = None
-) -> Subscriptions:
-    """Ask an OpenFaaS gateway for its functions; raises `TemporaryError` when it does not answer with them."""
-    query = f"?{urlencode({'namespace': namespace})}" if namespace else ""
-    url = f"{gateway.rstrip('/')}/system/functions{query}"
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise ConfigError(f"gateway {gateway!r}: expected http://HOST:PORT or https://HOST:PORT")
-    headers = {"Accept": "application/json"}
-    if username:
-        headers["Authorization"] = "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
-    try:
-        functions = _get_json(url, headers, ca_file)
-        suffix = f".{namespace}" if namespace else ""
-        found = [(entry["name"] + suffix, entry.get("annotations") or {}) for entry in functions]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
-        raise TemporaryError(f"gateway {url}: no list of functions: {exc}; check the address and basic-auth") from exc
-    return from_annotations(found, gateway, ca_file)
-
-
-def _get_json(url: str, headers: Mapping[str, str], ca_file: str | None) -> Any:
-    import ssl
-
-    context = ssl.create_default_context(cafile=ca_file) if url.startswith("https:") else None
-    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 - the scheme is checked
-    with urllib.request.urlopen(request, timeout=GATEWAY_TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310
-        return json.load(answer)
+def from_gateway(gateway: OpenFaasGateway, ca_file: str | None) -> Subscriptions:
+    """From the functions behind an OpenFaaS gateway; raises `TemporaryError` when it does not answer with them."""
+    suffix = f".{gateway.namespace}" if gateway.namespace else ""
+    found = [(each.name + suffix, each.annotations) for each in gateway.functions()]
+    return from_annotations(found, gateway.url, ca_file)
 
 
 class Finder:
-    """Finds out who wants what, on a thread of its own: a gateway may take its time.
+    """Finds out which function wants which topic, on a thread of its own, because a gateway may take its time.
 
-    `discover` is asked every `seconds`, once when that is 0; while it raises `TemporaryError`, what was found
+    `discover` is called every `seconds`, or once when that is 0. While it raises `TemporaryError`, what was found
     last stays in force.
     """
 

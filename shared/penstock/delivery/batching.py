@@ -11,26 +11,26 @@ from typing import Any
 
 from penstock import events
 from penstock.delivery.deliverer import Message, Transport
-from penstock.delivery.verdict import Answer
+from penstock.delivery.verdict import TargetAnswer
 from penstock.errors import EventError
 
-Done = Callable[[Answer], None]
+Done = Callable[[TargetAnswer], None]
 _NOT_SHARED = ("x-kafka-", "content-length", "content-type")
 
 
 class BatchTransport:
     """Gathers the notifications that are sent in one turn of the loop, at most `size`, into one request.
 
-    Nothing waits for company: `soon` calls back at the loop's next turn. What is no notification goes alone.
+    Nothing waits for a fuller batch: `soon` calls back at the loop's next turn. Any other message goes alone.
     """
 
     def __init__(self, inner: Transport, size: int, soon: Callable[[Callable[[], None]], object]) -> None:
         self._inner = inner
         self._size = size
         self._soon = soon
-        self._gathered: dict[str, list[tuple[Message, list[Any], Done]]] = {}
+        self._gathered: dict[str, list[tuple[Message[object], list[Any], Done]]] = {}
 
-    def send(self, message: Message, done: Done) -> None:
+    def send(self, message: Message[object], done: Done) -> None:
         """Send a message with others, or alone."""
         records = _records(message)
         if records is None:
@@ -57,14 +57,14 @@ class BatchTransport:
         together = Message("", body.encode(), {**headers, "Content-Type": "application/json"}, first.origin)
         self._inner.send(together, lambda answer: self._share(group, answer))
 
-    def _alone(self, message: Message, done: Done) -> None:
+    def _alone(self, message: Message[object], done: Done) -> None:
         try:
             self._inner.send(message, done)
         except EventError as exc:  # `send` has returned long ago, so it cannot be raised there
-            done(Answer(exc.status, error=str(exc)))
+            done(TargetAnswer(exc.status, error=str(exc)))
 
-    def _share(self, group: list[tuple[Message, list[Any], Done]], answer: Answer) -> None:
-        """Tell each message what became of it."""
+    def _share(self, group: list[tuple[Message[object], list[Any], Done]], answer: TargetAnswer) -> None:
+        """TargetAnswer each message of a group."""
         if answer.status < 300 or answer.error is not None:
             for _, _, done in group:
                 done(answer)
@@ -77,7 +77,7 @@ class BatchTransport:
                 done(_own(message, results, answer))
 
 
-def _records(message: Message) -> list[Any] | None:
+def _records(message: Message[object]) -> list[Any] | None:
     """The records of a notification; None for anything else, CloudEvents included."""
     if "ce-specversion" in message.headers or not events.looks_like_notification(message.value[:65536]):
         return None
@@ -98,12 +98,14 @@ def _results(body: bytes) -> dict[tuple[str, str], dict[str, Any]] | None:
         return None
 
 
-def _own(message: Message, results: dict[tuple[str, str], dict[str, Any]], answer: Answer) -> Answer:
+def _own(
+    message: Message[object], results: dict[tuple[str, str], dict[str, Any]], answer: TargetAnswer
+) -> TargetAnswer:
     """The answer that a message would have got alone: its worst record's; one without a result was ignored."""
     try:
         refs = [each.ref for each in events.parse(message.value, {})]
     except EventError as exc:
-        return Answer(exc.status, error=str(exc))
+        return TargetAnswer(exc.status, error=str(exc))
     found = [results[ref.bucket, ref.key] for ref in refs if (ref.bucket, ref.key) in results]
     worst = max(found, key=lambda each: int(each.get("status", 200)), default={})
-    return Answer(int(worst.get("status", 200)), answer.headers, json.dumps(worst).encode())
+    return TargetAnswer(int(worst.get("status", 200)), answer.headers, json.dumps(worst).encode())

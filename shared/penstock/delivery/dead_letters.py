@@ -1,69 +1,40 @@
-"""A dead letter as people look at it, whatever keeps it, and the store in an inbox file."""
+"""A dead letter: a message that was given up, and the places that keep such messages.
 
-from collections.abc import Iterator, Mapping, Sequence
+`Inbox` keeps those of the bridge, of the MQTT connector and of the local stack; a Kafka topic keeps those of the Kafka
+connector (`connect/kafka/dead_letter_log.py`). `penstock dlq` works on both through `DeadLetterStore`.
+"""
+
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from penstock.delivery.inbox import DeadLetter, Inbox
+from penstock.delivery.deliverer import Message
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """`time` is when it died, in seconds since the epoch; `data` is the start of the last answer."""
+class DeadLetter:
+    """A message that was given up, and why.
+
+    `id` names it in its place, as `penstock dlq list` shows it. `died` is in seconds since the epoch. `code` is the
+    last status, `reason` what it means, `data` the start of the last answer.
+    """
 
     id: str
-    time: float
-    target: str
+    message: Message
+    died: float
     code: int
     reason: str
-    origin: str
-    headers: Mapping[str, str]
-    value: bytes
     data: bytes
 
 
-class Letters(Protocol):
-    """Where dead letters are kept. Methods raise `TemporaryError` when the place does not answer."""
+class DeadLetterStore(Protocol):
+    """A place that keeps dead letters. Methods raise `TemporaryError` when the place does not answer."""
 
-    def read(self) -> Iterator[Letter]:
+    def read(self) -> Iterator[DeadLetter]:
         """Every dead letter, oldest first."""
 
-    def replay(self, letters: Sequence[Letter]) -> int:
-        """Have letters delivered again, each to the target that refused it; says how many."""
+    def replay(self, ids: Collection[str]) -> int:
+        """Have dead letters delivered again, each to the target that refused it; returns how many there were."""
 
-    def drop(self, letters: Sequence[Letter]) -> int:
-        """Be done with letters; says how many."""
-
-
-class InboxLetters:
-    """The dead letters of the bridge, of the MQTT connector and of the local stack."""
-
-    def __init__(self, inbox: Inbox) -> None:
-        self._inbox = inbox
-
-    def read(self) -> Iterator[Letter]:
-        after = 0
-        while page := self._inbox.dead_letters(after=after, limit=500):
-            yield from map(_letter, page)
-            after = page[-1].id
-
-    def replay(self, letters: Sequence[Letter]) -> int:
-        return self._inbox.replay([int(letter.id) for letter in letters])
-
-    def drop(self, letters: Sequence[Letter]) -> int:
-        return self._inbox.drop([int(letter.id) for letter in letters])
-
-
-def _letter(found: DeadLetter) -> Letter:
-    message = found.message
-    return Letter(
-        str(found.id),
-        found.died,
-        message.target,
-        found.code,
-        found.reason,
-        message.origin,
-        message.headers,
-        message.value,
-        found.data,
-    )
+    def drop(self, ids: Collection[str]) -> int:
+        """Delete dead letters without delivering them; returns how many there were."""

@@ -1,6 +1,6 @@
 """The delivery core: retries, order within a key, bounded work. No I/O, no threads, no clock of its own.
 
-A transport carries one message and reports one `Answer`; `verdict.judge` says what it means; the core retries
+A transport carries one message and reports one `TargetAnswer`; `verdict.judge` says what it means; the core retries
 with exponential back-off and full jitter, honours Retry-After, and gives up when the attempts are used up.
 """
 
@@ -10,22 +10,42 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from penstock.delivery.verdict import Answer, Outcome, Verdict, judge
+from penstock.delivery.verdict import DeliveryOutcome, TargetAnswer, Verdict, judge
 from penstock.errors import ConfigError, PermanentError
 
-__all__ = ["Answer", "Deliverer", "Handle", "Message", "Outcome", "Policy", "Timer", "Transport", "Verdict"]
+if TYPE_CHECKING:
+    ReceiptT = TypeVar("ReceiptT", covariant=True, default=None)
+    HeldT = TypeVar("HeldT", default=None)
+else:  # Python 3.11 has no defaults for type variables; type checkers do
+    ReceiptT = TypeVar("ReceiptT", covariant=True)
+    HeldT = TypeVar("HeldT")
+
+__all__ = [
+    "Deliverer",
+    "DeliveryOutcome",
+    "Message",
+    "Policy",
+    "TargetAnswer",
+    "Timer",
+    "TimerHandle",
+    "Transport",
+    "Verdict",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Message(Generic[ReceiptT]):
     """One thing to deliver.
 
     Messages with the same `key` are delivered in order. `value` is the request body, `headers` become
     request headers. `origin` says where it came from, for people: `upload/0@42` is topic, partition and
-    offset. `target` names the `Target` it goes to. `receipt` is the sender's own note on the message, such as
-    a row number: it comes back with the verdict and goes nowhere else.
+    offset. `target` names the `HttpTarget` it goes to.
+
+    `receipt` is what the part that hands the message over needs to finish it: a row number of the inbox, a record of
+    Kafka, a message of MQTT. It comes back with the verdict and goes nowhere else. A message that is not handed over
+    yet has none, and is a `Message[None]`.
     """
 
     key: bytes | str
@@ -33,7 +53,7 @@ class Message:
     headers: Mapping[str, str]
     origin: str
     target: str = ""
-    receipt: Any = field(default=None, compare=False, repr=False)
+    receipt: ReceiptT = field(default=None, compare=False, repr=False)  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +96,14 @@ class Policy:
 class Transport(Protocol):
     """Carries a message to its target once."""
 
-    def send(self, message: Message, done: Callable[[Answer], None]) -> None:
+    def send(self, message: Message[object], done: Callable[[TargetAnswer], None]) -> None:
         """Start sending; `done` is called once, later, never from inside `send`. Times out by itself.
 
         Raises `PermanentError` for a message that cannot be put into a request.
         """
 
 
-class Handle(Protocol):
+class TimerHandle(Protocol):
     def cancel(self) -> None: ...
 
 
@@ -92,22 +112,22 @@ class Timer(Protocol):
 
     def time(self) -> float: ...
 
-    def call_later(self, delay: float, callback: Callable[[], object], /) -> Handle: ...
+    def call_later(self, delay: float, callback: Callable[[], object], /) -> TimerHandle: ...
 
 
-class _Job:
+class _Delivery(Generic[HeldT]):
     """One message on its way."""
 
     __slots__ = ("message", "retry", "started", "tries")
 
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: Message[HeldT]) -> None:
         self.message = message
         self.tries = 0
         self.started = 0.0
-        self.retry: Handle | None = None
+        self.retry: TimerHandle | None = None
 
 
-class Deliverer:
+class Deliverer(Generic[HeldT]):
     """Delivers messages to one target: concurrently across keys, one at a time within a key.
 
     Not thread-safe: every method and callback runs where `timer` runs its callbacks. `finished(message,
@@ -119,10 +139,10 @@ class Deliverer:
         self,
         transport: Transport,
         policy: Policy,
-        finished: Callable[[Message, Verdict], None],
+        finished: Callable[[Message[HeldT], Verdict], None],
         *,
         timer: Timer,
-        observe: Callable[[Message, Verdict, float], None] | None = None,
+        observe: Callable[[Message[object], Verdict, float], None] | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -133,10 +153,12 @@ class Deliverer:
         self._observe = observe
         self._uniform = uniform
         self._wall = wall
-        self._lanes: dict[bytes | str, deque[_Job]] = {}  # a key is here while one of its messages is not finished
-        self._ready: deque[_Job] = deque()
-        self._retrying: set[_Job] = set()
-        self._active: set[_Job] = set()
+        self._lanes: dict[
+            bytes | str, deque[_Delivery[HeldT]]
+        ] = {}  # a key is here while one of its messages is not finished
+        self._ready: deque[_Delivery[HeldT]] = deque()
+        self._retrying: set[_Delivery[HeldT]] = set()
+        self._active: set[_Delivery[HeldT]] = set()
         self._closing: Callable[[], None] | None = None
         self.held = 0
 
@@ -145,40 +167,40 @@ class Deliverer:
         """How many more messages fit under `max_in_flight`."""
         return 0 if self._closing else max(0, self._policy.max_in_flight - self.held)
 
-    def sending(self, matching: Callable[[Message], bool]) -> int:
+    def sending(self, matching: Callable[[Message[HeldT]], bool]) -> int:
         """How many matching messages are being sent right now."""
-        return sum(1 for job in self._active if matching(job.message))
+        return sum(1 for delivery in self._active if matching(delivery.message))
 
-    def submit(self, message: Message) -> None:
+    def submit(self, message: Message[HeldT]) -> None:
         """Take a message on. The caller looks at `room` first; a closing deliverer leaves it undelivered."""
         if self._closing:
             return
         self.held += 1
-        job = _Job(message)
+        delivery = _Delivery(message)
         lane = self._lanes.get(message.key)
         if lane is not None:
-            lane.append(job)
+            lane.append(delivery)
             return
         self._lanes[message.key] = deque()
-        self._ready.append(job)
+        self._ready.append(delivery)
         self._advance()
 
-    def withdraw(self, unwanted: Callable[[Message], bool]) -> int:
+    def withdraw(self, unwanted: Callable[[Message[HeldT]], bool]) -> int:
         """Forget matching messages that are not being sent right now, and say how many; none is reported."""
         before = self.held
-        for job in [job for job in self._retrying if unwanted(job.message)]:
-            if job.retry is not None:
-                job.retry.cancel()
-            self._retrying.discard(job)
-            self._leave(job)
-        dropped = [job for job in self._ready if unwanted(job.message)]
-        self._ready = deque(job for job in self._ready if not unwanted(job.message))
+        for delivery in [delivery for delivery in self._retrying if unwanted(delivery.message)]:
+            if delivery.retry is not None:
+                delivery.retry.cancel()
+            self._retrying.discard(delivery)
+            self._leave(delivery)
+        dropped = [delivery for delivery in self._ready if unwanted(delivery.message)]
+        self._ready = deque(delivery for delivery in self._ready if not unwanted(delivery.message))
         for key, lane in list(self._lanes.items()):
-            kept = deque(job for job in lane if not unwanted(job.message))
+            kept = deque(delivery for delivery in lane if not unwanted(delivery.message))
             self.held -= len(lane) - len(kept)
             self._lanes[key] = kept
-        for job in dropped:
-            self._leave(job)
+        for delivery in dropped:
+            self._leave(delivery)
         self._advance()
         return before - self.held
 
@@ -191,60 +213,69 @@ class Deliverer:
 
     def _advance(self) -> None:
         while self._ready and len(self._active) < self._policy.concurrency:
-            job = self._ready.popleft()
-            job.tries += 1
-            job.started = self._timer.time()
-            self._active.add(job)
+            delivery = self._ready.popleft()
+            delivery.tries += 1
+            delivery.started = self._timer.time()
+            self._active.add(delivery)
             try:
-                self._transport.send(job.message, partial(self._answered, job))
+                self._transport.send(delivery.message, partial(self._answered, delivery))
             except PermanentError as exc:
                 # Later, like any answer: a lane full of unsendable messages must not become recursion.
-                self._timer.call_later(0, partial(self._answered, job, Answer(exc.status, error=str(exc))))
+                self._timer.call_later(0, partial(self._answered, delivery, TargetAnswer(exc.status, error=str(exc))))
 
-    def _answered(self, job: _Job, answer: Answer) -> None:
-        self._active.discard(job)
-        verdict = self._settle(job, judge(answer, self._wall()))
+    def _answered(self, delivery: _Delivery[HeldT], answer: TargetAnswer) -> None:
+        self._active.discard(delivery)
+        verdict = self._limit_attempts(delivery, judge(answer, self._wall()))
         if self._observe is not None:
-            self._observe(job.message, verdict, self._timer.time() - job.started)
-        if verdict.outcome is not Outcome.RETRY:
-            self._leave(job)
-            self._finished(job.message, verdict)
+            self._observe(delivery.message, verdict, self._timer.time() - delivery.started)
+        if verdict.outcome is not DeliveryOutcome.RETRY:
+            self._leave(delivery)
+            self._finished(delivery.message, verdict)
         elif self._closing:
-            self._leave(job)
+            self._leave(delivery)
         else:
-            self._retrying.add(job)
-            job.retry = self._timer.call_later(self._wait_seconds(job, verdict), partial(self._again, job))
+            self._retrying.add(delivery)
+            delivery.retry = self._timer.call_later(
+                self._wait_seconds(delivery, verdict), partial(self._again, delivery)
+            )
         self._advance()
         if self._closing and not self._active:
             self._closing()
 
-    def _settle(self, job: _Job, verdict: Verdict) -> Verdict:
+    def _limit_attempts(self, delivery: _Delivery[HeldT], verdict: Verdict) -> Verdict:
         """Turn a retry into a dead letter when the attempts are used up."""
-        if verdict.outcome is Outcome.RETRY and self._policy.attempts and job.tries >= self._policy.attempts:
+        if (
+            verdict.outcome is DeliveryOutcome.RETRY
+            and self._policy.attempts
+            and delivery.tries >= self._policy.attempts
+        ):
             return Verdict(
-                Outcome.DEAD, verdict.code, f"{verdict.reason}, given up after {job.tries} attempts", verdict.data
+                DeliveryOutcome.DEAD,
+                verdict.code,
+                f"{verdict.reason}, given up after {delivery.tries} attempts",
+                verdict.data,
             )
         return verdict
 
-    def _wait_seconds(self, job: _Job, verdict: Verdict) -> float:
+    def _wait_seconds(self, delivery: _Delivery[HeldT], verdict: Verdict) -> float:
         policy = self._policy
         # 2 ** 30 is past any sensible max_wait and keeps the float finite when attempts are unlimited.
-        ceiling = min(policy.max_wait_seconds, policy.min_wait_seconds * 2.0 ** min(job.tries - 1, 30))
+        ceiling = min(policy.max_wait_seconds, policy.min_wait_seconds * 2.0 ** min(delivery.tries - 1, 30))
         wait = self._uniform(0.0, ceiling)
         if verdict.after is None:
             return wait
         return min(policy.max_wait_seconds, verdict.after) + self._uniform(0.0, policy.min_wait_seconds)
 
-    def _again(self, job: _Job) -> None:
-        self._retrying.discard(job)
-        self._ready.append(job)
+    def _again(self, delivery: _Delivery[HeldT]) -> None:
+        self._retrying.discard(delivery)
+        self._ready.append(delivery)
         self._advance()
 
-    def _leave(self, job: _Job) -> None:
+    def _leave(self, delivery: _Delivery[HeldT]) -> None:
         """The message is finished or forgotten: the next one of its key may go."""
         self.held -= 1
-        lane = self._lanes[job.message.key]
+        lane = self._lanes[delivery.message.key]
         if lane:
             self._ready.append(lane.popleft())
         else:
-            del self._lanes[job.message.key]
+            del self._lanes[delivery.message.key]

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from penstock import __version__
-from penstock.delivery.deliverer import Answer, Message
+from penstock.delivery.deliverer import Message, TargetAnswer
 from penstock.errors import ConfigError, EventError
 
 KEPT_BODY_BYTES = 64 * 1024
@@ -25,7 +25,7 @@ _KEPT_HEADERS = frozenset({"retry-after", "location", "content-type"})
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class HttpTarget:
     """Where messages go: a name, an http or https URL, headers for every request, a CA file for https.
 
     A header named here must not be named in a message too.
@@ -51,7 +51,7 @@ class Target:
 class HttpTransport:
     """Sends messages as POST requests over kept-alive connections. Lives on one event loop."""
 
-    def __init__(self, target: Target, *, timeout_seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, target: HttpTarget, *, timeout_seconds: float, loop: asyncio.AbstractEventLoop) -> None:
         url = urlsplit(target.url)
         tls = url.scheme == "https"
         self._host = url.hostname or ""
@@ -71,7 +71,7 @@ class HttpTransport:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def send(self, message: Message, done: Callable[[Answer], None]) -> None:
+    def send(self, message: Message[object], done: Callable[[TargetAnswer], None]) -> None:
         """POST one message; raises `EventError` when a header cannot be written."""
         head = self._prefix + _render("", message.headers) + b"Content-Length: %d\r\n\r\n" % len(message.value)
         request = _Request(head + message.value, done, self._loop.time() + self._timeout_seconds)
@@ -130,14 +130,14 @@ class HttpTransport:
     def _fail(self, request: "_Request", status: int, error: str) -> None:
         if request.connection is not None:
             request.connection.close()
-        self._finish(request, Answer(status, error=error))
+        self._finish(request, TargetAnswer(status, error=error))
 
-    def _finish(self, request: "_Request", answer: Answer) -> None:
+    def _finish(self, request: "_Request", answer: TargetAnswer) -> None:
         if request in self._requests:
             self._requests.discard(request)
             request.done(answer)
 
-    def answered(self, connection: "_Connection", request: "_Request", answer: Answer, reusable: bool) -> None:
+    def answered(self, connection: "_Connection", request: "_Request", answer: TargetAnswer, reusable: bool) -> None:
         """A connection has a whole answer."""
         if reusable:
             self._release(connection)
@@ -178,7 +178,7 @@ def _render(start: str, headers: Mapping[str, str]) -> bytes:
 class _Request:
     __slots__ = ("connection", "data", "deadline", "done", "resent")
 
-    def __init__(self, data: bytes, done: Callable[[Answer], None], deadline: float) -> None:
+    def __init__(self, data: bytes, done: Callable[[TargetAnswer], None], deadline: float) -> None:
         self.data = data
         self.done = done
         self.deadline = deadline
@@ -217,7 +217,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         request = self._request
-        if request is None:  # bytes nobody asked for
+        if request is None:  # bytes that answer no request
             self._wire.abort()
             return
         self._touched = True
@@ -243,7 +243,7 @@ class _Connection(asyncio.Protocol):
     def _done(self, request: _Request, reusable: bool) -> None:
         self._request = request.connection = None
         self._served += 1
-        answer = Answer(self._parser.get_status_code(), self._headers, self._body)
+        answer = TargetAnswer(self._parser.get_status_code(), self._headers, self._body)
         self._owner.answered(self, request, answer, reusable)
 
     def _end(self, request: _Request, error: str) -> None:

@@ -1,50 +1,63 @@
-"""A durable inbox: what is put in is on disk before `put` returns, and stays until it is done or dropped.
+"""A durable inbox: what is put in is on disk before `put` returns, and stays until it is finished or dropped.
 
-SQLite in WAL mode with synchronous FULL: a commit is an fsync. Puts that arrive together share one
-commit, so durability costs little under load. After a kill everything not done is pending again.
+Messages that are put in together share one commit (`sqlite_file.py`), so durability costs little under load. After a
+kill every message that was not finished is pending again.
+
+A volume that is full of messages must become empty again, and to remove a message takes space in SQLite's log. So `put`
+and `store_dead_letter` keep a reserve: they refuse before the last megabytes of the volume are used. Messages are
+finished, replayed and dropped within the reserve. The file itself never becomes smaller; space inside it is used again.
 """
 
 import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from penstock.delivery.dead_letters import DeadLetter
 from penstock.delivery.deliverer import Message
-from penstock.errors import TemporaryError
+from penstock.delivery.reserve import VolumeReserve
+from penstock.delivery.verdict import DeliveryOutcome, Verdict
+from penstock.errors import ConfigError, TemporaryError
+from penstock.sqlite_file import Layout, SqliteFile, UnusableFile
 
-# AUTOINCREMENT: a deleted row's number must not come back, because `claim` goes on after the last one it gave.
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS pending (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
-    headers TEXT NOT NULL, origin TEXT NOT NULL, received REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS dead (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
-    headers TEXT NOT NULL, origin TEXT NOT NULL, received REAL NOT NULL,
-    died REAL NOT NULL, code INTEGER NOT NULL, reason TEXT NOT NULL, data BLOB NOT NULL);
-"""
+RESERVE_BYTES = 16 * 1024 * 1024
+# 4 MiB: what finished messages write to the log before it is used again must fit into the reserve many times.
+_CHECKPOINT_PAGES = 1000
+# A message of 1 MiB is written a second time when it becomes a dead letter; this many of them fit into the reserve.
+_DEAD_PER_COMMIT = 5
+_PAGE_ROWS = 500
+
+_PENDING = ("id", "target", "key", "value", "headers", "origin", "received")
+_DEAD = (*_PENDING, "died", "code", "reason", "data")
+_LAYOUT = Layout(
+    # AUTOINCREMENT: a deleted row's number must not come back, because `claim` goes on after the last one it gave.
+    (
+        """CREATE TABLE pending (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
+            headers TEXT NOT NULL, origin TEXT NOT NULL, received REAL NOT NULL)""",
+        """CREATE TABLE dead (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
+            headers TEXT NOT NULL, origin TEXT NOT NULL, received REAL NOT NULL,
+            died REAL NOT NULL, code INTEGER NOT NULL, reason TEXT NOT NULL, data BLOB NOT NULL)""",
+    ),
+    version=1,
+    application_id=int.from_bytes(b"PnIn", "big"),
+    elsewhere="name another file, or move this one away",
+    unversioned={"pending": _PENDING, "dead": _DEAD},
+)
 _MESSAGE = "target, key, value, headers, origin, received"
+_INSERT_DEAD = f"INSERT INTO dead ({_MESSAGE}, died, code, reason, data)"
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message that was given up. `received` and `died` are seconds since the epoch; `data` is the last answer."""
+class InboxCounts:
+    """How many messages are pending, and how many are dead letters."""
 
-    id: int
-    message: Message
-    received: float
-    died: float
-    code: int
-    reason: str
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
     pending: int
     dead: int
 
@@ -52,48 +65,64 @@ class Counts:
 class Inbox:
     """Messages on disk, in the order in which they came. Methods may be called from any thread.
 
-    One process claims; any other may read, replay and drop dead letters meanwhile. Every method raises
-    `TemporaryError` when the disk or the database does not answer, and `put` when `max_pending` is reached.
+    One process claims; any other may read, replay and drop dead letters meanwhile.
+
+    `put` and `store_dead_letter` refuse when `max_pending` messages wait, or when the volume has less than
+    `reserve_bytes` free. `free_bytes` says how many bytes the volume of a folder has free.
+
+    The constructor raises `ConfigError` for a file that cannot be used: another program's, another layout's, damaged,
+    or not writable. Every method raises `TemporaryError` when the disk or the database does not answer, and when the
+    file was removed, replaced or cut short after the inbox was opened: what is stored then would be lost.
     """
 
     def __init__(
-        self, path: str | Path, *, max_pending: int = 1_000_000, clock: Callable[[], float] = time.time
+        self,
+        path: str | Path,
+        *,
+        max_pending: int = 1_000_000,
+        reserve_bytes: int = RESERVE_BYTES,
+        busy_timeout_seconds: float = 10.0,
+        free_bytes: Callable[[Path], int] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = Path(path)
+        self.arrived = threading.Event()
         self._max_pending = max_pending
         self._clock = clock
         self._claimed: dict[str, int] = {}
-        self._waiting: list[_Ticket] = []
-        self._waiting_lock = threading.Lock()
-        self._writer = threading.Lock()
-        self.arrived = threading.Event()
-        with _temporary(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=10)
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=FULL")
-            self._connection.executescript(_SCHEMA)
-            (self._pending,) = self._connection.execute("SELECT count(*) FROM pending").fetchone()
+        self._reserve = VolumeReserve(self.path, reserve_bytes, free_bytes, clock)
+        self._pending = _Tally()
+        self._file: SqliteFile[None, int | TemporaryError] = SqliteFile(
+            self.path,
+            _LAYOUT,
+            owner="inbox",
+            busy_timeout_seconds=busy_timeout_seconds,
+            recreate=False,
+            checkpoint_pages=_CHECKPOINT_PAGES,
+        )
+        try:
+            self.counts()  # with the lock for writing, so that a read-only volume is found
+        except UnusableFile as exc:
+            raise ConfigError(str(exc)) from exc
 
-    def put(self, messages: Sequence[Message]) -> None:
+    def put(self, messages: Sequence[Message[object]]) -> None:
         """Store messages; they are on disk, or none of them is, when this returns or raises."""
         if not messages:
             return
-        ticket = _Ticket(messages)
-        with self._waiting_lock:
-            self._waiting.append(ticket)
-        # Whoever gets the lock commits for all who wait; the others find their ticket settled.
-        with self._writer:
-            if not ticket.settled:
-                self._commit_waiting()
-        if ticket.error is not None:
-            raise ticket.error
+        rows = [_row(message, self._clock()) for message in messages]
+
+        def store(db: sqlite3.Connection) -> tuple[int, int]:
+            self._refuse_if_full(db, rows)
+            db.executemany(f"INSERT INTO pending ({_MESSAGE}) VALUES (?,?,?,?,?,?)", rows)  # noqa: S608
+            return len(rows), len(rows)
+
+        self._commit(store)
         self.arrived.set()
 
-    def claim(self, target: str, limit: int) -> list[Message]:
-        """The next messages for a target, each given once until `release`; its number is the `receipt`."""
-        with self._writer, _temporary(self.path):
-            rows = self._connection.execute(
+    def claim(self, target: str, limit: int) -> list[Message[int]]:
+        """The next messages for a target, each given once until `release`; its number is the receipt."""
+        with self._file.reader() as db:
+            rows = db.execute(
                 f"SELECT id, {_MESSAGE} FROM pending WHERE id > ? AND target = ? ORDER BY id LIMIT ?",  # noqa: S608
                 (self._claimed.get(target, 0), target, limit),
             ).fetchall()
@@ -107,175 +136,159 @@ class Inbox:
 
     def targets(self) -> set[str]:
         """The targets that pending messages name."""
-        with self._writer, _temporary(self.path):
-            return {target for (target,) in self._connection.execute("SELECT DISTINCT target FROM pending")}
+        with self._file.reader() as db:
+            return {target for (target,) in db.execute("SELECT DISTINCT target FROM pending")}
 
-    def done(self, ids: Iterable[int]) -> None:
-        """Forget delivered messages."""
-        self.settle(list(ids))
+    def finish(self, delivered: Sequence[int], dead: Sequence[tuple[int, Verdict]] = ()) -> None:
+        """Delete delivered messages, and make dead letters of those that were given up; both by their numbers.
 
-    def dead(self, id: int, code: int, reason: str, data: bytes = b"") -> None:  # noqa: A002 - the row's name
-        """Make one message a dead letter: `code` is the last status, `data` the start of the last answer."""
-        self.settle((), [(id, code, reason, data)])
-
-    def settle(
-        self,
-        done: Sequence[int],
-        dead: Sequence[tuple[int, int, str, bytes]] = (),
-        buried: Sequence[tuple[Message, int, str, bytes]] = (),
-    ) -> None:
-        """`done` and `dead` for many messages, and `buried`: dead letters that never were in the inbox.
-
-        All in one commit, which reaches the disk before this returns only if something is buried. Lost with the
-        power, the rest leaves messages pending: they are delivered once more, never less.
+        It need not reach the disk: lost in a power cut, it leaves messages pending, which are then delivered once more.
         """
-        if not (done or dead or buried):
-            return
-        now, gone = self._clock(), 0
-        with self._transaction(durable=bool(buried)) as run:
-            for number, code, reason, data in dead:
-                run.execute(
-                    f"INSERT INTO dead ({_MESSAGE}, died, code, reason, data)"  # noqa: S608
-                    f" SELECT {_MESSAGE}, ?, ?, ?, ? FROM pending WHERE id = ?",
-                    (now, code, reason, data, number),
-                )
-                gone += run.execute("DELETE FROM pending WHERE id = ?", (number,)).rowcount
-            if done:
-                gone += run.executemany("DELETE FROM pending WHERE id = ?", [(n,) for n in done]).rowcount
-            run.executemany(
-                f"INSERT INTO dead ({_MESSAGE}, died, code, reason, data) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
-                [(*_row(message, now), now, code, reason, data) for message, code, reason, data in buried],
-            )
-        self._pending -= gone
+        now = self._clock()
 
-    def bury(self, message: Message, code: int, reason: str, data: bytes = b"") -> None:
-        """Store a message as a dead letter at once; it is on disk when this returns."""
-        self.settle((), (), [(message, code, reason, data)])
+        def delete(db: sqlite3.Connection) -> tuple[int, int]:
+            gone = db.executemany("DELETE FROM pending WHERE id = ?", [(number,) for number in delivered]).rowcount
+            return gone, -gone
+
+        def move(some: Sequence[tuple[int, Verdict]], db: sqlite3.Connection) -> tuple[int, int]:
+            gone = 0
+            for number, verdict in some:
+                db.execute(
+                    f"{_INSERT_DEAD} SELECT {_MESSAGE}, ?, ?, ?, ? FROM pending WHERE id = ?",  # noqa: S608
+                    (now, verdict.code, verdict.reason, verdict.data, number),
+                )
+                gone += db.execute("DELETE FROM pending WHERE id = ?", (number,)).rowcount
+            return gone, -gone
+
+        if delivered:
+            self._commit(delete, durable=False)
+        for start in range(0, len(dead), _DEAD_PER_COMMIT):
+            self._commit(partial(move, dead[start : start + _DEAD_PER_COMMIT]), durable=False)
+
+    def store_dead_letter(self, message: Message[object], code: int, reason: str, data: bytes = b"") -> None:
+        """Store a message that was never in the inbox as a dead letter; it is on disk when this returns."""
+        self.store_dead_letters([(message, Verdict(DeliveryOutcome.DEAD, code, reason, data))])
+
+    def store_dead_letters(self, dead: Sequence[tuple[Message[object], Verdict]]) -> None:
+        """`store_dead_letter` for several messages in one commit."""
+        now = self._clock()
+        rows = [(*_row(message, now), now, verdict.code, verdict.reason, verdict.data) for message, verdict in dead]
+
+        def store(db: sqlite3.Connection) -> tuple[int, int]:
+            self._refuse_if_full(db, rows)
+            db.executemany(f"{_INSERT_DEAD} VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
+            return len(rows), 0
+
+        self._commit(store)
+
+    def read(self) -> Iterator[DeadLetter]:
+        """Every dead letter, oldest first; page by page, so that no read lasts long."""
+        after = 0
+        while page := self.dead_letters(after=after, limit=_PAGE_ROWS):
+            yield from page
+            after = int(page[-1].id)
 
     def dead_letters(self, *, after: int = 0, limit: int = 1000) -> list[DeadLetter]:
         """Dead letters in the order in which they died, those with a number above `after`."""
-        with self._writer, _temporary(self.path):
-            rows = self._connection.execute(
+        with self._file.reader() as db:
+            rows = db.execute(
                 f"SELECT id, {_MESSAGE}, died, code, reason, data FROM dead WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608
                 (after, limit),
             ).fetchall()
-        return [DeadLetter(row[0], _message(row[1:7]), row[6], *row[7:]) for row in rows]
+        return [DeadLetter(str(row[0]), _message(row[1:7], None), *row[7:]) for row in rows]
 
-    def dead_letter(self, id: int) -> DeadLetter | None:  # noqa: A002 - the row's name
-        found = self.dead_letters(after=id - 1, limit=1)
-        return found[0] if found and found[0].id == id else None
+    def replay(self, ids: Collection[str]) -> int:
+        """Make dead letters pending again, behind everything that waits; returns how many there were."""
 
-    def replay(self, ids: Iterable[int]) -> int:
-        """Make dead letters pending again, behind everything that waits already; says how many there were."""
-        count = 0
-        with self._transaction() as run:
-            for number in ids:
-                count += run.execute(
+        def move(db: sqlite3.Connection) -> tuple[int, int]:
+            count = 0
+            for number in map(int, ids):
+                count += db.execute(
                     f"INSERT INTO pending ({_MESSAGE}) SELECT {_MESSAGE} FROM dead WHERE id = ?",  # noqa: S608
                     (number,),
                 ).rowcount
-                run.execute("DELETE FROM dead WHERE id = ?", (number,))
-        self._pending += count
+                db.execute("DELETE FROM dead WHERE id = ?", (number,))
+            return count, count
+
+        count = self._commit(move)
         self.arrived.set()
         return count
 
-    def drop(self, ids: Iterable[int]) -> int:
-        """Delete dead letters for good; says how many there were."""
-        with self._transaction() as run:
-            return run.executemany("DELETE FROM dead WHERE id = ?", [(number,) for number in ids]).rowcount
+    def drop(self, ids: Collection[str]) -> int:
+        """Delete dead letters without delivering them; returns how many there were."""
+        return self._commit(
+            lambda db: (db.executemany("DELETE FROM dead WHERE id = ?", [(int(each),) for each in ids]).rowcount, 0)
+        )
 
-    def counts(self) -> Counts:
-        with self._writer, _temporary(self.path):
-            (pending,) = self._connection.execute("SELECT count(*) FROM pending").fetchone()
-            (dead,) = self._connection.execute("SELECT count(*) FROM dead").fetchone()
-            self._pending = pending  # another process may have replayed some
-        return Counts(pending, dead)
+    def counts(self) -> InboxCounts:
+        """How many there are now; another process may have replayed or dropped some."""
+        dead = 0
+
+        def count(db: sqlite3.Connection) -> tuple[int, int]:
+            nonlocal dead
+            (pending,) = db.execute("SELECT count(*) FROM pending").fetchone()
+            (dead,) = db.execute("SELECT count(*) FROM dead").fetchone()
+            return pending, pending - self._pending.value
+
+        return InboxCounts(self._commit(count, durable=False), dead)
 
     def oldest_seconds(self) -> float:
         """Age of the oldest pending message, 0 when there is none."""
-        with self._writer, _temporary(self.path):
-            row = self._connection.execute("SELECT received FROM pending ORDER BY id LIMIT 1").fetchone()
+        with self._file.reader() as db:
+            row = db.execute("SELECT received FROM pending ORDER BY id LIMIT 1").fetchone()
         return max(0.0, self._clock() - row[0]) if row else 0.0
 
     def close(self) -> None:
-        with self._writer:
-            self._connection.close()
+        self._file.close()
 
-    def _commit_waiting(self) -> None:
-        with self._waiting_lock:
-            tickets, self._waiting = self._waiting, []
-        now = self._clock()
-        accepted: list[_Ticket] = []
-        room = self._max_pending - self._pending
-        for ticket in tickets:
-            ticket.settled = True
-            if len(ticket.messages) <= room:
-                room -= len(ticket.messages)
-                accepted.append(ticket)
-            else:
-                ticket.error = TemporaryError(
-                    f"{self.path}: {self._pending} messages wait already; see why their targets do not answer"
-                )
+    def _commit(self, step: Callable[[sqlite3.Connection], tuple[int, int]], *, durable: bool = True) -> int:
+        """Run one step, which says what to return and by how much the number of pending messages changes.
+
+        A step that raises `TemporaryError` before it writes fails alone, not with the others of its commit.
+        """
+        change = 0
+
+        def run(db: sqlite3.Connection, _notes: list[None]) -> int | TemporaryError:
+            nonlocal change
+            try:
+                result, change = step(db)
+            except TemporaryError as exc:
+                return exc
+            self._pending.add(change)
+            return result
+
         try:
-            with self._begun() as run:
-                run.executemany(
-                    f"INSERT INTO pending ({_MESSAGE}) VALUES (?,?,?,?,?,?)",  # noqa: S608
-                    (_row(message, now) for ticket in accepted for message in ticket.messages),
-                )
-        except TemporaryError as exc:
-            for ticket in accepted:
-                ticket.error = exc
-        else:
-            self._pending += sum(len(ticket.messages) for ticket in accepted)
+            [outcome] = self._file.commit([run], durable=durable)
+        except BaseException:
+            self._pending.add(-change)
+            raise
+        if isinstance(outcome, TemporaryError):
+            raise outcome
+        return outcome
 
-    @contextmanager
-    def _transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
-        with self._writer:
-            if durable:
-                with self._begun() as run:
-                    yield run
-                return
-            self._connection.execute("PRAGMA synchronous=NORMAL")
-            try:
-                with self._begun() as run:
-                    yield run
-            finally:
-                self._connection.execute("PRAGMA synchronous=FULL")
-
-    @contextmanager
-    def _begun(self) -> Iterator[sqlite3.Connection]:
-        with _temporary(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+    def _refuse_if_full(self, db: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
+        waiting = self._pending.value
+        if waiting + len(rows) > self._max_pending:
+            raise TemporaryError(f"{self.path}: {waiting} messages wait already; see why their targets do not answer")
+        self._reserve.take(db, sum([len(field) for row in rows for field in row if isinstance(field, bytes | str)]))
 
 
-class _Ticket:
-    __slots__ = ("error", "messages", "settled")
+class _Tally:
+    """A number that several threads change."""
 
-    def __init__(self, messages: Sequence[Message]) -> None:
-        self.messages = messages
-        self.settled = False
-        self.error: TemporaryError | None = None
+    def __init__(self) -> None:
+        self.value = 0
+        self._lock = threading.Lock()
 
-
-@contextmanager
-def _temporary(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as exc:
-        raise TemporaryError(f"{path}: {exc}; check the volume's space and permissions") from exc
+    def add(self, change: int) -> None:
+        with self._lock:
+            self.value += change
 
 
-def _row(message: Message, now: float) -> tuple[str, bytes | str, bytes, str, str, float]:
+def _row(message: Message[object], now: float) -> tuple[str, bytes | str, bytes, str, str, float]:
     return message.target, message.key, message.value, json.dumps(dict(message.headers)), message.origin, now
 
 
-def _message(row: Sequence[Any], receipt: int | None = None) -> Message:
+def _message(row: Sequence[Any], receipt: Any) -> Message[Any]:
     target, key, value, headers, origin = row[:5]
     return Message(key, value, json.loads(headers), origin, target, receipt)

@@ -5,12 +5,13 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import IO
+from dataclasses import dataclass
+from typing import IO, Generic
 
-from penstock.delivery.deliverer import Message, Outcome, Policy, Verdict
-from penstock.delivery.http import Target
+from penstock.delivery.deliverer import DeliveryOutcome, HeldT, Message, Policy, Verdict
+from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.sender import Courier, Observe
+from penstock.delivery.sender import Observe, Sender
 from penstock.errors import ConfigError, TemporaryError
 
 _log = logging.getLogger("penstock.connect")
@@ -18,11 +19,14 @@ _log = logging.getLogger("penstock.connect")
 CLAIM_LIMIT = 500
 
 
-class Foreign:
-    """What the receipt of a message must be that is not in the inbox; a base class for the keeper's own."""
+@dataclass(frozen=True, slots=True)
+class _Submitted(Generic[HeldT]):
+    """The receipt of a message that the caller of `submit` keeps; one that the inbox keeps has its row's number."""
+
+    message: Message[HeldT]
 
 
-class Pump:
+class InboxSender(Generic[HeldT]):
     """Delivers what is in an inbox to HTTP targets, on two threads of its own.
 
     A message stays in the inbox until its target answered 2xx (then it goes) or it is given up (then it
@@ -30,31 +34,34 @@ class Pump:
     another process replays are noticed; those put by this process are at once. `error` says why the inbox
     cannot be read or written just now, and is None when it can.
 
-    `submit` delivers messages that somebody else keeps: `settled(message)` is called on the pump's thread when
-    one was delivered, or is stored in the inbox as a dead letter.
+    `submit` delivers messages that its caller keeps, such as a broker's that are not acknowledged yet.
+    `finished(message)` is called on this sender's thread when one was delivered, or is stored in the inbox as a dead
+    letter.
 
-    Raises `ConfigError` from `start` when another process pumps the same inbox.
+    Raises `ConfigError` from `start` when another process delivers from the same inbox.
     """
 
     def __init__(
         self,
         inbox: Inbox,
-        targets: Iterable[Target],
+        targets: Iterable[HttpTarget],
         policy: Policy | None = None,
         *,
         observe: Observe | None = None,
-        settled: Callable[[Message], None] | None = None,
+        finished: Callable[[Message[HeldT]], None] | None = None,
         poll_seconds: float = 1.0,
     ) -> None:
         self._inbox = inbox
-        self._settled = settled
+        self._finished = finished
         self._targets = {target.name: target for target in targets}
-        self._courier = Courier(policy or Policy(), self._finished, observe=observe)
+        self._sender: Sender[int | _Submitted[HeldT]] = Sender(policy or Policy(), self._ended, observe=observe)
         self._poll_seconds = poll_seconds
-        self._ended: deque[tuple[Message, Verdict]] = deque()
+        # How messages ended, in order, on their way from the sender's thread to this one's.
+        self._stored: deque[tuple[int, Message[object], Verdict]] = deque()
+        self._submitted: deque[tuple[Message[HeldT], Verdict]] = deque()
         self._stopping = threading.Event()
         self._feeding = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="inbox sender", daemon=True)
         self._lock: IO[str] | None = None
         self.error: str | None = None
 
@@ -69,27 +76,37 @@ class Pump:
                 f"{self._inbox.path}: another process delivers from it; give each one its own inbox"
             ) from None
         self._lock = lock
-        self._courier.start(self._targets.values())
+        self._sender.start(self._targets.values())
         self._thread.start()
 
-    def configure(self, targets: Iterable[Target]) -> None:
+    def configure(self, targets: Iterable[HttpTarget]) -> None:
         """Make these the targets. Messages for a target that is gone stay pending until it is back."""
         wanted = {target.name: target for target in targets}
         with self._feeding:
             changed = [name for name, target in self._targets.items() if wanted.get(name) != target]
-            self._courier.configure(wanted.values())
+            self._sender.configure(wanted.values())
             for name in changed:
                 self._inbox.release(name)
             self._targets = wanted
         self._inbox.arrived.set()
 
-    def submit(self, messages: Sequence[Message]) -> None:
-        """Deliver messages that are kept elsewhere; their `receipt` is a `Foreign`."""
-        self._courier.submit(messages)
+    def submit(self, messages: Sequence[Message[HeldT]]) -> None:
+        """Deliver messages that the caller keeps."""
+        self._sender.submit(
+            [
+                Message(each.key, each.value, each.headers, each.origin, each.target, _Submitted(each))
+                for each in messages
+            ]
+        )
 
-    def withdraw(self, unwanted: Callable[[Message], bool]) -> None:
-        """Forget submitted messages that are not being sent yet; they are not settled."""
-        self._courier.withdraw(lambda message: isinstance(message.receipt, Foreign) and unwanted(message), 0.0)
+    def withdraw(self, unwanted: Callable[[Message[HeldT]], bool]) -> None:
+        """Forget matching submitted messages that are not being sent yet; `finished` is not called for them."""
+
+        def matches(message: Message[int | _Submitted[HeldT]]) -> bool:
+            receipt = message.receipt
+            return isinstance(receipt, _Submitted) and unwanted(receipt.message)
+
+        self._sender.withdraw(matches, 0.0)
 
     @property
     def running(self) -> bool:
@@ -98,7 +115,7 @@ class Pump:
 
     def held(self) -> int:
         """Messages being sent, waiting for a retry or for their key's turn."""
-        return sum(self._courier.held(name) for name in list(self._targets))
+        return sum(self._sender.held(name) for name in list(self._targets))
 
     def stop(self, timeout_seconds: float = 30.0) -> bool:
         """Finish the requests under way and leave the rest pending; True when that was possible in time."""
@@ -106,7 +123,7 @@ class Pump:
         self._inbox.arrived.set()
         if self._thread.is_alive():
             self._thread.join()
-        drained = self._courier.stop(timeout_seconds)
+        drained = self._sender.stop(timeout_seconds)
         try:
             self._record()
         except TemporaryError as exc:
@@ -115,12 +132,17 @@ class Pump:
             self._lock.close()
         return drained
 
-    def _finished(self, message: Message, verdict: Verdict) -> None:
-        self._ended.append((message, verdict))
+    def _ended(self, message: Message[int | _Submitted[HeldT]], verdict: Verdict) -> None:
+        """On the sender's thread: a message was delivered or given up."""
+        receipt = message.receipt
+        if isinstance(receipt, _Submitted):
+            self._submitted.append((receipt.message, verdict))
+        else:
+            self._stored.append((receipt, message, verdict))
         self._inbox.arrived.set()
 
     def _run(self) -> None:
-        self._warn_of_orphans()
+        self._warn_of_unknown_targets()
         while not self._stopping.is_set():
             self._inbox.arrived.wait(self._poll_seconds)
             self._inbox.arrived.clear()
@@ -137,42 +159,67 @@ class Pump:
                 self.error = None
 
     def _record(self) -> None:
-        ended = [self._ended.popleft() for _ in range(len(self._ended))]
+        """Finish what has ended; a message whose end cannot be recorded waits for the next call."""
+        try:
+            self._record_submitted()
+        finally:  # on a full volume this makes the room that the other needs
+            self._record_stored()
+
+    def _record_stored(self) -> None:
+        ended = [self._stored.popleft() for _ in range(len(self._stored))]
         if not ended:
             return
-        done, dead, buried = [], [], []
-        for message, verdict in ended:
-            if verdict.outcome is Outcome.DELIVERED:
-                if not isinstance(message.receipt, Foreign):
-                    done.append(message.receipt)
-            elif isinstance(message.receipt, Foreign):
-                buried.append((message, verdict.code, verdict.reason, verdict.data))
-            else:
-                dead.append((message.receipt, verdict.code, verdict.reason, verdict.data))
+        delivered = [number for number, _, verdict in ended if verdict.outcome is DeliveryOutcome.DELIVERED]
+        dead = [(number, verdict) for number, _, verdict in ended if verdict.outcome is DeliveryOutcome.DEAD]
         try:
-            self._inbox.settle(done, dead, buried)
+            self._inbox.finish(delivered, dead)
         except TemporaryError:
-            self._ended.extendleft(reversed(ended))
+            self._stored.extendleft(reversed(ended))
             raise
-        for message, verdict in ended:
-            if verdict.outcome is Outcome.DEAD:
-                _log.error("%s to %s: dead letter: %s", message.origin, message.target, verdict.reason)
-            if isinstance(message.receipt, Foreign) and self._settled is not None:
-                self._settled(message)
+        for _, message, verdict in ended:
+            _log_dead(message, verdict)
+
+    def _record_submitted(self) -> None:
+        dead: list[tuple[Message[HeldT], Verdict]] = []
+        for _ in range(len(self._submitted)):
+            message, verdict = self._submitted.popleft()
+            if verdict.outcome is DeliveryOutcome.DEAD:
+                dead.append((message, verdict))
+            else:
+                self._tell_finished(message)
+        if not dead:
+            return
+        try:
+            self._inbox.store_dead_letters(dead)
+        except TemporaryError:
+            self._submitted.extendleft(reversed(dead))
+            raise
+        for message, verdict in dead:
+            _log_dead(message, verdict)
+            self._tell_finished(message)
+
+    def _tell_finished(self, message: Message[HeldT]) -> None:
+        if self._finished is not None:
+            self._finished(message)
 
     def _feed(self) -> None:
         for name in self._targets:
-            room = min(CLAIM_LIMIT, self._courier.room(name))
+            room = min(CLAIM_LIMIT, self._sender.room(name))
             messages = self._inbox.claim(name, room) if room else []
             if messages:
-                self._courier.submit(messages)
+                self._sender.submit(messages)
             if len(messages) == CLAIM_LIMIT:
                 self._inbox.arrived.set()
 
-    def _warn_of_orphans(self) -> None:
+    def _warn_of_unknown_targets(self) -> None:
         try:
-            orphans = self._inbox.targets() - set(self._targets)
+            unknown = self._inbox.targets() - set(self._targets)
         except TemporaryError:
             return
-        if orphans:
-            _log.warning("inbox: messages wait for targets that are not configured: %s", ", ".join(sorted(orphans)))
+        if unknown:
+            _log.warning("inbox: messages wait for targets that are not configured: %s", ", ".join(sorted(unknown)))
+
+
+def _log_dead(message: Message[object], verdict: Verdict) -> None:
+    if verdict.outcome is DeliveryOutcome.DEAD:
+        _log.error("%s to %s: dead letter: %s", message.origin, message.target, verdict.reason)

@@ -5,41 +5,43 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Generic
 
 from penstock.delivery.batching import BatchTransport
-from penstock.delivery.deliverer import Deliverer, Message, Outcome, Policy, Transport, Verdict
-from penstock.delivery.http import HttpTransport, Target
+from penstock.delivery.deliverer import Deliverer, DeliveryOutcome, HeldT, Message, Policy, Transport, Verdict
+from penstock.delivery.http import HttpTarget, HttpTransport
 
-Finished = Callable[[Message, Verdict], None]
-Observe = Callable[[Message, Verdict, float], None]
+Observe = Callable[[Message[object], Verdict, float], None]
 
 
-class Courier:
+class Sender(Generic[HeldT]):
     """Delivers messages over HTTP, each to the target that it names; its methods may be called from any thread.
 
-    `finished(message, verdict)` and `observe(message, verdict, seconds)` are called on the courier's thread and
+    `finished(message, verdict)` and `observe(message, verdict, seconds)` are called on the sender's thread and
     must not block it. Each target has its own `Deliverer`, so a slow one does not hold up the others.
     """
 
-    def __init__(self, policy: Policy, finished: Finished, *, observe: Observe | None = None) -> None:
+    def __init__(
+        self, policy: Policy, finished: Callable[[Message[HeldT], Verdict], None], *, observe: Observe | None = None
+    ) -> None:
         self._policy = policy
         self._finished = finished
         self._observe = observe
-        self._routes: dict[str, tuple[Target, Deliverer, HttpTransport]] = {}
+        self._routes: dict[str, tuple[HttpTarget, Deliverer[HeldT], HttpTransport]] = {}
         self._transports: set[HttpTransport] = set()
         self._posted: dict[str, int] = {}
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop  # made by `start`: one that never runs would never be closed
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
         self._stopped = threading.Event()
 
-    def start(self, targets: Iterable[Target]) -> None:
+    def start(self, targets: Iterable[HttpTarget]) -> None:
         """Begin; `configure` may change the targets later."""
         self._loop = asyncio.new_event_loop()
         self._thread.start()
         self.configure(targets)
 
-    def configure(self, targets: Iterable[Target]) -> None:
+    def configure(self, targets: Iterable[HttpTarget]) -> None:
         """Make these the targets. What a removed one holds is forgotten unreported, as after a stop."""
         wanted = {target.name: target for target in targets}
         done = threading.Event()
@@ -56,14 +58,14 @@ class Courier:
         route = self._routes.get(target)
         return route[1].held + self._posted.get(target, 0) if route else 0
 
-    def submit(self, messages: Sequence[Message]) -> None:
+    def submit(self, messages: Sequence[Message[HeldT]]) -> None:
         """Hand messages over without waiting; one for an unknown target is finished as dead with code 404."""
         with self._lock:
             for message in messages:
                 self._posted[message.target] = self._posted.get(message.target, 0) + 1
         self._loop.call_soon_threadsafe(self._take, messages)
 
-    def withdraw(self, unwanted: Callable[[Message], bool], timeout_seconds: float) -> bool:
+    def withdraw(self, unwanted: Callable[[Message[HeldT]], bool], timeout_seconds: float) -> bool:
         """Forget matching messages that wait; True when no matching one is being sent any more in time."""
         done = threading.Event()
         self._loop.call_soon_threadsafe(self._withdraw, unwanted, done)
@@ -89,7 +91,7 @@ class Courier:
             self._loop.run_until_complete(asyncio.sleep(0))  # lets cancelled connects and closed sockets end
             self._loop.close()
 
-    def _configure(self, wanted: dict[str, Target], done: threading.Event) -> None:
+    def _configure(self, wanted: dict[str, HttpTarget], done: threading.Event) -> None:
         for name, (target, deliverer, transport) in list(self._routes.items()):
             if wanted.get(name) != target:
                 del self._routes[name]
@@ -111,7 +113,7 @@ class Courier:
         self._transports.discard(transport)
         transport.close()
 
-    def _take(self, messages: Sequence[Message]) -> None:
+    def _take(self, messages: Sequence[Message[HeldT]]) -> None:
         with self._lock:
             for message in messages:
                 self._posted[message.target] -= 1
@@ -119,18 +121,18 @@ class Courier:
             route = self._routes.get(message.target)
             if route is None:
                 reason = f"no target is named {message.target!r}; add it again and replay, or drop the message"
-                self._finished(message, Verdict(Outcome.DEAD, 404, reason))
+                self._finished(message, Verdict(DeliveryOutcome.DEAD, 404, reason))
             else:
                 route[1].submit(message)
 
-    def _withdraw(self, unwanted: Callable[[Message], bool], done: threading.Event) -> None:
+    def _withdraw(self, unwanted: Callable[[Message[HeldT]], bool], done: threading.Event) -> None:
         for _, deliverer, _ in self._routes.values():
             deliverer.withdraw(unwanted)
-        self._settle(unwanted, done)
+        self._wait_for_sending(unwanted, done)
 
-    def _settle(self, unwanted: Callable[[Message], bool], done: threading.Event) -> None:
+    def _wait_for_sending(self, unwanted: Callable[[Message[HeldT]], bool], done: threading.Event) -> None:
         if any(deliverer.sending(unwanted) for _, deliverer, _ in self._routes.values()):
-            self._loop.call_later(0.02, self._settle, unwanted, done)
+            self._loop.call_later(0.02, self._wait_for_sending, unwanted, done)
         else:
             done.set()
 

@@ -17,14 +17,16 @@ from http import HTTPStatus
 _RETRIED_4XX = frozenset({404, 408, 409, 429})
 
 
-class Outcome(StrEnum):
+class DeliveryOutcome(StrEnum):
+    """What to do with a message after an answer."""
+
     DELIVERED = "delivered"
     RETRY = "retry"
     DEAD = "dead"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TargetAnswer:
     """What came back: a status and the start of a body, or `status` 502 or 504 and an `error` when nothing did.
 
     Header names are in lower case.
@@ -40,27 +42,27 @@ class Answer:
 class Verdict:
     """What an answer means for its message. `after` is the wait the receiver asked for, in seconds."""
 
-    outcome: Outcome
+    outcome: DeliveryOutcome
     code: int
     reason: str = ""
     data: bytes = b""
     after: float | None = None
 
 
-def judge(answer: Answer, now: float) -> Verdict:
+def judge(answer: TargetAnswer, now: float) -> Verdict:
     """Say what one answer means; `now` is in seconds since the epoch, for a Retry-After that is a date."""
     status = answer.status
     if 200 <= status < 300:
-        return Verdict(Outcome.DELIVERED, status, data=answer.body)
+        return Verdict(DeliveryOutcome.DELIVERED, status, data=answer.body)
     if 300 <= status < 400:
         where = answer.headers.get("location", "nowhere")
         reason = f"redirected to {where}; name that address as the target, a redirect is not followed"
-        return Verdict(Outcome.DEAD, status, reason, answer.body)
+        return Verdict(DeliveryOutcome.DEAD, status, reason, answer.body)
     reason = answer.error or _phrase(status)
     if status >= 500 or status in _RETRIED_4XX:
         after = retry_after_seconds(answer.headers.get("retry-after"), now)
-        return Verdict(Outcome.RETRY, status, reason, answer.body, after)
-    return Verdict(Outcome.DEAD, status, reason, answer.body)
+        return Verdict(DeliveryOutcome.RETRY, status, reason, answer.body, after)
+    return Verdict(DeliveryOutcome.DEAD, status, reason, answer.body)
 
 
 def retry_after_seconds(text: str | None, now: float) -> float | None:

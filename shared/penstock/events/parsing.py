@@ -38,7 +38,7 @@ def is_object_request(headers: Mapping[str, str]) -> bool:
     return "ce-specversion" in lower or "x-topic" in lower or media_type(lower).startswith(_CLOUDEVENTS)
 
 
-Read = list[Notification | OddRecord]
+EventsRead = list[Notification | OddRecord]
 
 
 def parse(body: bytes, headers: Mapping[str, str]) -> list[Notification]:
@@ -70,7 +70,7 @@ def parse_each(body: bytes, headers: Mapping[str, str], max_objects: int) -> lis
     return found
 
 
-def _parse(body: bytes, headers: Mapping[str, str], max_objects: int | None = None) -> Read:
+def _parse(body: bytes, headers: Mapping[str, str], max_objects: int | None = None) -> EventsRead:
     lower = _lower(headers)
     traceparent = _valid_traceparent(lower.get("traceparent"))
     kind = media_type(lower)
@@ -125,7 +125,7 @@ class _Reader:
         self._traceparent = traceparent
         self._max_objects = max_objects
 
-    def event(self, value: Any, where: str, envelope: Envelope | None = None) -> Read:
+    def event(self, value: Any, where: str, envelope: Envelope | None = None) -> EventsRead:
         """Read one event or a list of them; `envelope` is the CloudEvent around it."""
         if not isinstance(value, list):
             return self._one(value, where, envelope)
@@ -133,27 +133,27 @@ class _Reader:
             raise EventError(f"{where}: the list is empty; expected {EXPECTED}")
         return self._each(value, where, lambda item, where: self._one(item, where, envelope))
 
-    def batch(self, value: Any) -> Read:
+    def batch(self, value: Any) -> EventsRead:
         """Read a batch of CloudEvents. An empty batch is a valid one, says the CloudEvents JSON format."""
         if not isinstance(value, list):
             raise EventError(f"batch: expected a list of CloudEvents, got {_members(value)}")
         return self._each(value, "batch", lambda item, where: self.envelope(open_structured(item, where), where))
 
-    def records(self, body: dict[str, Any], where: str, *, raw_key: bool = False) -> Read:
+    def records(self, body: dict[str, Any], where: str, *, raw_key: bool = False) -> EventsRead:
         """Read the `Records` of a notification."""
 
-        def read(record: Any, where: str) -> Read:
+        def read(record: Any, where: str) -> EventsRead:
             found = read_record(record, where, raw_key=raw_key, traceparent=self._traceparent)
             return [found] if found else []
 
         return self._each(records_of(body, where), f"{where}Records", read)
 
-    def envelope(self, envelope: Envelope, where: str) -> Read:
+    def envelope(self, envelope: Envelope, where: str) -> EventsRead:
         """Read what a CloudEvent carries."""
         inner = _Reader(self._traceparent or _valid_traceparent(envelope.traceparent), self._max_objects)
         return inner._data(envelope, where)
 
-    def _data(self, envelope: Envelope, where: str) -> Read:
+    def _data(self, envelope: Envelope, where: str) -> EventsRead:
         if envelope.type.startswith("penstock."):
             return self._own_answer(envelope)
         data = envelope.data
@@ -163,9 +163,9 @@ class _Reader:
             data = load_json(data)
         return self.event(data, where if where == "event" else f"{where}.data", envelope)
 
-    def _each(self, items: Sequence[Any], where: str, read: Callable[[Any, str], Read]) -> Read:
+    def _each(self, items: Sequence[Any], where: str, read: Callable[[Any, str], EventsRead]) -> EventsRead:
         """Read each item; one that is malformed is returned in its place."""
-        found: Read = []
+        found: EventsRead = []
         for index, item in enumerate(items):
             try:
                 found += read(item, f"{where}[{index}]")
@@ -175,7 +175,7 @@ class _Reader:
                 break
         return found
 
-    def _one(self, value: Any, where: str, envelope: Envelope | None) -> Read:
+    def _one(self, value: Any, where: str, envelope: Envelope | None) -> EventsRead:
         if isinstance(value, dict):
             if "Records" in value:
                 return self.records(value, "" if where == "event" else f"{where}.")
@@ -196,7 +196,7 @@ class _Reader:
         event_id = identity(envelope.source, envelope.id, ref.bucket, ref.key) if envelope else None
         return reference(ref, event_id=event_id, traceparent=self._traceparent)
 
-    def _own_answer(self, envelope: Envelope) -> Read:
+    def _own_answer(self, envelope: Envelope) -> EventsRead:
         """A function's answer that a broker fed back, {"outcome", "source": {"bucket", "key"}, ...}.
 
         There is nothing to act on, so nothing in it is an error either.
@@ -214,7 +214,7 @@ class _Reader:
         return [Notification(found.ref, Kind.OTHER, envelope.type, found.id, traceparent=self._traceparent)]
 
 
-def _all_of(found: Read) -> list[Notification]:
+def _all_of(found: EventsRead) -> list[Notification]:
     """The notifications; raises the error of the first record that could not be read."""
     read = []
     for each in found:

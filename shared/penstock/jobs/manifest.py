@@ -181,6 +181,7 @@ def _settings(config: Config) -> dict[str, str]:
         table.RENDITIONS.name: " ".join(renditions),
         table.MINIO_ENDPOINT.name: store.endpoint if store else "",
         table.MINIO_REGION.name: store.region if store else "",
+        table.STORE_NAME.name: config.store_name,
         table.K_SINK.name: config.jobs.answer_to if config.jobs else "",
         **{f"OPTION_{name.upper()}": value for name, value in config.options.items()},
     }

@@ -11,7 +11,7 @@ from penstock.jobs.api import JobsApi, KubernetesApi, KubernetesError
 from penstock.jobs.job import Job
 from penstock.jobs.manifest import job_manifest, job_name
 from penstock.process.log import event_id, trace_id
-from penstock.runtime.agreement import Offload
+from penstock.runtime.outcome import Offload
 from penstock.settings.config import Config, JobSettings
 from penstock.sinks.address import parse_sink
 from penstock.types import ObjectState

@@ -31,7 +31,7 @@ LOG_LINES = 40
 _RETRY_SECONDS = (1.0, 60.0)
 
 
-class DeadLetters(Protocol):
+class DeadLetterSink(Protocol):
     """Where dead letters go."""
 
     def send(self, event: CloudEventFields) -> None:
@@ -44,7 +44,7 @@ class Watcher:
     def __init__(
         self,
         api: JobsApi,
-        dead_letters: DeadLetters,
+        dead_letters: DeadLetterSink,
         *,
         max_running: int,
         measures: JobMeasures,

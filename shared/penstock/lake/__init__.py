@@ -1,18 +1,18 @@
 """The lake: buckets, notification targets and rules, declared in lake.yml and applied to a MinIO server.
 
-lake = Lake("chapter", buckets=(Bucket("upload"),), targets=(target,), rules=(Rule("upload", target.ref),))
+lake = DeclaredLake("chapter", buckets=(Bucket("upload"),), targets=(target,), rules=(Rule("upload", target.ref),))
 for change in apply(settings, lake):
     print(change)
 """
 
-from penstock.lake.model import SAFE_EVENTS, Bucket, Lake, NotificationTarget, Rule, TargetRef
+from penstock.lake.model import SAFE_EVENTS, Bucket, DeclaredLake, NotificationTarget, Rule, TargetRef
 from penstock.lake.plan import LakeChange
 from penstock.settings.config import StoreSettings
 
 __all__ = [
     "SAFE_EVENTS",
     "Bucket",
-    "Lake",
+    "DeclaredLake",
     "LakeChange",
     "NotificationTarget",
     "Rule",
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-def plan(settings: StoreSettings, lake: Lake, *, adopt: bool = False) -> list[LakeChange]:
+def plan(settings: StoreSettings, lake: DeclaredLake, *, adopt: bool = False) -> list[LakeChange]:
     """What `apply` would change; empty when the server agrees. Raises `ConfigError` and `TemporaryError`."""
     from penstock.lake.plan import compare
     from penstock.lake.server import LakeServer
@@ -32,7 +32,7 @@ def plan(settings: StoreSettings, lake: Lake, *, adopt: bool = False) -> list[La
     return compare(lake, LakeServer(settings).state(lake), adopt=adopt)
 
 
-def apply(settings: StoreSettings, lake: Lake, *, adopt: bool = False) -> list[LakeChange]:
+def apply(settings: StoreSettings, lake: DeclaredLake, *, adopt: bool = False) -> list[LakeChange]:
     """Make the server agree with `lake` and return what was changed; restarts the server when a target changed.
 
     `adopt` takes over targets that have the declared ids and belong to another owner. Raises `ConfigError` for
@@ -52,4 +52,4 @@ def remove(settings: StoreSettings, name: str, *, restart: bool = True) -> list[
     from penstock.lake.applying import carry_out
     from penstock.lake.server import LakeServer
 
-    return carry_out(LakeServer(settings), Lake(name, sync_events=False), may_restart=restart)
+    return carry_out(LakeServer(settings), DeclaredLake(name, sync_events=False), may_restart=restart)

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from penstock.errors import PenstockError, TemporaryError
 from penstock.lake.minio_admin import Info
-from penstock.lake.model import Bucket, Lake, NotificationTarget, Rule, TargetRef, rule_owner
+from penstock.lake.model import Bucket, DeclaredLake, NotificationTarget, Rule, TargetRef, rule_owner
 from penstock.lake.ownership import mark
 from penstock.lake.plan import LakeChange, LakeState, PresentRule, ServerSetting, compare, own_rules, wanted_values
 
@@ -29,8 +29,8 @@ class MinioServer(Protocol):
 
     @property
     def endpoint(self) -> str: ...
-    def state(self, lake: Lake) -> LakeState: ...
-    def rules(self, lake: Lake) -> tuple[PresentRule, ...]: ...
+    def state(self, lake: DeclaredLake) -> LakeState: ...
+    def rules(self, lake: DeclaredLake) -> tuple[PresentRule, ...]: ...
     def info(self) -> Info: ...
     def create_bucket(self, name: str) -> None: ...
     def set_versioning(self, name: str, on: bool) -> None: ...
@@ -43,7 +43,7 @@ class MinioServer(Protocol):
 
 def carry_out(
     server: MinioServer,
-    lake: Lake,
+    lake: DeclaredLake,
     *,
     adopt: bool = False,
     may_restart: bool = True,
@@ -79,21 +79,19 @@ def carry_out(
         state = dataclasses.replace(state, rules=server.rules(lake))
     left = [change for change in compare(lake, state, adopt=True) if isinstance(change.what, Rule | PresentRule)]
     if left:
-        what = "\n".join(str(change) for change in left)
-        raise TemporaryError(
-            f"{server.endpoint}: differs again, so another program changes it too; apply again:\n{what}"
-        )
+        what = ", ".join(change.summary for change in left)
+        raise TemporaryError(f"{server.endpoint}: differs again, so another client changes it too; apply again: {what}")
     return changes
 
 
-def _release(server: MinioServer, lake: Lake, state: LakeState, going: set[TargetRef]) -> None:
+def _release(server: MinioServer, lake: DeclaredLake, state: LakeState, going: set[TargetRef]) -> None:
     """Take our rules off the targets that will be removed."""
     for rule in own_rules(lake.name, state):
         if any(ref.is_arn(rule.arn) for ref in going):
             server.change_rules(rule.bucket, {rule.id}.__contains__, [])
 
 
-def _step(server: MinioServer, lake: Lake, state: LakeState, change: LakeChange) -> None:
+def _step(server: MinioServer, lake: DeclaredLake, state: LakeState, change: LakeChange) -> None:
     match change.what:
         case Bucket() as bucket:
             if change.action == "add":
@@ -121,7 +119,7 @@ def _all_secrets(target: NotificationTarget) -> dict[str, str]:
 
 def _restart(
     server: MinioServer,
-    lake: Lake,
+    lake: DeclaredLake,
     going: set[TargetRef],
     *,
     sleep: Callable[[float], None],
@@ -151,15 +149,15 @@ def _restart(
         except PenstockError as exc:  # it refuses, then answers 503, then is back
             reason = str(exc)
             continue
-        left = [str(change) for change in compare(lake, state, adopt=True) if change.needs_restart]
+        left = [change.summary for change in compare(lake, state, adopt=True) if change.needs_restart]
         if not left:
             sleep(SETTLE_SECONDS)
             return state
-        reason = "\n".join(left)
+        reason = ", ".join(left)
     raise TemporaryError(f"{server.endpoint}: not as declared {RESTART_SECONDS:g} s after its restart: {reason}")
 
 
-def _put_rules(server: MinioServer, lake: Lake, state: LakeState) -> bool:
+def _put_rules(server: MinioServer, lake: DeclaredLake, state: LakeState) -> bool:
     """Bring the rules of every bucket into agreement, one write for each bucket that differs; False when none did."""
     owner = rule_owner(lake.name)
     wanted: dict[str, list[PresentRule]] = defaultdict(list)

@@ -13,7 +13,7 @@ from penstock.lake.graph import Graph, make_graph
 from penstock.lake.model import (
     SAFE_EVENTS,
     Bucket,
-    Lake,
+    DeclaredLake,
     NotificationTarget,
     Rule,
     TargetRef,
@@ -30,7 +30,7 @@ _SECRET_KEYS: Final = frozenset({"file", "env"})
 _SWITCH: Final = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
 
-def load_lake(path: Path, env: Mapping[str, str]) -> Lake:
+def load_lake(path: Path, env: Mapping[str, str]) -> DeclaredLake:
     """Read a lake file; `env` supplies `${NAME}` and the secrets named by `env:`.
 
     Raises `ConfigError` with every problem found, each with file, line and key.
@@ -70,7 +70,7 @@ class _LakeReader(YamlReader):
         self._graph = Graph()
         self._stack_path: Path | None = None
 
-    def lake(self, root: yaml.Node | None) -> Lake:
+    def lake(self, root: yaml.Node | None) -> DeclaredLake:
         top = self.mapping(root, "the lake file")
         self.known(top, _TOP_KEYS, "")
         name = self.name(top)
@@ -79,7 +79,7 @@ class _LakeReader(YamlReader):
         targets = self._targets(top.get("targets"), name, top.get("queue_dir"))
         rules = self._rules(top.get("rules"), targets, {bucket.name for bucket in buckets})
         sync_events = self._switch(top.get("sync_events"), "sync_events")
-        return Lake(
+        return DeclaredLake(
             name,
             buckets,
             tuple(each.target for each in targets.values()),

@@ -159,6 +159,11 @@ def error_from(settings: StoreSettings, permission: str, exc: Exception) -> Pens
         )
     if "WRONG_VERSION_NUMBER" in str(exc) or "record layer" in str(exc).lower():
         return ConfigError(f"{settings.endpoint}: answers without TLS; write MINIO_ENDPOINT with http://")
+    if isinstance(exc, ValueError) and not isinstance(exc, HTTPError):
+        return TemporaryError(
+            f"{settings.endpoint}: answers, but not as MinIO's admin API does; MINIO_ENDPOINT must lead to MinIO "
+            f"itself, not to another S3 server, a console or a page in between ({exc})"
+        )
     return TemporaryError(
         f"{settings.endpoint}: cannot be reached ({type(exc).__name__}: {exc}); is MinIO running there?"
     )

@@ -135,7 +135,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Lake:
+class DeclaredLake:
     """Everything that one lake.yml declares. `name` marks its rules and targets on the server."""
 
     name: str = "default"

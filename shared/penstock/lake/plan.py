@@ -6,7 +6,7 @@ from typing import Literal
 
 from penstock.errors import ConfigError
 from penstock.lake import keys
-from penstock.lake.model import Bucket, Lake, NotificationTarget, Rule, TargetRef, rule_owner
+from penstock.lake.model import Bucket, DeclaredLake, NotificationTarget, Rule, TargetRef, rule_owner
 from penstock.lake.ownership import Comment
 
 
@@ -84,7 +84,9 @@ class LakeChange:
         """Whether the server applies it only when it starts."""
         return isinstance(self.what, NotificationTarget | TargetRef)
 
-    def __str__(self) -> str:
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The change for people: what it is about, then the details."""
         match self.what:
             case Bucket(name=name):
                 subject = f"bucket {name}"
@@ -97,10 +99,18 @@ class LakeChange:
             case rule:
                 subject = f"rule {rule}"
         sign = {"add": "+", "change": "~", "remove": "-"}[self.action]
-        return "\n".join([f"{sign} {subject}", *(f"    {line}" for line in self.details)])
+        return (f"{sign} {subject}", *(f"    {line}" for line in self.details))
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def summary(self) -> str:
+        """The change on one line."""
+        return "; ".join(line.strip() for line in self.lines)
 
 
-def compare(lake: Lake, state: LakeState, *, adopt: bool = False) -> list[LakeChange]:
+def compare(lake: DeclaredLake, state: LakeState, *, adopt: bool = False) -> list[LakeChange]:
     """The changes that make the server agree with the lake, in the order in which they are shown.
 
     Raises `ConfigError` for what it cannot resolve: a target whose id belongs to another owner (unless `adopt`), a
@@ -120,7 +130,7 @@ def own_rules(lake_name: str, state: LakeState) -> list[PresentRule]:
     return [rule for rule in state.rules if rule.id.startswith(rule_owner(lake_name))]
 
 
-def _conflicts(lake: Lake, state: LakeState, *, adopt: bool) -> Iterator[str]:
+def _conflicts(lake: DeclaredLake, state: LakeState, *, adopt: bool) -> Iterator[str]:
     for target in lake.targets:
         present = state.targets.get(target.ref)
         if target.external:
@@ -153,12 +163,12 @@ def _conflicts(lake: Lake, state: LakeState, *, adopt: bool) -> Iterator[str]:
         yield f"bucket {name}: a rule needs it, but it does not exist; declare it under buckets"
 
 
-def _settings(lake: Lake, state: LakeState) -> Iterator[LakeChange]:
+def _settings(lake: DeclaredLake, state: LakeState) -> Iterator[LakeChange]:
     if lake.sync_events and not state.sync_events:
         yield LakeChange("change", ServerSetting("api sync_events"), ("off -> on",))
 
 
-def _buckets(lake: Lake, state: LakeState) -> Iterator[LakeChange]:
+def _buckets(lake: DeclaredLake, state: LakeState) -> Iterator[LakeChange]:
     for bucket in lake.buckets:
         words = {True: "on", False: "off", None: "as it is"}
         wanted = words[bucket.versioning]
@@ -168,7 +178,7 @@ def _buckets(lake: Lake, state: LakeState) -> Iterator[LakeChange]:
             yield LakeChange("change", bucket, (f"versioning: {words[not bucket.versioning]} -> {wanted}",))
 
 
-def _targets(lake: Lake, state: LakeState) -> Iterator[LakeChange]:
+def _targets(lake: DeclaredLake, state: LakeState) -> Iterator[LakeChange]:
     declared = {target.ref for target in lake.targets if not target.external}
     for target in lake.targets:
         if target.external:
@@ -207,7 +217,7 @@ def wanted_values(target: NotificationTarget, state: LakeState) -> dict[str, str
     return {name: value for name, value in complete.items() if not known or name in known or name == "comment"}
 
 
-def _rules(lake: Lake, state: LakeState) -> Iterator[LakeChange]:
+def _rules(lake: DeclaredLake, state: LakeState) -> Iterator[LakeChange]:
     present = {rule.id: rule for rule in own_rules(lake.name, state)}
     wanted = {rule.id_in(lake.name): rule for rule in lake.rules}
     for rule_id, rule in wanted.items():

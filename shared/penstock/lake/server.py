@@ -6,7 +6,7 @@ from collections.abc import Callable
 from penstock.lake import keys
 from penstock.lake.minio_admin import Admin
 from penstock.lake.minio_buckets import Buckets
-from penstock.lake.model import Lake, TargetRef
+from penstock.lake.model import DeclaredLake, TargetRef
 from penstock.lake.plan import LakeState, PresentRule, PresentTarget
 from penstock.settings.config import StoreSettings
 
@@ -29,7 +29,7 @@ class LakeServer:
     def endpoint(self) -> str:
         return self._settings.endpoint
 
-    def state(self, lake: Lake) -> LakeState:
+    def state(self, lake: DeclaredLake) -> LakeState:
         """What the server has, of this lake and of others: all targets of the four kinds, the rules of all buckets."""
         info = self._admin.info()
         targets: dict[TargetRef, PresentTarget] = {}
@@ -60,11 +60,11 @@ class LakeServer:
             known_keys=known,
         )
 
-    def rules(self, lake: Lake) -> tuple[PresentRule, ...]:
+    def rules(self, lake: DeclaredLake) -> tuple[PresentRule, ...]:
         """The rules of all buckets."""
         return self._rules(lake, self._buckets.names())
 
-    def _rules(self, lake: Lake, names: frozenset[str]) -> tuple[PresentRule, ...]:
+    def _rules(self, lake: DeclaredLake, names: frozenset[str]) -> tuple[PresentRule, ...]:
         needed = {bucket.name for bucket in lake.buckets} | {rule.bucket for rule in lake.rules}
         return tuple(rule for name in sorted(names) for rule in self._buckets.rules(name, must=name in needed))
 

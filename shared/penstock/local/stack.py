@@ -11,9 +11,9 @@ from typing import Final
 
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import Pump
+from penstock.delivery.inbox_sender import InboxSender
 from penstock.errors import ConfigError
-from penstock.local.functions.functions import Functions, Settings, serve_command
+from penstock.local.functions.functions import LocalFunctions, Settings, serve_command
 from penstock.local.gateway.access import Access
 from penstock.local.gateway.console import make_console
 from penstock.local.gateway.deployments import Deployments
@@ -92,7 +92,7 @@ class Stack:
             self.store: Store = S3ObjectStore(self.lake.settings)
             self._environment = _store_environment(self.lake.settings)
             settings = Settings(data, self._environment, serve_command, options.zero_after_seconds)
-            self.functions = Functions(specs, settings)
+            self.functions = LocalFunctions(specs, settings)
             held.callback(self.functions.stop)
             gateway = Gateway(
                 functions=self.functions,
@@ -107,7 +107,7 @@ class Stack:
             self._server = HttpServer(gateway, port=options.port)
             held.callback(self._server.stop)
             policy = Policy(concurrency=_CONCURRENCY, timeout_seconds=_TIMEOUT_SECONDS)
-            self._pump = Pump(self.inbox, self.router.targets(self._server.url), policy)
+            self._sender = InboxSender(self.inbox, self.router.targets(self._server.url), policy)
             self._held = held.pop_all()
 
     @property
@@ -115,8 +115,8 @@ class Stack:
         return self._server.url
 
     def start(self) -> None:
-        self._held.callback(self._pump.stop, 2.0)
-        self._pump.start()
+        self._held.callback(self._sender.stop, 2.0)
+        self._sender.start()
         self._server.start()
         self.lake.connect(self.router.buckets(), self.url)
         self._connected = True
@@ -128,12 +128,12 @@ class Stack:
     def _problem(self) -> str:
         if not self._connected:
             return "starting: the buckets are not made yet"
-        return "" if self._pump.running else self._pump.error or "delivery has ended"
+        return "" if self._sender.running else self._sender.error or "delivery has ended"
 
     def _changed(self, specs: list[FunctionSpec]) -> None:
         self.router.configure(specs)
         self.lake.connect(self.router.buckets(), self.url)
-        self._pump.configure(self.router.targets(self.url))
+        self._sender.configure(self.router.targets(self.url))
 
 
 class EmbeddedLake:

@@ -1,6 +1,8 @@
-"""Counters for /metrics. Counting is a dictionary update; prometheus_client is imported only to render them.
+"""A function's counters for /metrics. To count is a dictionary update; prometheus_client is imported only to render.
 
-Several workers publish what they counted (penstock/board.py), and whichever is scraped answers for all.
+Not made with prometheus_client, as other processes' metrics are (`exposition.py`): to import it takes a tenth of a
+function's start, and its own way for several workers needs a folder that is writable. Several workers publish what they
+counted (`serving/shared_counts.py`), and the one that is scraped answers for all.
 """
 
 import json
@@ -12,7 +14,6 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
-    from prometheus_client.registry import Collector
 
 Labels = tuple[str, ...]
 
@@ -23,15 +24,6 @@ _COUNTERS: dict[str, tuple[str, Labels]] = {
     "penstock_output_bytes": ("Bytes of the outputs that were written.", ()),
 }
 _BUCKETS_SECONDS = (0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0, 300.0)
-
-
-def exposition(collector: "Collector") -> tuple[bytes, str]:
-    """The text that Prometheus scrapes, and its content type."""
-    from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-
-    registry = CollectorRegistry()
-    registry.register(collector)
-    return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 @dataclass(slots=True)
@@ -63,8 +55,8 @@ class Counts:
         return counts
 
 
-class Board(Protocol):
-    """What several workers publish on; penstock/board.py has the real one."""
+class CountsOfWorkers(Protocol):
+    """Where several workers publish their counts, each at its place; `serving/shared_counts.py` has the real one."""
 
     def read(self, place: int) -> Counts | None: ...
 
@@ -79,7 +71,7 @@ class Metrics:
     With a `board` it goes on from what a worker before it published at its `place`, and renders the sum of all places.
     """
 
-    def __init__(self, function: str, board: Board | None = None, place: int = 0) -> None:
+    def __init__(self, function: str, board: CountsOfWorkers | None = None, place: int = 0) -> None:
         self._function = function
         self._lock = threading.Lock()
         self._board, self._place = board, place
@@ -122,6 +114,8 @@ class Metrics:
 
     def render(self) -> tuple[bytes, str]:
         """The text that Prometheus scrapes, and its content type."""
+        from penstock.process.exposition import exposition
+
         return exposition(self)
 
     def collect(self) -> "Iterator[Metric]":

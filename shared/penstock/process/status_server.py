@@ -1,4 +1,4 @@
-"""A small HTTP server for the probes and metrics of what is no function: connectors, the idler, the Jobs' watcher."""
+"""A small HTTP server for the probes and metrics of connectors, the idler and the watcher of Jobs."""
 
 import os
 import threading
@@ -10,7 +10,7 @@ from typing import Protocol
 from penstock.errors import ConfigError
 
 
-class Measures(Protocol):
+class Scraped(Protocol):
     """What /metrics shows."""
 
     def render(self) -> tuple[bytes, str]:
@@ -27,12 +27,12 @@ class StatusServer:
     def __init__(
         self,
         address: tuple[str, int],
-        measures: Measures,
+        measures: Scraped,
         *,
         ill: Callable[[], str],
         unready: Callable[[], str],
     ) -> None:
-        class Handler(BaseHTTPRequestHandler):
+        class StatusHandler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 probe = {"/_/health": ill, "/_/ready": unready}.get(self.path)
                 if probe is not None:
@@ -51,14 +51,14 @@ class StatusServer:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-                """Probes come every second; they are not news."""
+                """Log nothing: probes come every second."""
 
-        class Server(ThreadingHTTPServer):
+        class StatusHttpServer(ThreadingHTTPServer):
             daemon_threads = True
             address_family = AF_INET6 if ":" in address[0] else ThreadingHTTPServer.address_family
 
         try:
-            self._server = Server(address, Handler)
+            self._server = StatusHttpServer(address, StatusHandler)
         except (OSError, OverflowError) as exc:
             why = os.strerror(exc.errno) if isinstance(exc, OSError) and exc.errno else str(exc)
             host, port = address

@@ -13,14 +13,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from penstock.errors import ConfigError
 from penstock.handler.options import fingerprint
+from penstock.runtime.basis import holds
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import SourceRule
 from penstock.sinks import Sink
-from penstock.sinks.address import parse_sink
-from penstock.sinks.bucket import target_ref
 from penstock.store import Store
 from penstock.types import Mark, ObjectRef, ObjectState
 
@@ -31,20 +31,26 @@ EXAMPLES = 20
 _SCHEMA = """
 CREATE TABLE held (
     address TEXT PRIMARY KEY, state TEXT, function TEXT, options TEXT, source TEXT,
-    refused INTEGER, bucket TEXT, key TEXT, seen INTEGER DEFAULT 0
+    refused INTEGER, etag TEXT, basis TEXT, beside INTEGER, ours INTEGER, bucket TEXT, key TEXT, seen INTEGER DEFAULT 0
 ) WITHOUT ROWID
 """
 
 
 @dataclass
 class Report:
-    """What was found and done: counts by finding (`agreeing`, `missing`, `stale`, `orphaned`, ...) and by outcome."""
+    """What was found and done: counts by finding (`agreeing`, `missing`, `stale`, `orphaned`, ...) and by outcome.
+
+    `compared_before` counts sources that the run before compared, `extra_requests` the HEADs for what listings did not
+    tell.
+    """
 
     found: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     uploads: tuple[str, ...] = ()
+    compared_before: int = 0
+    extra_requests: int = 0
 
     @property
     def differences(self) -> int:
@@ -60,15 +66,32 @@ class Report:
 class Difference:
     """One object whose target does not agree: missing, stale, foreign or orphaned.
 
-    "forgotten" names a refusal's own record, whose source is gone or has a target by now.
+    A recorded refusal is stale too when what it rests on has changed. "forgotten" is about the record of a refusal
+    beside a target: its source is gone, or has a target by now. It names that record and no object.
     """
 
-    ref: ObjectRef
     finding: str
+    ref: ObjectRef | None = None
+    record: str = ""
 
 
 class TooManyRemovals(ConfigError):
     """More targets would go than one would expect; nothing was removed."""
+
+
+class _Held(NamedTuple):
+    """What the sink holds at one address. The mark's fields are None for a target that Penstock did not make."""
+
+    state: str | None
+    function: str | None
+    options: str | None
+    source: str | None
+    refused: bool
+    etag: str
+    basis: str
+
+
+_TAKE = f"UPDATE held SET seen = 1 WHERE address = ? RETURNING {', '.join(_Held._fields)}"  # noqa: S608
 
 
 class Reconciler:
@@ -84,19 +107,20 @@ class Reconciler:
         since: datetime | None = None,
         may_remove_many: bool = False,
         adopt: bool = False,
+        retry_refused: bool = False,
     ) -> None:
         self._runtime = runtime
+        self._retry_refused = retry_refused
+        self._max_input_bytes = runtime.config.max_input_bytes
         self._may_remove_many = may_remove_many
         self._adopt = adopt
         self._is_whole = not prefix and since is None
         self._store = store
         self._sink = sink
         self._since = since
-        parts = runtime.parts
-        self._function = parts.function.name
-        self._address = parse_sink(parts.config.sink)
-        self._prints = {name: fingerprint(options) for name, options in parts.function.renditions.items()}
-        self._rules = [narrowed for rule in parts.config.sources if (narrowed := _narrow(rule, prefix))]
+        self._function, self._store_name = runtime.function.name, runtime.config.store_name
+        self._prints = {name: fingerprint(options) for name, options in runtime.function.renditions.items()}
+        self._rules = [narrowed for rule in runtime.config.sources if (narrowed := _narrow(rule, prefix))]
         self.report = Report()
         self.held = 0
 
@@ -104,24 +128,28 @@ class Reconciler:
         self,
         db: sqlite3.Connection,
         *,
-        resume_after: Mapping[str, str] | None = None,
+        compared_before: Mapping[str, str] | None = None,
         on_compared: Callable[[SourceRule, str], None] = lambda _rule, _key: None,
     ) -> Iterator[Difference]:
         """Yield every object that is missing, stale or orphaned; orphans last, after both listings came to their end.
 
         A listing that fails raises before the first orphan is named, so it can never remove anything.
-        `resume_after` maps rules to the last key of an earlier run; `on_compared` is called with each rule and key that
-        was dealt with.
+        `compared_before` maps rules to the last key that an earlier run compared; up to it sources are only looked at
+        for orphans. `on_compared` is called with each rule and key that was compared.
         """
         self._read_sink(db)
         for rule in self._rules:
-            for state in self._store.list(rule.bucket, rule.prefix, (resume_after or {}).get(str(rule), "")):
-                if _covers(rule, state.ref) and self._runtime.parts.config.takes(state.ref):
+            last = (compared_before or {}).get(str(rule), "")
+            for state in self._store.list(rule.bucket, rule.prefix):
+                if not (_covers(rule, state.ref) and self._runtime.config.takes(state.ref)):
+                    continue
+                if state.ref.key <= last:
+                    self._skim(db, state.ref)
+                    self.report.compared_before += 1
+                else:
                     yield from self._compare(db, state)
                     on_compared(rule, state.ref.key)
-        # A resumed run has not seen all sources, so what it did not see is no orphan.
-        if not resume_after:
-            yield from self._orphans(db)
+        yield from self._orphans(db)
 
     def _read_sink(self, db: sqlite3.Connection) -> None:
         rows = (
@@ -132,6 +160,10 @@ class Reconciler:
                 entry.mark.options if entry.mark else None,
                 entry.mark.source if entry.mark else None,
                 entry.refusal is not None,
+                entry.etag or "",
+                entry.refusal.basis if entry.refusal else "",
+                entry.record != "",
+                self._is_ours(source, entry.mark),
                 source.bucket if source else None,
                 source.key if source else None,
             )
@@ -140,13 +172,20 @@ class Reconciler:
         )
         with db:
             db.executemany(
-                "INSERT INTO held (address, state, function, options, source, refused, bucket, key) "
-                "VALUES (?,?,?,?,?,?,?,?) "
+                "INSERT INTO held "
+                "(address, state, function, options, source, refused, etag, basis, beside, ours, bucket, key)"
+                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
                 # Rules of several buckets may list one target, and only that of its source's bucket knows the source.
                 "ON CONFLICT DO UPDATE SET bucket=coalesce(bucket, excluded.bucket), key=coalesce(key, excluded.key)",
                 rows,
             )
         (self.held,) = db.execute("SELECT count(*) FROM held WHERE NOT refused").fetchone()
+
+    def _is_ours(self, source: ObjectRef | None, mark: Mark | None) -> bool:
+        """Whether this function made it, from an object of this store where the address tells which."""
+        if mark is None or mark.function != self._function:
+            return False
+        return source is None or mark.source == source.digest_in(self._store_name)
 
     def _compare(self, db: sqlite3.Connection, state: ObjectState) -> Iterator[Difference]:
         finding = "agreeing"
@@ -157,62 +196,77 @@ class Reconciler:
             finding = "agreeing"
         self.report.note(finding, str(state.ref))
         if finding != "agreeing":
-            yield Difference(state.ref, finding)
+            yield Difference(finding, state.ref)
 
     def _compare_one(self, db: sqlite3.Connection, state: ObjectState, rendition: str | None, options: str) -> str:
-        mark = Mark(state.content, self._function, options, state.ref.digest)
+        mark = Mark(state.content, self._function, options, state.ref.digest_in(self._store_name))
         address = self._sink.address(state.ref, rendition)
         target = _take(db, address)
-        if target is not None and not target[4]:
-            if (target[1], target[3]) != (self._function, mark.source):
-                refusal = _take(db, self._address.refusal_address(address, mark))
-                return "agreeing" if _is_same(refusal, mark) and not self._adopt else "foreign"
-            return "agreeing" if _is_same(target, mark) else "stale"
-        refusal = target or _take(db, self._address.refusal_address(address, mark))
+        if target is not None and (target.function, target.source) != (self._function, mark.source):
+            refusal = _take(db, self._sink.refusal_address(address, mark))
+            return "agreeing" if self._stands(refusal, mark, target.etag) and not self._adopt else "foreign"
+        if target is not None:
+            same = self._stands(target, mark, None) if target.refused else _is_same(target, mark)
+            return "agreeing" if same else "stale"
+        # An index keeps a refusal beside a foreign document only. Without that document its reason is gone.
+        refusal = _take(db, self._sink.refusal_address(address, mark)) if self._sink.refuses_beside else None
         if refusal is None:
             return "missing"
-        return "agreeing" if _is_same(refusal, mark) else "stale"
+        return "agreeing" if self._stands(refusal, mark, None) else "stale"
+
+    def _stands(self, refusal: _Held | None, mark: Mark, target_etag: str | None) -> bool:
+        """Whether a refusal is one of this state, and nothing that it rests on has changed."""
+        return (
+            refusal is not None
+            and _is_same(refusal, mark)
+            and not self._retry_refused
+            and holds(refusal.basis, max_input_bytes=self._max_input_bytes, target_etag=target_etag)
+        )
+
+    def _skim(self, db: sqlite3.Connection, ref: ObjectRef) -> None:
+        """Note that a source is there, which the run before compared: nothing that belongs to it is an orphan."""
+        for rendition, options in self._prints.items():
+            mark = Mark("", self._function, options, ref.digest_in(self._store_name))
+            address = self._sink.address(ref, rendition)
+            target = _take(db, address)
+            if target is None or (target.function, target.source) != (self._function, mark.source):
+                _take(db, self._sink.refusal_address(address, mark))
 
     def _orphans(self, db: sqlite3.Connection) -> Iterator[Difference]:
-        unseen = "FROM held WHERE NOT seen AND function = ?"
+        unseen = "FROM held WHERE NOT seen AND ours"
         if self._sink.removes_with_source:
-            (removals,) = db.execute(f"SELECT count(*) {unseen} AND NOT refused", (self._function,)).fetchone()
+            (removals,) = db.execute(f"SELECT count(*) {unseen} AND NOT refused").fetchone()
             if removals > self.held * MAX_REMOVED_SHARE and not self._may_remove_many:
                 raise TooManyRemovals(
                     f"{removals} of {self.held} targets of {self._function} have no source in the listing; "
                     f"if that is right, run it again with --yes, else look at SOURCE"
                 )
-        for address, bucket, key, refused in db.execute(
-            f"SELECT address, bucket, key, refused {unseen}", (self._function,)
+        for address, bucket, key, refused, beside in db.execute(
+            f"SELECT address, bucket, key, refused, beside {unseen}"
         ):
             source = ObjectRef(bucket, key) if bucket is not None else None
             if source is not None and not any(_covers(rule, source) for rule in self._rules):
                 continue  # of another prefix: not asked for
-            if refused and source is None:
+            if beside:
                 if self._is_whole:
                     self.report.note("forgotten", address)
-                    yield Difference(target_ref(address), "forgotten")
+                    yield Difference("forgotten", record=address)
             elif self._sink.removes_with_source or refused:
                 self.report.note("orphaned", address)
                 if source is not None:
-                    yield Difference(source, "orphaned")
+                    yield Difference("orphaned", source)
 
 
-def _take(db: sqlite3.Connection, address: str) -> tuple[str | None, str | None, str | None, str | None, int] | None:
-    found = db.execute(
-        "UPDATE held SET seen = 1 WHERE address = ? RETURNING state, function, options, source, refused", (address,)
-    ).fetchone()
-    return found if found is None else (found[0], found[1], found[2], found[3], found[4])
+def _take(db: sqlite3.Connection, address: str) -> _Held | None:
+    """What is held at an address, from now on seen."""
+    found = db.execute(_TAKE, (address,)).fetchone()
+    return found if found is None else _Held(*found)
 
 
-def _is_same(row: tuple[str | None, str | None, str | None, str | None, int] | None, mark: Mark) -> bool:
+def _is_same(held: _Held, mark: Mark) -> bool:
     # Listings do not tell version ids, so the content alone is compared: the same bytes make the same target.
-    return row is not None and ((row[0] or "").partition(".")[0], *row[1:4]) == (
-        mark.state,
-        mark.function,
-        mark.options,
-        mark.source,
-    )
+    content = (held.state or "").partition(".")[0]
+    return (content, held.function, held.options, held.source) == (mark.state, mark.function, mark.options, mark.source)
 
 
 def _narrow(rule: SourceRule, prefix: str) -> SourceRule | None:

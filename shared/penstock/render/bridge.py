@@ -8,12 +8,14 @@ from penstock.render.eventing import broker_reference
 from penstock.render.manifest import (
     document,
     labels,
+    resources,
     secret_mount,
     secret_volume,
     tmp_mount,
     tmp_volume,
 )
 from penstock.settings.setting import secret_file
+from penstock.settings.stackfile import Resources
 from penstock.settings.table import BRIDGE_TOKEN, DELIVERY_DRAIN_SECONDS, PORT
 
 BRIDGE: Final = "penstock-bridge"
@@ -60,7 +62,7 @@ def _stateful_set(image: str, arguments: Sequence[str]) -> Document:
         "ports": [{"name": "http", "containerPort": PORT.default}],
         "readinessProbe": {"httpGet": {"path": "/_/ready", "port": "http"}, "periodSeconds": 5},
         "livenessProbe": {"httpGet": {"path": "/_/health", "port": "http"}, "periodSeconds": 10},
-        "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}},
+        "resources": resources(Resources(memory="256Mi"), Resources(cpu="50m", memory="96Mi")),
         "securityContext": container_security(),
         "volumeMounts": [{"name": "data", "mountPath": "/data"}, tmp_mount(), secret_mount()],
     }

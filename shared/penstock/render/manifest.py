@@ -14,6 +14,8 @@ NAME: Final = "app.kubernetes.io/name"
 COMPONENT: Final = "app.kubernetes.io/component"
 # Spooled bodies and scratch tables; a pod that writes more is evicted instead of filling its node.
 TMP_LIMIT: Final = "2Gi"
+# /tmp, the log that the node keeps, and what little else a container writes.
+DISK: Final = {"requests": "64Mi", "limits": "3Gi"}
 
 
 def document(api_version: str, kind: str, name: str, **members: Any) -> Document:
@@ -36,12 +38,11 @@ def environment(settings: Mapping[str, str]) -> list[Document]:
 
 
 def resources(limits: Resources | None, requests: Resources | None) -> Document:
-    """Kubernetes' form of the stack file's limits and requests."""
+    """Kubernetes' form of the stack file's limits and requests; the disk of the node is bounded, too."""
     made: Document = {}
     for name, given in (("requests", requests), ("limits", limits)):
         values = {key: value for key in ("cpu", "memory") if given and (value := getattr(given, key))}
-        if values:
-            made[name] = values
+        made[name] = {**values, "ephemeral-storage": DISK[name]}
     return made
 
 

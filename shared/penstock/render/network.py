@@ -10,12 +10,21 @@ from penstock.jobs.pod import Document
 from penstock.render.bridge import BRIDGE
 from penstock.render.manifest import NAME, document, labels
 from penstock.render.plan import FunctionPlan
+from penstock.settings.table import PORT
 from penstock.sinks.address import parse_sink
 
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
 # Requests reach a function from Knative's activator and from the gateway inside the cluster; Kourier is Knative's own.
 _KNATIVE: Final = ("knative-serving", "knative-eventing", "kourier-system", "istio-system")
 _MONITORING: Final = "monitoring"
+# queue-proxy's ports in a function's pod: HTTP/1, HTTP/2, TLS, and what the autoscaler reads
+# (knative/serving, pkg/networking/constants.go).
+_QUEUE_PROXY: Final = (8012, 8013, 8112, 9090)
+# The receiver of a Broker, plain and with TLS.
+_BROKER: Final = (8080, 8443)
+# Policies see the pods' ports and not the Service's. A Service on one of these stands in front of another port, which
+# its URL does not tell: these are the usual ones of object stores, search servers and Brokers.
+_BEHIND: Final = {80: (80, 8080, 9000, 9200), 443: (443, 8443, 9000, 9200)}
 _IN_CLUSTER: Final = re.compile(r"[^.]+\.(?P<namespace>[^.]+)\.svc(\.cluster\.local)?")
 
 
@@ -32,15 +41,18 @@ def network_policies(plans: Sequence[FunctionPlan], namespace: str) -> list[Docu
         _policy(
             BRIDGE,
             {NAME: BRIDGE},
-            ingress=[_from(*stores, "knative-eventing", _MONITORING), *([_from_watcher()] if offloading else [])],
-            egress=[_to_namespaces("knative-eventing")],
+            ingress=[
+                _from(*stores, "knative-eventing", _MONITORING, ports=[PORT.default]),
+                *([_from_watcher()] if offloading else []),
+            ],
+            egress=[_to_namespaces("knative-eventing", ports=_BROKER)],
         ),
     ]
     made += [
         _policy(
             plan.name,
             {NAME: plan.name},
-            ingress=[_from(*_KNATIVE, _MONITORING)],
+            ingress=[_from(*_KNATIVE, ports=_QUEUE_PROXY), _from(_MONITORING, ports=[PORT.default])],
             egress=[_to_url(url, namespace) for url in _urls(plan)] + ([_to_api_server()] if plan.config.jobs else []),
         )
         for plan in plans
@@ -70,17 +82,21 @@ def _policy(
     return document("networking.k8s.io/v1", "NetworkPolicy", name, labels=labels("network", "policy"), spec=spec)
 
 
-def _from(*namespaces: str) -> Document:
-    return {"from": [_namespaces(*namespaces)]}
+def _from(*namespaces: str, ports: Sequence[int]) -> Document:
+    return {"from": [_namespaces(*namespaces)], "ports": _tcp(*ports)}
 
 
 def _from_watcher() -> Document:
     """The dead letters of Jobs come from the watcher: deploy/jobs/watcher.yaml."""
-    return {"from": [{"podSelector": {"matchLabels": {NAME: "penstock-jobs-watcher"}}}]}
+    return {"from": [{"podSelector": {"matchLabels": {NAME: "penstock-jobs-watcher"}}}], "ports": _tcp(PORT.default)}
 
 
-def _to_namespaces(*namespaces: str) -> Document:
-    return {"to": [_namespaces(*namespaces)]}
+def _to_namespaces(*namespaces: str, ports: Sequence[int]) -> Document:
+    return {"to": [_namespaces(*namespaces)], "ports": _tcp(*ports)}
+
+
+def _tcp(*ports: int) -> list[Document]:
+    return [{"protocol": "TCP", "port": port} for port in ports]
 
 
 def _namespaces(*names: str) -> Document:
@@ -97,17 +113,17 @@ def _dns() -> Document:
 
 def _to_api_server() -> Document:
     # Its address differs in each cluster, and policies see the endpoint's port, not the Service's.
-    return {"ports": [{"protocol": "TCP", "port": port} for port in (443, 6443)]}
+    return {"ports": _tcp(443, 6443)}
 
 
 def _to_url(url: str, namespace: str) -> Document:
-    """In the cluster the whole namespace is allowed, because policies see the pods' ports and not the Service's."""
-    found = _in_cluster(url, namespace)
-    if found:
-        return _to_namespaces(found)
+    """One rule for a URL: outside the cluster its port anywhere, inside it the port of the pods behind the Service."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return {"ports": [{"protocol": "TCP", "port": port}]}
+    found = _in_cluster(url, namespace)
+    if found:
+        return _to_namespaces(found, ports=_BEHIND.get(port, (port,)))
+    return {"ports": _tcp(port)}
 
 
 def _in_cluster(url: str, namespace: str) -> str:

@@ -1,22 +1,22 @@
-"""How long an object will take: its size times the pace of this process's own runs, once there are enough of them."""
+"""How long an object will take, from its size and this process's own runs."""
 
 import threading
 import time
 from collections.abc import Callable
 
-# Below this a run is mostly requests and start-up, and says nothing about a large object.
+# A shorter run is mostly requests and start-up, and says nothing about a large object.
 MIN_BYTES = 8 * 1024 * 1024
 MIN_RUNS = 3
-# The newest run's share of the mean: an object store that turns slow shows after a few runs.
+# The newest run's share of the mean: a store that turns slow shows after a few runs.
 _SHARE = 0.3
-# Where every object of some size goes to a Job, no run corrects the estimate any more; so it does not outlive this.
+# Where every object of some size goes to a Job, no run corrects the estimate any more. So it does not outlive this.
 FORGET_SECONDS = 900.0
 
 
-class Pace:
+class Estimate:
     """The mean of seconds per byte over finished runs, the newest counting most. Safe to use from several threads.
 
-    Runs that go on at the same time slow each other down, and that is part of what is measured.
+    Runs at the same time slow each other down, and that is part of what is measured.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,7 +39,7 @@ class Pace:
             self._seconds_per_byte += share * (seconds / size_bytes - self._seconds_per_byte)
 
     def seconds_for(self, size_bytes: int) -> float | None:
-        """The estimate for an object, or None while too little is known."""
+        """How long an object of this size will take, or None while too little is known."""
         with self._lock:
             self._forget()
             return size_bytes * self._seconds_per_byte if self._runs >= MIN_RUNS else None

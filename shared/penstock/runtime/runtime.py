@@ -1,91 +1,104 @@
 """The one place that decides: skip, run, retry or refuse.
 
-An event is a hint and the object is the truth. Whatever a notification said, the runtime makes the target of
-the named key agree with its source as it is now (the eight rules of docs/architecture.md). It is level-triggered,
-so lost, doubled, late and reordered events all lead to the same end.
+An event is a hint and the object is the truth. Any notification leads to the same: the runtime makes the target of
+the named key agree with its source as it is now (the eight rules of docs/architecture.md). So lost, doubled, late and
+reordered events all lead to the same end.
+
+It works on a list of objects, in rounds: look at all targets, then for each object look at the source and make what
+does not agree, write, and look at each source again. One object is a list of one. A sink says how many it takes at
+once: a bucket one, whose result is streamed while it is made; an index many, whose documents are written together.
 """
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 
-from penstock.errors import EventError, Forbidden, SourceChanged, TargetChanged, TemporaryError
+from penstock.errors import EventError, PermanentError, TemporaryError
+from penstock.handler.loading import Function
 from penstock.handler.options import parse_options
 from penstock.process.deadline import within
-from penstock.runtime.agreement import Outcome, Parts, Visit, make_context
-from penstock.runtime.writing import Writing, run_alone, run_together
-from penstock.sinks import BatchSink, Sink
+from penstock.runtime.estimate import Estimate
+from penstock.runtime.handling import context_for
+from penstock.runtime.outcome import Offload, Outcome
+from penstock.runtime.work import Waiting, Work
+from penstock.settings.config import Config
+from penstock.sinks import Sink
 from penstock.store import Store
 from penstock.streams import Body
-from penstock.types import Event, ObjectRef, ObjectState, Result
+from penstock.types import Entry, Event, Mark, ObjectRef, Result
 
 ROUNDS = 3
-# Documents held at a time until they are stored together; more of them make a commit hardly cheaper.
-BATCH = 250
 
 
+@dataclass(frozen=True, slots=True)
 class Runtime:
-    """Runs events through one handler, one store and one sink. Any number may work at once: only the pace is shared."""
+    """Runs events through one handler: its settings, the store of its sources and the sink for its results.
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self._log = logging.getLogger("penstock.runtime")
+    Without a store or a sink it serves direct calls only. Any number of threads may use it at once: only the estimate
+    is shared.
+    """
+
+    function: Function
+    config: Config
+    store: Store | None = None
+    sink: Sink | None = None
+    offload: Offload | None = None
+    estimate: Estimate = field(default_factory=Estimate)
 
     def agree(self, ref: ObjectRef, *, adopt: bool = False) -> Outcome:
         """Make the targets of one object agree with it, and return how that ended.
 
         `adopt` lets it overwrite a target that carries no mark, which it otherwise never does.
 
-        Raises `Forbidden` for a bucket that is no source of this function, and `TemporaryError` when it must be tried
-        again: unreachable store or sink, or a source that keeps changing.
+        Raises `Forbidden` for a bucket that is not a source of this function, and `TemporaryError` when it must be
+        tried again: unreachable store or sink, or a source that keeps changing.
         """
-        store, sink = self.parts.store, self.parts.sink
-        if store is None or sink is None:
-            raise TemporaryError(f"{self.parts.config.function} takes no events: set SOURCE, SINK and MINIO_ENDPOINT")
-        return run_alone(self._work(ref, store, sink, adopt=adopt), sink)
+        [ended] = self._agree([ref], adopt=adopt)
+        if isinstance(ended, Exception):
+            raise ended
+        return ended
 
     def agree_all(self, refs: Sequence[ObjectRef]) -> list[Outcome | Exception]:
         """As `agree` for each of several objects; in their order, errors not raised.
 
-        A sink of documents gets them in batches: they cost one commit together, and not one each.
+        Each batch that the sink takes at once has DEADLINE_SECONDS.
         """
-        store, sink = self.parts.store, self.parts.sink
-        if len(refs) < 2 or store is None or not isinstance(sink, BatchSink):
-            return [self._attempt(ref) for ref in refs]
-        batches = (refs[start : start + BATCH] for start in range(0, len(refs), BATCH))
-        return [result for batch in batches for result in self._together(batch, store, sink)]
+        size = self.sink.batch_size if self.sink is not None else 1
+        ended: list[Outcome | Exception] = []
+        for start in range(0, len(refs), size):
+            with within(self.config.deadline_seconds):
+                ended += self._agree(refs[start : start + size])
+        return ended
 
-    def _together(self, refs: Sequence[ObjectRef], store: Store, sink: BatchSink) -> list[Outcome | Exception]:
-        with within(self.parts.config.deadline_seconds):
-            return run_together([self._work(ref, store, sink) for ref in refs], sink)
-
-    def _attempt(self, ref: ObjectRef) -> Outcome | Exception:
-        try:
-            with within(self.parts.config.deadline_seconds):
-                return self.agree(ref)
-        except Exception as exc:  # noqa: BLE001 - one object must not take the others of its request down
-            return exc
-
-    def _work(self, ref: ObjectRef, store: Store, sink: Sink, *, adopt: bool = False) -> Writing[Outcome]:
-        config = self.parts.config
-        if not any(rule.bucket == ref.bucket for rule in config.sources):
-            known = ", ".join(sorted({rule.bucket for rule in config.sources})) or "none"
-            raise Forbidden(f"{ref}: bucket {ref.bucket!r} is no source of {config.function}; its sources: {known}")
-        if not config.takes(ref):
-            return Outcome("ignored", ref, reason="not one of this function's sources", status=204)
-        visit = Visit(self.parts, store, sink, ref, adopt=adopt)
+    def _agree(self, refs: Sequence[ObjectRef], *, adopt: bool = False) -> list[Outcome | Exception]:
+        """As `agree_all`, for as many objects as the sink takes at once."""
+        store, sink = self.store, self.sink
+        if store is None or sink is None:
+            error = TemporaryError(f"{self.config.function} takes no events: set SOURCE, SINK and MINIO_ENDPOINT")
+            return [error] * len(refs)
+        works = [
+            Work(
+                ref,
+                function=self.function,
+                config=self.config,
+                store=store,
+                sink=sink,
+                offload=self.offload,
+                estimate=self.estimate,
+                adopt=adopt,
+            )
+            for ref in refs
+        ]
+        for work in works:
+            work.step(work.begin)
         for _ in range(ROUNDS):
-            try:
-                outcome = yield from visit.once()
-            except (SourceChanged, TargetChanged) as exc:
-                self._log.info("%s: %s; looking again", ref, exc)
-                continue
-            # Whoever wrote or deleted looks again: another worker may have acted on a newer state meanwhile,
-            # and only a look after the write can tell. Acknowledged is what was seen to agree.
-            if not visit.wrote or _same(store.stat(ref), outcome.source):
-                return replace(outcome, changed=True) if visit.changed else outcome
-        visit.give_up()
-        raise TemporaryError(f"{ref}: kept changing while it was processed", retry_after=1)
+            going = [work for work in works if work.ended is None]
+            if not going:
+                break
+            _round(going, sink)
+        for work in works:
+            if work.ended is None:
+                work.step(work.give_up)
+        return [work.ended or work.gave_up() for work in works]
 
     def transform(
         self, name: str, size: int, content_type: str, options: Mapping[str, str], chunks: Iterable[bytes]
@@ -94,17 +107,46 @@ class Runtime:
 
         `options` override the configured ones, `rendition` among them chooses which. Raises what the handler raises.
         """
-        function = self.parts.function
+        function = self.function
         given = dict(options)
         rendition = given.pop("rendition", None) or next(iter(function.renditions))
         if rendition not in function.renditions:
             known = ", ".join(str(known) for known in function.renditions if known) or "none"
             raise EventError(f"rendition {rendition!r} is unknown; {function.name} has: {known}")
         parsed = parse_options(function.options_type, given, function.renditions[rendition], tighten_only=True)
-        body = Body(lambda: chunks, max_bytes=self.parts.config.max_body_bytes, name=name)
+        body = Body(lambda: chunks, max_bytes=self.config.max_body_bytes, name=name)
         event = Event(name, size, content_type, {}, parsed, body)
-        return function.handle(event, make_context(function, rendition, {}))
+        return function.handle(event, context_for(function, rendition, {}))
 
 
-def _same(now: ObjectState | None, then: ObjectState | None) -> bool:
-    return now == then or (now.token if now else None) == (then.token if then else None)
+def _round(works: Sequence[Work], sink: Sink) -> None:
+    """Look at all targets, make what does not agree, write, and look at each source again."""
+    answers = _look_all([place for work in works for place in work.places.values()], sink)
+    waiting: list[Waiting] = []
+    start = 0
+    for work in works:
+        end = start + len(work.places)
+        work.new_round()
+        work.step(work.bring, answers[start:end], waiting)
+        start = end
+    for start in range(0, len(waiting), sink.batch_size):
+        batch = waiting[start : start + sink.batch_size]
+        for one, stored in zip(batch, sink.write_many([one.write for one in batch]), strict=True):
+            one.work.step(one.work.written, one, stored)
+
+
+def _look_all(places: Sequence[tuple[str, Mark]], sink: Sink) -> list[Entry | Exception | None]:
+    """What the sink has at each of these addresses, with an error for each that could not be asked for."""
+    answers: list[Entry | Exception | None] = []
+    for start in range(0, len(places), sink.batch_size):
+        batch = places[start : start + sink.batch_size]
+        try:
+            answers += sink.read_many(batch)
+        except PermanentError as exc:
+            # Nothing can ever be at this address, for example because the store refuses its key: the write says why.
+            # Of a batch it says nothing about any of them.
+            many = TemporaryError(f"asked for {len(batch)} documents at once: {exc}")
+            answers += [None] if len(batch) == 1 else [many] * len(batch)
+        except Exception as exc:  # noqa: BLE001 - each object of the batch ends with it
+            answers += [exc] * len(batch)
+    return answers

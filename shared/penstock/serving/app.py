@@ -12,8 +12,8 @@ from penstock.errors import EventError, Forbidden, PenstockError, TemporaryError
 from penstock.process.deadline import BoundedChunks, within
 from penstock.process.log import event_id, trace_id
 from penstock.process.metrics import Metrics
-from penstock.runtime.agreement import Outcome
 from penstock.runtime.answers import Failure
+from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import Runtime
 from penstock.serving.access import CallerTokens
 from penstock.serving.health import Health
@@ -61,10 +61,10 @@ class FunctionRoutes:
 
     def __init__(self, runtime: Runtime, health: Health, metrics: Metrics) -> None:
         self._runtime = runtime
-        self._function, self._sink = runtime.parts.function, runtime.parts.sink
+        self._function, self._sink = runtime.function, runtime.sink
         self._health = health
         self._metrics = metrics
-        config = runtime.parts.config
+        config = runtime.config
         self._max_body, self._max_body_name = min(
             (config.max_body_bytes, "MAX_BODY_BYTES"), (config.max_input_bytes, "MAX_INPUT_BYTES")
         )

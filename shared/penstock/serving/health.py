@@ -21,15 +21,15 @@ class Health:
         if self.draining:
             return "draining: this worker takes no new requests"
         if not self._reached:
-            parts = self._runtime.parts
+            runtime = self._runtime
             try:
-                if parts.store is not None:
-                    for bucket in {rule.bucket for rule in parts.config.sources}:
-                        parts.store.check(bucket)
-                if parts.sink is not None:
-                    parts.sink.check()
+                if runtime.store is not None:
+                    for bucket in {rule.bucket for rule in runtime.config.sources}:
+                        runtime.store.check(bucket)
+                if runtime.sink is not None:
+                    runtime.sink.check()
             except PenstockError as exc:
                 return str(exc)
             self._reached = True
-        ready = self._runtime.parts.function.ready
+        ready = self._runtime.function.ready
         return "" if ready is None or ready() else "the handler's ready() says no"

@@ -79,8 +79,8 @@ class FunctionServer(GunicornServer):
 
     def close(self) -> None:
         """Call the handler's own `stop`."""
-        if self._runtime is not None and self._runtime.parts.function.stop is not None:
-            self._runtime.parts.function.stop()
+        if self._runtime is not None and self._runtime.function.stop is not None:
+            self._runtime.function.stop()
 
 
 def import_application() -> None:

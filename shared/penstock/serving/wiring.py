@@ -65,7 +65,6 @@ def make_served_runtime(folder: Path, config: Config) -> "Runtime":
 def make_runtime(folder: Path, config: Config, store: Store | None = None) -> "Runtime":
     """Wire one function: handler, store, sink. Raises `ConfigError` with every problem found."""
     from penstock.handler.loading import load_module, make_function
-    from penstock.runtime.agreement import Parts
     from penstock.runtime.runtime import Runtime
 
     has_store = store is not None or config.store is not None
@@ -84,7 +83,7 @@ def make_runtime(folder: Path, config: Config, store: Store | None = None) -> "R
         from penstock.jobs.offload import make_offload
 
         offload = make_offload(function, config)
-    return Runtime(Parts(function, config, store, sink, offload))
+    return Runtime(function, config, store, sink, offload)
 
 
 def problems_of_handler(folder: Path, config: Config) -> Sequence[str]:

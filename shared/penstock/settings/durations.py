@@ -3,7 +3,6 @@
 They are Go's durations, which OpenFaaS and Kubernetes take, and days besides.
 """
 
-import argparse
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -50,19 +49,3 @@ def parse_moment(text: str, now: datetime | None = None) -> datetime:
     except ValueError:
         raise ValueError(f"{text!r}: expected a duration such as 24h or 7d, or a time as 2026-01-31T12:00") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def duration_argument(text: str) -> float:
-    """As `parse_duration`, for argparse, which shows the text of no other error."""
-    try:
-        return parse_duration(text)
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc
-
-
-def moment_argument(text: str) -> datetime:
-    """As `parse_moment`, for argparse."""
-    try:
-        return parse_moment(text)
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc

@@ -42,6 +42,11 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
     # The name becomes a part of object keys and metadata.
     if not is_dns_label(name):
         reader.problems.append(f"FUNCTION_NAME={name!r}: expected lower-case letters, digits and -, as in a DNS label")
+    store_name = reader.value(table.STORE_NAME)
+    if store_name and not is_dns_label(store_name):
+        reader.problems.append(
+            f"STORE_NAME={store_name!r}: expected lower-case letters, digits and -, as in a DNS label"
+        )
     offload_above_bytes = reader.value(table.OFFLOAD_ABOVE_BYTES) or None
     offload_above_seconds = reader.value(table.OFFLOAD_ABOVE_SECONDS) or None
     config = Config(
@@ -49,6 +54,7 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
         sources=tuple(sources),
         sink=reader.value(table.SINK),
         store=reader.store(),
+        store_name=store_name,
         options={key.removeprefix("OPTION_").lower(): value for key, value in env.items() if key.startswith("OPTION_")},
         renditions=reader.renditions(),
         remove_with_source=reader.value(table.ON_SOURCE_REMOVED),

@@ -60,6 +60,12 @@ MINIO_ENDPOINT: Final = text("MINIO_ENDPOINT", "the object store: `http://host:9
 MINIO_ACCESS_KEY: Final = text("MINIO_ACCESS_KEY", "its access key", is_secret=True, in_job=True)
 MINIO_SECRET_KEY: Final = text("MINIO_SECRET_KEY", "its secret key", is_secret=True, in_job=True)
 MINIO_REGION: Final = text("MINIO_REGION", "the region that requests are signed for", "us-east-1", in_job=True)
+STORE_NAME: Final = text(
+    "STORE_NAME",
+    "a name for the object store, where functions of several stores share an index. It is part of every mark, so keep"
+    " it the same. For a name that is given later: `penstock reconcile --adopt`",
+    in_job=True,
+)
 MINIO_CA_FILE: Final = text(
     "MINIO_CA_FILE", "a PEM file with a private CA. The server's certificate is always checked", in_job=True
 )

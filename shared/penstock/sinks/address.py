@@ -21,7 +21,7 @@ from penstock.errors import ConfigError
 from penstock.settings.config import Config, SourceRule
 from penstock.sinks import Sink
 from penstock.store import Store
-from penstock.types import Mark, ObjectRef
+from penstock.types import ObjectRef
 
 ENTRY_POINTS: Final = "penstock.sinks"
 _SEARCH: Final = "penstock.sinks.search_address:SearchAddress"
@@ -101,11 +101,6 @@ class Address(ABC):
         """The SINK that writes the same keys into another bucket, "" where it writes no bucket."""
         del bucket
         return ""
-
-    def refusal_address(self, address: str, mark: Mark) -> str:
-        """Where the refusal that belongs to `address` is recorded: in its place, or beside it."""
-        del mark
-        return address
 
     def contradictions(self, config: Config, *, has_store: bool) -> Iterator[str]:
         """What in the function's other settings does not go together with this SINK."""

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from penstock.errors import PermanentError
+from penstock.errors import PermanentError, TemporaryError
 from penstock.settings.config import RESERVED_PREFIX, SourceRule
 from penstock.sinks.bucket_address import BucketAddress
-from penstock.store import Store
+from penstock.store import PART_BYTES, Store
 from penstock.streams import as_chunks
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 MARK_PREFIX = "penstock-"
+_BASIS = f"{MARK_PREFIX}basis"
 # MinIO counts names (with x-amz-meta-) and values of all user metadata, and refuses more than this.
 _MAX_METADATA_BYTES = 2048
 # S3's own limit for a key, in bytes of UTF-8.
@@ -22,6 +23,9 @@ _MAX_KEY_BYTES = 1024
 class BucketSink:
     """Writes results as objects. `remove_with_source` says whether a target goes when its source does."""
 
+    refuses_beside = True
+    batch_size = 1
+
     def __init__(
         self,
         store: Store,
@@ -30,8 +34,10 @@ class BucketSink:
         sources: Sequence[SourceRule] = (),
         renditions: Iterable[str] = (),
         remove_with_source: bool = False,
+        store_name: str = "",
     ) -> None:
         self._store = store
+        self._store_name = store_name
         self._address = address
         self._sources = sources
         self._renditions: Sequence[str | None] = tuple(renditions) or (None,)
@@ -40,7 +46,10 @@ class BucketSink:
     def address(self, source: ObjectRef, rendition: str | None) -> str:
         return str(self._address.of(source, rendition))
 
-    def read(self, address: str, mark: Mark) -> Entry | None:
+    def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
+        return [self._read(address, mark) for address, mark in places]
+
+    def _read(self, address: str, mark: Mark) -> Entry | None:
         target = self._head(target_ref(address))
         if target is None:
             return self._read_refusal(address, mark)
@@ -49,7 +58,16 @@ class BucketSink:
     def beside(self, address: str, mark: Mark) -> Entry | None:
         return self._read_refusal(address, mark)
 
-    def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
+    def write_many(self, writes: Sequence[Write]) -> list[Entry | Exception]:
+        return [self._attempt(write) for write in writes]
+
+    def _attempt(self, write: Write) -> Entry | Exception:
+        try:
+            return self._write(write.address, write.result, write.mark, write.source, write.previous)
+        except Exception as exc:  # noqa: BLE001 - the chunks of a result raise what their handler raises
+            return exc
+
+    def _write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
         ref = target_ref(address)
         if len(ref.key.encode()) > _MAX_KEY_BYTES:
             raise PermanentError(f"{source.ref}: its target's key would be longer than {_MAX_KEY_BYTES} bytes")
@@ -62,33 +80,58 @@ class BucketSink:
             if_etag=previous.etag if here and previous else None,
             if_absent=not here,
         )
-        if previous is not None and previous.recorded is not None:
+        etag = self._check_parts(written, mark) if written.size >= PART_BYTES else written.etag
+        if previous is not None and previous.refusal_of(mark) is not None:
             self._store.delete(self._refusal_ref(address, mark))
-        return Entry(address, mark, size=written.size, etag=written.etag or None)
+        return Entry(address, mark, size=written.size, etag=etag or None)
+
+    def _check_parts(self, written: ObjectState, mark: Mark) -> str:
+        """Look at a target that was uploaded in parts, and return its ETag.
+
+        When it is not as long as what was written, it is removed, and `TemporaryError` is raised.
+        """
+        ref = written.ref
+        found = self._store.head(ref)
+        if found is None or mark_of(found) != mark:
+            return written.etag  # another program was faster, which the next look finds
+        if found.size != written.size:
+            self._store.delete(ref, if_still=lambda state: state == found)
+            sizes = f"{written.size} bytes were written and {found.size} are there"
+            raise TemporaryError(f"{ref}: {sizes}; see the store's log, and what is between")
+        return found.etag
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
         record = {
             "source": {"bucket": source.ref.bucket, "key": source.ref.key, "etag": source.etag},
             "target": address,
             "mark": asdict(mark),
-            **asdict(refusal),
+            **refusal.record,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         self._store.put(
             self._refusal_ref(address, mark),
             as_chunks(record),
             content_type="application/json",
-            metadata=_mark_metadata(mark),
+            metadata=_mark_metadata(mark) | ({_BASIS: refusal.basis} if refusal.basis else {}),
         )
         if previous is not None and previous.is_target_of(mark):
-            self._store.delete(target_ref(address))
+            self._delete_target(address, previous)
         return Entry(address, mark, refusal)
 
     def remove(self, address: str, mark: Mark, previous: Entry) -> None:
         if previous.refusal is not None:
             self._store.delete(self._refusal_ref(address, mark))
         elif previous.is_target_of(mark):
-            self._store.delete(target_ref(address))
+            self._delete_target(address, previous)
+
+    def _delete_target(self, address: str, previous: Entry) -> None:
+        """Delete the target that was seen, and not what another program may have put there since (ADR 24)."""
+
+        def is_seen(state: ObjectState) -> bool:
+            # The mark too: the same bytes without it have the same ETag. A large write does not tell its ETag.
+            return mark_of(state) == previous.mark and previous.etag in (None, state.etag)
+
+        self._store.delete(target_ref(address), if_still=is_seen)
 
     def entries(self, bucket: str, prefix: str = "") -> Iterator[tuple[ObjectRef | None, Entry]]:
         outputs = self._address.outputs_of(SourceRule(bucket, prefix))
@@ -97,10 +140,27 @@ class BucketSink:
                 mark = mark_of(state)
                 entry = Entry(str(state.ref), mark, size=state.size, etag=state.etag)
                 yield self._source_of(state.ref, bucket, mark), entry
-        # The mark in a refusal's metadata saves reading each one; its text is of no use here.
+        # Mark and basis in a refusal's metadata save reading each one; its text is of no use here.
         for state in self._store.list(self._address.bucket, f"{RESERVED_PREFIX}refused/"):
             if (mark := mark_of(state)) is not None:
-                yield None, Entry(str(state.ref), mark, Refusal("", "", 0))
+                basis = state.metadata.get(_BASIS, "")
+                yield None, Entry(str(state.ref), mark, Refusal("", "", 0, basis), record=str(state.ref))
+
+    def refusal_address(self, address: str, mark: Mark) -> str:
+        return str(self._refusal_ref(address, mark))
+
+    def forget(self, record: str) -> ObjectRef | None:
+        ref = target_ref(record)
+        opened = self._store.open(ref)
+        if opened is None:
+            return None
+        try:
+            source = json.loads(b"".join(opened[1]))["source"]
+            found = ObjectRef(str(source["bucket"]), str(source["key"]))
+        except (ValueError, KeyError, TypeError):
+            found = None
+        self._store.delete(ref)
+        return found
 
     def _source_of(self, target: ObjectRef, bucket: str, mark: Mark | None) -> ObjectRef | None:
         """The source that a target was made from: read from its key, and believed if the mark agrees."""
@@ -110,7 +170,7 @@ class BucketSink:
         for rendition in self._renditions:
             for key in self._address.keys_of(target.key, suffixes, bucket=bucket, rendition=rendition):
                 ref = ObjectRef(bucket, key)
-                if ref.digest == mark.source:
+                if ref.digest_in(self._store_name) == mark.source:
                     return ref
         return None
 
@@ -132,7 +192,7 @@ class BucketSink:
             return None
         try:
             record = json.loads(b"".join(opened[1]))
-            refusal = Refusal(record["error"], record["reason"], record["status"])
+            refusal = Refusal(record["error"], record["reason"], record["status"], record.get("basis", ""))
             return Entry(address, Mark(**record["mark"]), refusal)
         except (ValueError, KeyError, TypeError):
             # Damaged by hand: it says nothing, so the source is looked at as if for the first time.
@@ -143,18 +203,6 @@ def target_ref(address: str) -> ObjectRef:
     """The object that an address of this sink names."""
     bucket, _, key = address.removeprefix("s3://").partition("/")
     return ObjectRef(bucket, key)
-
-
-def source_of_refusal(store: Store, record: ObjectRef) -> ObjectRef | None:
-    """The source that a refusal's record is about, or None when the record is gone or damaged."""
-    opened = store.open(record)
-    if opened is None:
-        return None
-    try:
-        source = json.loads(b"".join(opened[1]))["source"]
-        return ObjectRef(str(source["bucket"]), str(source["key"]))
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def mark_of(state: ObjectState) -> Mark | None:

@@ -124,9 +124,6 @@ class BucketAddress(Address):
         name = hashlib.sha256(f"{mark.source}\n{address}".encode()).hexdigest()
         return ObjectRef(self.bucket, f"{RESERVED_PREFIX}refused/{mark.function}/{name}.json")
 
-    def refusal_address(self, address: str, mark: Mark) -> str:
-        return str(self.refusal_of(address, mark))
-
     def contradictions(self, config: Config, *, has_store: bool) -> Iterator[str]:
         if config.renditions and not self.has_rendition:
             yield "RENDITIONS are set, so the template needs {rendition}"
@@ -147,4 +144,5 @@ class BucketAddress(Address):
             sources=config.sources,
             renditions=config.renditions,
             remove_with_source=config.remove_with_source,
+            store_name=config.store_name,
         )

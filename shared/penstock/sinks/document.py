@@ -8,11 +8,15 @@ The handler says what is inside the object; this module adds what belongs to del
 
 Times are UTC in ISO 8601. `penstock.refusal` is None, or {error, reason, status} for a source state
 that was refused: such a document has no description of the inside.
+
+Where a foreign document is in the place of ours, it stays, and our refusal is kept beside it in a document of its
+own. Its bucket is `.penstock`, which no store can have, and its key `refused/<function>/<source digest>`. Its field
+`source` has bucket, key and ETag of the real source. No search finds it.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -21,6 +25,11 @@ import orjson  # a document is encoded in 0.6 µs, against 6 with json: half of 
 from penstock.errors import EventError, PermanentError
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
 
+# Documents that are held at a time until they are written together. More of them make a commit hardly cheaper.
+BATCH_DOCUMENTS = 250
+# No bucket's name begins with a dot.
+RECORDS_BUCKET = ".penstock"
+RECORDS_PREFIX = "refused/"
 MAX_QUERY_WORDS = 32
 MAX_SEARCH_HITS = 100
 MAX_SEARCH_DEPTH = 10_000  # OpenSearch's own limit (index.max_result_window); the same for every index
@@ -30,7 +39,7 @@ _WORD = re.compile(r"[^\W_]+\*?")
 
 
 class SearchableSink(Protocol):
-    """What an index offers beyond `BatchSink`: searching, and listing for reconcile."""
+    """What an index offers beyond `Sink`: searching, and listing from a key on."""
 
     def search(self, text: str, *, limit: int = 20, offset: int = 0) -> list[dict[str, Any]]:
         """Documents that contain every word, best first; `ros*` finds what starts with it.
@@ -79,6 +88,54 @@ def delivered(source: ObjectState, indexed_at: str) -> dict[str, Any]:
     }
 
 
+def refusal_ref(mark: Mark) -> ObjectRef:
+    """What the refusal beside a foreign document is filed under."""
+    return ObjectRef(RECORDS_BUCKET, f"{RECORDS_PREFIX}{mark.function}/{mark.source}")
+
+
+def refusal_record(source: ObjectState, mark: Mark) -> dict[str, Any]:
+    """The refusal beside a foreign document, but for its mark."""
+    ref = refusal_ref(mark)
+    named = {"bucket": source.ref.bucket, "key": source.ref.key, "etag": source.etag}
+    return {"bucket": ref.bucket, "key": ref.key, "source": named, "indexed_at": now()}
+
+
+def source_of_record(record: Mapping[str, Any]) -> ObjectRef | None:
+    """The source that a refusal's record is about, or None when it is damaged."""
+    source = record.get("source")
+    if not isinstance(source, Mapping) or not {"bucket", "key"} <= source.keys():
+        return None
+    return ObjectRef(str(source["bucket"]), str(source["key"]))
+
+
+def with_refusals(
+    entries: list[Entry | None],
+    places: Sequence[tuple[str, Mark]],
+    ask: Callable[[Sequence[ObjectRef]], Sequence[Entry | None]],
+) -> list[Entry | None]:
+    """The entries, those of foreign documents with the refusal beside them; `ask` reads those, if there are any."""
+    foreign = [
+        (number, entry)
+        for number, entry in enumerate(entries)
+        if entry is not None and entry.is_foreign_to(places[number][1])
+    ]
+    if foreign:
+        records = ask([refusal_ref(places[number][1]) for number, _ in foreign])
+        for (number, entry), record in zip(foreign, records, strict=True):
+            entries[number] = replace(entry, beside=as_beside(entry.address, record))
+    return entries
+
+
+def as_beside(address: str, record: Entry | None) -> Entry | None:
+    """A refusal's record as the entry beside the document at `address`."""
+    return record and replace(record, address=address, record=record.address)
+
+
+def is_wanted(source: ObjectRef, bucket: str, prefix: str, start_after: str) -> bool:
+    """Whether a listing asks for the record of this source."""
+    return source.bucket == bucket and source.key.startswith(prefix) and source.key.encode() > start_after.encode()
+
+
 def mark_field(mark: Mark, refusal: Refusal | None) -> dict[str, Any]:
     """The document's `penstock` field."""
     return {
@@ -86,7 +143,7 @@ def mark_field(mark: Mark, refusal: Refusal | None) -> dict[str, Any]:
         "function": mark.function,
         "options": mark.options,
         "source": mark.source,
-        "refusal": asdict(refusal) if refusal else None,
+        "refusal": refusal.record if refusal else None,
     }
 
 

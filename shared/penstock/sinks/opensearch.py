@@ -12,6 +12,7 @@ is kept out of `_source`, so the server's reindex call loses it; `penstock recon
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,21 @@ import orjson
 from penstock.errors import PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document
 from penstock.sinks.search_server import Answer, SearchIndex
-from penstock.types import Entry, Look, Mark, ObjectRef, ObjectState, Refusal, Result, Write
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
 
 PAGE_DOCUMENTS = 1000
 BULK_BYTES = 8 * 1024 * 1024  # of one bulk call; servers refuse requests over 100 MB (http.max_content_length)
 _WAIT = {"timeout": "10s"}  # for a missing shard; the default of a minute would outlast every caller
 
-Outcome = Entry | TargetChanged | PermanentError | TemporaryError
+Stored = Entry | TargetChanged | PermanentError | TemporaryError
 
 
 class OpenSearchSink:
     """The documents of one index at `url` (`http://HOST:PORT` or `https://HOST:PORT`); safe for threads."""
 
     removes_with_source = True
+    refuses_beside = False
+    batch_size = document.BATCH_DOCUMENTS
 
     def __init__(
         self,
@@ -56,37 +59,26 @@ class OpenSearchSink:
             raise PermanentError(f"{source}: an index holds one document per object; RENDITIONS need an s3:// sink")
         return source.digest
 
-    def read(self, address: str, mark: Mark) -> Entry | None:
-        """The document's mark and refusal; None when there is no document."""
-        del mark  # the id names one source, so nothing of another source can be here
-        found = self._get(address, {"_source_includes": "penstock"})
-        return None if found is None else _entry(address, found)
+    def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
+        """Mark and refusal of each document, in one call; None where there is no document.
 
-    def read_many(self, looks: Sequence[Look]) -> list[Entry | None]:
-        """As `read`, for each, in one call; raises for all what a document's shard answers."""
-        if not looks:
-            return []
-        ids = orjson.dumps({"ids": [look.address for look in looks]})
-        answer = self._index.call("POST", "/_mget", ids, {"_source_includes": "penstock"})
-        entries: list[Entry | None] = []
-        for look, found in zip(looks, self._index.expect(answer, "documents")["docs"], strict=True):
-            if "error" in found:  # of its shard alone, without a status: the answer as a whole is a success
-                self._index.fail(Answer(503, found), look.address)
-            entries.append(_entry(look.address, found) if found["found"] else None)
-        return entries
+        Raises for all what the shard of one of them answers. Foreign documents cost a second call: is there a refusal
+        beside them?
+        """
+        entries = self._entries([address for address, _ in places])
+        return document.with_refusals(entries, places, lambda refs: self._entries([ref.digest for ref in refs]))
 
     def beside(self, address: str, mark: Mark) -> Entry | None:
-        """None: a refusal takes the place of the document."""
-        del address, mark
-        return None
+        """The refusal that is kept beside a foreign document, if there is one."""
+        [record] = self._entries([document.refusal_ref(mark).digest])
+        return document.as_beside(address, record)
 
-    def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
-        """Store the document; raises `TargetChanged` unless `previous` still holds."""
-        return self._put(address, _described(Write(address, result, mark, source, previous)), mark, None, previous)
-
-    def write_many(self, writes: Sequence[Write]) -> list[Outcome]:
-        """Store a batch with the bulk call; the outcomes in the same order, errors not raised."""
-        outcomes: list[Outcome | None] = [None] * len(writes)
+    def write_many(self, writes: Sequence[Write]) -> list[Stored]:
+        """Store one document, or a batch with the bulk call; the outcomes in the same order, errors not raised."""
+        if len(writes) == 1:
+            stored = self._alone(writes[0])
+            return [self._without_refusal(writes[0], stored) if isinstance(stored, Entry) else stored]
+        outcomes: list[Stored | None] = [None] * len(writes)
         lines: list[bytes] = []
         asked: list[int] = []
         size = 0
@@ -106,36 +98,64 @@ class OpenSearchSink:
                 lines, asked, size = [], [], 0
         if asked:
             self._bulk(lines, asked, writes, outcomes)
+        for number, (write, outcome) in enumerate(zip(writes, outcomes, strict=True)):
+            if isinstance(outcome, Entry):
+                outcomes[number] = self._without_refusal(write, outcome)
         return [outcome for outcome in outcomes if outcome is not None]
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
-        """Replace the document by one that says why this state has none."""
-        body = _with_words(document.delivered(source, document.now()), mark, refusal)
-        return self._put(address, body, mark, refusal, previous)
+        """Replace our document by one that says why this state has none; leave a foreign one, and say so beside it."""
+        if previous is None or not previous.is_foreign_to(mark):
+            body = _with_words(document.delivered(source, document.now()), mark, refusal)
+            return self._put(address, body, mark, refusal, previous)
+        record = document.refusal_ref(mark).digest
+        body = {**document.refusal_record(source, mark), "penstock": document.mark_field(mark, refusal)}
+        return replace(self._put(record, body, mark, refusal, previous.beside), address=address, record=record)
 
     def remove(self, address: str, mark: Mark, previous: Entry) -> None:
-        """Delete the document; one that is gone already is no error."""
-        answer = self._index.call("DELETE", f"/_doc/{address}", parameters={**_WAIT, **_condition(previous)})
-        if answer.status == 200 or (answer.status == 404 and answer.body.get("result") == "not_found"):
-            return
-        if answer.status == 409 and self.read(address, mark) is None:
-            return  # servers call it a conflict when nothing is left to compare with
-        self._index.fail(answer, address)
+        """Delete our document; one that is gone already is left so."""
+        if not previous.is_foreign_to(mark):
+            self._delete(previous.record or address, previous)
 
     def check(self) -> None:
         """Make the index when there is none, and raise `TemporaryError` unless it can be read and written."""
         self._index.check()
 
     def entries(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[tuple[ObjectRef, Entry]]:
-        """What is recorded for a bucket's objects, in key order; page by page."""
+        """What is recorded for a bucket's objects, in key order; then the refusals beside foreign documents."""
         self._search({"size": 0})  # says at once when a shard is missing; the refresh would wait a minute for it
         self._index.expect(self._index.call("POST", "/_refresh"), "refresh")
+        for hit in self._page_through(bucket, prefix, start_after, ["key", "penstock"]):
+            yield ObjectRef(bucket, hit["_source"]["key"]), _entry(hit["_id"], hit)
+        fields = ["key", "source", "penstock"]
+        for hit in self._page_through(document.RECORDS_BUCKET, document.RECORDS_PREFIX, "", fields):
+            source = document.source_of_record(hit["_source"])
+            if source is not None and document.is_wanted(source, bucket, prefix, start_after):
+                yield source, replace(_entry(hit["_id"], hit), record=hit["_id"])
+
+    def refusal_address(self, address: str, mark: Mark) -> str:
+        """The id of a refusal beside a foreign document."""
+        del address
+        return document.refusal_ref(mark).digest
+
+    def forget(self, record: str) -> ObjectRef | None:
+        """Delete the refusal beside a foreign document, and return its source."""
+        found = self._get(record)
+        if found is None:
+            return None
+        self._delete(record, _entry(record, found))
+        return document.source_of_record(found["_source"])
+
+    def _page_through(
+        self, bucket: str, prefix: str, start_after: str, fields: Sequence[str]
+    ) -> Iterator[dict[str, Any]]:
+        """The documents of a bucket whose key begins with `prefix`, in key order; page by page."""
         wanted = [{"term": {"bucket": bucket}}, *([{"prefix": {"key": prefix}}] if prefix else [])]
         request: dict[str, Any] = {
             "query": {"bool": {"filter": wanted}},
             "sort": [{"key": "asc"}],
             "size": PAGE_DOCUMENTS,
-            "_source": ["key", "penstock"],
+            "_source": fields,
             "seq_no_primary_term": True,
             "track_total_hits": False,
         }
@@ -143,8 +163,7 @@ class OpenSearchSink:
             request["search_after"] = [start_after]
         while True:
             hits = self._search(request)
-            for hit in hits:
-                yield ObjectRef(bucket, hit["_source"]["key"]), _entry(hit["_id"], hit)
+            yield from hits
             if len(hits) < PAGE_DOCUMENTS:
                 return
             request["search_after"] = hits[-1]["sort"]
@@ -168,6 +187,29 @@ class OpenSearchSink:
         self._index.close()
 
     # Calls
+
+    def _entries(self, ids: Sequence[str]) -> list[Entry | None]:
+        """What is recorded under these ids, in one call; None where there is no document."""
+        if len(ids) == 1:
+            alone = self._get(ids[0], {"_source_includes": "penstock"})
+            return [None if alone is None else _entry(ids[0], alone)]
+        if not ids:
+            return []
+        answer = self._index.call("POST", "/_mget", orjson.dumps({"ids": ids}), {"_source_includes": "penstock"})
+        entries: list[Entry | None] = []
+        for name, found in zip(ids, self._index.expect(answer, "documents")["docs"], strict=True):
+            if "error" in found:  # of its shard alone, without a status: the answer as a whole is a success
+                self._index.fail(Answer(503, found), name)
+            entries.append(_entry(name, found) if found["found"] else None)
+        return entries
+
+    def _delete(self, name: str, previous: Entry) -> None:
+        answer = self._index.call("DELETE", f"/_doc/{name}", parameters={**_WAIT, **_condition(previous)})
+        if answer.status == 200 or (answer.status == 404 and answer.body.get("result") == "not_found"):
+            return
+        if answer.status == 409 and self._get(name) is None:
+            return  # servers call it a conflict when nothing is left to compare with
+        self._index.fail(answer, name)
 
     def _get(self, address: str, parameters: Mapping[str, str] | None = None) -> dict[str, Any] | None:
         answer = self._index.call("GET", f"/_doc/{address}", parameters=parameters)
@@ -193,7 +235,7 @@ class OpenSearchSink:
         return Entry(address, mark, refusal, etag=_etag(stored))
 
     def _bulk(
-        self, lines: Sequence[bytes], asked: Sequence[int], writes: Sequence[Write], outcomes: list[Outcome | None]
+        self, lines: Sequence[bytes], asked: Sequence[int], writes: Sequence[Write], outcomes: list[Stored | None]
     ) -> None:
         try:
             answer = self._index.call("POST", "/_bulk", b"\n".join([*lines, b""]), _WAIT)
@@ -203,7 +245,7 @@ class OpenSearchSink:
                 outcomes[number] = error
             return
         except PermanentError:
-            # Refused as a whole, by a proxy with a limit of 1 MiB for instance: that is no document's own fault.
+            # Refused as a whole, by a proxy with a limit of 1 MiB for instance: the fault is not one document's.
             for number in asked:
                 outcomes[number] = self._alone(writes[number])
             return
@@ -215,11 +257,20 @@ class OpenSearchSink:
             except (TemporaryError, PermanentError) as error:
                 outcomes[number] = error
 
-    def _alone(self, write: Write) -> Outcome:
+    def _alone(self, write: Write) -> Stored:
         try:
-            return self.write(write.address, write.result, write.mark, write.source, write.previous)
+            return self._put(write.address, _described(write), write.mark, None, write.previous)
         except (TemporaryError, PermanentError) as error:
             return error
+
+    def _without_refusal(self, write: Write, stored: Entry) -> Stored:
+        """The entry of a document that was written; a refusal that lay beside what it replaced is removed."""
+        if write.previous is not None and write.previous.beside is not None:
+            try:
+                self._delete(write.previous.beside.record, write.previous.beside)
+            except (TemporaryError, PermanentError) as error:
+                return error
+        return stored
 
 
 def _described(write: Write) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One index of a search server over HTTP: made on first use, and what its answers mean.
 
-Nothing here knows documents; `opensearch` does. urllib3 does the pooling, TLS and timeouts.
+Documents are the matter of `opensearch`. urllib3 does the pooling, TLS and timeouts.
 """
 
 import base64
@@ -150,7 +150,7 @@ class SearchIndex:
                 if version != MAPPING_VERSION:
                     raise TemporaryError(
                         f"{self}: its mapping is not Penstock's version {MAPPING_VERSION} but "
-                        f"{'somebody else’s' if version is None else version}; name another index in SINK, "
+                        f"{'that of another program' if version is None else version}; name another index in SINK, "
                         "or delete this one and run `penstock reconcile`"
                     )
         self._is_ready = True
@@ -162,7 +162,7 @@ class SearchIndex:
         return answer.body
 
     def fail(self, answer: Answer, subject: str, *, is_setup: bool = False) -> NoReturn:
-        """Raise what an answer that is no success means; `is_setup` for calls that make the index."""
+        """Raise what an answer other than a success means; `is_setup` for calls that make the index."""
         kind, reason = answer.error
         said = f"{self}: {subject}: {answer.status} {reason}"
         if kind == "cluster_block_exception":
@@ -175,10 +175,12 @@ class SearchIndex:
                 "in this index, and manage its template"
             )
         if answer.status == 409:
-            raise TargetChanged(f"{self}: {subject}: its document was written by somebody else meanwhile")
+            raise TargetChanged(f"{self}: {subject}: its document was written by another program meanwhile")
         if kind == "index_not_found_exception":
             self._is_ready = False
             raise TemporaryError(f"{self}: it was deleted; the next try makes it anew, `penstock reconcile` fills it")
+        if kind == "index_closed_exception":
+            raise TemporaryError(f"{self}: it is closed; open it with POST {self._url}/{self._index}/_open")
         if answer.status in (408, 429) or answer.status >= 500:
             raise TemporaryError(f"{said}: the server is overloaded or not whole", retry_after=answer.retry_after or 2)
         if is_setup:
@@ -207,7 +209,9 @@ class SearchIndex:
             parsed = response.data.decode(errors="replace")[:200]
         if not isinstance(parsed, dict):  # a proxy's page, or something else at that address
             if response.status < 300:
-                raise TemporaryError(f"{self}: what answers there is no OpenSearch or Elasticsearch server; check SINK")
+                raise TemporaryError(
+                    f"{self}: what answers there is not an OpenSearch or Elasticsearch server; check SINK"
+                )
             parsed = {"error": parsed}
         wait = response.headers.get("retry-after", "")
         return Answer(response.status, parsed, float(wait) if wait.isdigit() else None)

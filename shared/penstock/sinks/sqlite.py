@@ -5,9 +5,7 @@ several threads that arrive while a commit is under way share the next one (grou
 costs one fsync per group, not per document. Several processes may use the same file: each write names the
 version it replaces, and `TargetChanged` tells that another was faster.
 
-The full-text table costs more than the document itself, and ten times as much when it is written one row
-at a time. So a write only notes that it owes its row. The debt is paid before every search, which therefore
-sees all that was written; and in passing, so that it stays under `MAX_BACKLOG`, about two seconds' work.
+Full text is written behind the documents, and before every search (sqlite_words).
 
 The file needs a local file system: SQLite's log does not work on NFS (sqlite.org/wal.html).
 
@@ -17,7 +15,8 @@ an error says so. The first change of the layout brings the step that turns vers
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import replace
+from functools import cache
 from itertools import count
 from pathlib import Path
 from secrets import token_hex
@@ -26,14 +25,11 @@ from typing import Any
 import orjson
 
 from penstock.errors import PermanentError, TargetChanged, TemporaryError
-from penstock.sinks import document
-from penstock.sinks.sqlite_file import Change, Layout, SqliteFile
-from penstock.types import Entry, Look, Mark, ObjectRef, ObjectState, Refusal, Result, Write
+from penstock.sinks import document, sqlite_words
+from penstock.sqlite_file import Change, Layout, SqliteFile
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
 
 PAGE_ROWS = 500
-SMALL_GROUP = 50  # writes in a commit; more come from a batch, which is in a hurry
-REFRESH_ROWS = 500  # full-text rows written at once: 10 ms
-MAX_BACKLOG = 100_000
 
 _LAYOUT = Layout(
     (
@@ -42,39 +38,38 @@ _LAYOUT = Layout(
             id       TEXT NOT NULL UNIQUE,  -- bucket/key: no bucket name has a slash, so the first one divides
             version  TEXT NOT NULL,         -- new with every write
             body     TEXT NOT NULL,         -- the document as JSON, but for its `penstock` field: the columns below
-            state    TEXT,                  -- the mark; NULL in a document that somebody else put here
+            state    TEXT,                  -- the mark; NULL in a document of another program
             function TEXT,
             options  TEXT,
             source   TEXT,
             refusal  TEXT                   -- JSON; NULL in a document that describes its object
         )""",
-        "CREATE VIRTUAL TABLE words USING fts5(text, tokenize = 'unicode61 remove_diacritics 2')",
-        # Numbers of documents that `words` does not show yet, or not in their present state.
-        # Not a column of `documents`: clearing it would write every document a second time.
-        "CREATE TABLE backlog (number INTEGER PRIMARY KEY)",
-        # No triggers on `words`: FTS5 flushes at each (measured: 30,000 rows/s instead of 70,000).
+        *sqlite_words.LAYOUT,
     ),
     version=1,
     application_id=int.from_bytes(b"Pnst", "big"),
+    elsewhere="name another file in SINK, or move this one away, and run `penstock reconcile` to fill it",
 )
 _MARK = "state, function, options, source, refusal"
 _INSERT = f"INSERT INTO documents (version, body, {_MARK}, id) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"  # noqa: S608
 _UPDATE = f"UPDATE documents SET (version, body, {_MARK}) = (?,?,?,?,?,?,?) WHERE id=? AND version=? RETURNING number"  # noqa: S608
 
-Outcome = Entry | TargetChanged | PermanentError | TemporaryError
+Committed = Entry | TargetChanged | PermanentError | TemporaryError
 
 
 class SqliteSink:
     """The documents of one function in the SQLite file at `path`; safe for threads and for several processes."""
 
     removes_with_source = True
+    refuses_beside = False
+    batch_size = document.BATCH_DOCUMENTS
 
     def __init__(self, path: str | Path, function: str, *, busy_timeout_seconds: float = 10) -> None:
-        self._file: SqliteFile[int, Outcome] = SqliteFile(
-            Path(path), _LAYOUT, owner=function, busy_timeout_seconds=busy_timeout_seconds, finish=self._index
+        self._backlog = sqlite_words.Backlog()
+        self._file: SqliteFile[int, Committed] = SqliteFile(
+            Path(path), _LAYOUT, owner=function, busy_timeout_seconds=busy_timeout_seconds, finish=self._backlog.note
         )
         self._token, self._count = token_hex(6), count()
-        self._backlog = 0  # what this process added; all that is owed is counted when it matters
 
     # The protocol
 
@@ -82,43 +77,24 @@ class SqliteSink:
         """`bucket/key`; raises `PermanentError` for a rendition."""
         if rendition is not None:
             raise PermanentError(f"{source}: an index holds one document per object; RENDITIONS need an s3:// sink")
-        return f"{source.bucket}/{source.key}"
+        return _id(source)
 
-    def read(self, address: str, mark: Mark) -> Entry | None:
-        """The document's mark and refusal; None when there is no document."""
-        del mark  # the address names one source, so nothing of another source can be here
+    def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
+        """Mark and refusal of each document, in a query for every `PAGE_ROWS`; None where there is no document."""
         with self._file.reader() as db:
-            row = db.execute(
-                f"SELECT id, version, length(body), {_MARK} FROM documents WHERE id = ?",  # noqa: S608
-                (address,),
-            ).fetchone()
-        return None if row is None else _entry(*row)
-
-    def read_many(self, looks: Sequence[Look]) -> list[Entry | None]:
-        """As `read`, for each, in a query for every `PAGE_ROWS`."""
-        addresses = [look.address for look in looks]
-        found: dict[str, Entry] = {}
-        with self._file.reader() as db:
-            for start in range(0, len(addresses), PAGE_ROWS):
-                page = addresses[start : start + PAGE_ROWS]
-                places = ",".join("?" * len(page))
-                sql = f"SELECT id, version, length(body), {_MARK} FROM documents WHERE id IN ({places})"  # noqa: S608
-                found |= {row[0]: _entry(*row) for row in db.execute(sql, page)}
-        return [found.get(address) for address in addresses]
+            entries = _entries(db, [address for address, _ in places])
+            return document.with_refusals(entries, places, lambda refs: _entries(db, [_id(ref) for ref in refs]))
 
     def beside(self, address: str, mark: Mark) -> Entry | None:
-        """None: a refusal takes the place of the document."""
-        del address, mark
-        return None
+        """The refusal that is kept beside a foreign document, if there is one."""
+        with self._file.reader() as db:
+            [record] = _entries(db, [_id(document.refusal_ref(mark))])
+        return document.as_beside(address, record)
 
-    def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
-        """Store the document; on disk when this returns. Raises `TargetChanged` unless `previous` still holds."""
-        return self._one(self._describe(Write(address, result, mark, source, previous), document.now()))
-
-    def write_many(self, writes: Sequence[Write]) -> list[Outcome]:
+    def write_many(self, writes: Sequence[Write]) -> list[Committed]:
         """Store a batch in one commit; the outcomes in the same order, errors not raised."""
         moment = document.now()
-        changes: list[Change[int, Outcome]] = []
+        changes: list[Change[int, Committed]] = []
         for write in writes:
             try:
                 changes.append(self._describe(write, moment))
@@ -130,21 +106,27 @@ class SqliteSink:
             return [error] * len(changes)
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
-        """Replace the document by one that says why this state has none."""
-        return self._one(self._store(address, document.delivered(source, document.now()), mark, refusal, previous))
+        """Replace our document by one that says why this state has none; leave a foreign one, and say so beside it."""
+        if previous is None or not previous.is_foreign_to(mark):
+            return self._one(self._store(address, document.delivered(source, document.now()), mark, refusal, previous))
+        record, body = _id(document.refusal_ref(mark)), document.refusal_record(source, mark)
+        stored = self._one(self._store(record, body, mark, refusal, previous.beside, is_searchable=False))
+        return replace(stored, address=address, record=record)
 
     def remove(self, address: str, mark: Mark, previous: Entry) -> None:
-        """Delete the document; one that is gone already is no error."""
-        del mark
+        """Delete our document; one that is gone already is left so."""
+        if previous.is_foreign_to(mark):
+            return
+        place = previous.record or address
 
-        def change(db: sqlite3.Connection, written: list[int]) -> Outcome:
+        def change(db: sqlite3.Connection, written: list[int]) -> Committed:
             del written
-            found = db.execute("SELECT number, version FROM documents WHERE id = ?", (address,)).fetchone()
+            found = db.execute("SELECT number, version FROM documents WHERE id = ?", (place,)).fetchone()
             if found is None:
                 return previous
             number, version = found
             if version != previous.etag:
-                return self._changed(address)
+                return self._changed(place)
             db.execute("DELETE FROM words WHERE rowid = ?", (number,))
             db.execute("DELETE FROM documents WHERE number = ?", (number,))
             return previous
@@ -175,9 +157,13 @@ class SqliteSink:
 
     def refresh(self) -> None:
         """Make everything that was written visible to `search`."""
-        while self._owes():
-            self._file.commit([_pay])
-        self._backlog = 0
+        while self._is_pending():
+            self._file.commit([_work_off])
+        self._backlog.forget()
+
+    def _is_pending(self) -> bool:
+        with self._file.reader() as db:
+            return sqlite_words.is_pending(db)
 
     def document(self, bucket: str, key: str) -> dict[str, Any] | None:
         """The document of one source object."""
@@ -189,20 +175,51 @@ class SqliteSink:
         return None if row is None else _document(*row)
 
     def entries(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[tuple[ObjectRef, Entry]]:
-        """What is recorded for a bucket's objects, in key order; page by page, so that no read lasts long."""
-        wanted = f"{bucket}/{prefix}"
-        after, comparison = max((wanted, ">="), (f"{bucket}/{start_after}", ">")) if start_after else (wanted, ">=")
+        """What is recorded for a bucket's objects, in key order; then the refusals beside foreign documents.
+
+        Page by page, so that no read lasts long.
+        """
+        for row in self._page_through(f"{bucket}/{prefix}", f"{bucket}/{start_after}" if start_after else ""):
+            yield ObjectRef(bucket, row[0][len(bucket) + 1 :]), _entry(*row[:-1])
+        for row in self._page_through(f"{document.RECORDS_BUCKET}/{document.RECORDS_PREFIX}", column="body"):
+            source = document.source_of_record(orjson.loads(row[-1]))
+            if source is not None and document.is_wanted(source, bucket, prefix, start_after):
+                yield source, replace(_entry(*row[:-1]), record=row[0])
+
+    def refusal_address(self, address: str, mark: Mark) -> str:
+        """The id of the row of a refusal beside a foreign document."""
+        del address
+        return _id(document.refusal_ref(mark))
+
+    def forget(self, record: str) -> ObjectRef | None:
+        """Delete the refusal beside a foreign document, and return its source."""
+        with self._file.reader() as db:
+            row = db.execute("SELECT body FROM documents WHERE id = ?", (record,)).fetchone()
+        if row is None:
+            return None
+
+        def change(db: sqlite3.Connection, written: list[int]) -> Committed:
+            del written
+            db.execute("DELETE FROM documents WHERE id = ?", (record,))
+            return _NOTHING
+
+        self._one(change)
+        return document.source_of_record(orjson.loads(row[0]))
+
+    def _page_through(self, wanted: str, start_after: str = "", column: str = "NULL") -> Iterator[Any]:
+        """Rows whose id begins with `wanted`, in order, from behind `start_after` on; `column` comes last in each."""
+        after, comparison = max((wanted, ">="), (start_after, ">")) if start_after else (wanted, ">=")
         while True:
             with self._file.reader() as db:
                 page = db.execute(
-                    f"SELECT id, version, length(body), {_MARK} FROM documents"  # noqa: S608
+                    f"SELECT id, version, length(body), {_MARK}, {column} FROM documents"  # noqa: S608
                     f" WHERE id {comparison} ? ORDER BY id LIMIT ?",
                     (after, PAGE_ROWS),
                 ).fetchall()
             for row in page:
                 if not row[0].startswith(wanted):
                     return
-                yield ObjectRef(bucket, row[0][len(bucket) + 1 :]), _entry(*row)
+                yield row
             if len(page) < PAGE_ROWS:
                 return
             after, comparison = page[-1][0], ">"
@@ -213,19 +230,26 @@ class SqliteSink:
 
     # Changes
 
-    def _describe(self, write: Write, moment: str) -> Change[int, Outcome]:
+    def _describe(self, write: Write, moment: str) -> Change[int, Committed]:
         body = {**document.inside(write.result, write.address), **document.delivered(write.source, moment)}
         return self._store(write.address, body, write.mark, None, write.previous)
 
     def _store(
-        self, address: str, body: dict[str, Any], mark: Mark, refusal: Refusal | None, previous: Entry | None
-    ) -> Change[int, Outcome]:
+        self,
+        address: str,
+        body: dict[str, Any],
+        mark: Mark,
+        refusal: Refusal | None,
+        previous: Entry | None,
+        *,
+        is_searchable: bool = True,
+    ) -> Change[int, Committed]:
         text, version = document.to_json(body), f"{self._token}-{next(self._count)}"
-        refused = document.to_json(asdict(refusal)) if refusal else None
+        refused = document.to_json(refusal.record) if refusal else None
         values = (version, text, mark.state, mark.function, mark.options, mark.source, refused, address)
         stored = Entry(address, mark, refusal, len(text), version)
 
-        def change(db: sqlite3.Connection, written: list[int]) -> Outcome:
+        def change(db: sqlite3.Connection, written: list[int]) -> Committed:
             if previous is None:
                 cursor = db.execute(_INSERT, values)
                 number = cursor.lastrowid if cursor.rowcount == 1 else None
@@ -234,66 +258,69 @@ class SqliteSink:
                 number = found[0] if found else None
             if number is None:
                 return self._changed(address)
-            written.append(number)
+            if previous is not None and previous.beside is not None:
+                db.execute("DELETE FROM documents WHERE id = ?", (previous.beside.record,))
+            if is_searchable:
+                written.append(number)
             return stored
 
         return change
 
     def _changed(self, address: str) -> TargetChanged:
-        return TargetChanged(f"{address}: its document in {self._file.path} was written by somebody else meanwhile")
+        return TargetChanged(f"{address}: its document in {self._file.path} was written by another program meanwhile")
 
-    def _one(self, change: Change[int, Outcome]) -> Entry:
+    def _one(self, change: Change[int, Committed]) -> Entry:
         [outcome] = self._file.commit([change])
         if isinstance(outcome, Entry):
             return outcome
         raise outcome
 
-    # Full text
 
-    def _index(self, db: sqlite3.Connection, written: list[int]) -> None:
-        """End a transaction: note what it owes, and pay some of it when that has become much."""
-        if not written:
-            return
-        db.executemany("INSERT OR IGNORE INTO backlog VALUES (?)", [(number,) for number in written])
-        self._backlog += len(written)
-        is_small = len(written) <= SMALL_GROUP
-        if self._backlog < (REFRESH_ROWS if is_small else MAX_BACKLOG):
-            return
-        # What other processes owe counts, and what they paid.
-        self._backlog = db.execute("SELECT count(*) FROM backlog").fetchone()[0]
-        if is_small:
-            self._backlog -= _pay_some(db)
-        while self._backlog > MAX_BACKLOG:
-            self._backlog -= _pay_some(db)
-
-    def _owes(self) -> bool:
-        with self._file.reader() as db:
-            return db.execute("SELECT 1 FROM backlog LIMIT 1").fetchone() is not None
-
-
-def _pay_some(db: sqlite3.Connection) -> int:
-    """Write the full-text rows of a few documents that are owed; returns how many debts that settled."""
-    owed = db.execute(
-        "SELECT number, body FROM backlog LEFT JOIN documents USING (number) ORDER BY number LIMIT ?", (REFRESH_ROWS,)
-    ).fetchall()
-    words = [(number, document.searchable(orjson.loads(body))) for number, body in owed if body is not None]
-    db.executemany("INSERT OR REPLACE INTO words (rowid, text) VALUES (?, ?)", words)
-    if owed:
-        db.execute("DELETE FROM backlog WHERE number <= ?", (owed[-1][0],))
-    return len(owed)
-
-
-def _pay(db: sqlite3.Connection, written: list[int]) -> Outcome:
+def _work_off(db: sqlite3.Connection, written: list[int]) -> Committed:
     del written
-    _pay_some(db)
-    return _NOBODY
+    sqlite_words.work_off(db)
+    return _NOTHING
 
 
-_NOBODY = Entry("", None)
+_NOTHING = Entry("", None)
 
 
-def _entry(address: str, version: str, size: int, *mark: str | None) -> Entry:
-    return Entry(address, *document.read_mark(_mark_field(*mark)), size, version)
+def _id(ref: ObjectRef) -> str:
+    return f"{ref.bucket}/{ref.key}"
+
+
+def _entries(db: sqlite3.Connection, ids: Sequence[str]) -> list[Entry | None]:
+    """What is recorded under these ids; None where there is no document."""
+    found: dict[str, Entry] = {}
+    for start in range(0, len(ids), PAGE_ROWS):
+        page = ids[start : start + PAGE_ROWS]
+        for row in db.execute(_select(len(page)), page):
+            found[row[0]] = _entry(*row)
+    return [found.get(name) for name in ids]
+
+
+@cache
+def _select(count: int) -> str:
+    """The query for so many documents; at most `PAGE_ROWS`."""
+    places = ",".join("?" * count)
+    return f"SELECT id, version, length(body), {_MARK} FROM documents WHERE id IN ({places})"  # noqa: S608
+
+
+def _entry(
+    address: str,
+    version: str,
+    size: int,
+    state: str | None,
+    function: str | None,
+    options: str | None,
+    source: str | None,
+    refusal: str | None,
+) -> Entry:
+    """The entry in a row. A row without a whole mark is a foreign document."""
+    if state is None or function is None or options is None or source is None:
+        return Entry(address, None, None, size, version)
+    refused = Refusal(**orjson.loads(refusal)) if refusal else None
+    return Entry(address, Mark(state, function, options, source), refused, size, version)
 
 
 def _document(body: str, *mark: str | None) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """The object store, behind one protocol: `s3` talks to MinIO or any S3, `memory` is a real one for tests."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from penstock.settings.config import SourceRule
 from penstock.streams import Body
 from penstock.types import ObjectRef, ObjectState
+
+PART_BYTES = 5 * 1024 * 1024
+"""What is longer is uploaded in parts. S3 refuses smaller ones, and a single PUT of less can be conditional."""
 
 
 class Store(Protocol):
@@ -44,11 +47,14 @@ class Store(Protocol):
         enough for a single PUT (under 5 MiB), for larger ones at a last look before the upload is completed (ADR 16).
         """
 
-    def delete(self, ref: ObjectRef) -> None:
-        """Remove the object; one that is not there is no error."""
+    def delete(self, ref: ObjectRef, *, if_still: Callable[[ObjectState], bool] | None = None) -> None:
+        """Remove the object; one that is not there is left so.
+
+        With `if_still` it is looked at right before, and `TargetChanged` is raised unless its state passes (ADR 24).
+        """
 
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
-        """Every object in key order; metadata and content type only where the server gives them in listings."""
+        """Every object in key order; `content_type` and `metadata` are empty where the server's listing has none."""
 
     def abort_uploads(
         self, outputs: SourceRule, older_than_seconds: float, *, dry_run: bool = False
@@ -59,4 +65,4 @@ class Store(Protocol):
         """Raise `TemporaryError` unless the bucket answers; one request."""
 
 
-__all__ = ["Body", "Store"]
+__all__ = ["PART_BYTES", "Body", "Store"]

@@ -4,9 +4,11 @@ Imported on first use only: minio takes 180 ms to import, and most functions nev
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import Minio
@@ -15,18 +17,24 @@ from urllib3.exceptions import HTTPError
 
 from penstock.errors import PermanentError, SourceChanged, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
-from penstock.store.failures import error_for
-from penstock.store.s3 import PART_BYTES
+from penstock.store import PART_BYTES
+from penstock.store.failures import NO_S3, check_is_object, check_size, error_for, needs_own_key, own_key_error
 from penstock.streams import CHUNK_BYTES, Body
 from penstock.types import ObjectRef, ObjectState
 
 _META = "x-amz-meta-"
+_CONNECTIONS = 1024
+_CONTENT_TYPE = "application/octet-stream"  # of an object that was stored without one
+# Of minio-py, of urllib3, of minio-py's checks and readers of XML, and of the XML parser that a page brings to its end.
+_FAILURES = (MinioException, HTTPError, ValueError, ParseError)
 
 
 def connect(settings: StoreSettings) -> Minio:
     """A minio-py client with short retries and the private CA, if one is set."""
     url = urlsplit(settings.endpoint)
     pool = urllib3.PoolManager(
+        # As many threads as a function or reconcile may have: urllib3 warns about each connection that it cannot keep.
+        maxsize=_CONNECTIONS,
         timeout=urllib3.Timeout(connect=5, read=60),
         retries=urllib3.Retry(total=2, backoff_factor=0.1, status_forcelist=[500, 502, 503, 504]),
         ca_certs=str(settings.ca_file) if settings.ca_file else None,
@@ -51,35 +59,45 @@ class AnyKeyClient:
     def head(self, ref: ObjectRef) -> ObjectState | None:
         try:
             found = self._client.stat_object(ref.bucket, ref.key)
-        except (MinioException, HTTPError, ValueError) as exc:
+        except _FAILURES as exc:
             if _is_gone(exc):
                 return None
             # An answer to HEAD has no body: ask again with GET, which says what is wrong.
             opened = self.open(ref)
             return opened[0] if opened else None
-        return _state(ref, found.etag, found.version_id, found.size, found.metadata or {}, found.last_modified)
+        headers = found.metadata or {}
+        return _checked(_state(ref, found.etag, found.version_id, found.size, headers, found.last_modified))
 
     def open(self, ref: ObjectRef, *, if_etag: str | None = None) -> tuple[ObjectState, Iterable[bytes]] | None:
         try:
             response = self._client.get_object(
                 ref.bucket, ref.key, request_headers={"If-Match": f'"{if_etag}"'} if if_etag else None
             )
-        except (MinioException, HTTPError, ValueError) as exc:
+        except _FAILURES as exc:
             if _is_gone(exc):
                 return None
             if isinstance(exc, S3Error) and exc.code == "PreconditionFailed":
                 raise SourceChanged(f"{ref}: changed before it was read") from exc
+            if needs_own_key(exc):
+                return self.listed(ref)
             _refuse(ref, exc)
         headers = response.headers
-        state = _state(
-            ref,
-            headers.get("etag"),
-            headers.get("x-amz-version-id"),
-            int(headers.get("content-length", 0)),
-            headers,
-            None,
-        )
-        return state, _read(ref, response)
+        etag, version, length = headers.get("etag"), headers.get("x-amz-version-id"), headers.get("content-length")
+        if length is None:  # every S3 server gives it
+            etag = None
+        try:
+            state = _checked(_state(ref, etag, version, int(length or 0), headers, None))
+        except BaseException:
+            response.close()
+            raise
+        return state, _read(state, response)
+
+    def listed(self, ref: ObjectRef) -> tuple[ObjectState, Iterable[bytes]] | None:
+        """An object that only its owner's key opens: its state as the listing tells it, and bytes that raise."""
+        found = next(self.list(ref.bucket, ref.key, ""), None)
+        if found is None or found.ref != ref:
+            return None
+        return replace(found, content_type=found.content_type or _CONTENT_TYPE), _unreadable(ref)
 
     def put(
         self, ref: ObjectRef, chunks: Iterable[bytes], *, content_type: str, metadata: Mapping[str, str]
@@ -101,14 +119,16 @@ class AnyKeyClient:
             )
         except _ChunksFailed:
             raise failures[0] from failures[0].__cause__
-        except (MinioException, HTTPError, ValueError) as exc:
+        except _FAILURES as exc:
             _refuse(ref, exc)
-        return ObjectState(ref, body.bytes_read, done.etag or "", done.version_id, content_type, dict(metadata), None)
+        return _checked(
+            ObjectState(ref, body.bytes_read, done.etag or "", done.version_id, content_type, dict(metadata), None)
+        )
 
     def delete(self, ref: ObjectRef) -> None:
         try:
             self._client.remove_object(ref.bucket, ref.key)
-        except (MinioException, HTTPError, ValueError) as exc:
+        except _FAILURES as exc:
             _refuse(ref, exc)
 
     def list(self, bucket: str, prefix: str, start_after: str) -> Iterator[ObjectState]:
@@ -119,8 +139,9 @@ class AnyKeyClient:
             ):
                 ref = ObjectRef(bucket, found.object_name or "")
                 headers = {name.lower(): value for name, value in (found.metadata or {}).items()}
-                yield _state(ref, found.etag, found.version_id, found.size or 0, headers, found.last_modified)
-        except (MinioException, HTTPError, ValueError) as exc:
+                state = _state(ref, found.etag, found.version_id, found.size or 0, headers, found.last_modified)
+                yield state if headers else replace(state, content_type="")
+        except _FAILURES as exc:
             _refuse(ObjectRef(bucket, prefix), exc)
 
     def abort_uploads(self, outputs: SourceRule, older_than_seconds: float, *, dry_run: bool) -> tuple[str, ...]:
@@ -148,7 +169,7 @@ class AnyKeyClient:
                 if not page.is_truncated:
                     return tuple(aborted)
                 key_marker, upload_marker = page.next_key_marker, page.next_upload_id_marker
-        except (MinioException, HTTPError, ValueError) as exc:
+        except _FAILURES as exc:
             _refuse(ObjectRef(outputs.bucket, outputs.prefix), exc)
 
 
@@ -161,24 +182,38 @@ def _state(
         size or 0,
         (etag or "").strip('"'),
         version,
-        lower.get("content-type", "application/octet-stream"),
+        lower.get("content-type", _CONTENT_TYPE),
         {name.removeprefix(_META): value for name, value in lower.items() if name.startswith(_META)},
         modified,
     )
 
 
-def _read(ref: ObjectRef, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+def _unreadable(ref: ObjectRef) -> Iterator[bytes]:
+    raise own_key_error(ref)
+    yield b""
+
+
+def _checked(state: ObjectState) -> ObjectState:
+    check_is_object(state.ref, state.etag, state.content_type)
+    return state
+
+
+def _read(state: ObjectState, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    size = 0
     try:
-        yield from response.stream(CHUNK_BYTES, decode_content=False)
+        for chunk in response.stream(CHUNK_BYTES, decode_content=False):
+            size += len(chunk)
+            yield chunk
+        check_size(state, size)
     except HTTPError as exc:
-        raise TemporaryError(f"{ref}: the connection broke while it was read") from exc
+        raise TemporaryError(f"{state.ref}: the connection broke while it was read") from exc
     finally:
         response.close()
         response.release_conn()
 
 
 class _ChunksFailed(Exception):
-    """Whoever makes the chunks failed: an `Exception`, whatever it was, because minio-py aborts for those only."""
+    """What makes the chunks failed. An `Exception` in every case, because minio-py aborts for those only."""
 
 
 def _reported(chunks: Iterable[bytes], failures: list[BaseException]) -> Iterator[bytes]:
@@ -196,6 +231,8 @@ def _is_gone(exc: Exception) -> bool:
 
 
 def _refuse(ref: ObjectRef, exc: Exception) -> NoReturn:
+    if isinstance(exc, ParseError | UnicodeDecodeError) or str(exc).startswith("XML element"):
+        raise TemporaryError(f"{ref}: {NO_S3}") from exc
     if isinstance(exc, ValueError):  # minio-py's own check of a name
         raise PermanentError(f"{ref}: the store's client refuses it: {exc}") from exc
     raise error_for(ref, getattr(exc, "code", None) or "", exc) from exc

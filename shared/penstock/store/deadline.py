@@ -1,6 +1,6 @@
 """A store whose requests end when the time of the object is over (DEADLINE_SECONDS)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from penstock.process.deadline import BoundedChunks, check_deadline
 from penstock.settings.config import SourceRule
@@ -46,9 +46,9 @@ class DeadlineStore:
             ref, bounded, content_type=content_type, metadata=metadata, if_etag=if_etag, if_absent=if_absent
         )
 
-    def delete(self, ref: ObjectRef) -> None:
+    def delete(self, ref: ObjectRef, *, if_still: Callable[[ObjectState], bool] | None = None) -> None:
         check_deadline(ref)
-        self._store.delete(ref)
+        self._store.delete(ref, if_still=if_still)
 
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
         return self._store.list(bucket, prefix, start_after)

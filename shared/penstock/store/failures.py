@@ -5,13 +5,18 @@ import re
 from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
 from penstock.errors import PenstockError, PermanentError, TemporaryError
-from penstock.types import ObjectRef
+from penstock.types import ObjectRef, ObjectState
 
 # The server says with these that the same request can never work.
 _PERMANENT_CODES = frozenset(
     {"KeyTooLongError", "XMinioInvalidObjectName", "InvalidArgument", "MetadataTooLarge", "EntityTooLarge"}
 )
-NO_S3 = "what answers there is no S3 server; MINIO_ENDPOINT must lead to MinIO's API, not to a console or another page"
+# The code beside these words, InvalidRequest, is also used for other things.
+_OWN_KEY = "stored using a form of Server Side Encryption"
+NO_S3 = "what answers there is not an S3 server; MINIO_ENDPOINT must lead to MinIO's API, not to a console or a page"
+# What the ETag of every S3 server begins with. A web server's is shorter, or weak (`W/`).
+_OBJECT_ETAG = re.compile(r"[0-9A-Za-z]{32}")
+_PAGES = ("text/html", "text/xml", "application/xml", "application/xhtml+xml")
 # obstore's words (hyper, rustls; the kinds in the debug part only), then minio-py's (urllib3, OpenSSL).
 _TROUBLES = tuple(
     (re.compile(pattern), words)
@@ -23,6 +28,36 @@ _TROUBLES = tuple(
         (r"following redirect|Parse\(|status code: (200|3\d\d|404|405)\b", NO_S3),
     )
 )
+
+
+def needs_own_key(exc: Exception) -> bool:
+    """Whether the object was stored with a key of the customer's own (SSE-C), without which the store tells nothing."""
+    return _OWN_KEY in str(exc)
+
+
+def own_key_error(ref: ObjectRef) -> PermanentError:
+    """The error of reading such an object."""
+    return PermanentError(
+        f"{ref}: encrypted with a key of its own (SSE-C), which Penstock does not have; store it without one, or with "
+        "a key that the server keeps"
+    )
+
+
+def check_is_object(subject: ObjectRef | str, etag: str | None, content_type: str) -> None:
+    """Raise `TemporaryError` for an answer with status 200 that is not an object's, such as a proxy's page.
+
+    `etag` is as the answer has it; quotes do not matter.
+    """
+    bare = (etag or "").strip('"')
+    is_page = content_type.partition(";")[0].strip().lower() in _PAGES
+    if not bare or bare.startswith("W/") or (is_page and not _OBJECT_ETAG.match(bare)):
+        raise TemporaryError(f"{subject}: {NO_S3}")
+
+
+def check_size(state: ObjectState, bytes_read: int) -> None:
+    """Raise `TemporaryError` when an object that was read to its end is not as long as it said."""
+    if bytes_read != state.size:
+        raise TemporaryError(f"{state.ref}: it ended after {bytes_read} bytes, and {state.size} were announced")
 
 
 def error_for(subject: ObjectRef | str, code: str, exc: Exception) -> PenstockError:

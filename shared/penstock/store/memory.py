@@ -67,7 +67,7 @@ class MemoryStore:
             bucket = self._bucket(ref.bucket)
             found = bucket.get(ref.key)
             if (if_absent and found) or (if_etag and (found is None or found[0].etag != if_etag)):
-                raise TargetChanged(f"{ref}: somebody else wrote it meanwhile")
+                raise TargetChanged(f"{ref}: another program wrote it meanwhile")
             state = ObjectState(
                 ref,
                 len(data),
@@ -80,10 +80,16 @@ class MemoryStore:
             bucket[ref.key] = (state, data)
         return state
 
-    def delete(self, ref: ObjectRef) -> None:
+    def delete(self, ref: ObjectRef, *, if_still: Callable[[ObjectState], bool] | None = None) -> None:
+        if if_still is not None:
+            self.on_request("HEAD", ref)
         self.on_request("DELETE", ref)
         with self._lock:
-            self._bucket(ref.bucket).pop(ref.key, None)
+            bucket = self._bucket(ref.bucket)
+            found = bucket.get(ref.key)
+            if found is not None and if_still is not None and not if_still(found[0]):
+                raise TargetChanged(f"{ref}: another program wrote it meanwhile")
+            bucket.pop(ref.key, None)
 
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
         self.on_request("LIST", ObjectRef(bucket, prefix))

@@ -23,7 +23,8 @@ from obstore.store import S3Store
 
 from penstock.errors import ConfigError, SourceChanged, TargetChanged, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
-from penstock.store.failures import NO_S3, error_for
+from penstock.store import PART_BYTES
+from penstock.store.failures import check_is_object, check_size, error_for, needs_own_key
 from penstock.store.headers import check_headers
 from penstock.streams import CHUNK_BYTES, Body, close_quietly
 from penstock.types import ObjectRef, ObjectState
@@ -31,8 +32,6 @@ from penstock.types import ObjectRef, ObjectState
 if TYPE_CHECKING:
     from penstock.store.any_key import AnyKeyClient
 
-# MinIO and S3 refuse smaller parts, and a single PUT up to this size can be conditional.
-PART_BYTES = 5 * 1024 * 1024
 _STANDARD_ATTRIBUTES = frozenset(
     {"Content-Type", "Content-Encoding", "Content-Disposition", "Content-Language", "Cache-Control"}
 )
@@ -85,8 +84,11 @@ class S3ObjectStore:
         except PreconditionError as exc:
             raise SourceChanged(f"{ref}: changed before it was read") from exc
         except BaseError as exc:
+            if needs_own_key(exc):
+                return self._any_key.listed(ref)
             _refuse(ref, exc)
-        return _state(ref, found), _read(ref, found)
+        state = _state(ref, found)
+        return state, _read(state, found)
 
     def put(
         self,
@@ -132,9 +134,9 @@ class S3ObjectStore:
             if exc is body.failure:
                 raise  # making the chunks failed, not the store
             if isinstance(exc, AlreadyExistsError | PreconditionError):
-                raise TargetChanged(f"{ref}: somebody else wrote it meanwhile") from exc
+                raise TargetChanged(f"{ref}: another program wrote it meanwhile") from exc
             _refuse(ref, exc)
-        # The writer does not tell the ETag; the runtime has no use for it after a multipart upload.
+        # The writer does not tell the ETag.
         return ObjectState(ref, body.bytes_read, "", None, content_type, dict(metadata), None)
 
     def _check_unchanged(self, ref: ObjectRef, *, if_etag: str | None, if_absent: bool) -> None:
@@ -142,9 +144,16 @@ class S3ObjectStore:
         if if_absent or if_etag is not None:
             found = self.head(ref)
             if (found.etag if found else None) != (None if if_absent else if_etag):
-                raise TargetChanged(f"{ref}: somebody else wrote it meanwhile")
+                raise TargetChanged(f"{ref}: another program wrote it meanwhile")
 
-    def delete(self, ref: ObjectRef) -> None:
+    def delete(self, ref: ObjectRef, *, if_still: Callable[[ObjectState], bool] | None = None) -> None:
+        if if_still is not None:
+            # obstore cannot send a condition with a DELETE: ADR 24 says what remains of the window.
+            found = self.stat(ref)
+            if found is None:
+                return
+            if not if_still(found):
+                raise TargetChanged(f"{ref}: another program wrote it meanwhile")
         if not _SPELLABLE.match(ref.key):
             self._any_key.delete(ref)
             return
@@ -174,8 +183,7 @@ class S3ObjectStore:
         except BaseError as exc:
             _refuse(subject, exc)
         else:
-            if found.meta["e_tag"] is None:  # every object has one
-                raise TemporaryError(f"{subject}: {NO_S3}")
+            check_is_object(subject, found.meta["e_tag"], found.attributes.get("Content-Type", ""))
 
     @cached_property
     def _any_key(self) -> "AnyKeyClient":
@@ -231,23 +239,28 @@ def _path(ref: ObjectRef) -> str:
 
 def _state(ref: ObjectRef, found: "obstore.GetResult") -> ObjectState:
     meta, attributes = found.meta, found.attributes
+    content_type = attributes.get("Content-Type", "application/octet-stream")
+    check_is_object(ref, meta["e_tag"], content_type)
     return ObjectState(
         ref,
         meta["size"],
         _bare(meta["e_tag"]),
         meta["version"],
-        attributes.get("Content-Type", "application/octet-stream"),
+        content_type,
         {name.lower(): value for name, value in attributes.items() if name not in _STANDARD_ATTRIBUTES},
         meta["last_modified"],
     )
 
 
-def _read(ref: ObjectRef, found: "obstore.GetResult") -> Iterator[bytes]:
+def _read(state: ObjectState, found: "obstore.GetResult") -> Iterator[bytes]:
+    size = 0
     try:
         for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
+            size += len(chunk)
             yield bytes(chunk)
     except BaseError as exc:
-        raise TemporaryError(f"{ref}: the connection broke while it was read") from exc
+        raise TemporaryError(f"{state.ref}: the connection broke while it was read") from exc
+    check_size(state, size)
 
 
 def _then(chunks: Iterable[bytes], act: Callable[[], None]) -> Iterator[bytes]:

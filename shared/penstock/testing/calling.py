@@ -1,14 +1,15 @@
 """One call of a handler, and what it made."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from penstock.errors import EventError
 from penstock.handler.options import parse_options
+from penstock.handler.results import Handle
 from penstock.settings.config import Config
 from penstock.streams import Body, as_chunks, close_quietly
-from penstock.testing.loading import Handle, function_of, texts, texts_of_renditions
+from penstock.testing.loading import function_of, texts, texts_of_renditions
 from penstock.types import Context, Event, Result
 
 
@@ -21,6 +22,7 @@ class Output:
     metadata: Mapping[str, str]
     name: str | None = None
     document: Mapping[str, Any] | None = None
+    notes: Sequence[str] = ()
 
     @property
     def text(self) -> str:
@@ -82,4 +84,4 @@ def _output(result: Result) -> Output:
         close_quietly(body)
     document = dict(body) if isinstance(body, Mapping) else None
     content_type = result.content_type if document is None else "application/json"
-    return Output(data, content_type, dict(result.metadata), result.name, document)
+    return Output(data, content_type, dict(result.metadata), result.name, document, tuple(result.notes))

@@ -11,8 +11,7 @@ from itertools import count
 from typing import Any, Literal, Protocol
 from urllib.parse import quote_plus
 
-from penstock.delivery.verdict import Answer, judge
-from penstock.delivery.verdict import Outcome as Judged
+from penstock.delivery.verdict import DeliveryOutcome, TargetAnswer, judge
 from penstock.events import to_cloudevents
 
 
@@ -65,10 +64,10 @@ def deliver(
     for attempt in count(1):
         answer = send(path, data, headers)
         verdict = judge(answer, time.time())
-        if verdict.outcome is not Judged.RETRY or attempt >= attempts:
+        if verdict.outcome is not DeliveryOutcome.RETRY or attempt >= attempts:
             break
     document = _json_of(answer.body)
-    if verdict.outcome is Judged.DELIVERED:
+    if verdict.outcome is DeliveryOutcome.DELIVERED:
         return Delivery("delivered", verdict.code, attempt, document=document, headers=answer.headers)
     reason = document["reason"] if isinstance(document, dict) and "reason" in document else verdict.reason
     return Delivery("dead", verdict.code, attempt, reason, document, answer.headers)
@@ -87,11 +86,11 @@ def notification(bucket: str, key: str, name: str = "s3:ObjectCreated:Put") -> d
     }
 
 
-def _to_application(app: Any, path: str, data: bytes, headers: Mapping[str, str]) -> Answer:
+def _to_application(app: Any, path: str, data: bytes, headers: Mapping[str, str]) -> TargetAnswer:
     from werkzeug.test import Client
 
     answer = Client(app).post(path, data=data, headers=dict(headers))
-    return Answer(answer.status_code, _lower(answer.headers.items()), answer.get_data())
+    return TargetAnswer(answer.status_code, _lower(answer.headers.items()), answer.get_data())
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -104,15 +103,15 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 _OPENER = urllib.request.build_opener(_NoRedirect)
 
 
-def _over_http(url: str, path: str, data: bytes, headers: Mapping[str, str]) -> Answer:
+def _over_http(url: str, path: str, data: bytes, headers: Mapping[str, str]) -> TargetAnswer:
     request = urllib.request.Request(url.rstrip("/") + path, data, dict(headers), method="POST")  # noqa: S310
     try:
         with _OPENER.open(request, timeout=60) as answer:
-            return Answer(answer.status, _lower(answer.headers.items()), answer.read())
+            return TargetAnswer(answer.status, _lower(answer.headers.items()), answer.read())
     except urllib.error.HTTPError as error:
-        return Answer(error.code, _lower(error.headers.items()), error.read())
+        return TargetAnswer(error.code, _lower(error.headers.items()), error.read())
     except OSError as error:
-        return Answer(502, error=f"{url}: {error}")
+        return TargetAnswer(502, error=f"{url}: {error}")
 
 
 def _lower(headers: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -6,14 +6,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigError
-from penstock.runtime.agreement import Outcome, Parts
+from penstock.handler.results import Handle
+from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import RESERVED_PREFIX, Config, SourceRule
 from penstock.sinks.wiring import make_sink
 from penstock.store.memory import MemoryStore
 from penstock.streams import close_quietly
 from penstock.testing.delivering import notification
-from penstock.testing.loading import Handle, function_of, texts, texts_of_renditions
+from penstock.testing.loading import function_of, texts, texts_of_renditions
 from penstock.types import ObjectRef
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Lake:
         self._sink = make_sink(config, self.store)
         if self.function.start is not None:
             self.function.start(config)
-        self.runtime = Runtime(Parts(self.function, config, self.store, self._sink))
+        self.runtime = Runtime(self.function, config, self.store, self._sink)
 
     def put(
         self,

@@ -2,16 +2,13 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
 
 from penstock.handler.hooks import HANDLE, HOOKS, OPTIONS
 from penstock.handler.loading import Function, make_function
+from penstock.handler.results import Handle
 from penstock.settings.config import Config
-from penstock.types import Context, Event, Result
-
-Handle = Callable[[Event[Any], Context[Any]], Result]
 
 
 def function_of(handle: Handle, config: Config) -> Function:

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from penstock.handler.loading import load_module, make_function
 from penstock.jobs.offload import make_offload
-from penstock.runtime.agreement import Offload
+from penstock.runtime.outcome import Offload
 from penstock.settings.environment import load_config
 from penstock.types import ObjectRef, ObjectState
 from pytest_httpserver import HTTPServer

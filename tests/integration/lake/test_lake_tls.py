@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from penstock.errors import ConfigError, PenstockError
-from penstock.lake import Bucket, Lake, NotificationTarget, Rule, TargetRef, apply, plan
+from penstock.lake import Bucket, DeclaredLake, NotificationTarget, Rule, TargetRef, apply, plan
 from penstock.settings.config import StoreSettings
 from penstock.settings.environment import load_store_settings
 from penstock.store.any_key import AnyKeyClient, connect
@@ -44,10 +44,10 @@ def distrusting(request: pytest.FixtureRequest, settings: StoreSettings, tmp_pat
     return dataclasses.replace(settings, ca_file=ca_file)
 
 
-def lake(url: str, folder: Path) -> Lake:
+def lake(url: str, folder: Path) -> DeclaredLake:
     ref = TargetRef("webhook", "bridge")
     target = NotificationTarget(ref, {"endpoint": url, "queue_dir": str(folder)}, {"auth_token": "token"})
-    return Lake("tls", (Bucket("processed"),), (target,), (Rule("processed", ref),))
+    return DeclaredLake("tls", (Bucket("processed"),), (target,), (Rule("processed", ref),))
 
 
 def test_a_lake_is_applied_and_events_arrive(server: MinioServer, settings: StoreSettings, tmp_path: Path) -> None:

@@ -1,21 +1,47 @@
 """The `penstock` command itself: which sub-command, which exit code."""
 
 import importlib
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import pytest
-from penstock.cli import COMMANDS, main
+from penstock.cli import READER_GONE, is_of_a_function, main
+from penstock.commands.words import COMMANDS, GROUPS, Command
+from penstock.handler.loading import load_module
+
+from tests.lake import Lake
+from tests.paths import ROOT
 
 
-def test_alone_it_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_alone_it_lists_every_command_in_its_group(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     shown = capsys.readouterr().out
-    assert [name for name, _, _ in COMMANDS if f"  {name} " not in shown] == []
+    for title, commands in GROUPS.items():
+        lines = shown.partition(f"{title}:\n")[2].partition("\n\n")[0].splitlines()
+        assert [line.split("  ")[1] for line in lines] == [command.words for command in commands]
 
 
-@pytest.mark.parametrize("words", [["donnors"], ["connects", "fax"]])
-def test_unknown_command_is_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["donnors"], "penstock donors"),
+        (["recncile", "compress"], "penstock reconcile"),
+        (["kafka"], "penstock connect kafka"),
+        (["fax"], "penstock --help lists all"),
+    ],
+)
+def test_unknown_command_is_wrong_usage_and_the_nearest_is_named(
+    words: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(words) == 2
-    assert f"{' '.join(words)!r} is no command" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith(f"penstock: unknown command {words[0]!r}; ")
+    assert meant in said
 
 
 @pytest.mark.parametrize("words", [["connect"], ["connect", "fax"]])
@@ -38,3 +64,102 @@ def test_control_c_during_the_imports_leaves_no_trace(
     monkeypatch.setattr(importlib, "import_module", interrupted)
     assert main(["donors"]) == 130
     assert capsys.readouterr().err == ""
+
+
+# A reader that has gone
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["connect", "--help"], ["donors", "-o", "-", "--rows", "5"], ["listen", "minio", "upload"]]
+)
+def test_reader_that_has_gone_ends_a_command_without_a_trace(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        command = [sys.executable, "-m", "penstock.cli", *words]
+        environment = {**os.environ, "MINIO_ENDPOINT": "http://127.0.0.1:9"}
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, env=environment)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (READER_GONE, "")
+
+
+def test_another_pipe_that_broke_is_still_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_another(_args: object) -> int:
+        raise BrokenPipeError("a socket")
+
+    monkeypatch.setattr("penstock.commands.new.run", break_another)
+    with pytest.raises(BrokenPipeError, match="a socket"):
+        main(["new", "name"])
+
+
+# Extras
+
+PROJECT = tomllib.loads((ROOT / "shared" / "pyproject.toml").read_text())["project"]
+EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
+RUN_WITHOUT = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in BLOCKED:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+BLOCKED = set(sys.argv[1].split(","))
+sys.meta_path.insert(0, Missing())
+from penstock.cli import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def distributions_of(extras: set[str]) -> set[str]:
+    """What an installation with these extras brings, base and extras of extras included."""
+    found = set(PROJECT["dependencies"])
+    for extra in extras:
+        for requirement in EXTRAS[extra]:
+            inner = re.fullmatch(r"penstock\[([\w,]+)\]", requirement)
+            found |= distributions_of(set(inner[1].split(","))) if inner else {requirement}
+    return {re.sub(r"[-_.]+", "-", re.split(r"[\[<>=]", text)[0]).lower() for text in found}
+
+
+def run_with(extras: set[str], *words: str) -> subprocess.CompletedProcess[str]:
+    optional = distributions_of(set(EXTRAS)) - distributions_of(extras)
+    blocked = {top for top, found in packages_distributions().items() if set(map(str.lower, found)) <= optional}
+    command = [sys.executable, "-c", RUN_WITHOUT, ",".join(blocked), *words]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.words)
+def test_a_command_starts_with_the_extras_that_it_names(command: Command) -> None:
+    extras = {extra for extra in command.extras.split(",") if extra}
+    assert extras <= set(EXTRAS)
+    done = run_with(extras, *command.words.split(), "--help")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("up",), "; install it with: pip install 'penstock[demo]'"),
+        (("connect", "kafka", "--to", "a=http://h/"), "pip install 'penstock[kafka,stack]'"),
+        (("lake", "plan"), "penstock lake: needs yaml; install it with: pip install 'penstock[stack]'"),
+        (("render", "knative"), "penstock render: needs yaml; install it with: pip install 'penstock[stack]'"),
+        (("dlq", "list", "--set", "bootstrap.servers=h:1"), "install it with: pip install 'penstock[kafka]'"),
+        (("listen", "mqtt", "a", "--url", "mqtt://h"), "install it with: pip install 'penstock[kafka,mqtt]'"),
+        (("serve", "compress", "--stack", "stack.yml"), "penstock serve: needs yaml; install it with"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_extras_that_bring_it(words: tuple[str, ...], says: str) -> None:
+    done = run_with(set(), *words)
+    assert done.returncode == 78
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_package_that_a_function_lacks_is_not_taken_for_one_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "handler.py").write_text("def handle(event, context):\n    import only_of_the_function\n")
+    lake = Lake(load_module(tmp_path).handle)
+    lake.put(b"x")
+    with pytest.raises(ModuleNotFoundError) as caught:
+        lake.agree()
+    assert is_of_a_function(caught.value)

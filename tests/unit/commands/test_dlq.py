@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from penstock.commands import dlq as dead_letters
 from penstock.delivery.deliverer import Message
-from penstock.delivery.inbox import Counts, Inbox
+from penstock.delivery.inbox import Inbox, InboxCounts
 from penstock.errors import ConfigError, PermanentError
 
 
@@ -18,7 +18,7 @@ def path(tmp_path: Path) -> Path:
     inbox = Inbox(tmp_path / "inbox.db", clock=lambda: 0.0)
     for number, (target, code) in enumerate([("resize", 422), ("resize", 503), ("compress", 422)]):
         message = Message("k", b"body %d" % number, {"ce-id": str(number)}, f"webhook {number}", target)
-        inbox.bury(message, code, "no\nimage", b"answer")
+        inbox.store_dead_letter(message, code, "no\nimage", b"answer")
     inbox.close()
     return tmp_path / "inbox.db"
 
@@ -32,7 +32,7 @@ def dlq(path: Path, *words: str) -> str:
     return out.getvalue()
 
 
-def counts(path: Path) -> Counts:
+def counts(path: Path) -> InboxCounts:
     inbox = Inbox(path)
     found = inbox.counts()
     inbox.close()
@@ -71,7 +71,7 @@ def test_show_prints_the_message_and_the_last_answer(path: Path) -> None:
 
 def test_terminal_is_not_sent_control_characters(tmp_path: Path) -> None:
     inbox = Inbox(tmp_path / "inbox.db")
-    inbox.bury(Message("k", b"\x1b[2J\xff", {"a": "\x1b[2J"}, "x", "t"), 422, "\x1b[2J")
+    inbox.store_dead_letter(Message("k", b"\x1b[2J\xff", {"a": "\x1b[2J"}, "x", "t"), 422, "\x1b[2J")
     inbox.close()
     for words in (["list"], ["show", "1"], ["list", "--json"]):
         assert "\x1b" not in dlq(tmp_path / "inbox.db", *words)
@@ -80,19 +80,19 @@ def test_terminal_is_not_sent_control_characters(tmp_path: Path) -> None:
 def test_replay_takes_ids_or_a_selection(path: Path) -> None:
     assert dlq(path, "replay", "1") == "1 replayed\n"
     assert dlq(path, "replay", "--all", "--code", "422") == "1 replayed\n"
-    assert counts(path) == Counts(pending=2, dead=1)
+    assert counts(path) == InboxCounts(pending=2, dead=1)
 
 
 def test_drop_takes_ids_or_a_selection(path: Path) -> None:
     assert dlq(path, "drop", "1", "3") == "2 dropped\n"
-    assert counts(path) == Counts(pending=0, dead=1)
+    assert counts(path) == InboxCounts(pending=0, dead=1)
 
 
 @pytest.mark.parametrize("words", [["show", "9"], ["replay", "9"], ["drop", "1", "9"], ["drop", "3", "--code", "503"]])
 def test_unknown_id_changes_nothing(path: Path, words: list[str]) -> None:
     with pytest.raises(PermanentError, match="no dead letter"):
         dlq(path, *words)
-    assert counts(path) == Counts(pending=0, dead=3)
+    assert counts(path) == InboxCounts(pending=0, dead=3)
 
 
 @pytest.mark.parametrize("action", ["replay", "drop"])

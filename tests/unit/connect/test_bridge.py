@@ -20,9 +20,9 @@ from penstock.connect.bridge.app import MAX_BODY_BYTES, create_app
 from penstock.connect.bridge.messages import to_messages
 from penstock.connect.bridge.settings import BridgeConfig, load_bridge_config
 from penstock.delivery.deliverer import Policy
-from penstock.delivery.http import Target
-from penstock.delivery.inbox import Counts, Inbox
-from penstock.delivery.inbox_sender import Pump
+from penstock.delivery.http import HttpTarget
+from penstock.delivery.inbox import Inbox, InboxCounts
+from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import ConfigError, EventError
 from pytest_httpserver import HTTPServer
@@ -30,7 +30,7 @@ from pytest_httpserver import HTTPServer
 from tests.paths import EVENTS
 
 PUT = (EVENTS / "minio_put.json").read_bytes()
-SINK = Target("sink", "http://sink.example/")
+SINK = HttpTarget("sink", "http://sink.example/")
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
 def client(inbox: Inbox) -> FlaskClient:
     """A bridge that stores and never delivers."""
     config = BridgeConfig(("127.0.0.1", 8080), "secret", inbox.path, (SINK,), Policy(), 1.0, {}, keep_identity=True)
-    return create_app(config, inbox, Pump(inbox, [SINK]), DeliveryMeasures()).test_client()
+    return create_app(config, inbox, InboxSender(inbox, [SINK]), DeliveryMeasures()).test_client()
 
 
 def post(client: FlaskClient, body: bytes, token: str = "Bearer secret") -> int:
@@ -98,7 +98,7 @@ def test_source_for_an_unknown_target_is_refused_with_what_else_is_wrong() -> No
 )
 def test_wrong_token_stores_nothing(client: FlaskClient, inbox: Inbox, token: str) -> None:
     assert post(client, PUT, token) == 401
-    assert inbox.counts() == Counts(0, 0)
+    assert inbox.counts() == InboxCounts(0, 0)
 
 
 def test_token_of_two_words_is_taken_as_it_is(client: FlaskClient) -> None:
@@ -117,12 +117,12 @@ def test_unreadable_body_is_a_dead_letter_and_does_not_block_the_queue(
 
 def test_body_over_the_limit_is_refused_unread(client: FlaskClient, inbox: Inbox) -> None:
     assert post(client, b" " * (MAX_BODY_BYTES + 1)) == 413
-    assert inbox.counts() == Counts(0, 0)
+    assert inbox.counts() == InboxCounts(0, 0)
 
 
 def test_full_inbox_makes_minio_wait(client: FlaskClient, inbox: Inbox) -> None:
     assert [post(client, PUT) for _ in range(4)] == [202, 202, 202, 503]
-    assert inbox.counts() == Counts(3, 0)
+    assert inbox.counts() == InboxCounts(3, 0)
 
 
 def test_bridge_that_does_not_deliver_is_alive_and_not_ready(client: FlaskClient) -> None:
@@ -141,7 +141,7 @@ def test_metrics_count_what_came_in(client: FlaskClient) -> None:
 def test_every_target_gets_every_record_in_order_per_object() -> None:
     body = (EVENTS / "several_records.json").read_bytes()
     count = len(json.loads(body)["Records"])
-    messages = to_messages(body, (SINK, Target("other", "http://other.example/")), {})
+    messages = to_messages(body, (SINK, HttpTarget("other", "http://other.example/")), {})
     assert [message.target for message in messages] == ["sink", "other"] * count
     assert len({message.headers["ce-id"] for message in messages}) == count
 
@@ -293,5 +293,5 @@ def test_nothing_acknowledged_is_lost_when_the_bridge_is_killed(tmp_path: Path, 
     finally:
         assert second.end(signal.SIGTERM) == 0
     after = Inbox(tmp_path / "inbox.db")
-    assert after.counts() == Counts(0, 0)
+    assert after.counts() == InboxCounts(0, 0)
     after.close()

@@ -13,16 +13,16 @@ from penstock.connect.bridge.app import create_app
 from penstock.connect.bridge.identity import body_without_identity, without_identity
 from penstock.connect.bridge.settings import BridgeConfig
 from penstock.delivery.deliverer import Policy
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import Pump
+from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.events import parse
 
 from tests.paths import EVENTS
 
 PUT = (EVENTS / "minio_put.json").read_bytes()
-SINK = Target("sink", "http://sink.example/")
+SINK = HttpTarget("sink", "http://sink.example/")
 # The values of the payload that tell of its uploader.
 TELLING = (b'"lake"', b"192.0.2.10", b"minio-py", b"principalId", b"userIdentity", b"ownerIdentity", b"sourceIPAddress")
 
@@ -36,7 +36,7 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
 
 def client_of(inbox: Inbox, **settings: Any) -> FlaskClient:
     config = BridgeConfig(("127.0.0.1", 8080), "", inbox.path, (SINK,), Policy(), 1.0, {}, **settings)
-    return create_app(config, inbox, Pump(inbox, [SINK]), DeliveryMeasures()).test_client()
+    return create_app(config, inbox, InboxSender(inbox, [SINK]), DeliveryMeasures()).test_client()
 
 
 def test_every_telling_value_is_in_the_payload_of_these_tests() -> None:

@@ -12,16 +12,16 @@ from penstock.connect.bridge.broker_dead_letters import BrokerDeadLetterLimits
 from penstock.connect.bridge.messages import to_messages
 from penstock.connect.bridge.settings import SELF, BridgeConfig
 from penstock.delivery.deliverer import Policy
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import Pump
+from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import TemporaryError
 
 from tests.paths import EVENTS
 
 PUT = (EVENTS / "minio_put.json").read_bytes()
-SINK = Target("sink", "http://sink.example/")
+SINK = HttpTarget("sink", "http://sink.example/")
 HEADERS = {
     "ce-specversion": "1.0",
     "ce-type": "com.amazonaws.s3.ObjectCreated:Put",
@@ -59,7 +59,7 @@ def client_of(inbox: Inbox, *, dead_letter_token: str = "", keep_identity: bool 
         keep_identity=keep_identity,
         dead_letter_token=dead_letter_token,
     )
-    return create_app(config, inbox, Pump(inbox, [SINK]), DeliveryMeasures()).test_client()
+    return create_app(config, inbox, InboxSender(inbox, [SINK]), DeliveryMeasures()).test_client()
 
 
 def test_what_a_broker_gave_up_is_kept_with_the_reason(client: FlaskClient, inbox: Inbox) -> None:

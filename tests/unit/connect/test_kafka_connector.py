@@ -13,15 +13,20 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from penstock.connect.kafka import connector as connector_module
+from penstock.connect.kafka import group_member as group_member_module
 from penstock.connect.kafka import offsets as offsets_module
 from penstock.connect.kafka.connector import Connector, Limits
 from penstock.connect.kafka.records import openfaas
 from penstock.connect.subscriptions import Finder, from_pairs
+from penstock.connect.watch import PATIENCE_SECONDS, SubscriptionWatch
 from penstock.delivery.deliverer import Policy
 from penstock.errors import ConfigError
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
+
+from tests.clock import Clock
+
+LARGEST_DEAD_LETTER = 4000
 
 
 class Cluster:
@@ -36,16 +41,19 @@ class Cluster:
         for topic in topics:
             assert self._producer.list_topics(topic, timeout=10).topics[topic].error is None
 
-    def produce(self, topic: str, *pairs: tuple[str, bytes]) -> None:
+    def produce(self, topic: str, *pairs: tuple[str, bytes | None]) -> None:
         for key, value in pairs:
             self._producer.produce(topic, key=key, value=value, partition=0, headers=[("team", b"lake")])
         assert self._producer.flush(10) == 0
 
-    def committed(self, topic: str) -> int:
-        consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "penstock", "log_level": 0})
+    def committed(self, topic: str, group: str = "penstock") -> int:
+        return max(0, self.committed_place(topic, group).offset)
+
+    def committed_place(self, topic: str, group: str = "penstock") -> TopicPartition:
+        consumer = Consumer({"bootstrap.servers": self.servers, "group.id": group, "log_level": 0})
         [place] = consumer.committed([TopicPartition(topic, 0)], timeout=10)
         consumer.close()
-        return max(0, place.offset)
+        return place
 
     def dead_letters(self, topic: str, count: int) -> list[tuple[bytes, dict[str, bytes]]]:
         """The first dead letters that came from a topic, each as value and headers."""
@@ -73,13 +81,18 @@ class Running:
     def __init__(self, server: HTTPServer) -> None:
         self.cluster = Cluster()
         pairs = [
-            f"{name}={server.url_for(f'/function/{name}')}" for name in ("fine", "poison", "stuck", "seen", "lost")
+            f"{name}={server.url_for(f'/function/{name}')}"
+            for name in ("fine", "poison", "stuck", "seen", "lost", "unstorable", "compacted")
         ]
         pairs += [f"both={server.url_for(f'/function/{name}')}" for name in ("one", "other")]
         subscriptions = from_pairs(pairs, None)
         self.cluster.create(*subscriptions.topics)
         self.connector = Connector(
-            {"bootstrap.servers": self.cluster.servers, "statistics.interval.ms": "100"},
+            {
+                "bootstrap.servers": self.cluster.servers,
+                "statistics.interval.ms": "100",
+                "message.max.bytes": str(LARGEST_DEAD_LETTER),
+            },
             openfaas("text/plain"),
             Finder(lambda: subscriptions),
             "dead-letters",
@@ -143,6 +156,32 @@ def test_refused_record_becomes_a_dead_letter_with_the_reason_and_its_offset_mov
     wait_until(lambda: running.cluster.committed("poison") == 1)
 
 
+def test_refused_record_is_not_finished_before_its_dead_letter_is_stored(
+    running: Running, httpserver: HTTPServer
+) -> None:
+    def answer(request: Request) -> Response:
+        return Response(status=200 if request.data == b"fine" else 422)
+
+    def place() -> tuple[int, str | None]:
+        found = running.cluster.committed_place("unstorable")
+        return found.offset, found.metadata
+
+    httpserver.expect_request("/function/unstorable").respond_with_handler(answer)
+    # Larger than the producer of dead letters may send, so the brokers never have it.
+    running.cluster.produce("unstorable", ("k", b"x" * LARGEST_DEAD_LETTER), ("other", b"fine"))
+    wait_until(lambda: "dead letter topic" in running.connector.unready())
+    wait_until(lambda: place() == (0, "finished:1"))
+    assert b"penstock_dead_letters_pending 1.0" in running.connector.measures.render()[0]
+
+
+def test_tombstone_is_counted_and_committed_and_nothing_is_delivered(running: Running, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/function/compacted").respond_with_data("ok")
+    running.cluster.produce("compacted", ("gone", None), ("there", b"1"), ("gone too", None))
+    wait_until(lambda: running.cluster.committed("compacted") == 3)
+    assert bodies(httpserver, "/function/compacted") == [b"1"]
+    assert b"penstock_kafka_tombstones_total 2.0" in running.connector.measures.render()[0]
+
+
 def test_offset_stays_before_a_failing_record_and_its_partition_pauses_until_it_is_mended(
     running: Running, httpserver: HTTPServer
 ) -> None:
@@ -193,16 +232,54 @@ def test_commit_that_nobody_confirmed_is_said_again(
 
     def commit(consumer: Any, offsets: Iterable[tuple[str, int, int, str]], *, wait: bool) -> bool:
         asked = list(offsets)
-        if "lost" in {topic for topic, *_ in asked} and not lost:
+        # Not any commit: before the record is finished its own offset, 0, may be committed.
+        if ("lost", 1) in {(topic, offset) for topic, _, offset, _ in asked} and not lost:
             lost.append("lost")  # the broker went down with it, and no answer ever comes
             return True
         return offsets_module.commit(consumer, asked, wait=wait)
 
-    monkeypatch.setattr(connector_module, "commit", commit)
+    monkeypatch.setattr(group_member_module, "commit", commit)
     httpserver.expect_request("/function/lost").respond_with_data("ok")
     running.cluster.produce("lost", ("k", b"x"))
     wait_until(lambda: running.cluster.committed("lost") == 1)
     assert lost == ["lost"]
+
+
+def test_consumer_that_is_not_joined_is_replaced_and_then_the_connector_is_ill(
+    running: Running, httpserver: HTTPServer
+) -> None:
+    """Statistics that never come say what they say of a consumer that cannot reach its coordinator: not joined.
+
+    That the next one goes on delivering is tested with a real broker: a group of the mock takes no second member.
+    """
+    cluster, clock = running.cluster, Clock()
+    cluster.create("again")
+    httpserver.expect_request("/function/again").respond_with_data("ok")
+    subscriptions = from_pairs([f"again={httpserver.url_for('/function/again')}"], None)
+    connector = Connector(
+        {"bootstrap.servers": cluster.servers, "group.id": "again", "statistics.interval.ms": "3600000"},
+        openfaas("text/plain"),
+        Finder(lambda: subscriptions),
+        "dead-letters",
+        limits=Limits(commit_seconds=0.05, drain_seconds=5),
+        watch=SubscriptionWatch("kafka", lambda: True, clock=clock),
+    )
+    thread = threading.Thread(target=connector.run)
+    thread.start()
+    try:
+        cluster.produce("again", ("k", b"1"))
+        wait_until(lambda: cluster.committed("again", "again") == 1)
+        wait_until(lambda: connector.unready() != "no function wants a topic yet")
+        clock.now = PATIENCE_SECONDS
+        wait_until(lambda: "although the brokers answer" in connector.unready())
+        wait_until(lambda: b"penstock_kafka_new_consumers_total 1.0" in connector.measures.render()[0])
+        assert connector.ill() == ""
+        clock.now = 2 * PATIENCE_SECONDS
+        wait_until(lambda: "new clients did not help" in connector.ill())
+        assert b'penstock_subscription{state="stalled"} 1.0' in connector.measures.render()[0]
+    finally:
+        connector.stop()
+        thread.join()
 
 
 def test_missing_brokers_are_named_at_the_start() -> None:

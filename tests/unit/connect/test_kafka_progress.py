@@ -2,11 +2,13 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from penstock.connect.kafka.progress import Entry, Partition
+from penstock.connect.kafka.progress import Partition, PendingRecord
+
+from tests.unit.connect.fakes import FakeRecord
 
 
-def begin(partition: Partition, offset: int, waits: int = 1) -> Entry:
-    entry = Entry(partition, f"record {offset}")
+def begin(partition: Partition, offset: int, waits: int = 1) -> PendingRecord:
+    entry = PendingRecord(partition, FakeRecord(the_offset=offset))
     partition.begin(offset, entry, waits)
     return entry
 

@@ -1,8 +1,7 @@
 """From Kafka records to requests: OpenFaaS's headers, CloudEvents, and names that mean harm."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import pytest
 from penstock import events
@@ -11,41 +10,17 @@ from penstock.delivery.deliverer import Message
 from penstock.delivery.http import _render
 
 from tests.paths import EVENTS
+from tests.unit.connect.fakes import FakeRecord
 
 NOTIFICATION = (EVENTS / "kafka_value.json").read_bytes()
 
 
-@dataclass
-class FakeRecord:
-    the_value: bytes | None = b"body"
-    the_key: bytes | None = b"upload/donors.csv"
-    the_headers: Sequence[tuple[str, bytes | None]] | None = None
-
-    def topic(self) -> str:
-        return "upload"
-
-    def partition(self) -> int:
-        return 3
-
-    def offset(self) -> int:
-        return 42
-
-    def key(self) -> bytes | None:
-        return self.the_key
-
-    def value(self) -> bytes | None:
-        return self.the_value
-
-    def headers(self) -> Sequence[tuple[str, bytes | None]] | None:
-        return self.the_headers
-
-
-def request(record: FakeRecord) -> Message:
+def request(record: FakeRecord) -> Message[str]:
     [message] = openfaas("text/plain")(record, "compress", "receipt")
     return message
 
 
-def event(record: FakeRecord) -> Message:
+def event(record: FakeRecord) -> Message[str]:
     [message] = cloudevents("penstock")(record, "compress", "receipt")
     return message
 
@@ -76,10 +51,6 @@ def test_binary_key_is_base64_and_says_so(key: bytes, text: str) -> None:
 
 def test_record_without_a_key_has_no_key_header() -> None:
     assert "X-Kafka-Key" not in request(FakeRecord(the_key=None)).headers
-
-
-def test_tombstone_is_an_empty_body() -> None:
-    assert request(FakeRecord(the_value=None)).value == b""
 
 
 def test_header_of_a_record_cannot_contradict_the_connector() -> None:
@@ -128,3 +99,54 @@ def test_record_that_is_a_cloudevent_passes_unchanged() -> None:
     message = event(FakeRecord(b"{}", the_headers=given))
     assert message.headers == {"ce-specversion": "1.0", "ce-id": "1", "content-type": "application/json"}
     assert message.value == b"{}"
+
+
+MANY_HEADERS = [(f"h{number}", b"v") for number in range(200)]
+LONG = b"x" * 10_000
+
+
+def fits(message: Message[str]) -> bool:
+    """Whether gunicorn's and nginx's limits take a message's headers, with room for those of gateways."""
+    lines = [f"{name}: {value}" for name, value in message.headers.items()]
+    return len(lines) <= 70 and all(len(line) < 8190 for line in lines) and sum(map(len, lines)) < 24 * 1024
+
+
+@pytest.mark.parametrize("make", [request, event])
+@pytest.mark.parametrize(
+    "record",
+    [
+        FakeRecord(NOTIFICATION, the_headers=MANY_HEADERS),
+        FakeRecord(NOTIFICATION, the_headers=[("long", LONG)]),
+        FakeRecord(NOTIFICATION, the_headers=[(f"h{number}", LONG[:3000]) for number in range(20)]),
+        FakeRecord(NOTIFICATION, the_key=LONG),
+        FakeRecord(NOTIFICATION, the_key=b"\xff" * 4000),
+        FakeRecord(b"{}", the_key=LONG),
+        FakeRecord(b"{}", the_headers=[("ce_specversion", b"1.0"), *((f"ce_h{n}", LONG[:400]) for n in range(200))]),
+    ],
+    ids=["many", "long", "much", "key", "binary key", "wrapped", "cloudevent"],
+)
+def test_headers_that_no_server_takes_are_left_out(
+    record: FakeRecord, make: Callable[[FakeRecord], Message[str]]
+) -> None:
+    message = make(record)
+    assert fits(message)
+    assert json.loads(message.value) is not None
+
+
+def test_headers_that_fit_are_kept_in_their_order() -> None:
+    headers = request(FakeRecord(the_headers=[("first", b"1"), ("long", LONG), *MANY_HEADERS])).headers
+    kept = [name for name in headers if name.startswith("X-Kafka-h") or name == "X-Kafka-first"]
+    assert kept == ["X-Kafka-first", *(f"X-Kafka-h{number}" for number in range(len(kept) - 1))]
+    assert len(kept) == 50
+    assert "X-Kafka-long" not in headers
+
+
+def test_long_binary_key_leaves_no_note_of_its_encoding() -> None:
+    headers = request(FakeRecord(the_key=b"\xff" * 4000)).headers
+    assert not {"X-Kafka-Key", "X-Kafka-Key-Enc"} & headers.keys()
+
+
+def test_attributes_that_a_cloudevent_must_have_are_never_left_out() -> None:
+    required = [("ce_specversion", b"1.0"), ("ce_id", LONG), ("ce_source", b"/s"), ("ce_type", b"t")]
+    headers = event(FakeRecord(b"{}", the_headers=[*((f"ce_a{n}", b"v") for n in range(99)), *required])).headers
+    assert {"ce-specversion", "ce-id", "ce-source", "ce-type"} <= headers.keys()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from penstock.connect.kafka.connector import Connector
-from penstock.connect.kafka.dead_letter_log import KafkaLetters
+from penstock.connect.kafka.dead_letter_log import DeadLetterLog
 from penstock.connect.kafka.records import openfaas
 from penstock.connect.kafka.settings import consumer_settings, load_settings, producer_settings
 from penstock.connect.subscriptions import Finder, Subscriptions
@@ -86,7 +86,7 @@ def test_brokers_under_the_name_of_the_lake_file_are_taken_when_nothing_else_nam
 def test_setting_that_librdkafka_does_not_take_is_a_configuration_error(name: str) -> None:
     given = load_settings(None, SERVERS, [f"{name}=/nonexistent/ca.pem", "security.protocol=ssl", "log_level=0"])
     for make in (
-        lambda: KafkaLetters("dead-letters", given),
+        lambda: DeadLetterLog("dead-letters", given),
         lambda: Connector(given, openfaas("text/plain"), Finder(lambda: Subscriptions({}, {})), "dead-letters"),
     ):
         with pytest.raises(ConfigError, match=f"{name}.*settings come from"):

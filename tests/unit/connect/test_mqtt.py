@@ -4,14 +4,15 @@ import argparse
 from pathlib import Path
 
 import pytest
-from penstock.connect.mqtt import connector as mqtt
-from penstock.connect.mqtt.connector import Broker, broker_from, ordering_key
+from penstock.commands import connect_mqtt
+from penstock.connect.mqtt.broker import Broker, broker_from
+from penstock.connect.mqtt.connector import ordering_key
 from penstock.errors import ConfigError
 
 
 def broker(env: dict[str, str], *flags: str) -> Broker:
     parser = argparse.ArgumentParser()
-    mqtt.add_arguments(parser)
+    connect_mqtt.add_arguments(parser)
     return broker_from(parser.parse_args(flags), env)
 
 

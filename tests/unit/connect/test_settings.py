@@ -6,8 +6,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from penstock.commands.flags import add_delivery_flags, add_topic_flags
 from penstock.connect import settings, sources
-from penstock.delivery.deliverer import Message, Outcome, Policy, Verdict
+from penstock.delivery.deliverer import DeliveryOutcome, Message, Policy, Verdict
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import ConfigError
 from penstock.process.status_server import StatusServer
@@ -16,8 +17,8 @@ from penstock.settings.environment import read_secret
 
 def parse(*flags: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    settings.add_delivery_arguments(parser)
-    sources.add_arguments(parser)
+    add_delivery_flags(parser)
+    add_topic_flags(parser)
     return parser.parse_args(flags)
 
 
@@ -68,8 +69,8 @@ def get(port: int, path: str) -> tuple[int, str]:
 def test_probes_say_what_is_wrong_and_metrics_count_attempts() -> None:
     measures = DeliveryMeasures()
     message = Message("k", b"", {}, "test", "compress")
-    measures.observe(message, Verdict(Outcome.RETRY, 503), 0.01)
-    measures.observe(message, Verdict(Outcome.DELIVERED, 200), 0.2)
+    measures.observe(message, Verdict(DeliveryOutcome.RETRY, 503), 0.01)
+    measures.observe(message, Verdict(DeliveryOutcome.DELIVERED, 200), 0.2)
     measures.gauge("penstock_example", "Example.", lambda: [({"topic": "a"}, 1), ({"topic": "b"}, 2)])
     server = StatusServer(("127.0.0.1", 0), measures, ill=str, unready=lambda: "no broker")
     server.start()

@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from penstock.connect.openfaas import OpenFaasGateway
 from penstock.connect.subscriptions import Finder, Subscriptions, from_gateway, from_pairs, from_stack
 from penstock.errors import ConfigError, TemporaryError
 from pytest_httpserver import HTTPServer
@@ -61,7 +62,7 @@ def test_annotations_behind_a_gateway_subscribe(httpserver: HTTPServer) -> None:
         "/system/functions", query_string="namespace=lake", headers={"Authorization": "Basic YWRtaW46cHc="}
     ).respond_with_json(functions)
     gateway = httpserver.url_for("/").rstrip("/")
-    found = from_gateway(gateway, namespace="lake", username="admin", password="pw")
+    found = from_gateway(OpenFaasGateway(gateway, namespace="lake", login=("admin", "pw")), None)
     assert found.topics == {"upload": ("compress.lake",)}
     assert urls(found) == {"compress.lake": f"{gateway}/function/compress.lake"}
 
@@ -70,7 +71,7 @@ def test_annotations_behind_a_gateway_subscribe(httpserver: HTTPServer) -> None:
 def test_gateway_that_gives_no_list_is_a_temporary_error(httpserver: HTTPServer, answer: tuple[str, int]) -> None:
     httpserver.expect_request("/system/functions").respond_with_data(*answer)
     with pytest.raises(TemporaryError, match="basic-auth"):
-        from_gateway(httpserver.url_for("/"))
+        from_gateway(OpenFaasGateway(httpserver.url_for("/")), None)
 
 
 def test_what_was_found_stays_in_force_while_the_gateway_is_away() -> None:

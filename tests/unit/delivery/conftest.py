@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable
 
 import pytest
-from penstock.delivery.deliverer import Answer, Deliverer, Message, Policy, Verdict
+from penstock.delivery.deliverer import Deliverer, Message, Policy, TargetAnswer, Verdict
 
 
 class FakeHandle:
@@ -45,16 +45,16 @@ class FakeTransport:
     """Keeps what was sent until the test answers it."""
 
     def __init__(self) -> None:
-        self.sent: list[Message] = []
-        self.open: list[tuple[Message, Callable[[Answer], None]]] = []
+        self.sent: list[Message[object]] = []
+        self.open: list[tuple[Message[object], Callable[[TargetAnswer], None]]] = []
 
-    def send(self, message: Message, done: Callable[[Answer], None]) -> None:
+    def send(self, message: Message[object], done: Callable[[TargetAnswer], None]) -> None:
         self.sent.append(message)
         self.open.append((message, done))
 
-    def answer(self, status: int = 200, position: int = 0, **parts: object) -> Message:
+    def answer(self, status: int = 200, position: int = 0, **parts: object) -> Message[object]:
         message, done = self.open.pop(position)
-        done(Answer(status, **parts))  # type: ignore[arg-type]
+        done(TargetAnswer(status, **parts))  # type: ignore[arg-type]
         return message
 
     @property

@@ -7,7 +7,7 @@ from urllib.parse import quote_plus
 
 import pytest
 from penstock.delivery.batching import BatchTransport
-from penstock.delivery.deliverer import Answer, Message
+from penstock.delivery.deliverer import Message, TargetAnswer
 from penstock.errors import PenstockError, PermanentError, TemporaryError
 from penstock.runtime.answers import Failure, failure_document
 from penstock.types import ObjectRef
@@ -22,7 +22,7 @@ class Turn:
 
     def __init__(self, transport: Any) -> None:
         self.inner = transport
-        self.answers: dict[str, list[Answer]] = {}
+        self.answers: dict[str, list[TargetAnswer]] = {}
         self._soon: list[Callable[[], None]] = []
         self._batch = BatchTransport(transport, 3, self._soon.append)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from penstock.delivery.deliverer import Answer, Deliverer, Message, Outcome, Policy, Verdict
+from penstock.delivery.deliverer import Deliverer, DeliveryOutcome, Message, Policy, TargetAnswer, Verdict
 from penstock.delivery.verdict import judge, retry_after_seconds
 from penstock.errors import ConfigError, EventError
 
@@ -24,7 +24,7 @@ def test_other_4xx_is_a_dead_letter_at_once(bench: Any, status: int) -> None:
     bench.submit(("a", b"1"))
     bench.transport.answer(status, body=b"why")
     [(_, verdict)] = bench.finished
-    assert (verdict.outcome, verdict.code, verdict.data) == (Outcome.DEAD, status, b"why")
+    assert (verdict.outcome, verdict.code, verdict.data) == (DeliveryOutcome.DEAD, status, b"why")
 
 
 @pytest.mark.parametrize("status", [404, 408, 409, 429, 500, 502, 503, 504, 599])
@@ -43,7 +43,7 @@ def test_redirect_is_a_dead_letter_that_names_the_location(bench: Any, status: i
     bench.submit(("a", b"1"))
     bench.transport.answer(status, headers={"location": "http://elsewhere/"})
     [(_, verdict)] = bench.finished
-    assert verdict.outcome is Outcome.DEAD
+    assert verdict.outcome is DeliveryOutcome.DEAD
     assert "http://elsewhere/" in verdict.reason
 
 
@@ -54,7 +54,7 @@ def test_attempts_used_up_is_a_dead_letter_with_the_last_answer(make_bench: Any)
         bench.transport.answer(503, body=body)
         bench.timer.advance(60)
     [(_, verdict)] = bench.finished
-    assert (verdict.outcome, verdict.code, verdict.data) == (Outcome.DEAD, 503, b"third")
+    assert (verdict.outcome, verdict.code, verdict.data) == (DeliveryOutcome.DEAD, 503, b"third")
     assert "given up after 3 attempts" in verdict.reason
     assert len(bench.transport.sent) == 3
 
@@ -114,7 +114,7 @@ def test_retry_after_is_read_as_seconds_or_a_date(text: str | None, seconds: flo
 
 
 def test_unknown_status_keeps_its_number() -> None:
-    assert judge(Answer(499), 0.0) == Verdict(Outcome.DEAD, 499, "answered 499")
+    assert judge(TargetAnswer(499), 0.0) == Verdict(DeliveryOutcome.DEAD, 499, "answered 499")
 
 
 def test_one_key_is_delivered_in_order_retries_included(bench: Any) -> None:
@@ -203,7 +203,7 @@ def test_withdrawn_messages_free_their_key_for_the_others(make_bench: Any) -> No
 
 def test_message_that_cannot_be_sent_is_a_dead_letter_and_the_next_goes_on(bench: Any) -> None:
     class Refusing:
-        def send(self, message: Message, done: Callable[[Answer], None]) -> None:
+        def send(self, message: Message[object], done: Callable[[TargetAnswer], None]) -> None:
             raise EventError("a header holds a line break")
 
     finished: list[tuple[bytes, Verdict]] = []
@@ -214,7 +214,7 @@ def test_message_that_cannot_be_sent_is_a_dead_letter_and_the_next_goes_on(bench
         deliverer.submit(Message("a", b"%d" % number, {}, "test"))
     bench.timer.advance(0)
     assert len(finished) == 5000
-    assert {(verdict.outcome, verdict.code) for _, verdict in finished} == {(Outcome.DEAD, 400)}
+    assert {(verdict.outcome, verdict.code) for _, verdict in finished} == {(DeliveryOutcome.DEAD, 400)}
 
 
 def test_policy_names_every_value_out_of_range() -> None:

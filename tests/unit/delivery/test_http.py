@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from penstock.delivery.deliverer import Answer, Message
-from penstock.delivery.http import KEPT_BODY_BYTES, HttpTransport, Target
+from penstock.delivery.deliverer import Message, TargetAnswer
+from penstock.delivery.http import KEPT_BODY_BYTES, HttpTarget, HttpTransport
 from penstock.errors import ConfigError, EventError
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -16,15 +16,15 @@ from werkzeug import Request, Response
 
 def exchange(
     url: str, *messages: Message, timeout_seconds: float = 5.0, headers: dict[str, str] | None = None
-) -> list[Answer]:
+) -> list[TargetAnswer]:
     """Send messages one after the other over one transport."""
 
-    async def run() -> list[Answer]:
+    async def run() -> list[TargetAnswer]:
         loop = asyncio.get_running_loop()
-        transport = HttpTransport(Target("t", url, headers or {}), timeout_seconds=timeout_seconds, loop=loop)
+        transport = HttpTransport(HttpTarget("t", url, headers or {}), timeout_seconds=timeout_seconds, loop=loop)
         answers = []
         for message in messages:
-            future: asyncio.Future[Answer] = loop.create_future()
+            future: asyncio.Future[TargetAnswer] = loop.create_future()
             transport.send(message, future.set_result)
             answers.append(await future)
         transport.close()
@@ -181,4 +181,4 @@ def test_header_cannot_break_out_of_its_line(value: str) -> None:
 @pytest.mark.parametrize("url", ["ftp://host/", "host:8080", "http:///path", "http://user:word@host/"])
 def test_unusable_target_is_refused_by_name(url: str) -> None:
     with pytest.raises(ConfigError, match="target compress"):
-        Target("compress", url)
+        HttpTarget("compress", url)

@@ -4,13 +4,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from penstock.delivery.deliverer import Message
-from penstock.delivery.inbox import Counts, Inbox
-from penstock.errors import TemporaryError
+from penstock.delivery.inbox import Inbox, InboxCounts
+from penstock.delivery.verdict import DeliveryOutcome, Verdict
+from penstock.errors import ConfigError, TemporaryError
 
 
 @pytest.fixture
@@ -24,12 +25,19 @@ def message(number: int, target: str = "compress") -> Message:
     return Message(f"upload/{number}", b"%d" % number, {"X-Number": str(number)}, f"test@{number}", target)
 
 
-def values(messages: list[Message]) -> list[bytes]:
+def refused(reason: str, data: bytes = b"") -> Verdict:
+    return Verdict(DeliveryOutcome.DEAD, 422, reason, data)
+
+
+def values(messages: Sequence[Message[object]]) -> list[bytes]:
     return [message.value for message in messages]
 
 
 def test_message_comes_back_as_it_was_put(inbox: Inbox) -> None:
-    sent = [Message(b"\xff\x00", b"\x00body", {"ce-subject": "a b"}, "webhook", "t"), Message("ключ", b"", {}, "", "t")]
+    sent: list[Message[object]] = [
+        Message(b"\xff\x00", b"\x00body", {"ce-subject": "a b"}, "webhook", "t"),
+        Message("ключ", b"", {}, "", "t"),
+    ]
     inbox.put(sent)
     assert inbox.claim("t", 10) == sent
 
@@ -54,7 +62,7 @@ def test_unfinished_messages_are_pending_again_after_a_restart(tmp_path: Path) -
     first = Inbox(tmp_path / "inbox.db")
     first.put([message(number) for number in range(3)])
     claimed = first.claim("compress", 3)
-    first.done([claimed[1].receipt])
+    first.finish([claimed[1].receipt])
     first.close()
     second = Inbox(tmp_path / "inbox.db")
     assert values(second.claim("compress", 10)) == [b"0", b"2"]
@@ -63,7 +71,7 @@ def test_unfinished_messages_are_pending_again_after_a_restart(tmp_path: Path) -
 
 def test_number_of_a_finished_message_is_never_used_again(inbox: Inbox) -> None:
     inbox.put([message(1)])
-    inbox.done([inbox.claim("compress", 1)[0].receipt])
+    inbox.finish([inbox.claim("compress", 1)[0].receipt])
     inbox.put([message(2)])
     assert values(inbox.claim("compress", 1)) == [b"2"]
 
@@ -79,38 +87,38 @@ def test_dead_letter_keeps_the_message_and_why_it_died(tmp_path: Path) -> None:
     inbox = Inbox(tmp_path / "inbox.db", clock=lambda: 1000.0)
     inbox.put([message(1)])
     [claimed] = inbox.claim("compress", 1)
-    inbox.dead(claimed.receipt, 422, "not an image", b"{}")
+    inbox.finish([], [(claimed.receipt, refused("not an image", b"{}"))])
     [letter] = inbox.dead_letters()
-    assert letter.message == claimed
+    assert (letter.message, claimed.receipt) == (message(1), 1)
     assert (letter.code, letter.reason, letter.data) == (422, "not an image", b"{}")
-    assert (letter.received, letter.died) == (1000.0, 1000.0)
-    assert inbox.dead_letter(letter.id) == letter
-    assert inbox.dead_letter(letter.id + 1) is None
-    assert inbox.counts() == Counts(pending=0, dead=1)
+    assert letter.died == 1000.0
+    assert list(inbox.read()) == [letter]
+    assert inbox.dead_letters(after=int(letter.id)) == []
+    assert inbox.counts() == InboxCounts(pending=0, dead=1)
     inbox.close()
 
 
-def test_buried_message_was_never_pending(inbox: Inbox) -> None:
-    inbox.bury(message(1), 400, "not JSON")
-    assert inbox.counts() == Counts(pending=0, dead=1)
+def test_message_stored_as_a_dead_letter_was_never_pending(inbox: Inbox) -> None:
+    inbox.store_dead_letter(message(1), 400, "not JSON")
+    assert inbox.counts() == InboxCounts(pending=0, dead=1)
     assert inbox.claim("compress", 1) == []
 
 
 def test_replayed_dead_letter_waits_behind_the_others(inbox: Inbox) -> None:
     inbox.put([message(1), message(2)])
     for claimed in inbox.claim("compress", 1):
-        inbox.dead(claimed.receipt, 422, "why")
+        inbox.finish([], [(claimed.receipt, refused("why"))])
     [letter] = inbox.dead_letters()
-    assert inbox.replay([letter.id, 999]) == 1
+    assert inbox.replay([letter.id, "999"]) == 1
     assert values(inbox.claim("compress", 10)) == [b"2", b"1"]
-    assert inbox.counts() == Counts(pending=2, dead=0)
+    assert inbox.counts() == InboxCounts(pending=2, dead=0)
 
 
 def test_dropped_dead_letter_is_gone(inbox: Inbox) -> None:
-    inbox.bury(message(1), 400, "why")
-    inbox.bury(message(2), 400, "why")
+    inbox.store_dead_letter(message(1), 400, "why")
+    inbox.store_dead_letter(message(2), 400, "why")
     [first, second] = inbox.dead_letters()
-    assert inbox.drop([first.id, 999]) == 1
+    assert inbox.drop([first.id, "999"]) == 1
     assert inbox.dead_letters() == [second]
 
 
@@ -121,14 +129,13 @@ def test_full_inbox_takes_nothing_of_a_put_that_does_not_fit(tmp_path: Path) -> 
         inbox.put([message(3), message(4)])
     inbox.put([message(5)])
     assert values(inbox.claim("compress", 10)) == [b"1", b"2", b"5"]
-    inbox.done([1])
+    inbox.finish([1])
     inbox.put([message(6)])
     inbox.close()
 
 
 def test_locked_database_is_a_temporary_error_and_keeps_nothing(tmp_path: Path) -> None:
-    inbox = Inbox(tmp_path / "inbox.db")
-    inbox._connection.execute("PRAGMA busy_timeout=0")
+    inbox = Inbox(tmp_path / "inbox.db", busy_timeout_seconds=0)
     other = sqlite3.connect(tmp_path / "inbox.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(TemporaryError, match=r"inbox\.db"):
@@ -142,7 +149,7 @@ def test_locked_database_is_a_temporary_error_and_keeps_nothing(tmp_path: Path) 
 
 def test_directory_that_cannot_hold_an_inbox_is_named(tmp_path: Path) -> None:
     (tmp_path / "inbox.db").mkdir()
-    with pytest.raises(TemporaryError, match=r"inbox\.db"):
+    with pytest.raises(ConfigError, match=r"inbox\.db"):
         Inbox(tmp_path / "inbox.db")
 
 
@@ -157,7 +164,7 @@ def test_puts_from_many_threads_all_arrive(inbox: Inbox) -> None:
     for thread in threads:
         thread.join()
     assert {int(value) for value in values(inbox.claim("compress", 1000))} == set(range(200))
-    assert inbox.counts() == Counts(pending=200, dead=0)
+    assert inbox.counts() == InboxCounts(pending=200, dead=0)
 
 
 def test_everything_acknowledged_before_a_kill_is_still_there(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The pump: from the inbox to real HTTP targets, and what is left behind."""
+"""The inbox sender: from the inbox to real HTTP targets, and what is left behind."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from penstock.delivery.deliverer import Message, Policy
-from penstock.delivery.http import Target
-from penstock.delivery.inbox import Counts, Inbox
-from penstock.delivery.inbox_sender import Pump
+from penstock.delivery.http import HttpTarget
+from penstock.delivery.inbox import Inbox, InboxCounts
+from penstock.delivery.inbox_sender import InboxSender
 from penstock.errors import ConfigError
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -44,27 +44,27 @@ def bodies(httpserver: HTTPServer) -> list[bytes]:
 def test_delivered_messages_leave_the_inbox(inbox: Inbox, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/").respond_with_data("ok")
     inbox.put([message(0)])
-    pump = Pump(inbox, [Target("compress", httpserver.url_for("/"))], QUICK)
-    pump.start()
+    sender = InboxSender(inbox, [HttpTarget("compress", httpserver.url_for("/"))], QUICK)
+    sender.start()
     inbox.put([message(1), message(2)])
     wait_until(lambda: inbox.counts().pending == 0)
-    assert pump.stop()
+    assert sender.stop()
     assert bodies(httpserver) == [b"0", b"1", b"2"]
-    assert inbox.counts() == Counts(0, 0)
+    assert inbox.counts() == InboxCounts(0, 0)
 
 
 def test_refused_message_becomes_a_dead_letter_and_can_be_replayed(inbox: Inbox, httpserver: HTTPServer) -> None:
     httpserver.expect_ordered_request("/").respond_with_data("no such picture", 422)
     httpserver.expect_ordered_request("/").respond_with_data("ok")
-    pump = Pump(inbox, [Target("compress", httpserver.url_for("/"))], QUICK)
-    pump.start()
+    sender = InboxSender(inbox, [HttpTarget("compress", httpserver.url_for("/"))], QUICK)
+    sender.start()
     inbox.put([message(1)])
     wait_until(lambda: inbox.counts().dead == 1)
     [letter] = inbox.dead_letters()
     assert (letter.code, letter.data) == (422, b"no such picture")
     inbox.replay([letter.id])
-    wait_until(lambda: inbox.counts() == Counts(0, 0))
-    pump.stop()
+    wait_until(lambda: inbox.counts() == InboxCounts(0, 0))
+    sender.stop()
     assert bodies(httpserver) == [b"1", b"1"]
 
 
@@ -78,18 +78,18 @@ def test_message_under_way_at_the_stop_is_finished_and_the_rest_stays(inbox: Inb
 
     httpserver.expect_request("/").respond_with_handler(slow)
     inbox.put([message(1), message(2)])
-    pump = Pump(inbox, [Target("compress", httpserver.url_for("/"))], QUICK)
-    pump.start()
+    sender = InboxSender(inbox, [HttpTarget("compress", httpserver.url_for("/"))], QUICK)
+    sender.start()
     assert arrived.wait(5)
     stopped: list[bool] = []
-    stopper = threading.Thread(target=lambda: stopped.append(pump.stop()))
+    stopper = threading.Thread(target=lambda: stopped.append(sender.stop()))
     stopper.start()
-    wait_until(lambda: pump.held() == 1)  # the second message is let go, the first is still being answered
+    wait_until(lambda: sender.held() == 1)  # the second message is let go, the first is still being answered
     release.set()
     stopper.join()
     assert stopped == [True]
     assert bodies(httpserver) == [b"1"]
-    assert inbox.counts() == Counts(pending=1, dead=0)
+    assert inbox.counts() == InboxCounts(pending=1, dead=0)
 
 
 def test_message_whose_answer_never_comes_stays_after_an_impatient_stop(inbox: Inbox, httpserver: HTTPServer) -> None:
@@ -102,42 +102,42 @@ def test_message_whose_answer_never_comes_stays_after_an_impatient_stop(inbox: I
 
     httpserver.expect_request("/").respond_with_handler(stuck)
     inbox.put([message(1)])
-    pump = Pump(inbox, [Target("compress", httpserver.url_for("/"))], QUICK)
-    pump.start()
+    sender = InboxSender(inbox, [HttpTarget("compress", httpserver.url_for("/"))], QUICK)
+    sender.start()
     assert arrived.wait(5)
-    assert not pump.stop(timeout_seconds=0.01)
+    assert not sender.stop(timeout_seconds=0.01)
     release.set()
-    assert inbox.counts() == Counts(pending=1, dead=0)
+    assert inbox.counts() == InboxCounts(pending=1, dead=0)
 
 
 def test_message_for_an_unconfigured_target_waits_until_it_is_configured(inbox: Inbox, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/").respond_with_data("ok")
     inbox.put([message(1, "resize"), message(2, "compress")])
-    compress = Target("compress", httpserver.url_for("/"))
-    pump = Pump(inbox, [compress], QUICK)
-    pump.start()
+    compress = HttpTarget("compress", httpserver.url_for("/"))
+    sender = InboxSender(inbox, [compress], QUICK)
+    sender.start()
     wait_until(lambda: inbox.counts().pending == 1)
-    pump.configure([compress, Target("resize", httpserver.url_for("/"))])
+    sender.configure([compress, HttpTarget("resize", httpserver.url_for("/"))])
     wait_until(lambda: inbox.counts().pending == 0)
-    pump.stop()
+    sender.stop()
     assert bodies(httpserver) == [b"2", b"1"]
 
 
 def test_target_that_moves_gets_what_its_old_address_could_not_take(inbox: Inbox, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/old").respond_with_data("busy", 503)
     httpserver.expect_request("/new").respond_with_data("ok")
-    pump = Pump(inbox, [Target("compress", httpserver.url_for("/old"))], Policy(min_wait_seconds=30))
-    pump.start()
+    sender = InboxSender(inbox, [HttpTarget("compress", httpserver.url_for("/old"))], Policy(min_wait_seconds=30))
+    sender.start()
     inbox.put([message(1), message(2)])
     wait_until(lambda: len(httpserver.log) == 1)
-    pump.configure([Target("compress", httpserver.url_for("/new"))])
+    sender.configure([HttpTarget("compress", httpserver.url_for("/new"))])
     wait_until(lambda: inbox.counts().pending == 0)
-    pump.stop()
+    sender.stop()
     assert [request.path for request, _ in httpserver.log] == ["/old", "/new", "/new"]
 
 
-def test_second_pump_on_one_inbox_is_refused(inbox: Inbox) -> None:
-    first, second = Pump(inbox, []), Pump(inbox, [])
+def test_second_sender_on_one_inbox_is_refused(inbox: Inbox) -> None:
+    first, second = InboxSender(inbox, []), InboxSender(inbox, [])
     first.start()
     with pytest.raises(ConfigError, match="another process"):
         second.start()
@@ -150,14 +150,64 @@ def test_every_attempt_is_observed(inbox: Inbox, httpserver: HTTPServer) -> None
     httpserver.expect_ordered_request("/").respond_with_data("busy", 503)
     httpserver.expect_ordered_request("/").respond_with_data("ok")
     seen: list[tuple[str, str]] = []
-    pump = Pump(
+    sender = InboxSender(
         inbox,
-        [Target("compress", httpserver.url_for("/"))],
+        [HttpTarget("compress", httpserver.url_for("/"))],
         QUICK,
         observe=lambda message, verdict, seconds: seen.append((message.origin, verdict.outcome.value)),
     )
-    pump.start()
+    sender.start()
     inbox.put([message(1)])
     wait_until(lambda: inbox.counts().pending == 0)
-    pump.stop()
+    sender.stop()
     assert seen == [("test@1", "retry"), ("test@1", "delivered")]
+
+
+def test_submitted_message_that_is_refused_is_stored_before_it_is_told_as_finished(
+    inbox: Inbox, httpserver: HTTPServer
+) -> None:
+    def answer(request: Request) -> Response:
+        return Response("no such picture", 422 if request.data == b"1" else 200)
+
+    httpserver.expect_request("/").respond_with_handler(answer)
+    finished: list[tuple[str, int]] = []
+
+    def note(message: Message[str]) -> None:
+        finished.append((message.receipt, len(inbox.dead_letters())))
+
+    sender: InboxSender[str] = InboxSender(
+        inbox, [HttpTarget("compress", httpserver.url_for("/"))], QUICK, finished=note
+    )
+    sender.start()
+    sender.submit([Message("k", b"1", {}, "test@1", "compress", "kept 1")])
+    wait_until(lambda: finished == [("kept 1", 1)])
+    sender.submit([Message("k", b"2", {}, "test@2", "compress", "kept 2")])
+    wait_until(lambda: finished == [("kept 1", 1), ("kept 2", 1)])
+    sender.stop()
+    [letter] = inbox.dead_letters()
+    assert (letter.message.value, letter.code, letter.data) == (b"1", 422, b"no such picture")
+
+
+def test_submitted_message_is_not_finished_while_its_dead_letter_cannot_be_stored(
+    tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    free = [0]
+    inbox = Inbox(tmp_path / "full.db", free_bytes=lambda _: free[0])
+    httpserver.expect_request("/refused").respond_with_data("no", 422)
+    httpserver.expect_request("/fine").respond_with_data("ok")
+    targets = [HttpTarget(name, httpserver.url_for(f"/{name}")) for name in ("refused", "fine")]
+    finished: list[str] = []
+    sender: InboxSender[str] = InboxSender(
+        inbox, targets, QUICK, finished=lambda message: finished.append(message.receipt), poll_seconds=0.01
+    )
+    sender.start()
+    sender.submit([Message("a", b"1", {}, "test@1", "refused", "refused")])
+    wait_until(lambda: "bytes free" in (sender.error or ""))
+    sender.submit([Message("b", b"2", {}, "test@2", "fine", "fine")])
+    wait_until(lambda: finished == ["fine"])
+    free[0] = 1 << 40
+    wait_until(lambda: finished == ["fine", "refused"])
+    wait_until(lambda: sender.running)
+    sender.stop()
+    assert [letter.message.value for letter in inbox.dead_letters()] == [b"1"]
+    inbox.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from penstock.connect.bridge.messages import to_messages
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.events import parse, read_traceparent
 
 from tests.functional.test_app import notification, serve
@@ -55,5 +55,5 @@ def test_function_event_and_bridge_read_it_alike(lake: Lake, header: str, sent_o
     assert answer.headers.get("traceparent") == sent_on
     body = (EVENTS / "minio_put.json").read_bytes()
     assert [found.traceparent for found in parse(body, {"traceparent": header})] == [sent_on]
-    [message] = to_messages(body, (Target("sink", "http://sink.example/"),), {}, header)
+    [message] = to_messages(body, (HttpTarget("sink", "http://sink.example/"),), {}, header)
     assert message.headers.get("traceparent") == sent_on

@@ -16,7 +16,6 @@ import pytest
 from penstock import PermanentError, Result
 from penstock.errors import HandlerError
 from penstock.handler.results import problem_of
-from penstock.runtime.runtime import Runtime
 
 from tests.lake import SOURCE, Lake
 
@@ -89,7 +88,7 @@ def test_mistake_ends_an_event_at_once_and_leaves_the_target_alone(
     made_before = lake.keys()
     function = make_lake(lambda _event, _context: returns()).function
     lake.put(b"after")
-    runtime = Runtime(replace(lake.runtime.parts, function=function))
+    runtime = replace(lake.runtime, function=function)
     with pytest.raises(HandlerError, match=says):
         runtime.agree(SOURCE)
     assert (lake.keys(), lake.read()) == (made_before, b"BEFORE"), "nothing is recorded and nothing removed"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from penstock.handler.loading import Function, make_function
 from penstock.jobs.offload import offload_to
-from penstock.runtime.agreement import Offload
+from penstock.runtime.outcome import Offload
 from penstock.settings.config import Config
 from penstock.settings.environment import load_config
 from penstock.types import ObjectRef, ObjectState

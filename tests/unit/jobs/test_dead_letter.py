@@ -10,7 +10,7 @@ import pytest
 from penstock import events
 from penstock.connect.bridge.broker_dead_letters import read_broker_dead_letter
 from penstock.connect.bridge.messages import to_messages
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.errors import TemporaryError
 from penstock.jobs.dead_letter import HttpDeadLetters, dead_letter
 from penstock.jobs.job import Job, JobState
@@ -49,7 +49,7 @@ def test_a_dead_letter_that_the_bridge_keeps_is_delivered_again_when_it_is_repla
     kept = read_broker_dead_letter(letter.http_headers(), letter.data, "bridge", authenticated=False)
     assert kept.code == 422
     assert kept.reason == f"{URL}: PodFailurePolicy: Container main failed with exit code 65\nlog"
-    (message,) = to_messages(kept.message.value, (Target("compress", "http://gateway/function/compress"),), {})
+    (message,) = to_messages(kept.message.value, (HttpTarget("compress", "http://gateway/function/compress"),), {})
     assert message.headers["ce-type"] == "com.amazonaws.s3.ObjectCreated:Put"
     (notification,) = events.parse(message.value, dict(message.headers))
     assert (notification.ref, notification.kind) == (FAILED.ref, events.Kind.CREATED)

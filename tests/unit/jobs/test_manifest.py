@@ -141,6 +141,7 @@ def test_a_job_has_the_functions_settings_without_those_of_offloading(make_confi
         ON_SOURCE_REMOVED="delete",
         MAX_INPUT_BYTES="5000",
         MINIO_REGION="eu-1",
+        STORE_NAME="east",
         LOG_LEVEL="debug",
         K_SINK="http://broker",
     )
@@ -148,7 +149,7 @@ def test_a_job_has_the_functions_settings_without_those_of_offloading(make_confi
     assert given_to_it.pop("K_SINK") == "http://broker"
     again = load_config({**given_to_it, "MINIO_ACCESS_KEY": "reader", "MINIO_SECRET_KEY": "reader-secret"})
     assert (again.offload_above_bytes, again.jobs) == (None, None)
-    for name in ("function", "sources", "sink", "store", "options", "renditions", "remove_with_source"):
+    for name in ("function", "sources", "sink", "store", "store_name", "options", "renditions", "remove_with_source"):
         assert getattr(again, name) == getattr(config, name), name
     assert (again.max_input_bytes, again.log_level) == (5000, "DEBUG")
 

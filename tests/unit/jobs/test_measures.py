@@ -10,7 +10,7 @@ import pytest
 from penstock.jobs.job import Job
 from penstock.jobs.measures import ILL_AFTER_SECONDS, JobMeasures
 from penstock.process.status_server import StatusServer
-from penstock.runtime.agreement import Offload
+from penstock.runtime.outcome import Offload
 
 from tests.clock import Clock
 from tests.unit.jobs.cluster import MemoryCluster

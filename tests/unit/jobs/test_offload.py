@@ -10,7 +10,7 @@ from penstock.handler.loading import Function
 from penstock.jobs.api import KubernetesError
 from penstock.jobs.offload import make_offload, offload_to
 from penstock.process.log import event_id, trace_id
-from penstock.runtime.agreement import Offload
+from penstock.runtime.outcome import Offload
 from penstock.settings.config import Config
 
 from tests.lake import Lake

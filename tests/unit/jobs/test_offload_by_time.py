@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from penstock import Context, Event, Result, UnsupportedInput, option
 from penstock.errors import ConfigError
-from penstock.runtime.agreement import Outcome
-from penstock.runtime.estimate import MIN_BYTES, MIN_RUNS, Pace
-from penstock.runtime.runtime import Runtime
+from penstock.runtime.estimate import MIN_BYTES, MIN_RUNS, Estimate
+from penstock.runtime.outcome import Outcome
 from penstock.types import ObjectRef, ObjectState
 
 from tests.clock import Clock
@@ -34,7 +33,7 @@ class Worker:
         self.handed: list[ObjectState] = []
         settings: dict[str, Any] = {"offload_above_seconds": LIMIT_SECONDS, **config}
         self.lake = Lake(self.handle, options=Options, offload=self.offload, **settings)
-        self.lake.runtime = Runtime(replace(self.lake.runtime.parts, pace=Pace(self.clock)))
+        self.lake.runtime = replace(self.lake.runtime, estimate=Estimate(self.clock))
 
     def handle(self, event: Event[Options], context: Context[Options]) -> Result:
         if event.options.fails:
@@ -92,7 +91,7 @@ def test_runs_that_end_without_a_result_teach_nothing() -> None:
     worker = Worker(config_options={"fails": "true"})
     for number in range(MIN_RUNS + 1):
         assert worker.takes(f"{number}.csv", MIN_BYTES).kind == "refused"
-    assert worker.lake.runtime.parts.pace.seconds_for(1 << 50) is None
+    assert worker.lake.runtime.estimate.seconds_for(1 << 50) is None
 
 
 def test_without_the_setting_time_is_no_reason() -> None:

@@ -12,7 +12,7 @@ from penstock.events import CloudEventFields
 from penstock.jobs.api import KubernetesError
 from penstock.jobs.measures import JobMeasures
 from penstock.jobs.watcher import Watcher, run_watcher
-from penstock.runtime.agreement import Offload
+from penstock.runtime.outcome import Offload
 
 from tests.clock import Clock
 from tests.unit.jobs.cluster import MemoryCluster

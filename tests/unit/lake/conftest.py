@@ -10,7 +10,7 @@ import pytest
 from penstock.errors import ConfigError
 from penstock.lake.applying import carry_out
 from penstock.lake.file import load_lake
-from penstock.lake.model import Bucket, Lake, NotificationTarget, Rule, TargetRef
+from penstock.lake.model import Bucket, DeclaredLake, NotificationTarget, Rule, TargetRef
 from penstock.lake.plan import LakeChange
 
 from tests.unit.lake.fake_minio import FakeMinio
@@ -45,9 +45,9 @@ def minio() -> FakeMinio:
 
 
 @pytest.fixture
-def lake() -> Lake:
+def lake() -> DeclaredLake:
     """Two buckets, a Kafka target and a rule."""
-    return Lake(
+    return DeclaredLake(
         "night", (Bucket("upload"), Bucket("processed", True)), (kafka(),), (Rule("upload", KAFKA, "", ".csv"),)
     )
 
@@ -56,17 +56,17 @@ def lake() -> Lake:
 def apply(minio: FakeMinio) -> Callable[..., list[LakeChange]]:
     """Applies a lake to the server in memory."""
 
-    def act(lake: Lake, **how: Any) -> list[LakeChange]:
+    def act(lake: DeclaredLake, **how: Any) -> list[LakeChange]:
         return carry_out(minio, lake, sleep=minio.sleep, clock=minio.clock, **how)
 
     return act
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Callable[..., Lake]:
+def read(tmp_path: Path) -> Callable[..., DeclaredLake]:
     """Reads a lake file from text; stack.yml lies beside it."""
 
-    def act(text: str, **env: str) -> Lake:
+    def act(text: str, **env: str) -> DeclaredLake:
         (tmp_path / "stack.yml").write_text(STACK)
         path = tmp_path / "lake.yml"
         path.write_text(text)
@@ -76,7 +76,7 @@ def read(tmp_path: Path) -> Callable[..., Lake]:
 
 
 @pytest.fixture
-def problems(read: Callable[..., Lake], tmp_path: Path) -> Callable[..., list[str]]:
+def problems(read: Callable[..., DeclaredLake], tmp_path: Path) -> Callable[..., list[str]]:
     """What is wrong with a lake file, each without the folder."""
 
     def act(text: str, **env: str) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from penstock.errors import ConfigError, TemporaryError
 from penstock.lake import keys
 from penstock.lake.minio_admin import Info
-from penstock.lake.model import Lake, TargetRef
+from penstock.lake.model import DeclaredLake, TargetRef
 from penstock.lake.plan import LakeState, PresentRule, PresentTarget
 
 
@@ -48,7 +48,7 @@ class FakeMinio:
     def arn(self, ref: TargetRef) -> str:
         return f"arn:minio:sqs:here:{ref.id}:{ref.kind}"
 
-    def state(self, lake: Lake) -> LakeState:
+    def state(self, lake: DeclaredLake) -> LakeState:
         self._answer()
         targets = {}
         for ref in {*self.running, *self.overrides}:
@@ -65,7 +65,7 @@ class FakeMinio:
             known_keys={kind: frozenset(key.name for key in keys.KEYS[kind]) for kind in keys.KINDS},
         )
 
-    def rules(self, lake: Lake) -> tuple[PresentRule, ...]:
+    def rules(self, lake: DeclaredLake) -> tuple[PresentRule, ...]:
         self._answer()
         return self._visible()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from penstock.commands import lake as command
 from penstock.lake.keys import KEYS, KINDS, TargetKind
-from penstock.lake.model import Lake
+from penstock.lake.model import DeclaredLake
 
 from tests import paths
 
@@ -21,7 +21,7 @@ def block(language: str) -> str:
     return DOCS.partition(f"```{language}\n")[2].partition("```")[0]
 
 
-def test_the_file_in_the_docs_is_in_order(read: Callable[..., Lake], tmp_path: Path) -> None:
+def test_the_file_in_the_docs_is_in_order(read: Callable[..., DeclaredLake], tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "kafka-password").write_text("secret")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from penstock.errors import ConfigError
 from penstock.lake.file import load_lake, load_name
-from penstock.lake.model import Bucket, Lake, Rule, TargetRef
+from penstock.lake.model import Bucket, DeclaredLake, Rule, TargetRef
 
 from tests.paths import EXAMPLES
 
-Read = Callable[..., Lake]
+Read = Callable[..., DeclaredLake]
 Problems = Callable[..., list[str]]
 
 UPLOADS = TargetRef("kafka", "penstock-night-uploads")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from penstock.local.functions.functions import Functions, Settings
+from penstock.local.functions.functions import LocalFunctions, Settings
 from penstock.settings.stackfile import FunctionSpec
 
 PROGRAM = Path(__file__).with_name("fake_function.py")
@@ -21,16 +21,16 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.mark = folder / "mark"
-        self._open: list[Functions] = []
+        self._open: list[LocalFunctions] = []
 
     def spec(self, name: str = "echo", *, zero: str | None = None, **environment: str) -> FunctionSpec:
         labels = {"com.openfaas.scale.zero": "true", "com.openfaas.scale.zero-duration": zero} if zero else {}
         return FunctionSpec(name, self.folder, environment={"MARK": str(self.mark), **environment}, labels=labels)
 
-    def functions(self, *specs: FunctionSpec, zero_after: float | None = None) -> Functions:
+    def functions(self, *specs: FunctionSpec, zero_after: float | None = None) -> LocalFunctions:
         named = {spec.name: spec for spec in specs or (self.spec(),)}
         command = [sys.executable, "-S", str(PROGRAM)]
-        made = Functions(named, Settings(self.folder / "data", {}, lambda _: command, zero_after))
+        made = LocalFunctions(named, Settings(self.folder / "data", {}, lambda _: command, zero_after))
         self._open.append(made)
         return made
 
@@ -47,7 +47,7 @@ def bench_fixture(tmp_path: Path) -> Iterator[Bench]:
     bench.close()
 
 
-def ask(functions: Functions, path: str = "/") -> tuple[dict[str, Any], bool]:
+def ask(functions: LocalFunctions, path: str = "/") -> tuple[dict[str, Any], bool]:
     """Send one request under a lease; what the function saw, and whether it was cold."""
     with (
         functions.get("echo").lease() as lease,

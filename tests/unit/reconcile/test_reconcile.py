@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from penstock import Context, Event, Result, option
 from penstock.cli import main
-from penstock.commands.reconcile import reconcile
 from penstock.errors import ConfigError, TemporaryError
 from penstock.reconcile.compare import TooManyRemovals
+from penstock.reconcile.engine import reconcile
 from penstock.settings.config import SourceRule
 from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef, ObjectState
@@ -45,7 +45,7 @@ def test_report_shows_control_characters_of_a_key_and_does_not_obey_them(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lake.put(b"one", ObjectRef("upload", "a\x1b[2Jb\n.txt"))
-    monkeypatch.setattr("penstock.commands.reconcile.function_config", lambda *_: lake.runtime.parts.config)
+    monkeypatch.setattr("penstock.commands.reconcile.function_config", lambda *_: lake.runtime.config)
     monkeypatch.setattr("penstock.commands.reconcile.make_runtime", lambda *_: lake.runtime)
     assert main(["reconcile", "upper", "--check"]) == 1
     assert "s3://upload/a\\x1b[2Jb\\x0a.txt" in capsys.readouterr().out
@@ -222,7 +222,7 @@ def test_uploads_are_abandoned_at_the_age_that_is_given(make_lake: MakeLake, mon
         return ()
 
     monkeypatch.setattr(lake.store, "abort_uploads", abort_uploads)
-    monkeypatch.setattr("penstock.commands.reconcile.function_config", lambda *_: lake.runtime.parts.config)
+    monkeypatch.setattr("penstock.commands.reconcile.function_config", lambda *_: lake.runtime.config)
     monkeypatch.setattr("penstock.commands.reconcile.make_runtime", lambda *_: lake.runtime)
     assert main(["reconcile", "upper"]) == 0
     assert main(["reconcile", "upper", "--check", "--uploads-older-than", "6h"]) == 0
@@ -320,7 +320,7 @@ def test_since_leaves_older_sources_out(lake: Lake) -> None:
 def test_a_run_that_was_cut_off_goes_on_from_its_place(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("penstock.commands.reconcile._KEYS_BETWEEN_PLACES", 2)
+    monkeypatch.setattr("penstock.reconcile.place._KEYS_BETWEEN_PLACES", 2)
     for number in range(6):
         lake.put(b"x", ref(number))
     whole = lake.store.list
@@ -335,7 +335,7 @@ def test_a_run_that_was_cut_off_goes_on_from_its_place(
     lake.store.list = cut  # type: ignore[method-assign]
     with pytest.raises(TemporaryError):
         reconcile(lake.runtime, resume=place)
-    assert json.loads(place.read_text()) == {"s3://upload/*": "003.txt"}
+    assert json.loads(place.read_text())["after"] == {"s3://upload/*": "003.txt"}
     lake.store.list = whole  # type: ignore[method-assign]
     report = reconcile(lake.runtime, resume=place)
     assert sum(report.found.values()) == 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from penstock.connect.bridge.messages import to_messages
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.events import Kind, kind_of
 from penstock.events.names import ACTED_ON, IGNORED
 from penstock.render.knative import KnativeSettings
@@ -16,7 +16,7 @@ from tests.rendering import Render
 from tests.trigger_filters import all_match
 
 PUT = json.loads((EVENTS / "minio_put.json").read_bytes())
-SINK = Target("sink", "http://sink.example/")
+SINK = HttpTarget("sink", "http://sink.example/")
 NAMES = [f"s3:{family}:{action}" for family, (_, actions) in ACTED_ON.items() for action in actions.split()]
 
 
@@ -140,14 +140,25 @@ def test_without_topics_there_is_no_kafka_source(rendered: Render) -> None:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "egress"),
+    ("endpoint", "egress", "ports"),
     [
-        ("minio.lake.svc:9000", {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "lake"}}}),
-        ("http://minio", {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "penstock"}}}),
-        ("https://s3.example.com", None),
+        (
+            "minio.lake.svc:9000",
+            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "lake"}}},
+            [9000],
+        ),
+        # The Service's 80 is another port in the pods, which the URL does not tell.
+        (
+            "http://minio",
+            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "penstock"}}},
+            [80, 8080, 9000, 9200],
+        ),
+        ("https://s3.example.com", None, [443]),
     ],
 )
-def test_policies_let_a_function_reach_its_store(rendered: Render, endpoint: str, egress: Any) -> None:
+def test_policies_let_a_function_reach_its_store(
+    rendered: Render, endpoint: str, egress: Any, ports: list[int]
+) -> None:
     [rule] = rendered(environment={"MINIO_ENDPOINT": endpoint})["NetworkPolicy", "compress"]["spec"]["egress"]
-    expected = {"to": [egress]} if egress else {"ports": [{"protocol": "TCP", "port": 443}]}
-    assert rule == expected
+    allowed = [{"protocol": "TCP", "port": port} for port in ports]
+    assert rule == ({"to": [egress], "ports": allowed} if egress else {"ports": allowed})

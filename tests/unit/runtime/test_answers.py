@@ -21,8 +21,8 @@ from penstock.errors import (
     Unauthorized,
     UnsupportedInput,
 )
-from penstock.runtime.agreement import Outcome
 from penstock.runtime.answers import Failure, failure_document, outcome_document, outcome_event, overall_status
+from penstock.runtime.outcome import Outcome
 from penstock.types import ObjectRef
 
 from tests.lake import SOURCE, Lake

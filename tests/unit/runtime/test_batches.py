@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 from penstock import Context, Event, Forbidden, PermanentError, Result, TemporaryError
-from penstock.runtime.agreement import Outcome
-from penstock.runtime.estimate import MIN_BYTES, Pace
-from penstock.runtime.runtime import Runtime
+from penstock.runtime.estimate import MIN_BYTES, Estimate
+from penstock.runtime.outcome import Outcome
 from penstock.sinks.sqlite import SqliteSink
 from penstock.store.memory import MemoryStore
-from penstock.types import Look, ObjectRef, Write
+from penstock.types import Mark, ObjectRef, Write
 
 from tests.clock import Clock
 from tests.lake import Lake, upper
@@ -35,9 +34,9 @@ class CountingSink(SqliteSink):
         self.questions: list[int] = []
         self.before: Callable[[], object] = lambda: None
 
-    def read_many(self, looks: Sequence[Look]) -> list[Any]:
-        self.questions.append(len(looks))
-        return super().read_many(looks)
+    def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Any]:
+        self.questions.append(len(places))
+        return super().read_many(places)
 
     def write_many(self, writes: Sequence[Write]) -> list[Any]:
         self.batches.append(len(writes))
@@ -88,7 +87,7 @@ def test_batch_asks_the_index_once(lake: Lake, sink: CountingSink) -> None:
 def test_index_that_cannot_be_asked_fails_each_object_of_the_batch(
     lake: Lake, sink: CountingSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unreachable(_looks: Sequence[Look]) -> list[Any]:
+    def unreachable(_places: Sequence[tuple[str, Mark]]) -> list[Any]:
         raise TemporaryError("locked")
 
     monkeypatch.setattr(sink, "read_many", unreachable)
@@ -103,7 +102,7 @@ def test_question_that_is_refused_does_not_mean_that_nothing_is_there(
     for ref in REFS:
         lake.delete(ref)
 
-    def refused(_looks: Sequence[Look]) -> list[Any]:
+    def refused(_places: Sequence[tuple[str, Mark]]) -> list[Any]:
         raise PermanentError("413 too large")
 
     with monkeypatch.context() as patched:
@@ -121,11 +120,11 @@ def test_time_of_an_object_is_not_that_of_its_batch(sink: CountingSink) -> None:
         return Result({"bytes": sum(map(len, event.body))})
 
     lake = Lake(slow, sink=sink)
-    runtime = Runtime(replace(lake.runtime.parts, pace=Pace(clock)))
+    runtime = replace(lake.runtime, estimate=Estimate(clock))
     for ref in REFS:
         lake.put(bytes(MIN_BYTES), ref)
     assert kinds(runtime.agree_all(REFS)) == ["processed"] * 5
-    assert runtime.parts.pace.seconds_for(MIN_BYTES) == pytest.approx(1.0)
+    assert runtime.estimate.seconds_for(MIN_BYTES) == pytest.approx(1.0)
 
 
 def test_second_delivery_of_a_batch_stores_nothing(lake: Lake, sink: CountingSink) -> None:
@@ -212,7 +211,6 @@ def test_batch_that_cannot_be_stored_is_to_be_tried_again(lake: Lake, tmp_path: 
             return [TemporaryError("the disk is full") for _ in writes]
 
     lake.runtime = Lake(describe, sink=Full(tmp_path / "all.db"), store=lake.store).runtime
-    object.__setattr__(lake.runtime.parts.sink, "read", lambda _address, _mark: None)
     assert kinds(lake.runtime.agree_all(REFS)) == ["TemporaryError"] * 5
 
 

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from penstock.runtime.estimate import FORGET_SECONDS, MIN_BYTES, MIN_RUNS, Pace
+from penstock.runtime.estimate import FORGET_SECONDS, MIN_BYTES, MIN_RUNS, Estimate
 
 from tests.clock import Clock
 
@@ -14,56 +14,56 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def pace(clock: Clock) -> Pace:
-    return Pace(clock)
+def estimate(clock: Clock) -> Estimate:
+    return Estimate(clock)
 
 
-def test_nothing_is_estimated_before_enough_runs(pace: Pace) -> None:
+def test_nothing_is_estimated_before_enough_runs(estimate: Estimate) -> None:
     for _ in range(MIN_RUNS - 1):
-        pace.add(MIN_BYTES, 2.0)
-        assert pace.seconds_for(MIN_BYTES) is None
-    pace.add(MIN_BYTES, 2.0)
-    assert pace.seconds_for(10 * MIN_BYTES) == pytest.approx(20.0)
+        estimate.add(MIN_BYTES, 2.0)
+        assert estimate.seconds_for(MIN_BYTES) is None
+    estimate.add(MIN_BYTES, 2.0)
+    assert estimate.seconds_for(10 * MIN_BYTES) == pytest.approx(20.0)
 
 
-def test_small_runs_say_nothing_about_large_objects(pace: Pace) -> None:
+def test_small_runs_say_nothing_about_large_objects(estimate: Estimate) -> None:
     for _ in range(100):
-        pace.add(MIN_BYTES - 1, 2.0)
-    assert pace.seconds_for(1 << 40) is None
+        estimate.add(MIN_BYTES - 1, 2.0)
+    assert estimate.seconds_for(1 << 40) is None
 
 
-def test_the_first_runs_count_alike(pace: Pace) -> None:
+def test_the_first_runs_count_alike(estimate: Estimate) -> None:
     for seconds in (1.0, 2.0, 6.0):
-        pace.add(MIN_BYTES, seconds)
-    assert pace.seconds_for(MIN_BYTES) == pytest.approx(3.0)
+        estimate.add(MIN_BYTES, seconds)
+    assert estimate.seconds_for(MIN_BYTES) == pytest.approx(3.0)
 
 
-def test_newer_runs_count_more(pace: Pace) -> None:
+def test_newer_runs_count_more(estimate: Estimate) -> None:
     for _ in range(50):
-        pace.add(MIN_BYTES, 1.0)
-    pace.add(MIN_BYTES, 11.0)
-    assert pace.seconds_for(MIN_BYTES) == pytest.approx(4.0)
+        estimate.add(MIN_BYTES, 1.0)
+    estimate.add(MIN_BYTES, 11.0)
+    assert estimate.seconds_for(MIN_BYTES) == pytest.approx(4.0)
     for _ in range(20):
-        pace.add(MIN_BYTES, 11.0)
-    assert pace.seconds_for(MIN_BYTES) == pytest.approx(11.0, rel=0.01)
+        estimate.add(MIN_BYTES, 11.0)
+    assert estimate.seconds_for(MIN_BYTES) == pytest.approx(11.0, rel=0.01)
 
 
-def test_an_estimate_that_no_run_renews_is_given_up_and_learnt_anew(pace: Pace, clock: Clock) -> None:
+def test_an_estimate_that_no_run_renews_is_given_up_and_learnt_anew(estimate: Estimate, clock: Clock) -> None:
     for _ in range(MIN_RUNS):
-        pace.add(MIN_BYTES, 100.0)
+        estimate.add(MIN_BYTES, 100.0)
     clock.now += FORGET_SECONDS
-    assert pace.seconds_for(MIN_BYTES) == pytest.approx(100.0)
+    assert estimate.seconds_for(MIN_BYTES) == pytest.approx(100.0)
     clock.now += 1
-    assert pace.seconds_for(MIN_BYTES) is None
+    assert estimate.seconds_for(MIN_BYTES) is None
     for _ in range(MIN_RUNS):
-        pace.add(MIN_BYTES, 1.0)
-    assert pace.seconds_for(MIN_BYTES) == pytest.approx(1.0)
+        estimate.add(MIN_BYTES, 1.0)
+    assert estimate.seconds_for(MIN_BYTES) == pytest.approx(1.0)
 
 
-def test_runs_of_many_threads_all_count(pace: Pace) -> None:
-    threads = [threading.Thread(target=lambda: pace.add(MIN_BYTES, 5.0)) for _ in range(MIN_RUNS)]
+def test_runs_of_many_threads_all_count(estimate: Estimate) -> None:
+    threads = [threading.Thread(target=lambda: estimate.add(MIN_BYTES, 5.0)) for _ in range(MIN_RUNS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert pace.seconds_for(MIN_BYTES) == pytest.approx(5.0)
+    assert estimate.seconds_for(MIN_BYTES) == pytest.approx(5.0)

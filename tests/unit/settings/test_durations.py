@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from penstock.settings.durations import (
-    duration_argument,
-    moment_argument,
-    parse_duration,
-    parse_go_duration,
-    parse_moment,
-)
+from penstock.settings.durations import parse_duration, parse_go_duration, parse_moment
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -57,12 +50,3 @@ def test_a_moment_is_a_duration_ago_or_a_time(text: str, moment: datetime) -> No
 def test_other_moments_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected a duration such as 24h or 7d, or a time as 2026-01-31T12:00"):
         parse_moment(text, NOW)
-
-
-def test_flags_say_what_is_expected() -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="expected a duration"):
-        duration_argument("soon")
-    with pytest.raises(argparse.ArgumentTypeError, match="expected a duration"):
-        moment_argument("soon")
-    assert duration_argument("15s") == 15
-    assert moment_argument("2026-01-30T08:00").day == 30

@@ -34,6 +34,7 @@ def test_every_setting_is_read() -> None:
             "MINIO_ACCESS_KEY": "a",
             "MINIO_SECRET_KEY": "b",
             "MINIO_REGION": "eu-1",
+            "STORE_NAME": "east",
             "OPTION_WIDTH": "800",
             "OPTION_FIT": "cover",
             "RENDITIONS": "thumb?width=200&fit=cover  card?width=800 full",
@@ -59,7 +60,13 @@ def test_every_setting_is_read() -> None:
         port=9090,
         threads=8,
         log_level="DEBUG",
+        store_name="east",
     )
+
+
+@pytest.mark.parametrize("name", ["East", "a b", "-a", "a\n", "a" * 64])
+def test_store_name_that_cannot_be_one_is_told(name: str) -> None:
+    assert "STORE_NAME=" in problems_of({"STORE_NAME": name})
 
 
 def test_secrets_are_in_no_text_of_the_settings() -> None:

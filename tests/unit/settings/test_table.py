@@ -148,6 +148,7 @@ def test_a_job_gets_the_settings_that_the_table_hands_on() -> None:
         "MINIO_ACCESS_KEY": "a",
         "MINIO_SECRET_KEY": "s",
         "MINIO_REGION": "eu-1",
+        "STORE_NAME": "lake-1",
         "MINIO_CA_FILE": __file__,
         "SINK_USERNAME": "u",
         "SINK_PASSWORD": "p",

@@ -15,6 +15,8 @@ from penstock.sinks.bucket_address import BucketAddress
 from penstock.store.memory import MemoryStore
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal
 
+from tests.sink_contract import read, write
+
 SOURCE = ObjectState(ObjectRef("upload", "a.txt"), 3, "etag")
 MARK = Mark("state", "upper", "options", SOURCE.ref.digest)
 REFUSAL = Refusal("UnsupportedInput", "no good", 415)
@@ -34,7 +36,7 @@ def sink(store: MemoryStore) -> BucketSink:
 
 
 def put(sink: BucketSink, result: Result, mark: Mark = MARK, previous: Entry | None = None) -> Entry:
-    return sink.write(ADDRESS, result, mark, SOURCE, previous)
+    return write(sink, ADDRESS, result, mark, SOURCE, previous)
 
 
 def keys(store: MemoryStore) -> list[str]:
@@ -53,7 +55,7 @@ def test_address_leads_back_to_the_same_key(sink: BucketSink, key: str) -> None:
 
 def test_what_was_written_is_what_is_read(sink: BucketSink, store: MemoryStore) -> None:
     written = put(sink, Result(b"ONE", content_type="text/x", metadata={"owner": "ann"}))
-    assert sink.read(ADDRESS, MARK) == written
+    assert read(sink, ADDRESS, MARK) == written
     state = store.stat(TARGET)
     assert state is not None
     assert (state.content_type, state.metadata["owner"]) == ("text/x", "ann")
@@ -62,7 +64,7 @@ def test_what_was_written_is_what_is_read(sink: BucketSink, store: MemoryStore) 
 
 def test_object_without_a_mark_is_an_entry_without_one(sink: BucketSink, store: MemoryStore) -> None:
     store.put(TARGET, [b"mine"], metadata={"penstock-state": "only this"})
-    entry = sink.read(ADDRESS, MARK)
+    entry = read(sink, ADDRESS, MARK)
     assert entry is not None
     assert entry.mark is None
 
@@ -81,7 +83,7 @@ def test_write_refuses_a_target_that_appeared_or_changed_or_went(sink: BucketSin
 
 def test_refusal_is_read_back_with_its_reason(sink: BucketSink, store: MemoryStore) -> None:
     refused = sink.refuse(ADDRESS, REFUSAL, MARK, SOURCE, None)
-    assert sink.read(ADDRESS, MARK) == refused == Entry(ADDRESS, MARK, REFUSAL)
+    assert read(sink, ADDRESS, MARK) == refused == Entry(ADDRESS, MARK, REFUSAL)
     (key,) = keys(store)
     assert key.startswith(".penstock/refused/upper/")
     record = json.loads(store.read(ObjectRef("processed", key)))
@@ -106,16 +108,16 @@ def test_refusal_takes_our_target_of_an_older_state_away(sink: BucketSink, store
     previous = put(sink, Result(b"ONE"))
     sink.refuse(ADDRESS, REFUSAL, MARK, SOURCE, previous)
     assert len(keys(store)) == 1
-    entry = sink.read(ADDRESS, MARK)
+    entry = read(sink, ADDRESS, MARK)
     assert entry is not None
     assert entry.refusal == REFUSAL
 
 
 def test_refusal_leaves_a_foreign_target_where_it_is(sink: BucketSink, store: MemoryStore) -> None:
     store.put(TARGET, [b"mine"])
-    sink.refuse(ADDRESS, REFUSAL, MARK, SOURCE, sink.read(ADDRESS, MARK))
+    sink.refuse(ADDRESS, REFUSAL, MARK, SOURCE, read(sink, ADDRESS, MARK))
     assert store.read(TARGET) == b"mine"
-    entry = sink.read(ADDRESS, MARK)
+    entry = read(sink, ADDRESS, MARK)
     assert entry is not None
     assert entry.mark is None
     assert sink.beside(ADDRESS, MARK) == Entry(ADDRESS, MARK, REFUSAL)
@@ -126,7 +128,7 @@ def test_write_takes_the_refusal_away_wherever_it_is(sink: BucketSink, store: Me
     target = put(sink, Result(b"ONE"), previous=refused)
     assert keys(store) == ["a.txt"]
     sink.refuse(ADDRESS, REFUSAL, MARK, SOURCE, None)  # as a worker would that was overtaken
-    seen = sink.read(ADDRESS, MARK)
+    seen = read(sink, ADDRESS, MARK)
     assert seen == target
     put(sink, Result(b"TWO"), previous=replace(seen, beside=sink.beside(ADDRESS, MARK)))
     assert keys(store) == ["a.txt"]
@@ -136,7 +138,7 @@ def test_remove_takes_ours_only(sink: BucketSink, store: MemoryStore) -> None:
     sink.remove(ADDRESS, MARK, put(sink, Result(b"ONE")))
     assert keys(store) == []
     store.put(TARGET, [b"mine"])
-    foreign = sink.read(ADDRESS, MARK)
+    foreign = read(sink, ADDRESS, MARK)
     assert foreign is not None
     sink.remove(ADDRESS, MARK, foreign)
     assert keys(store) == ["a.txt"]
@@ -155,7 +157,7 @@ def test_damaged_refusal_is_one_that_says_nothing(sink: BucketSink, store: Memor
         b'{"error": 1, "reason": 2, "status": "x", "mark": {}}',
     ):
         store.put(ObjectRef("processed", key), [damage])
-        entry = sink.read(ADDRESS, MARK)
+        entry = read(sink, ADDRESS, MARK)
         assert entry is not None
         assert entry.mark is None
         assert entry.refusal is not None
@@ -214,7 +216,7 @@ def test_failure_in_the_middle_leaves_what_was_there(sink: BucketSink, store: Me
     refused = sink.refuse(ADDRESS, REFUSAL, MARK, SOURCE, None)
     with pytest.raises(TemporaryError, match="broke"):
         put(sink, Result(broken()), previous=refused)
-    assert sink.read(ADDRESS, MARK) == refused
+    assert read(sink, ADDRESS, MARK) == refused
 
 
 def test_document_is_stored_as_json(sink: BucketSink, store: MemoryStore) -> None:
@@ -224,10 +226,10 @@ def test_document_is_stored_as_json(sink: BucketSink, store: MemoryStore) -> Non
 
 def test_key_at_the_limit_is_taken_and_one_beyond_is_not(sink: BucketSink) -> None:
     at_limit = "s3://processed/" + "é" * 512
-    sink.write(at_limit, Result(b"x"), MARK, SOURCE, None)
-    assert sink.read(at_limit, MARK) is not None
+    write(sink, at_limit, Result(b"x"), MARK, SOURCE, None)
+    assert read(sink, at_limit, MARK) is not None
     with pytest.raises(PermanentError, match="longer than 1024 bytes"):
-        sink.write(at_limit + "x", Result(b"x"), MARK, SOURCE, None)
+        write(sink, at_limit + "x", Result(b"x"), MARK, SOURCE, None)
 
 
 def test_missing_bucket_is_found_by_the_check() -> None:

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 from penstock.errors import ConfigError, EventError, PenstockError, PermanentError, TargetChanged, TemporaryError
+from penstock.sinks.document import mark_field
 from penstock.sinks.opensearch import OpenSearchSink
 from penstock.sinks.search_server import MAPPING_VERSION
-from penstock.types import Entry, Look, Mark, ObjectRef, ObjectState, Result, Write
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Result, Write
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
+
+from tests.sink_contract import read, write
 
 MARK = Mark(state="s1", function="index", options="o", source="digest")
 SOURCE = ObjectState(ObjectRef("upload", "rose.jpg"), 12, "e1")
@@ -35,7 +38,7 @@ def sink(httpserver: HTTPServer) -> Iterator[OpenSearchSink]:
 
 
 def put(sink: OpenSearchSink, previous: Entry | None = None) -> Entry:
-    return sink.write(ADDRESS, Result({"kind": "image"}), MARK, SOURCE, previous)
+    return write(sink, ADDRESS, Result({"kind": "image"}), MARK, SOURCE, previous)
 
 
 def test_index_is_made_from_a_template_when_there_is_none(httpserver: HTTPServer) -> None:
@@ -59,7 +62,7 @@ def test_index_that_another_process_made_meanwhile_is_taken(httpserver: HTTPServ
     httpserver.expect_request("/_index_template/penstock-photos").respond_with_json({})
     httpserver.expect_request("/photos", "PUT").respond_with_json(exists, status=400)
     httpserver.expect_request(PATH).respond_with_json({"found": False}, status=404)
-    assert OpenSearchSink(httpserver.url_for(""), "photos").read(ADDRESS, MARK) is None
+    assert read(OpenSearchSink(httpserver.url_for(""), "photos"), ADDRESS, MARK) is None
 
 
 def test_index_of_a_newer_version_is_left_alone(httpserver: HTTPServer) -> None:
@@ -78,7 +81,7 @@ def test_credentials_are_sent_with_every_request(httpserver: HTTPServer) -> None
 
     httpserver.expect_request("/photos/_mapping").respond_with_json(MAPPING)
     httpserver.expect_request(PATH).respond_with_handler(answer)
-    OpenSearchSink(httpserver.url_for(""), "photos", username="ann", password="pä:ss").read(ADDRESS, MARK)
+    read(OpenSearchSink(httpserver.url_for(""), "photos", username="ann", password="pä:ss"), ADDRESS, MARK)
     assert base64.b64decode(seen[0].removeprefix("Basic ")).decode() == "ann:pä:ss"
 
 
@@ -96,7 +99,7 @@ def test_replacement_names_the_version_it_replaces(httpserver: HTTPServer, sink:
 
 
 CASES: list[tuple[int, object, type[PenstockError], str]] = [
-    (409, error("version_conflict_engine_exception"), TargetChanged, "somebody else"),
+    (409, error("version_conflict_engine_exception"), TargetChanged, "another program"),
     (429, error("circuit_breaking_exception"), TemporaryError, "overloaded"),
     (429, error("cluster_block_exception"), TemporaryError, "free space"),
     (403, error("cluster_block_exception"), TemporaryError, "free space"),
@@ -108,6 +111,7 @@ CASES: list[tuple[int, object, type[PenstockError], str]] = [
     (404, error("index_not_found_exception"), TemporaryError, "deleted"),
     (404, "<html>no such page</html>", TemporaryError, "is this an OpenSearch"),
     (200, "<html>welcome</html>", TemporaryError, "check SINK"),
+    (400, error("index_closed_exception"), TemporaryError, "it is closed; open it with POST"),
 ]
 
 
@@ -127,7 +131,7 @@ def test_no_answer_to_a_read_but_not_found_means_absence(
 ) -> None:
     httpserver.expect_request(PATH, "GET").respond_with_json(answer, status=status)
     with pytest.raises(expected, match=text):
-        sink.read(ADDRESS, MARK)
+        read(sink, ADDRESS, MARK)
 
 
 @pytest.mark.parametrize(("status", "answer", "expected", "text"), [case for case in CASES if case[0] != 409])
@@ -149,7 +153,7 @@ def test_document_that_the_server_refuses_is_a_permanent_error(httpserver: HTTPS
 def test_retry_after_of_the_server_is_passed_on(httpserver: HTTPServer, sink: OpenSearchSink) -> None:
     httpserver.expect_request(PATH).respond_with_json(error("x"), status=429, headers={"retry-after": "17"})
     with pytest.raises(TemporaryError) as failure:
-        sink.read(ADDRESS, MARK)
+        read(sink, ADDRESS, MARK)
     assert failure.value.retry_after == 17
 
 
@@ -205,9 +209,12 @@ def test_bulk_that_is_refused_as_a_whole_is_no_refusal_of_its_documents(
 
 
 def test_batch_of_questions_is_one_call(httpserver: HTTPServer, sink: OpenSearchSink) -> None:
-    docs = [{"_id": "a", "found": False}, {"_id": ADDRESS, "found": True, "_source": {}, **STORED}]
+    docs = [
+        {"_id": "a", "found": False},
+        {"_id": ADDRESS, "found": True, "_source": {"penstock": mark_field(MARK, None)}, **STORED},
+    ]
     httpserver.expect_request("/photos/_mget", "POST").respond_with_json({"docs": docs})
-    absent, present = sink.read_many([Look("a", MARK), Look(ADDRESS, MARK)])
+    absent, present = sink.read_many([("a", MARK), (ADDRESS, MARK)])
     assert absent is None
     assert present is not None
     assert (present.address, present.etag) == (ADDRESS, "4:2")
@@ -222,7 +229,7 @@ def test_document_that_could_not_be_asked_for_is_not_absent(
     docs = [{"_id": "a", "found": False}, {"_id": ADDRESS, **error(kind)}]
     httpserver.expect_request("/photos/_mget", "POST").respond_with_json({"docs": docs})
     with pytest.raises(TemporaryError):
-        sink.read_many([Look("a", MARK), Look(ADDRESS, MARK)])
+        sink.read_many([("a", MARK), (ADDRESS, MARK)])
 
 
 def test_search_of_which_a_shard_is_missing_is_no_answer(httpserver: HTTPServer, sink: OpenSearchSink) -> None:
@@ -275,7 +282,7 @@ def test_server_that_is_down_is_a_temporary_error() -> None:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
         sink = OpenSearchSink(f"http://127.0.0.1:{taken.getsockname()[1]}", "photos")
         with pytest.raises(TemporaryError, match="cannot be reached") as failure:
-            sink.read(ADDRESS, MARK)
+            read(sink, ADDRESS, MARK)
         assert failure.value.retry_after == 2
         assert [type(outcome) for outcome in sink.write_many([Write(ADDRESS, Result({}), MARK, SOURCE, None)])] == [
             TemporaryError

@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 from penstock.errors import EventError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import sqlite as module
+from penstock.sinks import sqlite_words
 from penstock.sinks.sqlite import SqliteSink
-from penstock.types import Entry, Look, Mark, ObjectRef, ObjectState, Refusal, Result, Write
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
+
+from tests.sink_contract import read, write
 
 MARK = Mark(state="s1", function="index", options="o", source="digest")
 REFUSAL = Refusal("UnsupportedInput", "not a picture", 415)
@@ -45,7 +48,7 @@ def state(key: str = "in/rose.jpg", etag: str = "e1") -> ObjectState:
 
 def put(sink: SqliteSink, key: str = "in/rose.jpg", previous: Entry | None = None, **inside: object) -> Entry:
     address = sink.address(ObjectRef("upload", key), None)
-    return sink.write(address, Result({"kind": "image", **inside}), MARK, state(key), previous)
+    return write(sink, address, Result({"kind": "image", **inside}), MARK, state(key), previous)
 
 
 def keys(found: list[dict[str, object]]) -> list[object]:
@@ -76,20 +79,20 @@ def test_many_are_read_as_each_alone_and_in_the_order_asked(sink: SqliteSink, mo
     monkeypatch.setattr("penstock.sinks.sqlite.PAGE_ROWS", 2)
     for key in ("a", "c", "d"):
         put(sink, key)
-    looks = [Look(f"upload/{key}", MARK) for key in "dxacb"]
-    assert sink.read_many(looks) == [sink.read(look.address, MARK) for look in looks]
-    assert [entry is not None for entry in sink.read_many(looks)] == [True, False, True, True, False]
+    places = [(f"upload/{key}", MARK) for key in "dxacb"]
+    assert sink.read_many(places) == [read(sink, *place) for place in places]
+    assert [entry is not None for entry in sink.read_many(places)] == [True, False, True, True, False]
     assert sink.read_many([]) == []
 
 
 def test_unknown_object_has_neither_entry_nor_document(sink: SqliteSink) -> None:
-    assert sink.read("upload/in/rose.jpg", MARK) is None
+    assert read(sink, "upload/in/rose.jpg", MARK) is None
     assert sink.document("upload", "in/rose.jpg") is None
 
 
 def test_read_gives_what_the_write_returned(sink: SqliteSink) -> None:
     entry = put(sink)
-    assert sink.read(entry.address, MARK) == entry
+    assert read(sink, entry.address, MARK) == entry
     assert entry.mark == MARK
     assert entry.refusal is None
 
@@ -98,13 +101,13 @@ def test_refusal_replaces_the_document_and_the_next_write_replaces_the_refusal(s
     old = put(sink, image={"width": 3})
     refused = sink.refuse(old.address, REFUSAL, MARK, state(), old)
     assert refused.refusal == REFUSAL
-    assert sink.read(old.address, MARK) == refused
+    assert read(sink, old.address, MARK) == refused
     document = sink.document("upload", "in/rose.jpg")
     assert document is not None
     assert "image" not in document
     assert document["penstock"]["refusal"] == {"error": "UnsupportedInput", "reason": "not a picture", "status": 415}
     put(sink, previous=refused)
-    again = sink.read(old.address, MARK)
+    again = read(sink, old.address, MARK)
     assert again is not None
     assert again.refusal is None
 
@@ -113,7 +116,7 @@ def test_write_over_a_document_that_was_not_there_before_changes_nothing(sink: S
     first = put(sink, image={"width": 3})
     with pytest.raises(TargetChanged, match=r"upload/in/rose\.jpg"):
         put(sink, image={"width": 4})
-    assert sink.read(first.address, MARK) == first
+    assert read(sink, first.address, MARK) == first
 
 
 def test_write_over_a_newer_version_changes_nothing(sink: SqliteSink) -> None:
@@ -121,7 +124,7 @@ def test_write_over_a_newer_version_changes_nothing(sink: SqliteSink) -> None:
     second = put(sink, previous=first)
     with pytest.raises(TargetChanged):
         put(sink, previous=first)
-    assert sink.read(first.address, MARK) == second
+    assert read(sink, first.address, MARK) == second
 
 
 def test_document_written_again_after_its_removal_is_not_taken_for_the_old_one(sink: SqliteSink) -> None:
@@ -130,7 +133,7 @@ def test_document_written_again_after_its_removal_is_not_taken_for_the_old_one(s
     second = put(sink)
     with pytest.raises(TargetChanged):
         sink.remove(first.address, MARK, first)
-    assert sink.read(first.address, MARK) == second
+    assert read(sink, first.address, MARK) == second
 
 
 def test_removed_document_is_gone_from_search_and_removing_it_again_is_no_error(sink: SqliteSink) -> None:
@@ -138,7 +141,7 @@ def test_removed_document_is_gone_from_search_and_removing_it_again_is_no_error(
     assert keys(sink.search("rose")) == ["in/rose.jpg"]
     sink.remove(entry.address, MARK, entry)
     sink.remove(entry.address, MARK, entry)
-    assert sink.read(entry.address, MARK) is None
+    assert read(sink, entry.address, MARK) is None
     assert sink.search("rose") == []
 
 
@@ -146,7 +149,7 @@ def test_document_of_somebody_else_has_no_mark(sink: SqliteSink, path: Path) -> 
     sink.check()
     with contextlib.closing(sqlite3.connect(path)) as db, db:
         db.execute("INSERT INTO documents (id, version, body) VALUES ('upload/in/rose.jpg', 'v', '{\"a\": 1}')")
-    entry = sink.read("upload/in/rose.jpg", MARK)
+    entry = read(sink, "upload/in/rose.jpg", MARK)
     assert entry == Entry("upload/in/rose.jpg", mark=None, size=8, etag="v")
     assert sink.document("upload", "in/rose.jpg") == {"a": 1, "penstock": None}
 
@@ -158,7 +161,7 @@ def test_rendition_is_refused(sink: SqliteSink) -> None:
 
 def test_result_that_is_no_document_is_refused(sink: SqliteSink) -> None:
     with pytest.raises(PermanentError, match="takes a mapping"):
-        sink.write("upload/a", Result(b"bytes"), MARK, state("a"), None)
+        write(sink, "upload/a", Result(b"bytes"), MARK, state("a"), None)
 
 
 def test_document_that_utf8_cannot_hold_is_refused_alone(sink: SqliteSink) -> None:
@@ -178,7 +181,7 @@ KEYS = ["a b", "a+b", "100%", "a&b=c?d#e", 'it\'s "quoted"', "line\nbreak", "日
 @pytest.mark.parametrize("key", [*KEYS, "/lead", "x//y"])
 def test_every_key_is_stored_read_and_listed(sink: SqliteSink, key: str) -> None:
     entry = put(sink, key)
-    assert sink.read(entry.address, MARK) == entry
+    assert read(sink, entry.address, MARK) == entry
     document = sink.document("upload", key)
     assert document is not None
     assert document["key"] == key
@@ -245,14 +248,14 @@ def batch(count: int, word: str = "csv") -> list[Write]:
 
 
 def test_search_sees_a_large_batch_at_once(sink: SqliteSink) -> None:
-    size = 3 * module.SMALL_GROUP
+    size = 3 * sqlite_words.SMALL_GROUP
     assert all(isinstance(outcome, Entry) for outcome in sink.write_many(batch(size)))
     assert len(sink.search("csv", limit=100)) == 100
     assert len(sink.search("csv", limit=100, offset=100)) == size - 100
 
 
 def test_search_after_a_large_batch_of_changes_sees_the_present_words_only(sink: SqliteSink) -> None:
-    size = 2 * module.SMALL_GROUP
+    size = 2 * sqlite_words.SMALL_GROUP
     entries = [outcome for outcome in sink.write_many(batch(size)) if isinstance(outcome, Entry)]
     sink.remove(entries[0].address, MARK, entries[0])  # before its words were written
     changed = [
@@ -264,9 +267,9 @@ def test_search_after_a_large_batch_of_changes_sees_the_present_words_only(sink:
     assert len(sink.search("text", limit=100)) == size - 1
 
 
-def test_full_text_debt_stays_bounded(sink: SqliteSink, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_BACKLOG", 300)
-    monkeypatch.setattr(module, "REFRESH_ROWS", 100)
+def test_full_text_backlog_stays_bounded(sink: SqliteSink, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_words, "MAX_BACKLOG", 300)
+    monkeypatch.setattr(sqlite_words, "REFRESH_ROWS", 100)
     for start in range(0, 1000, 100):
         sink.write_many(batch(1000)[start : start + 100])
     with contextlib.closing(sqlite3.connect(path)) as db:
@@ -309,7 +312,7 @@ def test_threads_share_commits_and_each_gets_its_own_outcome(sink: SqliteSink) -
     for thread in threads:
         thread.join()
     assert {number: entry.address for number, entry in outcomes.items()} == {n: f"upload/{n}" for n in range(200)}
-    assert all(sink.read(entry.address, MARK) == entry for entry in outcomes.values())
+    assert all(read(sink, entry.address, MARK) == entry for entry in outcomes.values())
     assert len({entry.etag for entry in outcomes.values()}) == 200
 
 
@@ -336,11 +339,13 @@ def test_processes_write_one_file_without_losing_anything(path: Path) -> None:
     program = textwrap.dedent("""
         import sys
         from penstock.sinks.sqlite import SqliteSink
-        from penstock.types import Mark, ObjectRef, ObjectState, Result
+        from penstock.types import Entry, Mark, ObjectRef, ObjectState, Result, Write
         sink = SqliteSink(sys.argv[1], "index")
         for number in range(50):
             ref = ObjectRef("upload", f"{sys.argv[2]}/{number}")
-            sink.write(sink.address(ref, None), Result({}), Mark("s", "f", "o", "d"), ObjectState(ref, 1, "e"), None)
+            mark, state = Mark("s", "f", "o", "d"), ObjectState(ref, 1, "e")
+            [stored] = sink.write_many([Write(sink.address(ref, None), Result({}), mark, state, None)])
+            assert isinstance(stored, Entry), stored
     """)
     children = [subprocess.Popen([sys.executable, "-c", program, path, str(name)]) for name in range(3)]
     assert [child.wait(60) for child in children] == [0, 0, 0]
@@ -381,7 +386,7 @@ def test_full_disk_is_a_temporary_error_and_changes_nothing(sink: SqliteSink) ->
     writer.db.execute(f"PRAGMA max_page_count = {pages}")  # the limit raises what a full disk raises: SQLITE_FULL
     with pytest.raises(TemporaryError, match="disk is full"):
         put(sink, text={"beginning": "x" * 100_000})
-    assert sink.read("upload/in/rose.jpg", MARK) is None
+    assert read(sink, "upload/in/rose.jpg", MARK) is None
     put(sink)
 
 
@@ -410,7 +415,7 @@ def test_damaged_file_is_a_temporary_error_that_names_it(path: Path, sink: Sqlit
     with pytest.raises(TemporaryError, match=r"index\.db.*not a SQLite database"):
         sink.check()
     with pytest.raises(TemporaryError, match="reconcile"):
-        sink.read("upload/a", MARK)
+        read(sink, "upload/a", MARK)
 
 
 def test_database_of_another_program_is_left_alone(path: Path, sink: SqliteSink) -> None:

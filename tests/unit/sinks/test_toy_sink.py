@@ -11,12 +11,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from penstock.commands.reconcile import reconcile
 from penstock.delivery.inbox import Inbox
 from penstock.errors import ConfigError
 from penstock.jobs.manifest import job_manifest
 from penstock.lake.graph import make_graph
 from penstock.local.gateway.router import Router
+from penstock.reconcile.engine import reconcile
 from penstock.render.network import network_policies
 from penstock.render.plan import make_plan
 from penstock.render.service import function_documents
@@ -131,8 +131,8 @@ def test_the_runtime_writes_it_and_reconcile_mends_it(
     store = MemoryStore("upload")
     store.put(SOURCE, [b"rose"])
     runtime = make_runtime(folder, function_config(folder, settings, stack), store)
-    assert runtime.parts.sink is not None
-    runtime.parts.sink.check()
+    assert runtime.sink is not None
+    runtime.sink.check()
     assert runtime.agree(SOURCE).kind == "processed"
     assert [body for _, _, body in toy.SHELVES[SHELF].values()] == [b"ROSE"]
     assert reconcile(runtime).found == {"agreeing": 1}

@@ -5,7 +5,7 @@ Nothing in Penstock knows it. tests/unit/sinks/test_toy_sink.py installs it as a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from penstock.sinks import Sink
 from penstock.sinks.address import Address
 from penstock.store import Store
 from penstock.streams import as_chunks
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
 
 # What every shelf holds, by its URL and the address on it: the entry, its source and its bytes.
 SHELVES: dict[str, dict[str, tuple[Entry, ObjectRef, bytes]]] = {}
@@ -51,6 +51,8 @@ class ToySink:
     """The shelf at `url`."""
 
     removes_with_source = True
+    refuses_beside = False
+    batch_size = 1
 
     def __init__(self, url: str, token: str) -> None:
         self._url, self._token = url, token
@@ -59,17 +61,20 @@ class ToySink:
     def address(self, source: ObjectRef, rendition: str | None) -> str:
         return f"{source.bucket}/{source.key}"
 
-    def read(self, address: str, mark: Mark) -> Entry | None:
-        found = self._held.get(address)
-        return found[0] if found else None
+    def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
+        return [self._held[address][0] if address in self._held else None for address, _ in places]
 
     def beside(self, address: str, mark: Mark) -> Entry | None:
         return None
 
-    def write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
-        body = b"".join(as_chunks(result.body))
-        self._held[address] = (Entry(address, mark, size=len(body)), source.ref, body)
-        return self._held[address][0]
+    def write_many(self, writes: Sequence[Write]) -> list[Entry | Exception]:
+        return [self._write(write) for write in writes]
+
+    def _write(self, write: Write) -> Entry:
+        body = b"".join(as_chunks(write.result.body))
+        entry = Entry(write.address, write.mark, size=len(body))
+        self._held[write.address] = (entry, write.source.ref, body)
+        return entry
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
         self._held[address] = (Entry(address, mark, refusal), source.ref, b"")
@@ -82,6 +87,12 @@ class ToySink:
         for entry, source, _ in list(self._held.values()):
             if source.bucket == bucket and source.key.startswith(prefix):
                 yield source, entry
+
+    def refusal_address(self, address: str, mark: Mark) -> str:
+        return address
+
+    def forget(self, record: str) -> ObjectRef | None:
+        return None
 
     def check(self) -> None:
         if self._token != TOKEN:

@@ -175,9 +175,9 @@ def test_server_that_is_down_is_temporary_and_named() -> None:
 @pytest.mark.parametrize(
     ("status", "text"),
     [
-        (200, "no S3 server; MINIO_ENDPOINT must lead to MinIO's API"),
-        (302, "no S3 server; MINIO_ENDPOINT must lead to MinIO's API"),
-        (404, "no S3 server; MINIO_ENDPOINT must lead to MinIO's API"),
+        (200, "not an S3 server; MINIO_ENDPOINT must lead to MinIO's API"),
+        (302, "not an S3 server; MINIO_ENDPOINT must lead to MinIO's API"),
+        (404, "not an S3 server; MINIO_ENDPOINT must lead to MinIO's API"),
         (502, "it answered 502 Bad Gateway and no S3 error; see its log"),
     ],
 )

@@ -18,7 +18,7 @@ from penstock.connect.bridge.messages import to_messages
 from penstock.connect.bridge.settings import SELF, BridgeConfig
 from penstock.delivery.deliverer import Message
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import Pump
+from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import EventError, TemporaryError
 from penstock.events import OddRecord
@@ -28,7 +28,7 @@ MAX_BODY_BYTES = 1024 * 1024
 _log = logging.getLogger("penstock.connect")
 
 
-def create_app(config: BridgeConfig, inbox: Inbox, pump: Pump, measures: DeliveryMeasures) -> Flask:
+def create_app(config: BridgeConfig, inbox: Inbox, pump: InboxSender, measures: DeliveryMeasures) -> Flask:
     """The webhook receiver; `pump` delivers what it stores."""
     app = Flask("penstock.bridge")
     bridge = BridgeRoutes(config, inbox, pump, measures)
@@ -46,7 +46,7 @@ def create_app(config: BridgeConfig, inbox: Inbox, pump: Pump, measures: Deliver
 class BridgeRoutes:
     """What each route of the bridge does."""
 
-    def __init__(self, config: BridgeConfig, inbox: Inbox, pump: Pump, measures: DeliveryMeasures) -> None:
+    def __init__(self, config: BridgeConfig, inbox: Inbox, pump: InboxSender, measures: DeliveryMeasures) -> None:
         self._config = config
         self._inbox = inbox
         self._pump = pump
@@ -84,7 +84,7 @@ class BridgeRoutes:
         body = self._kept(_body())
         self._limits.admit(len(body), self._inbox.counts().dead)
         letter = read_broker_dead_letter(dict(request.headers), body, SELF, authenticated=bool(wanted))
-        self._inbox.bury(letter.message, letter.code, letter.reason, letter.data)
+        self._inbox.store_dead_letter(letter.message, letter.code, letter.reason, letter.data)
         _log.error("broker: dead letter: %s: %s", letter.message.origin, letter.reason)
         self._measures.count("penstock_bridge_broker_letters", "Events that a Broker gave up, kept as dead letters.")
         return Response("stored as a dead letter\n", 202)
@@ -115,7 +115,7 @@ class BridgeRoutes:
         """Keep what cannot be read as a dead letter, which goes to the bridge itself when it is replayed."""
         _log.error("webhook: dead letter: %s", error)
         message = Message("", self._kept(body), {"content-type": "application/json"}, "webhook", SELF)
-        self._inbox.bury(message, error.status, str(error))
+        self._inbox.store_dead_letter(message, error.status, str(error))
         self._measures.count("penstock_bridge_unreadable", "Bodies that are not events, kept as dead letters.")
 
     def _kept(self, body: bytes) -> bytes:

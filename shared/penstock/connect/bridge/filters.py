@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from penstock import events
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError
 from penstock.settings.config import RESERVED_PREFIX, SourceRule
 
@@ -11,7 +11,7 @@ Filters = Mapping[str, tuple[SourceRule, ...]]
 """Source rules by the name of the target."""
 
 
-def targets_of(notification: bytes, targets: Iterable[Target], filters: Filters) -> list[Target]:
+def targets_of(notification: bytes, targets: Iterable[HttpTarget], filters: Filters) -> list[HttpTarget]:
     """The targets that get one notification: an event that a function does not act on must not wake it from zero.
 
     A target without a filter gets everything. Raises `EventError` when the notification is malformed.

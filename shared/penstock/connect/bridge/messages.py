@@ -7,12 +7,12 @@ from penstock import events
 from penstock.connect.bridge.filters import Filters, targets_of
 from penstock.connect.bridge.identity import without_identity
 from penstock.delivery.deliverer import Message
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 
 
 def to_messages(
     body: bytes,
-    targets: Sequence[Target],
+    targets: Sequence[HttpTarget],
     extensions: Mapping[str, str],
     traceparent: str = "",
     filters: Filters | None = None,

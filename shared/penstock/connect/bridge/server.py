@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from gunicorn.errors import AppImportError
 
 from penstock.connect.bridge.settings import SELF, BridgeConfig
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import Pump
+from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import ConfigError, TemporaryError
 from penstock.process.log import set_up_logging
@@ -27,7 +27,7 @@ class BridgeServer(GunicornServer):
 
     def __init__(self, config: BridgeConfig) -> None:
         self._config = config
-        self._pump: Pump | None = None
+        self._pump: InboxSender | None = None
         host, port = config.address
         super().__init__(
             Serving(
@@ -43,7 +43,7 @@ class BridgeServer(GunicornServer):
         targets = [*self._config.targets, self._own_target()]
         try:
             inbox = Inbox(self._config.inbox)
-            pump = Pump(inbox, targets, self._config.policy, observe=measures.observe)
+            pump = InboxSender(inbox, targets, self._config.policy, observe=measures.observe)
             pump.start()
         except (ConfigError, TemporaryError) as exc:
             raise AppImportError(str(exc)) from exc
@@ -60,9 +60,9 @@ class BridgeServer(GunicornServer):
         if self._pump is not None and not self._pump.stop(self._config.drain_seconds):
             logging.getLogger("penstock.connect").warning("requests under way were cut off; they will be sent again")
 
-    def _own_target(self) -> Target:
+    def _own_target(self) -> HttpTarget:
         """Where a replayed body goes that the bridge could not read before: to the bridge itself."""
         host, port = self._config.address
         own = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
         headers = {"Authorization": f"Bearer {self._config.token}"} if self._config.token else {}
-        return Target(SELF, f"http://{own}:{port}/", headers)
+        return HttpTarget(SELF, f"http://{own}:{port}/", headers)

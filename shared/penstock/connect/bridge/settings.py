@@ -5,18 +5,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from penstock.connect import settings
 from penstock.connect.bridge.filters import Filters, read_filters
+from penstock.connect.settings import Flags
 from penstock.delivery.deliverer import Policy
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError
 from penstock.process.log import parse_level
 from penstock.settings.environment import read_secret
-
-if TYPE_CHECKING:
-    from argparse import Namespace
 
 # The target of what could not be read: when it is replayed it goes to the bridge itself, perhaps a newer version.
 SELF = "bridge"
@@ -37,7 +35,7 @@ class BridgeConfig:
     address: tuple[str, int]
     token: str = field(repr=False)
     inbox: Path
-    targets: tuple[Target, ...]
+    targets: tuple[HttpTarget, ...]
     policy: Policy
     drain_seconds: float
     extensions: Mapping[str, str]
@@ -47,7 +45,7 @@ class BridgeConfig:
     dead_letter_token: str = field(default="", repr=False)
 
 
-def load_bridge_config(flags: "Namespace", env: Mapping[str, str]) -> BridgeConfig:
+def load_bridge_config(flags: Flags, env: Mapping[str, str]) -> BridgeConfig:
     """Read flags and environment; raises `ConfigError` with every problem found."""
     problems: list[str] = []
 
@@ -87,14 +85,12 @@ def load_bridge_config(flags: "Namespace", env: Mapping[str, str]) -> BridgeConf
     return config
 
 
-def _targets(
-    flags: "Namespace", env: Mapping[str, str], ca_file: str | None, problems: list[str]
-) -> tuple[Target, ...]:
+def _targets(flags: Flags, env: Mapping[str, str], ca_file: str | None, problems: list[str]) -> tuple[HttpTarget, ...]:
     """The targets of `--to`, else the one of K_SINK; what is wrong is added to `problems`.
 
     Those of `--to` are functions, which get FUNCTION_TOKEN where it is set.
     """
-    made: list[Target] = []
+    made: list[HttpTarget] = []
     headers: dict[str, str] = {}
     try:
         # Of two tokens the first one is the new one.
@@ -109,7 +105,7 @@ def _targets(
             problems.extend(exc.problems)
     if not flags.to and env.get("K_SINK"):
         try:
-            made = [Target("sink", env["K_SINK"], ca_file=ca_file)]
+            made = [HttpTarget("sink", env["K_SINK"], ca_file=ca_file)]
         except ConfigError as exc:
             problems.extend(exc.problems)
     elif not flags.to:

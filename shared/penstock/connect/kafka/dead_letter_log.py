@@ -1,68 +1,69 @@
-"""The dead letter topic read as a ledger: letters, and later records that say which of them are settled.
+"""Reads the topic for dead letters as a log: dead letters, and later records that mark some of them as finished.
 
-Kafka cannot delete one record, so replaying or dropping a letter appends a record whose header
+Kafka cannot delete one record, so replaying or dropping a dead letter appends a mark: a record whose header
 `penstock-settles` names it as PARTITION@OFFSET. The topic's retention clears both in time.
 """
 
 import base64
 import logging
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from penstock.connect.kafka.dead_letters import HEADERS, OWN_HEADERS
+from penstock.connect.kafka.client_log import librdkafka_logger
+from penstock.connect.kafka.dead_letter_topic import HEADERS, OWN_HEADERS
 from penstock.connect.kafka.records import headers_of
 from penstock.connect.kafka.settings import consumer_settings, producer_settings, refused_settings
 from penstock.connect.kafka.topics import find_topic
-from penstock.delivery.dead_letters import Letter
+from penstock.delivery.dead_letters import DeadLetter
+from penstock.delivery.deliverer import Message
 from penstock.errors import ConfigError, TemporaryError
 
-SETTLES = "penstock-settles"
-SETTLED_AS = "penstock-settled-as"
+FINISHES_HEADER = "penstock-settles"
+FINISHED_AS_HEADER = "penstock-settled-as"
 TIMEOUT_SECONDS = 30.0
 
 _log = logging.getLogger("penstock.connect")
 
 
-class KafkaLetters:
-    """The dead letters of the Kafka connector."""
+class DeadLetterLog:
+    """The dead letters of the Kafka connector, those that are neither replayed nor dropped."""
 
     def __init__(self, topic: str, settings: Mapping[str, str]) -> None:
         from confluent_kafka import Producer
 
         self._topic = topic
-        self._settings = settings
-        self._librdkafka = logging.getLogger("penstock.librdkafka")
+        # A command says itself what fails, in its own words.
+        self._settings = {"log_level": "2", **settings}
         with refused_settings():
-            self._producer = Producer(producer_settings(settings), logger=self._librdkafka)
+            self._producer = Producer(producer_settings(self._settings), logger=librdkafka_logger())
 
-    def read(self) -> Iterator[Letter]:
-        """Two passes, so that memory stays flat: what is settled, then the letters that are not."""
-        settled = {
+    def read(self) -> Iterator[DeadLetter]:
+        """Two passes, so that memory stays flat: the marks, then the dead letters that have none."""
+        finished = {
             bytes(value).decode()
             for record in self._records()
             for name, value in headers_of(record)
-            if name == SETTLES and value
+            if name == FINISHES_HEADER and value
         }
         for record in self._records():
-            letter = _letter(record)
-            if letter is not None and letter.id not in settled:
+            letter = _read_dead_letter(record)
+            if letter is not None and letter.id not in finished:
                 yield letter
 
-    def replay(self, letters: Sequence[Letter]) -> int:
-        """Produce letters to the topic they came from, for the one target that refused them."""
-        sent: list[Letter] = []
+    def replay(self, ids: Collection[str]) -> int:
+        """Produce dead letters to the topic they came from, for the one target that refused them."""
+        sent: list[str] = []
 
-        def acknowledged(letter: Letter, error: Any) -> None:
+        def acknowledged(letter: DeadLetter, error: Any) -> None:
             if error is None:
-                sent.append(letter)
+                sent.append(letter.id)
             else:
                 _log.error("dead letter %s: not replayed: %s", letter.id, error.str())
 
-        wanted = {letter.id for letter in letters}
         for record in self._records():
-            letter = _letter(record)
-            if letter is None or letter.id not in wanted:
+            letter = _read_dead_letter(record)
+            if letter is None or letter.id not in ids:
                 continue
             given: dict[str, Any] = dict(headers_of(record))
             own: list[tuple[str, str | bytes | None]] = [
@@ -74,24 +75,24 @@ class KafkaLetters:
                 partition=int(given["penstock-partition"]),
                 key=record.key(),
                 value=record.value(),
-                headers=[*own, ("penstock-target", letter.target)],
+                headers=[*own, ("penstock-target", letter.message.target)],
                 on_delivery=lambda error, _, letter=letter: acknowledged(letter, error),
             )
         self._flush()
-        return self._settle(sent, "replayed")
+        return self._mark_finished(sent, "replayed")
 
-    def drop(self, letters: Sequence[Letter]) -> int:
-        return self._settle(letters, "dropped")
+    def drop(self, ids: Collection[str]) -> int:
+        return self._mark_finished(ids, "dropped")
 
-    def _settle(self, letters: Sequence[Letter], how: str) -> int:
-        for letter in letters:
+    def _mark_finished(self, ids: Collection[str], how: str) -> int:
+        for each in ids:
             self._produce(
                 self._topic,
-                partition=int(letter.id.partition("@")[0]),
-                headers=[(SETTLES, letter.id), (SETTLED_AS, how)],
+                partition=int(each.partition("@")[0]),
+                headers=[(FINISHES_HEADER, each), (FINISHED_AS_HEADER, how)],
             )
         self._flush()
-        return len(letters)
+        return len(ids)
 
     def _produce(self, topic: str, **parts: Any) -> None:
         while True:
@@ -112,10 +113,10 @@ class KafkaLetters:
         settings = consumer_settings(self._settings) | {
             "group.id": f"penstock-dlq-{uuid.uuid4()}",  # never joined: partitions are assigned by hand
             "enable.partition.eof": "true",
-            "fetch.wait.max.ms": "10",  # the end of a partition is told after this; nobody writes to it all the time
+            "fetch.wait.max.ms": "10",  # the end of a partition is told after this
         }
         with refused_settings():
-            consumer = Consumer(settings, logger=self._librdkafka)
+            consumer = Consumer(settings, logger=librdkafka_logger())
         try:
             found = find_topic(consumer, self._topic, TIMEOUT_SECONDS)
             if found.error is not None:
@@ -139,10 +140,10 @@ class KafkaLetters:
             consumer.close()
 
 
-def _letter(record: Any) -> Letter | None:
-    """A record as a letter; None for one that settles another, or is of somebody else."""
+def _read_dead_letter(record: Any) -> DeadLetter | None:
+    """A record as a dead letter; None for a mark, and for a record that another program wrote."""
     headers: dict[str, Any] = {name: value or b"" for name, value in headers_of(record)}
-    if SETTLES in headers:
+    if FINISHES_HEADER in headers:
         return None
     place = f"{record.partition()}@{record.offset()}"
     try:
@@ -152,18 +153,15 @@ def _letter(record: Any) -> Letter | None:
     except ValueError:
         _log.warning("%s %s: not a dead letter of this connector", record.topic(), place)
         return None
-    return Letter(
-        place,
-        record.timestamp()[1] / 1000,
-        text["penstock-target"],
-        code,
-        text["penstock-reason"],
-        f"{text['penstock-topic']}/{text['penstock-partition']}@{text['penstock-offset']}",
+    message = Message(
+        record.key() or b"",
+        record.value() or b"",
         {
             name: value.decode("utf-8", "backslashreplace")
             for name, value in headers.items()
             if name not in HEADERS + OWN_HEADERS
         },
-        record.value() or b"",
-        data,
+        f"{text['penstock-topic']}/{text['penstock-partition']}@{text['penstock-offset']}",
+        text["penstock-target"],
     )
+    return DeadLetter(place, message, record.timestamp()[1] / 1000, code, text["penstock-reason"], data)

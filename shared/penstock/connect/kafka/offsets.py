@@ -20,7 +20,7 @@ def names(found: Sequence[Any]) -> str:
 
 
 def committed(consumer: Any, assigned: Sequence[Any]) -> Sequence[Any]:
-    """What the group had committed for these partitions: offset and metadata, or nothing when nobody answers."""
+    """What the group had committed for these partitions: offset and metadata, or nothing when no broker answers."""
     from confluent_kafka import KafkaException
 
     if not assigned:

@@ -8,22 +8,30 @@ import re
 import threading
 from collections import deque
 from collections.abc import Iterable
-from typing import Any
+
+from penstock.connect.kafka.records import Record
 
 # Brokers take 4096 bytes (offset.metadata.max.bytes); what does not fit is delivered again, no more.
 METADATA_BYTES = 4000
 _METADATA = re.compile(r"finished:([0-9,-]*)")
 
 
-class Entry:
-    """One record on its way. `waits` counts the deliveries it still waits for, one per message made of it."""
+class PendingRecord:
+    """One record between being read and being finished, and the receipt of every message that is made of it.
+
+    `waits` counts the deliveries it still waits for, one for each message. `record` is let go once it is finished.
+    """
 
     __slots__ = ("partition", "record", "waits")
 
-    def __init__(self, partition: "Partition", record: Any) -> None:
+    def __init__(self, partition: "Partition", record: Record) -> None:
         self.partition = partition
-        self.record = record
+        self.record: Record | None = record
         self.waits = 0
+
+    def finish(self) -> None:
+        """One of its messages was delivered, or its dead letter is stored; may be called by any thread."""
+        self.partition.finish(self)
 
 
 class Partition:
@@ -40,7 +48,7 @@ class Partition:
         self._start = start
         self._known = set(_read(metadata))
         self._next: int | None = None
-        self._open: deque[tuple[int, Entry]] = deque()
+        self._open: deque[tuple[int, PendingRecord]] = deque()
         self._lock = threading.Lock()
 
     @property
@@ -50,24 +58,24 @@ class Partition:
 
     def was_finished(self, offset: int) -> bool:
         """Whether a former owner had finished this record already."""
-        if offset < self._start:  # the topic was made anew, or the group was set back: all bets are off
+        if offset < self._start:  # the topic was made anew, or the group was set back: the note is about other records
             self._known.clear()
         return offset in self._known
 
-    def begin(self, offset: int, entry: Entry, waits: int) -> None:
+    def begin(self, offset: int, record: PendingRecord, waits: int) -> None:
         """Note a record that waits for so many deliveries; one that waits for none is finished at once."""
-        entry.waits = waits
+        record.waits = waits
         with self._lock:
-            self._open.append((offset, entry))
+            self._open.append((offset, record))
             self._next = offset + 1
             self._advance()
 
-    def finish(self, entry: Entry) -> None:
+    def finish(self, record: PendingRecord) -> None:
         """One of the deliveries that a record waited for is finally answered, or its dead letter is stored."""
         with self._lock:
-            entry.waits -= 1
-            if not entry.waits:
-                entry.record = None
+            record.waits -= 1
+            if not record.waits:
+                record.record = None
                 self._advance()
 
     def progress(self) -> tuple[int, str] | None:
@@ -77,7 +85,7 @@ class Partition:
                 return None
             if not self._open:
                 return self._next, ""
-            return self._open[0][0], _write(offset for offset, entry in self._open if not entry.waits)
+            return self._open[0][0], _write(offset for offset, record in self._open if not record.waits)
 
     def _advance(self) -> None:
         while self._open and not self._open[0][1].waits:

@@ -4,18 +4,32 @@ OpenFaaS: https://docs.openfaas.com/openfaas-pro/kafka-events: X-Topic, X-Kafka-
 X-Kafka-Key (a binary key in base64, with X-Kafka-Key-Enc: b64) and X-Kafka-<header>. CloudEvents: a record that
 is one already passes unchanged, a MinIO notification follows the S3 mapping, anything else is wrapped as
 Knative's KafkaSource does it.
+
+An HTTP server refuses a request with many or long headers (431), and a function needs none of a record's own. So some
+are left out: a key longer than `MAX_KEY_BYTES`; a header of which name and value take more than `MAX_HEADER_BYTES` as
+they are written into the request; and of a record's headers those after the first `MAX_HEADERS`, or after
+`MAX_HEADERS_BYTES` together. Of a CloudEvent, `id`, `source`, `specversion`, `type` and the content type are never left
+out.
+
+A record without a value is a tombstone: it says that a key is gone from a compacted topic. It is not an event.
 """
 
 import base64
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 from urllib.parse import quote
 
 from penstock import events
 from penstock.delivery.deliverer import Message
 from penstock.errors import EventError
 
+# gunicorn takes 100 headers of 8190 bytes, nginx 8 KiB in one line and 32 KiB in all; gateways add their own.
+MAX_HEADERS = 50
+MAX_HEADER_BYTES = 4096
+MAX_HEADERS_BYTES = 16 * 1024
+MAX_KEY_BYTES = 2048  # at most three times that in a request, where each byte is written as %XX
+_NEVER_LEFT_OUT = frozenset({"ce-id", "ce-source", "ce-specversion", "ce-type", "content-type"})
 _NOT_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]")
 # What this connector says itself; a record's header of that name must not contradict it.
 _RESERVED = frozenset({"x-kafka-partition", "x-kafka-offset", "x-kafka-key", "x-kafka-key-enc"})
@@ -33,8 +47,19 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes | None]] | None: ...
 
 
-Make = Callable[[Record, str, Any], list[Message]]
-"""From a record, a target's name and a receipt: the messages to send, none when there is nothing to say."""
+T = TypeVar("T")
+
+
+class Make(Protocol):
+    """How a record becomes messages."""
+
+    def __call__(self, record: Record, target: str, receipt: T, /) -> list[Message[T]]:
+        """The messages to send to the target of this name; each carries the receipt. The record has a value."""
+
+
+def is_tombstone(record: Record) -> bool:
+    """Whether a record only says that its key is gone."""
+    return record.value() is None
 
 
 def ordering_key(record: Record) -> bytes:
@@ -52,7 +77,7 @@ def origin(record: Record) -> str:
 def openfaas(content_type: str) -> Make:
     """Requests as OpenFaaS's connector makes them."""
 
-    def make(record: Record, target: str, receipt: Any) -> list[Message]:
+    def make(record: Record, target: str, receipt: T, /) -> list[Message[T]]:
         headers = {
             "Content-Type": content_type,
             "X-Topic": record.topic(),
@@ -60,16 +85,18 @@ def openfaas(content_type: str) -> Make:
             "X-Kafka-Offset": str(record.offset()),
         }
         key = record.key()
-        if key is not None:
+        if key is not None and len(key) <= MAX_KEY_BYTES:
             if _PRINTABLE.fullmatch(key):
                 headers["X-Kafka-Key"] = key.decode("ascii")
             else:
                 headers["X-Kafka-Key"] = base64.b64encode(key).decode("ascii")
                 headers["X-Kafka-Key-Enc"] = "b64"
-        for name, value in headers_of(record):
-            line = f"X-Kafka-{_NOT_TOKEN.sub('-', name)}"
-            if line.lower() not in _RESERVED:
-                headers[line] = value.decode("ascii") if value and _PRINTABLE.fullmatch(value) else header_text(value)
+        if given := headers_of(record):
+            headers |= _first_that_fit(
+                (line, value.decode("ascii") if value and _PRINTABLE.fullmatch(value) else header_text(value))
+                for name, value in given
+                if (line := f"X-Kafka-{_NOT_TOKEN.sub('-', name)}").lower() not in _RESERVED
+            )
         return [Message(ordering_key(record), record.value() or b"", headers, origin(record), target, receipt)]
 
     return make
@@ -78,15 +105,15 @@ def openfaas(content_type: str) -> Make:
 def cloudevents(group: str) -> Make:
     """CloudEvents for Knative; `group` is part of the source of a record that is wrapped."""
 
-    def make(record: Record, target: str, receipt: Any) -> list[Message]:
+    def make(record: Record, target: str, receipt: T, /) -> list[Message[T]]:
         value, key, where = record.value() or b"", ordering_key(record), origin(record)
         given = {name.lower(): text or b"" for name, text in headers_of(record)}
         if "ce_specversion" in given or given.get("content-type", b"").startswith(b"application/cloudevents"):
-            headers = {
-                f"ce-{name[3:]}" if name.startswith("ce_") else name: header_text(text)
+            headers = _first_that_fit(
+                (f"ce-{name[3:]}" if name.startswith("ce_") else name, header_text(text))
                 for name, text in given.items()
                 if name.startswith("ce_") or name == "content-type"
-            }
+            )
             return [Message(key, value, headers, where, target, receipt)]
         if events.looks_like_notification(value):
             try:
@@ -110,9 +137,23 @@ def _wrapped(record: Record, group: str) -> dict[str, str]:
         "ce-subject": f"partition:{record.partition()}#{record.offset()}",
     }
     key = record.key()
-    if key is not None:
+    if key is not None and len(key) <= MAX_KEY_BYTES:
         headers["ce-key"] = header_text(key)
     return headers
+
+
+def _first_that_fit(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The headers that a request may carry, in their order; those that do not fit are left out."""
+    found: dict[str, str] = {}
+    total = 0
+    for name, value in headers:
+        size = len(name) + len(value)
+        if name not in _NEVER_LEFT_OUT:
+            if size > MAX_HEADER_BYTES or total + size > MAX_HEADERS_BYTES or len(found) >= MAX_HEADERS:
+                continue
+            total += size
+        found[name] = value
+    return found
 
 
 def header_text(value: bytes | None) -> str:

@@ -8,14 +8,14 @@ from pathlib import Path
 from penstock.errors import ConfigError
 from penstock.settings.environment import read_secret_file
 
-# What at-least-once rests on; set otherwise, offsets would move past records that nobody has answered.
+# What at-least-once rests on; set otherwise, offsets would move past records that were not answered.
 _FIXED = {
     "enable.auto.commit": "false",
     "enable.auto.offset.store": "false",
     "partition.assignment.strategy": "cooperative-sticky",
 }
-# Log level 2: what goes wrong comes as error events too, and librdkafka logs each of ten failures a second.
-_COMMON = {"client.id": "penstock-connect", "log_level": "2"}
+# Log level 4 is syslog's warning; `client_log.py` limits how often each is logged.
+_COMMON = {"client.id": "penstock-connect", "log_level": "4"}
 _CONSUMER_DEFAULTS = {
     "group.id": "penstock",
     "auto.offset.reset": "earliest",
@@ -31,7 +31,7 @@ _CONSUMER_ONLY = re.compile(
     r"(group\.|fetch\.|session\.|heartbeat\.|max\.poll|queued\.|auto\.|isolation\.|check\.crcs|partition\.assignment"
     r"|statistics\.|enable\.(auto|partition)|max\.partition|consume\.|coordinator\.)"
 )
-# Kubernetes sets these for every service whose name begins with kafka; they are no settings.
+# Kubernetes sets these for every service whose name begins with kafka; they are not settings.
 _SERVICE_LINK = re.compile(r"KAFKA_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_.*)")
 
 
@@ -79,6 +79,8 @@ def load_settings(properties: Path | None, env: Mapping[str, str], pairs: Iterab
     for name, value in _FIXED.items():
         if found.get(name, value) != value:
             problems.append(f"{name}={found[name]}: must be {value}, or events would be lost")
+    if found.get("statistics.interval.ms") == "0":
+        problems.append("statistics.interval.ms=0: must be above 0, or a consumer that no longer works is not noticed")
     # The mock cluster inside librdkafka has no address.
     if not found.get("bootstrap.servers") and "test.mock.num.brokers" not in found:
         problems.append("KAFKA_BOOTSTRAP_SERVERS: not set; give HOST:PORT, or --set bootstrap.servers=HOST:PORT")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 QUIET_SECONDS = 30.0
+_REBALANCING = ("wait-join", "wait-sync")
 
 _log = logging.getLogger("penstock.connect")
 
@@ -22,6 +23,7 @@ class Statistics:
         self.fatal = ""
         self._connected: bool | None = None
         self._joined = False
+        self.rebalancing = False  # whether the coordinator, which answers, waits for the group's other members
         self._lag: dict[tuple[str, str], int] = {}
         self._quiet_until: dict[str, float] = {}
         self._clock = clock
@@ -32,7 +34,11 @@ class Statistics:
         # Bootstrap entries and the group coordinator's have no number of their own; a real broker does.
         states = [broker.get("state") for broker in found.get("brokers", {}).values() if broker.get("nodeid", -1) >= 0]
         self._connected = "UP" in states
-        self._joined = found.get("cgrp", {}).get("join_state") == "steady"
+        group = found.get("cgrp", {})
+        # Steady alone is not enough: it stays so while the coordinator cannot be reached.
+        self._joined = group.get("join_state") == "steady" and group.get("state") == "up"
+        coordinator = found.get("brokers", {}).get("GroupCoordinator", {})
+        self.rebalancing = coordinator.get("state") == "UP" and group.get("join_state") in _REBALANCING
         self._lag = {
             (topic, number): partition["consumer_lag"]
             for topic, about in found.get("topics", {}).items()
@@ -41,7 +47,7 @@ class Statistics:
         }
 
     def fail(self, error: Any) -> None:
-        """Take one error; most mend themselves and are told by the connection's state."""
+        """Take one error; from most of them librdkafka recovers, and the connection's state tells."""
         # While a broker is away the same error comes some ten times a second.
         if self._clock() >= self._quiet_until.get(error.name(), 0.0):
             self._quiet_until[error.name()] = self._clock() + QUIET_SECONDS
@@ -50,6 +56,11 @@ class Statistics:
             self.fatal = f"kafka: {error.str()}"
         if error.name() == "_ALL_BROKERS_DOWN":
             self._connected = False
+
+    @property
+    def joined(self) -> bool:
+        """Whether records can arrive: a broker is connected and the group has given out its partitions."""
+        return not self.problem()
 
     def problem(self) -> str:
         """Why nothing can be consumed just now, or ""."""

@@ -1,15 +1,22 @@
-"""Ask the brokers about a topic, in a way that a signal can end."""
+"""Ask the brokers about their topics."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from penstock.connect.kafka.client_log import librdkafka_logger
+from penstock.connect.kafka.settings import producer_settings
 
 # librdkafka holds signals up for as long as it waits.
 TURN_SECONDS = 1.0
+ANSWER_SECONDS = 5.0
 
 
 def find_topic(client: Any, topic: str, timeout_seconds: float, stopping: Callable[[], bool] = lambda: False) -> Any:
-    """The topic's metadata, or None once `stopping()` says so; raises `KafkaException` when no broker answers."""
+    """The topic's metadata, or None once `stopping()` says so; raises `KafkaException` when no broker answers.
+
+    It asks again each second, so that a signal can end it.
+    """
     from confluent_kafka import KafkaException
 
     deadline = time.monotonic() + timeout_seconds
@@ -21,3 +28,15 @@ def find_topic(client: Any, topic: str, timeout_seconds: float, stopping: Callab
             if left <= TURN_SECONDS:
                 raise
     return None
+
+
+def brokers_answer(settings: Mapping[str, str]) -> bool:
+    """Whether a broker answers a client that connects now; takes at most `ANSWER_SECONDS`."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+
+    client = AdminClient({**producer_settings(settings)}, logger=librdkafka_logger())
+    try:
+        return bool(client.list_topics(timeout=ANSWER_SECONDS).brokers)
+    except KafkaException:
+        return False

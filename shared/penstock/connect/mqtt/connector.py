@@ -1,60 +1,33 @@
-"""The MQTT connector, `penstock connect mqtt`: QoS 1, acknowledged when the function has answered finally.
+"""The MQTT connector: QoS 1, acknowledged when the function has given its final answer.
 
 MQTT 5 with a persistent session: what was not acknowledged comes again after a reconnect, and Receive Maximum
 bounds what the broker sends ahead. Acknowledgements go out in the order in which messages came, as the
 specification demands (4.6). Dead letters are kept in an inbox file, and can be replayed from it.
 """
 
-import argparse
 import hashlib
 import json
 import logging
-import os
-import socket
 import ssl
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from penstock import events
-from penstock.connect import settings, sources
+from penstock.connect.mqtt.broker import Broker
 from penstock.connect.subscriptions import Finder, Subscriptions
 from penstock.delivery.deliverer import Message, Policy
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import Foreign, Pump
+from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
-from penstock.errors import ConfigError, EventError, TemporaryError
-from penstock.process.log import set_up_logging
-from penstock.process.signals import stop_on_signals
-from penstock.process.status_server import StatusServer
-from penstock.settings.environment import read_secret
+from penstock.errors import EventError
 
 _log = logging.getLogger("penstock.connect")
 
 
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """How to reach the broker. With `group`, replicas share its messages; `client_id` names the session."""
-
-    host: str
-    port: int
-    client_id: str
-    username: str = ""
-    password: str = ""
-    tls: bool = False
-    ca_file: str | None = None
-    group: str = ""
-    session_seconds: int = 7 * 24 * 3600
-
-    def filter(self, topic: str) -> str:
-        return f"$share/{self.group}/{topic}" if self.group else topic
-
-
-class _Arrival(Foreign):
+class _Arrival:
     """One message from the broker, on the connection that brought it."""
 
     __slots__ = ("mid", "waits", "window")
@@ -75,7 +48,7 @@ class _Window:
 
 
 class MqttConnector:
-    """Delivers the messages of some topics to those who want them, until `stop`."""
+    """Delivers the messages of some topics to the functions that want them, until `stop`."""
 
     def __init__(
         self, broker: Broker, finder: Finder, inbox: Inbox, *, policy: Policy, cloudevents: bool = False
@@ -91,7 +64,9 @@ class MqttConnector:
         self._window = _Window()
         self._stopping = threading.Event()
         self.measures = DeliveryMeasures()
-        self._pump = Pump(inbox, (), policy, observe=self.measures.observe, settled=self._settled)
+        self._sender: InboxSender[_Arrival] = InboxSender(
+            inbox, (), policy, observe=self.measures.observe, finished=self._finished
+        )
         self._client = Client(CallbackAPIVersion.VERSION2, broker.client_id, protocol=MQTTv5, manual_ack=True)
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
@@ -115,14 +90,14 @@ class MqttConnector:
             return "no function wants a topic yet"
         if not self._client.is_connected():
             return f"not connected to {self._broker.host}:{self._broker.port}"
-        return "" if self._pump.running else self._pump.error or "delivery has ended"
+        return "" if self._sender.running else self._sender.error or "delivery has ended"
 
     def run(self, drain_seconds: float = 25.0) -> None:
         """Deliver until `stop` is called; then drain. Raises `ConfigError` when the inbox is another's."""
         from paho.mqtt.packettypes import PacketTypes
         from paho.mqtt.properties import Properties
 
-        self._pump.start()
+        self._sender.start()
         self._finder.start()
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._broker.session_seconds
@@ -135,7 +110,7 @@ class MqttConnector:
         while not self._stopping.wait(0.5):
             self._apply_discovery()
         self._finder.stop()
-        if not self._pump.stop(drain_seconds):
+        if not self._sender.stop(drain_seconds):
             _log.warning("requests under way were cut off; their messages will be delivered again")
         self._client.disconnect()
         self._client.loop_stop()
@@ -144,7 +119,7 @@ class MqttConnector:
         found = self._finder.news()
         if found is not None and found != self._wanted:
             gone = set(self._wanted.topics) - set(found.topics)
-            self._pump.configure(found.targets.values())
+            self._sender.configure(found.targets.values())
             self._wanted = found
             if self._client.is_connected():
                 self._subscribe(found.topics)
@@ -170,7 +145,7 @@ class MqttConnector:
             window.lost = True
         if not self._stopping.is_set():
             _log.warning("mqtt: connection lost: %s", reason)
-            self._pump.withdraw(lambda message: message.receipt.window is window)
+            self._sender.withdraw(lambda message: message.receipt.window is window)
 
     def _arrived(self, _client: Any, _data: Any, message: Any) -> None:
         from paho.mqtt.client import topic_matches_sub
@@ -191,11 +166,11 @@ class MqttConnector:
             with window.lock:
                 window.open.append(arrival)
         if made:
-            self._pump.submit(made)
+            self._sender.submit(made)
         else:
             self._acknowledge(window)
 
-    def _make(self, topic: str, payload: bytes, target: str, arrival: _Arrival) -> list[Message]:
+    def _make(self, topic: str, payload: bytes, target: str, arrival: _Arrival) -> list[Message[_Arrival]]:
         where = f"{topic}#{arrival.mid}"
         if not self._cloudevents:
             headers = {"Content-Type": "text/plain", "X-Topic": quote(topic, safe=" /:;,=+-._~!@$&'()*")}
@@ -215,8 +190,8 @@ class MqttConnector:
             for event in made
         ]
 
-    def _settled(self, message: Message) -> None:
-        arrival: _Arrival = message.receipt
+    def _finished(self, message: Message[_Arrival]) -> None:
+        arrival = message.receipt
         arrival.waits -= 1
         if not arrival.waits:
             self._acknowledge(arrival.window)
@@ -234,66 +209,3 @@ def ordering_key(topic: str, payload: bytes) -> str:
     except (ValueError, AttributeError, RecursionError):
         found = None
     return f"{topic}\0{found}" if isinstance(found, str) else topic
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `run` reads."""
-    parser.add_argument("--url", help="mqtt://HOST:1883 or mqtts://HOST:8883 (default: MQTT_URL)")
-    sources.add_arguments(parser)
-    parser.add_argument("--group", default="", help="share the messages with other connectors of this group")
-    parser.add_argument("--client-id", help="name of the session (default: penstock-HOSTNAME, stable in a StatefulSet)")
-    parser.add_argument("--cloudevents", action="store_true", help="send CloudEvents in binary mode")
-    parser.add_argument(
-        "--inbox", type=Path, default=Path("/data/inbox.db"), help="file for dead letters (default: %(default)s)"
-    )
-    settings.add_delivery_arguments(parser)
-
-
-def broker_from(args: argparse.Namespace, env: Mapping[str, str]) -> Broker:
-    """The broker of flags and environment; MQTT_USERNAME and MQTT_PASSWORD as secrets. Raises `ConfigError`."""
-    text = args.url or env.get("MQTT_URL", "")
-    url = urlsplit(text)
-    try:
-        port = url.port
-    except ValueError:
-        port = -1
-    if url.scheme not in ("mqtt", "mqtts", "tcp") or not url.hostname or port == -1:
-        raise ConfigError(f"MQTT_URL={text!r}: expected mqtt://HOST:1883 or mqtts://HOST:8883")
-    tls = url.scheme == "mqtts"
-    return Broker(
-        url.hostname,
-        port or (8883 if tls else 1883),
-        getattr(args, "client_id", None) or f"penstock-{socket.gethostname()}",
-        read_secret(env, "MQTT_USERNAME"),
-        read_secret(env, "MQTT_PASSWORD"),
-        tls,
-        settings.ca_file_from(args, env),
-        getattr(args, "group", ""),
-    )
-
-
-def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
-    """Deliver until SIGTERM or Ctrl+C; exit code 78 for a configuration that cannot work."""
-    set_up_logging(env.get("LOG_LEVEL", "INFO"))
-    try:
-        address = settings.address_from(args, env)
-        drain_seconds = settings.drain_seconds_from(args, env)
-        finder = sources.finder_from(args, env)
-        connector = MqttConnector(
-            broker_from(args, env),
-            finder,
-            Inbox(args.inbox),
-            policy=settings.policy_from(args, env),
-            cloudevents=args.cloudevents,
-        )
-        stop_on_signals(connector.stop)
-        status = StatusServer(address, connector.measures, ill=str, unready=connector.unready)
-        status.start()
-        try:
-            connector.run(drain_seconds)
-        finally:
-            status.stop()
-    except (ConfigError, TemporaryError) as exc:
-        _log.error("%s", exc)
-        return exc.exit_code
-    return 0

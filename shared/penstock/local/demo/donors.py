@@ -8,8 +8,8 @@ because that is the file readers of the walk-through know.
 Same seed, same bytes, on every machine and every Python:
 
 - The random numbers are SHAKE-128 (FIPS 202) of the seed and the number of a block of rows, so no
-  library's choice of generator or of rounding comes into it. The first N rows are the same whatever
-  the total, and a block can be made without those before it.
+  library's choice of generator or of rounding comes into it. The first N rows are the same for any
+  total, and a block can be made without those before it.
 - The names are the package's own lists. Faker's tables may change in any release, which would silently
   change what a seed gives, and to import them takes 0.3 s where a million rows take 1.3.
 - Weights are integers, built with square roots only: IEEE 754 rounds those alike everywhere, and powers not.
@@ -18,7 +18,6 @@ What is Faker's is the shape: as many names, weights of the same entropy, and th
 and address, so that the file compresses as Faker's does. `bench/donors_vs_faker.py` measures both.
 """
 
-import argparse
 import contextlib
 import errno
 import os
@@ -67,7 +66,7 @@ _PIECES: Final = 10  # strings a row is joined from
 def donor_chunks(rows: int, *, seed: int = 0, rows_per_chunk: int = _BLOCK_ROWS) -> Iterator[bytes]:
     """Yield a CSV file of `rows` donors in pieces of whole lines; the first starts with the header.
 
-    The pieces join to the same bytes whatever `rows_per_chunk` is, and memory does not grow with
+    The pieces join to the same bytes for any `rows_per_chunk`, and memory does not grow with
     `rows`. Lines are ASCII and end with a line feed. Raises ValueError for a negative `rows` or
     a `rows_per_chunk` below one.
 
@@ -101,56 +100,6 @@ def write_donors(
         return _copy(chunks, target, rows, progress)
     with _whole_file(target) as stream:
         return _copy(chunks, stream, rows, progress)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that `run` reads: `--rows`, `--seed` and `--output`."""
-    parser.add_argument(
-        "--rows",
-        type=row_count,
-        default=DEFAULT_ROWS,
-        metavar="N",
-        help="rows after the header (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="same seed, same file, on any machine (default: %(default)s)"
-    )
-    parser.add_argument(
-        "-o",
-        "--output",
-        default="donors.csv",
-        metavar="FILE",
-        help="file to write, - for standard output (default: %(default)s)",
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Write the file that the options ask for; return the exit code.
-
-    0 when it is written, or when the reader of standard output has gone; 2 when it cannot be
-    written, with the reason on standard error; 130 after Ctrl+C, when no partial file is left.
-    """
-    output: str = args.output
-    target = sys.stdout.buffer if output == "-" else Path(output)
-    try:
-        with _progress_bar(args.rows) as progress:
-            size_bytes = write_donors(target, args.rows, args.seed, progress)
-            if output == "-":
-                sys.stdout.buffer.flush()
-    except KeyboardInterrupt:
-        print("penstock donors: interrupted" + ("" if output == "-" else f", {output} is not written"), file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # `penstock donors -o - | head` has what it wants. Python flushes once more when it exits: let that go nowhere.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as exc:
-        print(f"penstock donors: {output}: {exc.strerror or exc}; {_remedy(exc)}", file=sys.stderr)
-        return 2
-    if output != "-":
-        print(f"{output}: {args.rows:,} donors, {size_bytes / 1e6:.1f} MB")
-    return 0
 
 
 class _Tables(NamedTuple):
@@ -290,37 +239,3 @@ def _copy(chunks: Iterator[bytes], stream: BinaryIO, rows: int, progress: Callab
         if progress is not None:
             progress(min(_BLOCK_ROWS, rows - at * _BLOCK_ROWS))
     return size_bytes
-
-
-@contextlib.contextmanager
-def _progress_bar(rows: int) -> Iterator[Callable[[int], object] | None]:
-    if not sys.stderr.isatty():
-        yield None
-        return
-    try:
-        from tqdm import tqdm
-    except ImportError:  # the bar is a courtesy: without its package the file is written all the same
-        yield None
-        return
-    with tqdm(total=rows, unit="row", unit_scale=True, file=sys.stderr, leave=False) as bar:
-        yield bar.update
-
-
-def row_count(text: str) -> int:
-    try:
-        rows = int(text)
-    except ValueError:
-        rows = -1
-    if rows < 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number of rows, 0 or more, got {text!r}")
-    return rows
-
-
-def _remedy(exc: OSError) -> str:
-    if exc.errno == errno.ENOENT:
-        return "create the directory first, or name another file with --output"
-    if exc.errno == errno.EISDIR:
-        return "name a file in it with --output"
-    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "free some space, or ask for fewer --rows"
-    return "name a file you may write with --output"

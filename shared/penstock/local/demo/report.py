@@ -1,11 +1,11 @@
 """What `penstock demo` prints."""
 
 import shutil
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
-from unicodedata import east_asian_width
 
+from penstock.terminal import bar_text, columns, printable, size_text, time_text
 from penstock.types import ObjectRef
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Row:
     bytes_out: int
 
 
-class Report:
+class DemoReport:
     """Plain text, aligned; colour and a moving line only on a terminal."""
 
     def __init__(self, out: TextIO) -> None:
@@ -41,13 +41,11 @@ class Report:
         self.line(f"  asleep   {', '.join(route.name for route in stack.router.routes)}: zero processes\n")
 
     def uploaded(self, ref: ObjectRef, size: int, seconds: float, prefix: str) -> None:
-        self.line(f"  up  {_short(ref, prefix)}  {human(size)} in {seconds:.1f} s")
+        self.line(f"  up  {_short(ref, prefix)}  {size_text(size)} in {seconds:.1f} s")
 
     def progress(self, done: int, all_of_them: int) -> None:
         if self._live:
-            filled = 30 * done // max(1, all_of_them)
-            bar = "█" * filled + "·" * (30 - filled)
-            print(f"\r  {bar} {done} of {all_of_them}", end="", file=self._out, flush=True)
+            print(f"\r  {bar_text(done, all_of_them)}", end="", file=self._out, flush=True)
 
     def progress_done(self) -> None:
         if self._live:
@@ -61,9 +59,9 @@ class Report:
                 _short(row.source, prefix),
                 row.function,
                 "cold" if row.cold else "warm",
-                duration(row.seconds),
-                human(row.bytes_in),
-                human(row.bytes_out),
+                time_text(row.seconds),
+                size_text(row.bytes_in),
+                size_text(row.bytes_out),
             )
             for row in rows
         ]
@@ -72,7 +70,7 @@ class Report:
         self.line("")
 
     def checked(self, target: ObjectRef, function: str, seen: str, prefix: str) -> None:
-        self.line(f"  {self._green('ok')}  {_short(target, prefix)}  {function}: {seen}")
+        self.line(f"  {self._green('ok')}  {_short(target, prefix)}  {function}: {printable(seen)}")
 
     def asleep(self, count: int) -> None:
         self.line(f"\n  All {count} functions are back at zero: nothing runs until the next object comes.")
@@ -81,7 +79,7 @@ class Report:
         if problems:
             self.line(f"\n{len(problems)} {'thing' if len(problems) == 1 else 'things'} went wrong:")
             for problem in problems:
-                self.line(f"  {problem}")
+                self.line(f"  {printable(problem)}")
         else:
             self.line("  Every output was read back and is right.")
 
@@ -89,49 +87,5 @@ class Report:
         return f"\x1b[32m{text}\x1b[0m" if self._live else text
 
 
-def duration(seconds: float) -> str:
-    """A time for people.
-
-    >>> duration(0.0421), duration(1.234)
-    ('42 ms', '1.23 s')
-    """
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
-
-
-def human(size: int) -> str:
-    """A size for people: 61.2 MB is 61.2 million bytes.
-
-    >>> human(61_234_567)
-    '61.2 MB'
-    """
-    value, unit = float(size), "B"
-    for larger in ("kB", "MB", "GB"):
-        if value < 1000:
-            break
-        value, unit = value / 1000, larger
-    return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
-
-
-def columns(lines: Sequence[Sequence[str]], right: Set[int] = frozenset()) -> list[str]:
-    """Align cells; wide East Asian characters take two places on a terminal.
-
-    >>> columns([("a", "1"), ("猫", "22")], right={1})
-    ['a    1', '猫  22']
-    """
-    widths = [max(_width(line[index]) for line in lines) for index in range(len(lines[0]))]
-    out = []
-    for line in lines:
-        cells = []
-        for index, (cell, width) in enumerate(zip(line, widths, strict=True)):
-            gap = " " * (width - _width(cell))
-            cells.append(gap + cell if index in right else cell + gap)
-        out.append("  ".join(cells).rstrip())
-    return out
-
-
-def _width(text: str) -> int:
-    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
-
-
 def _short(ref: ObjectRef, prefix: str) -> str:
-    return f"{ref.bucket}/{ref.key.removeprefix(prefix)}"
+    return printable(f"{ref.bucket}/{ref.key.removeprefix(prefix)}")

@@ -55,7 +55,7 @@ class Lease:
     cold: bool
 
 
-class Function:
+class LocalFunction:
     """One deployed function and its process, if it runs."""
 
     def __init__(self, spec: FunctionSpec, settings: Settings, spawner: Spawner) -> None:
@@ -200,7 +200,7 @@ class Function:
         return process
 
 
-class Functions:
+class LocalFunctions:
     """Every deployed function by name. A thread of its own stops the idle ones."""
 
     def __init__(self, specs: Mapping[str, FunctionSpec], settings: Settings) -> None:
@@ -208,17 +208,17 @@ class Functions:
         self._settings = settings
         self._spawner = Spawner()
         self._lock = threading.Lock()
-        self._functions = {name: Function(spec, settings, self._spawner) for name, spec in specs.items()}
+        self._functions = {name: LocalFunction(spec, settings, self._spawner) for name, spec in specs.items()}
         self._stopping = threading.Event()
         self._idle = threading.Condition()
         self._thread = threading.Thread(target=self._watch, name="idle", daemon=True)
         self._thread.start()
 
-    def __iter__(self) -> Iterator[Function]:
+    def __iter__(self) -> Iterator[LocalFunction]:
         with self._lock:
             return iter(list(self._functions.values()))
 
-    def get(self, name: str) -> Function:
+    def get(self, name: str) -> LocalFunction:
         """Raises `NoSuchFunction`."""
         with self._lock:
             function = self._functions.get(name)
@@ -231,7 +231,7 @@ class Functions:
         """Add a function or replace it; says whether it is new. The old process ends in the background."""
         with self._lock:
             old = self._functions.get(spec.name)
-            self._functions[spec.name] = new = Function(spec, self._settings, self._spawner)
+            self._functions[spec.name] = new = LocalFunction(spec, self._settings, self._spawner)
         if old is not None:
             new.created, new.invocations = old.created, old.invocations
             threading.Thread(target=old.close, name=f"retire-{spec.name}", daemon=True).start()
@@ -268,9 +268,9 @@ class Functions:
 
 
 __all__ = [
-    "Function",
-    "Functions",
     "Lease",
+    "LocalFunction",
+    "LocalFunctions",
     "NoSuchFunction",
     "Settings",
     "StartFailed",

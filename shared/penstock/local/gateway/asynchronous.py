@@ -16,7 +16,7 @@ from wsgiref.types import StartResponse
 from penstock.delivery.deliverer import Message
 from penstock.delivery.inbox import Inbox
 from penstock.errors import TemporaryError
-from penstock.local.functions.functions import Functions, NoSuchFunction
+from penstock.local.functions.functions import LocalFunctions, NoSuchFunction
 from penstock.local.gateway.proxy import Environ, Proxy, body_chunks, plain, split_function_path
 from penstock.local.gateway.router import ASYNC_TARGET
 from penstock.streams import SPOOL_MEMORY_BYTES, spool
@@ -31,7 +31,7 @@ _log = logging.getLogger("penstock.gateway")
 class Asynchronous:
     """Takes calls into the inbox, and carries them out when the inbox hands them back."""
 
-    def __init__(self, functions: Functions, inbox: Inbox, proxy: Proxy, callback_hosts: Collection[str]) -> None:
+    def __init__(self, functions: LocalFunctions, inbox: Inbox, proxy: Proxy, callback_hosts: Collection[str]) -> None:
         self._functions, self._inbox, self._proxy = functions, inbox, proxy
         self._callback_hosts = callback_hosts
 

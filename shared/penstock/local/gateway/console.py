@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
-from penstock.delivery.inbox import DeadLetter, Inbox
+from penstock.delivery.dead_letters import DeadLetter
+from penstock.delivery.inbox import Inbox
 from penstock.errors import EventError, TemporaryError
-from penstock.local.functions.functions import Functions
+from penstock.local.functions.functions import LocalFunctions
 from penstock.local.gateway.invocations import Invocation, InvocationLog
 from penstock.local.gateway.router import Router
 from penstock.serving.responses import content_disposition
@@ -26,7 +27,7 @@ _LOOKED_AT: Final = 1000
 
 
 def make_console(
-    functions: Functions, invocations: InvocationLog, inbox: Inbox, router: Router, store: Store
+    functions: LocalFunctions, invocations: InvocationLog, inbox: Inbox, router: Router, store: Store
 ) -> Blueprint:
     """The routes under /ui; errors are left to the application."""
     ui = Blueprint("ui", __name__, url_prefix="/ui")
@@ -144,7 +145,7 @@ def _dead_letter(letter: DeadLetter) -> dict[str, Any]:
         said = None
     reason = said.get("reason") if isinstance(said, dict) else None
     return {
-        "id": letter.id,
+        "id": int(letter.id),
         "function": letter.message.target,
         "origin": letter.message.origin,
         "code": letter.code,
@@ -165,12 +166,12 @@ def _ref() -> ObjectRef:
     return ObjectRef(bucket, key)
 
 
-def _ids() -> list[int]:
+def _ids() -> list[str]:
     found = request.get_json(force=True, silent=True)
     ids = found.get("ids") if isinstance(found, Mapping) else None
     if not isinstance(ids, list) or not all(isinstance(number, int) for number in ids):
         raise EventError('expected {"ids": [1, 2]}')
-    return ids
+    return [str(number) for number in ids]
 
 
 def _pieces() -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from penstock.errors import EventError
-from penstock.local.functions.functions import Functions
+from penstock.local.functions.functions import LocalFunctions
 from penstock.settings.stackfile import FunctionSpec, load_stack
 
 # What a deployment may say beside what the stack file names for the function. All else, such as PATH, LD_PRELOAD or
@@ -30,7 +30,7 @@ class Deployments:
     def __init__(
         self,
         stack_file: Path,
-        functions: Functions,
+        functions: LocalFunctions,
         overrides: Mapping[str, str],
         changed: Callable[[list[FunctionSpec]], None],
     ) -> None:

@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from penstock.delivery.inbox import Inbox
 from penstock.errors import PenstockError
-from penstock.local.functions.functions import Functions
+from penstock.local.functions.functions import LocalFunctions
 from penstock.local.gateway.access import Access, guard
 from penstock.local.gateway.asynchronous import Asynchronous
 from penstock.local.gateway.deployments import Deployments
@@ -37,7 +37,7 @@ class Gateway:
     def __init__(
         self,
         *,
-        functions: Functions,
+        functions: LocalFunctions,
         deployments: Deployments,
         inbox: Inbox,
         router: Router,
@@ -66,7 +66,7 @@ class Gateway:
 
 
 def _make_app(
-    functions: Functions,
+    functions: LocalFunctions,
     deployments: Deployments,
     inbox: Inbox,
     router: Router,

@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 from wsgiref.types import StartResponse
 
-from penstock.local.functions.functions import Function, Functions, NoSuchFunction
+from penstock.local.functions.functions import LocalFunction, LocalFunctions, NoSuchFunction
 from penstock.local.functions.process import StartFailed
 from penstock.local.gateway.invocations import Invocation, InvocationLog
 
@@ -35,7 +35,7 @@ _HOP_BY_HOP: Final = frozenset(
 class Proxy:
     """Sends requests to functions, starts them when needed, and records each in `log`."""
 
-    def __init__(self, functions: Functions, log: InvocationLog) -> None:
+    def __init__(self, functions: LocalFunctions, log: InvocationLog) -> None:
         self._functions = functions
         self._log = log
 
@@ -64,7 +64,7 @@ class Proxy:
 class _Exchange:
     """One request and its answer; iterating gives the answer's body, `close` ends and records it."""
 
-    def __init__(self, function: Function, environ: Environ, path: str, call_id: str, log: InvocationLog) -> None:
+    def __init__(self, function: LocalFunction, environ: Environ, path: str, call_id: str, log: InvocationLog) -> None:
         self._function = function
         self._environ = environ
         self._path = path

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.delivery.deliverer import Message
-from penstock.delivery.http import Target
+from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox
 from penstock.errors import EventError
 from penstock.events import Kind, parse
@@ -66,19 +66,19 @@ class Router:
             events = parse(body, headers)
         except EventError as exc:
             message = Message("", body, {"Content-Type": "application/json"}, "webhook", UNREADABLE_TARGET)
-            self._inbox.bury(message, int(exc.status), str(exc))
+            self._inbox.store_dead_letter(message, int(exc.status), str(exc))
             return 0
         refs = [event.ref for event in events if event.kind not in (Kind.ACCESSED, Kind.OTHER)]
         messages = self._messages(refs, body, "webhook")
         self._inbox.put(messages)
         return len(messages)
 
-    def targets(self, gateway_url: str) -> list[Target]:
+    def targets(self, gateway_url: str) -> list[HttpTarget]:
         """Where the messages go."""
         return [
-            *(Target(route.name, f"{gateway_url}/function/{route.name}/event") for route in self._routes),
-            Target(ASYNC_TARGET, f"{gateway_url}{ASYNC_PATH}"),
-            Target(UNREADABLE_TARGET, f"{gateway_url}/events"),
+            *(HttpTarget(route.name, f"{gateway_url}/function/{route.name}/event") for route in self._routes),
+            HttpTarget(ASYNC_TARGET, f"{gateway_url}{ASYNC_PATH}"),
+            HttpTarget(UNREADABLE_TARGET, f"{gateway_url}/events"),
         ]
 
     def buckets(self) -> list[str]:

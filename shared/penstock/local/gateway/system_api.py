@@ -15,7 +15,7 @@ from flask import Blueprint, Response, abort, request
 
 from penstock import __version__
 from penstock.errors import EventError
-from penstock.local.functions.functions import Function, Functions
+from penstock.local.functions.functions import LocalFunction, LocalFunctions
 from penstock.local.functions.logs import LogLine
 from penstock.local.gateway.deployments import Deployments
 from penstock.settings.durations import parse_moment
@@ -25,7 +25,7 @@ NAMESPACE: Final = "openfaas-fn"
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
-def make_blueprint(functions: Functions, deployments: Deployments) -> Blueprint:
+def make_blueprint(functions: LocalFunctions, deployments: Deployments) -> Blueprint:
     """The routes under /system; errors are left to the application."""
     api = Blueprint("system", __name__, url_prefix="/system")
 
@@ -106,7 +106,7 @@ def make_blueprint(functions: Functions, deployments: Deployments) -> Blueprint:
     return api
 
 
-def _status(function: Function) -> dict[str, Any]:
+def _status(function: LocalFunction) -> dict[str, Any]:
     spec = function.spec
     status: dict[str, Any] = {
         "name": spec.name,
@@ -146,7 +146,7 @@ def _since(text: str) -> float:
         raise EventError(f"since={exc}") from exc
 
 
-def _memory_bytes(function: Function) -> int:
+def _memory_bytes(function: LocalFunction) -> int:
     """Resident memory of all processes of the function, where /proc tells; 0 when it does not run."""
     leader, total = function.pid, 0
     if leader is None:

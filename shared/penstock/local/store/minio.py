@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError
-from penstock.lake import Bucket, Lake, NotificationTarget, Rule, TargetRef, apply, remove
+from penstock.lake import Bucket, DeclaredLake, NotificationTarget, Rule, TargetRef, apply, remove
 from penstock.local.gateway.router import Router
 from penstock.settings.config import StoreSettings
 
@@ -39,7 +39,7 @@ class RealMinio:
         Raises `ConfigError`, or `TemporaryError` when the server does not answer.
         """
         values = {"endpoint": self._events_url or f"{own_url}/events", "queue_dir": self._queue_dir}
-        lake = Lake(
+        lake = DeclaredLake(
             LAKE,
             tuple(Bucket(name) for name in buckets),
             (NotificationTarget(TARGET, values, {"auth_token": self._token}),),

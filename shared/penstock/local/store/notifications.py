@@ -27,7 +27,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ObjectChange:
     """One event about one object.
 
     `name` is the event's, such as `s3:ObjectCreated:Put`. `headers` are the object's stored ones in lower case, user
@@ -45,7 +45,7 @@ class Change:
     response_headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def notification(change: Change, origin: Origin) -> dict[str, Any]:
+def notification(change: ObjectChange, origin: Origin) -> dict[str, Any]:
     """The JSON document that MinIO's webhook, Kafka and MQTT targets carry: one record."""
     return {
         "EventName": change.name,
@@ -54,7 +54,7 @@ def notification(change: Change, origin: Origin) -> dict[str, Any]:
     }
 
 
-def _record(change: Change, origin: Origin) -> dict[str, Any]:
+def _record(change: ObjectChange, origin: Origin) -> dict[str, Any]:
     bucket = change.ref.bucket
     return {
         "eventVersion": "2.0",
@@ -85,7 +85,7 @@ def _record(change: Change, origin: Origin) -> dict[str, Any]:
     }
 
 
-def _object(change: Change) -> dict[str, Any]:
+def _object(change: ObjectChange) -> dict[str, Any]:
     found: dict[str, Any] = {"key": quote_plus(change.ref.key)}
     if change.headers is not None:
         if change.size:

@@ -23,7 +23,7 @@ class S3Error(Exception):
 
 
 @dataclass(slots=True)
-class Request:
+class S3Request:
     """One S3 request, its body read in full."""
 
     environ: dict[str, Any]
@@ -38,7 +38,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Response:
+class S3Response:
     status: str
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: list[bytes] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Response:
         return self.status.startswith("2")
 
 
-def read_request(environ: dict[str, Any], access_key: str, secret_key: str) -> Request:
+def read_request(environ: dict[str, Any], access_key: str, secret_key: str) -> S3Request:
     """Read a request whole, so that no slow client keeps the others waiting; raises `S3Error`.
 
     The signature covers the head, so a request that is not signed is refused before its body is read.
@@ -65,7 +65,7 @@ def read_request(environ: dict[str, Any], access_key: str, secret_key: str) -> R
     environ.pop("HTTP_TRANSFER_ENCODING", None)
     bucket, key = _names(environ["RAW_URI"].partition("?")[0])
     query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
-    return Request(environ, environ["REQUEST_METHOD"], bucket, key, query, body)
+    return S3Request(environ, environ["REQUEST_METHOD"], bucket, key, query, body)
 
 
 def _body(environ: Mapping[str, Any]) -> bytes:
@@ -96,7 +96,7 @@ def _names(raw_path: str) -> tuple[str, str]:
     return bucket, key
 
 
-def hide_form(request: Request) -> str:
+def hide_form(request: S3Request) -> str:
     """Have a PUT's body taken as it is, whatever its content type; returns the type of a form that was hidden, or "".
 
     moto reads the fields of a form out of the body, and stores what is left: nothing.
@@ -119,7 +119,7 @@ def keys_to_delete(body: bytes) -> list[str]:
     return [entry.text or "" for entry in root.iter() if entry.tag.rpartition("}")[2] == "Key"]
 
 
-def event_name(request: Request) -> str:
+def event_name(request: S3Request) -> str:
     """The event of a request that left the object in place, or "" when MinIO sends none."""
     match request.method:
         case "PUT" if "uploadId" in request.query or "acl" in request.query:
@@ -145,8 +145,8 @@ def event_name(request: Request) -> str:
     return ""
 
 
-def call_wsgi(application: Any, environ: dict[str, Any]) -> Response:
-    answer = Response("500 Internal Server Error")
+def call_wsgi(application: Any, environ: dict[str, Any]) -> S3Response:
+    answer = S3Response("500 Internal Server Error")
 
     def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> None:
         answer.status, answer.headers = status, headers
@@ -161,7 +161,7 @@ def call_wsgi(application: Any, environ: dict[str, Any]) -> Response:
     return answer
 
 
-def error_response(error: S3Error, environ: Mapping[str, Any], request_id: str) -> Response:
+def error_response(error: S3Error, environ: Mapping[str, Any], request_id: str) -> S3Response:
     resource = escape(environ["RAW_URI"].partition("?")[0])
     body = (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{error.code}</Code>'
@@ -169,4 +169,4 @@ def error_response(error: S3Error, environ: Mapping[str, Any], request_id: str) 
         f"<Resource>{resource}</Resource><RequestId>{request_id}</RequestId></Error>"
     ).encode()
     headers = [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))]
-    return Response(f"{error.status} {error.code}", headers, [] if environ["REQUEST_METHOD"] == "HEAD" else [body])
+    return S3Response(f"{error.status} {error.code}", headers, [] if environ["REQUEST_METHOD"] == "HEAD" else [body])

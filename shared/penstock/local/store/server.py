@@ -27,12 +27,12 @@ from typing import Any, Final
 
 from penstock.local.http_server import HttpServer, QuietHandler
 from penstock.local.store import large_uploads
-from penstock.local.store.notifications import Change, Origin, notification
+from penstock.local.store.notifications import ObjectChange, Origin, notification
 from penstock.local.store.object_folder import MAX_BYTES, KeptObject, ObjectFolder, StoreFull
 from penstock.local.store.s3_http import (
-    Request,
-    Response,
     S3Error,
+    S3Request,
+    S3Response,
     call_wsgi,
     error_response,
     event_name,
@@ -109,7 +109,7 @@ class EmbeddedStore:
         start_response(response.status, [*response.headers, ("x-amz-request-id", request_id), ("Server", "penstock")])
         return response.body
 
-    def _carry_out(self, request: Request) -> tuple[Response, list[Change]]:
+    def _carry_out(self, request: S3Request) -> tuple[S3Response, list[ObjectChange]]:
         completes = request.method == "POST" and "uploadId" in request.query
         if completes:
             self._check_match(request)
@@ -130,7 +130,7 @@ class EmbeddedStore:
         self._keep(request, changes)
         return response, [change for change in changes if self._wanted(change.name, change.ref)]
 
-    def _check_room(self, request: Request) -> None:
+    def _check_room(self, request: S3Request) -> None:
         if self._folder is None or request.method != "PUT" or not request.key:
             return
         try:
@@ -138,7 +138,7 @@ class EmbeddedStore:
         except StoreFull as exc:
             raise S3Error(507, "XMinioStorageFull", str(exc)) from exc
 
-    def _keep(self, request: Request, changes: Iterable[Change]) -> None:
+    def _keep(self, request: S3Request, changes: Iterable[ObjectChange]) -> None:
         """Write to the folder what a request changed, before it is answered and notified."""
         if self._folder is None:
             return
@@ -168,7 +168,7 @@ class EmbeddedStore:
             stored.modified_ns = kept.modified_ns
             self._last_ns = max(self._last_ns, kept.modified_ns)
 
-    def _check_match(self, request: Request) -> None:
+    def _check_match(self, request: S3Request) -> None:
         wanted = request.header("If-Match").strip('"')
         if not wanted:
             return
@@ -178,7 +178,7 @@ class EmbeddedStore:
         if wanted != stored.etag.strip('"'):
             raise S3Error(412, "PreconditionFailed", "the object is not the one that If-Match names")
 
-    def _before(self, request: Request) -> dict[ObjectRef, bool]:
+    def _before(self, request: S3Request) -> dict[ObjectRef, bool]:
         """The objects that the request is about to remove, and whether each is there."""
         if request.method == "DELETE" and request.key and not {"tagging", "uploadId"} & request.query.keys():
             refs = [ObjectRef(request.bucket, request.key)]
@@ -188,7 +188,7 @@ class EmbeddedStore:
             refs = []
         return {ref: self._stored(ref) is not None for ref in refs}
 
-    def _changes(self, request: Request, before: Mapping[ObjectRef, bool]) -> Iterable[Change]:
+    def _changes(self, request: S3Request, before: Mapping[ObjectRef, bool]) -> Iterable[ObjectChange]:
         if before:
             bulk = request.method == "POST"
             for ref, existed in before.items():
@@ -199,13 +199,13 @@ class EmbeddedStore:
             if stored is not None:
                 yield self._present(name, ref, stored)
 
-    def _present(self, name: str, ref: ObjectRef, stored: Any) -> Change:
+    def _present(self, name: str, ref: ObjectRef, stored: Any) -> ObjectChange:
         now = time.time_ns()
         written = name.startswith("s3:ObjectCreated:") and not name.endswith(("Tagging", "Retention", "LegalHold"))
         if written or not hasattr(stored, "modified_ns"):
             # Strictly rising, so that two writes in one tick of the clock still have an order.
             self._last_ns = stored.modified_ns = max(now, self._last_ns + 1)
-        return Change(
+        return ObjectChange(
             name=name,
             ref=ref,
             time_ns=now,
@@ -216,7 +216,7 @@ class EmbeddedStore:
             version_id=_version(stored),
         )
 
-    def _removed(self, ref: ObjectRef, existed: bool, bulk: bool, version: str | None) -> Change:
+    def _removed(self, ref: ObjectRef, existed: bool, bulk: bool, version: str | None) -> ObjectChange:
         now = time.time_ns()
         marker = self._bucket(ref.bucket).keys.get(ref.key)
         name = "s3:ObjectRemoved:Delete"
@@ -224,7 +224,7 @@ class EmbeddedStore:
             name, version = "s3:ObjectRemoved:DeleteMarkerCreated", _version(marker)
         elif not existed and not bulk and version is None:
             name = "s3:ObjectRemoved:NoOP"
-        return Change(name, ref, now, now, version_id=version, response_headers={"content-length": "0"})
+        return ObjectChange(name, ref, now, now, version_id=version, response_headers={"content-length": "0"})
 
     def _bucket(self, name: str) -> Any:
         return self._backend().buckets[name]
@@ -235,7 +235,7 @@ class EmbeddedStore:
         found = bucket.keys.get(ref.key) if bucket is not None else None
         return found if hasattr(found, "etag") else None
 
-    def _send(self, change: Change, environ: Mapping[str, Any], request_id: str) -> None:
+    def _send(self, change: ObjectChange, environ: Mapping[str, Any], request_id: str) -> None:
         origin = Origin(
             endpoint=self._server.url,
             deployment_id=self._deployment_id,
@@ -259,10 +259,10 @@ def _moto() -> tuple[Any, Callable[[], Any], type[QuietHandler]]:
     large_uploads.install(models)
     application = werkzeug_app.create_backend_app("s3")
 
-    class Handler(QuietHandler, werkzeug_app.MotoRequestHandler):
+    class S3Handler(QuietHandler, werkzeug_app.MotoRequestHandler):
         """Keeps underscores in the names of user metadata."""
 
-    return application, lambda: models.s3_backends[DEFAULT_ACCOUNT_ID]["aws"], Handler
+    return application, lambda: models.s3_backends[DEFAULT_ACCOUNT_ID]["aws"], S3Handler
 
 
 def _kept(ref: ObjectRef, stored: Any) -> KeptObject:

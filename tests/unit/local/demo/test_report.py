@@ -3,7 +3,8 @@
 import io
 
 import pytest
-from penstock.local.demo.report import Report, Row, columns, human
+from penstock.local.demo.report import DemoReport, Row
+from penstock.terminal import columns, size_text
 from penstock.types import ObjectRef
 
 
@@ -24,7 +25,7 @@ class Terminal(io.StringIO):
     ],
 )
 def test_sizes_are_decimal(size: int, text: str) -> None:
-    assert human(size) == text
+    assert size_text(size) == text
 
 
 def test_wide_characters_do_not_break_the_columns() -> None:
@@ -37,7 +38,7 @@ def test_table_has_a_line_for_each_row() -> None:
         Row(ObjectRef("upload", "demo-1/donors.csv"), "compress", True, 1.234, 60_800_000, 21_300_000),
         Row(ObjectRef("images", "demo-1/a.jpg"), "resize", False, 0.0421, 98_900, 24_100),
     ]
-    Report(out).table(rows, "demo-1/")
+    DemoReport(out).table(rows, "demo-1/")
     assert out.getvalue().splitlines() == [
         "  object             function  start    time  size in  size out",
         "  upload/donors.csv  compress  cold   1.23 s  60.8 MB   21.3 MB",
@@ -49,12 +50,12 @@ def test_table_has_a_line_for_each_row() -> None:
 def test_progress_moves_on_a_terminal_only() -> None:
     paper, terminal = io.StringIO(), Terminal()
     for out in (paper, terminal):
-        Report(out).progress(3, 6)
+        DemoReport(out).progress(3, 6)
     assert paper.getvalue() == ""
     assert terminal.getvalue() == "\r  " + "█" * 15 + "·" * 15 + " 3 of 6"
 
 
 def test_verdict_lists_what_went_wrong() -> None:
     out = io.StringIO()
-    Report(out).verdict(["one", "two"])
+    DemoReport(out).verdict(["one", "two"])
     assert out.getvalue() == "\n2 things went wrong:\n  one\n  two\n"

@@ -148,12 +148,12 @@ def test_functions_end_with_a_killed_stack(bench: Bench) -> None:
         f"""
         import time
         from pathlib import Path
-        from penstock.local.functions.functions import Functions, Settings
+        from penstock.local.functions.functions import LocalFunctions, Settings
         from penstock.settings.stackfile import FunctionSpec
         spec = FunctionSpec("echo", Path({str(bench.folder)!r}), environment={{"MARK": "x"}})
         command = [{sys.executable!r}, {str(PROGRAM)!r}]
         settings = Settings(Path({str(bench.folder / "other")!r}), {{}}, lambda _: command)
-        functions = Functions({{"echo": spec}}, settings)
+        functions = LocalFunctions({{"echo": spec}}, settings)
         functions.get("echo").start()
         print(functions.get("echo")._process.instance, flush=True)
         time.sleep(600)

@@ -1,6 +1,7 @@
 """The idler puts functions behind the embedded gateway to sleep, and a request wakes them again."""
 
-from penstock.commands.idler import Idler, RestGateway
+from penstock.connect.idler import Idler
+from penstock.connect.openfaas import OpenFaasGateway
 from penstock.local.gateway.access import Access
 
 from tests.unit.local.conftest import Bench
@@ -12,7 +13,7 @@ def test_idle_function_is_stopped_through_the_gateway_and_woken_by_a_request(ben
     functions = bench.functions(bench.spec(zero="15m"), bench.spec("another"))
     running = Running(bench, functions, Access(password="s3cret"))
     try:
-        idler = Idler(RestGateway(running.server.url, login=("admin", "s3cret")), clock=lambda: now)
+        idler = Idler(OpenFaasGateway(running.server.url, login=("admin", "s3cret")), clock=lambda: now)
         for name in ("echo", "another"):
             assert running.request("POST", f"/function/{name}", "x").status == 200
         assert idler.look() == []

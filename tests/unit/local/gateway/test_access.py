@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from penstock.local.functions.functions import Functions
+from penstock.local.functions.functions import LocalFunctions
 from penstock.local.gateway.access import Access
 
 from tests.unit.local.conftest import Bench
@@ -20,12 +20,12 @@ def basic(password: str, user: str = "admin") -> str:
 
 
 @pytest.fixture(name="functions")
-def functions_fixture(bench: Bench) -> Functions:
+def functions_fixture(bench: Bench) -> LocalFunctions:
     return bench.functions(bench.spec(SOURCE="s3://upload/*.csv", SINK="s3://processed/{key}.gz"))
 
 
 @pytest.fixture(name="guarded")
-def guarded_fixture(bench: Bench, functions: Functions) -> Iterator[Running]:
+def guarded_fixture(bench: Bench, functions: LocalFunctions) -> Iterator[Running]:
     running = Running(bench, functions, Access(token="event-token", password="pass"))
     yield running
     running.close()

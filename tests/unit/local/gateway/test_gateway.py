@@ -12,8 +12,8 @@ from urllib.parse import quote
 import pytest
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import Pump
-from penstock.local.functions.functions import Functions
+from penstock.delivery.inbox_sender import InboxSender
+from penstock.local.functions.functions import LocalFunctions
 from penstock.local.gateway.access import Access
 from penstock.local.gateway.console import make_console
 from penstock.local.gateway.deployments import Deployments
@@ -57,7 +57,7 @@ class Answer:
 class Running:
     """A gateway on a port, with delivery, over functions of the bench."""
 
-    def __init__(self, bench: Bench, functions: Functions, access: Access) -> None:
+    def __init__(self, bench: Bench, functions: LocalFunctions, access: Access) -> None:
         self.bench, self.functions = bench, functions
         self.inbox = Inbox(bench.folder / "inbox.sqlite")
         self.router = Router(self.inbox)
@@ -82,7 +82,7 @@ class Running:
         self.server = HttpServer(gateway)
         self.server.start()
         policy = Policy(attempts=2, min_wait_seconds=0.01, max_wait_seconds=0.01)
-        self.pump = Pump(self.inbox, self.router.targets(self.server.url), policy, poll_seconds=0.05)
+        self.pump = InboxSender(self.inbox, self.router.targets(self.server.url), policy, poll_seconds=0.05)
         self.pump.start()
 
     def _changed(self, specs: list[Any]) -> None:
@@ -106,7 +106,7 @@ class Running:
 
 
 @pytest.fixture(name="functions")
-def functions_fixture(bench: Bench) -> Functions:
+def functions_fixture(bench: Bench) -> LocalFunctions:
     return bench.functions(
         bench.spec(zero="15m", SOURCE="s3://upload/*.csv", SINK="s3://processed/{key}.gz"),
         bench.spec("broken", EXIT="78"),
@@ -114,7 +114,7 @@ def functions_fixture(bench: Bench) -> Functions:
 
 
 @pytest.fixture(name="gateway")
-def gateway_fixture(bench: Bench, functions: Functions) -> Iterator[Running]:
+def gateway_fixture(bench: Bench, functions: LocalFunctions) -> Iterator[Running]:
     running = Running(bench, functions, Access(token="secret"))
     yield running
     running.close()
@@ -385,7 +385,7 @@ def test_pages_of_other_servers_may_not_call(gateway: Running) -> None:
     assert gateway.request("GET", "/function/echo", Origin=own).status == 200
 
 
-def test_password_guards_system_and_console_but_not_functions(bench: Bench, functions: Functions) -> None:
+def test_password_guards_system_and_console_but_not_functions(bench: Bench, functions: LocalFunctions) -> None:
     gateway = Running(bench, functions, Access(password="letmein"))
     try:
         asked = gateway.request("GET", "/system/functions")
@@ -413,7 +413,7 @@ def test_console_shows_functions_calls_and_dead_letters(gateway: Running) -> Non
     assert gateway.request("POST", "/ui/replay", {"ids": [letter["id"]]}).json == {"replayed": 1}
     until(gateway.inbox.dead_letters)
     [again] = gateway.inbox.dead_letters()
-    assert gateway.request("POST", "/ui/drop", {"ids": [again.id]}).json == {"dropped": 1}
+    assert gateway.request("POST", "/ui/drop", {"ids": [int(again.id)]}).json == {"dropped": 1}
     assert gateway.inbox.counts().dead == 0
 
 

@@ -7,10 +7,10 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from penstock import Body, Context, Event
+from penstock.testing import run
 from PIL import Image
 
-from .handler import Options, handle
+from ..handler import handle
 
 DONORS = b"email, name, type, birthday, state\n" + b"".join(
     b"donor%d@example.com,Donor %d,A+,1970-01-%02d,Ohio\n" % (n, n, n % 28 + 1) for n in range(1000)
@@ -27,12 +27,10 @@ def cut(data: bytes, size: int) -> Iterator[bytes]:
         yield data[start : start + size]
 
 
-def describe(data: bytes, name: str = "object", *, chunk_bytes: int = 100_000, **options: int) -> dict[str, Any]:
-    body = Body(lambda: cut(data, chunk_bytes))
-    result = handle(Event(name, len(data), "x/y", {}, Options(**options), body), Context("index"))
-    assert result.content_type == "application/json"
-    assert isinstance(result.body, dict)
-    return result.body
+def describe(data: bytes, name: str = "object", *, chunk_bytes: int = 100_000, **options: Any) -> dict[str, Any]:
+    made = run(handle, cut(data, chunk_bytes), name=name, **options)
+    assert made.document is not None
+    return dict(made.document)
 
 
 def image(kind: str = "JPEG", size: tuple[int, int] = (40, 30), **save: Any) -> bytes:

@@ -5,7 +5,7 @@ import struct
 
 from PIL import Image
 
-from .samples import image
+from . import image
 
 
 def tiff(samples: bytes, *, width: int, height: int, bits: int, sample_format: int, order: str, is_big: bool) -> bytes:

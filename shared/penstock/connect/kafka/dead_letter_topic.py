@@ -1,4 +1,4 @@
-"""The topic for dead letters: the record as it was, and in its headers why it died.
+"""Writes the topic for dead letters: the record as it was, and in its headers why it was given up.
 
 `knativeerrordest`, `knativeerrorcode` and `knativeerrordata` (base64) are Knative's error extensions, as its
 brokers set them (https://knative.dev/docs/eventing/event-delivery/); the `penstock-` ones say where the record
@@ -9,8 +9,11 @@ import base64
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from penstock.connect.kafka.client_log import librdkafka_logger
+from penstock.connect.kafka.progress import PendingRecord
 from penstock.connect.kafka.records import Record, headers_of
 from penstock.connect.kafka.settings import refused_settings
 from penstock.connect.kafka.topics import find_topic
@@ -23,20 +26,32 @@ RETRY_SECONDS = 5.0
 HEADERS = ("knativeerrordest", "knativeerrorcode", "knativeerrordata")
 OWN_HEADERS = ("penstock-target", "penstock-reason", "penstock-topic", "penstock-partition", "penstock-offset")
 
-Letter = tuple[float, Any, Record, list[tuple[str, str | bytes | None]]]
-"""Not before, receipt, record, headers."""
-
 _log = logging.getLogger("penstock.connect")
+
+
+@dataclass(frozen=True, slots=True)
+class _UnstoredDeadLetter:
+    """A record that is to be stored, with the headers to write; not before `due`, in seconds of the clock."""
+
+    pending: PendingRecord
+    record: Record
+    headers: list[tuple[str, str | bytes | None]]
+    due: float = 0.0
 
 
 class DeadLetterTopic:
     """Stores dead letters. `add` may be called by any thread, the rest by the one that consumes.
 
-    `stored(receipt)` is called once the brokers have acknowledged the letter; until then it is retried.
+    `stored(pending)` is called once the brokers have acknowledged the dead letter; until then it is retried.
     """
 
     def __init__(
-        self, topic: str, settings: Mapping[str, str], stored: Callable[[Any], None], *, clock: Callable[[], float]
+        self,
+        topic: str,
+        settings: Mapping[str, str],
+        stored: Callable[[PendingRecord], None],
+        *,
+        clock: Callable[[], float],
     ) -> None:
         from confluent_kafka import Producer
 
@@ -44,9 +59,9 @@ class DeadLetterTopic:
         self._brokers = settings.get("bootstrap.servers", "")
         self._stored = stored
         self._clock = clock
-        self._waiting: deque[Letter] = deque()
+        self._waiting: deque[_UnstoredDeadLetter] = deque()
         with refused_settings():
-            self._producer = Producer(dict(settings), logger=logging.getLogger("penstock.librdkafka"))
+            self._producer = Producer(dict(settings), logger=librdkafka_logger())
         self._under_way = 0
         self.count = 0
         self.error = ""
@@ -67,8 +82,11 @@ class DeadLetterTopic:
                 f"topic {self.topic}: {found.error.str()}; create it, or name another with --dead-letter-topic"
             )
 
-    def add(self, receipt: Any, record: Record, target: str, url: str, verdict: Verdict) -> None:
-        """Take a letter on."""
+    def add(self, pending: PendingRecord, target: str, url: str, verdict: Verdict) -> None:
+        """Take a dead letter on, for the target of this name and URL, which gave this verdict."""
+        record = pending.record
+        if record is None:
+            return  # finished already: it has nothing left to store
         headers: list[tuple[str, str | bytes | None]] = [
             (name, value) for name, value in headers_of(record) if name not in HEADERS + OWN_HEADERS
         ]
@@ -84,11 +102,11 @@ class DeadLetterTopic:
             ("penstock-offset", str(record.offset())),
         )
         headers += own
-        self._waiting.append((0.0, receipt, record, headers))
+        self._waiting.append(_UnstoredDeadLetter(pending, record, headers))
 
     @property
     def pending(self) -> int:
-        """Letters that are not stored yet."""
+        """Dead letters that are not stored yet."""
         return len(self._waiting) + self._under_way
 
     def work(self) -> None:
@@ -97,7 +115,7 @@ class DeadLetterTopic:
 
         for _ in range(len(self._waiting)):
             letter = self._waiting.popleft()
-            if letter[0] > self._clock():
+            if letter.due > self._clock():
                 self._waiting.append(letter)
                 continue
             try:
@@ -116,28 +134,30 @@ class DeadLetterTopic:
             self.work()
             self._producer.flush(min(0.1, timeout_seconds))
 
-    def _produce(self, letter: Letter) -> None:
-        _, receipt, record, headers = letter
-
+    def _produce(self, letter: _UnstoredDeadLetter) -> None:
         def acknowledged(error: Any, _: Any) -> None:
             self._under_way -= 1
             if error is None:
                 self.error = ""
                 self.count += 1
-                self._stored(receipt)
+                self._stored(letter.pending)
                 return
             self._failed(letter, error.str())
 
         self._under_way += 1
         try:
             self._producer.produce(
-                self.topic, value=record.value(), key=record.key(), headers=headers, on_delivery=acknowledged
+                self.topic,
+                value=letter.record.value(),
+                key=letter.record.key(),
+                headers=letter.headers,
+                on_delivery=acknowledged,
             )
         except BaseException:
             self._under_way -= 1
             raise
 
-    def _failed(self, letter: Letter, why: str) -> None:
+    def _failed(self, letter: _UnstoredDeadLetter, why: str) -> None:
         self.error = f"dead letter topic {self.topic}: {why}"
         _log.error("%s; the record stays uncommitted and is tried again", self.error)
-        self._waiting.append((self._clock() + RETRY_SECONDS, *letter[1:]))
+        self._waiting.append(replace(letter, due=self._clock() + RETRY_SECONDS))

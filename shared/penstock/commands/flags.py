@@ -1,0 +1,216 @@
+"""The flags that several commands share, what turns their texts into values, and the parser that reads them.
+
+argparse is imported by the modules of this folder alone. A part of the package that reads flags is given an object that
+has them as attributes.
+"""
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from penstock.serving.wiring import function_folder
+from penstock.settings.durations import parse_duration, parse_moment
+
+if TYPE_CHECKING:
+    from penstock.local.stack import StackOptions
+
+T = TypeVar("T")
+
+DEFAULT_DATA = ".penstock"
+_POLICY_HELP = {
+    "attempts": "attempts per message before it becomes a dead letter; 0 never gives up",
+    "min_wait_seconds": "longest wait before the second attempt; it doubles with each further one",
+    "max_wait_seconds": "longest wait between two attempts, and the limit for a Retry-After",
+    "timeout_seconds": "time for one request and its answer",
+    "concurrency": "requests under way at once, per target",
+    "max_in_flight": "messages accepted and not finished, per target",
+    "batch": "MinIO notifications that may share one request, for functions that answer for each",
+}
+
+
+def new_parser(words: str, text: str) -> argparse.ArgumentParser:
+    """The parser of one command; `text` says what the command does."""
+    return argparse.ArgumentParser(prog=f"penstock {words}", description=text[0].upper() + text[1:] + ".")
+
+
+# Texts into values
+
+
+def duration(text: str) -> float:
+    """Seconds of `30s`, `1h30m` or `7d`."""
+    return _read(parse_duration, text)
+
+
+def moment(text: str) -> datetime:
+    """A moment: `24h` or `7d` ago, or a date and time in ISO 8601."""
+    return _read(parse_moment, text)
+
+
+def port(text: str) -> int:
+    """A port to listen on."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a port, at most 65535; 0 is any free one")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A number of seconds above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of seconds above 0")
+    return number
+
+
+def row_count(text: str) -> int:
+    """How many rows a file gets."""
+    try:
+        rows = int(text)
+    except ValueError:
+        rows = -1
+    if rows < 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number of rows, 0 or more, got {text!r}")
+    return rows
+
+
+def _read(parse: Callable[[str], T], text: str) -> T:
+    """argparse shows the text of no other error."""
+    try:
+        return parse(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+
+
+# Flags of several commands
+
+
+def add_function_flags(parser: argparse.ArgumentParser, name: str = "function") -> None:
+    """Add the function's folder, under `name`, and `--stack`, which says its settings."""
+    parser.add_argument(name, type=function_folder, help="the function's folder, or its name under ./functions")
+    parser.add_argument("--stack", type=Path, metavar="FILE", help="take the function's settings from this stack.yml")
+
+
+def add_delivery_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what `policy_from`, `address_from`, `ca_file_from` and `drain_seconds_from` of connect/settings.py read."""
+    from penstock.delivery.deliverer import Policy
+
+    for field in fields(Policy):
+        flag = "--" + field.name.replace("_", "-")
+        text = f"{_POLICY_HELP[field.name]} (default: {field.name.upper()}, else {field.default})"
+        parser.add_argument(flag, metavar="N", help=text)
+    add_listen_flag(parser)
+    add_ca_file_flag(parser, "for https targets")
+    parser.add_argument(
+        "--drain-seconds",
+        metavar="N",
+        help="time for requests under way at the end (default: DRAIN_SECONDS, else 25: Kubernetes kills after 30)",
+    )
+
+
+def add_listen_flag(parser: argparse.ArgumentParser) -> None:
+    """Add `--listen`, the address of probes and metrics, and of the bridge."""
+    parser.add_argument("--listen", metavar="HOST:PORT", help="address to listen on (default: 0.0.0.0:PORT, else 8080)")
+
+
+def add_ca_file_flag(parser: argparse.ArgumentParser, use: str = "") -> None:
+    """Add `--ca-file`."""
+    text = f"PEM file with a private CA{use and ' '}{use} (default: CA_FILE)"
+    parser.add_argument("--ca-file", type=Path, metavar="FILE", help=text)
+
+
+def add_topic_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what `finder_from` of connect/sources.py reads: which function wants which topic."""
+    parser.add_argument(
+        "--to", metavar="TOPIC=URL", action="append", default=[], help="deliver a topic to a URL; repeatable"
+    )
+    parser.add_argument(
+        "--gateway",
+        metavar="URL",
+        help="OpenFaaS gateway whose functions' topic annotations count (default: GATEWAY_URL)",
+    )
+    parser.add_argument("--namespace", default="", metavar="NAME", help="namespace of the functions behind the gateway")
+    parser.add_argument(
+        "--rediscover-seconds",
+        metavar="N",
+        help="how often the gateway is asked (default: REDISCOVER_SECONDS, else 30)",
+    )
+    parser.add_argument("--stack", type=Path, metavar="FILE", help="stack.yml whose functions' topic annotations count")
+
+
+def add_kafka_flags(parser: argparse.ArgumentParser) -> None:
+    """Add librdkafka's settings."""
+    parser.add_argument("--properties", type=Path, metavar="FILE", help="file of librdkafka settings, name=value lines")
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a librdkafka setting, such as sasl.mechanism=PLAIN; also as KAFKA_SASL_MECHANISM; repeatable",
+    )
+
+
+def add_broker_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the address of an MQTT broker."""
+    parser.add_argument(
+        "--url", metavar="URL", help="the broker, mqtt://HOST:1883 or mqtts://HOST:8883 (default: MQTT_URL)"
+    )
+
+
+def add_local_stack_flags(parser: argparse.ArgumentParser, *, port_of_gateway: int, port_of_store: int) -> None:
+    """Add what every command that runs the local stack takes; port 0 is any free one."""
+    parser.add_argument(
+        "--stack", type=Path, default=Path("stack.yml"), metavar="FILE", help="the stack file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=port_of_gateway,
+        metavar="PORT",
+        help="port of gateway and console (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--store-port",
+        type=port,
+        default=port_of_store,
+        metavar="PORT",
+        help="port of the object store in this process (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help=f"folder for inbox, index and logs (default: {DEFAULT_DATA})"
+    )
+    parser.add_argument(
+        "--zero-after",
+        type=duration,
+        metavar="TIME",
+        help="stop idle functions after this long, for example 30s",
+    )
+    parser.add_argument(
+        "--minio-queue-dir", default="", metavar="FOLDER", help="folder where a real MinIO server keeps its events"
+    )
+    parser.add_argument(
+        "--events-url", default="", metavar="URL", help="URL of this stack's /events as a real MinIO server sees it"
+    )
+
+
+def local_stack_options(args: argparse.Namespace, data: Path, *, password: str | None = None) -> "StackOptions":
+    """The flags of `add_local_stack_flags` as the options of a stack."""
+    from penstock.local.stack import StackOptions
+
+    return StackOptions(
+        stack_file=args.stack,
+        data=data,
+        env=os.environ,
+        port=args.port,
+        store_port=args.store_port,
+        zero_after_seconds=args.zero_after,
+        password=password,
+        queue_dir=args.minio_queue_dir,
+        events_url=args.events_url,
+        fresh=getattr(args, "fresh", False),
+    )

@@ -1,0 +1,44 @@
+"""The words that are typed: which commands there are, in which groups, and what each needs and does."""
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """One command: its words, the extras of the package with all that it may need, and what it does."""
+
+    words: str
+    extras: str
+    text: str
+
+    @property
+    def module(self) -> str:
+        return "penstock.commands." + self.words.replace(" ", "_")
+
+
+GROUPS: dict[str, tuple[Command, ...]] = {
+    "On this machine": (
+        Command("up", "demo", "run the whole lake on this machine: object store, gateway, functions from zero"),
+        Command("demo", "demo", "a million donors and some photographs through all three functions, checked"),
+        Command("serve", "stack", "serve one function over HTTP, exactly as its image does"),
+        Command("run", "stack", "run one function on one object, once"),
+        Command("new", "", "start a function of your own from the template"),
+        Command("donors", "", "write a CSV file of made-up donors"),
+    ),
+    "Events in": (
+        Command("bridge", "bridge", "receive MinIO's webhook, keep each event on disk, send CloudEvents"),
+        Command("connect kafka", "kafka,stack", "deliver Kafka records to functions, at least once"),
+        Command("connect mqtt", "mqtt,stack", "deliver MQTT messages to functions, at least once"),
+        Command("dlq", "kafka", "list, show, replay or drop dead letters"),
+        Command("listen", "kafka,mqtt", "print notifications as they come"),
+    ),
+    "Objects": (
+        Command("reconcile", "stack", "compare sources with targets and mend what differs"),
+        Command("jobs", "stack", "list the Jobs of large objects, watch over them, read logs, clean up"),
+    ),
+    "Servers and clusters": (
+        Command("lake", "stack", "plan, apply, show or remove buckets, notification targets and rules"),
+        Command("render", "stack", "write manifests for Knative or OpenFaaS from stack.yml, or check them"),
+        Command("idler", "bridge", "set idle OpenFaaS functions to zero replicas"),
+    ),
+}
+COMMANDS: tuple[Command, ...] = tuple(command for group in GROUPS.values() for command in group)

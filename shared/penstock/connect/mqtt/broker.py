@@ -1,0 +1,53 @@
+"""Where an MQTT broker is and how to log in, from flags and environment."""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from penstock.connect import settings
+from penstock.connect.settings import Flags
+from penstock.errors import ConfigError
+from penstock.settings.environment import read_secret
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """How to reach the broker. With `group`, replicas share its messages; `client_id` names the session."""
+
+    host: str
+    port: int
+    client_id: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tls: bool = False
+    ca_file: str | None = None
+    group: str = ""
+    session_seconds: int = 7 * 24 * 3600
+
+    def filter(self, topic: str) -> str:
+        """What to subscribe to for a topic."""
+        return f"$share/{self.group}/{topic}" if self.group else topic
+
+
+def broker_from(flags: Flags, env: Mapping[str, str]) -> Broker:
+    """The broker of flags and environment; MQTT_USERNAME and MQTT_PASSWORD as secrets. Raises `ConfigError`."""
+    text = flags.url or env.get("MQTT_URL", "")
+    url = urlsplit(text)
+    try:
+        port = url.port
+    except ValueError:
+        port = -1
+    if url.scheme not in ("mqtt", "mqtts", "tcp") or not url.hostname or port == -1:
+        raise ConfigError(f"MQTT_URL={text!r}: expected mqtt://HOST:1883 or mqtts://HOST:8883")
+    tls = url.scheme == "mqtts"
+    return Broker(
+        url.hostname,
+        port or (8883 if tls else 1883),
+        getattr(flags, "client_id", None) or f"penstock-{socket.gethostname()}",
+        read_secret(env, "MQTT_USERNAME"),
+        read_secret(env, "MQTT_PASSWORD"),
+        tls,
+        settings.ca_file_from(flags, env),
+        getattr(flags, "group", ""),
+    )

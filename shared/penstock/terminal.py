@@ -1,0 +1,191 @@
+"""What a person at a terminal is shown: text without control characters, tables, sizes and times, a progress bar.
+
+A key, a reason or a header may hold any character. A terminal obeys some of them: ESC [ 2 J clears it, and a line end
+starts a line that looks like one of ours. So each command sends such text through `printable`.
+"""
+
+import copy
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from penstock.errors import ConfigError
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""The text with each character that is not printable written as an escape; those in `keep` stay.
+
+    >>> print(printable("a\x1b[2J\n猫.csv"))
+    a\x1b[2J\x0a猫.csv
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in keep else _escape(char) for char in text)
+
+
+def one_line(text: str) -> str:
+    r"""A sentence that may have been written on several lines, on one; other characters as in `printable`.
+
+    >>> one_line("cannot be read:\n  no image")
+    'cannot be read: no image'
+    """
+    return printable(" ".join(text.split()))
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    r"""JSON in which letters of all scripts stay readable and no character commands a terminal.
+
+    >>> print(json_text({"key": "猫\x9b2J"}))
+    {"key": "猫\u009b2J"}
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+
+
+def columns(rows: Sequence[Sequence[str]], right: Set[int] = frozenset()) -> list[str]:
+    """One line for each row, with the cells aligned; those in the columns `right` end together.
+
+    Wide East Asian characters take two places on a terminal.
+
+    >>> columns([("a", "1"), ("猫", "22")], right={1})
+    ['a    1', '猫  22']
+    """
+    if not rows:
+        return []
+    table = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for row in table:
+        cells = []
+        for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            gap = " " * (width - _width(cell))
+            cells.append(gap + cell if index in right else cell + gap)
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def time_text(seconds: float) -> str:
+    """A time for people.
+
+    >>> time_text(0.0421), time_text(1.234)
+    ('42 ms', '1.23 s')
+    """
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def size_text(size_bytes: int) -> str:
+    """A size for people: 61.2 MB is 61.2 million bytes.
+
+    >>> size_text(61_234_567)
+    '61.2 MB'
+    """
+    value, unit = float(size_bytes), "B"
+    for larger in ("kB", "MB", "GB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{size_bytes} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def bar_text(done: int, total: int) -> str:
+    """A bar of 30 characters and the two numbers.
+
+    >>> bar_text(1, 2)
+    '███████████████··············· 1 of 2'
+    """
+    filled = 30 * done // max(1, total)
+    return "█" * filled + "·" * (30 - filled) + f" {done} of {total}"
+
+
+class Progress(Protocol):
+    """What a command tells of how far it is."""
+
+    def advance(self, amount: int = 1) -> None:
+        """So many more are done."""
+
+    def restart(self, total: int) -> None:
+        """Count from zero again, up to `total`."""
+
+
+class _Silent:
+    def advance(self, amount: int = 1) -> None:
+        """Nothing is shown."""
+
+    def restart(self, total: int) -> None:
+        """Nothing is shown."""
+
+
+class _Bar:
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+
+    def advance(self, amount: int = 1) -> None:
+        self._bar.update(amount)
+
+    def restart(self, total: int) -> None:
+        self._bar.reset(total=total)
+
+
+@contextmanager
+def progress(
+    label: str, *, unit: str, total: int | None = None, divisor: int = 1000, stays: bool = True
+) -> Iterator[Progress]:
+    """A bar on standard error while the block runs, if that is a terminal and tqdm is installed; else nothing.
+
+    `divisor` is 1000, or 1024 for bytes. With `stays` the finished bar is left on the screen.
+    """
+    if not sys.stderr.isatty():
+        yield _Silent()
+        return
+    try:
+        from tqdm import tqdm
+    except ModuleNotFoundError:  # a function's image has none
+        yield _Silent()
+        return
+    with tqdm(
+        desc=printable(label),
+        total=total,
+        unit=unit,
+        unit_scale=True,
+        unit_divisor=divisor,
+        leave=stays,
+        file=sys.stderr,
+    ) as bar:
+        yield _Bar(bar)
+
+
+def set_up_log_lines(level: str) -> None:
+    """Log to standard error in lines for people, not as JSON; raises `ConfigError` for an unknown level."""
+    if level not in _LEVELS:
+        raise ConfigError(f"LOG_LEVEL={level!r}: expected {', '.join(_LEVELS[:-1])} or {_LEVELS[-1]}")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_LineFormatter("%(asctime)s  %(levelname)s  %(message)s", datefmt="%H:%M:%S"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+class _LineFormatter(logging.Formatter):
+    """Only a stack trace has lines of its own; they are indented, so that none looks like a log line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        shown = copy.copy(record)
+        shown.msg, shown.args = printable(record.getMessage()), None
+        line, *trace = super().format(shown).split("\n")
+        return "\n".join([line, *(f"  {printable(each)}" for each in trace)])
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _width(text: str) -> int:
+    from unicodedata import east_asian_width
+
+    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)

@@ -1,0 +1,49 @@
+"""The flags that commands share, and argparse where they are and nowhere else."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from collections.abc import Callable
+
+import pytest
+from penstock.commands import flags
+from penstock.commands.words import COMMANDS
+
+from tests.paths import ROOT
+
+PACKAGE = ROOT / "shared" / "penstock"
+NOT_TYPED = {"__init__", "flags", "reference", "words"}
+
+
+def test_flags_say_what_is_expected() -> None:
+    for read in (flags.duration, flags.moment):
+        with pytest.raises(argparse.ArgumentTypeError, match="expected a duration"):
+            read("soon")
+    assert flags.duration("15s") == 15
+    assert flags.moment("2026-01-30T08:00").day == 30
+
+
+@pytest.mark.parametrize(
+    ("read", "text"), [(flags.port, "65536"), (flags.seconds, "0"), (flags.seconds, "soon"), (flags.row_count, "-1")]
+)
+def test_a_value_that_cannot_be_is_named(read: Callable[[str], object], text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=repr(text)):
+        read(text)
+
+
+def test_each_word_that_is_typed_has_its_file() -> None:
+    files = {path.stem for path in (PACKAGE / "commands").glob("*.py")}
+    assert files - NOT_TYPED == {command.words.replace(" ", "_") for command in COMMANDS}
+
+
+def test_argparse_is_used_by_the_commands_alone() -> None:
+    users = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            if "argparse" in names:
+                users.add(path.relative_to(PACKAGE).parts[0])
+    assert users == {"commands"}

@@ -1,0 +1,72 @@
+"""The bridge as a process, and its inbox file: one that must not be used, and one that goes away."""
+
+import contextlib
+import sqlite3
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.integration.processes import running
+from tests.paths import EVENTS
+from tests.served import free_port
+
+PUT = (EVENTS / "minio_put.json").read_bytes()
+
+
+def command(inbox: Path, address: str) -> list[str]:
+    return ["bridge", "--to", "http://127.0.0.1:9/", "--inbox", str(inbox), "--listen", address, "--allow-anonymous"]
+
+
+def ask(address: str, path: str, body: bytes | None = None) -> tuple[int, str]:
+    """Status and text; 0 while there is no server yet."""
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}", body) as answer:
+            return int(answer.status), answer.read().decode()
+    except urllib.error.HTTPError as exc:
+        with exc:
+            return exc.code, exc.read().decode()
+    except OSError:
+        return 0, ""
+
+
+@pytest.mark.parametrize("content", ["another program", "no database"])
+def test_bridge_does_not_start_on_a_file_that_is_not_its_own(tmp_path: Path, content: str) -> None:
+    inbox = tmp_path / "inbox.db"
+    if content == "another program":
+        with contextlib.closing(sqlite3.connect(inbox)) as db:
+            db.execute("CREATE TABLE songs (title TEXT)")
+    else:
+        inbox.write_text("events, one a line\n" * 100)
+    before = inbox.read_bytes()
+    argv = [sys.executable, "-m", "penstock.cli", *command(inbox, f"127.0.0.1:{free_port()}")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 78, done.stderr
+    assert f"inbox: database {inbox}" in done.stderr
+    assert "name another file" in done.stderr
+    assert inbox.read_bytes() == before
+
+
+@pytest.mark.parametrize("how", ["removed", "truncated"])
+def test_bridge_whose_inbox_goes_away_answers_503_from_then_on_and_says_so(tmp_path: Path, how: str) -> None:
+    inbox, address = tmp_path / "inbox.db", f"127.0.0.1:{free_port()}"
+    with running(command(inbox, address), tmp_path / "bridge.log") as process:
+        while ask(address, "/_/ready")[0] != 200:
+            assert process.poll() is None, (tmp_path / "bridge.log").read_text()
+        assert ask(address, "/", PUT)[0] == 202
+        if how == "removed":
+            inbox.unlink()
+        else:
+            with inbox.open("r+b") as file:
+                file.truncate()
+        words = {"removed": "removed or replaced while it was in use", "truncated": "became shorter"}[how]
+        for _ in range(3):
+            status, text = ask(address, "/", PUT)
+            assert (status, words in text) == (503, True), text
+        while ask(address, "/_/ready")[0] == 200:
+            assert process.poll() is None, (tmp_path / "bridge.log").read_text()
+        assert words in ask(address, "/_/ready")[1]
+    assert words in (tmp_path / "bridge.log").read_text()
