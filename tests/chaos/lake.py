@@ -187,7 +187,7 @@ class Lake:
         return Penstock("bridge", self.folder, *words, address=self._addresses["bridge"])
 
     def _connector(self, kafka: KafkaServer) -> Penstock:
-        words = [word for name in FUNCTIONS for word in ("--to", f"{TOPIC}=http://{self._addresses[name]}/")]
+        words = [word for name in FUNCTIONS for word in ("--to", f"{TOPIC}={name}=http://{self._addresses[name]}/")]
         given = {"bootstrap.servers": kafka.endpoint.bootstrap_servers, "group.id": GROUP, "session.timeout.ms": "6000"}
         words += [word for pair in given.items() for word in ("--set", "=".join(pair))]
         return Penstock("connector", self.folder, "connect", "kafka", *words, *_POLICY)
