@@ -103,8 +103,8 @@ def look(name: str, data: bytes) -> Traits:
     if photometric == _CIELAB and bits == {8}:
         return replace(traits, lab=True, data=_with(data, directory, _PHOTOMETRIC, _RGB))
     if associated and (bits == {32} or photometric == _SEPARATED):
-        # libvips would divide by alpha as if 255 were opaque, also for other numbers of bits. Called the other kind of alpha, the
-        # samples come as they are.
+        # libvips would divide by alpha as if 255 were opaque, also for other numbers of bits. When alpha is called the
+        # other kind, the samples come as they are.
         return replace(traits, premultiplied=True, data=_with(data, directory, _EXTRA, _UNASSOCIATED))
     return traits
 

@@ -437,7 +437,14 @@ class World:
 
 def play(seeds: Iterable[int], **how: Any) -> Mapping[str, int]:
     """Play schedules; raises `Wrong` at the first that ends wrong. Returns how many there were, by what they had."""
-    found = {"schedules": 0, "with kills": 0, "with strangers": 0, "with lost events": 0, "unheard failures": 0, "in the window": 0}
+    found = {
+        "schedules": 0,
+        "with kills": 0,
+        "with strangers": 0,
+        "with lost events": 0,
+        "unheard failures": 0,
+        "in the window": 0,
+    }
     for seed in seeds:
         world = World(seed, **how)
         world.run()
