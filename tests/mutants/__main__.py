@@ -85,7 +85,7 @@ def run(tests: Sequence[str], copy: Path) -> tuple[int, str]:
         "-q",
         "-p",
         "no:cacheprovider",
-        *(["-x"] if stop_at_first else []),
+        "-x",
         *tests,
     ]
     env = {**os.environ, "PYTHONPATH": str(copy / "shared"), "PYTHONDONTWRITEBYTECODE": "1"}
