@@ -2,5 +2,5 @@
 
 world.py    the store, the function's workers, the connector and the users, taking turns
 power.py    the inbox on a disk that forgets what was not synced
-__main__.py counts schedules, and shows the first one that ends wrong
+mutations.py the safeguards that are taken away, to see that a schedule notices
 """

@@ -39,9 +39,9 @@ class NoLookAfterTheWrite(SteppedStore):
         self._wrote.add(getcurrent())
         return super().put(ref, chunks, **how)
 
-    def delete(self, ref: ObjectRef) -> None:
+    def delete(self, ref: ObjectRef, *, if_still: Callable[[ObjectState], bool] | None = None) -> None:
         self._wrote.add(getcurrent())
-        super().delete(ref)
+        super().delete(ref, if_still=if_still)
 
 
 class NoMarkCheck(SteppedStore):
@@ -78,6 +78,15 @@ class NoConditionAtAll(NoMarkCheck):
         return super().put(ref, chunks, **how)
 
 
+class UnconditionalDelete(SteppedStore):
+    """A delete does not look before: what it should have seen is noted as seen."""
+
+    def delete(self, ref: ObjectRef, *, if_still: Callable[[ObjectState], bool] | None = None) -> None:
+        if isinstance(worker := getcurrent(), Worker):
+            worker.looks[ref] = self.turn
+        super().delete(ref)
+
+
 class NoAbort(SteppedStore):
     """A body that breaks off is stored as far as it came."""
 
@@ -107,6 +116,7 @@ STORES: Mapping[str, Callable[[random.Random], MemoryStore]] = {
     "no mark check": NoMarkCheck,
     "no mark check before a delete": NoMarkCheckBeforeDelete,
     "no condition on writes": NoConditionAtAll,
+    "unconditional delete": UnconditionalDelete,
     "no abort": NoAbort,
     "a failed listing is taken as empty": FailedListingIsEmpty,
 }

@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 from penstock.delivery.deliverer import Message
 from penstock.delivery.inbox import Inbox
+from penstock.delivery.verdict import DeliveryOutcome, Verdict
 
 from tests.simulation.world import Wrong
 
@@ -87,7 +88,7 @@ class PowerCuts:
                 self.promised.update(values)
             elif act == "bury":
                 value = b"buried %d" % step
-                inbox.bury(_message(value), 400, "cannot be read")
+                inbox.store_dead_letter(_message(value), 400, "cannot be read")
                 self.buried.add(value)
             elif act == "cut":
                 inbox.close()
@@ -96,9 +97,9 @@ class PowerCuts:
             else:
                 for message in inbox.claim("sink", rng.randint(1, 2)):
                     if act == "dead":
-                        inbox.dead(message.receipt, 422, "refused")
+                        inbox.finish([], [(message.receipt, Verdict(DeliveryOutcome.DEAD, 422, "refused"))])
                     else:
-                        inbox.done([message.receipt])
+                        inbox.finish([message.receipt])
                         self.finished.add(message.value)
         inbox.close()
         inbox = self.disk.open()
@@ -115,7 +116,7 @@ class PowerCuts:
             raise Wrong(f"seed {self.seed}: dead letters gone after a power cut: {sorted(lost)}")
 
 
-def _message(value: bytes) -> Message:
+def _message(value: bytes) -> Message[None]:
     return Message(value, value, {}, "test", "sink")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from penstock.connect.kafka.progress import Entry, Partition
+from penstock.connect.kafka.progress import Partition, PendingRecord
 
 from tests.simulation.mutations import STORES
 from tests.simulation.world import Wrong, play
@@ -30,8 +30,8 @@ def test_without_a_safeguard_some_schedule_ends_wrong(name: str) -> None:
 def test_with_commits_before_the_final_answer_some_schedule_ends_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     begin = Partition.begin
 
-    def early(partition: Partition, offset: int, entry: Entry, waits: int) -> None:
-        begin(partition, offset, entry, 0)
+    def early(partition: Partition, offset: int, record: PendingRecord, waits: int) -> None:
+        begin(partition, offset, record, 0)
 
     monkeypatch.setattr(Partition, "begin", early)
     with pytest.raises(Wrong):

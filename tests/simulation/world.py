@@ -14,14 +14,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 from greenlet import GreenletExit, getcurrent, greenlet
 from penstock import Context, Event, Result, TemporaryError, UnsupportedInput
-from penstock.commands.reconcile import reconcile
-from penstock.connect.kafka.progress import Entry, Partition
-from penstock.delivery.deliverer import Answer, Deliverer, Message, Outcome, Policy, Verdict
-from penstock.errors import PermanentError
+from penstock.connect.kafka.progress import Partition, PendingRecord
+from penstock.connect.kafka.records import Record
+from penstock.delivery.deliverer import Deliverer, Message, Policy
+from penstock.delivery.verdict import DeliveryOutcome, TargetAnswer, Verdict
+from penstock.errors import PermanentError, TargetChanged
+from penstock.reconcile.engine import reconcile
 from penstock.store.memory import MemoryStore
 from penstock.testing import Lake
 from penstock.types import ObjectRef, ObjectState
@@ -44,7 +46,7 @@ class Killed(BaseException):
 class Worker(greenlet):
     """One call of the function. `looks` are the turns of its last look at each object; `speed` weighs its next turn."""
 
-    def __init__(self, act: Callable[[], Answer], done: Callable[[Answer], bool]) -> None:
+    def __init__(self, act: Callable[[], TargetAnswer], done: Callable[[TargetAnswer], bool]) -> None:
         super().__init__(act)
         self.done = done
         self.speed = 1.0
@@ -93,7 +95,10 @@ class SteppedStore(MemoryStore):
         self._lose(ref)
         return state
 
-    def delete(self, ref: ObjectRef) -> None:
+    def delete(self, ref: ObjectRef, *, if_still: Callable[[ObjectState], bool] | None = None) -> None:
+        # As MinIO has it: a look, and then a DELETE without a condition.
+        if if_still is not None and (found := self.head(ref)) is not None and not if_still(found):
+            raise TargetChanged(f"{ref}: another program wrote it meanwhile")
         super().delete(ref)
         self._lose(ref)
 
@@ -160,7 +165,9 @@ class Connector:
         self._partition = Partition("upload", 0, offset, metadata)
         self.clock = Clock()
         uniform = world.rng.uniform
-        self._deliverer = Deliverer(self, _POLICY, self._finished, timer=self.clock, uniform=uniform, wall=lambda: 0.0)
+        self._deliverer: Deliverer[PendingRecord] = Deliverer(
+            self, _POLICY, self._finished, timer=self.clock, uniform=uniform, wall=lambda: 0.0
+        )
         self.dead = False
 
     @property
@@ -171,16 +178,19 @@ class Connector:
         """Take the next record of the log."""
         offset, self._next = self._next, self._next + 1
         if self._partition.was_finished(offset):
-            self._partition.begin(offset, Entry(self._partition, None), 0)
+            self._partition.begin(offset, self._record(offset), 0)
             return
         key = self._world.log[offset]
-        entry = Entry(self._partition, key)
+        entry = self._record(offset)
         self._partition.begin(offset, entry, 1)
         self._deliverer.submit(Message(key, key.encode(), {}, f"upload/0@{offset}", receipt=entry))
         self._world.path.append(f"read {offset} {key}")
 
-    def send(self, message: Message, done: Callable[[Answer], None]) -> None:
-        def answer(given: Answer) -> bool:
+    def _record(self, offset: int) -> PendingRecord:
+        return PendingRecord(self._partition, cast("Record", offset))  # kept, and never looked into
+
+    def send(self, message: Message[object], done: Callable[[TargetAnswer], None]) -> None:
+        def answer(given: TargetAnswer) -> bool:
             if not self.dead:
                 done(given)
             return not self.dead
@@ -191,10 +201,10 @@ class Connector:
         if (found := self._partition.progress()) is not None:
             self._world.committed = found
 
-    def _finished(self, message: Message, verdict: Verdict) -> None:
-        if verdict.outcome is Outcome.DEAD:
+    def _finished(self, message: Message[PendingRecord], verdict: Verdict) -> None:
+        if verdict.outcome is DeliveryOutcome.DEAD:
             self._world.letters.append((message.value.decode(), verdict))
-        self._partition.finish(message.receipt)
+        message.receipt.finish()
 
 
 @dataclass
@@ -247,18 +257,18 @@ class World:
         self.connector.commit()
         self._judge()
 
-    def call(self, ref: ObjectRef, done: Callable[[Answer], bool]) -> None:
+    def call(self, ref: ObjectRef, done: Callable[[TargetAnswer], bool]) -> None:
         """Begin one call of the function; `done` says whether its caller was still there."""
         self._workers.append(Worker(lambda: self._answer(ref), done))
 
-    def _answer(self, ref: ObjectRef) -> Answer:
+    def _answer(self, ref: ObjectRef) -> TargetAnswer:
         try:
             ended = self.lake.runtime.agree(ref)
         except TemporaryError as error:
-            return Answer(503, error=str(error))
+            return TargetAnswer(503, error=str(error))
         except PermanentError as error:
-            return Answer(int(error.status), error=str(error))
-        return Answer(ended.status, error=ended.reason)
+            return TargetAnswer(int(error.status), error=str(error))
+        return TargetAnswer(ended.status, error=ended.reason)
 
     # Turns
 
@@ -292,7 +302,7 @@ class World:
             self._resume(worker, lambda: worker.throw(Killed))
         elif worker.request is not None and fate < self._trouble / 2:
             self._say(f"{where}: its caller gives up, it goes on")
-            worker.done(Answer(504, error="no answer in time"))
+            worker.done(TargetAnswer(504, error="no answer in time"))
             worker.done = lambda _answer: False
         elif worker.request is not None and fate < self._trouble * 3 / 4:
             self._say(f"{where}: fails")
@@ -307,7 +317,7 @@ class World:
         try:
             answer = act()
         except Killed:
-            answer = Answer(502, error="the connection was closed")
+            answer = TargetAnswer(502, error="the connection was closed")
         if worker.dead:
             self._workers.remove(worker)
             self._say(f"answer {answer.status}")
@@ -384,7 +394,7 @@ class World:
                 raise Wrong(self._text(f"dead letter of {key} without a reason"))
 
     def _reconcile(self) -> None:
-        """Mend what no event told, with listings that fail now and then; a run without failures must have mended all."""
+        """Mend what no event told, with listings that fail now and then; a run without failures has mended all."""
         share = self.rng.choice((0.0, 0.3))
 
         def fail(verb: str, ref: ObjectRef) -> None:
@@ -422,7 +432,7 @@ class World:
             raise Wrong(self._text(f"{target}: marked with another state than its source has"))
 
     def _window_may_have_hit(self) -> bool:
-        """A stranger's object was deleted unseen: its key is as if the stranger had removed it, which no event tells."""
+        """A stranger's object was deleted unseen, as if the stranger had removed it: no event tells of that."""
         return self.in_the_window > 0
 
     def _held(self, ref: ObjectRef) -> bytes | None:
