@@ -1,7 +1,7 @@
 """One budget of memory for all pictures of a process: what does not fit now waits, what never fits is refused.
 
 The budget is what the container's limit leaves beside the interpreter and the inputs that wait, so that the function
-ends with an answer and not by the kernel's hand, whatever size a file of few bytes unpacks to.
+ends with an answer and is not killed, also when a file of few bytes unpacks to a large size.
 """
 
 import os

@@ -15,7 +15,7 @@ class Traits:
     - lab: whether the samples are CIE L*a*b* of 8 bits each, which libvips would refuse
     - frames: their number, where it can be counted before libvips reads the file
     - interlaced: whether its decoder holds the whole picture
-    - held_bytes: what else its decoder holds, whatever is wanted: the coefficients of a progressive JPEG, one row of
+    - held_bytes: what else its decoder always holds: the coefficients of a progressive JPEG, one row of
       tiles of a TIFF
     - data: what libvips is to read instead of the file, where the file itself would mislead it
     - fault: what is missing of the file, which its decoder would not notice
