@@ -201,6 +201,8 @@ class Work:
     def _is_as_it_was(self, source: ObjectState | None) -> bool:
         """Look at the source again. What was made from a cut one is taken back, and `TemporaryError` raised."""
         now = self._store.stat(self.ref)
+        if is_same(now, source):
+            return True
         if source is not None:
             try:
                 check_was_whole(now, source)
@@ -208,7 +210,7 @@ class Work:
                 for name in self._written:
                     self._sink.remove(self.places[name][0], self._marks[name], self._entries[name])
                 raise
-        return is_same(now, source)
+        return False
 
     def give_up(self) -> None:
         """Take the refusals of this work back: the next one, at redelivery, would not look for them."""

@@ -63,11 +63,12 @@ class BucketSink:
 
     def _attempt(self, write: Write) -> Entry | Exception:
         try:
-            return self._write(write.address, write.result, write.mark, write.source, write.previous)
+            return self._write(write)
         except Exception as exc:  # noqa: BLE001 - the chunks of a result raise what their handler raises
             return exc
 
-    def _write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
+    def _write(self, write: Write) -> Entry:
+        address, result, mark, source, previous = write.address, write.result, write.mark, write.source, write.previous
         ref = target_ref(address)
         if len(ref.key.encode()) > _MAX_KEY_BYTES:
             raise PermanentError(f"{source.ref}: its target's key would be longer than {_MAX_KEY_BYTES} bytes")
