@@ -160,7 +160,7 @@ class StoreContract:
     def test_write_where_nothing_should_be_refuses_what_is_there(self, store: Store, bucket: str) -> None:
         ref = ObjectRef(bucket, "a")
         store.put(ref, [b"one"], content_type="t/x", metadata={}, if_absent=True)
-        with pytest.raises(TargetChanged, match="somebody else wrote it meanwhile"):
+        with pytest.raises(TargetChanged, match="another program wrote it meanwhile"):
             store.put(ref, [b"two"], content_type="t/x", metadata={}, if_absent=True)
         assert read(store, ref) == b"one"
 
@@ -187,7 +187,7 @@ class StoreContract:
             write(store, ref, foreign)
             yield b"x"
 
-        with pytest.raises(TargetChanged, match="somebody else wrote it meanwhile"):
+        with pytest.raises(TargetChanged, match="another program wrote it meanwhile"):
             store.put(ref, overtaken(b"foreign"), content_type="t/x", metadata={}, if_absent=True)
         assert read(store, ref) == b"foreign"
         seen = store.head(ref)

@@ -1,4 +1,4 @@
-"""The `penstock` command: each sub-command is a module with `add_arguments` and `run`, imported only when asked for."""
+"""The `penstock` command. Each sub-command is a module with `add_arguments` and `run`, imported only when it is run."""
 
 import argparse
 import importlib
@@ -10,7 +10,7 @@ from penstock.errors import ConfigError, PenstockError
 # Sub-command, module, what it does. Two words are a sub-command of a sub-command.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("up", "penstock.commands.up", "run the whole lake on this machine: object store, gateway, functions from zero"),
-    ("demo", "penstock.commands.demo", "a million donors and some photographs through all three functions, checked"),
+    ("demo", "penstock.commands.demo", "send a million donors and some photographs through all functions, and check"),
     ("serve", "penstock.commands.serve", "serve one function over HTTP, exactly as its image does"),
     ("run", "penstock.commands.run", "run one function on one object, once"),
     ("new", "penstock.commands.new", "start a function of your own from the template"),
@@ -18,13 +18,13 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("bridge", "penstock.commands.bridge", "receive MinIO's webhook, keep each event on disk, send CloudEvents"),
     ("connect kafka", "penstock.commands.connect_kafka", "deliver Kafka records to functions, at least once"),
     ("connect mqtt", "penstock.connect.mqtt.connector", "deliver MQTT messages to functions, at least once"),
-    ("reconcile", "penstock.commands.reconcile", "compare sources with targets and mend what differs"),
-    ("jobs", "penstock.commands.jobs", "list the Jobs of large objects, watch over them, read logs, clean up"),
+    ("reconcile", "penstock.commands.reconcile", "make every target of a function agree with its source"),
+    ("jobs", "penstock.commands.jobs", "list the Jobs of large objects, start and settle them, read logs, clean up"),
     ("lake", "penstock.commands.lake", "plan, apply, show or remove buckets, notification targets and rules"),
     ("render", "penstock.commands.render", "write manifests for Knative or OpenFaaS from stack.yml, or check them"),
-    ("idler", "penstock.commands.idler", "set OpenFaaS functions that nobody calls to zero replicas"),
+    ("idler", "penstock.commands.idler", "scale OpenFaaS functions without calls to zero"),
     ("dlq", "penstock.commands.dlq", "list, show, replay or drop dead letters"),
-    ("listen", "penstock.commands.listen", "print notifications as they come"),
+    ("listen", "penstock.commands.listen", "print notifications when they arrive"),
 )
 
 
@@ -46,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             usage = f"usage: penstock {words[0]} {{{','.join(which)}}} [options]"
             print(usage, file=sys.stdout if asked else sys.stderr)
             return 0 if asked else 2
-        print(f"penstock: {' '.join(words[:2])!r} is no command\n\n{_help()}", file=sys.stderr)
+        print(f"penstock: unknown command {' '.join(words[:2])!r}\n\n{_help()}", file=sys.stderr)
         return 2
     name, module_name, text = command
     try:
-        # Ctrl+C while the imports last is an end like any other.
+        # Ctrl+C during the imports ends the command too.
         return _run(name, module_name, text, words[len(name.split()) :])
     except PenstockError as exc:
         print(f"penstock {name}: {exc}", file=sys.stderr)
@@ -81,7 +81,7 @@ def _find(words: Sequence[str]) -> tuple[str, str, str] | None:
 def _help() -> str:
     width = max(len(name) for name, _, _ in COMMANDS)
     lines = "\n".join(f"  {name:<{width}}  {text}" for name, _, text in COMMANDS)
-    return f"usage: penstock COMMAND [options]\n\n{lines}\n\npenstock COMMAND --help says more."
+    return f"usage: penstock COMMAND [options]\n\n{lines}\n\nFor its options: penstock COMMAND --help"
 
 
 if __name__ == "__main__":

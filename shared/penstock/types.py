@@ -1,4 +1,4 @@
-"""The values that everything else passes around. All are frozen; none does I/O."""
+"""The values that the other modules pass around. All are frozen, and none does I/O."""
 
 import hashlib
 import json
@@ -56,22 +56,22 @@ class ObjectState:
         The ETag alone is not enough: the same bytes with new metadata keep their ETag.
         """
         metadata = json.dumps(sorted(self.metadata.items())) if self.metadata else "[]"
-        # The list of the three as json.dumps writes it, in a third of its time: marks of before stay what they are.
+        # The same text as json.dumps writes for this list, in a third of the time. So older marks stay valid.
         text = f"[{_quoted(self.etag)}, {_quoted(self.content_type)}, {metadata}]"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     @property
     def token(self) -> str:
-        """What a mark keeps of a state: `content`, and in a bucket with versioning `.` and the version id.
+        """The part of a state that a mark keeps: `content`, and in a bucket with versioning `.` and the version id.
 
-        The content comes first on its own, because listings tell it but not the version.
+        The content comes first, because a listing has it and does not have the version.
         """
         return f"{self.content}.{self.version_id}" if self.version_id else self.content
 
 
 @dataclass(frozen=True, slots=True)
 class Event(Generic[OptionsT]):
-    """What a handler is given: one input, whether it came as an object or as an HTTP body.
+    """One input of a handler. It came as an object or as an HTTP body.
 
     `name` is the last part of the key or the uploaded file's name; `size` is in bytes.
     """
@@ -86,10 +86,10 @@ class Event(Generic[OptionsT]):
 
 @dataclass(frozen=True, slots=True)
 class Context(Generic[OptionsT]):
-    """What a handler may know about its surroundings.
+    """What a handler may know besides its input.
 
-    `rendition` is the name of the output asked for, or None when the function has only one;
-    `renditions` holds the options of all outputs that will be made from this input.
+    `rendition` is the name of the output to make, or None when the function has only one.
+    `renditions` holds the options of all outputs that are made from this input.
     """
 
     function: str
@@ -110,9 +110,9 @@ class Context(Generic[OptionsT]):
 class Result:
     """What a handler returns.
 
-    `body` is bytes, a binary file, an iterable of chunks (produced while it is written, so memory stays
-    flat), or a mapping: a JSON document, which is what an index takes. `name` is the file name a direct
-    call gets back.
+    `body` is bytes, a binary file, an iterable of chunks, or a mapping. Chunks are made while they are
+    written, so memory stays flat. A mapping is a JSON document, for an index. `name` is the file name that
+    a direct call gets back.
     """
 
     body: bytes | BinaryIO | Iterable[bytes] | Mapping[str, Any]
@@ -123,7 +123,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a target says of its origin: made from which state of which source, by what, with which options."""
+    """The origin that a target carries: the state and the digest of its source, the function, and its options."""
 
     state: str
     function: str
@@ -133,7 +133,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a source state has no target: an error's class name, its text and the status it was answered with."""
+    """Why a source state has no target: an error's class name, its text, and the status of the answer."""
 
     error: str
     reason: str
@@ -144,10 +144,10 @@ class Refusal:
 class Entry:
     """What a sink holds at one address.
 
-    `mark` is None for something that Penstock did not make; `refusal` is set when the source state was
-    refused and nothing else is there; `etag` is the sink's own handle for a conditional write. `beside` is
-    a refusal recorded next to a target, where it was asked for: why a foreign target was left alone, or what a worker
-    left that was overtaken.
+    `mark` is None for an object that Penstock did not make. `refusal` is set when the source state was
+    refused and there is no target. `etag` is the sink's own handle for a conditional write. `beside` is a
+    refusal recorded next to a target, if the caller asked for it. It says why a foreign target was left
+    alone, or a slower worker left it there.
     """
 
     address: str
@@ -159,11 +159,11 @@ class Entry:
 
     @property
     def recorded(self) -> "Entry | None":
-        """The refusal, wherever it is."""
+        """The entry with the refusal: this one, or the one beside it."""
         return self if self.refusal is not None else self.beside
 
     def is_target_of(self, mark: Mark) -> bool:
-        """Whether it is a target that the function of `mark` made from the source of `mark`, in whatever state."""
+        """Whether the function of `mark` made this target from any state of the source of `mark`."""
         made_by = self.mark
         if made_by is None or self.refusal is not None:
             return False
@@ -180,7 +180,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One result to store, and what was seen at its address before."""
+    """One result to store, and the entry that was seen at its address before."""
 
     address: str
     result: Result

@@ -1,4 +1,4 @@
-"""An object store in memory: real semantics, no network. Shipped, so that a function's own tests can use it."""
+"""An object store in memory: real semantics, no network. It is a part of the package, for functions' tests."""
 
 import hashlib
 import threading
@@ -67,7 +67,7 @@ class MemoryStore:
             bucket = self._bucket(ref.bucket)
             found = bucket.get(ref.key)
             if (if_absent and found) or (if_etag and (found is None or found[0].etag != if_etag)):
-                raise TargetChanged(f"{ref}: somebody else wrote it meanwhile")
+                raise TargetChanged(f"{ref}: another program wrote it meanwhile")
             state = ObjectState(
                 ref,
                 len(data),

@@ -15,7 +15,7 @@ def test_alone_it_lists_every_command(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize("words", [["donnors"], ["connects", "fax"]])
 def test_unknown_command_is_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
-    assert f"{' '.join(words)!r} is no command" in capsys.readouterr().err
+    assert f"unknown command {' '.join(words)!r}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["connect"], ["connect", "fax"]])
