@@ -1,6 +1,6 @@
-"""The part of the object store that goes through minio-py: unusual keys and listings.
+"""The part of the object store that uses minio-py: unusual keys and listings.
 
-Imported on first use only: minio takes 180 ms to import, and most functions never need it.
+It is imported on first use only, because minio takes 180 ms to import and most functions never need it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -44,14 +44,14 @@ def connect(settings: StoreSettings) -> Minio:
         settings.access_key,
         settings.secret_key,
         secure=url.scheme == "https",
-        # Given, so that the client never asks for the bucket's location: one request and one permission less.
+        # With a region the client does not ask for the bucket's location: one request and one permission less.
         region=settings.region,
         http_client=pool,
     )
 
 
 class AnyKeyClient:
-    """Objects whose keys obstore cannot spell, and listings in key order by plain prefix."""
+    """Objects whose keys obstore cannot send, and listings in key order by plain prefix."""
 
     def __init__(self, settings: StoreSettings) -> None:
         self._client = connect(settings)
@@ -105,8 +105,8 @@ class AnyKeyClient:
         failures: list[BaseException] = []
         body = Body(lambda: _reported(chunks, failures))
         try:
-            # minio-py aborts the multipart upload when reading the body fails. With several threads that upload
-            # parts it would do so while some are still under way.
+            # If reading the body fails, minio-py aborts the multipart upload. With several upload threads, it would
+            # abort while some parts are still under way.
             done = self._client.put_object(
                 ref.bucket,
                 ref.key,
@@ -145,7 +145,7 @@ class AnyKeyClient:
             _refuse(ObjectRef(bucket, prefix), exc)
 
     def abort_uploads(self, outputs: SourceRule, older_than_seconds: float, *, dry_run: bool) -> tuple[str, ...]:
-        """Abort uploads that were begun long ago and never completed; minio-py has these calls, but no public ones."""
+        """Abort uploads that began long ago and were never completed. minio-py has these calls only as private ones."""
         aborted: list[str] = []
         before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
         key_marker = upload_marker = None

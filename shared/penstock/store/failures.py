@@ -1,4 +1,4 @@
-"""What a store's client reports, as Penstock's errors: which setting is wrong, and what is permanent."""
+"""Turns the errors of a store's client into Penstock's: which setting is wrong, and whether to retry."""
 
 import re
 
@@ -7,7 +7,7 @@ from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 from penstock.errors import PenstockError, PermanentError, TemporaryError
 from penstock.types import ObjectRef, ObjectState
 
-# The server says with these that the same request can never work.
+# With these codes the server says that the same request can never work.
 _PERMANENT_CODES = frozenset(
     {"KeyTooLongError", "XMinioInvalidObjectName", "InvalidArgument", "MetadataTooLarge", "EntityTooLarge"}
 )
@@ -24,7 +24,10 @@ _TROUBLES = tuple(
         (r"dns error|NameResolutionError", "its host name does not resolve; check MINIO_ENDPOINT and the DNS"),
         (r"[Cc]onnection ?[Rr]efused", "nothing listens there; start it, or check host and port in MINIO_ENDPOINT"),
         (r"InvalidContentType|WRONG_VERSION_NUMBER", "it does not speak TLS; MINIO_ENDPOINT needs http:// there"),
-        (r"TimedOut|[Tt]imed out", "it does not answer in time; see whether it is up, and what is in between"),
+        (
+            r"TimedOut|[Tt]imed out",
+            "it does not answer in time; check that it runs, and the proxies and firewalls before it",
+        ),
         (r"following redirect|Parse\(|status code: (200|3\d\d|404|405)\b", NO_S3),
     )
 )

@@ -1,4 +1,4 @@
-"""An object store in memory: real semantics, no network. Shipped, so that a function's own tests can use it."""
+"""An object store in memory: real semantics, no network. It is a part of the package, for functions' tests."""
 
 import hashlib
 import threading

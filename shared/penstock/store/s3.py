@@ -1,9 +1,9 @@
 """MinIO or any S3 server as a `Store`.
 
-Bytes move through obstore: on a loopback server a streamed PUT takes 0.7 of minio-py's time and less memory
-(docs/performance.md), and it imports in 13 ms where minio-py takes 180. What obstore cannot do goes through
-minio-py: keys that its path type cannot spell (control characters), and listings, whose prefix it matches by
-whole segments only.
+Bytes move through obstore. On a loopback server a streamed PUT takes 0.7 of minio-py's time, and less memory
+(docs/performance.md). obstore imports in 13 ms, and minio-py in 180. For two things minio-py is used: keys with
+control characters, which obstore's path type refuses, and listings, because obstore matches a prefix by whole
+segments only.
 """
 
 import re
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _STANDARD_ATTRIBUTES = frozenset(
     {"Content-Type", "Content-Encoding", "Content-Disposition", "Content-Language", "Cache-Control"}
 )
-# obstore sends metadata of these names as the header itself, and cannot be told otherwise.
+# obstore always sends metadata of these names as the header itself.
 _HEADERS_OF_ITS_OWN = frozenset(name.lower() for name in _STANDARD_ATTRIBUTES)
 _SPELLABLE = re.compile(r"(?!/)(?:(?!\.{1,2}(?:/|\Z))[^\x00-\x1f\x7f/]+(?:/(?=.)|\Z))+\Z")
 
@@ -55,7 +55,7 @@ class S3ObjectStore:
         except FileNotFoundError:
             return None
         except BaseError:
-            # An answer to HEAD has no body: ask again with GET, which says what is wrong.
+            # An answer to HEAD has no body. Ask again with GET, whose answer names the cause.
             opened = self.open(ref)
             return opened[0] if opened else None
         return _state(ref, found)
@@ -64,7 +64,7 @@ class S3ObjectStore:
         state = self.head(ref)
         if state is not None:
             return state
-        # A 404 to HEAD has no body and may mean the bucket; only GET says NoSuchKey.
+        # A 404 to HEAD has no body and may also mean the bucket. Only GET says NoSuchKey.
         opened = self.open(ref)
         if opened is None:
             return None
@@ -193,13 +193,13 @@ class S3ObjectStore:
 
 
 def _connect(settings: StoreSettings, request_seconds: int) -> S3Store:
-    """One client for all buckets: each of its own would take milliseconds at start, and keep its own connections."""
+    """One client for all buckets: a client for each would take milliseconds at start, and connections of its own."""
     plain = settings.endpoint.startswith("http:")
     client: dict[str, Any] = {
         "allow_http": plain,
         "disable_system_certificates": plain,  # to load them takes 4 ms
         "connect_timeout": "5s",
-        # Per read, not per request: a large object may well take longer than any fixed limit.
+        # For each read, not for each request: a large object may take longer than any fixed limit.
         "read_timeout": "60s",
         "timeout": f"{request_seconds}s",
         "user_agent": "penstock",
@@ -208,16 +208,16 @@ def _connect(settings: StoreSettings, request_seconds: int) -> S3Store:
         client["root_certificate"] = settings.ca_file.read_bytes()
     try:
         return S3Store(
-            # A "virtual host" is taken as it is given, and the bucket is the first part of the path: any one will do.
+            # With a "virtual host" obstore does not use this name. The bucket is the first part of the path.
             "any",
             virtual_hosted_style_request=True,
-            disable_bulk_delete=True,  # which goes to the bucket, for one object as for many
+            disable_bulk_delete=True,  # a bulk delete is a request to the bucket, even for one object
             endpoint=settings.endpoint,
             access_key_id=settings.access_key,
             secret_access_key=settings.secret_key,
             region=settings.region,
             client_options=client,  # type: ignore[arg-type]
-            # Few and short: past that the event itself is retried, with the delays of the connector.
+            # Few and short. After that, the connector retries the event, with its own delays.
             retry_config={
                 "max_retries": 2,
                 "backoff": {
@@ -264,13 +264,13 @@ def _read(state: ObjectState, found: "obstore.GetResult") -> Iterator[bytes]:
 
 
 def _then(chunks: Iterable[bytes], act: Callable[[], None]) -> Iterator[bytes]:
-    """The chunks; after the last one, `act` may still raise."""
+    """The chunks. After the last one `act` is called, which may raise."""
     yield from chunks
     act()
 
 
 def _first_part(pieces: Iterator[bytes]) -> tuple[bytes, bool]:
-    """The first bytes, at least a part when there are that many, and whether that is everything."""
+    """The first bytes, and whether they are all. They are at least one part, unless the input is smaller."""
     parts, have = [], 0
     for piece in pieces:
         parts.append(piece)

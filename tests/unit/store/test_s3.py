@@ -1,4 +1,4 @@
-"""The S3 store against moto's server, as the embedded stack wraps it, and against servers that misbehave."""
+"""The S3 store against moto's server, as the local stack wraps it, and against servers with faults."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ class OneAnswer:
 
     def _serve(self) -> None:
         connection, _ = self._listener.accept()
-        self._listener.close()  # whoever connects again is refused at once
+        self._listener.close()  # the next connection is refused at once
         with connection:
             connection.recv(65536)
             connection.sendall(
