@@ -89,6 +89,8 @@ def _restart(name: str, *, kill: bool) -> Act:
         if kill:
             server.kill()
         server.restart()
+        if name == "minio":
+            lake.minio_started = time.time()
 
     return act
 

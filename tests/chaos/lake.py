@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -70,6 +71,7 @@ class Lake:
             brokers = {"BROKERS": self.kafka.endpoint.bootstrap_servers, "TOPIC": TOPIC}
             environment |= self._target("KAFKA", "LAKE", brokers)
         self.minio = held.enter_context(MinioServer(self.folder / "minio", env=environment))
+        self.minio_started = time.time()
         self.proxy = FaultProxy(self.minio.port, self._seed)
         self.proxy.start()
         held.callback(self.proxy.stop)
@@ -147,9 +149,15 @@ class Lake:
         return {name: {**json.loads(body), "refusal": refusal} for name, body, refusal in rows}
 
     def unfinished_uploads(self) -> list[str]:
-        """Uploads in parts that were begun and neither completed nor aborted, from MinIO's own folder."""
+        """Uploads in parts that `reconcile` could have seen and left, from MinIO's own folder.
+
+        MinIO lists uploads by the beginning of a key from memory, so those from before its last start are hidden from
+        `reconcile`; MinIO removes them itself after a day (tests/integration/test_uploads_of_an_earlier_start.py).
+        """
         folder = self.minio.folder / "data" / ".minio.sys" / "multipart"
-        return [str(path.relative_to(folder)) for path in folder.rglob("xl.meta")] if folder.is_dir() else []
+        found = [path.parent for path in folder.rglob("xl.meta")] if folder.is_dir() else []
+        # A folder of an upload is named UUIDxNANOSECONDS.
+        return [path.name for path in found if int(path.name.rpartition("x")[2]) > self.minio_started * 1e9]
 
     def _lag(self) -> int:
         if self.kafka is None:

@@ -34,7 +34,7 @@ MUTANTS: Sequence[Mutant] = (
         "connect/kafka/offsets.py",
         "    return not refused\n",
         "    return True\n",
-        ("tests/unit/connect",),
+        ("tests/unit/connect/test_kafka_offsets.py",),
     ),
     Mutant(
         "an offset is committed before the final answer",
@@ -44,10 +44,17 @@ MUTANTS: Sequence[Mutant] = (
         ("tests/unit/connect/test_kafka_progress.py",),
     ),
     Mutant(
-        "the inbox does not wait for the disk",
+        "the first commits of an index do not wait for the disk",
         "sqlite_file/file.py",
         'db.execute("PRAGMA synchronous = FULL")',
         'db.execute("PRAGMA synchronous = OFF")',
+        ("tests/unit/sinks/test_sqlite.py", "tests/unit/test_sqlite_file.py"),
+    ),
+    Mutant(
+        "the inbox does not wait for the disk",
+        "sqlite_file/file.py",
+        "{'FULL' if durable else 'NORMAL'}",
+        "{'NORMAL' if durable else 'NORMAL'}",
         (POWER,),
     ),
     Mutant(
