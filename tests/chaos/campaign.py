@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from tests.chaos import checks, faults
@@ -137,13 +138,16 @@ def _work(
     acts: dict[str, faults.Act],
     verdict: Verdict,
 ) -> None:
-    gate = Gate(size.operations)
+    # Each writer has its own share, so that a seed always gives the same operations, whichever writer is faster.
+    share = -(-size.operations // WRITERS)
+    gate = Gate(share * WRITERS)
     prefixes = PREFIXES if lake.kafka is not None else PREFIXES[:1]
     hands = [Hand(lake.minio.endpoint.client(), model, lambda: gate.failed) for _ in range(WRITERS)]
 
     def write(writer: int) -> None:
         try:
-            for step in script(seed, writer, keys_of(writer, KEYS_PER_WRITER, prefixes), model):
+            steps = script(seed, writer, keys_of(writer, KEYS_PER_WRITER, prefixes), model)
+            for step in islice(steps, share):
                 if not gate.take():
                     return
                 hands[writer].do(step)
@@ -155,7 +159,7 @@ def _work(
         rng = random.Random(f"{seed}/acts")
         try:
             with ThreadPoolExecutor(2) as pair:
-                following = [*(each.at for each in planned[1:]), size.operations]
+                following = [*(each.at for each in planned[1:]), share * WRITERS]
                 for each, after in zip(planned, following, strict=True):
                     if not gate.reach(each.at):
                         return
@@ -173,7 +177,7 @@ def _work(
             gate.fail()
             raise
         finally:
-            gate.allow(size.operations + 1)
+            gate.allow(share * WRITERS + 1)
             lake.proxy.set_weather([], 0)
             lake.relay.set_weather([], 0)
 
