@@ -91,3 +91,11 @@ def test_setting_that_librdkafka_does_not_take_is_a_configuration_error(name: st
     ):
         with pytest.raises(ConfigError, match=f"{name}.*settings come from"):
             make()
+
+
+def test_control_c_while_a_client_is_made_is_not_taken_for_a_wrong_setting() -> None:
+    """confluent-kafka replaces the interrupt by this error, when it comes while it reads a setting."""
+    with pytest.raises(KeyboardInterrupt), refused_settings():
+        raise TypeError("expected configuration property value as type unicode string")
+    with pytest.raises(TypeError, match="another"), refused_settings():
+        raise TypeError("another")
