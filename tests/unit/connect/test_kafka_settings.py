@@ -6,7 +6,7 @@ import pytest
 from penstock.connect.kafka.connector import Connector
 from penstock.connect.kafka.dead_letter_log import DeadLetterLog
 from penstock.connect.kafka.records import openfaas
-from penstock.connect.kafka.settings import consumer_settings, load_settings, producer_settings
+from penstock.connect.kafka.settings import consumer_settings, load_settings, producer_settings, refused_settings
 from penstock.connect.subscriptions import Finder, Subscriptions
 from penstock.errors import ConfigError
 
