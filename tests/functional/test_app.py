@@ -447,9 +447,9 @@ def test_alive_is_not_ready(lake: Lake) -> None:
     response = client.get("/_/ready")
     assert response.status_code == 503
     assert "s3://processed: the bucket does not exist" in response.text
-    store._buckets["processed"] = {}
+    store.buckets["processed"] = {}
     assert client.get("/_/ready").status_code == 200
-    del store._buckets["processed"]
+    del store.buckets["processed"]
     # Asked once, then never again: a store that fails later must not take every function out of service.
     assert client.get("/_/ready").status_code == 200
 

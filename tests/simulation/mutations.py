@@ -67,7 +67,7 @@ class NoMarkCheckBeforeDelete(NoMarkCheck):
     """The same, only while the source is gone: what a removal without a check would do."""
 
     def _mark(self, ref: ObjectRef) -> dict[str, str]:
-        return {} if ref.key in self._buckets["upload"] else super()._mark(ref)
+        return {} if ref.key in self.buckets["upload"] else super()._mark(ref)
 
 
 class NoConditionAtAll(NoMarkCheck):
