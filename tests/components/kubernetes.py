@@ -211,7 +211,14 @@ class KubernetesServer(Server[KubernetesEndpoint]):
 
     def _create_node(self) -> None:
         labels = {"kubernetes.io/hostname": _NODE, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
-        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": _NODE, "labels": labels}}
+        # As a kubelet does, with disk too: kwok's own default names none, and a pod with a limit for it would wait.
+        room = {"cpu": "1k", "memory": "1Ti", "pods": "1M", "ephemeral-storage": "1Ti"}
+        node = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": _NODE, "labels": labels},
+            "status": {"allocatable": room, "capacity": room},
+        }
         try:
             self.endpoint.request("POST", "/api/v1/nodes", node)
         except HttpError as error:
