@@ -1,6 +1,7 @@
 """The local stack, wired: store, inbox, delivery, gateway, functions."""
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
@@ -32,6 +33,7 @@ from penstock.store.s3 import S3ObjectStore
 # Requests to one function at a time: what its worker has threads for, and one machine has no more to give.
 _CONCURRENCY: Final = 4
 _TIMEOUT_SECONDS: Final = 900.0
+_KEPT_FILES: Final = ("inbox.sqlite", "index.sqlite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +61,20 @@ class Stack:
 
     def __init__(self, options: StackOptions) -> None:
         data = options.data.resolve()
-        try:
-            data.mkdir(parents=True, exist_ok=True)
-            data.chmod(0o700)  # what is in it, secrets too, is for its owner only
-        except OSError as exc:
-            raise ConfigError(f"--data {options.data}: no folder can be made there: {exc.strerror}") from exc
-        if options.fresh or not (options.env.get("MINIO_ENDPOINT") or (data / "objects").is_dir()):
-            forget(data)  # together: an index of objects that are gone would be wrong
+        overrides = {"INDEX_SINK": f"sqlite://{data}/index.sqlite"}
+        # Read before anything is made or forgotten: a wrong stack file must not cost what an earlier run kept.
+        specs = load_stack(options.stack_file, {**options.env, **overrides}).functions
+        _make_folder(data, options.data)
+        if options.fresh:
+            forget(data)
+        if not options.env.get("MINIO_ENDPOINT"):
+            _refuse_other_stores_folder(data)
+            (data / "objects").mkdir(exist_ok=True)
         self.options = options
         self.invocations = InvocationLog()
         self._connected = False
         self._token = _kept_secret(data / "events-token")
         self.password = _kept_secret(data / "password") if options.password is None else options.password
-        overrides = {"INDEX_SINK": f"sqlite://{data}/index.sqlite"}
-        specs = load_stack(options.stack_file, {**options.env, **overrides}).functions
         with contextlib.ExitStack() as held:
             self.inbox = Inbox(data / "inbox.sqlite")
             held.callback(self.inbox.close)
@@ -158,13 +160,42 @@ class EmbeddedLake:
         self._server.stop()
 
 
+def _make_folder(data: Path, given: Path) -> None:
+    """The data folder; one that is made here is for its owner only."""
+    try:
+        if not data.is_dir():
+            data.mkdir(parents=True)
+            data.chmod(0o700)
+    except OSError as exc:
+        raise ConfigError(f"--data {given}: no folder can be made there: {exc.strerror}") from exc
+
+
+def _refuse_other_stores_folder(data: Path) -> None:
+    """Raise `ConfigError` for a folder whose events and index are about objects that this stack does not have."""
+    kept = [name for name in _KEPT_FILES if (data / name).exists()]
+    if kept and not (data / "objects").is_dir():
+        raise ConfigError(
+            f"--data {data}: has {' and '.join(kept)}, but no objects: it was used with a MinIO server, or its objects "
+            "were removed; forget the rest with --fresh, set MINIO_ENDPOINT again, or name another folder"
+        )
+
+
 def forget(data: Path) -> None:
-    """Remove what a stack kept in its data folder, all of it: an index without its objects would be wrong."""
-    shutil.rmtree(data / "objects", ignore_errors=True)
-    shutil.rmtree(data / "logs", ignore_errors=True)
-    for name in ("inbox.sqlite", "index.sqlite"):
-        for file in data.glob(f"{name}*"):
-            file.unlink()
+    """Remove what a stack kept in its data folder, all of it: an index without its objects would be wrong.
+
+    Raises `ConfigError` while another stack uses the folder.
+    """
+    with (data / "inbox.sqlite.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise ConfigError(f"--fresh: another stack runs on {data}; stop it first, or name another --data") from exc
+        shutil.rmtree(data / "objects", ignore_errors=True)
+        for log in (data / "logs").glob("*.log*"):
+            log.unlink()
+        for name in _KEPT_FILES:
+            for file in (data / name, data / f"{name}-wal", data / f"{name}-shm"):
+                file.unlink(missing_ok=True)
 
 
 def _store_environment(settings: StoreSettings) -> dict[str, str]:
@@ -180,11 +211,21 @@ def _store_environment(settings: StoreSettings) -> dict[str, str]:
 
 
 def _kept_secret(path: Path) -> str:
-    """A random text that stays the same for one data folder, readable by its owner only."""
-    with contextlib.suppress(FileNotFoundError):
-        return path.read_text().strip()
-    text = secrets.token_urlsafe(24)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
+    """A random text that stays the same for one data folder, readable by its owner only.
+
+    Raises `ConfigError` for an empty file: no secret would be asked for.
+    """
+    made = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with contextlib.suppress(FileExistsError):
+        if not path.exists():
+            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                with os.fdopen(descriptor, "w") as file:
+                    file.write(secrets.token_urlsafe(24))
+                os.link(made, path)  # whole, or not at all; a stack that starts at the same time may be first
+            finally:
+                made.unlink()
+    text = path.read_text().strip()
+    if not text:
+        raise ConfigError(f"{path}: is empty; remove it, and a new one is made")
     return text

@@ -8,6 +8,8 @@ from penstock.cli import main
 from penstock.commands.up import add_arguments, invocation_line
 from penstock.local.gateway.invocations import Invocation
 
+from tests.paths import STACK_YML
+
 
 def parse(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
@@ -32,7 +34,7 @@ def test_durations_are_those_of_the_stack_file(capsys: pytest.CaptureFixture[str
     [
         (["--stack", "none.yml"], "none.yml: No such file or directory; name the stack file with --stack"),
         (["--password-file", "none"], "--password-file none: no such file"),
-        (["--data", "file/data"], "--data file/data: no folder can be made there"),
+        (["--stack", str(STACK_YML), "--data", "file/data"], "--data file/data: no folder can be made there"),
     ],
 )
 def test_what_cannot_work_is_named(

@@ -64,6 +64,8 @@ class Spawner:
                 )
             except OSError as exc:
                 made.set_exception(StartFailed(f"{command[0]}: {exc.strerror}"))
+            except Exception as exc:  # noqa: BLE001 - this thread starts every function, so it must not end
+                made.set_exception(StartFailed(f"{command[0]}: cannot be started: {exc}"))
             else:
                 made.set_result(process)
 

@@ -19,6 +19,7 @@ SETTABLE: Final = frozenset(
         *("THREADS", "WORKERS", "DRAIN_SECONDS", "GRACE_SECONDS", "LOG_LEVEL"),
     }
 )
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NEVER: Final = re.compile(
     r"PATH|HOME|SHELL|IFS|ENV|BASH_.*|LD_.*|DYLD_.*|PYTHON.*|GUNICORN_.*|.*_PROXY", re.IGNORECASE
 )
@@ -74,6 +75,9 @@ class Deployments:
                 "this stack runs folders, so add the function there and deploy again"
             )
         asked = _texts(document, "envVars")
+        malformed = sorted(key for key in asked if not _NAME.fullmatch(key))
+        if malformed:
+            raise EventError(f"envVars: {', '.join(map(repr, malformed))}: a name has letters, digits and _")
         refused = sorted(key for key in asked if not _may_set(key, plain[known].environment))
         if refused:
             raise EventError(
@@ -100,6 +104,7 @@ def _text(document: Mapping[str, Any], name: str) -> str:
     value = document.get(name) or ""
     if not isinstance(value, str):
         raise EventError(f"{name}: expected text, got {type(value).__name__}")
+    _check_text(name, value)
     return value
 
 
@@ -107,4 +112,16 @@ def _texts(document: Mapping[str, Any], name: str) -> dict[str, str]:
     value = document.get(name) or {}
     if not isinstance(value, dict) or not all(isinstance(inner, str) for inner in value.values()):
         raise EventError(f"{name}: expected an object whose values are text")
+    for text in (part for pair in value.items() for part in pair):
+        _check_text(name, text)
     return value
+
+
+def _check_text(name: str, text: str) -> None:
+    """Raise `EventError` for what no environment and no answer can hold: a NUL, or half a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise EventError(f"{name}: {text[:40]!r} is not Unicode text") from None
+    if "\0" in text:
+        raise EventError(f"{name}: {text[:40]!r} has a NUL in it")

@@ -92,6 +92,11 @@ class ObjectFolder:
             (self._path / ref.bucket / before.file).unlink(missing_ok=True)
         self._count(ref, 0)
 
+    def find(self, ref: ObjectRef) -> tuple[KeptObject, Path] | None:
+        """The object that is kept under this name, with the file of its bytes."""
+        kept = _read(self._record(ref))
+        return None if kept is None else (kept, self._path / ref.bucket / kept.file)
+
     def load(self) -> Iterator[tuple[KeptObject, Path]]:
         """Every object that was kept, oldest first, with the file of its bytes; files that no object names go.
 
@@ -102,7 +107,11 @@ class ObjectFolder:
             folder = self._path / bucket
             for record in folder.glob("*.json"):
                 kept = _read(record)
-                if kept is None or not (folder / kept.file).is_file():
+                if (
+                    kept is None
+                    or not (folder / kept.file).is_file()
+                    or (folder / kept.file).stat().st_size != kept.size
+                ):
                     raise ConfigError(f"{record}: cannot be read; remove it, or forget all objects with --fresh")
                 found.append(kept)
             named = {kept.file for kept in found if kept.bucket == bucket}

@@ -131,12 +131,19 @@ class EmbeddedStore:
         return response, [change for change in changes if self._wanted(change.name, change.ref)]
 
     def _check_room(self, request: S3Request) -> None:
-        if self._folder is None or request.method != "PUT" or not request.key:
+        completed = self._upload(request) if request.method == "POST" else None
+        if self._folder is None or not request.key or (request.method != "PUT" and completed is None):
             return
+        size = len(request.body) if completed is None else sum(part.contentsize for part in completed.parts.values())
         try:
-            self._folder.check(ObjectRef(request.bucket, request.key), len(request.body))
+            self._folder.check(ObjectRef(request.bucket, request.key), size)
         except StoreFull as exc:
             raise S3Error(507, "XMinioStorageFull", str(exc)) from exc
+
+    def _upload(self, request: S3Request) -> Any:
+        """moto's record of the upload in parts that a request is about, or None."""
+        bucket = self._backend().buckets.get(request.bucket)
+        return bucket.multiparts.get(request.query.get("uploadId", [""])[0]) if bucket is not None else None
 
     def _keep(self, request: S3Request, changes: Iterable[ObjectChange]) -> None:
         """Write to the folder what a request changed, before it is answered and notified."""
@@ -152,21 +159,38 @@ class EmbeddedStore:
             if stored is None:
                 self._folder.remove(change.ref)
             elif not change.name.startswith("s3:ObjectAccessed:"):
-                self._folder.save(_kept(change.ref, stored), stored._value_buffer)
+                try:
+                    # A copy tells its size only now.
+                    self._folder.check(change.ref, stored.size)
+                    self._folder.save(_kept(change.ref, stored), stored._value_buffer)
+                except (StoreFull, OSError) as exc:
+                    self._put_back(change.ref)
+                    raise S3Error(507, "XMinioStorageFull", f"the local store cannot keep the object: {exc}") from exc
+
+    def _put_back(self, ref: ObjectRef) -> None:
+        """Have the object that the folder keeps under this name again, or none: a new one could not be kept."""
+        assert self._folder is not None
+        found = self._folder.find(ref)
+        if found is None:
+            self._backend().delete_object(ref.bucket, ref.key)
+        else:
+            self._take_up(*found)
 
     def _restore(self) -> None:
         if self._folder is None:
             return
-        backend = self._backend()
         for name in self._folder.buckets():
-            backend.create_bucket(name, "us-east-1")
+            self._backend().create_bucket(name, "us-east-1")
         for kept, path in self._folder.load():
-            value = path.read_bytes()
-            stored = backend.put_object(kept.bucket, kept.key, value, etag=kept.etag, disable_notification=True)
-            stored.set_metadata(dict(kept.metadata))
-            stored.last_modified = datetime.fromtimestamp(kept.modified, UTC).replace(tzinfo=None)
-            stored.modified_ns = kept.modified_ns
-            self._last_ns = max(self._last_ns, kept.modified_ns)
+            self._take_up(kept, path)
+
+    def _take_up(self, kept: KeptObject, path: Path) -> None:
+        value = path.read_bytes()
+        stored = self._backend().put_object(kept.bucket, kept.key, value, etag=kept.etag, disable_notification=True)
+        stored.set_metadata(dict(kept.metadata))
+        stored.last_modified = datetime.fromtimestamp(kept.modified, UTC).replace(tzinfo=None)
+        stored.modified_ns = kept.modified_ns
+        self._last_ns = max(self._last_ns, kept.modified_ns)
 
     def _check_match(self, request: S3Request) -> None:
         wanted = request.header("If-Match").strip('"')

@@ -150,3 +150,27 @@ def test_secrets_are_not_in_a_repr() -> None:
 
     assert "event-token" not in text
     assert "pass'" not in text
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"envVars": {"OPTION_LEVEL": "1\0"}},
+        {"envVars": {"OPTION_X\0": "1"}},
+        {"envVars": {"OPTION_X=Y": "1"}},
+        {"envVars": {"OPTION_LEVEL": "\ud800"}},
+        {"labels": {"a": "\ud800"}},
+        {"annotations": {"\0": "a"}},
+        {"image": "a\0"},
+    ],
+)
+def test_a_deployment_that_no_process_could_be_given_is_refused(guarded: Running, document: dict[str, object]) -> None:
+    given = {"service": "echo", "image": "example/echo:1", **document}
+    answer = guarded.request("PUT", "/system/functions", given, Authorization=basic("pass"))
+    assert answer.status == 400, answer.text
+    assert guarded.request("POST", "/function/echo", b"x").status == 200
+
+
+@pytest.mark.parametrize("header", [{"Host": "[bad"}, {"Origin": "http://[bad"}])
+def test_a_malformed_host_or_origin_is_refused(guarded: Running, header: dict[str, str]) -> None:
+    assert guarded.request("GET", "/healthz", **header).status == 403

@@ -458,3 +458,28 @@ def test_a_store_that_is_full_says_so_and_keeps_what_it_has(tmp_path: Path, reco
 
 def listing(server: EmbeddedStore) -> list[Any]:
     return list(client(server).list_objects("upload", recursive=True))
+
+
+def test_a_store_that_is_full_takes_back_what_it_cannot_keep(tmp_path: Path, recorder: Recorder) -> None:
+    """An upload in parts and a copy tell their whole size only at their end."""
+    full = EmbeddedStore(
+        access_key=ACCESS_KEY,
+        secret_key=SECRET_KEY,
+        notify=recorder,
+        wanted=lambda name, ref: True,
+        folder=tmp_path,
+        max_bytes=7 * 1024 * 1024,
+    )
+    full.start()
+    client(full).make_bucket("upload")
+    put(full, "big", b"old")
+    with pytest.raises(S3Error, match="at most"):
+        put(full, "big", b"x" * (8 * 1024 * 1024), part_size=5 * 1024 * 1024)
+    assert client(full).get_object("upload", "big").data == b"old"
+    put(full, "half", b"x" * (4 * 1024 * 1024))
+    recorder.take()
+    with pytest.raises(S3Error, match="at most"):
+        client(full).copy_object("upload", "copy", CopySource("upload", "half"))
+    assert [each.object_name for each in listing(full)] == ["big", "half"]
+    assert not [name for name in recorder.names() if "Created" in name]
+    full.stop()

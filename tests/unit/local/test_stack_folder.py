@@ -1,0 +1,70 @@
+"""What a stack does with its data folder: nothing is forgotten that was not asked for."""
+
+from pathlib import Path
+
+import pytest
+from penstock.delivery.deliverer import Message
+from penstock.delivery.inbox import Inbox
+from penstock.errors import ConfigError
+from penstock.local.stack import Stack, StackOptions
+
+from tests.paths import STACK_YML
+
+
+def options(data: Path, stack: Path = STACK_YML, **more: object) -> StackOptions:
+    return StackOptions(stack, data, {}, port=0, store_port=0, **more)  # type: ignore[arg-type]
+
+
+def test_a_folder_of_a_real_server_is_refused_and_keeps_its_events(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path / "inbox.sqlite")
+    inbox.put([Message("key", b"waits", {}, "test", "compress")])
+    inbox.close()
+
+    with pytest.raises(ConfigError, match=r"has inbox.sqlite, but no objects: .* --fresh"):
+        Stack(options(tmp_path))
+
+    again = Inbox(tmp_path / "inbox.sqlite")
+    assert again.counts().pending == 1
+    again.close()
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_wrong_stack_file_costs_nothing(tmp_path: Path, fresh: bool) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "mine.txt").write_text("precious")
+    (tmp_path / "index.sqlite").write_text("kept")
+    before = {path: path.stat().st_mode for path in [tmp_path, *tmp_path.rglob("*")]}
+
+    with pytest.raises(ConfigError):
+        Stack(options(tmp_path, tmp_path / "none.yml", fresh=fresh))
+
+    assert {path: path.stat().st_mode for path in [tmp_path, *tmp_path.rglob("*")]} == before
+
+
+def test_fresh_is_refused_while_another_stack_runs(tmp_path: Path) -> None:
+    running = Stack(options(tmp_path / "data"))
+    try:
+        running.start()
+        with pytest.raises(ConfigError, match="another stack runs on"):
+            Stack(options(tmp_path / "data", fresh=True))
+        assert (tmp_path / "data" / "inbox.sqlite").is_file()
+    finally:
+        running.stop()
+
+
+def test_fresh_forgets_what_a_stack_kept_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("objects/upload/x.data", "logs/compress.log", "logs/mine.txt", "index.sqlite", "other"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    Stack(options(tmp_path, fresh=True)).stop()
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"logs/mine.txt", "other"} <= left
+    assert not {"objects/upload/x.data", "index.sqlite"} & left
+    assert (tmp_path / "logs" / "compress.log").read_text() == "", "the log of the new run"
+
+
+@pytest.mark.parametrize("name", ["password", "events-token", "store-secret"])
+def test_an_empty_secret_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("")
+    with pytest.raises(ConfigError, match=f"{name}: is empty"):
+        Stack(options(tmp_path))
