@@ -141,6 +141,25 @@ def test_images_are_pinned_to_a_version_in_a_registry_that_still_serves_it(manif
         assert not name.startswith(("bitnami/", "docker.io/bitnami/", "minio/", "docker.io/minio/")), image
 
 
+@pytest.mark.parametrize("folder", ["openfaas/base", "mqtt/connector"])
+def test_connectors_have_the_token_of_functions_if_it_exists(folder: str) -> None:
+    sources = [
+        source["secret"]
+        for each in ALL
+        if each.file.startswith(f"deploy/{folder}/") and each.kind in ("Deployment", "StatefulSet")
+        for volume in each.document["spec"]["template"]["spec"]["volumes"]
+        for source in volume.get("projected", {}).get("sources", [])
+    ]
+    tokens = [each for each in sources if each["name"] == "function-token"]
+    assert tokens
+    assert all(each["optional"] for each in tokens)
+
+
+def test_no_manifest_names_a_token_in_an_address() -> None:
+    addresses = [uri for each in ALL for uri in found_in(each.document, "uri")]
+    assert set(addresses) == {"/event", "/dead-letters"}
+
+
 def test_no_manifest_holds_a_secret() -> None:
     assert [str(each) for each in ALL if each.kind == "Secret"] == []
 
