@@ -58,6 +58,18 @@ demo-minio: $(READY)  ## the same demo on a real MinIO server, which it installs
 integration: $(READY)  ## the suite against real servers, which it installs and starts itself; PENSTOCK_CRDS: CONTRIBUTING.md
 	$(BIN)/python -m pytest tests/integration -m 'crds or not crds'
 
+.PHONY: chaos
+chaos: $(READY)  ## operations and faults on real servers against a model of the truth: SEED=n, LONG=1
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(LONG),--long) $(if $(WITHOUT),--without $(WITHOUT))
+
+.PHONY: simulate
+simulate: $(READY)  ## ten thousand schedules of connector, runtime and store, and safeguards taken away: two minutes
+	$(BIN)/python -m pytest tests/simulation -n auto --dist worksteal
+
+.PHONY: mutants
+mutants: $(READY)  ## break each safety line in a copy of the tree: the tests that guard it must fail
+	$(BIN)/python -m tests.mutants
+
 .PHONY: crds
 crds: $(READY)  ## manifests against the operators' definitions, in the folder that PENSTOCK_CRDS names
 	$(BIN)/python -m pytest tests/functional -m crds

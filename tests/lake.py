@@ -97,7 +97,7 @@ class Lake:
             self._outside(lambda: before(verb, ref))
 
     def put(self, data: bytes, ref: ObjectRef = SOURCE, **how: Any) -> ObjectState:
-        """Store an object as somebody outside would: it is not counted as a request."""
+        """Store an object as an uploader does: it is not counted as a request."""
         return self._outside(lambda: self.store.put(ref, [data], **how))
 
     def delete(self, ref: ObjectRef = SOURCE) -> None:

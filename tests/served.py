@@ -21,7 +21,7 @@ from tests.paths import ROOT
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on at the moment."""
+    """A free port of loopback."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port

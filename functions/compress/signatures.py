@@ -100,7 +100,7 @@ PATTERNS: Final = tuple(
         ("LHA", rb".{2}-lh[1-7x]-"),  # lh0 and lhd are stored as they are
         ("squashfs", rb"hsqs.{24}\x04\x00\x00\x00"),
         ("Debian package", rb"!<arch>\ndebian-binary .{,120}control\.tar\.(?:xz|gz|zst)"),
-        # ISO 14496-12. The size of such a first box is small, and its first bytes are no letters.
+        # ISO 14496-12. The size of such a first box is small, and its first bytes are not letters.
         ("MP4, MOV, HEIC or AVIF", rb"\x00\x00.{2}(?:ftyp|styp|sidx|moof)"),
         # QuickTime before there was ftyp
         ("MP4, MOV, HEIC or AVIF", rb"[\x00-\x08].{3}(?:moov|mdat)|\x00\x00\x00\x08wide"),

@@ -56,7 +56,7 @@ _ENOUGH_FOREIGN = 64
 
 # Of characters: control, without a meaning, private, half of one.
 _STRANGE = ("Cc", "Cn", "Co", "Cs")
-_STRANGE_SHARE = 0.005  # numbers of 16 bits that are no text have far more
+_STRANGE_SHARE = 0.005  # numbers of 16 bits that are not text have far more
 _SPACES = "\t\n\v\f\r\x1b"
 _PLAUSIBLE_CHARS = 256
 _PARTING = frozenset(" \t\r\n,;|:.")
@@ -86,7 +86,7 @@ UTF_8 = Encoding("utf-8")
 
 
 def text_encoding(head: bytes, *, is_hinted: bool) -> Encoding | None:
-    """The encoding of a text by its first bytes, or None for bytes that are no text.
+    """The encoding of a text by its first bytes, or None for bytes that are not text.
 
     Few control characters make a text; many are let pass when the name says text, so that a damaged CSV is still read.
     """
@@ -154,14 +154,14 @@ def _by_structure(head: bytes) -> Encoding | None:
 
 
 def _wide_nuls(head: bytes, name: str, unit: int) -> int:
-    """How many characters have a NUL for their high byte, as all of ASCII has, or 0 when this is no text.
+    """How many characters have a NUL for their high byte, as all of ASCII has, or 0 when this is not text.
 
     A text in any letters has lines, spaces and commas. Read from the wrong end, a line's end is U+0A00,
     which no script has.
     """
     whole = head[: len(head) // unit * unit]
     narrow = head.replace(b"\0", b"")
-    # A text in ASCII or UTF-8 with NULs is no less likely, unless nearly each character has them.
+    # A text in ASCII or UTF-8 with NULs is just as likely, unless nearly each character has them.
     is_mostly = len(head) - len(narrow) >= _MOSTLY * len(head) * (unit - 1) / unit
     if not is_mostly and is_utf8(narrow) and len(narrow.translate(None, _CONTROLS)) == len(narrow):
         return 0

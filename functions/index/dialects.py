@@ -23,7 +23,7 @@ DELIMITERS = ",;\t|"
 SNIFFED_ROWS = 50
 MAX_TITLE_ROWS = 20
 _SUFFIXES = (".csv", ".tsv", ".tab")
-# Excel's own first line: it names the delimiter, and is no row.
+# Excel's own first line: it names the delimiter, and is not a row.
 _SEP = re.compile(r'"?sep=([\t!#-/:-@\[-`{-~])"?[ \t,;|]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
 _COMMENTS = ("#", "//", "%", "--")
 _LEAST_SHARE = 0.5  # of the rows of a table have to be equally wide; else what was found is a text with commas
@@ -170,7 +170,7 @@ def _without_comments(text: str) -> tuple[int, str]:
     """How many lines at the beginning are comments, and what follows them.
 
     The last of them may be the header, `#chrom,start,end`: it is, when it is as wide as the line below it and that one
-    is no header.
+    is not a header.
     """
     lines = io.StringIO(text, newline="")
     count, start, last = 0, 0, ""

@@ -1,4 +1,4 @@
-"""Texts that are no tables although they have commas: JSON, XML, HTML and a few more, by how they begin."""
+"""Texts that are not tables although they have commas: JSON, XML, HTML and a few more, by how they begin."""
 
 import json
 import re

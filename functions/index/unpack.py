@@ -39,7 +39,7 @@ def gunzip(chunks: Iterable[bytes], notes: Notes) -> Iterator[bytes]:
                 start = block[place : place + 2]
                 if members and not b"\x1f\x8b".startswith(start):
                     if block[place:].strip(b"\0"):  # tapes pad with zeros
-                        notes.warn(f"something that is no gzip follows gzip member {members}")
+                        notes.warn(f"something that is not gzip follows gzip member {members}")
                     return
                 members += 1
                 if members > MAX_MEMBERS:

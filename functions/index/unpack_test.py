@@ -44,7 +44,7 @@ def test_all_members_of_a_gzip_count() -> None:
 def test_what_follows_a_gzip_is_noted() -> None:
     document = describe(gzip.compress(DONORS) + b"garbage", "d.csv.gz")
     assert document["compression"]["original_size"] == len(DONORS)
-    assert document["warnings"] == ["something that is no gzip follows gzip member 1"]
+    assert document["warnings"] == ["something that is not gzip follows gzip member 1"]
 
 
 def test_all_frames_of_a_zstd_count() -> None:

@@ -10,13 +10,14 @@ from . import cicp
 from .traits import Traits
 
 _CODINGS: Final = (b"av01", b"grid", b"iovl", b"iden")  # the latter three are made of others
+_MAX_ITEMS: Final = 1000  # whose properties are looked through; a grid has one for each tile
 _MAX_BOXES: Final = 10_000  # of one parent: more than any picture has
 
 
 def look(name: str, data: bytes) -> Traits:
     """What the boxes of the primary picture say; the usual for what cannot be read, as libheif decides on damage.
 
-    Raises `UnsupportedInput` for a picture that is not coded in AV1, whatever the brand of the file.
+    Raises `UnsupportedInput` for a picture that is not coded in AV1. The brand of the file does not count.
     """
     try:
         return _look(name, data)
@@ -116,7 +117,7 @@ def _associated(ipma: bytes, primary: int) -> list[int]:
     version, wide = ipma[0], bool(ipma[3] & 1)
     (count,) = struct.unpack_from(">I", ipma, 4)
     at, found = 8, []
-    for _ in range(min(count, _MAX_BOXES)):
+    for _ in range(min(count, _MAX_ITEMS)):
         item = int.from_bytes(ipma[at : at + (2 if version < 1 else 4)], "big")
         at += 2 if version < 1 else 4
         number, at = ipma[at], at + 1

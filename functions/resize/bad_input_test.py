@@ -98,7 +98,7 @@ def gif_bomb() -> bytes:
 @pytest.mark.parametrize("bomb", [png_bomb(), jpeg_bomb(), gif_bomb()], ids=["png", "jpeg", "gif"])
 def test_pixel_bomb_is_refused_by_its_header(bomb: bytes) -> None:
     assert len(bomb) < 2000
-    # None of them could be decoded: InputTooLarge shows that nobody tried.
+    # None of them could be decoded: InputTooLarge shows that no decoder was tried.
     with pytest.raises(InputTooLarge, match=r"rose.jpg: \d+x\d+ is \d+ pixels, more than max_pixels=50000000"):
         resize(bomb, width=100)
 

@@ -13,6 +13,11 @@ DEFAULT_QUALITY: Final = {"jpeg": 80, "webp": 80, "avif": 50}
 NAMES: Final = {"jpeg": "JPEG", "png": "PNG", "webp": "WebP", "avif": "AVIF", "gif": "GIF", "tiff": "TIFF"}
 EXPECTED: Final = "JPEG, PNG, WebP, AVIF, GIF or TIFF"
 
+# Frames and pages of a file, counted before it is decoded: libvips looks at all of them to open it, and at WebP's in
+# quadratic time.
+MAX_PAGES: Final = 4000
+WALKED: Final = frozenset({"gif", "webp", "tiff"})
+
 PEEK_BYTES: Final = 64
 
 # To say what came instead; none of these is read.

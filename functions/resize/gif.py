@@ -19,6 +19,7 @@ _CONTROL_BYTES: Final = 8
 _LARGEST_CODE_SIZE: Final = 8
 _MAX_CODES, _MAX_WIDTH = 4096, 12
 _MAX_READ_BYTES: Final = 1 << 20  # of one file: reading codes is slow
+_FREE_STEPS, _STEP_BYTES = 100_000, 64
 # A frame of one transparent pixel, and the trailer. It follows the frames that are asked for, so it never shows.
 _BLANK: Final = bytes.fromhex("21f9040100000000 2c000000000100010080 000000000000 02024401 00 3b")
 
@@ -48,12 +49,33 @@ class Frame:
 
 
 def look(data: bytes) -> Traits:
-    """A file that ends before its trailer is at fault: frames may be missing that nothing else shows."""
+    """A file that ends before its trailer is at fault: frames may be missing that nothing else shows.
+
+    So is one of more blocks than any picture of its length has.
+    """
     try:
         frames, end = _read_frames(data)
     except (IndexError, struct.error):
         return Traits(fault="it is cut short")
+    except _EndlessError as exc:
+        return Traits(fault=str(exc))
     return Traits(data=_with_alpha(data, frames, end) if frames else None, frames=len(frames))
+
+
+class _EndlessError(ValueError):
+    """More parts than any picture of its length has."""
+
+
+class _Steps:
+    """Bounds what is stepped over in Python: a block of a usual file has 255 bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = _FREE_STEPS + len(data) // _STEP_BYTES
+
+    def take(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise _EndlessError("it has more blocks than a picture of its length")
 
 
 def _read_frames(data: bytes) -> tuple[list[Frame], int]:
@@ -61,16 +83,18 @@ def _read_frames(data: bytes) -> tuple[list[Frame], int]:
     at = _HEADER_BYTES + _colours(data[10]) * 3
     frames: list[Frame] = []
     control: int | None = None
+    steps = _Steps(data)
     while data[at] != _TRAILER:
+        steps.take()
         block = data[at]
         if block == _IMAGE:
             frame = _frame(data, at, control)
             frames.append(frame)
-            at, control = _after_blocks(data, frame.pixels + 1), None
+            at, control = _after_blocks(data, frame.pixels + 1, steps), None
         elif block == _EXTENSION:
             if data[at + 1] == _CONTROL:
                 control = at
-            at = _after_blocks(data, at + 2)
+            at = _after_blocks(data, at + 2, steps)
         else:
             at += 1  # padding and other stray bytes, which decoders step over
     return frames, at
@@ -96,9 +120,10 @@ def _colours(packed: int) -> int:
     return 2 << (packed & 7) if packed & 0x80 else 0
 
 
-def _after_blocks(data: bytes, at: int) -> int:
+def _after_blocks(data: bytes, at: int, steps: _Steps) -> int:
     """After the sub-blocks that begin here, and the empty one that ends them."""
     while data[at]:
+        steps.take()
         at += 1 + data[at]
     return at + 1
 

@@ -1,6 +1,7 @@
 """Resize a picture, convert its format, or both."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import PurePosixPath
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from penstock import Context, Event, EventError, PermanentError, Result, option
 
-from . import formats, heap  # noqa: F401 - heap acts by being imported
+from . import formats, heap, memory  # noqa: F401 - heap acts by being imported
 from .geometry import FITS, GRAVITIES, SMART, Plan, plan, reduction
 
 if TYPE_CHECKING:
@@ -75,25 +76,44 @@ class Work:
 def handle(event: Event[Options], context: Context[Options]) -> Result:
     """Return the picture at the size and in the format that the options ask for.
 
-    Raises `UnsupportedInput` for what is no picture it reads, `InputTooLarge` over `max_pixels` or `max_frames`, and
-    `PermanentError` for a damaged file or a result that the format cannot hold.
+    Raises `UnsupportedInput` for an input that is not a picture, `InputTooLarge` over `max_pixels` or `max_frames`, and
+    `PermanentError` for a damaged file or a result that the format cannot hold. Waits for the memory that the picture
+    takes: `InputTooLarge` when the function never has that much, `TemporaryError` when it did not become free.
     """
+    share = context.shared("share", lambda: memory.Share(event.name, memory.shared()))
+    try:
+        return _made(event, context, share)
+    finally:
+        # Of several renditions the next one needs what is in memory. Their share ends with what `context` keeps.
+        if len(context.renditions) < 2:
+            share.release()
+
+
+def _made(event: Event[Options], context: Context[Options], share: memory.Share) -> Result:
     from .drawing import render
     from .looks import Looks, trimmed
     from .picture import check_limits, open_source
 
     options = event.options
-    source = context.shared("source", lambda: open_source(event.name, event.body))
+    source = context.shared(
+        "source", lambda: open_source(event.name, event.body, lambda: share.read(event.body, event.size))
+    )
     work = _work(source, options)
     check_limits(source, max_pixels=options.max_pixels, max_frames=options.max_frames, frames=_frames(work))
     renditions = [_work(source, other) for other in context.renditions.values()]
+    if options.trim is None:
+        _check_result(work, options.max_pixels)
+        _admit(share, source, work, renditions)
+    else:  # what is left and how large it becomes is not known yet
+        _admit(share, source, _work(source, replace(options, width=None, height=None)), renditions)
     factors = {work.factor, *(other.factor for other in renditions if other.every_frame == work.every_frame)}
     cut = None
     if options.trim is not None:
         whole, threshold = _decoded(work, 1, factors, context), options.trim
         cut, size = context.shared(("trimmed", threshold, work.every_frame), lambda: trimmed(whole, threshold))
         work = _work(replace(source, size=size), options)
-    _check_result(work, options.max_pixels)
+        _check_result(work, options.max_pixels)
+        _admit(share, source, work, renditions)
     picture = render(
         work.source,
         cut or _decoded(work, work.factor, factors, context),
@@ -105,10 +125,11 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:
         looks=Looks(options.grayscale, options.blur, options.sharpen),
     )
     return Result(
-        picture.data,  # notes: picture.notes
+        picture.data,
         content_type=formats.WRITTEN[work.kind],
         metadata=event.metadata,
         name=_result_name(event.name, work.kind),
+        notes=picture.notes,
     )
 
 
@@ -130,6 +151,19 @@ def _work(source: "Source", options: Options) -> Work:
     # What is border is seen at full size only.
     factor = 1 if options.trim is not None else reduction(source.upright, made.scaled)
     return Work(source, kind, made, factor, moving and kind == "webp")
+
+
+def _admit(share: memory.Share, source: "Source", work: Work, others: Sequence[Work]) -> None:
+    """Have the memory for all outputs of a source, or for those of them that this function can make at all."""
+    from .estimate import Target, memory_bytes
+
+    def target(work: Work) -> Target:
+        scaled, canvas = work.plan.scaled.pixels, work.plan.canvas.pixels
+        return Target(scaled, canvas, work.factor, work.every_frame, work.kind)
+
+    budget = memory.shared()
+    budget.check(source.name, memory_bytes(source, [target(work)]), f"{source.size} as {formats.NAMES[source.kind]}")
+    share.set(min(memory_bytes(source, [target(made) for made in (work, *others)]), budget.total))
 
 
 def _frames(work: Work) -> int:

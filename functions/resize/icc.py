@@ -117,7 +117,7 @@ def _colorants(gamut: Gamut) -> Matrix:
 def _from_xy(xy: XY) -> Row:
     x, y = xy
     if y < _SMALLEST:
-        raise ValueError("a chromaticity that is no colour")
+        raise ValueError("a chromaticity that is not a colour")
     return x / y, 1.0, (1 - x - y) / y
 
 

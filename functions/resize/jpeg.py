@@ -1,11 +1,12 @@
 """JPEG's frame header (ISO/IEC 10918-1, B.2.2): which process, and how a reduced picture keeps its last columns."""
 
+import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from penstock import UnsupportedInput
+from penstock import PermanentError, UnsupportedInput
 
 from .traits import Traits
 
@@ -15,10 +16,14 @@ _LOSSLESS: Final = frozenset((0xC3, 0xCB))
 _HIERARCHICAL: Final = frozenset((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF))
 _JPEG_LS: Final = 0xF7
 _FRAMES: Final = _BY_DCT | _LOSSLESS | _HIERARCHICAL | {_JPEG_LS}
-_WITHOUT_LENGTH: Final = frozenset((0x01, *range(0xD0, 0xD9)))
+_SEGMENT: Final = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)  # the others have no length
 _SCAN: Final = 0xDA
 _COMPONENTS: Final = (1, 3, 4)
+_ONE_SCAN: Final = frozenset((0xC0, 0xC1, 0xC9))  # sequential: decoded line by line, if one scan has all components
 _MAX_SIDE: Final = 65_500  # libjpeg's own limit
+# Of a header. Photographs have some tens of segments: a profile, previews and depth maps are cut into 64 KiB each.
+_MAX_SEGMENTS: Final = 2000
+_MAX_STRAY_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,15 @@ class Frame:
 
 
 def look(name: str, data: bytes) -> Traits:
-    """Raise `UnsupportedInput` for a process that libjpeg has not, which a damaged file is not."""
-    frame = read_frame(data)
+    """Raise `UnsupportedInput` for a process that libjpeg has not, which a damaged file is not.
+
+    Raises `PermanentError` for a header so long that reading it would be the attack.
+    """
+    try:
+        frame = read_frame(data)
+        scan = next((at for marker, at in _segments(data) if marker == _SCAN), None)
+    except _EndlessError as exc:
+        raise PermanentError(f"{name}: the JPEG is damaged: {exc}") from exc
     if frame is None:
         return Traits(shrinks=False)
     if frame.process == _JPEG_LS:
@@ -48,31 +60,61 @@ def look(name: str, data: bytes) -> Traits:
         raise _unsupported(name, "a JPEG that tells its height after the picture")
     if len(frame.sampling) not in _COMPONENTS:
         raise _unsupported(name, f"a JPEG of {len(frame.sampling)} components")
-    return Traits(shrinks=frame.process in _BY_DCT)
+    return Traits(shrinks=frame.process in _BY_DCT, held_bytes=_coefficient_bytes(frame, data, scan))
+
+
+def _coefficient_bytes(frame: Frame, data: bytes, scan: int | None) -> int:
+    """What libjpeg keeps until the last scan: two bytes for each sample, where one scan is not all."""
+    if frame.process in _ONE_SCAN and scan is not None and data[scan + 4 : scan + 5] == bytes((len(frame.sampling),)):
+        return 0
+    widest = max((across for across, _ in frame.sampling), default=1) or 1
+    highest = max((down for _, down in frame.sampling), default=1) or 1
+    return sum(
+        2 * _blocks(frame.width, across, widest) * _blocks(frame.height, down, highest)
+        for across, down in frame.sampling
+    )
+
+
+def _blocks(side: int, factor: int, largest: int) -> int:
+    """The samples along a side of a component, in whole groups of blocks of 8."""
+    return -(-side // (8 * largest)) * 8 * factor
 
 
 def _unsupported(name: str, what: str) -> UnsupportedInput:
     return UnsupportedInput(f"{name}: {what} is not read; save it as a usual JPEG of 8 bits, or as PNG")
 
 
+class _EndlessError(ValueError):
+    """A header with more in it than any picture has."""
+
+
 def read_frame(data: bytes) -> Frame | None:
     """The first frame header before the first scan, or None. Stray bytes between segments are stepped over."""
-    at = 2
-    while True:
-        at = data.find(b"\xff", at)
-        if at < 0 or at + 4 > len(data):
-            return None
-        marker = data[at + 1]
-        if marker == 0xFF:  # fill bytes may precede a marker
-            at += 1
-        elif marker == 0 or marker in _WITHOUT_LENGTH:
-            at += 2
-        elif marker == _SCAN:
-            return None
-        elif marker in _FRAMES:
+    for marker, at in _segments(data):
+        if marker in _FRAMES:
             return _frame(data, at)
-        else:
-            at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
+    return None
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Marker and place of each segment that has a length, to the first scan and with it."""
+    at, stray = 2, 0
+    for _ in range(_MAX_SEGMENTS):
+        # Fill bytes and markers without a length are stepped over at once, so that many of them cost no time.
+        found = _SEGMENT.search(data, at, at + _MAX_STRAY_BYTES - stray + 2)
+        if found is None:
+            if len(data) - at > _MAX_STRAY_BYTES - stray:
+                raise _EndlessError("more than 1 MiB between its segments is none of them")
+            return
+        stray += found.start() - at
+        at = found.start()
+        if at + 4 > len(data):
+            return
+        yield data[at + 1], at
+        if data[at + 1] == _SCAN:
+            return
+        at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
+    raise _EndlessError(f"its header has more than {_MAX_SEGMENTS} segments")
 
 
 def _frame(data: bytes, at: int) -> Frame | None:

@@ -41,7 +41,7 @@ _LACKS: Final = re.compile(
     r"only supports|can ?not handle|unknown codec|no decoding plugin|bad labq",
     re.IGNORECASE,
 )
-# libjpeg says this of any byte that is no marker, which is what damage looks like.
+# libjpeg says this of any byte that is not a marker, which is what damage looks like.
 _DAMAGE: Final = re.compile(r"unsupported marker", re.IGNORECASE)
 
 

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 from penstock import Body
+from penstock.testing import run
 from PIL import Image
 
 from .drawing import render
 from .geometry import Size, plan
+from .handler import handle
 from .picture import decode, open_source
 from .samples import ADOBE_RGB, SRGB, flat, gamma_curve, profile, saved, srgb_formula, with_profile
 from .sizes_test import saved as by_pillow
@@ -71,3 +73,8 @@ def test_first_of_many_is_noted() -> None:
 def test_channels_that_were_left_out_are_noted() -> None:
     data = tiff(8, 8, bytes(4 * 64), bits=[8] * 4, photometric=2, more={338: ("H", [0])})
     assert "1 of 4 channels" in " ".join(notes(data))
+
+
+def test_the_result_carries_the_notes() -> None:
+    made = run(handle, saved(flat(8, 8, (1, 2, 3)), "jpeg"), name="rose.jpg", width=4)
+    assert list(made.notes) == [ASSUMED]

@@ -6,7 +6,7 @@ from typing import Final
 
 from penstock import Body, InputTooLarge, PermanentError, UnsupportedInput
 
-from . import avif, formats, gif, jpeg, png, tiff
+from . import avif, formats, gif, jpeg, png, tiff, webp
 from .colour import is_srgb
 from .geometry import Size
 from .icc import adobe_rgb
@@ -17,14 +17,15 @@ from .traits import Traits
 
 _LOOKS: Final[dict[str, Callable[[str, bytes], Traits]]] = {
     "jpeg": jpeg.look,
-    "png": lambda _name, data: png.look(data),
-    "webp": lambda _name, _data: Traits(),
+    "png": png.look,
+    "webp": lambda _name, data: webp.look(data),
     "avif": avif.look,
     "gif": lambda _name, data: gif.look(data),
     "tiff": tiff.look,
 }
 # Below this a whole decode costs about a millisecond, and keeps small icons exact.
 _SHRINK_FROM_PIXELS: Final = 1 << 18
+_SAMPLE_BYTES: Final = {"uchar": 1, "char": 1, "ushort": 2, "short": 2}
 _DEEP: Final = ("rgb16", "grey16")
 
 
@@ -33,7 +34,7 @@ class Source:
     """An image that was recognised and whose header was read; no pixel is decoded yet.
 
     `size` is that of one frame as stored, before `orientation` (EXIF, 1 to 8) is applied. `pages` counts all pictures
-    in the file, `frames` those that can be shown as an animation.
+    in the file, `frames` those that can be shown as an animation. `bands` counts the channels of a pixel, alpha too.
     """
 
     name: str
@@ -44,6 +45,8 @@ class Source:
     orientation: int
     alpha: bool
     pages: int = 1
+    bands: int = 3
+    sample_bytes: int = 1
     traits: Traits = field(default_factory=Traits)
 
     @property
@@ -73,8 +76,8 @@ class Decoded:
     extent: tuple[float, float]
 
 
-def open_source(name: str, body: Body) -> Source:
-    """Recognise an image by its content and read its header.
+def open_source(name: str, body: Body, read: Callable[[], bytes] | None = None) -> Source:
+    """Recognise an image by its content and read its header; `read` reads the body, where that takes more than a call.
 
     Raises `UnsupportedInput` for anything that is not on the list, before the rest of it is fetched, and for kinds of
     the six formats that are not read; `PermanentError` for a header that cannot be read.
@@ -83,8 +86,11 @@ def open_source(name: str, body: Body) -> Source:
     kind = formats.recognise(head)
     if kind is None:
         raise UnsupportedInput(f"{name}: expected {formats.EXPECTED}, got {formats.describe(head)}")
-    data = body.read()
+    data = body.read() if read is None else read()
     traits = _LOOKS[kind](name, data)
+    if kind in formats.WALKED and (traits.frames or 1) > formats.MAX_PAGES:
+        what = "pages" if kind == "tiff" else "frames"
+        raise InputTooLarge(f"{name}: more than {formats.MAX_PAGES} {what}, which is the most that is opened")
     if traits.data is not None:
         data = traits.data
     with reading(name, kind):
@@ -99,6 +105,8 @@ def open_source(name: str, body: Body) -> Source:
             orientation=number(image, "orientation", 1),
             alpha=bool(image.hasalpha()),
             pages=pages,
+            bands=image.bands,
+            sample_bytes=_SAMPLE_BYTES.get(image.format, 4),
             traits=_with_colour(kind, image, traits),
         )
 
@@ -218,7 +226,7 @@ def _plain(source: Source, image: Image) -> Image:
     if image.format != "uchar" or image.interpretation not in ("b-w", "srgb", "cmyk"):
         image = image.colourspace("b-w" if image.bands <= 2 else "srgb")
     if image.format != "uchar" or image.bands > (5 if image.interpretation == "cmyk" else 4):
-        raise UnsupportedInput(f"{source.name}: {image.bands} channels of type {image.format} are no picture")
+        raise UnsupportedInput(f"{source.name}: {image.bands} channels of type {image.format} are not a picture")
     return image
 
 

@@ -5,21 +5,29 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from penstock import PermanentError
+
 from . import cicp
 from .icc import SRGB, Gamut, matrix_profile, srgb_profile, srgb_table, table
 from .traits import Traits
 
-_SIGNATURE_BYTES: Final = 8
+_SIGNATURE_BYTES, _INTERLACE_AT = 8, 28
 _TAIL_BYTES: Final = 64  # where the end usually is
 _END: Final = b"IEND\xaeB`\x82"
-_GAMMA_OF_SRGB: Final = 45_455  # 11.3.2.2: what stands beside or for sRGB, although sRGB's curve is no power
+_GAMMA_OF_SRGB: Final = 45_455  # 11.3.2.2: what stands beside or for sRGB, although sRGB's curve is not a power
 _GAMMA_TOLERANCE: Final = 455
 _MAX_CHUNKS, _MAX_CHUNK_BYTES = 1000, 64  # of those before the picture; the ones that count are short
 
 
-def look(data: bytes) -> Traits:
-    """Never an error: libpng decides on what is damaged, but for a missing end, which it does not look for."""
-    traits = _colour(data)
+def look(name: str, data: bytes) -> Traits:
+    """What libpng does not pass on; it decides on what is damaged, but for a missing end, which it does not look for.
+
+    Raises `PermanentError` for a header of more chunks than any picture has.
+    """
+    try:
+        traits = replace(_colour(data), interlaced=data[_INTERLACE_AT : _INTERLACE_AT + 1] == b"\1")
+    except _EndlessError as exc:
+        raise PermanentError(f"{name}: the PNG is damaged: {exc}") from exc
     whole = _END in data[-_TAIL_BYTES:] or _END in data
     return traits if whole else replace(traits, fault="its end is missing")
 
@@ -52,7 +60,11 @@ def _from_numbers(chunks: dict[bytes, bytes]) -> bytes | None:
     try:
         return matrix_profile(Gamut(red, green, blue, white), [curve])
     except ValueError:
-        return None  # numbers that are no colours: libpng leaves them out too
+        return None  # numbers that are not colours: libpng leaves them out too
+
+
+class _EndlessError(ValueError):
+    """A header with more in it than any picture has."""
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -66,3 +78,4 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             return
         yield name, data[at + 8 : at + 8 + min(length, _MAX_CHUNK_BYTES)]
         at += 12 + length
+    raise _EndlessError(f"its header has more than {_MAX_CHUNKS} chunks")

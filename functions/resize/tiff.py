@@ -6,15 +6,18 @@ the list of those whose black and white are defined by the format. Everything el
 
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 from penstock import UnsupportedInput
 
+from .formats import MAX_PAGES
 from .icc import SRGB, Gamut, matrix_profile, srgb_table, stored_table
 from .traits import Traits
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 258, 259, 262, 277
+_WIDTH, _TILE_WIDTH, _TILE_LENGTH = 256, 322, 323
 _TRANSFER, _WHITE, _PRIMARIES, _INKS, _EXTRA, _TYPE = 301, 318, 319, 332, 338, 339
 _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 16: 8}  # of the field types that are read here
 _LETTERS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
@@ -86,17 +89,30 @@ def look(name: str, data: bytes) -> Traits:
         raise _unsupported(name, f"a TIFF with {samples} of the {colours} channels of its colours")
     bands, notes = _bands(directory, colours, samples)
     profile = _told(directory) if photometric in (_RGB, _PALETTE) else None
-    traits = Traits(profile=profile, bands=bands, notes=notes)
+    sample_bytes = -(-max(bits) // 8)
+    traits = Traits(
+        profile=profile,
+        bands=bands,
+        notes=notes,
+        frames=count_pages(data),
+        held_bytes=_tile_row_bytes(directory) * samples * sample_bytes,
+    )
     associated = _ASSOCIATED in directory.fields.get(_EXTRA, ())
     if photometric == _CIELAB and associated:
         raise _unsupported(name, "a TIFF of L*a*b* multiplied by alpha")
     if photometric == _CIELAB and bits == {8}:
         return replace(traits, lab=True, data=_with(data, directory, _PHOTOMETRIC, _RGB))
     if associated and (bits == {32} or photometric == _SEPARATED):
-        # libvips would divide by alpha as if 255 were opaque, whatever the bits. Called the other kind of alpha, the
-        # samples come as they are.
+        # libvips would divide by alpha as if 255 were opaque, also for other numbers of bits. When alpha is called the
+        # other kind, the samples come as they are.
         return replace(traits, premultiplied=True, data=_with(data, directory, _EXTRA, _UNASSOCIATED))
     return traits
+
+
+def _tile_row_bytes(directory: Directory) -> int:
+    """Pixels in one row of tiles, which libvips holds; 0 where there are strips."""
+    width, across, down = (directory.one(tag, 0) for tag in (_WIDTH, _TILE_WIDTH, _TILE_LENGTH))
+    return -(-width // across) * across * down if across and down else 0
 
 
 def _unsupported(name: str, what: str) -> UnsupportedInput:
@@ -172,8 +188,41 @@ def _read_directory(data: bytes, order: str, *, big: bool) -> Directory:
     return Directory(fields, places, order)
 
 
+def count_pages(data: bytes) -> int:
+    """The directories that follow one another, to one more than is read; each is a page."""
+    order = "<" if data[:2] == b"II" else ">"
+    big = data[2:4] in (b"+\0", b"\0+")
+    count_of, place_of, entry = (order + "Q", order + "Q", 20) if big else (order + "H", order + "I", 12)
+    pages, place = 0, 8 if big else 4
+    seen: set[int] = set()
+    with suppress(struct.error):
+        while pages <= MAX_PAGES:
+            (at,) = struct.unpack_from(place_of, data, place)
+            if at == 0 or at in seen:
+                break
+            seen.add(at)
+            (fields,) = struct.unpack_from(count_of, data, at)
+            pages += 1
+            place = at + struct.calcsize(count_of) + fields * entry
+    return max(pages, 1)
+
+
 _READ: Final = frozenset(
-    (_BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _TRANSFER, _WHITE, _PRIMARIES, _INKS, _EXTRA, _TYPE)
+    (
+        _WIDTH,
+        _TILE_WIDTH,
+        _TILE_LENGTH,
+        _BITS,
+        _COMPRESSION,
+        _PHOTOMETRIC,
+        _SAMPLES,
+        _TRANSFER,
+        _WHITE,
+        _PRIMARIES,
+        _INKS,
+        _EXTRA,
+        _TYPE,
+    )
 )
 
 

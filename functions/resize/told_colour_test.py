@@ -271,7 +271,7 @@ def test_boxes_and_chunks_that_are_junk_are_no_error(junk: bytes) -> None:
     for data in (junk, b"\0\0\0\x08ftyp" + struct.pack(">I4s4s", len(junk) + 12, b"meta", b"") + junk):
         with suppress(UnsupportedInput):
             avif.look("rose", data)
-    png.look(b"\x89PNG\r\n\x1a\n" + junk)
+    png.look("rose", b"\x89PNG\r\n\x1a\n" + junk)
 
 
 @given(st.binary(min_size=1, max_size=6), st.integers(0, 300))

@@ -13,7 +13,10 @@ class Traits:
     - outranks: whether `profile` is used although the file has an ICC profile too
     - bands: the channels that make the picture, where others are to be left out
     - lab: whether the samples are CIE L*a*b* of 8 bits each, which libvips would refuse
-    - frames: their number, where libvips would count others
+    - frames: their number, where it can be counted before libvips reads the file
+    - interlaced: whether its decoder holds the whole picture
+    - held_bytes: what else its decoder always holds: the coefficients of a progressive JPEG, one row of
+      tiles of a TIFF
     - data: what libvips is to read instead of the file, where the file itself would mislead it
     - fault: what is missing of the file, which its decoder would not notice
     - notes: what was assumed or left out, one sentence each
@@ -26,6 +29,8 @@ class Traits:
     bands: tuple[int, ...] | None = None
     lab: bool = False
     frames: int | None = None
+    interlaced: bool = False
+    held_bytes: int = 0
     data: bytes | None = None
     fault: str = ""
     notes: tuple[str, ...] = ()

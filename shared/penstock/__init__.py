@@ -1,6 +1,6 @@
 """Penstock: serverless functions for object lakes.
 
-A function imports all that it needs from here; its tests also import `penstock.testing`. docs/functions.md has both.
+A function imports all that it needs from here. Its tests also import `penstock.testing`. See docs/functions.md.
 """
 
 from penstock.errors import (

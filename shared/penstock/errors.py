@@ -2,7 +2,7 @@
 
     PenstockError
     ├── ConfigError                   a deployment that cannot work: found at start, exit code 78
-    ├── NothingToDo              200  the handler has nothing to add; recorded, never retried
+    ├── NothingToDo              200  the input needs no work: recorded, never retried
     ├── PermanentError           422  the same input will fail again: dead letter
     │   ├── EventError           400  the event or request itself is malformed
     │   ├── Forbidden            403  outside what this function may touch
@@ -10,13 +10,13 @@
     │   ├── Unauthorized         401  the caller sent no token, or a wrong one
     │   └── UnsupportedInput     415  not a format this function reads
     ├── HandlerError             422  a mistake in the function's own code: dead letter, nothing recorded
-    └── TemporaryError           503  later it may work: retry, after `retry_after` seconds when given
+    └── TemporaryError           503  it may work later: retry, after `retry_after` seconds when given
         ├── RequestTooSlow       408  the caller sent its request too slowly
         ├── SourceChanged             the source was overwritten while it was read
         └── TargetChanged             another process wrote the target meanwhile
 
-Knative retries 5xx, 404, 408, 409 and 429 and sends any other 4xx to the dead letter sink, so no
-permanent error uses one of those five. Exit codes are those of sysexits.h, for one-shot runs in a Job.
+Knative retries 5xx, 404, 408, 409 and 429. It sends any other 4xx to the dead letter sink. So permanent
+errors never use these. Exit codes are those of sysexits.h, for one-shot runs in a Job.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class PenstockError(Exception):
 
 
 class ConfigError(PenstockError):
-    """A deployment cannot work as configured; carries every problem found, not just the first."""
+    """A deployment cannot work as configured. It carries every problem found, not just the first."""
 
     exit_code = 78  # EX_CONFIG
 
@@ -88,8 +88,8 @@ class UnsupportedInput(PermanentError):
 class HandlerError(PenstockError):
     """The function's own code is wrong, such as a handler that returns no `Result`: its author has to change it.
 
-    The same code fails again, so the event becomes a dead letter at once. The object is not to blame, so no refusal is
-    recorded for it, and its target of before stays.
+    The same code fails again, so the event becomes a dead letter at once. The object is not the cause, so no refusal
+    is recorded for it, and an older target stays.
     """
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -114,8 +114,8 @@ class RequestTooSlow(TemporaryError):
 
 
 class SourceChanged(TemporaryError):
-    """The source is no longer in the state that was to be read."""
+    """The source has changed since its state was read."""
 
 
 class TargetChanged(TemporaryError):
-    """The target is no longer in the state that was seen before the write."""
+    """The target has changed since it was looked at before the write."""

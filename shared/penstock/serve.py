@@ -1,4 +1,4 @@
-"""`python -m penstock.serve FOLDER`: what an image runs; the same as `penstock serve FOLDER`."""
+"""`python -m penstock.serve FOLDER`: the command of an image. It does the same as `penstock serve FOLDER`."""
 
 import sys
 

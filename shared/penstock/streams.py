@@ -12,9 +12,9 @@ from penstock.errors import HandlerError, InputTooLarge
 if TYPE_CHECKING:
 
     class _BinaryFile(io.RawIOBase, BinaryIO):
-        """As typeshed has `io.FileIO`: the one class, and the protocol that libraries ask for."""
+        """The class, and the protocol that libraries ask for, as typeshed declares `io.FileIO`."""
 
-        closed: bool  # a slot; the property of the base costs a look into a dictionary
+        closed: bool  # a slot: the property of the base class would need a dictionary
 else:
     _BinaryFile = io.RawIOBase
 
@@ -26,14 +26,14 @@ class Body(_BinaryFile):
     """The bytes of one input: a binary file that reads forward only, opened by the first read.
 
     It is an `io.RawIOBase`, so libraries that take a file take it: `io.TextIOWrapper`, `gzip`, `PIL.Image.open`,
-    `pandas.read_csv`, `pyarrow.csv.open_csv`. A library that seeks gets `spool(body)`. Iteration gives chunks of bytes
-    in the source's own sizes, not lines; `io.TextIOWrapper(body)` iterates over lines.
+    `pandas.read_csv`, `pyarrow.csv.open_csv`. Give `spool(body)` to a library that seeks. Iteration gives chunks of
+    bytes in the source's own sizes, not lines. `io.TextIOWrapper(body)` iterates over lines.
 
-    Raises `InputTooLarge` from the read that passes `max_bytes`. An exception of the source is kept in `failure` and
-    raised by every later read: a decoder may take a broken connection for bad input, or go on without noticing.
+    The read that passes `max_bytes` raises `InputTooLarge`. An exception of the source is kept in `failure`, and every
+    later read raises it again: a decoder may take a broken connection for bad input, or go on without noticing.
     """
 
-    # Slots, because the attributes of a class made in C lie in a dictionary: this halves the time of a chunk.
+    # Slots, because a subclass of a C class keeps attributes in a dictionary. They halve the time of a chunk.
     __slots__ = (
         "_at",
         "_chunk",
@@ -54,7 +54,7 @@ class Body(_BinaryFile):
         self._opener = opener
         self._chunks: Iterator[bytes] | None = None
         self._source: Iterable[bytes] | None = None
-        # The chunk that was read last, and how much of it was given out: to cut it at each read would copy its rest.
+        # The last chunk, and how many of its bytes were given out. Cutting it at each read would copy the rest.
         self._chunk = b""
         self._at = 0
         self._max_bytes = max_bytes
@@ -62,7 +62,7 @@ class Body(_BinaryFile):
         self.bytes_read = 0
         self.closed = False
         self.failure: Exception | None = None
-        self._ended = False  # failed or closed: nothing more is read
+        self._ended = False  # failed or closed: there are no further reads
 
     @classmethod
     def of(cls, data: bytes) -> "Body":
@@ -96,18 +96,18 @@ class Body(_BinaryFile):
         return b""
 
     def _rest(self) -> bytes:
-        """What is left of the last chunk, taken out."""
+        """Take out the rest of the last chunk."""
         rest = self._chunk[self._at :]
         self._chunk, self._at = b"", 0
         return rest
 
     def _load(self) -> bool:
-        """Have at least one byte in the last chunk; False at the end."""
+        """Get at least one byte into the last chunk; False at the end."""
         self._chunk = self._chunk or self._next()
         return bool(self._chunk)
 
     def _gather(self, size: int) -> None:
-        """Have at least `size` bytes in the last chunk, fewer only at the end."""
+        """Get at least `size` bytes into the last chunk, fewer only at the end."""
         have = len(self._chunk) - self._at
         if have >= size:
             return
@@ -126,7 +126,7 @@ class Body(_BinaryFile):
         return data
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield what is left, in chunks of the source's own size."""
+        """Yield the rest, in chunks of the source's own size."""
         while chunk := self._rest() if self._chunk else self._next():
             yield chunk
 
@@ -137,14 +137,14 @@ class Body(_BinaryFile):
         return self._rest()
 
     def read(self, size: int | None = -1) -> bytes:
-        """Read `size` bytes, fewer only at the end; all that is left when `size` is negative or None."""
+        """Read `size` bytes, fewer only at the end. When `size` is negative or None, read all the rest."""
         if size is None or size < 0:
             return b"".join(self)
         self._gather(size)
         return self._cut(self._at + size)
 
     def read1(self, size: int = -1) -> bytes:
-        """Read at most `size` bytes of the present chunk: of what is here already, or of the next chunk."""
+        """Read at most `size` bytes of the present chunk. If it is used up, read the next chunk."""
         if not self._load():
             return b""
         return self._rest() if size < 0 else self._cut(self._at + size)
@@ -160,7 +160,7 @@ class Body(_BinaryFile):
         return len(data)
 
     def readline(self, size: int | None = -1) -> bytes:
-        """Read up to and with the next line feed, at most `size` bytes."""
+        """Read up to the next line feed, and the line feed too; at most `size` bytes."""
         parts: list[bytes] = []
         room = -1 if size is None else size
         while room and self._load():
@@ -173,7 +173,7 @@ class Body(_BinaryFile):
         return b"".join(parts)
 
     def readlines(self, hint: int | None = -1) -> list[bytes]:
-        """Read all lines, or as many as have `hint` bytes together."""
+        """Read all lines, or only until they have `hint` bytes together."""
         lines: list[bytes] = []
         have = 0
         while line := self.readline():
@@ -192,13 +192,13 @@ class Body(_BinaryFile):
         return True
 
     def seek(self, _offset: int, _whence: int = 0) -> int:
-        """Raise `io.UnsupportedOperation`, as every stream does that reads forward only."""
+        """Raise `io.UnsupportedOperation`, as other streams do that read forward only."""
         raise io.UnsupportedOperation(
             f"{self._name}: an input reads forward only; for a library that seeks: with spool(event.body) as file: ..."
         )
 
     def close(self) -> None:
-        """Let go of the source's connection; a body that was never read has none. It cannot be read afterwards."""
+        """Close the source's connection, if a read has opened it. The body cannot be read afterwards."""
         if self.closed:
             return
         self.closed = self._ended = True
@@ -209,15 +209,15 @@ class Body(_BinaryFile):
 
 
 def read_chunks(stream: BinaryIO, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
-    """Yield a file's bytes from where it stands."""
+    """Yield a file's bytes from its present position."""
     while chunk := stream.read(chunk_bytes):
         yield chunk
 
 
 def as_chunks(body: bytes | BinaryIO | Iterable[bytes] | Mapping[str, Any]) -> Iterable[bytes]:
-    """A result's body as chunks; a mapping becomes one chunk of JSON.
+    """A result's body as chunks. A mapping becomes one chunk of JSON.
 
-    Raises `HandlerError`, at the chunk itself, for one that is not made of bytes.
+    A chunk that is not made of bytes raises `HandlerError` when it is reached.
     """
     if isinstance(body, bytes | bytearray | memoryview):
         return (bytes(body),)
@@ -258,7 +258,7 @@ def close_quietly(stream: object) -> None:
 def spool(chunks: Iterable[bytes], memory_bytes: int = SPOOL_MEMORY_BYTES) -> BinaryIO:
     """Copy chunks into a temporary file that can seek: in memory up to `memory_bytes`, then on disk.
 
-    It stands at its beginning, and is removed when it is closed: `with spool(event.body) as file: ...`.
+    The file is at its beginning. Closing it removes it: `with spool(event.body) as file: ...`.
     """
     file = tempfile.SpooledTemporaryFile(max_size=memory_bytes)  # noqa: SIM115 - the caller closes it
     try:
@@ -272,7 +272,7 @@ def spool(chunks: Iterable[bytes], memory_bytes: int = SPOOL_MEMORY_BYTES) -> Bi
 
 
 class Replay:
-    """One body for several readers, each from its beginning: the first call fetches it into a temporary file."""
+    """One body for several readers. Each reads from the beginning. The first call copies it into a temporary file."""
 
     def __init__(self, body: Body) -> None:
         self._body = body

@@ -1,9 +1,9 @@
-"""The values that everything else passes around. All are frozen; none does I/O."""
+"""The values that the other modules pass around. All are frozen, and none does I/O."""
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from json.encoder import encode_basestring_ascii as _quoted
@@ -66,22 +66,22 @@ class ObjectState:
         The ETag alone is not enough: the same bytes with new metadata keep their ETag.
         """
         metadata = json.dumps(sorted(self.metadata.items())) if self.metadata else "[]"
-        # The list of the three as json.dumps writes it, in a third of its time: marks of before stay what they are.
+        # The same text as json.dumps writes for this list, in a third of the time. So older marks stay valid.
         text = f"[{_quoted(self.etag)}, {_quoted(self.content_type)}, {metadata}]"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     @property
     def token(self) -> str:
-        """What a mark keeps of a state: `content`, and in a bucket with versioning `.` and the version id.
+        """The part of a state that a mark keeps: `content`, and in a bucket with versioning `.` and the version id.
 
-        The content comes first on its own, because listings tell it but not the version.
+        The content comes first, because a listing has it and does not have the version.
         """
         return f"{self.content}.{self.version_id}" if self.version_id else self.content
 
 
 @dataclass(frozen=True, slots=True)
 class Event(Generic[OptionsT]):
-    """What a handler is given: one input, whether it came as an object or as an HTTP body.
+    """One input of a handler. It came as an object or as an HTTP body.
 
     `name` is the last part of the key or the uploaded file's name; `size` is in bytes.
     """
@@ -96,10 +96,10 @@ class Event(Generic[OptionsT]):
 
 @dataclass(frozen=True, slots=True)
 class Context(Generic[OptionsT]):
-    """What a handler may know about its surroundings.
+    """What a handler may know besides its input.
 
-    `rendition` is the name of the output asked for, or None when the function has only one;
-    `renditions` holds the options of all outputs that will be made from this input.
+    `rendition` is the name of the output to make, or None when the function has only one.
+    `renditions` holds the options of all outputs that are made from this input.
     """
 
     function: str
@@ -122,13 +122,15 @@ class Result:
 
     `body` is bytes, a binary file, an iterable of chunks (produced while it is written, so memory stays
     flat), or a mapping: a JSON document, which is what an index takes. `name` is the file name a direct
-    call gets back.
+    call gets back. `notes` are plain sentences about what the handler assumed, such as "the encoding was guessed". They
+    go into the answer and are not stored. A list may grow while the body is produced.
     """
 
     body: bytes | BinaryIO | Iterable[bytes] | Mapping[str, Any]
     content_type: str = "application/octet-stream"
     metadata: Mapping[str, str] = field(default_factory=dict)
     name: str | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,8 @@ class Entry:
     `mark` is None for something that Penstock did not make; `refusal` is set when the source state was
     refused and nothing else is there; `etag` is the sink's own handle for a conditional write. `beside` is
     a refusal recorded next to a target, where it was asked for: why a foreign target was left alone, or what a slower
-    worker left. `record` is where an index keeps such a refusal.
+    worker left. `record` is where an index keeps such a refusal. `notes` are those of the result that was just written;
+    no sink keeps them.
     """
 
     address: str
@@ -180,6 +183,7 @@ class Entry:
     etag: str | None = None
     beside: "Entry | None" = None
     record: str = ""
+    notes: Sequence[str] = field(default=(), compare=False)
 
     def is_foreign_to(self, mark: Mark) -> bool:
         """Whether something else than the function of `mark` made it, or from another source than that of `mark`."""
@@ -203,7 +207,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One result to store, and what was seen at its address before."""
+    """One result to store, and the entry that was seen at its address before."""
 
     address: str
     result: Result

@@ -388,7 +388,9 @@ def test_bucket_outside_the_allow_list_is_a_403_and_is_not_touched(lake: Lake) -
     response = serve(lake).post("/event", json=notification("a.txt", bucket="secret"))
     assert response.status_code == 403
     assert response.json is not None
-    assert response.json["reason"] == ("s3://secret/a.txt: bucket 'secret' is no source of upper; its sources: upload")
+    assert response.json["reason"] == (
+        "s3://secret/a.txt: bucket 'secret' is not a source of upper; its sources: upload"
+    )
     assert lake.requests == []
 
 
@@ -445,9 +447,9 @@ def test_alive_is_not_ready(lake: Lake) -> None:
     response = client.get("/_/ready")
     assert response.status_code == 503
     assert "s3://processed: the bucket does not exist" in response.text
-    store._buckets["processed"] = {}
+    store.buckets["processed"] = {}
     assert client.get("/_/ready").status_code == 200
-    del store._buckets["processed"]
+    del store.buckets["processed"]
     # Asked once, then never again: a store that fails later must not take every function out of service.
     assert client.get("/_/ready").status_code == 200
 

@@ -43,6 +43,16 @@ def test_bytes_in_bytes_out(lake: Lake) -> None:
     assert lake.requests == []
 
 
+def test_notes_of_a_result_are_a_header(make_lake: MakeLake) -> None:
+    def guessing(event: Event[Any], _context: Context[Any]) -> Result:
+        return Result(event.body.read(), notes=["the encoding was guessed: größer", "two\nlines"])
+
+    response = serve(make_lake(guessing)).post("/", data=b"one")
+    assert response.data == b"one"
+    assert json.loads(response.headers["x-penstock-notes"]) == ["the encoding was guessed: größer", "two\nlines"]
+    assert "x-penstock-notes" not in serve(make_lake()).post("/", data=b"one").headers
+
+
 def test_empty_body_is_an_empty_input(lake: Lake) -> None:
     response = serve(lake).post("/")
     assert (response.status_code, response.data) == (200, b"")

@@ -89,4 +89,4 @@ def test_failure_of_one_object_is_logged_as_that_object(lake: Lake, caplog: pyte
     with caplog.at_level(logging.WARNING, "penstock.app"):
         serve(lake).post("/event", json=notification("a.txt", bucket="secret"))
     (line,) = caplog.records
-    assert line.getMessage().startswith("s3://secret/a.txt: bucket 'secret' is no source")
+    assert line.getMessage().startswith("s3://secret/a.txt: bucket 'secret' is not a source")

@@ -108,8 +108,8 @@ class Field:
 
     def __call__(self) -> World:
         store = self.lake.store
-        store._buckets = {"upload": {}, "processed": {}}
-        store._versions = store._versions and count(1)  # the same in each run, or no state would be seen twice
+        store.buckets = {"upload": {}, "processed": {}}
+        store.versions = store.versions and count(1)  # the same in each run, or no state would be seen twice
         self._versions.clear()
         store.on_request = lambda _verb, _ref: None
         for ref in (SOURCE, OTHER):
@@ -158,7 +158,7 @@ class Field:
 
     def objects(self) -> Hashable:
         store = self.lake.store
-        held = [(key, _look(store, ObjectRef("processed", key))) for key in sorted(store._buckets["processed"])]
+        held = [(key, _look(store, ObjectRef("processed", key))) for key in sorted(store.buckets["processed"])]
         return _look(store, SOURCE), tuple(held), self._documents()
 
     def _documents(self) -> Hashable:
@@ -185,7 +185,7 @@ class Field:
         `but_for_refusals` lets one of an earlier state be left too.
         """
         store = self.lake.store
-        source = store._buckets["upload"].get(SOURCE.key)
+        source = store.buckets["upload"].get(SOURCE.key)
         good = source is not None and not source[1].startswith((b"bad", b"done"))
         token = source[0].token if source else None
         if self._index is not None:
@@ -193,7 +193,7 @@ class Field:
             if entry is None or entry.mark is None:
                 return source is None and entry is None and self._other_is_right()
             return entry.mark.state == token and (entry.refusal is None) == good and self._other_is_right()
-        held = dict(store._buckets["processed"])
+        held = dict(store.buckets["processed"])
         if but_for_refusals:
             for key in list(held):
                 if key.startswith(".penstock/") and (good or source is None or _state_of(held, key) != token):
@@ -213,7 +213,7 @@ class Field:
         entry = self.entry(OTHER)
         if self._other in (None, b"crash"):
             return entry is None
-        state = self.lake.store._buckets["upload"][OTHER.key][0]
+        state = self.lake.store.buckets["upload"][OTHER.key][0]
         is_refused = self._other == b"half"
         return (
             entry is not None
@@ -277,7 +277,7 @@ def _begins_a_round(request: Hashable) -> bool:
 
 
 def _look(store: MemoryStore, ref: ObjectRef) -> Hashable:
-    found = store._buckets[ref.bucket].get(ref.key)
+    found = store.buckets[ref.bucket].get(ref.key)
     if found is None:
         return None
     state = found[0]

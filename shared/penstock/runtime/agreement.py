@@ -5,7 +5,7 @@ None of them reads or writes. The runtime does that, and asks them in between (t
 
 from collections.abc import Mapping
 
-from penstock.errors import Forbidden, InputTooLarge, NothingToDo, PermanentError
+from penstock.errors import Forbidden, InputTooLarge, NothingToDo, PermanentError, TemporaryError
 from penstock.handler.loading import Function
 from penstock.runtime.outcome import Outcome
 from penstock.settings.config import Config
@@ -44,7 +44,7 @@ def not_for_us(ref: ObjectRef, config: Config) -> Outcome | None:
         return None
     if not any(rule.bucket == ref.bucket for rule in config.sources):
         known = ", ".join(sorted({rule.bucket for rule in config.sources})) or "none"
-        raise Forbidden(f"{ref}: bucket {ref.bucket!r} is no source of {config.function}; its sources: {known}")
+        raise Forbidden(f"{ref}: bucket {ref.bucket!r} is not a source of {config.function}; its sources: {known}")
     return Outcome("ignored", ref, reason="not one of this function's sources", status=204)
 
 
@@ -147,5 +147,15 @@ def outcome_of(source: ObjectState, entries: Mapping[str | None, Entry], *, chan
 
 
 def is_same(now: ObjectState | None, then: ObjectState | None) -> bool:
-    """Whether a source is still in the state that was worked on."""
-    return now == then or (now.token if now else None) == (then.token if then else None)
+    """Whether a source is still in the state that was worked on: its size too, which a cut answer has wrong."""
+    if now is None or then is None:
+        return now is then
+    return now == then or (now.size == then.size and now.token == then.token)
+
+
+def check_was_whole(now: ObjectState | None, then: ObjectState) -> None:
+    """Raise `TemporaryError` when one state has two sizes: what was read was cut, or this look is wrong."""
+    if now is not None and now.size != then.size and now.token == then.token:
+        raise TemporaryError(
+            f"{then.ref}: {then.size} bytes were read and {now.size} are there; see what is in between"
+        )

@@ -1,5 +1,6 @@
 """What a function answers: outcomes and errors as JSON, and as a CloudEvent for callers that sent one."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -7,8 +8,10 @@ from typing import Any
 
 from penstock.errors import PenstockError, TemporaryError
 from penstock.events import CloudEventFields
-from penstock.runtime.outcome import Outcome, outcome_id
+from penstock.runtime.outcome import Outcome, bounded, outcome_id
 from penstock.types import ObjectRef
+
+_MAX_NOTES_HEADER_BYTES = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,10 @@ class Failure:
 
 
 def outcome_document(outcome: Outcome, function: str) -> dict[str, Any]:
-    """The JSON for one finished record; equal for every delivery that finds the same source state."""
+    """The JSON for one finished record; equal for every delivery that finds the same source state.
+
+    But for `notes`, which no target keeps: only the delivery that made a target can tell them.
+    """
     source: dict[str, Any] = {"bucket": outcome.ref.bucket, "key": outcome.ref.key}
     if outcome.source is not None:
         source |= {"etag": outcome.source.etag, "size": outcome.source.size}
@@ -45,6 +51,8 @@ def outcome_document(outcome: Outcome, function: str) -> dict[str, Any]:
             target |= {"error": entry.refusal.error, "reason": entry.refusal.reason}
         elif entry.size is not None:
             target["size"] = entry.size
+        if entry.notes:
+            target["notes"] = list(entry.notes)
         targets.append(target)
     if targets:
         document["targets"] = targets
@@ -85,6 +93,17 @@ def outcome_event(outcome: Outcome, function: str, document: bytes) -> CloudEven
         },
         document,
     )
+
+
+def notes_header(notes: Sequence[str]) -> str:
+    """The notes of a direct call's result as the header `x-penstock-notes` carries them: a JSON list in ASCII.
+
+    Of a text that would be longer than 2048 bytes the last notes are left out.
+    """
+    kept = list(bounded(notes))
+    while len(text := json.dumps(kept)) > _MAX_NOTES_HEADER_BYTES:
+        kept.pop()
+    return text
 
 
 def overall_status(results: Sequence[Outcome | Failure]) -> int:

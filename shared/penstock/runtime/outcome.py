@@ -1,11 +1,14 @@
 """How one object ended, and the id that every delivery of the same source state gives it."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from penstock.types import Entry, ObjectRef, ObjectState
+
+_MAX_NOTES = 20
+_MAX_NOTE_CHARS = 500
 
 OutcomeKind = Literal["processed", "removed", "refused", "ignored", "offloaded"]
 
@@ -27,6 +30,13 @@ class Outcome:
     reason: str = ""
     status: int = 200
     changed: bool = False
+
+
+def bounded(notes: Sequence[str]) -> tuple[str, ...]:
+    """A handler's notes as an answer can carry them: each once, few, short, and without halves of surrogate pairs."""
+    given = (notes,) if isinstance(notes, str) else notes
+    short = (str(note)[:_MAX_NOTE_CHARS].encode("utf-8", "replace").decode() for note in given)
+    return tuple(dict.fromkeys(short))[:_MAX_NOTES]
 
 
 def outcome_id(outcome: Outcome, function: str) -> str:

@@ -1,6 +1,6 @@
 """The one place that decides: skip, run, retry or refuse.
 
-An event is a hint and the object is the truth. Whatever a notification said, the runtime makes the target of
+An event is a hint and the object is the truth. Any notification leads to the same: the runtime makes the target of
 the named key agree with its source as it is now (the eight rules of docs/architecture.md). So lost, doubled, late and
 reordered events all lead to the same end.
 
@@ -132,7 +132,7 @@ def _round(works: Sequence[Work], sink: Sink) -> None:
     for start in range(0, len(waiting), sink.batch_size):
         batch = waiting[start : start + sink.batch_size]
         for one, stored in zip(batch, sink.write_many([one.write for one in batch]), strict=True):
-            one.work.step(one.work.written, one.name, stored)
+            one.work.step(one.work.written, one, stored)
 
 
 def _look_all(places: Sequence[tuple[str, Mark]], sink: Sink) -> list[Entry | Exception | None]:

@@ -12,6 +12,7 @@ from penstock.runtime.agreement import (
     agrees,
     check_owner,
     check_size,
+    check_was_whole,
     is_same,
     marks_of,
     not_for_us,
@@ -26,7 +27,7 @@ from penstock.runtime.agreement import (
 from penstock.runtime.basis import basis_of
 from penstock.runtime.estimate import Estimate
 from penstock.runtime.handling import body_of, checked, context_for, event_for
-from penstock.runtime.outcome import Offload, Outcome
+from penstock.runtime.outcome import Offload, Outcome, bounded
 from penstock.settings.config import Config
 from penstock.sinks import Sink
 from penstock.store import Store
@@ -68,6 +69,7 @@ class Work:
         "_started",
         "_store",
         "_waits",
+        "_written",
         "ended",
         "places",
         "ref",
@@ -101,6 +103,7 @@ class Work:
         self._source: ObjectState | None = None
         self._marks: dict[str | None, Mark] = {}
         self._entries: dict[str | None, Entry] = {}
+        self._written: list[str | None] = []
         self._made = 0
         self._waits = 0  # documents that wait to be written
         self._outcome: Outcome | None = None
@@ -165,15 +168,15 @@ class Work:
         if pending:
             self._run(pending, source, opened, waiting)
 
-    def written(self, name: str | None, answer: Entry | Exception) -> None:
+    def written(self, waiting: Waiting, answer: Entry | Exception) -> None:
         """Take what the sink says of one document: one that it refuses is recorded as refused."""
         self._waits -= 1
         if isinstance(answer, PermanentError | NothingToDo):
-            self._refuse(name, answer)
+            self._refuse(waiting.name, answer)
         elif isinstance(answer, Exception):
             raise answer
         else:
-            self._keep(name, answer)
+            self._keep(waiting.name, waiting.write, answer)
         if not self._waits:
             self._finish()
 
@@ -187,13 +190,27 @@ class Work:
         # A part of the renditions, or a refusal half-way, says nothing about the whole.
         if source is not None and self._made and self._made == len(self.places):
             self._estimate.add(source.size, self._finished - self._started)
-        if self.wrote and not is_same(self._store.stat(self.ref), source):
+        if self.wrote and not self._is_as_it_was(source):
             return
         if outcome is None:
             assert source is not None
             ordered = {name: self._entries[name] for name in self.places}
             outcome = outcome_of(source, ordered, changed=self._changed)
         self.ended = outcome
+
+    def _is_as_it_was(self, source: ObjectState | None) -> bool:
+        """Look at the source again. What was made from a cut one is taken back, and `TemporaryError` raised."""
+        now = self._store.stat(self.ref)
+        if is_same(now, source):
+            return True
+        if source is not None:
+            try:
+                check_was_whole(now, source)
+            except TemporaryError:
+                for name in self._written:
+                    self._sink.remove(self.places[name][0], self._marks[name], self._entries[name])
+                raise
+        return False
 
     def give_up(self) -> None:
         """Take the refusals of this work back: the next one, at redelivery, would not look for them."""
@@ -297,10 +314,12 @@ class Work:
             if body.failure is not None and body.failure is not exc:
                 raise body.failure from exc
             raise
-        self._keep(name, answer)
+        self._keep(name, write, answer)
 
-    def _keep(self, name: str | None, entry: Entry) -> None:
-        self._entries[name] = entry
+    def _keep(self, name: str | None, write: Write, entry: Entry) -> None:
+        notes = write.result.notes
+        self._entries[name] = replace(entry, notes=bounded(notes)) if notes else entry
+        self._written.append(name)
         self._made += 1
         self._changed = True
 
@@ -312,6 +331,7 @@ class Work:
             assert self._source is not None
             self._refused.add(name)
             entry = self._sink.refuse(address, refusal, mark, self._source, previous)
+            self._written.append(name)
             self._changed = True
         self._entries[name] = entry
 

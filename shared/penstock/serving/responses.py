@@ -16,7 +16,14 @@ from werkzeug.http import dump_options_header
 
 from penstock.errors import InputTooLarge, NothingToDo, PenstockError, TemporaryError, Unauthorized
 from penstock.process.deadline import BoundedChunks
-from penstock.runtime.answers import Failure, failure_document, outcome_document, outcome_event, overall_status
+from penstock.runtime.answers import (
+    Failure,
+    failure_document,
+    notes_header,
+    outcome_document,
+    outcome_event,
+    overall_status,
+)
 from penstock.runtime.outcome import Outcome
 from penstock.store.headers import check_headers
 from penstock.streams import as_chunks, close_quietly, read_chunks, spool
@@ -72,6 +79,8 @@ def result_response(result: Result, name: str) -> Response:
     )
     response.content_length = size
     response.call_on_close(file.close)
+    if result.notes:
+        response.headers["x-penstock-notes"] = notes_header(result.notes)
     if result.name:
         response.headers["Content-Disposition"] = content_disposition(result.name)
     return response

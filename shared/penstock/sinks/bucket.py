@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from penstock.errors import PermanentError
+from penstock.errors import PermanentError, TemporaryError
 from penstock.settings.config import RESERVED_PREFIX, SourceRule
 from penstock.sinks.bucket_address import BucketAddress
-from penstock.store import Store
+from penstock.store import PART_BYTES, Store
 from penstock.streams import as_chunks
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
@@ -63,11 +63,12 @@ class BucketSink:
 
     def _attempt(self, write: Write) -> Entry | Exception:
         try:
-            return self._write(write.address, write.result, write.mark, write.source, write.previous)
+            return self._write(write)
         except Exception as exc:  # noqa: BLE001 - the chunks of a result raise what their handler raises
             return exc
 
-    def _write(self, address: str, result: Result, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
+    def _write(self, write: Write) -> Entry:
+        address, result, mark, source, previous = write.address, write.result, write.mark, write.source, write.previous
         ref = target_ref(address)
         if len(ref.key.encode()) > _MAX_KEY_BYTES:
             raise PermanentError(f"{source.ref}: its target's key would be longer than {_MAX_KEY_BYTES} bytes")
@@ -80,9 +81,25 @@ class BucketSink:
             if_etag=previous.etag if here and previous else None,
             if_absent=not here,
         )
+        etag = self._check_parts(written, mark) if written.size >= PART_BYTES else written.etag
         if previous is not None and previous.refusal_of(mark) is not None:
             self._store.delete(self._refusal_ref(address, mark))
-        return Entry(address, mark, size=written.size, etag=written.etag or None)
+        return Entry(address, mark, size=written.size, etag=etag or None)
+
+    def _check_parts(self, written: ObjectState, mark: Mark) -> str:
+        """Look at a target that was uploaded in parts, and return its ETag.
+
+        When it is not as long as what was written, it is removed, and `TemporaryError` is raised.
+        """
+        ref = written.ref
+        found = self._store.head(ref)
+        if found is None or mark_of(found) != mark:
+            return written.etag  # another program was faster, which the next look finds
+        if found.size != written.size:
+            self._store.delete(ref, if_still=lambda state: state == found)
+            sizes = f"{written.size} bytes were written and {found.size} are there"
+            raise TemporaryError(f"{ref}: {sizes}; see the store's log, and what is between")
+        return found.etag
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
         record = {

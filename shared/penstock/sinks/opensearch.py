@@ -245,7 +245,7 @@ class OpenSearchSink:
                 outcomes[number] = error
             return
         except PermanentError:
-            # Refused as a whole, by a proxy with a limit of 1 MiB for instance: that is no document's own fault.
+            # Refused as a whole, by a proxy with a limit of 1 MiB for instance: the fault is not one document's.
             for number in asked:
                 outcomes[number] = self._alone(writes[number])
             return

@@ -162,7 +162,7 @@ class SearchIndex:
         return answer.body
 
     def fail(self, answer: Answer, subject: str, *, is_setup: bool = False) -> NoReturn:
-        """Raise what an answer that is no success means; `is_setup` for calls that make the index."""
+        """Raise what an answer other than a success means; `is_setup` for calls that make the index."""
         kind, reason = answer.error
         said = f"{self}: {subject}: {answer.status} {reason}"
         if kind == "cluster_block_exception":
@@ -209,7 +209,9 @@ class SearchIndex:
             parsed = response.data.decode(errors="replace")[:200]
         if not isinstance(parsed, dict):  # a proxy's page, or something else at that address
             if response.status < 300:
-                raise TemporaryError(f"{self}: what answers there is no OpenSearch or Elasticsearch server; check SINK")
+                raise TemporaryError(
+                    f"{self}: what answers there is not an OpenSearch or Elasticsearch server; check SINK"
+                )
             parsed = {"error": parsed}
         wait = response.headers.get("retry-after", "")
         return Answer(response.status, parsed, float(wait) if wait.isdigit() else None)

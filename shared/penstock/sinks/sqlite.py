@@ -50,6 +50,7 @@ _LAYOUT = Layout(
     application_id=int.from_bytes(b"Pnst", "big"),
     elsewhere="name another file in SINK, or move this one away, and run `penstock reconcile` to fill it",
 )
+_RECORDS = f"{document.RECORDS_BUCKET}/{document.RECORDS_PREFIX}"
 _MARK = "state, function, options, source, refusal"
 _INSERT = f"INSERT INTO documents (version, body, {_MARK}, id) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"  # noqa: S608
 _UPDATE = f"UPDATE documents SET (version, body, {_MARK}) = (?,?,?,?,?,?,?) WHERE id=? AND version=? RETURNING number"  # noqa: S608
@@ -110,7 +111,7 @@ class SqliteSink:
         if previous is None or not previous.is_foreign_to(mark):
             return self._one(self._store(address, document.delivered(source, document.now()), mark, refusal, previous))
         record, body = _id(document.refusal_ref(mark)), document.refusal_record(source, mark)
-        stored = self._one(self._store(record, body, mark, refusal, previous.beside, is_searchable=False))
+        stored = self._one(self._store(record, body, mark, refusal, previous.beside))
         return replace(stored, address=address, record=record)
 
     def remove(self, address: str, mark: Mark, previous: Entry) -> None:
@@ -181,7 +182,7 @@ class SqliteSink:
         """
         for row in self._page_through(f"{bucket}/{prefix}", f"{bucket}/{start_after}" if start_after else ""):
             yield ObjectRef(bucket, row[0][len(bucket) + 1 :]), _entry(*row[:-1])
-        for row in self._page_through(f"{document.RECORDS_BUCKET}/{document.RECORDS_PREFIX}", column="body"):
+        for row in self._page_through(_RECORDS, column="body"):
             source = document.source_of_record(orjson.loads(row[-1]))
             if source is not None and document.is_wanted(source, bucket, prefix, start_after):
                 yield source, replace(_entry(*row[:-1]), record=row[0])
@@ -235,14 +236,7 @@ class SqliteSink:
         return self._store(write.address, body, write.mark, None, write.previous)
 
     def _store(
-        self,
-        address: str,
-        body: dict[str, Any],
-        mark: Mark,
-        refusal: Refusal | None,
-        previous: Entry | None,
-        *,
-        is_searchable: bool = True,
+        self, address: str, body: dict[str, Any], mark: Mark, refusal: Refusal | None, previous: Entry | None
     ) -> Change[int, Committed]:
         text, version = document.to_json(body), f"{self._token}-{next(self._count)}"
         refused = document.to_json(refusal.record) if refusal else None
@@ -260,7 +254,7 @@ class SqliteSink:
                 return self._changed(address)
             if previous is not None and previous.beside is not None:
                 db.execute("DELETE FROM documents WHERE id = ?", (previous.beside.record,))
-            if is_searchable:
+            if not address.startswith(_RECORDS):  # no search finds a refusal beside a foreign document
                 written.append(number)
             return stored
 

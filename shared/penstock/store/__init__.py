@@ -1,4 +1,4 @@
-"""The object store, behind one protocol: `s3` talks to MinIO or any S3, `memory` is a real one for tests."""
+"""The object store, behind one protocol: `s3` calls MinIO or any S3 server, `memory` is a working store for tests."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
@@ -7,25 +7,28 @@ from penstock.settings.config import SourceRule
 from penstock.streams import Body
 from penstock.types import ObjectRef, ObjectState
 
+PART_BYTES = 5 * 1024 * 1024
+"""What is longer is uploaded in parts. S3 refuses smaller ones, and a single PUT of less can be conditional."""
+
 
 class Store(Protocol):
     """Objects by bucket and raw key.
 
-    Only `NoSuchKey` counts as gone. A missing bucket, a refused credential or an unreachable server
-    raises `TemporaryError`: nothing may ever be deleted because of one of those.
+    Only `NoSuchKey` means that an object is gone. A missing bucket, a refused credential or an unreachable
+    server raises `TemporaryError`. Never delete an object because of one of these.
     """
 
     def head(self, ref: ObjectRef) -> ObjectState | None:
-        """One HEAD. None may also mean that the bucket is missing, so never delete because of it."""
+        """One HEAD. None may also mean that the bucket is missing, so never delete an object because of it."""
 
     def stat(self, ref: ObjectRef) -> ObjectState | None:
-        """The object's present state, or None when there certainly is none: a second request makes sure."""
+        """The object's present state, or None when it is certainly gone: a second request makes sure."""
 
     def open(self, ref: ObjectRef, *, if_etag: str | None = None) -> tuple[ObjectState, Iterable[bytes]] | None:
-        """One GET: the present state and its bytes in chunks, or None when there is none.
+        """One GET: the present state and its bytes in chunks, or None when the object is gone.
 
         With `if_etag`, raises `SourceChanged` unless the object still has that ETag.
-        The iterable's `close()`, where it has one, drops the connection.
+        If the iterable has a `close()`, it drops the connection.
         """
 
     def put(
@@ -40,8 +43,9 @@ class Store(Protocol):
     ) -> ObjectState:
         """Write all chunks or nothing: an exception from `chunks` aborts the upload and is raised again.
 
-        `if_etag` and `if_absent` raise `TargetChanged` when they do not hold: at the write itself for outputs small
-        enough for a single PUT (under 5 MiB), for larger ones at a last look before the upload is completed (ADR 16).
+        `if_etag` and `if_absent` raise `TargetChanged` when they do not hold. The server checks them for outputs that
+        fit into a single PUT (under 5 MiB). For larger ones, a `HEAD` just before the upload is completed does
+        (ADR 16).
         """
 
     def delete(self, ref: ObjectRef, *, if_still: Callable[[ObjectState], bool] | None = None) -> None:
@@ -62,4 +66,4 @@ class Store(Protocol):
         """Raise `TemporaryError` unless the bucket answers; one request."""
 
 
-__all__ = ["Body", "Store"]
+__all__ = ["PART_BYTES", "Body", "Store"]

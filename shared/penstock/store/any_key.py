@@ -1,6 +1,6 @@
-"""The part of the object store that goes through minio-py: unusual keys and listings.
+"""The part of the object store that uses minio-py: unusual keys and listings.
 
-Imported on first use only: minio takes 180 ms to import, and most functions never need it.
+It is imported on first use only, because minio takes 180 ms to import and most functions never need it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,15 +17,15 @@ from urllib3.exceptions import HTTPError
 
 from penstock.errors import PermanentError, SourceChanged, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
-from penstock.store.failures import NO_S3, error_for, needs_own_key, own_key_error
-from penstock.store.s3 import PART_BYTES
+from penstock.store import PART_BYTES
+from penstock.store.failures import NO_S3, check_is_object, check_size, error_for, needs_own_key, own_key_error
 from penstock.streams import CHUNK_BYTES, Body
 from penstock.types import ObjectRef, ObjectState
 
 _META = "x-amz-meta-"
 _CONNECTIONS = 1024
 _CONTENT_TYPE = "application/octet-stream"  # of an object that was stored without one
-# What minio-py raises; an answer that is no XML makes its parser raise.
+# Of minio-py, of urllib3, of minio-py's checks and readers of XML, and of the XML parser that a page brings to its end.
 _FAILURES = (MinioException, HTTPError, ValueError, ParseError)
 
 
@@ -44,14 +44,14 @@ def connect(settings: StoreSettings) -> Minio:
         settings.access_key,
         settings.secret_key,
         secure=url.scheme == "https",
-        # Given, so that the client never asks for the bucket's location: one request and one permission less.
+        # With a region the client does not ask for the bucket's location: one request and one permission less.
         region=settings.region,
         http_client=pool,
     )
 
 
 class AnyKeyClient:
-    """Objects whose keys obstore cannot spell, and listings in key order by plain prefix."""
+    """Objects whose keys obstore cannot send, and listings in key order by plain prefix."""
 
     def __init__(self, settings: StoreSettings) -> None:
         self._client = connect(settings)
@@ -65,7 +65,8 @@ class AnyKeyClient:
             # An answer to HEAD has no body: ask again with GET, which says what is wrong.
             opened = self.open(ref)
             return opened[0] if opened else None
-        return _state(ref, found.etag, found.version_id, found.size, found.metadata or {}, found.last_modified)
+        headers = found.metadata or {}
+        return _checked(_state(ref, found.etag, found.version_id, found.size, headers, found.last_modified))
 
     def open(self, ref: ObjectRef, *, if_etag: str | None = None) -> tuple[ObjectState, Iterable[bytes]] | None:
         try:
@@ -81,15 +82,15 @@ class AnyKeyClient:
                 return self.listed(ref)
             _refuse(ref, exc)
         headers = response.headers
-        state = _state(
-            ref,
-            headers.get("etag"),
-            headers.get("x-amz-version-id"),
-            int(headers.get("content-length", 0)),
-            headers,
-            None,
-        )
-        return state, _read(ref, response)
+        etag, version, length = headers.get("etag"), headers.get("x-amz-version-id"), headers.get("content-length")
+        if length is None:  # every S3 server gives it
+            etag = None
+        try:
+            state = _checked(_state(ref, etag, version, int(length or 0), headers, None))
+        except BaseException:
+            response.close()
+            raise
+        return state, _read(state, response)
 
     def listed(self, ref: ObjectRef) -> tuple[ObjectState, Iterable[bytes]] | None:
         """An object that only its owner's key opens: its state as the listing tells it, and bytes that raise."""
@@ -104,8 +105,8 @@ class AnyKeyClient:
         failures: list[BaseException] = []
         body = Body(lambda: _reported(chunks, failures))
         try:
-            # minio-py aborts the multipart upload when reading the body fails. With several threads that upload
-            # parts it would do so while some are still under way.
+            # If reading the body fails, minio-py aborts the multipart upload. With several upload threads, it would
+            # abort while some parts are still under way.
             done = self._client.put_object(
                 ref.bucket,
                 ref.key,
@@ -120,7 +121,9 @@ class AnyKeyClient:
             raise failures[0] from failures[0].__cause__
         except _FAILURES as exc:
             _refuse(ref, exc)
-        return ObjectState(ref, body.bytes_read, done.etag or "", done.version_id, content_type, dict(metadata), None)
+        return _checked(
+            ObjectState(ref, body.bytes_read, done.etag or "", done.version_id, content_type, dict(metadata), None)
+        )
 
     def delete(self, ref: ObjectRef) -> None:
         try:
@@ -142,7 +145,7 @@ class AnyKeyClient:
             _refuse(ObjectRef(bucket, prefix), exc)
 
     def abort_uploads(self, outputs: SourceRule, older_than_seconds: float, *, dry_run: bool) -> tuple[str, ...]:
-        """Abort uploads that were begun long ago and never completed; minio-py has these calls, but no public ones."""
+        """Abort uploads that began long ago and were never completed. minio-py has these calls only as private ones."""
         aborted: list[str] = []
         before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
         key_marker = upload_marker = None
@@ -190,18 +193,27 @@ def _unreadable(ref: ObjectRef) -> Iterator[bytes]:
     yield b""
 
 
-def _read(ref: ObjectRef, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+def _checked(state: ObjectState) -> ObjectState:
+    check_is_object(state.ref, state.etag, state.content_type)
+    return state
+
+
+def _read(state: ObjectState, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    size = 0
     try:
-        yield from response.stream(CHUNK_BYTES, decode_content=False)
+        for chunk in response.stream(CHUNK_BYTES, decode_content=False):
+            size += len(chunk)
+            yield chunk
+        check_size(state, size)
     except HTTPError as exc:
-        raise TemporaryError(f"{ref}: the connection broke while it was read") from exc
+        raise TemporaryError(f"{state.ref}: the connection broke while it was read") from exc
     finally:
         response.close()
         response.release_conn()
 
 
 class _ChunksFailed(Exception):
-    """Whoever makes the chunks failed: an `Exception`, whatever it was, because minio-py aborts for those only."""
+    """What makes the chunks failed. An `Exception` in every case, because minio-py aborts for those only."""
 
 
 def _reported(chunks: Iterable[bytes], failures: list[BaseException]) -> Iterator[bytes]:
@@ -219,8 +231,8 @@ def _is_gone(exc: Exception) -> bool:
 
 
 def _refuse(ref: ObjectRef, exc: Exception) -> NoReturn:
-    if isinstance(exc, ParseError | UnicodeDecodeError) or str(exc).startswith("XML element <"):
-        raise TemporaryError(f"{ref}: the object store failed: {NO_S3}") from exc
+    if isinstance(exc, ParseError | UnicodeDecodeError) or str(exc).startswith("XML element"):
+        raise TemporaryError(f"{ref}: {NO_S3}") from exc
     if isinstance(exc, ValueError):  # minio-py's own check of a name
         raise PermanentError(f"{ref}: the store's client refuses it: {exc}") from exc
     raise error_for(ref, getattr(exc, "code", None) or "", exc) from exc

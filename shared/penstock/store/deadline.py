@@ -9,9 +9,9 @@ from penstock.types import ObjectRef, ObjectState
 
 
 class DeadlineStore:
-    """Passes requests on to `store` until the deadline; after it each request and each chunk raises `TemporaryError`.
+    """Passes requests on to `store` until the deadline. After that, each request and chunk raises `TemporaryError`.
 
-    An upload that is cut off in this way is aborted by the store, so nothing of it becomes visible.
+    The store then aborts an upload that was under way, so no part of it becomes visible.
     """
 
     def __init__(self, store: Store) -> None:

@@ -1,19 +1,22 @@
-"""What a store's client reports, as Penstock's errors: which setting is wrong, and what is permanent."""
+"""Turns the errors of a store's client into Penstock's: which setting is wrong, and whether to retry."""
 
 import re
 
 from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
 from penstock.errors import PenstockError, PermanentError, TemporaryError
-from penstock.types import ObjectRef
+from penstock.types import ObjectRef, ObjectState
 
-# The server says with these that the same request can never work.
+# With these codes the server says that the same request can never work.
 _PERMANENT_CODES = frozenset(
     {"KeyTooLongError", "XMinioInvalidObjectName", "InvalidArgument", "MetadataTooLarge", "EntityTooLarge"}
 )
 # The code beside these words, InvalidRequest, is also used for other things.
 _OWN_KEY = "stored using a form of Server Side Encryption"
-NO_S3 = "what answers there is no S3 server; MINIO_ENDPOINT must lead to MinIO's API, not to a console or another page"
+NO_S3 = "what answers there is not an S3 server; MINIO_ENDPOINT must lead to MinIO's API, not to a console or a page"
+# What the ETag of every S3 server begins with. A web server's is shorter, or weak (`W/`).
+_OBJECT_ETAG = re.compile(r"[0-9A-Za-z]{32}")
+_PAGES = ("text/html", "text/xml", "application/xml", "application/xhtml+xml")
 # obstore's words (hyper, rustls; the kinds in the debug part only), then minio-py's (urllib3, OpenSSL).
 _TROUBLES = tuple(
     (re.compile(pattern), words)
@@ -21,7 +24,10 @@ _TROUBLES = tuple(
         (r"dns error|NameResolutionError", "its host name does not resolve; check MINIO_ENDPOINT and the DNS"),
         (r"[Cc]onnection ?[Rr]efused", "nothing listens there; start it, or check host and port in MINIO_ENDPOINT"),
         (r"InvalidContentType|WRONG_VERSION_NUMBER", "it does not speak TLS; MINIO_ENDPOINT needs http:// there"),
-        (r"TimedOut|[Tt]imed out", "it does not answer in time; see whether it is up, and what is in between"),
+        (
+            r"TimedOut|[Tt]imed out",
+            "it does not answer in time; check that it runs, and the proxies and firewalls before it",
+        ),
         (r"following redirect|Parse\(|status code: (200|3\d\d|404|405)\b", NO_S3),
     )
 )
@@ -38,6 +44,23 @@ def own_key_error(ref: ObjectRef) -> PermanentError:
         f"{ref}: encrypted with a key of its own (SSE-C), which Penstock does not have; store it without one, or with "
         "a key that the server keeps"
     )
+
+
+def check_is_object(subject: ObjectRef | str, etag: str | None, content_type: str) -> None:
+    """Raise `TemporaryError` for an answer with status 200 that is not an object's, such as a proxy's page.
+
+    `etag` is as the answer has it; quotes do not matter.
+    """
+    bare = (etag or "").strip('"')
+    is_page = content_type.partition(";")[0].strip().lower() in _PAGES
+    if not bare or bare.startswith("W/") or (is_page and not _OBJECT_ETAG.match(bare)):
+        raise TemporaryError(f"{subject}: {NO_S3}")
+
+
+def check_size(state: ObjectState, bytes_read: int) -> None:
+    """Raise `TemporaryError` when an object that was read to its end is not as long as it said."""
+    if bytes_read != state.size:
+        raise TemporaryError(f"{state.ref}: it ended after {bytes_read} bytes, and {state.size} were announced")
 
 
 def error_for(subject: ObjectRef | str, code: str, exc: Exception) -> PenstockError:

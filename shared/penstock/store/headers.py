@@ -1,4 +1,4 @@
-"""What travels with an object as HTTP headers: its content type and its user metadata."""
+"""The HTTP headers of an object: its content type and its user metadata."""
 
 import re
 from collections.abc import Mapping

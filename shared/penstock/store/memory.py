@@ -1,4 +1,4 @@
-"""An object store in memory: real semantics, no network. Shipped, so that a function's own tests can use it."""
+"""An object store in memory: real semantics, no network. It is a part of the package, for functions' tests."""
 
 import hashlib
 import threading
@@ -16,21 +16,22 @@ from penstock.types import ObjectRef, ObjectState
 class MemoryStore:
     """Buckets as dictionaries. `on_request`, when given, is called with the verb and the object of every request.
 
-    Tests use `on_request` to count requests, to let another worker act in between, or to fail one.
+    Tests use `on_request` to count requests, to let another worker act in between, or to fail one. `buckets` maps each
+    bucket to its keys, and each key to its state and its bytes; a test may take a bucket away there.
     """
 
     def __init__(
         self, *buckets: str, versioned: bool = False, on_request: Callable[[str, ObjectRef], None] | None = None
     ) -> None:
-        self._buckets: dict[str, dict[str, tuple[ObjectState, bytes]]] = {name: {} for name in buckets}
-        self._versions = count(1) if versioned else None
+        self.buckets: dict[str, dict[str, tuple[ObjectState, bytes]]] = {name: {} for name in buckets}
+        self.versions = count(1) if versioned else None
         self._lock = threading.RLock()
         self.on_request = on_request or (lambda _verb, _ref: None)
 
     def head(self, ref: ObjectRef) -> ObjectState | None:
         self.on_request("HEAD", ref)
         with self._lock:
-            found = self._buckets.get(ref.bucket, {}).get(ref.key)
+            found = self.buckets.get(ref.bucket, {}).get(ref.key)
         return found[0] if found else None
 
     def stat(self, ref: ObjectRef) -> ObjectState | None:
@@ -72,7 +73,7 @@ class MemoryStore:
                 ref,
                 len(data),
                 hashlib.md5(data, usedforsecurity=False).hexdigest(),
-                f"v{next(self._versions)}" if self._versions else None,
+                f"v{next(self.versions)}" if self.versions else None,
                 content_type,
                 dict(metadata or {}),
                 datetime.now(UTC),
@@ -108,10 +109,10 @@ class MemoryStore:
 
     def read(self, ref: ObjectRef) -> bytes:
         """The object's bytes; raises `KeyError` when there is none."""
-        return self._buckets[ref.bucket][ref.key][1]
+        return self.buckets[ref.bucket][ref.key][1]
 
     def _bucket(self, name: str) -> dict[str, tuple[ObjectState, bytes]]:
         try:
-            return self._buckets[name]
+            return self.buckets[name]
         except KeyError:
             raise TemporaryError(f"s3://{name}: the bucket does not exist") from None

@@ -1,9 +1,9 @@
 """MinIO or any S3 server as a `Store`.
 
-Bytes move through obstore: on a loopback server a streamed PUT takes 0.7 of minio-py's time and less memory
-(docs/performance.md), and it imports in 13 ms where minio-py takes 180. What obstore cannot do goes through
-minio-py: keys that its path type cannot spell (control characters), and listings, whose prefix it matches by
-whole segments only.
+Bytes move through obstore. On a loopback server a streamed PUT takes 0.7 of minio-py's time, and less memory
+(docs/performance.md). obstore imports in 13 ms, and minio-py in 180. For two things minio-py is used: keys with
+control characters, which obstore's path type refuses, and listings, because obstore matches a prefix by whole
+segments only.
 """
 
 import re
@@ -23,7 +23,8 @@ from obstore.store import S3Store
 
 from penstock.errors import ConfigError, SourceChanged, TargetChanged, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
-from penstock.store.failures import NO_S3, error_for, needs_own_key
+from penstock.store import PART_BYTES
+from penstock.store.failures import check_is_object, check_size, error_for, needs_own_key
 from penstock.store.headers import check_headers
 from penstock.streams import CHUNK_BYTES, Body, close_quietly
 from penstock.types import ObjectRef, ObjectState
@@ -31,12 +32,10 @@ from penstock.types import ObjectRef, ObjectState
 if TYPE_CHECKING:
     from penstock.store.any_key import AnyKeyClient
 
-# MinIO and S3 refuse smaller parts, and a single PUT up to this size can be conditional.
-PART_BYTES = 5 * 1024 * 1024
 _STANDARD_ATTRIBUTES = frozenset(
     {"Content-Type", "Content-Encoding", "Content-Disposition", "Content-Language", "Cache-Control"}
 )
-# obstore sends metadata of these names as the header itself, and cannot be told otherwise.
+# obstore always sends metadata of these names as the header itself.
 _HEADERS_OF_ITS_OWN = frozenset(name.lower() for name in _STANDARD_ATTRIBUTES)
 _SPELLABLE = re.compile(r"(?!/)(?:(?!\.{1,2}(?:/|\Z))[^\x00-\x1f\x7f/]+(?:/(?=.)|\Z))+\Z")
 
@@ -56,7 +55,7 @@ class S3ObjectStore:
         except FileNotFoundError:
             return None
         except BaseError:
-            # An answer to HEAD has no body: ask again with GET, which says what is wrong.
+            # An answer to HEAD has no body. Ask again with GET, whose answer names the cause.
             opened = self.open(ref)
             return opened[0] if opened else None
         return _state(ref, found)
@@ -65,7 +64,7 @@ class S3ObjectStore:
         state = self.head(ref)
         if state is not None:
             return state
-        # A 404 to HEAD has no body and may mean the bucket; only GET says NoSuchKey.
+        # A 404 to HEAD has no body and may also mean the bucket. Only GET says NoSuchKey.
         opened = self.open(ref)
         if opened is None:
             return None
@@ -88,7 +87,8 @@ class S3ObjectStore:
             if needs_own_key(exc):
                 return self._any_key.listed(ref)
             _refuse(ref, exc)
-        return _state(ref, found), _read(ref, found)
+        state = _state(ref, found)
+        return state, _read(state, found)
 
     def put(
         self,
@@ -136,7 +136,7 @@ class S3ObjectStore:
             if isinstance(exc, AlreadyExistsError | PreconditionError):
                 raise TargetChanged(f"{ref}: another program wrote it meanwhile") from exc
             _refuse(ref, exc)
-        # The writer does not tell the ETag; the runtime has no use for it after a multipart upload.
+        # The writer does not tell the ETag.
         return ObjectState(ref, body.bytes_read, "", None, content_type, dict(metadata), None)
 
     def _check_unchanged(self, ref: ObjectRef, *, if_etag: str | None, if_absent: bool) -> None:
@@ -183,8 +183,7 @@ class S3ObjectStore:
         except BaseError as exc:
             _refuse(subject, exc)
         else:
-            if found.meta["e_tag"] is None:  # every object has one
-                raise TemporaryError(f"{subject}: {NO_S3}")
+            check_is_object(subject, found.meta["e_tag"], found.attributes.get("Content-Type", ""))
 
     @cached_property
     def _any_key(self) -> "AnyKeyClient":
@@ -194,13 +193,13 @@ class S3ObjectStore:
 
 
 def _connect(settings: StoreSettings, request_seconds: int) -> S3Store:
-    """One client for all buckets: each of its own would take milliseconds at start, and keep its own connections."""
+    """One client for all buckets: a client for each would take milliseconds at start, and connections of its own."""
     plain = settings.endpoint.startswith("http:")
     client: dict[str, Any] = {
         "allow_http": plain,
         "disable_system_certificates": plain,  # to load them takes 4 ms
         "connect_timeout": "5s",
-        # Per read, not per request: a large object may well take longer than any fixed limit.
+        # For each read, not for each request: a large object may take longer than any fixed limit.
         "read_timeout": "60s",
         "timeout": f"{request_seconds}s",
         "user_agent": "penstock",
@@ -209,16 +208,16 @@ def _connect(settings: StoreSettings, request_seconds: int) -> S3Store:
         client["root_certificate"] = settings.ca_file.read_bytes()
     try:
         return S3Store(
-            # A "virtual host" is taken as it is given, and the bucket is the first part of the path: any one will do.
+            # With a "virtual host" obstore does not use this name. The bucket is the first part of the path.
             "any",
             virtual_hosted_style_request=True,
-            disable_bulk_delete=True,  # which goes to the bucket, for one object as for many
+            disable_bulk_delete=True,  # a bulk delete is a request to the bucket, even for one object
             endpoint=settings.endpoint,
             access_key_id=settings.access_key,
             secret_access_key=settings.secret_key,
             region=settings.region,
             client_options=client,  # type: ignore[arg-type]
-            # Few and short: past that the event itself is retried, with the delays of the connector.
+            # Few and short. After that, the connector retries the event, with its own delays.
             retry_config={
                 "max_retries": 2,
                 "backoff": {
@@ -240,33 +239,38 @@ def _path(ref: ObjectRef) -> str:
 
 def _state(ref: ObjectRef, found: "obstore.GetResult") -> ObjectState:
     meta, attributes = found.meta, found.attributes
+    content_type = attributes.get("Content-Type", "application/octet-stream")
+    check_is_object(ref, meta["e_tag"], content_type)
     return ObjectState(
         ref,
         meta["size"],
         _bare(meta["e_tag"]),
         meta["version"],
-        attributes.get("Content-Type", "application/octet-stream"),
+        content_type,
         {name.lower(): value for name, value in attributes.items() if name not in _STANDARD_ATTRIBUTES},
         meta["last_modified"],
     )
 
 
-def _read(ref: ObjectRef, found: "obstore.GetResult") -> Iterator[bytes]:
+def _read(state: ObjectState, found: "obstore.GetResult") -> Iterator[bytes]:
+    size = 0
     try:
         for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
+            size += len(chunk)
             yield bytes(chunk)
     except BaseError as exc:
-        raise TemporaryError(f"{ref}: the connection broke while it was read") from exc
+        raise TemporaryError(f"{state.ref}: the connection broke while it was read") from exc
+    check_size(state, size)
 
 
 def _then(chunks: Iterable[bytes], act: Callable[[], None]) -> Iterator[bytes]:
-    """The chunks; after the last one, `act` may still raise."""
+    """The chunks. After the last one `act` is called, which may raise."""
     yield from chunks
     act()
 
 
 def _first_part(pieces: Iterator[bytes]) -> tuple[bytes, bool]:
-    """The first bytes, at least a part when there are that many, and whether that is everything."""
+    """The first bytes, and whether they are all. They are at least one part, unless the input is smaller."""
     parts, have = [], 0
     for piece in pieces:
         parts.append(piece)

@@ -1,6 +1,6 @@
 """One call of a handler, and what it made."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ class Output:
     metadata: Mapping[str, str]
     name: str | None = None
     document: Mapping[str, Any] | None = None
+    notes: Sequence[str] = ()
 
     @property
     def text(self) -> str:
@@ -83,4 +84,4 @@ def _output(result: Result) -> Output:
         close_quietly(body)
     document = dict(body) if isinstance(body, Mapping) else None
     content_type = result.content_type if document is None else "application/json"
-    return Output(data, content_type, dict(result.metadata), result.name, document)
+    return Output(data, content_type, dict(result.metadata), result.name, document, tuple(result.notes))

@@ -6,7 +6,7 @@ import pytest
 from penstock.connect.kafka.connector import Connector
 from penstock.connect.kafka.dead_letter_log import DeadLetterLog
 from penstock.connect.kafka.records import openfaas
-from penstock.connect.kafka.settings import consumer_settings, load_settings, producer_settings
+from penstock.connect.kafka.settings import consumer_settings, load_settings, producer_settings, refused_settings
 from penstock.connect.subscriptions import Finder, Subscriptions
 from penstock.errors import ConfigError
 
@@ -91,3 +91,11 @@ def test_setting_that_librdkafka_does_not_take_is_a_configuration_error(name: st
     ):
         with pytest.raises(ConfigError, match=f"{name}.*settings come from"):
             make()
+
+
+def test_control_c_while_a_client_is_made_is_not_taken_for_a_wrong_setting() -> None:
+    """confluent-kafka replaces the interrupt by this error, when it comes while it reads a setting."""
+    with pytest.raises(KeyboardInterrupt), refused_settings():
+        raise TypeError("expected configuration property value as type unicode string")
+    with pytest.raises(TypeError, match="another"), refused_settings():
+        raise TypeError("another")

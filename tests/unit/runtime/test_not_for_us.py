@@ -24,7 +24,7 @@ def test_key_outside_the_sources_is_ignored_without_a_request(make_lake: MakeLak
 
 
 def test_bucket_outside_the_allow_list_is_forbidden_and_nothing_is_read(lake: Lake) -> None:
-    with pytest.raises(Forbidden, match=r"'secret' is no source of upper; its sources: upload"):
+    with pytest.raises(Forbidden, match=r"'secret' is not a source of upper; its sources: upload"):
         lake.agree(ObjectRef("secret", "a.txt"))
     assert lake.requests == []
 

@@ -89,7 +89,7 @@ def test_missing_source_bucket_is_temporary_and_removes_nothing(make_lake: MakeL
     lake = make_lake(remove_with_source=True)
     lake.put(b"one")
     lake.agree()
-    del lake.store._buckets["upload"]
+    del lake.store.buckets["upload"]
     with pytest.raises(TemporaryError, match="bucket does not exist"):
         lake.agree()
     assert lake.read() == b"ONE"

@@ -38,7 +38,7 @@ def test_what_is_no_listing_is_never_taken_for_an_empty_one(
     httpserver: HTTPServer, body: bytes, content_type: str
 ) -> None:
     httpserver.expect_request(re.compile(".*")).respond_with_data(body, content_type=content_type)
-    with pytest.raises(TemporaryError, match=r"^s3://upload/in/: .*what answers there is no S3 server"):
+    with pytest.raises(TemporaryError, match=r"^s3://upload/in/: .*what answers there is not an S3 server"):
         list(store_of(httpserver).list("upload", "in/"))
 
 
@@ -46,7 +46,7 @@ def test_what_is_no_listing_is_never_taken_for_an_empty_one(
 def test_nor_for_a_list_of_uploads(httpserver: HTTPServer, name: str) -> None:
     body, content_type = NO_LISTINGS[name]
     httpserver.expect_request(re.compile(".*")).respond_with_data(body, content_type=content_type)
-    with pytest.raises(TemporaryError, match="what answers there is no S3 server"):
+    with pytest.raises(TemporaryError, match="what answers there is not an S3 server"):
         store_of(httpserver).abort_uploads(SourceRule("upload"), 0)
 
 
@@ -69,7 +69,7 @@ def test_reconcile_ends_with_words_and_the_code_for_later(
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(ROOT)
     assert main(["reconcile", "compress", "--check"]) == 75
-    assert "what answers there is no S3 server; MINIO_ENDPOINT must lead to MinIO's API" in capsys.readouterr().err
+    assert "what answers there is not an S3 server; MINIO_ENDPOINT must lead to MinIO's API" in capsys.readouterr().err
 
 
 # Objects that were stored with a key of the customer's own (SSE-C): the store tells neither state nor bytes without it.

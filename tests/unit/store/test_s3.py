@@ -1,4 +1,4 @@
-"""The S3 store against moto's server, as the embedded stack wraps it, and against servers that misbehave."""
+"""The S3 store against moto's server, as the local stack wraps it, and against servers with faults."""
 
 from __future__ import annotations
 
@@ -175,9 +175,9 @@ def test_server_that_is_down_is_temporary_and_named() -> None:
 @pytest.mark.parametrize(
     ("status", "text"),
     [
-        (200, "no S3 server; MINIO_ENDPOINT must lead to MinIO's API"),
-        (302, "no S3 server; MINIO_ENDPOINT must lead to MinIO's API"),
-        (404, "no S3 server; MINIO_ENDPOINT must lead to MinIO's API"),
+        (200, "not an S3 server; MINIO_ENDPOINT must lead to MinIO's API"),
+        (302, "not an S3 server; MINIO_ENDPOINT must lead to MinIO's API"),
+        (404, "not an S3 server; MINIO_ENDPOINT must lead to MinIO's API"),
         (502, "it answered 502 Bad Gateway and no S3 error; see its log"),
     ],
 )
@@ -259,7 +259,7 @@ class OneAnswer:
 
     def _serve(self) -> None:
         connection, _ = self._listener.accept()
-        self._listener.close()  # whoever connects again is refused at once
+        self._listener.close()  # the next connection is refused at once
         with connection:
             connection.recv(65536)
             connection.sendall(

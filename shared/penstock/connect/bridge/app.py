@@ -28,10 +28,10 @@ MAX_BODY_BYTES = 1024 * 1024
 _log = logging.getLogger("penstock.connect")
 
 
-def create_app(config: BridgeConfig, inbox: Inbox, pump: InboxSender, measures: DeliveryMeasures) -> Flask:
-    """The webhook receiver; `pump` delivers what it stores."""
+def create_app(config: BridgeConfig, inbox: Inbox, sender: InboxSender, measures: DeliveryMeasures) -> Flask:
+    """The webhook receiver; `sender` delivers what it stores."""
     app = Flask("penstock.bridge")
-    bridge = BridgeRoutes(config, inbox, pump, measures)
+    bridge = BridgeRoutes(config, inbox, sender, measures)
     app.add_url_rule("/", view_func=bridge.take, methods=["POST"])
     app.add_url_rule("/dead-letters", view_func=bridge.take_dead_letter, methods=["POST"], defaults={"token": ""})
     app.add_url_rule("/dead-letters/<token>", view_func=bridge.take_dead_letter, methods=["POST"])
@@ -46,10 +46,10 @@ def create_app(config: BridgeConfig, inbox: Inbox, pump: InboxSender, measures: 
 class BridgeRoutes:
     """What each route of the bridge does."""
 
-    def __init__(self, config: BridgeConfig, inbox: Inbox, pump: InboxSender, measures: DeliveryMeasures) -> None:
+    def __init__(self, config: BridgeConfig, inbox: Inbox, sender: InboxSender, measures: DeliveryMeasures) -> None:
         self._config = config
         self._inbox = inbox
-        self._pump = pump
+        self._sender = sender
         self._measures = measures
         self._limits = BrokerDeadLetterLimits()
         # MinIO sends a token of one word as `Bearer X`, one of two words as it is.
@@ -93,7 +93,7 @@ class BridgeRoutes:
         return "ok\n", 200
 
     def ready(self) -> tuple[str, int]:
-        return ("ok\n", 200) if self._pump.running else (f"{self._pump.error or 'delivery has ended'}\n", 503)
+        return ("ok\n", 200) if self._sender.running else (f"{self._sender.error or 'delivery has ended'}\n", 503)
 
     def metrics(self) -> Response:
         text, content_type = self._measures.render()

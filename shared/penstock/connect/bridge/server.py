@@ -27,7 +27,7 @@ class BridgeServer(GunicornServer):
 
     def __init__(self, config: BridgeConfig) -> None:
         self._config = config
-        self._pump: InboxSender | None = None
+        self._sender: InboxSender | None = None
         host, port = config.address
         super().__init__(
             Serving(
@@ -43,21 +43,21 @@ class BridgeServer(GunicornServer):
         targets = [*self._config.targets, self._own_target()]
         try:
             inbox = Inbox(self._config.inbox)
-            pump = InboxSender(inbox, targets, self._config.policy, observe=measures.observe)
-            pump.start()
+            sender = InboxSender(inbox, targets, self._config.policy, observe=measures.observe)
+            sender.start()
         except (ConfigError, TemporaryError) as exc:
             raise AppImportError(str(exc)) from exc
-        self._pump = pump
+        self._sender = sender
         measures.gauge("penstock_inbox_pending", "Messages not delivered yet.", lambda: [({}, inbox.counts().pending)])
         measures.gauge("penstock_inbox_dead", "Dead letters.", lambda: [({}, inbox.counts().dead)])
         measures.gauge(
             "penstock_inbox_oldest_seconds", "Age of the oldest pending one.", lambda: [({}, inbox.oldest_seconds())]
         )
-        measures.gauge("penstock_delivery_held", "Messages in memory, not finished.", lambda: [({}, pump.held())])
-        return create_app(self._config, inbox, pump, measures)
+        measures.gauge("penstock_delivery_held", "Messages in memory, not finished.", lambda: [({}, sender.held())])
+        return create_app(self._config, inbox, sender, measures)
 
     def close(self) -> None:
-        if self._pump is not None and not self._pump.stop(self._config.drain_seconds):
+        if self._sender is not None and not self._sender.stop(self._config.drain_seconds):
             logging.getLogger("penstock.connect").warning("requests under way were cut off; they will be sent again")
 
     def _own_target(self) -> HttpTarget:

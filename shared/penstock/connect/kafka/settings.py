@@ -101,10 +101,18 @@ def producer_settings(given: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def refused_settings() -> Iterator[None]:
-    """Around making a client: turn what librdkafka does not take into a `ConfigError`."""
+    """Around making a client: turn what librdkafka does not take into a `ConfigError`.
+
+    Every value here is text. When Ctrl+C comes while confluent-kafka reads one, it says that the value is not text, and
+    the interrupt is lost.
+    """
     from confluent_kafka import KafkaException
 
     try:
         yield
+    except TypeError as exc:
+        if "unicode string" in str(exc):
+            raise KeyboardInterrupt from exc
+        raise
     except KafkaException as exc:
         raise ConfigError(f"kafka: {exc.args[0].str()}; settings come from --properties, KAFKA_* and --set") from exc

@@ -154,9 +154,9 @@ class MqttConnector:
             return
         names = {
             name: None
-            for topic, wanting in self._wanted.topics.items()
+            for topic, targets in self._wanted.topics.items()
             if topic_matches_sub(topic, message.topic)
-            for name in wanting
+            for name in targets
         }
         window = self._window
         arrival = _Arrival(window, message.mid, 0)

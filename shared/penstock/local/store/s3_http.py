@@ -97,7 +97,7 @@ def _names(raw_path: str) -> tuple[str, str]:
 
 
 def hide_form(request: S3Request) -> str:
-    """Have a PUT's body taken as it is, whatever its content type; returns the type of a form that was hidden, or "".
+    """Have a PUT's body taken as it is, under any content type; returns the type of a form that was hidden, or "".
 
     moto reads the fields of a form out of the body, and stores what is left: nothing.
     """

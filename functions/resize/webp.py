@@ -1,0 +1,21 @@
+"""WebP's chunks (RFC 9649, section 2): how many frames there are, which its own reader finds in quadratic time."""
+
+from typing import Final
+
+from .formats import MAX_PAGES
+from .traits import Traits
+
+_HEADER_BYTES: Final = 12
+_MAX_CHUNKS: Final = 2 * MAX_PAGES  # frames and what may stand between them
+
+
+def look(data: bytes) -> Traits:
+    """The number of frames; libwebp decides on what is damaged. More chunks than are looked at count as frames."""
+    at, frames = _HEADER_BYTES, 0
+    for _ in range(_MAX_CHUNKS):
+        if at + 8 > len(data):
+            return Traits(frames=max(frames, 1))
+        frames += data[at : at + 4] == b"ANMF"
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + length + length % 2
+    return Traits(frames=MAX_PAGES + 1)

@@ -1,0 +1,219 @@
+"""The servers and processes of one campaign: MinIO, perhaps Kafka, two functions, the bridge, the connector."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from minio.notificationconfig import NotificationConfig, PrefixFilterRule, QueueConfig
+
+from tests.chaos.fault_proxy import FaultProxy
+from tests.chaos.model import MAX_INPUT_BYTES, SOURCES, TARGETS
+from tests.chaos.notices import Relay
+from tests.chaos.operations import PREFIXES
+from tests.components import KafkaServer, MinioServer
+from tests.components.process import free_ports
+from tests.integration.connect_helpers import Penstock
+from tests.integration.processes import store_settings
+from tests.paths import ROOT
+
+FUNCTIONS = ("compress", "index")
+GROUP, TOPIC, DEAD_TOPIC, PARTITIONS = "lake", "upload", "dead-letters", 4
+_EVENTS = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
+# Ten attempts within about half a minute: a store that stands still for longer makes dead letters, which are checked.
+_POLICY = ("--min-wait-seconds", "0.1", "--max-wait-seconds", "5", "--drain-seconds", "10")
+
+
+class Lake:
+    """Everything that one campaign works with; a context manager."""
+
+    def __init__(self, folder: Path, seed: int, *, with_kafka: bool) -> None:
+        self.folder = folder
+        self._held = ExitStack()
+        self.inbox = folder / "inbox.db"
+        self.index = folder / "index.db"
+        self._queues = [folder / "queue-bridge", folder / "queue-kafka"]
+        ports = free_ports(3)
+        self._addresses = {name: f"127.0.0.1:{port}" for name, port in zip((*FUNCTIONS, "bridge"), ports, strict=True)}
+        self.relay = Relay(f"http://{self._addresses['bridge']}/", seed)
+        self.kafka = KafkaServer(folder / "kafka") if with_kafka else None
+        self._seed = seed
+
+    def __enter__(self) -> Lake:
+        try:
+            self._start()
+        except BaseException:
+            self._held.close()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._held.close()
+
+    def _start(self) -> None:
+        held = self._held
+        self.relay.start()
+        held.callback(self.relay.stop)
+        environment = {"MINIO_API_SYNC_EVENTS": "on", **self._target("WEBHOOK", "BRIDGE", {"ENDPOINT": self.relay.url})}
+        if self.kafka is not None:
+            held.enter_context(self.kafka)
+            self.kafka.endpoint.create_topic(TOPIC, PARTITIONS)
+            self.kafka.endpoint.create_topic(DEAD_TOPIC)
+            brokers = {"BROKERS": self.kafka.endpoint.bootstrap_servers, "TOPIC": TOPIC}
+            environment |= self._target("KAFKA", "LAKE", brokers)
+        self.minio = held.enter_context(MinioServer(self.folder / "minio", env=environment))
+        self.minio_started = time.time()
+        self.proxy = FaultProxy(self.minio.port, self._seed)
+        self.proxy.start()
+        held.callback(self.proxy.stop)
+        client = self.minio.endpoint.client()
+        for bucket in (SOURCES, TARGETS):
+            client.make_bucket(bucket)
+        rules = [self._rule("arn:minio:sqs::BRIDGE:webhook", PREFIXES[0])]
+        if self.kafka is not None:
+            rules.append(self._rule("arn:minio:sqs::LAKE:kafka", PREFIXES[1]))
+        client.set_bucket_notification(SOURCES, NotificationConfig(queue_config_list=rules))
+        self.functions = {name: held.enter_context(ended(self._function(name))) for name in FUNCTIONS}
+        self.bridge = held.enter_context(ended(self._bridge()))
+        self.connector = held.enter_context(ended(self._connector(self.kafka))) if self.kafka is not None else None
+        for child in self.children():
+            child.until(child.is_ready, "ready", timeout_seconds=120)
+
+    def children(self) -> list[Penstock]:
+        """Every process of Penstock's own."""
+        return [*self.functions.values(), self.bridge, *([self.connector] if self.connector is not None else [])]
+
+    def settings(self, function: str) -> dict[str, str]:
+        """The environment of a function, and of `penstock reconcile` for it."""
+        sink = {"compress": f"s3://{TARGETS}/{{key}}.gz", "index": f"sqlite://{self.index}"}[function]
+        own = {"MAX_INPUT_BYTES": str(MAX_INPUT_BYTES)} if function == "compress" else {}
+        return {
+            "FUNCTION_NAME": function,
+            "SOURCE": f"s3://{SOURCES}/*.csv",
+            "SINK": sink,
+            "ON_SOURCE_REMOVED": "delete",
+            "THREADS": "8",
+            "LOG_LEVEL": "WARNING",
+            **own,
+            **store_settings(self.minio),
+            "MINIO_ENDPOINT": self.proxy.url,
+        }
+
+    def reconcile(self, function: str, *options: str, timeout_seconds: float = 600) -> subprocess.CompletedProcess[str]:
+        """Run `penstock reconcile` to its end."""
+        command = [sys.executable, "-m", "penstock.cli", "reconcile", function, "--yes", *options]
+        env = {"PYTHONPATH": str(ROOT / "shared"), "PATH": "/usr/bin:/bin", **self.settings(function)}
+        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=timeout_seconds)
+
+    def start_reconcile(self, function: str, name: str) -> Penstock:
+        """`penstock reconcile` as a child that may be killed."""
+        folder = str(ROOT / "functions" / function)
+        return Penstock(name, self.folder, "reconcile", folder, "--yes", env=self.settings(function), address="-")
+
+    def dlq(self, *words: str) -> list[str]:
+        """The output of `penstock dlq`, line by line, for the bridge's inbox and the connector's topic."""
+        places: list[tuple[str, ...]] = [("--inbox", str(self.inbox))]
+        if self.kafka is not None:
+            servers = f"bootstrap.servers={self.kafka.endpoint.bootstrap_servers}"
+            places.append(("--dead-letter-topic", DEAD_TOPIC, "--set", servers))
+        lines: list[str] = []
+        for place in places:
+            command = [sys.executable, "-m", "penstock.cli", "dlq", words[0], *place, *words[1:]]
+            env = {"PYTHONPATH": str(ROOT / "shared"), "PATH": "/usr/bin:/bin"}
+            done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+            if done.returncode != 0:
+                raise RuntimeError(f"penstock dlq {words[0]} exited with {done.returncode}: {done.stderr[-2000:]}")
+            lines += done.stdout.splitlines()
+        return lines
+
+    def waiting(self) -> dict[str, int]:
+        """Events that are still under way, by the place where they wait."""
+        with closing(sqlite3.connect(f"file:{self.inbox}?mode=ro", uri=True, timeout=30)) as db:
+            (pending,) = db.execute("SELECT count(*) FROM pending").fetchone()
+        queued = sum(1 for queue in self._queues if queue.is_dir() for path in queue.rglob("*") if path.is_file())
+        return {"inbox": pending, "MinIO's queues": queued, "relay": self.relay.waiting, "Kafka": self._lag()}
+
+    def documents(self) -> dict[str, dict[str, Any]]:
+        """The index as it is on disk, by `bucket/key`; `refusal` is set where a document stands for a refusal."""
+        with closing(sqlite3.connect(f"file:{self.index}?mode=ro", uri=True, timeout=30)) as db:
+            rows = db.execute("SELECT id, body, refusal FROM documents").fetchall()
+        return {name: {**json.loads(body), "refusal": refusal} for name, body, refusal in rows}
+
+    def unfinished_uploads(self) -> list[str]:
+        """Uploads in parts that `reconcile` could have seen and left, from MinIO's own folder.
+
+        MinIO lists uploads by the beginning of a key from memory, so those from before its last start are hidden from
+        `reconcile`; MinIO removes them itself after a day (tests/integration/test_uploads_of_an_earlier_start.py).
+        """
+        folder = self.minio.folder / "data" / ".minio.sys" / "multipart"
+        found = [path.parent for path in folder.rglob("xl.meta")] if folder.is_dir() else []
+        # A folder of an upload is named UUIDxNANOSECONDS.
+        return [path.name for path in found if int(path.name.rpartition("x")[2]) > self.minio_started * 1e9]
+
+    def _lag(self) -> int:
+        if self.kafka is None:
+            return 0
+        settings = {"bootstrap.servers": self.kafka.endpoint.bootstrap_servers, "group.id": GROUP, "log_level": 0}
+        consumer = Consumer(settings)
+        places = [TopicPartition(TOPIC, number) for number in range(PARTITIONS)]
+        try:
+            committed = consumer.committed(places, timeout=20)
+            ends = [consumer.get_watermark_offsets(place, timeout=20)[1] for place in places]
+        except KafkaException:
+            return sys.maxsize
+        finally:
+            consumer.close()
+        return sum(end - max(0, place.offset) for end, place in zip(ends, committed, strict=True))
+
+    def _target(self, kind: str, name: str, values: Mapping[str, str]) -> dict[str, str]:
+        queue = self._queues[0 if kind == "WEBHOOK" else 1]
+        given = {"ENABLE": "on", "QUEUE_DIR": str(queue), "QUEUE_LIMIT": "100000", **values}
+        return {f"MINIO_NOTIFY_{kind}_{key}_{name}": value for key, value in given.items()}
+
+    @staticmethod
+    def _rule(arn: str, prefix: str) -> QueueConfig:
+        return QueueConfig(queue=arn, events=_EVENTS, prefix_filter_rule=PrefixFilterRule(prefix))
+
+    def _function(self, name: str) -> Penstock:
+        address = self._addresses[name]
+        env = {**self.settings(name), "PORT": address.rpartition(":")[2]}
+        path = str(ROOT / "functions" / name)
+        return Penstock(name, self.folder, "serve", path, "--host", "127.0.0.1", env=env, address=address)
+
+    def _bridge(self) -> Penstock:
+        targets = [word for name in FUNCTIONS for word in ("--to", f"{name}=http://{self._addresses[name]}/")]
+        words = ["bridge", *targets, "--inbox", str(self.inbox), "--allow-anonymous", *_POLICY]
+        return Penstock("bridge", self.folder, *words, address=self._addresses["bridge"])
+
+    def _connector(self, kafka: KafkaServer) -> Penstock:
+        words = [word for name in FUNCTIONS for word in ("--to", f"{TOPIC}={name}=http://{self._addresses[name]}/")]
+        given = {"bootstrap.servers": kafka.endpoint.bootstrap_servers, "group.id": GROUP, "session.timeout.ms": "6000"}
+        words += [word for pair in given.items() for word in ("--set", "=".join(pair))]
+        return Penstock("connector", self.folder, "connect", "kafka", *words, *_POLICY)
+
+
+@contextmanager
+def ended(child: Penstock) -> Iterator[Penstock]:
+    """A child that is ended with the block, frozen or not."""
+    try:
+        yield child
+    finally:
+        child.stop()
+
+
+def is_alive(address: str) -> bool:
+    """Whether a process answers its liveness probe."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/_/health", timeout=10) as answer:
+            return int(answer.status) == 200
+    except OSError:
+        return False

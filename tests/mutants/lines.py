@@ -1,0 +1,144 @@
+"""The safety lines: what each is, how it is broken, and the tests that must notice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SIMULATION = "tests/simulation/test_schedules.py::test_every_schedule_ends_with_targets_that_agree"
+POWER = "tests/simulation/test_power.py::test_what_was_confirmed_survives_every_power_cut"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One safety line broken: `old` stands exactly once in `file` (under shared/penstock) and becomes `new`."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTANTS: Sequence[Mutant] = (
+    Mutant(
+        "a Kafka record is finished before its dead letter is stored",
+        "connect/kafka/connector.py",
+        '            self._dead.add(pending, message.target, target.url if target else "", verdict)\n',
+        '            self._dead.add(pending, message.target, target.url if target else "", verdict)\n'
+        "            pending.finish()\n",
+        ("tests/unit/connect/test_kafka_connector.py",),
+    ),
+    Mutant(
+        "an offset commit that was refused counts as confirmed",
+        "connect/kafka/offsets.py",
+        "    return not refused\n",
+        "    return True\n",
+        ("tests/unit/connect/test_kafka_offsets.py",),
+    ),
+    Mutant(
+        "an offset is committed before the final answer",
+        "connect/kafka/progress.py",
+        "        record.waits = waits\n",
+        "        record.waits = 0\n",
+        ("tests/unit/connect/test_kafka_progress.py",),
+    ),
+    Mutant(
+        "the first commits of an index do not wait for the disk",
+        "sqlite_file/file.py",
+        'db.execute("PRAGMA synchronous = FULL")',
+        'db.execute("PRAGMA synchronous = OFF")',
+        ("tests/unit/sinks/test_sqlite.py", "tests/unit/test_sqlite_file.py"),
+    ),
+    Mutant(
+        "the inbox does not wait for the disk",
+        "sqlite_file/file.py",
+        "{'FULL' if durable else 'NORMAL'}",
+        "{'NORMAL' if durable else 'NORMAL'}",
+        (POWER,),
+    ),
+    Mutant(
+        "after a commit that need not wait for the disk none does",
+        "sqlite_file/file.py",
+        "        if writer.durable != durable:\n",
+        "        if writer.durable and not durable:\n",
+        (POWER, "tests/unit/test_sqlite_file.py"),
+    ),
+    Mutant(
+        "dead letters that were never pending do not wait for the disk",
+        "delivery/inbox.py",
+        "            return len(rows), 0\n\n        self._commit(store)\n",
+        "            return len(rows), 0\n\n        self._commit(store, durable=False)\n",
+        (POWER,),
+    ),
+    Mutant(
+        "messages do not wait for the disk",
+        "delivery/inbox.py",
+        "        self._commit(store)\n        self.arrived.set()\n",
+        "        self._commit(store, durable=False)\n        self.arrived.set()\n",
+        (POWER,),
+    ),
+    Mutant(
+        "a bucket's target is deleted without a look right before",
+        "sinks/bucket.py",
+        "        self._store.delete(target_ref(address), if_still=is_seen)\n",
+        "        self._store.delete(target_ref(address))\n",
+        ("tests/unit/runtime/test_strangers.py", "tests/unit/sinks/test_bucket.py"),
+    ),
+    Mutant(
+        "what the look before a delete sees does not count",
+        "sinks/bucket.py",
+        "            return mark_of(state) == previous.mark and previous.etag in (None, state.etag)\n",
+        "            return True\n",
+        ("tests/unit/runtime/test_strangers.py", "tests/unit/sinks/test_bucket.py"),
+    ),
+    Mutant(
+        "the mark is not checked before a write",
+        "runtime/agreement.py",
+        "    if previous is None or not previous.is_foreign_to(mark):\n        return\n",
+        "    return\n",
+        ("tests/unit/runtime", "tests/unit/test_interleaving.py"),
+    ),
+    Mutant(
+        "the mark is not checked when the source is gone",
+        "runtime/agreement.py",
+        "        if found.is_foreign_to(mark):\n            kept =",
+        "        if False:\n            kept =",
+        ("tests/unit/runtime", "tests/unit/sinks/test_contract.py"),
+    ),
+    Mutant(
+        "the store does not look before it deletes",
+        "store/s3.py",
+        "            if not if_still(found):\n",
+        "            if False:\n",
+        ("tests/unit/store", "tests/unit/runtime"),
+    ),
+    Mutant(
+        "an upload in parts is completed without a last look",
+        "store/s3.py",
+        "            if (found.etag if found else None) != (None if if_absent else if_etag):\n",
+        "            if False:\n",
+        ("tests/unit/store/test_lying_store.py", "tests/unit/store/test_s3.py"),
+    ),
+    Mutant(
+        "a place is kept past an object that failed",
+        "reconcile/engine.py",
+        '            if not report.done["failed"] and not (check and report.differences):\n',
+        "            if True:\n",
+        ("tests/unit/reconcile/test_resume.py",),
+    ),
+    Mutant(
+        "an answer of another status than 2xx counts as delivered",
+        "delivery/verdict.py",
+        "    if 200 <= status < 300:\n",
+        "    if 200 <= status < 500:\n",
+        ("tests/unit/delivery",),
+    ),
+    Mutant(
+        "answers 503 are not repeated",
+        "delivery/verdict.py",
+        "    if status >= 500 or status in _RETRIED_4XX:\n",
+        "    if status in _RETRIED_4XX:\n",
+        ("tests/unit/delivery",),
+    ),
+)
