@@ -220,6 +220,24 @@ def test_reconcile_jobs_on_both_platforms_are_those_of_the_stack_file(name: str,
     assert {each["name"]: each["value"] for each in container["env"]} == dict(spec.environment)
 
 
+def test_mqtt_goes_by_tls_only_on_both_ends() -> None:
+    broker = (DEPLOY / "mqtt" / "broker" / "mosquitto.conf").read_text(encoding="utf-8")
+    assert re.findall(r"(?m)^listener (.+)$", broker) == ["8883"]
+    assert re.findall(r"(?m)^(allow_anonymous|acl_file) (.+)$", broker) == [
+        ("allow_anonymous", "false"),
+        ("acl_file", "/mosquitto/config/acl.conf"),
+    ]
+    [connector] = by_kind("StatefulSet", "mqtt/connector").values()
+    [container] = containers(connector)
+    settings = {each["name"]: each["value"] for each in container["env"]}
+    assert settings["MQTT_URL"] == "mqtts://mosquitto.mqtt.svc.cluster.local:8883"
+    assert settings["CA_FILE"] == "/var/openfaas/secrets/mqtt-ca.crt"
+    [certificate] = [
+        each for each in by_kind("Certificate", "mqtt/broker").values() if each["spec"]["secretName"] == "mosquitto-tls"
+    ]
+    assert "mosquitto.mqtt.svc.cluster.local" in certificate["spec"]["dnsNames"]
+
+
 def test_topics_of_the_functions_are_topics_of_the_kafka_cluster() -> None:
     declared = set(by_kind("KafkaTopic", "kafka/base"))
     wanted = {spec.annotations["topic"] for spec in STACK.functions.values()}
