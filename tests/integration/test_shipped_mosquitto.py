@@ -70,7 +70,7 @@ def connect(broker: ShippedMosquitto, user: str, password: str) -> Client:
     answers: SimpleQueue[bool] = SimpleQueue()
     messages: SimpleQueue[bytes] = SimpleQueue()
     client.on_connect = lambda _client, _data, _flags, reason, _properties: answers.put(reason.is_failure)
-    client.on_message = lambda _client, _data, message: messages.put(message.payload)
+    client.on_message = lambda _client, _data, message: messages.put(bytes(message.payload))
     client.connect(LOOPBACK, broker.port)
     client.loop_start()
     return Client(client, answers.get(timeout=30), messages)
