@@ -117,7 +117,7 @@ LOCKS := shared/locks
 lock: $(READY)  ## renew requirements.lock and shared/locks from the bounds
 	$(COMPILE) --all-extras shared/pyproject.toml requirements-dev.in functions/*/requirements.txt -o requirements.lock
 	$(COMPILE) -c requirements.lock --extra cli shared/pyproject.toml requirements-images.in requirements-build.in \
-	  functions/*/requirements.txt functions/*/requirements-test.txt -o $(LOCKS)/constraints.txt
+	  functions/*/requirements.txt functions/*/requirements-test.txt examples/*/requirements.txt -o $(LOCKS)/constraints.txt
 	$(COMPILE) -c $(LOCKS)/constraints.txt shared/pyproject.toml -o $(LOCKS)/function.txt
 	$(COMPILE) -c $(LOCKS)/constraints.txt --extra cli shared/pyproject.toml -o $(LOCKS)/connectors.txt
 	$(COMPILE) -c $(LOCKS)/constraints.txt requirements-build.in -o $(LOCKS)/build.txt

@@ -141,6 +141,25 @@ def test_images_are_pinned_to_a_version_in_a_registry_that_still_serves_it(manif
         assert not name.startswith(("bitnami/", "docker.io/bitnami/", "minio/", "docker.io/minio/")), image
 
 
+@pytest.mark.parametrize("folder", ["openfaas/base", "mqtt/connector"])
+def test_connectors_have_the_token_of_functions_if_it_exists(folder: str) -> None:
+    sources = [
+        source["secret"]
+        for each in ALL
+        if each.file.startswith(f"deploy/{folder}/") and each.kind in ("Deployment", "StatefulSet")
+        for volume in each.document["spec"]["template"]["spec"]["volumes"]
+        for source in volume.get("projected", {}).get("sources", [])
+    ]
+    tokens = [each for each in sources if each["name"] == "function-token"]
+    assert tokens
+    assert all(each["optional"] for each in tokens)
+
+
+def test_no_manifest_names_a_token_in_an_address() -> None:
+    addresses = [uri for each in ALL for uri in found_in(each.document, "uri")]
+    assert set(addresses) == {"/event", "/dead-letters"}
+
+
 def test_no_manifest_holds_a_secret() -> None:
     assert [str(each) for each in ALL if each.kind == "Secret"] == []
 
@@ -199,6 +218,24 @@ def test_reconcile_jobs_on_both_platforms_are_those_of_the_stack_file(name: str,
     assert container["image"] == spec.image
     assert container["args"] == ["penstock", "reconcile", "/opt/app/function"]
     assert {each["name"]: each["value"] for each in container["env"]} == dict(spec.environment)
+
+
+def test_mqtt_goes_by_tls_only_on_both_ends() -> None:
+    broker = (DEPLOY / "mqtt" / "broker" / "mosquitto.conf").read_text(encoding="utf-8")
+    assert re.findall(r"(?m)^listener (.+)$", broker) == ["8883"]
+    assert re.findall(r"(?m)^(allow_anonymous|acl_file) (.+)$", broker) == [
+        ("allow_anonymous", "false"),
+        ("acl_file", "/mosquitto/config/acl.conf"),
+    ]
+    [connector] = by_kind("StatefulSet", "mqtt/connector").values()
+    [container] = containers(connector)
+    settings = {each["name"]: each["value"] for each in container["env"]}
+    assert settings["MQTT_URL"] == "mqtts://mosquitto.mqtt.svc.cluster.local:8883"
+    assert settings["CA_FILE"] == "/var/openfaas/secrets/mqtt-ca.crt"
+    [certificate] = [
+        each for each in by_kind("Certificate", "mqtt/broker").values() if each["spec"]["secretName"] == "mosquitto-tls"
+    ]
+    assert "mosquitto.mqtt.svc.cluster.local" in certificate["spec"]["dnsNames"]
 
 
 def test_topics_of_the_functions_are_topics_of_the_kafka_cluster() -> None:

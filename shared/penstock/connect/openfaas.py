@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from penstock.connect import rest
 from penstock.errors import TemporaryError
 from penstock.settings.durations import DEFAULT_IDLE, parse_duration
+from penstock.settings.plaintext import warn_if_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class OpenFaasGateway:
         self._query = f"?{urlencode({'namespace': namespace})}" if namespace else ""
         self._headers = {"Accept": "application/json"}
         if login[0]:
+            warn_if_plain(url, "BASIC_AUTH_PASSWORD")
             self._headers["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode("ascii")
         self._ca_file = ca_file
 

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError
+from penstock.settings.environment import read_secret
+from penstock.settings.table import FUNCTION_TOKEN
 
 T = TypeVar("T")
 
@@ -79,6 +81,13 @@ def ca_file_from(flags: Flags, env: Mapping[str, str]) -> str | None:
     except OSError as exc:
         raise ConfigError(f"CA_FILE={path}: holds no certificate; expected a PEM file") from exc
     return str(path)
+
+
+def caller_headers(env: Mapping[str, str]) -> dict[str, str]:
+    """What a function wants to see of its callers: FUNCTION_TOKEN, where it is set. Raises `ConfigError`."""
+    # Of two tokens the first one is the new one.
+    tokens = read_secret(env, FUNCTION_TOKEN.name).split()
+    return {"Authorization": f"Bearer {tokens[0]}"} if tokens else {}
 
 
 def named_target(text: str, ca_file: str | None, headers: Mapping[str, str] | None = None) -> HttpTarget:

@@ -17,11 +17,12 @@ REDISCOVER_SECONDS = 30.0
 def finder_from(flags: Flags, env: Mapping[str, str]) -> Finder:
     """What finds out which function wants which topic; raises `ConfigError`."""
     ca_file = settings.ca_file_from(flags, env)
+    headers = settings.caller_headers(env)
     gateway = flags.gateway or env.get("GATEWAY_URL", "")
     if flags.to:
-        found = subscriptions.from_pairs(flags.to, ca_file)
+        found = subscriptions.from_pairs(flags.to, ca_file, headers)
     elif flags.stack is not None:
-        found = subscriptions.from_stack(flags.stack, env, gateway, ca_file)
+        found = subscriptions.from_stack(flags.stack, env, gateway, ca_file, headers)
     elif gateway:
         client = OpenFaasGateway(
             gateway,
@@ -29,7 +30,7 @@ def finder_from(flags: Flags, env: Mapping[str, str]) -> Finder:
             login=(read_secret(env, "BASIC_AUTH_USER"), read_secret(env, "BASIC_AUTH_PASSWORD")),
             ca_file=ca_file,
         )
-        ask = partial(subscriptions.from_gateway, client, ca_file)
+        ask = partial(subscriptions.from_gateway, client, ca_file, headers)
         return Finder(ask, settings.setting(flags, env, "rediscover_seconds", float) or REDISCOVER_SECONDS)
     else:
         raise ConfigError("nothing to deliver to: give --to TOPIC=URL, --gateway URL or --stack FILE")

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from penstock.connect.openfaas import OpenFaasGateway
 from penstock.connect.settings import named_target
@@ -12,6 +13,7 @@ from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError, TemporaryError
 
 RETRY_SECONDS = 5.0
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 _log = logging.getLogger("penstock.connect")
 
@@ -36,8 +38,8 @@ def collect(pairs: Iterable[tuple[str, HttpTarget]]) -> Subscriptions:
     return Subscriptions(targets, topics)
 
 
-def from_pairs(texts: Iterable[str], ca_file: str | None) -> Subscriptions:
-    """Read `topic=URL`; raises `ConfigError` with every problem found."""
+def from_pairs(texts: Iterable[str], ca_file: str | None, headers: Mapping[str, str] = NO_HEADERS) -> Subscriptions:
+    """Read `topic=URL`; `headers` go with every request. Raises `ConfigError` with every problem found."""
     pairs, problems = [], []
     for text in texts:
         topic, equals, url = text.partition("=")
@@ -45,7 +47,7 @@ def from_pairs(texts: Iterable[str], ca_file: str | None) -> Subscriptions:
             problems.append(f"--to {text}: expected TOPIC=URL")
             continue
         try:
-            pairs.append((topic, named_target(url, ca_file)))
+            pairs.append((topic, named_target(url, ca_file, headers)))
         except ConfigError as exc:
             problems += exc.problems
     if problems:
@@ -54,31 +56,42 @@ def from_pairs(texts: Iterable[str], ca_file: str | None) -> Subscriptions:
 
 
 def from_annotations(
-    functions: Iterable[tuple[str, Mapping[str, str]]], gateway: str, ca_file: str | None
+    functions: Iterable[tuple[str, Mapping[str, str]]],
+    gateway: str,
+    ca_file: str | None,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> Subscriptions:
     """From functions' names and annotations; `topic` holds names separated by commas."""
     return collect(
-        (topic.strip(), HttpTarget(name, f"{gateway.rstrip('/')}/function/{name}", ca_file=ca_file))
+        (topic.strip(), HttpTarget(name, f"{gateway.rstrip('/')}/function/{name}", headers, ca_file))
         for name, annotations in functions
         for topic in annotations.get("topic", "").split(",")
         if topic.strip()
     )
 
 
-def from_stack(path: Path, env: Mapping[str, str], gateway: str | None, ca_file: str | None) -> Subscriptions:
+def from_stack(
+    path: Path,
+    env: Mapping[str, str],
+    gateway: str | None,
+    ca_file: str | None,
+    headers: Mapping[str, str] = NO_HEADERS,
+) -> Subscriptions:
     """From a stack.yml; `gateway` overrides the one that it names."""
     from penstock.settings.stackfile import load_stack
 
     stack = load_stack(path, env)
     found = [(name, function.annotations) for name, function in stack.functions.items()]
-    return from_annotations(found, gateway or stack.gateway, ca_file)
+    return from_annotations(found, gateway or stack.gateway, ca_file, headers)
 
 
-def from_gateway(gateway: OpenFaasGateway, ca_file: str | None) -> Subscriptions:
+def from_gateway(
+    gateway: OpenFaasGateway, ca_file: str | None, headers: Mapping[str, str] = NO_HEADERS
+) -> Subscriptions:
     """From the functions behind an OpenFaaS gateway; raises `TemporaryError` when it does not answer with them."""
     suffix = f".{gateway.namespace}" if gateway.namespace else ""
     found = [(each.name + suffix, each.annotations) for each in gateway.functions()]
-    return from_annotations(found, gateway.url, ca_file)
+    return from_annotations(found, gateway.url, ca_file, headers)
 
 
 class Finder:

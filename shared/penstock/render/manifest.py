@@ -46,9 +46,14 @@ def resources(limits: Resources | None, requests: Resources | None) -> Document:
     return made
 
 
-def secret_volume(names: Iterable[str]) -> Document:
-    """One volume with a file per secret, as OpenFaaS mounts them; each Secret has one key of its own name."""
-    sources = [{"secret": {"name": name, "items": [{"key": name, "path": name}]}} for name in names]
+def secret_volume(names: Iterable[str], optional: Iterable[str] = ()) -> Document:
+    """One volume with a file per secret, as OpenFaaS mounts them; each Secret has one key of its own name.
+
+    A pod starts without the secrets of `optional`.
+    """
+    sources: list[Document] = [{"secret": {"name": name, "items": [{"key": name, "path": name}]}} for name in names]
+    for name in optional:
+        sources.append({"secret": {"name": name, "optional": True, "items": [{"key": name, "path": name}]}})
     return {"name": "secrets", "projected": {"sources": sources}}
 
 

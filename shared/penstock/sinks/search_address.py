@@ -6,6 +6,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from penstock.errors import ConfigError
 from penstock.settings.config import Config
+from penstock.settings.plaintext import warn_if_plain
 from penstock.sinks import Sink
 from penstock.sinks.address import Address
 from penstock.store import Store
@@ -44,6 +45,8 @@ class SearchAddress(Address):
         del store
         from penstock.sinks.opensearch import OpenSearchSink
 
+        if config.secrets.get(_PASSWORD):
+            warn_if_plain(self.url, _PASSWORD)
         return OpenSearchSink(
             self.url,
             self.index,

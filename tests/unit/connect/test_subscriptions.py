@@ -1,10 +1,12 @@
 """Who wants which topic: from flags, from stack.yml, from a gateway."""
 
+import argparse
 import threading
 from pathlib import Path
 
 import pytest
 from penstock.connect.openfaas import OpenFaasGateway
+from penstock.connect.sources import finder_from
 from penstock.connect.subscriptions import Finder, Subscriptions, from_gateway, from_pairs, from_stack
 from penstock.errors import ConfigError, TemporaryError
 from pytest_httpserver import HTTPServer
@@ -92,3 +94,39 @@ def test_what_was_found_stays_in_force_while_the_gateway_is_away() -> None:
     finder.stop()
     assert finder.news() == found
     assert finder.news() is None
+
+
+def first_news(finder: Finder) -> Subscriptions:
+    finder.start()
+    pause = threading.Event()
+    for _ in range(1000):
+        if news := finder.news():
+            finder.stop()
+            return news
+        pause.wait(0.01)
+    raise AssertionError("nothing was found")
+
+
+FLAGS = argparse.Namespace(to=[], stack=None, gateway="", namespace="")
+
+
+def test_connectors_send_the_token_that_functions_want(tmp_path: Path, httpserver: HTTPServer) -> None:
+    (tmp_path / "function-token").write_text("new old\n")
+    env = {"SECRETS_DIR": str(tmp_path)}
+    (tmp_path / "compress").mkdir()
+    (tmp_path / "stack.yml").write_text(
+        "provider:\n  name: openfaas\n  gateway: http://gw:8080\nfunctions:\n"
+        "  compress:\n    lang: x\n    handler: ./compress\n    image: x\n    annotations:\n      topic: upload\n"
+    )
+    httpserver.expect_request("/system/functions").respond_with_json(
+        [{"name": "compress", "replicas": 1, "annotations": {"topic": "upload"}}]
+    )
+    ways = (
+        {"to": ["upload=http://gw/function/compress"]},
+        {"stack": tmp_path / "stack.yml"},
+        {"gateway": httpserver.url_for("")},
+    )
+    for way in ways:
+        flags = argparse.Namespace(**{**vars(FLAGS), **way, "rediscover_seconds": None, "ca_file": None})
+        target = first_news(finder_from(flags, env)).targets["compress"]
+        assert target.headers == {"Authorization": "Bearer new"}, way

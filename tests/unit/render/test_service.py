@@ -220,3 +220,20 @@ def test_every_problem_is_reported_at_once(rendered: Render) -> None:
     with pytest.raises(ConfigError) as caught:
         rendered(image="", environment={"PORT": "1"}, annotations={"penstock.dev/reconcile": "x"})
     assert len(caught.value.problems) == 3
+
+
+def test_the_token_of_callers_is_mounted_where_the_stack_file_lists_it(rendered: Render) -> None:
+    made = rendered(secrets=("minio-access-key", "function-token"))["Service", "compress"]
+    [secrets] = [each for each in made["spec"]["template"]["spec"]["volumes"] if each["name"] == "secrets"]
+    names = [each["secret"]["name"] for each in secrets["projected"]["sources"]]
+    assert names == ["minio-access-key", "function-token"]
+
+
+def test_the_bridge_starts_with_and_without_the_tokens_that_it_may_have(rendered: Render) -> None:
+    pod = rendered()["StatefulSet", "penstock-bridge"]["spec"]["template"]["spec"]
+    [secrets] = [each["projected"]["sources"] for each in pod["volumes"] if each["name"] == "secrets"]
+    assert {each["secret"]["name"]: each["secret"].get("optional", False) for each in secrets} == {
+        "bridge-token": False,
+        "function-token": True,
+        "dead-letter-token": True,
+    }

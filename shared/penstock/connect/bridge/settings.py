@@ -93,9 +93,7 @@ def _targets(flags: Flags, env: Mapping[str, str], ca_file: str | None, problems
     made: list[HttpTarget] = []
     headers: dict[str, str] = {}
     try:
-        # Of two tokens the first one is the new one.
-        if tokens := read_secret(env, "FUNCTION_TOKEN").split():
-            headers = {"Authorization": f"Bearer {tokens[0]}"}
+        headers = settings.caller_headers(env)
     except ConfigError as exc:
         problems.extend(exc.problems)
     for text in flags.to:

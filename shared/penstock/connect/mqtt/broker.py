@@ -9,6 +9,7 @@ from penstock.connect import settings
 from penstock.connect.settings import Flags
 from penstock.errors import ConfigError
 from penstock.settings.environment import read_secret
+from penstock.settings.plaintext import warn_if_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,15 @@ def broker_from(flags: Flags, env: Mapping[str, str]) -> Broker:
     if url.scheme not in ("mqtt", "mqtts", "tcp") or not url.hostname or port == -1:
         raise ConfigError(f"MQTT_URL={text!r}: expected mqtt://HOST:1883 or mqtts://HOST:8883")
     tls = url.scheme == "mqtts"
+    password = read_secret(env, "MQTT_PASSWORD")
+    if password:
+        warn_if_plain(text, "MQTT_PASSWORD")
     return Broker(
         url.hostname,
         port or (8883 if tls else 1883),
         getattr(flags, "client_id", None) or f"penstock-{socket.gethostname()}",
         read_secret(env, "MQTT_USERNAME"),
-        read_secret(env, "MQTT_PASSWORD"),
+        password,
         tls,
         settings.ca_file_from(flags, env),
         getattr(flags, "group", ""),
