@@ -45,6 +45,7 @@ class BuildPy(build_py):  # type: ignore[misc]
             raise SystemExit(f"PENSTOCK_PACKAGE={asked!r}: expected function, or nothing for the whole package")
         self.for_function = asked == "function"
         if self.for_function:
+            self.distribution.include_package_data = False  # else setuptools warns of a page whose package is left out
             self.packages: list[str] = [each for each in self.packages if is_wanted(each, "__init__")]
 
     def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:

@@ -60,7 +60,7 @@ class Containers:
         arguments = [f"--build-arg=PYTHON_IMAGE={BASE}", f"--tag={name}", *dockerfile, str(context)]
         result = self._call("build", *options, *arguments, timeout_seconds=_BUILD_SECONDS)
         if result.returncode != 0:
-            tail = "\n".join((result.stdout + result.stderr).splitlines()[-40:])
+            tail = "\n".join([*result.stdout.splitlines()[-60:], *result.stderr.splitlines()[-20:]])
             raise ComponentError(f"{name}: the build failed with status {result.returncode}:\n{tail}")
 
     def size_bytes(self, name: str) -> int:
