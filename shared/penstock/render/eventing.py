@@ -9,7 +9,7 @@ from penstock.events.names import ACTED_ON
 from penstock.jobs.pod import Document
 from penstock.render.manifest import document, labels
 from penstock.render.plan import FunctionPlan
-from penstock.settings.config import RESERVED_PREFIX, SourceRule
+from penstock.settings.config import RESERVED_PREFIX
 
 BROKER: Final = "penstock"
 KAFKA_SOURCE: Final = "penstock"
@@ -110,7 +110,10 @@ def _delivery(delivery: BrokerSettings, attempts: int) -> Document:
 
 def _filters(plan: FunctionPlan, delivery: BrokerSettings) -> list[Document]:
     """A list whose members must all match (CloudEvents Subscriptions API, filter dialects)."""
-    ways = [_object_filters(rule, delivery.region) for rule in plan.config.sources]
+    endings: dict[tuple[str, str], list[str]] = {}
+    for rule in plan.config.sources:
+        endings.setdefault((rule.bucket, rule.prefix), []).append(rule.suffix)
+    ways = [_object_filters(*place, suffixes, delivery.region) for place, suffixes in endings.items()]
     for topic in plan.topics:
         # KafkaSource's attributes do not name the object and filters cannot read data, so the function looks itself.
         source = f"/apis/v1/namespaces/{delivery.namespace}/kafkasources/{KAFKA_SOURCE}#{topic}"
@@ -118,24 +121,30 @@ def _filters(plan: FunctionPlan, delivery: BrokerSettings) -> list[Document]:
     return ways[0] if len(ways) == 1 else [{"any": [{"all": way} for way in ways]}]
 
 
-def _object_filters(rule: SourceRule, region: str) -> list[Document]:
+def _object_filters(bucket: str, prefix: str, suffixes: Sequence[str], region: str) -> list[Document]:
+    """The filters for the keys of a bucket that begin with `prefix` and end with one of `suffixes`."""
     made: list[Document] = [
         {"any": [{"prefix": {"type": f"{_TYPE_PREFIX}{family}:"}} for family in ACTED_ON]},
-        {"exact": {"source": source_of(rule.bucket, region=region)}},
+        {"exact": {"source": source_of(bucket, region=region)}},
         # The records that Penstock keeps beside its targets are never input, so they do not wake the function.
         {"not": {"prefix": {"subject": RESERVED_PREFIX}}},
     ]
-    for dialect, text in (("prefix", rule.prefix), ("suffix", rule.suffix)):
-        if text:
-            made.append(_subject_filter(dialect, text))
+    if prefix:
+        made.append(_subject_filter("prefix", prefix))
+    if all(suffixes):
+        made.append(_subject_filter("suffix", *suffixes))
     return made
 
 
-def _subject_filter(dialect: str, text: str) -> Document:
-    """A filter on the key; percent-encoding is seen by brokers that do not decode headers (Go SDK), not by others."""
-    encoded = CloudEventFields(
-        {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "subject": text}, b""
-    ).http_headers()["ce-subject"]
-    forms = dict.fromkeys((text, encoded))
+def _subject_filter(dialect: str, *texts: str) -> Document:
+    """A filter on the key, for any of these texts.
+
+    Brokers that do not decode headers (Go SDK) see the percent-encoded form, others the text.
+    """
+    forms: dict[str, None] = {}
+    for text in texts:
+        attributes = {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "subject": text}
+        encoded = CloudEventFields(attributes, b"").http_headers()["ce-subject"]
+        forms |= dict.fromkeys((text, encoded))
     filters: list[Document] = [{dialect: {"subject": form}} for form in forms]
     return filters[0] if len(filters) == 1 else {"any": filters}

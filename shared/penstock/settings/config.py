@@ -9,6 +9,9 @@ from penstock.settings import table
 from penstock.types import ObjectRef
 
 RESERVED_PREFIX = ".penstock/"
+# A rule becomes a notification rule and a part of a Trigger's filter.
+MAX_EXPANDED = 50
+_BRACES = re.compile(r"\{([^{}\s]*,[^{}\s]*)\}")
 # MinIO makes no bucket of another name (CheckValidBucketNameStrict): S3's rules without the reserved prefixes.
 _BUCKET_NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+\Z)[a-z0-9](?:(?!\.\.|\.-|-\.)[-.a-z0-9]){1,61}[a-z0-9]")
 
@@ -57,6 +60,18 @@ class SourceRule:
             raise ValueError(f"{text!r}: a pattern without * names no objects; write s3://{bucket}/{pattern}*")
         return cls(bucket, prefix, suffix)
 
+    @classmethod
+    def parse_all(cls, text: str) -> tuple["SourceRule", ...]:
+        """Read rules that are separated by spaces. `{a,b}` stands for each of its words, as in a shell.
+
+        Raises `ValueError` for the first rule that is wrong.
+
+        >>> [str(rule) for rule in SourceRule.parse_all("s3://images/*.{jpg,png} s3://scans/*")]
+        ['s3://images/*.jpg', 's3://images/*.png', 's3://scans/*']
+        """
+        found = [cls.parse(one) for word in text.split() for one in _expanded(word)]
+        return tuple(dict.fromkeys(found))
+
     def matches(self, ref: ObjectRef) -> bool:
         return (
             ref.bucket == self.bucket
@@ -67,6 +82,23 @@ class SourceRule:
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.prefix}*{self.suffix}"
+
+
+def _expanded(word: str) -> list[str]:
+    """The words that a word with `{a,b}` stands for. Braces without a comma stand for themselves."""
+    made, todo = list[str](), [word]
+    while todo:
+        one = todo.pop()
+        braces = _BRACES.search(one)
+        if braces is None:
+            made.append(one)
+        else:
+            todo += [one[: braces.start()] + part + one[braces.end() :] for part in reversed(braces[1].split(","))]
+        if len(made) + len(todo) > MAX_EXPANDED:
+            raise ValueError(
+                f"{word!r}: stands for more than {MAX_EXPANDED} rules; write fewer words or a wider pattern"
+            )
+    return made
 
 
 @dataclass(frozen=True, slots=True)

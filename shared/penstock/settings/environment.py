@@ -31,10 +31,10 @@ def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
 def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, list[str]]:
     """As `load_config`, but return the settings that could be read, and the problems of the others."""
     reader = _SettingsReader(env)
-    sources = []
+    sources: list[SourceRule] = []
     for text in reader.value(table.SOURCE).split():
         try:
-            sources.append(SourceRule.parse(text))
+            sources += SourceRule.parse_all(text)
         except ValueError as exc:
             reader.problems.append(f"{table.SOURCE.name}: {exc}")
     # The reconcile job and a Job made from it get the same name as the function on its platform.
@@ -51,7 +51,7 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
     offload_above_seconds = reader.value(table.OFFLOAD_ABOVE_SECONDS) or None
     config = Config(
         function=name,
-        sources=tuple(sources),
+        sources=tuple(dict.fromkeys(sources)),
         sink=reader.value(table.SINK),
         store=reader.store(),
         store_name=store_name,

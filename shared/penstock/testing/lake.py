@@ -45,19 +45,21 @@ class Lake:
         **options: object,
     ) -> None:
         try:
-            rule = SourceRule.parse(source)
+            rules = SourceRule.parse_all(source)
         except ValueError as exc:
             raise ConfigError(f"source: {exc}") from exc
+        if not rules:
+            raise ConfigError(f"source: {source!r} names no objects; write for example s3://upload/*")
         config = Config(
             function,
-            sources=(rule,),
+            sources=rules,
             sink=sink,
             options=texts(options),
             renditions=texts_of_renditions(renditions),
             remove_with_source=remove_with_source,
         )
         self.function = function_of(handle, config)
-        self._source = rule.bucket
+        self._source = rules[0].bucket
         self._target = sink.split("/")[2] if sink.startswith("s3://") else ""
         self.store = store or MemoryStore(*{self._source, self._target} - {""})
         self._sink = make_sink(config, self.store)
