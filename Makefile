@@ -75,9 +75,10 @@ crds: $(READY)  ## manifests against the operators' definitions, in the folder t
 	$(BIN)/python -m pytest tests/functional -m crds
 
 .PHONY: render
-render: $(READY)  ## renew the manifests that are made from stack.yml
+render: $(READY)  ## renew the manifests and the drawing that are made from stack.yml
 	$(BIN)/penstock render knative
 	$(BIN)/penstock render openfaas
+	$(BIN)/penstock graph --format svg --output docs/flow.svg
 
 .PHONY: docs-reference
 docs-reference: $(READY)  ## renew docs/commands.md from the parsers
