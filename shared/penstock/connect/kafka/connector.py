@@ -31,6 +31,7 @@ from penstock.connect.watch import SubscriptionState, SubscriptionWatch
 from penstock.delivery.deliverer import DeliveryOutcome, Message, Policy, Verdict
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.delivery.sender import Sender
+from penstock.settings.table import DELIVERY_DRAIN_SECONDS
 
 BATCH = 500
 # A target that stays full this long gets its topics paused, so that the others go on.
@@ -47,7 +48,7 @@ class Limits:
     """`max_uncommitted` records per partition are read ahead of the oldest that is not finished."""
 
     max_uncommitted: int = 10_000
-    drain_seconds: float = 25.0
+    drain_seconds: float = DELIVERY_DRAIN_SECONDS.default
     commit_seconds: float = 1.0
 
 

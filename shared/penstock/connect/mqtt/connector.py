@@ -23,6 +23,7 @@ from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import EventError
+from penstock.settings.table import DELIVERY_DRAIN_SECONDS
 
 _log = logging.getLogger("penstock.connect")
 
@@ -92,7 +93,7 @@ class MqttConnector:
             return f"not connected to {self._broker.host}:{self._broker.port}"
         return "" if self._sender.running else self._sender.error or "delivery has ended"
 
-    def run(self, drain_seconds: float = 25.0) -> None:
+    def run(self, drain_seconds: float = DELIVERY_DRAIN_SECONDS.default) -> None:
         """Deliver until `stop` is called; then drain. Raises `ConfigError` when the inbox is another's."""
         from paho.mqtt.packettypes import PacketTypes
         from paho.mqtt.properties import Properties
