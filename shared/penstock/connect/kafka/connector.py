@@ -254,11 +254,7 @@ class Connector:
         )
         gauge("penstock_kafka_paused", "Partitions that wait for room.", lambda: [({}, len(self._member.paused))])
         gauge("penstock_dead_letters_pending", "Not stored yet.", lambda: [({}, self._dead.pending)])
-        gauge(
-            "penstock_subscription",
-            "1 for the state that the subscription is in.",
-            lambda: [({"state": state.value}, float(state is self._watch.state)) for state in SubscriptionState],
-        )
+        gauge("penstock_subscription", "1 for the state that the subscription is in.", self._watch.measured)
         gauge(
             "penstock_delivery_held",
             "Messages in memory, not finished.",
