@@ -1,4 +1,4 @@
-"""What `compress` leaves as it is and what `index` calls by its media type: two tables that must not disagree (ADR 43)."""
+"""`compress` and `index` tell formats by tables of their own, which must not disagree (ADR 43)."""
 
 from __future__ import annotations
 
