@@ -31,6 +31,7 @@ lint: $(READY)  ## style, types, import directions, the Dockerfiles
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.function_imports
 	$(BIN)/hadolint templates/python3-penstock/Dockerfile deploy/image/Dockerfile
 
 .PHONY: format

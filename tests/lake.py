@@ -86,6 +86,7 @@ class Lake:
             self.store,
             address,
             renditions=self.config.renditions,
+            sources=self.config.sources,
             remove_with_source=self.config.remove_with_source,
             store_name=self.config.store_name,
         )

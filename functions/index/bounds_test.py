@@ -119,7 +119,7 @@ def test_a_file_of_endless_parts_is_given_up_and_says_so() -> None:
 def test_pages_that_name_the_same_strips_are_not_added_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     strips, pages = 100_000, 900
     counter = Counter()
-    monkeypatch.setattr(exif.Tags, "_value", counter.counting(exif.Tags._value, lambda _, tag, __: tag.length))
+    monkeypatch.setattr(exif.Tags, "value_of", counter.counting(exif.Tags.value_of, lambda _, tag, __: tag.length))
     size = 2 + 4 * 12 + 4
     end = 8 + pages * size
     data = b"II*\0\x08\0\0\0" + b"".join(
@@ -161,8 +161,8 @@ def test_a_table_of_twice_the_size_takes_at_most_twice_the_bytes(make: Input, mo
     def steps(count: int) -> int:
         counter = Counter()
         with monkeypatch.context() as patch:
-            looked_at = counter.counting(rows.RowCounter._reduce, lambda _, data: len(data))
-            patch.setattr(rows.RowCounter, "_reduce", looked_at)
+            looked_at = counter.counting(rows.RowCounter.reduce, lambda _, data: len(data))
+            patch.setattr(rows.RowCounter, "reduce", looked_at)
             describe(make(count), "t.csv")
         return counter.steps
 
@@ -197,7 +197,7 @@ def test_twice_as_many_columns_take_at_most_twice_the_looks_at_cells(
         def strip(self, chars: str | None = None) -> "Cell":
             return Cell(super().strip(chars))
 
-    parse = dialects._parse
+    parse = dialects.parse
 
     def parsed(text: str, delimiter: str, *, is_whole: bool) -> list[list[str]]:
         return [[Cell(cell) for cell in row] for row in parse(text, delimiter, is_whole=is_whole)]
@@ -206,7 +206,7 @@ def test_twice_as_many_columns_take_at_most_twice_the_looks_at_cells(
         counter = Counter()
         Cell.compared = 0
         with monkeypatch.context() as patch:
-            patch.setattr(dialects, "_parse", parsed)
+            patch.setattr(dialects, "parse", parsed)
             patch.setattr(headers, "kind_of", counter.counting(cells.kind_of))
             describe(make(count), "t.csv")
         return counter.steps + Cell.compared

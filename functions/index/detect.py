@@ -11,7 +11,7 @@ from .charsets import Encoding, text_encoding
 PEEK_BYTES = 64 * 1024
 
 # (where, what is there, media type); the first that fits counts. No text has these bytes at its beginning.
-_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
+UNMISTAKABLE: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8\xff", "image/jpeg"),
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
     (0, b"II*\0", "image/tiff"),
@@ -44,7 +44,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
 )
 # A text may begin with these letters; nothing binary is free of control characters.
-_LETTERS: tuple[tuple[int, bytes, str], ...] = (
+LETTERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"GIF87a", "image/gif"),
     (0, b"GIF89a", "image/gif"),
     (0, b"BZh", "application/x-bzip2"),
@@ -88,7 +88,7 @@ def detect(head: bytes, name: str) -> Detected:
     """Tell what the first bytes are; the name only decides between text and binary in doubt."""
     if not head:
         return Detected("application/x-empty")
-    for offset, magic, media_type in _SIGNATURES:
+    for offset, magic, media_type in UNMISTAKABLE:
         if head.startswith(magic, offset):
             return Detected(media_type)
     if (by_fields := _by_fields(head)) is not None:
@@ -96,7 +96,7 @@ def detect(head: bytes, name: str) -> Detected:
     start = head[:ENOUGH]
     encoding = text_encoding(start, is_hinted=False)
     if encoding is None:
-        for offset, magic, media_type in _LETTERS:
+        for offset, magic, media_type in LETTERS:
             if head.startswith(magic, offset):
                 return Detected(media_type)
         if head[:4] == b"RIFF" and head[8:12] in _RIFF:

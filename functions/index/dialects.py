@@ -74,7 +74,7 @@ def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
     found = [
         table
         for delimiter in DELIMITERS
-        if delimiter in rest and (table := _table(_parse(rest, delimiter, is_whole=is_whole), delimiter)) is not None
+        if delimiter in rest and (table := _table(parse(rest, delimiter, is_whole=is_whole), delimiter)) is not None
     ]
     if not says_csv:
         found = [table for table in found if _is_plain(table)]
@@ -86,7 +86,7 @@ def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
 
 def _declared(text: str, declared: re.Match[str], *, is_whole: bool) -> Dialect | None:
     delimiter = declared[1]
-    rows = _parse(text[declared.end() :], delimiter, is_whole=is_whole)
+    rows = parse(text[declared.end() :], delimiter, is_whole=is_whole)
     if not rows:
         return None
     judgement = judge_header(rows)
@@ -120,7 +120,7 @@ def _said_of_lines(count: int) -> str:
 
 
 def _one_column(text: str, comments: int, *, is_whole: bool) -> Dialect | None:
-    rows = _parse(text, ",", is_whole=is_whole)
+    rows = parse(text, ",", is_whole=is_whole)
     if not rows:
         return None
     judgement = judge_header(rows)
@@ -137,7 +137,7 @@ def _reader(text: str, delimiter: str) -> "_csv.Reader":
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
 
 
-def _parse(text: str, delimiter: str, *, is_whole: bool) -> Rows:
+def parse(text: str, delimiter: str, *, is_whole: bool) -> Rows:
     """The first rows, without empty ones, and without the last when it may be cut."""
     rows: Rows = []
     try:
@@ -190,8 +190,8 @@ def _is_header_of(line: str, below: str) -> bool:
     for delimiter in DELIMITERS:
         if delimiter not in line:
             continue
-        table = _parse(below, delimiter, is_whole=True)
-        names = _parse(line, delimiter, is_whole=True)[:1]
+        table = parse(below, delimiter, is_whole=True)
+        names = parse(line, delimiter, is_whole=True)[:1]
         if names and table and len(names[0]) == len(table[0]) > 1:
             own = judge_header(table)
             return not own.has_header or (not own.is_sure and judge_header(names + table).is_sure)

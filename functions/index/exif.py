@@ -72,7 +72,7 @@ class Tags:
         if tag is None or tag.type not in _WHOLE_NUMBERS:
             return []
         size = _SIZES[tag.type]
-        data = self._value(tag, size)
+        data = self.value_of(tag, size)
         count = len(data) // size
         self._numbers += count
         if self._numbers > MAX_NUMBERS:
@@ -84,12 +84,13 @@ class Tags:
         return next(iter(self.numbers(tag._replace(length=1))), None) if tag and tag.length else None
 
     def text(self, tag: Tag | None) -> str:
-        return self._value(tag, 1).decode("latin-1").strip("\0 ") if tag and tag.type == _BYTES else ""
+        return self.value_of(tag, 1).decode("latin-1").strip("\0 ") if tag and tag.type == _BYTES else ""
 
     def _size(self, tag: Tag) -> int:
         return tag.length * _SIZES.get(tag.type, 0)
 
-    def _value(self, tag: Tag, size: int) -> bytes:
+    def value_of(self, tag: Tag, size: int) -> bytes:
+        """The bytes of a tag with values of `size` bytes: in the tag itself, or where it points."""
         length = min(tag.length * size, MAX_PIECE_BYTES)
         if tag.length * size <= self._word:
             return tag.field[:length]

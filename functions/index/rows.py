@@ -85,7 +85,7 @@ class RowCounter:
             if not end:
                 self._carry = data if len(data) <= self.max_field_bytes else self._squeeze(data)
                 return
-            head, opened = self._reduce(data[:end])
+            head, opened = self.reduce(data[:end])
             if not opened:
                 self._count(head)
                 self._carry = data[end:]
@@ -100,14 +100,14 @@ class RowCounter:
 
     def finish(self) -> Counts:
         """Count the last row."""
-        data, opened = self._reduce(self._carry)
+        data, opened = self.reduce(self._carry)
         while opened:
-            data, opened = self._reduce(self._take_literally(data, opened))
+            data, opened = self.reduce(self._take_literally(data, opened))
         self._count(data + b"\n")
         self._carry = b""
         return self.counts
 
-    def _reduce(self, data: bytes) -> tuple[bytes, bytes]:
+    def reduce(self, data: bytes) -> tuple[bytes, bytes]:
         """Put an x for each quoted field; apart from it, what begins with a quote that is not closed."""
         if b'"' not in data or self._has_pairs_only(data):
             return data, b""
@@ -137,9 +137,9 @@ class RowCounter:
         """Forget the fields of a long unfinished row, but not how many, nor what is about to begin."""
         kept = row.rstrip(b'"')  # a quote at the end may be half of an escaped one
         held = row[len(kept) :]
-        reduced, opened = self._reduce(kept)
+        reduced, opened = self.reduce(kept)
         while len(opened) + len(held) > self.max_field_bytes and opened:
-            reduced, opened = self._reduce(self._take_literally(reduced, opened))
+            reduced, opened = self.reduce(self._take_literally(reduced, opened))
         self._dropped += reduced.count(self._delimiter)
         if reduced.rstrip(b" ").endswith(self._delimiter):
             self._dropped -= 1

@@ -44,6 +44,11 @@ class Source:
     ) -> None:
         self._file.close()
 
+    @property
+    def held_bytes(self) -> int:
+        """How much is in memory: what was read last."""
+        return len(self._tail)
+
     def step(self) -> None:
         """Count one part of the file."""
         self.steps += 1

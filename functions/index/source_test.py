@@ -49,7 +49,7 @@ def test_what_was_passed_and_not_kept_cannot_be_read() -> None:
 def test_nothing_large_is_held_while_going_forward() -> None:
     with Source(cut(bytes(1_000_000), 1000)) as source:
         source.at(500_000, 10)
-        assert len(source._tail) <= 1010
+        assert source.held_bytes <= 1010
 
 
 def test_steps_have_a_limit() -> None:

@@ -97,7 +97,8 @@ def pq_light(at: float) -> float:
     return float(10_000 * (max(power - _C1, 0) / (_C2 - _C3 * power)) ** (1 / _M1))
 
 
-def _pq(light: float) -> float:
+def pq(light: float) -> float:
+    """The PQ value of a light in cd/m2 (SMPTE ST 2084)."""
     power = (light / 10_000) ** _M1
     return float(((_C1 + _C2 * power) / (1 + _C3 * power)) ** _M2)
 
@@ -110,8 +111,8 @@ def hlg_light(at: float) -> float:
 
 def _mapped(light: float) -> float:
     """Light beyond a screen's white rolled off below it (ITU-R BT.2390, 5.4.1), as a share of that white."""
-    peak, white = _pq(_PEAK), _pq(_SDR_WHITE)
-    at, most = min(1.0, _pq(light) / peak), white / peak
+    peak, white = pq(_PEAK), pq(_SDR_WHITE)
+    at, most = min(1.0, pq(light) / peak), white / peak
     knee = 1.5 * most - 0.5
     if at > knee:
         t = (at - knee) / (1 - knee)

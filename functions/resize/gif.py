@@ -54,7 +54,7 @@ def look(data: bytes) -> Traits:
     So is one of more blocks than any picture of its length has.
     """
     try:
-        frames, end = _read_frames(data)
+        frames, end = read_frames(data)
     except (IndexError, struct.error):
         return Traits(fault="it is cut short")
     except _EndlessError as exc:
@@ -78,7 +78,7 @@ class _Steps:
             raise _EndlessError("it has more blocks than a picture of its length")
 
 
-def _read_frames(data: bytes) -> tuple[list[Frame], int]:
+def read_frames(data: bytes) -> tuple[list[Frame], int]:
     """Every frame, and where the trailer stands."""
     at = _HEADER_BYTES + _colours(data[10]) * 3
     frames: list[Frame] = []
@@ -141,9 +141,9 @@ def _with_alpha(data: bytes, frames: Sequence[Frame], end: int) -> bytes | None:
         return None
     parts, at, allowed = [], 0, _MAX_READ_BYTES
     for frame in left:
-        codes = _codes(data, frame)
+        codes = codes_of(data, frame)
         allowed -= len(codes)
-        unused = _unused_colour(data[frame.pixels], codes) if allowed >= 0 else None
+        unused = unused_colour(data[frame.pixels], codes) if allowed >= 0 else None
         if unused is None:
             continue
         control = frame.control
@@ -173,7 +173,8 @@ def _control(data: bytes, control: int | None, unused: int) -> bytes:
     )
 
 
-def _codes(data: bytes, frame: Frame) -> bytes:
+def codes_of(data: bytes, frame: Frame) -> bytes:
+    """The compressed codes of a frame, joined from their blocks."""
     at, blocks = frame.pixels + 1, bytearray()
     while data[at]:
         blocks += data[at + 1 : at + 1 + data[at]]
@@ -181,15 +182,15 @@ def _codes(data: bytes, frame: Frame) -> bytes:
     return bytes(blocks)
 
 
-def _unused_colour(code_size: int, codes: bytes) -> int | None:
+def unused_colour(code_size: int, codes: bytes) -> int | None:
     """A colour number that no pixel of a frame has; None when all 256 are in use."""
     if code_size < _LARGEST_CODE_SIZE:
         return 255  # its pixels have fewer bits
-    used = _used_colours(codes)
+    used = used_colours(codes)
     return next((colour for colour in range(255, -1, -1) if colour not in used), None)
 
 
-def _used_colours(codes: bytes) -> set[int]:
+def used_colours(codes: bytes) -> set[int]:
     """A colour is in use only if it stands among the codes itself: strings are made of what came before."""
     clear, end, used = 256, 257, set[int]()
     bits, held, width, following = 0, 0, 9, 258

@@ -73,12 +73,12 @@ def test_colour_that_a_frame_uses_is_not_made_transparent() -> None:
     # The last colour is taken, the one before is not.
     one = gif_frame(*WHOLE, RED, disposal=2, code_size=8, others=[255, 254, 1, 252])
     data = gif(WIDTH, HEIGHT, one, gif_frame(*MIDDLE, BLUE, code_size=8), colours=256)
-    (frame, _), _ = blocks._read_frames(data)
-    assert blocks._unused_colour(8, blocks._codes(data, frame)) == 253
+    (frame, _), _ = blocks.read_frames(data)
+    assert blocks.unused_colour(8, blocks.codes_of(data, frame)) == 253
     every = gif_frame(0, 0, 16, 16, RED, disposal=2, code_size=8, others=list(range(256)))
     data = gif(16, 16, every, colours=256)
-    (full,), _ = blocks._read_frames(data)
-    assert blocks._unused_colour(8, blocks._codes(data, full)) is None
+    (full,), _ = blocks.read_frames(data)
+    assert blocks.unused_colour(8, blocks.codes_of(data, full)) is None
 
 
 def test_colours_of_a_frame_are_found_in_what_pillow_writes() -> None:
@@ -86,11 +86,11 @@ def test_colours_of_a_frame_are_found_in_what_pillow_writes() -> None:
     file = io.BytesIO()
     image.save(file, "GIF")
     data = file.getvalue()
-    (frame,), _ = blocks._read_frames(data)
+    (frame,), _ = blocks.read_frames(data)
     read = Image.open(io.BytesIO(data))
     counted: Any = read.getcolors(256)
     assert read.mode in ("L", "P")
-    assert blocks._used_colours(blocks._codes(data, frame)) == {colour for _, colour in counted}
+    assert blocks.used_colours(blocks.codes_of(data, frame)) == {colour for _, colour in counted}
 
 
 def test_transparent_frames_are_as_they_were() -> None:

@@ -40,6 +40,11 @@ class Budget:
         with self._changed:
             return self._held.total()
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether a thread waits for bytes just now."""
+        return self._turn.locked()
+
     def check(self, name: str, size: int, what: str) -> None:
         """Raise `InputTooLarge` for what would not fit into the whole budget."""
         if size > self.total:

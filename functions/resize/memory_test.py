@@ -65,7 +65,7 @@ def test_what_does_not_fit_waits_until_it_does() -> None:
 
     thread = threading.Thread(target=second)
     thread.start()
-    while not budget._turn.locked():  # the second one waits
+    while not budget.is_waited_for:  # the second one waits
         pass
     order.append("first gives it back")
     first.release()

@@ -24,7 +24,7 @@ _LOOKS: Final[dict[str, Callable[[str, bytes], Traits]]] = {
     "tiff": tiff.look,
 }
 # Below this a whole decode costs about a millisecond, and keeps small icons exact.
-_SHRINK_FROM_PIXELS: Final = 1 << 18
+SHRINK_FROM_PIXELS: Final = 1 << 18
 _SAMPLE_BYTES: Final = {"uchar": 1, "char": 1, "ushort": 2, "short": 2}
 _DEEP: Final = ("rgb16", "grey16")
 
@@ -52,7 +52,7 @@ class Source:
     @property
     def shrinks_itself(self) -> bool:
         """Whether its decoder can leave out detail: JPEG's, and WebP's, which does not weigh colour by alpha."""
-        if self.size.pixels < _SHRINK_FROM_PIXELS or not self.traits.shrinks:
+        if self.size.pixels < SHRINK_FROM_PIXELS or not self.traits.shrinks:
             return False
         return self.kind == "jpeg" or (self.kind == "webp" and not self.alpha and self.frames == 1)
 

@@ -86,7 +86,7 @@ def test_decoders_that_shrink_keep_the_edges_at_every_remainder(
     kind: str, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Only large pictures are shrunk by their decoder. Small ones show an error of a column best.
-    monkeypatch.setattr(picture, "_SHRINK_FROM_PIXELS", 1)
+    monkeypatch.setattr(picture, "SHRINK_FROM_PIXELS", 1)
     for height in (1, 5, 13, 16):
         data = saved(slope(width, height), kind)
         for target in range(1, width // 2 + 1):

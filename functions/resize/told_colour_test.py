@@ -221,7 +221,7 @@ def test_high_dynamic_range_is_tone_mapped(transfer: int, paper_white: float) ->
 
 def test_dark_parts_of_high_dynamic_range_keep_their_light() -> None:
     for light in (1.0, 5.0, 20.0, 50.0):  # cd/m2, below where the curve begins to bend
-        value = cicp._pq(light)
+        value = cicp.pq(light)
         linear = light / 203
         wanted = 255 * (linear * 12.92 if linear <= 0.0031308 else 1.055 * linear ** (1 / 2.4) - 0.055)
         deep = (round(value * 65_535),) * 3

@@ -43,11 +43,11 @@ class Containers:
             "--cgroup-manager=cgroupfs",
         ]
         with once("containers", None):
-            if self._call("image", "exists", BASE).returncode != 0:
+            if self.call("image", "exists", BASE).returncode != 0:
                 self._make_base()
         # Layers of builds that nobody needs any more; younger ones make the next build quick.
-        self._call("image", "prune", "--force", "--filter=until=48h")
-        tried = self._call("run", "--rm", *_LIMITS, "--network=none", BASE, "true")
+        self.call("image", "prune", "--force", "--filter=until=48h")
+        tried = self.call("run", "--rm", *_LIMITS, "--network=none", BASE, "true")
         self.problem = tried.stderr.strip() if tried.returncode != 0 else ""
         return BASE
 
@@ -58,17 +58,17 @@ class Containers:
         options = ["--pull=never", "--isolation=chroot", "--network=host", "--format=docker", *_LIMITS, *ways]
         dockerfile = [] if file is None else [f"--file={file}"]
         arguments = [f"--build-arg=PYTHON_IMAGE={BASE}", f"--tag={name}", *dockerfile, str(context)]
-        result = self._call("build", *options, *arguments, timeout_seconds=_BUILD_SECONDS)
+        result = self.call("build", *options, *arguments, timeout_seconds=_BUILD_SECONDS)
         if result.returncode != 0:
             tail = "\n".join([*result.stdout.splitlines()[-60:], *result.stderr.splitlines()[-20:]])
             raise ComponentError(f"{name}: the build failed with status {result.returncode}:\n{tail}")
 
     def size_bytes(self, name: str) -> int:
-        return int(self._must("image", "inspect", name, "--format={{.Size}}"))
+        return int(self.must("image", "inspect", name, "--format={{.Size}}"))
 
     def run(self, name: str, *words: str) -> str:
         """Run a command in a container of its own and return what it printed."""
-        return self._must("run", "--rm", *_LIMITS, "--network=none", name, *words)
+        return self.must("run", "--rm", *_LIMITS, "--network=none", name, *words)
 
     @contextmanager
     def running(
@@ -84,12 +84,12 @@ class Containers:
             "--security-opt=no-new-privileges",
         ]
         variables = [f"--env={key}={value}" for key, value in settings.items()]
-        identity = self._must("run", "--detach", *_LIMITS, "--network=host", *restricted, *variables, name, *command)
+        identity = self.must("run", "--detach", *_LIMITS, "--network=host", *restricted, *variables, name, *command)
         container = Container(self, identity.strip())
         try:
             yield container
         finally:
-            self._call("rm", "--force", "--time=0", container.identity)
+            self.call("rm", "--force", "--time=0", container.identity)
 
     def _make_base(self) -> None:
         debootstrap = ensure_debian_package("debootstrap")
@@ -104,13 +104,13 @@ class Containers:
             if archive.wait() != 0:
                 raise ComponentError("containers: tar of the base image failed")
 
-    def _must(self, *words: str) -> str:
-        result = self._call(*words)
+    def must(self, *words: str) -> str:
+        result = self.call(*words)
         if result.returncode != 0:
             raise ComponentError(f"podman {' '.join(words)}: {result.stderr.strip()}")
         return result.stdout
 
-    def _call(self, *words: str, timeout_seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    def call(self, *words: str, timeout_seconds: float = 120) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*self._podman, *words], capture_output=True, text=True, check=False, timeout=timeout_seconds
         )
@@ -125,19 +125,19 @@ class Container:
 
     def execute(self, *words: str) -> str:
         """Run a command inside and return what it printed."""
-        return self._engine._must("exec", self.identity, *words)
+        return self._engine.must("exec", self.identity, *words)
 
     def logs(self) -> str:
-        result = self._engine._call("logs", self.identity)
+        result = self._engine.call("logs", self.identity)
         return result.stdout + result.stderr
 
     def stop(self, timeout_seconds: int = 40) -> int:
         """SIGTERM, SIGKILL when the time is over; the exit code (137: it was killed)."""
-        self._engine._must("stop", f"--time={timeout_seconds}", self.identity)
+        self._engine.must("stop", f"--time={timeout_seconds}", self.identity)
         return int(str(self.state()["ExitCode"]))
 
     def state(self) -> dict[str, object]:
         """podman's State: Running, ExitCode, OOMKilled."""
-        [found] = json.loads(self._engine._must("container", "inspect", self.identity))
+        [found] = json.loads(self._engine.must("container", "inspect", self.identity))
         state: dict[str, object] = found["State"]
         return state

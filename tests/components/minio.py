@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import urllib3
-from minio import Minio, MinioAdmin
+from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 from minio.error import MinioException
 
 from tests.components.certificates import Certificates, make_certificates
 from tests.components.install import GoProgram
 from tests.components.process import LOOPBACK, Server, free_ports
+from tests.uploads import UploadsClient
 
 # The last commit of the community repository that the Go proxy serves, and the mc release it vendors nothing newer of.
 MINIO = GoProgram("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c")
@@ -39,9 +40,9 @@ class MinioEndpoint:
     def secure(self) -> bool:
         return self.ca_file is not None
 
-    def client(self) -> Minio:
+    def client(self) -> UploadsClient:
         """A new minio-py client with the root credentials, trusting the server's own authority under TLS."""
-        return Minio(
+        return UploadsClient(
             endpoint=self.endpoint,
             access_key=self.access_key,
             secret_key=self.secret_key,

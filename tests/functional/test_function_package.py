@@ -20,13 +20,15 @@ ROOTS = ("penstock", "penstock.serve", "penstock.cli", "penstock.commands.run", 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package as the template's Dockerfile installs it, unpacked."""
-    folder = tmp_path_factory.mktemp("package")
+    return unpacked(tmp_path_factory.mktemp("package"), "function")
+
+
+def unpacked(folder: Path, what: str) -> Path:
+    """The wheel of `PENSTOCK_PACKAGE=what`, unpacked."""
     source = folder / "shared"
     shutil.copytree(ROOT / "shared", source, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"))
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run(
-        [*command, "--wheel-dir", folder, source], check=True, env={**os.environ, "PENSTOCK_PACKAGE": "function"}
-    )
+    subprocess.run([*command, "--wheel-dir", folder, source], check=True, env={**os.environ, "PENSTOCK_PACKAGE": what})
     (wheel,) = folder.glob("penstock-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "installed")
@@ -93,6 +95,12 @@ def test_everything_that_a_function_imports_is_in_the_image(package: Path) -> No
     )
     assert done.returncode == 0, done.stderr
     assert not {name for name in names if name.split(".")[1:2] in (["local"], ["render"], ["lake"], ["connect"])}
+
+
+def test_the_whole_package_says_that_it_has_types(tmp_path: Path) -> None:
+    whole = unpacked(tmp_path, "") / "penstock"
+    assert (whole / "py.typed").is_file()  # PEP 561: else a type checker takes all of it for Any
+    assert list(whole.glob("local/gateway/*.html"))
 
 
 def test_no_test_support_and_no_page_is_in_the_image(package: Path) -> None:

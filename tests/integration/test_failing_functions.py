@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
-from minio import Minio
 from minio.error import S3Error
 from penstock import cli
 from penstock.commands import reconcile as command
@@ -19,6 +18,7 @@ from penstock.delivery.dead_letters import DeadLetter
 from tests.components import KafkaServer
 from tests.integration.flow import dlq, kafka_connector, letters, measured, minio_to_kafka, penstock, quiet, serve
 from tests.integration.processes import store_settings, wait_until
+from tests.uploads import UploadsClient
 
 # What it does with an object is what a file in OPTION_FOLDER says, so a test can mend it while it runs.
 HANDLER = """
@@ -87,7 +87,7 @@ class World:
         self.connector = held.enter_context(kafka_connector(kafka, folder, name, to, *options))
 
     @property
-    def client(self) -> Minio:
+    def client(self) -> UploadsClient:
         return self.minio.endpoint.client()
 
     def say(self, key: str, what: str) -> None:
@@ -236,7 +236,7 @@ def test_function_killed_in_the_middle_leaves_no_half_target_and_reconcile_no_up
     world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def uploads() -> list[str]:
-        return [str(upload.object_name) for upload in world.client._list_multipart_uploads("processed").uploads]
+        return world.client.unfinished("processed")
 
     world.say("half.txt", "half")
     world.put("half.txt", b"half")

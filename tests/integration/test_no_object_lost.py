@@ -12,13 +12,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from minio import Minio
 from minio.notificationconfig import NotificationConfig, QueueConfig, SuffixFilterRule
 
 from tests.components import KafkaServer, MinioServer
 from tests.integration.processes import kafka_connector, store_settings, wait_until
 from tests.paths import ROOT
 from tests.served import Served, served
+from tests.uploads import UploadsClient
 
 KEYS = [
     "plain.csv",
@@ -78,7 +78,7 @@ class World:
         }
 
     @property
-    def client(self) -> Minio:
+    def client(self) -> UploadsClient:
         return self.minio.endpoint.client()
 
     def serve(self, function: str = "compress", settings: dict[str, str] | None = None) -> Served:
@@ -143,7 +143,7 @@ def test_a_thousand_objects_survive_a_killed_connector_and_a_restarted_broker(wo
                 world.kafka.restart()
     wait_until(lambda: world.targets() >= set(keys), "a target for each of 1,000 objects", 240)
     assert_every_target_is_right(world, keys)
-    assert world.client._list_multipart_uploads("processed").uploads == []
+    assert world.client.unfinished("processed") == []
 
 
 def test_events_wait_in_minio_while_kafka_is_down(world: World) -> None:

@@ -26,7 +26,7 @@ class Account:
     """A user of MinIO who has one policy."""
 
     def __init__(self, server: MinioServer, policy: str) -> None:
-        self.name, self.secret = f"user-{policy}", secrets.token_urlsafe(20)
+        self.name, self.secret = f"user-{policy}", secrets.token_hex(20)
         self._server = server
         server.mc("admin", "user", "add", "lake", self.name, self.secret)
         server.mc("admin", "policy", "create", "lake", policy, str(POLICIES / f"{policy}.json"))

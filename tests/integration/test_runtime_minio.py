@@ -101,4 +101,4 @@ def test_many_workers_and_writers_end_at_the_right_state(minio: MinioServer, uni
             assert read(store, target) == data.upper(), key
     # It compares the states of targets and refusals too, and finds what should not be there.
     assert reconcile(make_runtime(), check=True).differences == 0
-    assert client._list_multipart_uploads(processed).uploads == []
+    assert client.unfinished(processed) == []

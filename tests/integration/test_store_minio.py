@@ -15,10 +15,11 @@ from penstock.types import ObjectRef
 
 from tests.components import MinioServer
 from tests.store_contract import KEYS, StoreContract, Unfinished, read, write
+from tests.uploads import UploadsClient
 
 
 @pytest.fixture
-def client(minio: MinioServer) -> Minio:
+def client(minio: MinioServer) -> UploadsClient:
     return minio.endpoint.client()
 
 
@@ -38,8 +39,8 @@ class TestMinio(StoreContract):
     """The contract, with a folder's worth of MinIO behind it."""
 
     @pytest.fixture
-    def unfinished(self, client: Minio, bucket: str) -> Unfinished:
-        return lambda: [upload.object_name for upload in client._list_multipart_uploads(bucket).uploads]
+    def unfinished(self, client: UploadsClient, bucket: str) -> Unfinished:
+        return lambda: client.unfinished(bucket)
 
 
 @pytest.mark.parametrize("key", [*KEYS.values(), "a\x07b.csv"], ids=[*KEYS, "bell"])
@@ -112,8 +113,8 @@ def test_metadata_over_two_kilobytes_is_a_permanent_error(store: S3ObjectStore, 
         write(store, ObjectRef(bucket, "a"), b"x", note="n" * 2048)
 
 
-def test_upload_is_abandoned_only_once_it_is_old(store: S3ObjectStore, client: Minio, bucket: str) -> None:
-    client._create_multipart_upload(bucket, "out/a.gz", {})
+def test_upload_is_abandoned_only_once_it_is_old(store: S3ObjectStore, client: UploadsClient, bucket: str) -> None:
+    client.begin_upload(bucket, "out/a.gz")
     outputs = SourceRule(bucket, "out/", ".gz")
     assert store.abort_uploads(outputs, 3600) == ()
     assert store.abort_uploads(outputs, -5) == ("out/a.gz",)

@@ -1,81 +1,26 @@
 """What the package and the functions import is what their metadata asks for: a fresh machine has nothing else."""
 
-import ast
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
+from tests.function_imports import normal, undeclared
 from tests.paths import ROOT
 
 TOOLS = tomllib.loads((ROOT / "shared" / "pyproject.toml").read_text())
 PROJECT = TOOLS["project"]
 
 
-def normal(requirement: str) -> str:
-    """The name in a requirement, normalised as in PEP 503."""
-    name = re.match(r"[\w.-]+", requirement)
-    return re.sub(r"[-_.]+", "-", name.group() if name else "").lower()
-
-
-def is_for_tests(path: Path) -> bool:
-    """What a function's image leaves out (templates/python3-penstock/Dockerfile)."""
-    return path.name.endswith("_test.py") or path.name in ("conftest.py", "samples.py") or "samples" in path.parts
-
-
-def imported(folder: Path, *, by_tests: bool = False) -> Iterator[tuple[str, str]]:
-    """Top-level names that the modules below a folder import from outside, each with the file."""
-    for path in sorted(folder.rglob("*.py")):
-        if is_for_tests(path) != by_tests:
-            continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.level == 0:
-                names = [node.module or ""]
-            for name in names:
-                top = name.partition(".")[0]
-                if top not in sys.stdlib_module_names and top != "penstock":
-                    yield top, str(path.relative_to(ROOT))
-
-
-def undeclared(folder: Path, declared: set[str], *, by_tests: bool = False) -> set[tuple[str, str]]:
-    distributions = packages_distributions()
-    return {
-        (top, path)
-        for top, path in imported(folder, by_tests=by_tests)
-        if not declared & {normal(name) for name in distributions.get(top, [top])}
-    }
-
-
-def requirements(path: Path) -> set[str]:
-    lines = path.read_text().splitlines() if path.exists() else []
-    return {normal(line) for line in lines if line and not line.startswith("#")}
-
-
 def test_the_package_declares_what_it_imports() -> None:
     extras = [requirement for extra in PROJECT["optional-dependencies"].values() for requirement in extra]
     declared = {normal(requirement) for requirement in [*PROJECT["dependencies"], *extras]}
-    assert undeclared(ROOT / "shared" / "penstock", declared) == set()
-
-
-@pytest.mark.parametrize("name", ["compress", "index", "resize"])
-def test_a_function_declares_what_it_imports(name: str) -> None:
-    folder = ROOT / "functions" / name
-    assert undeclared(folder, requirements(folder / "requirements.txt")) == set()
-
-
-@pytest.mark.parametrize("name", ["compress", "index", "resize"])
-def test_a_function_declares_what_its_tests_import(name: str) -> None:
-    folder = ROOT / "functions" / name
-    # The image's build has these for every function's tests.
-    declared = {"pytest", "hypothesis"} | requirements(folder / "requirements.txt")
-    declared |= requirements(folder / "requirements-test.txt")
-    assert undeclared(folder, declared, by_tests=True) == set()
+    files = sorted((ROOT / "shared" / "penstock").rglob("*.py"))
+    assert {(path, name) for path in files for name in undeclared(path, path.read_text(), declared)} == set()
 
 
 def test_every_requirement_has_both_bounds() -> None:

@@ -1,42 +1,21 @@
 """Functions and examples stand on `penstock` alone: what they import of it is what users are told of."""
 
-import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.function_imports import FOLDERS, forbidden, problems, undeclared
 from tests.paths import ROOT
-from tests.unit.test_dependencies import is_for_tests
-
-FILES = sorted([*(ROOT / "functions").rglob("*.py"), *(ROOT / "examples").rglob("*.py")])
-FOLDERS = sorted({path.name for top in ("functions", "examples") for path in (ROOT / top).iterdir()})
 
 
-def imported(source: str) -> Iterator[str]:
-    """Every module that a file imports from outside its folder; a relative import that leaves it as `..`."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield "." * node.level + (node.module or "")
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_function_imports_penstock_alone_and_what_it_declares(folder: Path) -> None:
+    assert problems(folder) == []
 
 
-def forbidden(path: Path, source: str) -> list[str]:
-    allowed = {"penstock", "penstock.testing"} if is_for_tests(path) else {"penstock"}
-    depth = len(path.relative_to(ROOT).parts) - 2  # how many dots stay inside the function's own folder
-    return [
-        name
-        for name in imported(source)
-        if (name.split(".")[0] == "penstock" and name not in allowed)
-        or name.split(".")[0] in ("functions", "examples", *FOLDERS)
-        or len(name) - len(name.lstrip(".")) > depth
-    ]
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_function_imports_penstock_alone(path: Path) -> None:
-    assert forbidden(path, path.read_text()) == []
+def test_lint_looks_at_all_functions_and_examples() -> None:
+    assert {"compress", "index", "resize", "01-upper", "06-unpack"} <= {folder.name for folder in FOLDERS}
+    assert "-m tests.function_imports" in (ROOT / "Makefile").read_text()
 
 
 @pytest.mark.parametrize(
@@ -65,3 +44,9 @@ def test_other_imports_are_seen(place: str, line: str) -> None:
 )
 def test_what_a_function_may_import(place: str, line: str) -> None:
     assert forbidden(ROOT / place, line) == []
+
+
+def test_a_library_that_is_not_declared_is_seen() -> None:
+    place = ROOT / "functions" / "resize" / "handler.py"
+    assert undeclared(place, "import orjson, json\nfrom . import png", set()) == ["orjson"]
+    assert undeclared(place, "import orjson", {"orjson"}) == []

@@ -411,15 +411,15 @@ def test_without_the_look_after_the_write_some_order_ends_wrong_in_an_index(
 def test_without_taking_its_own_refusal_back_a_worker_that_is_overtaken_leaves_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Work, "_take_back", lambda _work, _name: None)
+    monkeypatch.setattr(Work, "take_back", lambda _work, _name: None)
     assert some_order_ends_wrong(Field("refused, then good", MemoryStore))
 
 
 def test_without_the_look_after_the_removal_of_a_refusal_some_order_ends_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     class Careless(Work):
-        def _take_back(self, name: str | None) -> None:
+        def take_back(self, name: str | None) -> None:
             wrote = self.wrote
-            super()._take_back(name)
+            super().take_back(name)
             self.wrote = wrote  # as if the removal of a refusal were not a write
 
     monkeypatch.setattr(runtime, "Work", Careless)

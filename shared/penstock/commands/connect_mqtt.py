@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             cloudevents=args.cloudevents,
         )
         stop_on_signals(connector.stop)
-        status = StatusServer(address, connector.measures, ill=str, unready=connector.unready)
+        status = StatusServer(address, connector.measures, ill=connector.ill, unready=connector.unready)
         status.start()
         try:
             connector.run(drain_seconds)

@@ -7,13 +7,14 @@ has them as attributes.
 import argparse
 import os
 from collections.abc import Callable
-from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from penstock.serving.wiring import function_folder
 from penstock.settings.durations import parse_duration, parse_moment
+from penstock.settings.setting import Setting
+from penstock.settings.table import DELIVERY_DRAIN_SECONDS, PORT, REDISCOVER_SECONDS
 
 if TYPE_CHECKING:
     from penstock.local.stack import StackOptions
@@ -21,15 +22,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DEFAULT_DATA = ".penstock"
-_POLICY_HELP = {
-    "attempts": "attempts per message before it becomes a dead letter; 0 never gives up",
-    "min_wait_seconds": "longest wait before the second attempt; it doubles with each further one",
-    "max_wait_seconds": "longest wait between two attempts, and the limit for a Retry-After",
-    "timeout_seconds": "time for one request and its answer",
-    "concurrency": "requests under way at once, per target",
-    "max_in_flight": "messages accepted and not finished, per target",
-    "batch": "MinIO notifications that may share one request, for functions that answer for each",
-}
 
 
 def new_parser(words: str, text: str) -> argparse.ArgumentParser:
@@ -98,24 +90,25 @@ def add_function_flags(parser: argparse.ArgumentParser, name: str = "function") 
 
 def add_delivery_flags(parser: argparse.ArgumentParser) -> None:
     """Add what `policy_from`, `address_from`, `ca_file_from` and `drain_seconds_from` of connect/settings.py read."""
-    from penstock.delivery.deliverer import Policy
+    from penstock.connect.settings import POLICY_SETTINGS
 
-    for field in fields(Policy):
-        flag = "--" + field.name.replace("_", "-")
-        text = f"{_POLICY_HELP[field.name]} (default: {field.name.upper()}, else {field.default})"
-        parser.add_argument(flag, metavar="N", help=text)
+    for setting in (*POLICY_SETTINGS.values(), DELIVERY_DRAIN_SECONDS):
+        add_setting_flag(parser, setting)
     add_listen_flag(parser)
     add_ca_file_flag(parser, "for https targets")
-    parser.add_argument(
-        "--drain-seconds",
-        metavar="N",
-        help="time for requests under way at the end (default: DRAIN_SECONDS, else 25: Kubernetes kills after 30)",
-    )
+
+
+def add_setting_flag(parser: argparse.ArgumentParser, setting: Setting[int] | Setting[float]) -> None:
+    """Add the flag of one setting, with the words and the default of the table."""
+    flag = "--" + setting.name.lower().replace("_", "-")
+    text = f"{setting.doc} (default: {setting.name}, else {setting.default:g})"
+    parser.add_argument(flag, metavar="N", help=text)
 
 
 def add_listen_flag(parser: argparse.ArgumentParser) -> None:
     """Add `--listen`, the address of probes and metrics, and of the bridge."""
-    parser.add_argument("--listen", metavar="HOST:PORT", help="address to listen on (default: 0.0.0.0:PORT, else 8080)")
+    text = f"address to listen on (default: 0.0.0.0:PORT, else {PORT.default})"
+    parser.add_argument("--listen", metavar="HOST:PORT", help=text)
 
 
 def add_ca_file_flag(parser: argparse.ArgumentParser, use: str = "") -> None:
@@ -135,11 +128,7 @@ def add_topic_flags(parser: argparse.ArgumentParser) -> None:
         help="OpenFaaS gateway whose functions' topic annotations count (default: GATEWAY_URL)",
     )
     parser.add_argument("--namespace", default="", metavar="NAME", help="namespace of the functions behind the gateway")
-    parser.add_argument(
-        "--rediscover-seconds",
-        metavar="N",
-        help="how often the gateway is asked (default: REDISCOVER_SECONDS, else 30)",
-    )
+    add_setting_flag(parser, REDISCOVER_SECONDS)
     parser.add_argument("--stack", type=Path, metavar="FILE", help="stack.yml whose functions' topic annotations count")
 
 

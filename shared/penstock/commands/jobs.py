@@ -11,9 +11,10 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError, PermanentError
+from penstock.events.endpoint import EventEndpoint
 from penstock.jobs.access import ClusterAccess, find_access, read_kubeconfig, read_text
 from penstock.jobs.api import JobsApi, KubernetesApi, KubernetesError
-from penstock.jobs.dead_letter import HttpDeadLetters, reason_of
+from penstock.jobs.dead_letter import reason_of
 from penstock.jobs.job import Job, JobState
 from penstock.jobs.release import let_go
 from penstock.jobs.watcher import SELECTOR, Watcher, run_watcher
@@ -111,7 +112,7 @@ def _watch(args: argparse.Namespace, env: Mapping[str, str], api: JobsApi) -> in
     from penstock.jobs.measures import JobMeasures
     from penstock.process.status_server import StatusServer
 
-    letters = HttpDeadLetters(_sink(args, env), args.sink_ca_file)
+    letters = EventEndpoint(_sink(args, env), args.sink_ca_file)
     measures = JobMeasures()
     watcher = Watcher(api, letters, max_running=_max_running(args, env), measures=measures)
     set_up_logging(env.get("LOG_LEVEL", "INFO").upper())

@@ -12,14 +12,17 @@ from http import HTTPStatus
 
 from penstock.commands.flags import add_function_flags
 from penstock.errors import PermanentError
+from penstock.events.endpoint import EventEndpoint
 from penstock.runtime.answers import outcome_document, outcome_event
-from penstock.serving.oneshot import oneshot_config, send_event
+from penstock.serving.oneshot import oneshot_config
 from penstock.serving.wiring import make_runtime
 from penstock.settings.config import Config
 from penstock.store import Store
 from penstock.store.watched import WatchedStore
 from penstock.terminal import Progress, json_text, printable, progress
 from penstock.types import ObjectRef
+
+_ANSWER_SECONDS = 30.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +54,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     answer_to = args.answer_to or env.get("K_SINK", "")
     if answer_to and outcome.status == HTTPStatus.OK:
         data = json.dumps(document, ensure_ascii=False).encode()
-        send_event(answer_to, outcome_event(outcome, config.function, data))
+        endpoint = EventEndpoint(answer_to, timeout_seconds=_ANSWER_SECONDS)
+        endpoint.send(outcome_event(outcome, config.function, data))
     return 0
 
 

@@ -16,13 +16,16 @@ from penstock.process.log import say_problems, set_up_logging
 from penstock.process.ports import port_problem
 from penstock.serving.wiring import make_served_runtime, problems_of_handler, read_settings
 from penstock.settings.environment import read_config
+from penstock.settings.table import PORT
 from penstock.sinks.wiring import contradictions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     add_function_flags(parser, "folder")
-    parser.add_argument("--port", type=int, metavar="PORT", help="port to listen on (default: PORT, else 8080)")
+    parser.add_argument(
+        "--port", type=int, metavar="PORT", help=f"port to listen on (default: PORT, else {PORT.default})"
+    )
     parser.add_argument("--host", default="0.0.0.0", metavar="HOST", help="address to listen on (default: %(default)s)")
 
 

@@ -2,8 +2,7 @@
 
 import re
 import ssl
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -12,11 +11,33 @@ from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError
 from penstock.settings.environment import read_secret
-from penstock.settings.table import FUNCTION_TOKEN
+from penstock.settings.setting import Setting
+from penstock.settings.table import (
+    ATTEMPTS,
+    BATCH,
+    CA_FILE,
+    CONCURRENCY,
+    DELIVERY_DRAIN_SECONDS,
+    FUNCTION_TOKEN,
+    MAX_IN_FLIGHT,
+    MAX_WAIT_SECONDS,
+    MIN_WAIT_SECONDS,
+    PORT,
+    TIMEOUT_SECONDS,
+)
 
 T = TypeVar("T")
 
-_TYPES: Mapping[str, Callable[[str], float]] = {"attempts": int, "concurrency": int, "max_in_flight": int, "batch": int}
+# Fields of `Policy`, and the settings that they are read from.
+POLICY_SETTINGS: Mapping[str, Setting[int] | Setting[float]] = {
+    "attempts": ATTEMPTS,
+    "min_wait_seconds": MIN_WAIT_SECONDS,
+    "max_wait_seconds": MAX_WAIT_SECONDS,
+    "timeout_seconds": TIMEOUT_SECONDS,
+    "concurrency": CONCURRENCY,
+    "max_in_flight": MAX_IN_FLIGHT,
+    "batch": BATCH,
+}
 
 
 class Flags(Protocol):
@@ -29,35 +50,25 @@ def policy_from(flags: Flags, env: Mapping[str, str]) -> Policy:
     """The delivery policy of flags and environment; raises `ConfigError` with every problem found."""
     values: dict[str, float] = {}
     problems: list[str] = []
-    for field in fields(Policy):
+    for name, setting in POLICY_SETTINGS.items():
         try:
-            value = setting(flags, env, field.name, _TYPES.get(field.name, float))
+            values[name] = given(flags, env, setting)
         except ConfigError as exc:
             problems += exc.problems
-            continue
-        if value is not None:
-            values[field.name] = value
     if problems:
         raise ConfigError(*problems)
     return Policy(**values)  # type: ignore[arg-type]
 
 
-def setting(flags: Flags, env: Mapping[str, str], name: str, kind: Callable[[str], T]) -> T | None:
-    """A flag's value, else the environment's, else None; raises `ConfigError` when it is not a `kind`."""
-    given = getattr(flags, name, None)
-    text = str(given) if given is not None else env.get(name.upper(), "")
-    if not text:
-        return None
-    try:
-        return kind(text)
-    except ValueError:
-        expected = {int: "a whole number", float: "a number"}.get(kind, "a valid value")  # type: ignore[call-overload]
-        raise ConfigError(f"{name.upper()}={text!r}: expected {expected}") from None
+def given(flags: Flags, env: Mapping[str, str], setting: Setting[T]) -> T:
+    """A flag's value, else the environment's, else the default; raises `ConfigError` when it cannot be read."""
+    flag = getattr(flags, setting.name.lower(), None)
+    return setting.value(env if flag is None else {setting.name: str(flag)})
 
 
 def address_from(flags: Flags, env: Mapping[str, str]) -> tuple[str, int]:
     """Host and port to listen on."""
-    text = flags.listen or f"0.0.0.0:{env.get('PORT') or 8080}"
+    text = flags.listen or f"0.0.0.0:{PORT.value(env)}"
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         raise ConfigError(f"listen address {text!r}: expected HOST:PORT")
@@ -65,15 +76,16 @@ def address_from(flags: Flags, env: Mapping[str, str]) -> tuple[str, int]:
 
 
 def drain_seconds_from(flags: Flags, env: Mapping[str, str]) -> float:
-    given = setting(flags, env, "drain_seconds", float)
-    return 25.0 if given is None else given
+    """How long requests under way may take at the end."""
+    return given(flags, env, DELIVERY_DRAIN_SECONDS)
 
 
 def ca_file_from(flags: Flags, env: Mapping[str, str]) -> str | None:
     """The CA file's path; raises `ConfigError` when it is missing or has no certificate."""
-    path = setting(flags, env, "ca_file", Path)
-    if path is None:
+    text = given(flags, env, CA_FILE)
+    if not text:
         return None
+    path = Path(text)
     if not path.is_file():
         raise ConfigError(f"CA_FILE={path}: no such file")
     try:

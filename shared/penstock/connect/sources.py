@@ -9,9 +9,7 @@ from penstock.connect.settings import Flags
 from penstock.connect.subscriptions import Finder
 from penstock.errors import ConfigError
 from penstock.settings.environment import read_secret
-
-# As often as OpenFaaS's own connectors ask.
-REDISCOVER_SECONDS = 30.0
+from penstock.settings.table import REDISCOVER_SECONDS
 
 
 def finder_from(flags: Flags, env: Mapping[str, str]) -> Finder:
@@ -31,7 +29,7 @@ def finder_from(flags: Flags, env: Mapping[str, str]) -> Finder:
             ca_file=ca_file,
         )
         ask = partial(subscriptions.from_gateway, client, ca_file, headers)
-        return Finder(ask, settings.setting(flags, env, "rediscover_seconds", float) or REDISCOVER_SECONDS)
+        return Finder(ask, settings.given(flags, env, REDISCOVER_SECONDS))
     else:
         raise ConfigError("nothing to deliver to: give --to TOPIC=URL, --gateway URL or --stack FILE")
     if not found.topics:

@@ -98,6 +98,10 @@ class SubscriptionWatch:
             ),
         }[self.state]
 
+    def measured(self) -> list[tuple[dict[str, str], float]]:
+        """The gauge `penstock_subscription`: 1 for the state that the subscription is in."""
+        return [({"state": state.value}, float(state is self.state)) for state in SubscriptionState]
+
     def ill(self) -> str:
         """What only a restart of the process may mend, or ""."""
         if self.state is SubscriptionState.STALLED and self._new_clients >= ILL_AFTER_CLIENTS:

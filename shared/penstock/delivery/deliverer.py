@@ -14,6 +14,15 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from penstock.delivery.verdict import DeliveryOutcome, TargetAnswer, Verdict, judge
 from penstock.errors import ConfigError, PermanentError
+from penstock.settings.table import (
+    ATTEMPTS,
+    BATCH,
+    CONCURRENCY,
+    MAX_IN_FLIGHT,
+    MAX_WAIT_SECONDS,
+    MIN_WAIT_SECONDS,
+    TIMEOUT_SECONDS,
+)
 
 if TYPE_CHECKING:
     ReceiptT = TypeVar("ReceiptT", covariant=True, default=None)
@@ -67,13 +76,13 @@ class Policy:
     notifications may share one request.
     """
 
-    attempts: int = 10
-    min_wait_seconds: float = 0.5
-    max_wait_seconds: float = 60.0
-    timeout_seconds: float = 60.0
-    concurrency: int = 32
-    max_in_flight: int = 1000
-    batch: int = 1
+    attempts: int = ATTEMPTS.default
+    min_wait_seconds: float = MIN_WAIT_SECONDS.default
+    max_wait_seconds: float = MAX_WAIT_SECONDS.default
+    timeout_seconds: float = TIMEOUT_SECONDS.default
+    concurrency: int = CONCURRENCY.default
+    max_in_flight: int = MAX_IN_FLIGHT.default
+    batch: int = BATCH.default
 
     def __post_init__(self) -> None:
         problems = [

@@ -59,7 +59,7 @@ class HttpTransport:
         self._tls = ssl.create_default_context(cafile=target.ca_file) if tls else None
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
         authority = url.netloc.encode("idna").decode() if not url.netloc.isascii() else url.netloc
-        self._prefix = _render(
+        self._prefix = render_head(
             f"POST {path} HTTP/1.1\r\n",
             {"Host": authority, "User-Agent": f"penstock/{__version__}", **target.headers},
         )
@@ -73,7 +73,7 @@ class HttpTransport:
 
     def send(self, message: Message[object], done: Callable[[TargetAnswer], None]) -> None:
         """POST one message; raises `EventError` when a header cannot be written."""
-        head = self._prefix + _render("", message.headers) + b"Content-Length: %d\r\n\r\n" % len(message.value)
+        head = self._prefix + render_head("", message.headers) + b"Content-Length: %d\r\n\r\n" % len(message.value)
         request = _Request(head + message.value, done, self._loop.time() + self._timeout_seconds)
         self._requests.add(request)
         if self._sweep is None:
@@ -166,7 +166,7 @@ class HttpTransport:
             self._idle.append(connection)
 
 
-def _render(start: str, headers: Mapping[str, str]) -> bytes:
+def render_head(start: str, headers: Mapping[str, str]) -> bytes:
     """Write header lines; raises `EventError` when a value would end its line."""
     text = start + "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     lines = len(headers) + (1 if start else 0)

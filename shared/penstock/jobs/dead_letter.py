@@ -10,14 +10,12 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote_plus
 
-from penstock.errors import TemporaryError
 from penstock.events import CloudEventFields
 from penstock.jobs.job import Job, JobState
 
 # Not `penstock.`: functions ignore such events as answers, and this one may be sent to a function again.
 EVENT_TYPE = "job.penstock.failed"
 _ERROR_BYTES = 1024
-_TIMEOUT_SECONDS = 10.0
 
 
 def dead_letter(job: Job, url: str, log: str) -> CloudEventFields:
@@ -83,26 +81,3 @@ def _status(job: Job) -> HTTPStatus:
         "PodFailurePolicy": HTTPStatus.UNPROCESSABLE_ENTITY,
         "DeadlineExceeded": HTTPStatus.GATEWAY_TIMEOUT,
     }.get(job.reason, HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
-class HttpDeadLetters:
-    """POSTs dead letters to one URL: a broker's dead letter sink, a channel, any HTTP endpoint that keeps them."""
-
-    def __init__(self, url: str, ca_file: str | None = None) -> None:
-        import urllib3
-
-        self.url = url
-        self._pool = urllib3.PoolManager(ca_certs=ca_file, retries=False, timeout=_TIMEOUT_SECONDS)
-
-    def send(self, event: CloudEventFields) -> None:
-        """Deliver one; raises `TemporaryError` unless the answer is a 2xx."""
-        import urllib3
-
-        try:
-            response = self._pool.request(
-                "POST", self.url, body=event.data, headers=event.http_headers(), redirect=False
-            )
-        except urllib3.exceptions.HTTPError as exc:
-            raise TemporaryError(f"{self.url}: the dead letter could not be sent: {exc}") from exc
-        if not 200 <= response.status < 300:
-            raise TemporaryError(f"{self.url}: the dead letter was answered {response.status}")

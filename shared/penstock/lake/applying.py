@@ -21,7 +21,7 @@ from penstock.lake.plan import LakeChange, LakeState, PresentRule, ServerSetting
 RESTART_SECONDS: Final = 120.0
 # An object that is written in the first quarter second after a start is stored without a notification.
 SETTLE_SECONDS: Final = 1.0
-_POLL_SECONDS: Final = 0.25
+POLL_SECONDS: Final = 0.25
 
 
 class MinioServer(Protocol):
@@ -131,7 +131,7 @@ def _restart(
     began = clock()
     reason = "it has not answered since"
     while clock() - began < RESTART_SECONDS:
-        sleep(_POLL_SECONDS)
+        sleep(POLL_SECONDS)
         try:
             info = server.info()
             # One second more, because the nodes round.

@@ -11,7 +11,7 @@ from pathlib import Path
 from penstock.errors import ConfigError
 from penstock.settings.config import SourceRule
 
-_KEYS_BETWEEN_PLACES = 5000
+KEYS_BETWEEN_PLACES = 5000
 
 
 class Place:
@@ -35,7 +35,7 @@ class Place:
             return False
         self._keys[str(rule)] = key
         self._since += 1
-        return self._since >= _KEYS_BETWEEN_PLACES
+        return self._since >= KEYS_BETWEEN_PLACES
 
     def keep(self) -> None:
         """Write the place; everything up to it must be done by now."""

@@ -164,7 +164,7 @@ class Work:
             return
         for name in self._refused:
             if name in self._entries:
-                self._take_back(name)
+                self.take_back(name)
         if pending:
             self._run(pending, source, opened, waiting)
 
@@ -215,7 +215,7 @@ class Work:
     def give_up(self) -> None:
         """Take the refusals of this work back: the next one, at redelivery, would not look for them."""
         for name in self._refused:
-            self._take_back(name)
+            self.take_back(name)
         self.ended = self.gave_up()
 
     def gave_up(self) -> TemporaryError:
@@ -335,7 +335,7 @@ class Work:
             self._changed = True
         self._entries[name] = entry
 
-    def _take_back(self, name: str | None) -> None:
+    def take_back(self, name: str | None) -> None:
         """Remove the refusal that this work recorded, since the target agrees now: another worker was faster.
 
         Only its own is looked for. One of a worker that died here costs no request: reconcile finds it.

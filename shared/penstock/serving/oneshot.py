@@ -1,16 +1,14 @@
-"""One function on one object, once: its settings, and where its outcome is sent.
+"""The settings of one function on one object, once.
 
-The settings understand the variables of the compressor that `penstock run` replaces: ENDPOINT, ENDPOINT_SSL,
+They understand the variables of the compressor that `penstock run` replaces: ENDPOINT, ENDPOINT_SSL,
 ACCESS_KEY_ID and ACCESS_KEY_SECRET.
 """
 
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from penstock.errors import ConfigError, TemporaryError
-from penstock.events import CloudEventFields
+from penstock.errors import ConfigError
 from penstock.handler.loading import load_module, make_function
 from penstock.serving.wiring import function_config, problems_of_handler
 from penstock.settings.config import Config, SourceRule, bucket_problem
@@ -19,7 +17,6 @@ from penstock.sinks.wiring import contradictions
 from penstock.types import ObjectRef
 
 _ALIASES = {"ACCESS_KEY_ID": "MINIO_ACCESS_KEY", "ACCESS_KEY_SECRET": "MINIO_SECRET_KEY"}
-_TIMEOUT_SECONDS = 30.0
 
 
 def oneshot_config(
@@ -48,16 +45,6 @@ def oneshot_config(
             *problems_of_handler(folder, config),
         )
     return config
-
-
-def send_event(url: str, event: CloudEventFields) -> None:
-    """POST one CloudEvent; raises `TemporaryError` unless it is accepted."""
-    request = urllib.request.Request(url, event.data, event.http_headers(), method="POST")  # noqa: S310 - the operator's URL
-    try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310
-            return
-    except OSError as exc:
-        raise TemporaryError(f"{url}: the outcome could not be sent: {exc}") from exc
 
 
 def _settings(env: Mapping[str, str]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """One setting: an environment variable that a program reads. `table` lists all of them."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ class Setting(Generic[ValueT]):
     """One setting. `read` turns its text into a value and raises `ValueError` that says what is expected.
 
     `takes` says what it may hold, "" for any text. `shown` is the default as the pages show it, where the value alone
-    says too little. `is_secret`: it may also be in
-    the file that NAME_FILE names, or in a mounted secret. `in_job`: the Jobs of a function get it.
+    says too little. `is_secret`: it may also be in the file that NAME_FILE names, or in a mounted secret. `in_job`: the
+    Jobs of a function get it.
     """
 
     name: str
@@ -106,16 +107,22 @@ def switch(name: str, doc: str, *, default: bool, of: Component = "function") ->
     return Setting(name=name, doc=doc, default=default, read=read, component=of, takes="`on`, `off`", shown=shown)
 
 
-def number(name: str, doc: str, default: float, *, of: Component) -> Setting[float]:
-    """A number that may have a fraction."""
+def number(name: str, doc: str, default: float, *, of: Component, above: float | None = None) -> Setting[float]:
+    """A number that may have a fraction; it must be more than `above`, where that is given."""
+    expected = "expected a number" if above is None else f"expected a number above {above:g}"
 
     def read(given: str) -> float:
         try:
-            return float(given)
+            value = float(given)
         except ValueError:
-            raise ValueError("expected a number") from None
+            value = float("nan")
+        if math.isnan(value) or (above is not None and value <= above):
+            raise ValueError(expected)
+        return value
 
-    return Setting(name=name, doc=doc, default=default, read=read, component=of, takes="a number")
+    return Setting(
+        name=name, doc=doc, default=default, read=read, component=of, takes=expected.removeprefix("expected ")
+    )
 
 
 def quantity(name: str, doc: str, default: str, *, of: Component) -> Setting[str]:

@@ -236,8 +236,9 @@ DELIVERY_DRAIN_SECONDS: Final = number(
 GATEWAY_URL: Final = text("GATEWAY_URL", "the OpenFaaS gateway in front of the functions", of="gateway")
 BASIC_AUTH_USER: Final = text("BASIC_AUTH_USER", "the gateway's user", of="gateway", is_secret=True)
 BASIC_AUTH_PASSWORD: Final = text("BASIC_AUTH_PASSWORD", "the gateway's password", of="gateway", is_secret=True)
+# As often as OpenFaaS's own connectors ask.
 REDISCOVER_SECONDS: Final = number(
-    "REDISCOVER_SECONDS", "how often a connector asks the gateway for functions", 30.0, of="gateway"
+    "REDISCOVER_SECONDS", "how often a connector asks the gateway for functions", 30.0, above=0, of="gateway"
 )
 KAFKA: Final = text(
     "KAFKA_<NAME>",

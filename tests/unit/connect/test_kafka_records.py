@@ -7,7 +7,7 @@ import pytest
 from penstock import events
 from penstock.connect.kafka.records import cloudevents, openfaas
 from penstock.delivery.deliverer import Message
-from penstock.delivery.http import _render
+from penstock.delivery.http import render_head
 
 from tests.paths import EVENTS
 from tests.unit.connect.fakes import FakeRecord
@@ -62,7 +62,7 @@ def test_header_of_a_record_cannot_contradict_the_connector() -> None:
 def test_header_of_a_record_cannot_break_into_the_request() -> None:
     headers = request(FakeRecord(the_headers=[("a: b\r\nX-Topic", b"c\r\nX-Topic: d"), ("empty", None)])).headers
     assert headers["X-Kafka-a--b--X-Topic"] == "c%0D%0AX-Topic:%20d"
-    assert _render("", headers).count(b"\r\n") == len(headers)
+    assert render_head("", headers).count(b"\r\n") == len(headers)
 
 
 def test_records_with_one_key_share_a_lane_in_one_topic_only() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from penstock.commands import connect_mqtt
 from penstock.connect.mqtt.broker import Broker, broker_from
-from penstock.connect.mqtt.connector import ordering_key
+from penstock.connect.mqtt.messages import ordering_key
 from penstock.errors import ConfigError
 
 

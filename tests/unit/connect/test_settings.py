@@ -3,15 +3,18 @@
 import argparse
 import urllib.error
 import urllib.request
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from penstock.commands.flags import add_delivery_flags, add_topic_flags
 from penstock.connect import settings, sources
+from penstock.connect.kafka.connector import Limits
 from penstock.delivery.deliverer import DeliveryOutcome, Message, Policy, Verdict
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import ConfigError
 from penstock.process.status_server import StatusServer
+from penstock.settings import table
 from penstock.settings.environment import read_secret
 
 
@@ -89,3 +92,30 @@ def test_probes_say_what_is_wrong_and_metrics_count_attempts() -> None:
         'penstock_example{topic="b"} 2.0',
     ):
         assert line in text
+
+
+def test_flags_say_the_words_and_the_default_of_the_table() -> None:
+    parser = argparse.ArgumentParser()
+    add_delivery_flags(parser)
+    add_topic_flags(parser)
+    said = " ".join(parser.format_help().split())
+    for setting in (*settings.POLICY_SETTINGS.values(), table.DELIVERY_DRAIN_SECONDS, table.REDISCOVER_SECONDS):
+        assert f"{setting.doc} (default: {setting.name}, else {setting.default:g})" in said
+    assert f"0.0.0.0:PORT, else {table.PORT.default}" in said
+
+
+def test_every_part_of_the_policy_has_its_setting() -> None:
+    found = {name: setting.default for name, setting in settings.POLICY_SETTINGS.items()}
+    assert found == asdict(Policy())
+
+
+def test_defaults_are_those_of_the_table() -> None:
+    assert settings.policy_from(parse(), {}) == Policy()
+    assert settings.drain_seconds_from(parse(), {}) == Limits().drain_seconds == table.DELIVERY_DRAIN_SECONDS.default
+    assert settings.ca_file_from(parse(), {}) is None
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan"])
+def test_a_gateway_is_not_asked_without_a_pause(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"REDISCOVER_SECONDS='.*': expected a number above 0"):
+        sources.finder_from(parse("--gateway", "http://gateway:8080", "--rediscover-seconds", text), {})

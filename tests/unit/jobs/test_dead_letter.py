@@ -11,11 +11,9 @@ from penstock import events
 from penstock.connect.bridge.broker_dead_letters import read_broker_dead_letter
 from penstock.connect.bridge.messages import to_messages
 from penstock.delivery.http import HttpTarget
-from penstock.errors import TemporaryError
-from penstock.jobs.dead_letter import HttpDeadLetters, dead_letter
+from penstock.jobs.dead_letter import dead_letter
 from penstock.jobs.job import Job, JobState
 from penstock.types import ObjectRef
-from pytest_httpserver import HTTPServer
 
 URL = "https://kubernetes.test/apis/batch/v1/namespaces/lake/jobs/compress-1"
 FAILED = Job(
@@ -82,21 +80,3 @@ def test_error_data_stay_short_and_keep_the_reason_and_the_end_of_the_log() -> N
     assert len(error) <= 1024
     assert error.startswith(b"PodFailurePolicy: ")
     assert error.decode().endswith("ünd the end")
-
-
-def test_a_letter_is_delivered_only_when_its_sink_says_so(httpserver: HTTPServer) -> None:
-    httpserver.expect_ordered_request("/", method="POST").respond_with_data("", 503)
-    httpserver.expect_ordered_request("/", method="POST").respond_with_data("", 301, {"Location": "/elsewhere"})
-    httpserver.expect_ordered_request("/", method="POST").respond_with_data("", 202)
-    letters = HttpDeadLetters(httpserver.url_for("/"))
-    for status in ("503", "301"):
-        with pytest.raises(TemporaryError, match=f"was answered {status}"):
-            letters.send(dead_letter(FAILED, URL, ""))
-    letters.send(dead_letter(FAILED, URL, ""))
-    request, _ = httpserver.log[-1]
-    assert request.headers["ce-type"] == "job.penstock.failed"
-
-
-def test_a_sink_that_is_not_there_is_a_temporary_error() -> None:
-    with pytest.raises(TemporaryError, match="could not be sent"):
-        HttpDeadLetters("http://127.0.0.1:9").send(dead_letter(FAILED, URL, ""))

@@ -186,7 +186,6 @@ def test_an_orphan_under_a_template_with_a_stem_finds_its_source(make_lake: Make
 
     rules = (SourceRule("upload", "", ".txt"),)
     lake = make_lake(sink="s3://processed/{stem}.out", sources=rules, remove_with_source=True)
-    lake.sink._sources = rules  # type: ignore[attr-defined]
     lake.put(b"one")
     lake.agree()
     lake.delete()
@@ -320,7 +319,7 @@ def test_since_leaves_older_sources_out(lake: Lake) -> None:
 def test_a_run_that_was_cut_off_goes_on_from_its_place(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("penstock.reconcile.place._KEYS_BETWEEN_PLACES", 2)
+    monkeypatch.setattr("penstock.reconcile.place.KEYS_BETWEEN_PLACES", 2)
     for number in range(6):
         lake.put(b"x", ref(number))
     whole = lake.store.list

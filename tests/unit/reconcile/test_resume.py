@@ -24,7 +24,7 @@ def ref(number: int) -> ObjectRef:
 
 @pytest.fixture(autouse=True)
 def _places_after_every_second_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penstock.reconcile.place._KEYS_BETWEEN_PLACES", 2)
+    monkeypatch.setattr("penstock.reconcile.place.KEYS_BETWEEN_PLACES", 2)
 
 
 class Broken:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from penstock.errors import EventError, PermanentError, TargetChanged, TemporaryError
@@ -33,6 +34,20 @@ def path(tmp_path: Path) -> Path:
 def sink(path: Path) -> Iterator[SqliteSink]:
     with contextlib.closing(SqliteSink(path, "index", busy_timeout_seconds=0.2)) as sink:
         yield sink
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
+    """Every connection that is opened from now on: settings of SQLite are those of a connection."""
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def connecting(*where: Any, **how: Any) -> sqlite3.Connection:
+        opened.append(connect(*where, **how))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", connecting)
+    return opened
 
 
 def state(key: str = "in/rose.jpg", etag: str = "e1") -> ObjectState:
@@ -362,9 +377,12 @@ def test_write_is_on_disk_before_it_returns(sink: SqliteSink, path: Path, tmp_pa
         assert after.document("upload", "in/rose.jpg") is not None
 
 
-def test_every_commit_waits_for_the_disk(sink: SqliteSink) -> None:
-    assert sink._file._open().db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL, sqlite.org/pragma.html
-    assert sink._file._open().db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+def test_every_commit_waits_for_the_disk(sink: SqliteSink, connections: list[sqlite3.Connection]) -> None:
+    put(sink)
+    assert connections
+    for each in connections:
+        assert each.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL, sqlite.org/pragma.html
+        assert each.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_locked_database_is_a_temporary_error_and_then_works(sink: SqliteSink, path: Path) -> None:
@@ -378,12 +396,13 @@ def test_locked_database_is_a_temporary_error_and_then_works(sink: SqliteSink, p
     put(sink)
 
 
-def test_full_disk_is_a_temporary_error_and_changes_nothing(sink: SqliteSink) -> None:
+def test_full_disk_is_a_temporary_error_and_changes_nothing(
+    sink: SqliteSink, connections: list[sqlite3.Connection]
+) -> None:
     put(sink, "before")
-    writer = sink._file._writer
-    assert writer is not None
-    pages = writer.db.execute("PRAGMA page_count").fetchone()[0]
-    writer.db.execute(f"PRAGMA max_page_count = {pages}")  # the limit raises what a full disk raises: SQLITE_FULL
+    for each in connections:
+        pages = each.execute("PRAGMA page_count").fetchone()[0]
+        each.execute(f"PRAGMA max_page_count = {pages}")  # the limit raises what a full disk raises: SQLITE_FULL
     with pytest.raises(TemporaryError, match="disk is full"):
         put(sink, text={"beginning": "x" * 100_000})
     assert read(sink, "upload/in/rose.jpg", MARK) is None
@@ -396,14 +415,17 @@ def test_folder_that_cannot_be_made_is_a_temporary_error(tmp_path: Path) -> None
         SqliteSink(tmp_path / "file" / "index.db", "index").check()
 
 
-def test_read_only_database_is_a_temporary_error_that_says_so(path: Path) -> None:
+def test_read_only_database_is_a_temporary_error_that_says_so(
+    path: Path, connections: list[sqlite3.Connection]
+) -> None:
     with contextlib.closing(SqliteSink(path, "index")) as sink:
         put(sink)
+    connections.clear()
     reader = SqliteSink(path, "index")
     reader.check()
-    writer = reader._file._writer
-    assert writer is not None
-    writer.db.execute("PRAGMA query_only = ON")  # raises SQLITE_READONLY, also for root, whom modes do not stop
+    # Raises SQLITE_READONLY, also for root, whom modes do not stop.
+    for each in connections:
+        each.execute("PRAGMA query_only = ON")
     with pytest.raises(TemporaryError, match="mount a writable volume"):
         put(reader, "other")
     reader.close()

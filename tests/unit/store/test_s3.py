@@ -20,6 +20,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from tests.store_contract import KEYS, MIB, StoreContract, Unfinished, write
+from tests.uploads import UploadsClient
 
 REF = ObjectRef("upload", "a")
 _numbers = count()
@@ -43,10 +44,10 @@ def server() -> Iterator[EmbeddedStore]:
 
 
 @pytest.fixture
-def client(server: EmbeddedStore) -> Minio:
+def client(server: EmbeddedStore) -> UploadsClient:
     """Another client of the same server: it tells what is really there."""
     host = server.settings.endpoint.removeprefix("http://")
-    return Minio(host, "reader", "reader-secret", secure=False, region="us-east-1")
+    return UploadsClient(host, "reader", "reader-secret", secure=False, region="us-east-1")
 
 
 @pytest.fixture
@@ -62,8 +63,8 @@ def store(server: EmbeddedStore) -> S3ObjectStore:
 
 
 @pytest.fixture
-def unfinished(client: Minio, bucket: str) -> Unfinished:
-    return lambda: [upload.object_name for upload in client._list_multipart_uploads(bucket).uploads]
+def unfinished(client: UploadsClient, bucket: str) -> Unfinished:
+    return lambda: client.unfinished(bucket)
 
 
 class TestS3ObjectStore(StoreContract):
@@ -79,10 +80,10 @@ def test_other_clients_see_the_same_key(store: S3ObjectStore, client: Minio, buc
 
 
 def test_upload_that_was_given_up_is_found_and_aborted(
-    store: S3ObjectStore, client: Minio, bucket: str, unfinished: Unfinished
+    store: S3ObjectStore, client: UploadsClient, bucket: str, unfinished: Unfinished
 ) -> None:
-    client._create_multipart_upload(bucket, "out/a.gz", {})
-    client._create_multipart_upload(bucket, "else/a.gz", {})
+    client.begin_upload(bucket, "out/a.gz")
+    client.begin_upload(bucket, "else/a.gz")
     outputs = SourceRule(bucket, "out/", ".gz")
     assert store.abort_uploads(outputs, -1, dry_run=True) == ("out/a.gz",)
     assert store.abort_uploads(outputs, -1) == ("out/a.gz",)

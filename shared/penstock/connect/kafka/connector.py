@@ -31,6 +31,7 @@ from penstock.connect.watch import SubscriptionState, SubscriptionWatch
 from penstock.delivery.deliverer import DeliveryOutcome, Message, Policy, Verdict
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.delivery.sender import Sender
+from penstock.settings.table import DELIVERY_DRAIN_SECONDS
 
 BATCH = 500
 # A target that stays full this long gets its topics paused, so that the others go on.
@@ -47,7 +48,7 @@ class Limits:
     """`max_uncommitted` records per partition are read ahead of the oldest that is not finished."""
 
     max_uncommitted: int = 10_000
-    drain_seconds: float = 25.0
+    drain_seconds: float = DELIVERY_DRAIN_SECONDS.default
     commit_seconds: float = 1.0
 
 
@@ -253,11 +254,7 @@ class Connector:
         )
         gauge("penstock_kafka_paused", "Partitions that wait for room.", lambda: [({}, len(self._member.paused))])
         gauge("penstock_dead_letters_pending", "Not stored yet.", lambda: [({}, self._dead.pending)])
-        gauge(
-            "penstock_subscription",
-            "1 for the state that the subscription is in.",
-            lambda: [({"state": state.value}, float(state is self._watch.state)) for state in SubscriptionState],
-        )
+        gauge("penstock_subscription", "1 for the state that the subscription is in.", self._watch.measured)
         gauge(
             "penstock_delivery_held",
             "Messages in memory, not finished.",

@@ -1,26 +1,19 @@
 """The messages of some MQTT topics as they come, for looking: in a session that ends with the connection."""
 
 import queue
-import ssl
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from penstock.connect.mqtt.broker import Broker
+from penstock.connect.mqtt.client import new_client
 from penstock.errors import TemporaryError
 
 
 def mqtt_bodies(broker: Broker, topics: Sequence[str], report: Callable[[str], None]) -> Iterator[bytes]:
     """Messages from now on, without end. `report` is told what the broker refuses. Raises `TemporaryError`."""
-    from paho.mqtt.client import Client, MQTTv5
-    from paho.mqtt.enums import CallbackAPIVersion
-
     arrived: queue.Queue[bytes] = queue.Queue()
-    client = Client(CallbackAPIVersion.VERSION2, f"penstock-listen-{uuid.uuid4().hex[:12]}", protocol=MQTTv5)
-    if broker.username:
-        client.username_pw_set(broker.username, broker.password)
-    if broker.tls:
-        client.tls_set_context(ssl.create_default_context(cafile=broker.ca_file))
+    client = new_client(broker, f"penstock-listen-{uuid.uuid4().hex[:12]}")
 
     def connected(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:

@@ -142,7 +142,7 @@ def _pieces(seed: int, block: int, rows: int) -> list[str]:
     left, right, domain, style, first, last, birthday, state = (words[column::_WORDS] for column in range(8))
     form, suffix, group = (drawn[column :: _WORDS * 2] for column in range(16, 19))
 
-    tables = _tables()
+    tables = name_tables()
     pieces = [""] * (rows * _PIECES)
     pieces[0::_PIECES] = map(getitem, map(tables.lefts.__getitem__, form), left)
     pieces[1::_PIECES] = map(getitem, map(tables.rights.__getitem__, form), right)
@@ -158,7 +158,7 @@ def _pieces(seed: int, block: int, rows: int) -> list[str]:
 
 
 @cache
-def _tables() -> _Tables:
+def name_tables() -> _Tables:
     # The offsets give each list the entropy of Faker's weights for it: 7.11, 7.72 and 9.21 bits a name.
     male, female = _falling(len(MALE), offset=25, power=1), _falling(len(FEMALE), offset=48, power=1)
     last = _falling(len(LAST), offset=4, power=0)

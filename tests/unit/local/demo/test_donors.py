@@ -163,7 +163,7 @@ def test_lists_have_no_name_twice() -> None:
 
 
 def test_every_name_can_be_drawn() -> None:
-    tables = donors._tables()
+    tables = donors.name_tables()
     assert {name.strip() for name in tables.lasts} == set(LAST)
     firsts = {id(table): table for table in tables.firsts}.values()
     assert len(firsts) == 2
