@@ -80,7 +80,7 @@ def batches(writes: list[Write]) -> Iterator[list[Write]]:
 
 
 def bare(writes: list[Write]) -> Run:
-    rows = [(write.address, to_json(write.result.body)) for write in writes]
+    rows = [(write.address, to_json(dict(write.result.body))) for write in writes]
 
     def run(folder: Path) -> None:
         db = sqlite3.connect(folder / "bare.db", isolation_level=None)

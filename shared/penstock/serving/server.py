@@ -10,6 +10,7 @@ from gunicorn.arbiter import Arbiter
 
 from penstock.errors import ConfigError
 from penstock.process.log import say_problems, set_up_logging
+from penstock.process.loopback import LOOPBACK, is_loopback
 from penstock.serving.gunicorn import GunicornServer, Serving
 from penstock.settings.config import Config
 
@@ -62,7 +63,9 @@ class FunctionServer(GunicornServer):
             sys.exit(Arbiter.APP_LOAD_ERROR)
         self._health = Health(self._runtime)
         counts = self._counts if self._counts is not None and self._place < self._counts.places else None
-        return create_app(self._runtime, self._health, Metrics(self._config.function, counts, self._place))
+        host, metrics = self.serving.host, Metrics(self._config.function, counts, self._place)
+        hosts = LOOPBACK | {host} if is_loopback(host) else frozenset()
+        return create_app(self._runtime, self._health, metrics, hosts=hosts)
 
     def begin_drain(self) -> float:
         """Not ready at once; accepting for DRAIN_SECONDS more."""
