@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.served import ROOT, free_port, wait_until_ready
+from tests.paths import ROOT
+from tests.served import free_port, wait_until_ready
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_what_an_image_runs_listens_on_all_addresses(monkeypatch: pytest.MonkeyP
     import penstock.serve
 
     given: list[list[str]] = []
-    monkeypatch.setattr(penstock.serve, "main", lambda argv: given.append(argv) or 0)
+    monkeypatch.setattr(penstock.serve, "main", given.append)
     monkeypatch.setattr(sys, "argv", ["index.py", "--port", "1"])
     index = ROOT / "templates" / "python3-penstock" / "index.py"
     with pytest.raises(SystemExit):

@@ -9,7 +9,7 @@ from flask import Flask, Response, g, request
 
 from penstock import events
 from penstock.errors import EventError, Forbidden, PenstockError, TemporaryError, UnsupportedInput
-from penstock.process.deadline import BoundedChunks, within
+from penstock.process.deadline import BoundedChunks, called_by, within
 from penstock.process.log import event_id, trace_id
 from penstock.process.loopback import page_problem
 from penstock.process.metrics import Metrics
@@ -17,6 +17,7 @@ from penstock.runtime.answers import Failure
 from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import Runtime
 from penstock.serving.access import CallerTokens
+from penstock.serving.callers import leaving_check
 from penstock.serving.health import Health
 from penstock.serving.requests import body_chunks, came_as_cloudevent, input_name, limit_body, query_options
 from penstock.serving.responses import (
@@ -172,7 +173,8 @@ class FunctionRoutes:
         return results_response(results, self._function.name, as_cloudevent=came_as_cloudevent())
 
     def _agree(self, refs: Sequence[ObjectRef]) -> list[Outcome | Failure]:
-        return [self._ended(*ended) for ended in zip(refs, self._runtime.agree_all(refs), strict=True)]
+        with called_by(leaving_check(request.environ)):
+            return [self._ended(*ended) for ended in zip(refs, self._runtime.agree_all(refs), strict=True)]
 
     def _ended(self, ref: ObjectRef, ended: Outcome | Exception) -> Outcome | Failure:
         """Count how one object ended; log it unless `_log_failures` does."""
