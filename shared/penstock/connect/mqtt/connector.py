@@ -24,25 +24,28 @@ from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import EventError
 
+# A topic may have 64 KiB. An HTTP server refuses a request with such a header (431).
+MAX_TOPIC_BYTES = 4000
+
 _log = logging.getLogger("penstock.connect")
 
 
-class _Arrival:
+class Arrival:
     """One message from the broker, on the connection that brought it."""
 
     __slots__ = ("mid", "waits", "window")
 
-    def __init__(self, window: "_Window", mid: int, waits: int) -> None:
+    def __init__(self, window: "Window", mid: int, waits: int) -> None:
         self.window = window
         self.mid = mid
         self.waits = waits
 
 
-class _Window:
+class Window:
     """The unacknowledged messages of one connection, oldest first."""
 
     def __init__(self) -> None:
-        self.open: deque[_Arrival] = deque()
+        self.open: deque[Arrival] = deque()
         self.lost = False
         self.lock = threading.Lock()
 
@@ -51,7 +54,14 @@ class MqttConnector:
     """Delivers the messages of some topics to the functions that want them, until `stop`."""
 
     def __init__(
-        self, broker: Broker, finder: Finder, inbox: Inbox, *, policy: Policy, cloudevents: bool = False
+        self,
+        broker: Broker,
+        finder: Finder,
+        inbox: Inbox,
+        *,
+        policy: Policy,
+        cloudevents: bool = False,
+        keep_identity: bool = False,
     ) -> None:
         from paho.mqtt.client import Client, MQTTv5
         from paho.mqtt.enums import CallbackAPIVersion
@@ -61,11 +71,11 @@ class MqttConnector:
         self._cloudevents = cloudevents
         self._max_in_flight = min(policy.max_in_flight, 65535)
         self._wanted = Subscriptions({}, {})
-        self._window = _Window()
+        self._window = Window()
         self._stopping = threading.Event()
         self.measures = DeliveryMeasures()
-        self._sender: InboxSender[_Arrival] = InboxSender(
-            inbox, (), policy, observe=self.measures.observe, finished=self._finished
+        self._sender: InboxSender[Arrival] = InboxSender(
+            inbox, (), policy, observe=self.measures.observe, finished=self._finished, keep_identity=keep_identity
         )
         self._client = Client(CallbackAPIVersion.VERSION2, broker.client_id, protocol=MQTTv5, manual_ack=True)
         self._client.on_connect = self._connected
@@ -140,7 +150,7 @@ class MqttConnector:
 
     def _disconnected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         """What was not acknowledged comes again: forget what waits, and do not acknowledge what is being sent."""
-        window, self._window = self._window, _Window()
+        window, self._window = self._window, Window()
         with window.lock:
             window.lost = True
         if not self._stopping.is_set():
@@ -159,8 +169,8 @@ class MqttConnector:
             for name in targets
         }
         window = self._window
-        arrival = _Arrival(window, message.mid, 0)
-        made = [each for name in names for each in self._make(message.topic, message.payload, name, arrival)]
+        arrival = Arrival(window, message.mid, 0)
+        made = [each for name in names for each in self.messages_of(message.topic, message.payload, name, arrival)]
         arrival.waits = len(made)
         if message.qos:
             with window.lock:
@@ -170,10 +180,14 @@ class MqttConnector:
         else:
             self._acknowledge(window)
 
-    def _make(self, topic: str, payload: bytes, target: str, arrival: _Arrival) -> list[Message[_Arrival]]:
+    def messages_of(self, topic: str, payload: bytes, target: str, arrival: Arrival) -> list[Message[Arrival]]:
+        """What is sent to one target for one message of the broker."""
         where = f"{topic}#{arrival.mid}"
         if not self._cloudevents:
-            headers = {"Content-Type": "text/plain", "X-Topic": quote(topic, safe=" /:;,=+-._~!@$&'()*")}
+            headers = {"Content-Type": "text/plain"}
+            name = quote(topic, safe=" /:;,=+-._~!@$&'()*")
+            if len(name) <= MAX_TOPIC_BYTES:
+                headers["X-Topic"] = name
             return [Message(ordering_key(topic, payload), payload, headers, where, target, arrival)]
         try:
             made = events.to_cloudevents(payload)
@@ -181,7 +195,7 @@ class MqttConnector:
             headers = {
                 "ce-specversion": "1.0",
                 "ce-type": "dev.penstock.mqtt.message",
-                "ce-source": f"/penstock/connect/mqtt#{quote(topic)}",
+                "ce-source": f"/penstock/connect/mqtt#{_short(quote(topic))}",
                 "ce-id": hashlib.sha256(topic.encode() + b"\0" + payload).hexdigest(),
             }
             return [Message(ordering_key(topic, payload), payload, headers, where, target, arrival)]
@@ -190,16 +204,21 @@ class MqttConnector:
             for event in made
         ]
 
-    def _finished(self, message: Message[_Arrival]) -> None:
+    def _finished(self, message: Message[Arrival]) -> None:
         arrival = message.receipt
         arrival.waits -= 1
         if not arrival.waits:
             self._acknowledge(arrival.window)
 
-    def _acknowledge(self, window: _Window) -> None:
+    def _acknowledge(self, window: Window) -> None:
         with window.lock:
             while window.open and not window.open[0].waits and not window.lost:
                 self._client.ack(window.open.popleft().mid, 1)
+
+
+def _short(name: str) -> str:
+    """A topic as a header may carry it: of one that is too long, its SHA-256."""
+    return name if len(name) <= MAX_TOPIC_BYTES else f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"
 
 
 def ordering_key(topic: str, payload: bytes) -> str:
