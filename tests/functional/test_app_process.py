@@ -382,12 +382,12 @@ def test_request_that_breaks_off_leaves_the_worker_well(slow: Path) -> None:
     with served(slow, {}) as function:
         host, port = function.url.removeprefix("http://").split(":")
         for head, status in (
-            (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nonly this", b"503"),
-            (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nonly", b"503"),
-            (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nonly\r\n", b"503"),
-            (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nonly\r\nzz\r\n", b"400"),
-            (b"POST /event HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{", b"503"),
-            (b"POST /event HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{", b"503"),
+            (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nonly this", b"503"),
+            (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nonly", b"503"),
+            (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nonly\r\n", b"503"),
+            (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nonly\r\nzz\r\n", b"400"),
+            (b"POST /event HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{", b"503"),
+            (b"POST /event HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{", b"503"),
         ):
             with socket.create_connection((host, int(port))) as connection:
                 connection.sendall(head)

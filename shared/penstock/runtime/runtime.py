@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from penstock.errors import EventError, PermanentError, TemporaryError
 from penstock.handler.loading import Function
 from penstock.handler.options import parse_options
-from penstock.process.deadline import within
+from penstock.process.deadline import check_caller, within
 from penstock.runtime.estimate import Estimate
 from penstock.runtime.handling import context_for
 from penstock.runtime.outcome import Offload, Outcome
@@ -131,7 +131,13 @@ def _round(works: Sequence[Work], sink: Sink) -> None:
         start = end
     for start in range(0, len(waiting), sink.batch_size):
         batch = waiting[start : start + sink.batch_size]
-        for one, stored in zip(batch, sink.write_many([one.write for one in batch]), strict=True):
+        answered: Sequence[Entry | Exception]
+        try:
+            check_caller(f"{len(batch)} documents")
+            answered = sink.write_many([one.write for one in batch])
+        except TemporaryError as exc:
+            answered = [exc] * len(batch)
+        for one, stored in zip(batch, answered, strict=True):
             one.work.step(one.work.written, one, stored)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock.errors import NothingToDo, PermanentError, SourceChanged, TargetChanged, TemporaryError
 from penstock.handler.loading import Function
+from penstock.process.deadline import check_caller, work_on
 from penstock.runtime.agreement import (
     Places,
     agrees,
@@ -254,6 +255,8 @@ class Work:
         waiting: list[Waiting],
     ) -> None:
         """Run the handler for each pending rendition, on exactly the state `source`; the bytes are fetched once."""
+        work_on(self.ref, source.token)
+        check_caller(self.ref)
         for name in pending:
             self._known[name] = self._with_refusal(name, self._known[name])
         self._started = self._estimate.clock()
@@ -303,6 +306,7 @@ class Work:
                         waiting.append(Waiting(self, name, write))
                         self._waits += 1
                         return
+                check_caller(self.ref)
                 [answer] = self._sink.write_many([write])
                 if isinstance(answer, Exception):
                     raise answer

@@ -12,6 +12,9 @@ RESERVED_PREFIX = ".penstock/"
 # A rule becomes a notification rule and a part of a Trigger's filter.
 MAX_EXPANDED = 50
 _BRACES = re.compile(r"\{([^{}\s]*,[^{}\s]*)\}")
+MAX_KEY_BYTES = 1024  # S3's limit: a longer key cannot exist
+# As MinIO looks for them (hasBadPathComponent): it takes \ for a slash, and drops white space around a segment.
+_DOTS = re.compile(r"(?:\A|[/\\])\s*\.\.?\s*(?:[/\\]|\Z)", re.ASCII)
 # MinIO makes no bucket of another name (CheckValidBucketNameStrict): S3's rules without the reserved prefixes.
 _BUCKET_NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+\Z)[a-z0-9](?:(?!\.\.|\.-|-\.)[-.a-z0-9]){1,61}[a-z0-9]")
 
@@ -25,6 +28,32 @@ def bucket_problem(name: str) -> str:
     if _BUCKET_NAME.fullmatch(name):
         return ""
     return f"bucket {name!r}: expected 3 to 63 lower-case letters, digits, '-' and single '.', as S3 names buckets"
+
+
+def key_problem(key: str) -> str:
+    """What is wrong with an object's key, as S3 and MinIO judge it, or "".
+
+    >>> key_problem("a/../b")
+    "has a segment '.' or '..'"
+    """
+    if not key:
+        return "is empty"
+    # MinIO drops leading slashes in every request, and its own events have none: one object would go by two names,
+    # past a check of its prefix.
+    if key.startswith("/"):
+        return "begins with a slash, which MinIO drops: leave it out"
+    try:
+        length = len(key) if key.isascii() else len(key.encode())
+    except UnicodeEncodeError:
+        return "has half of a surrogate pair, which UTF-8 has no bytes for"
+    if length > MAX_KEY_BYTES:
+        return f"has {length} bytes, S3 allows {MAX_KEY_BYTES}"
+    if "\0" in key:
+        return "has a NUL, which MinIO refuses"
+    # MinIO refuses such keys too, and an HTTP client would resolve them, past a check of bucket and prefix.
+    if "." in key and _DOTS.search(key):
+        return "has a segment '.' or '..'"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,9 @@ class Sink(Protocol):
         """Store each result with its mark, and drop a refusal that its `previous` shows; each all or nothing.
 
         At most `batch_size` writes. What went wrong with one takes its place, in the same order, and is not raised:
-        `TargetChanged` where `previous` no longer holds, `PermanentError` for a result that can never be stored, or
-        what making the result raised.
+        `TargetChanged` where `previous` no longer holds, `PermanentError` for a result that can never be stored,
+        `HandlerError` for a document that is none (not a mapping for an index, or with what JSON cannot hold), or what
+        making the result raised.
         """
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:

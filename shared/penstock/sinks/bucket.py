@@ -16,8 +16,6 @@ MARK_PREFIX = "penstock-"
 _BASIS = f"{MARK_PREFIX}basis"
 # MinIO counts names (with x-amz-meta-) and values of all user metadata, and refuses more than this.
 _MAX_METADATA_BYTES = 2048
-# S3's own limit for a key, in bytes of UTF-8.
-_MAX_KEY_BYTES = 1024
 
 
 class BucketSink:
@@ -70,8 +68,8 @@ class BucketSink:
     def _write(self, write: Write) -> Entry:
         address, result, mark, source, previous = write.address, write.result, write.mark, write.source, write.previous
         ref = target_ref(address)
-        if len(ref.key.encode()) > _MAX_KEY_BYTES:
-            raise PermanentError(f"{source.ref}: its target's key would be longer than {_MAX_KEY_BYTES} bytes")
+        if problem := self._address.problem_of(ref.key):
+            raise PermanentError(f"{source.ref}: {problem}")
         here = previous is not None and previous.refusal is None
         written = self._store.put(
             ref,
@@ -180,7 +178,7 @@ class BucketSink:
 
     def _head(self, ref: ObjectRef) -> ObjectState | None:
         try:
-            return self._store.head(ref) if len(ref.key.encode()) <= _MAX_KEY_BYTES else None
+            return None if self._address.problem_of(ref.key) else self._store.head(ref)
         except PermanentError:
             return None  # no object can have this key; the write says why
 

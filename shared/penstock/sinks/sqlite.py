@@ -24,7 +24,7 @@ from typing import Any
 
 import orjson
 
-from penstock.errors import PermanentError, TargetChanged, TemporaryError
+from penstock.errors import HandlerError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document, sqlite_words
 from penstock.sqlite_file import Change, Layout, SqliteFile
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
@@ -55,7 +55,7 @@ _MARK = "state, function, options, source, refusal"
 _INSERT = f"INSERT INTO documents (version, body, {_MARK}, id) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"  # noqa: S608
 _UPDATE = f"UPDATE documents SET (version, body, {_MARK}) = (?,?,?,?,?,?,?) WHERE id=? AND version=? RETURNING number"  # noqa: S608
 
-Committed = Entry | TargetChanged | PermanentError | TemporaryError
+Committed = Entry | TargetChanged | PermanentError | HandlerError | TemporaryError
 
 
 class SqliteSink:
@@ -99,7 +99,7 @@ class SqliteSink:
         for write in writes:
             try:
                 changes.append(self._describe(write, moment))
-            except PermanentError as error:
+            except HandlerError as error:
                 changes.append(lambda _db, _written, error=error: error)  # type: ignore[misc]
         try:
             return self._file.commit(changes)
