@@ -1,7 +1,9 @@
 """The server of one function: wires it in each worker, and shares the workers' counts."""
 
+import contextlib
 import gc
 import sys
+import tempfile
 from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING
@@ -51,6 +53,7 @@ class FunctionServer(GunicornServer):
     def load(self) -> "Flask":
         set_up_logging(self._config.log_level)
         import_application()
+        choose_temporary_folder()
         from penstock.process.metrics import Metrics
         from penstock.serving.app import create_app
         from penstock.serving.health import Health
@@ -93,6 +96,16 @@ def import_application() -> None:
         if was_enabled:
             gc.freeze()
             gc.enable()
+
+
+def choose_temporary_folder() -> None:
+    """Have Python choose its folder for temporary files now.
+
+    It looks for one by writing there, once, when the first file is needed. A volume that is full in that moment would
+    be passed over for good, for one that is not meant for such files.
+    """
+    with contextlib.suppress(FileNotFoundError):  # the first file that is needed is told
+        tempfile.gettempdir()
 
 
 def _shared_counts(places: int) -> "SharedCounts":
