@@ -80,7 +80,7 @@ def look(name: str, data: bytes) -> Traits:
         raise _unsupported(
             name, f"a TIFF with samples of {_TYPES.get(kind, f'type {kind}')}, whose black and white are not defined,"
         )
-    bits = {int(value) for value in directory.fields.get(_BITS, (1,))}
+    bits = {int(value) for value in directory.fields.get(_BITS) or (1,)}
     if len(bits) > 1 or not bits <= set(_DEPTHS[photometric]):
         raise _unsupported(name, f"a TIFF with samples of {'/'.join(map(str, sorted(bits)))} bits")
     if photometric == _SEPARATED and directory.one(_INKS, _CMYK_INKS) != _CMYK_INKS:
@@ -163,7 +163,7 @@ def read_directory(data: bytes) -> Directory | None:
     order = "<" if data[:2] == b"II" else ">"
     try:
         return _read_directory(data, order, big=data[2:4] in (b"+\0", b"\0+"))
-    except (struct.error, IndexError, ZeroDivisionError):
+    except (struct.error, OverflowError, IndexError, ZeroDivisionError):
         return None
 
 
@@ -195,7 +195,7 @@ def count_pages(data: bytes) -> int:
     count_of, place_of, entry = (order + "Q", order + "Q", 20) if big else (order + "H", order + "I", 12)
     pages, place = 0, 8 if big else 4
     seen: set[int] = set()
-    with suppress(struct.error):
+    with suppress(struct.error, OverflowError):  # a BigTIFF's places have 64 bits
         while pages <= MAX_PAGES:
             (at,) = struct.unpack_from(place_of, data, place)
             if at == 0 or at in seen:

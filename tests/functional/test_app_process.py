@@ -422,3 +422,19 @@ def test_name_outside_latin_1_travels_through_gunicorn_both_ways() -> None:
         with urllib.request.urlopen(request, timeout=60) as answer:
             _, given = parse_options_header(answer.headers["Content-Disposition"])
     assert given["filename"] == "猫 日本.csv.gz"
+
+
+def test_folder_for_temporary_files_is_chosen_before_a_volume_can_be_full(tmp_path: Path) -> None:
+    """Python passes over a full one when it chooses at the first need, and never comes back to it."""
+    folder = tmp_path / "told"
+    folder.mkdir()
+    (folder / "handler.py").write_text(
+        "import tempfile\nfrom penstock import Result\n\n"
+        "def handle(event, context):\n    return Result(str(tempfile.tempdir).encode())\n"
+    )
+    (tmp_path / "temporary").mkdir()
+    with (
+        served(folder, {"TMPDIR": str(tmp_path / "temporary")}) as function,
+        urllib.request.urlopen(f"{function.url}/a.txt", b"one") as answer,
+    ):
+        assert answer.read().decode() == str(tmp_path / "temporary")

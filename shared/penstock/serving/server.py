@@ -1,7 +1,9 @@
 """The server of one function: wires it in each worker, and shares the workers' counts."""
 
+import contextlib
 import gc
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from itertools import count
@@ -55,6 +57,7 @@ class FunctionServer(GunicornServer):
     def load(self) -> "Flask":
         set_up_logging(self._config.log_level)
         import_application()
+        choose_temporary_folder()
         from penstock.process.metrics import Metrics
         from penstock.serving.app import create_app
         from penstock.serving.health import Health
@@ -130,6 +133,16 @@ def _overdue(config: Config) -> "Overdue":
 
     # A reload has twice as many workers for a while.
     return Overdue(2 * config.workers, config.threads, config.deadline_seconds)
+
+
+def choose_temporary_folder() -> None:
+    """Have Python choose its folder for temporary files now.
+
+    It looks for one by writing there, once, when the first file is needed. A volume that is full in that moment would
+    be passed over for good, for one that is not meant for such files.
+    """
+    with contextlib.suppress(FileNotFoundError):  # the first file that is needed is told
+        tempfile.gettempdir()
 
 
 def _shared_counts(places: int) -> "SharedCounts":
