@@ -88,6 +88,59 @@ def test_every_container_is_restricted_pinned_and_bounded(manifest: Manifest) ->
                 assert is_file or "valueFrom" in variable
 
 
+# Workloads of operators: a container that they make is bounded by what these fields say.
+OPERATED = {
+    "KafkaNodePool": ("spec", "resources"),
+    "Tenant": ("spec", "pools", 0, "resources"),
+    "KafkaCluster": ("spec", "brokerConfigGroups", "default", "resourceRequirements"),
+    "ZookeeperCluster": ("spec", "pod", "resources"),
+}
+
+
+@pytest.mark.parametrize("manifest", [each for each in ALL if each.kind in OPERATED], ids=str)
+def test_what_an_operator_runs_is_bounded_too(manifest: Manifest) -> None:
+    found: Any = manifest.document
+    for step in OPERATED[manifest.kind]:
+        found = found[step]
+    assert {"memory", "ephemeral-storage"} <= found["limits"].keys()
+
+
+def test_every_kind_of_workload_is_looked_at() -> None:
+    """A new kind that runs pods must be named above or have containers of its own."""
+    runs_pods = {each.kind for each in ALL if containers(each.document)} | set(OPERATED)
+    others = {each.kind for each in ALL} - runs_pods
+    assert others == {
+        *("Namespace", "ServiceAccount", "ConfigMap", "PodDisruptionBudget"),
+        *("Role", "RoleBinding", "NetworkPolicy", "Ingress", "Issuer", "Certificate"),
+        *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+        *("Broker", "Trigger", "KafkaSource", "SinkBinding", "ScaledObject", "TriggerAuthentication"),
+        *("Kafka", "KafkaTopic", "KafkaUser", "PodMonitor", "ServiceMonitor", "PrometheusRule"),
+    }
+
+
+def test_pods_of_a_namespace_are_reached_as_a_policy_says() -> None:
+    """Each namespace of ours denies what no policy allows, or each workload in it has a policy of its own."""
+    policies = [each.document for each in ALL if each.kind == "NetworkPolicy"]
+    denied = {each["metadata"].get("namespace", "") for each in policies if each["spec"]["podSelector"] == {}}
+    selected = [each["spec"]["podSelector"].get("matchLabels", {}) for each in policies]
+    for manifest in ALL:
+        if manifest.kind not in ("Deployment", "StatefulSet") or manifest.file.startswith("deploy/knative/"):
+            continue
+        labels = manifest.document["spec"]["template"]["metadata"]["labels"]
+        assert denied <= {""}
+        assert any(wanted and wanted.items() <= labels.items() for wanted in selected), manifest
+
+
+def test_the_jobs_of_functions_run_the_images_of_the_stack_file() -> None:
+    """What the admission policy allows by default is what `stack.yml` names; its Secrets are those of the functions."""
+    [allowed] = [each.document["data"] for each in ALL if each.document["metadata"]["name"] == "penstock-jobs-policy"]
+    assert set(allowed["images"].split(" ")) == {spec.image for spec in STACK.functions.values()}
+    assert {name for spec in STACK.functions.values() for name in spec.secrets} <= set(allowed["secrets"].split(" "))
+    for folder in ("jobs", "knative/jobs"):
+        kustomization = yaml.safe_load((DEPLOY / folder / "kustomization.yaml").read_text(encoding="utf-8"))
+        assert {Path(each).name for each in kustomization["resources"]} == {"admission", "functions"}
+
+
 def found_in(document: Any, name: str) -> list[Any]:
     """Every value under this name, wherever it stands in a document."""
     if isinstance(document, dict):
@@ -136,7 +189,8 @@ def test_images_are_pinned_to_a_version_in_a_registry_that_still_serves_it(manif
     for image in images(manifest.document):
         if image == "penstock":  # deploy/jobs: its kustomization has name and tag
             continue
-        name, _, tag = image.rpartition(":")
+        name, _, tag = image.partition("@")[0].rpartition(":")
+        assert re.fullmatch(r"(sha256:[0-9a-f]{64})?", image.partition("@")[2]), image
         assert tag[:1].isdigit() or tag.startswith(("v", "RELEASE.")), image
         assert "latest" not in tag
         # Bitnami's free images have left Docker Hub, and so has MinIO's.

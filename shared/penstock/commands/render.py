@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kafka-secret",
         default=defaults.kafka_secret,
         metavar="NAME",
-        help='the Secret with which Knative logs in to Kafka, by TLS; "" for a listener without users (default: %(default)s)',
+        help='the Secret for Kafka\'s TLS and user; "" for a listener without them (default: %(default)s)',
     )
     own.add_argument(
         "--region",
