@@ -99,6 +99,10 @@ base:  ## pin the images' base to the digest that its tag has today: ENGINE=podm
 	  && expr "$$digest" : 'sha256:[0-9a-f]\{64\}$$' >/dev/null \
 	  && sed -i "s|^ARG PYTHON_IMAGE=.*|ARG PYTHON_IMAGE=$(BASE)@$$digest|" $(DOCKERFILES)
 
+.PHONY: digests
+digests: $(READY)  ## pin the images of other projects in deploy/ to the digests that their tags have today
+	$(BIN)/python -m tests.digests
+
 .PHONY: bench
 bench: $(READY)  ## speed as ratios against peers, side by side
 	$(BIN)/python -m bench

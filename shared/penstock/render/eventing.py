@@ -24,10 +24,16 @@ _BACKOFF_DELAY: Final = "PT0.5S"
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
-    """What all deliveries have in common. `dead_letters` is where undeliverable events go, as Knative writes a sink."""
+    """What all deliveries have in common.
+
+    `dead_letters` is where undeliverable events go, as Knative writes a sink. `kafka_secret` is the name of the Secret
+    for Kafka, "" for none. Its keys are those that a Kafka Broker reads: `protocol`, `sasl.mechanism`, `user`,
+    `password` and `ca.crt` (https://knative.dev/docs/eventing/brokers/broker-types/kafka-broker/).
+    """
 
     namespace: str
     kafka: str
+    kafka_secret: str
     region: str
     dead_letters: Document
 
@@ -39,6 +45,8 @@ def broker_documents(delivery: BrokerSettings) -> list[Document]:
         "default.topic.partitions": "10",
         "default.topic.replication.factor": "3",
     }
+    if delivery.kafka_secret:
+        data["auth.secret.ref.name"] = delivery.kafka_secret
     config = {"apiVersion": "v1", "kind": "ConfigMap", "name": _BROKER_CONFIG, "namespace": delivery.namespace}
     return [
         document("v1", "ConfigMap", _BROKER_CONFIG, labels=labels("broker", "eventing"), data=data),
@@ -65,6 +73,7 @@ def kafka_source(plans: Sequence[FunctionPlan], delivery: BrokerSettings) -> Doc
         "ordering": "unordered",
         "delivery": _delivery(delivery, 10),
         "sink": {"ref": broker_reference()},
+        **({"net": _net(delivery.kafka_secret)} if delivery.kafka_secret else {}),
     }
     # MinIO's record key is `bucket/key` as it is. Taken as text it becomes a header, which cannot carry a line's end or
     # another control character: such an event is neither delivered nor kept as a dead letter. As bytes it is encoded.
@@ -88,6 +97,16 @@ def trigger(plan: FunctionPlan, delivery: BrokerSettings) -> Document:
         "delivery": {**_delivery(delivery, plan.attempts), "timeout": f"PT{plan.timeout_seconds}S"},
     }
     return document("eventing.knative.dev/v1", "Trigger", plan.name, labels=labels(plan.name, "eventing"), spec=spec)
+
+
+def _net(secret: str) -> Document:
+    """How a KafkaSource logs in, from the Secret that the Broker reads too."""
+
+    def value_of(key: str) -> Document:
+        return {"secretKeyRef": {"name": secret, "key": key}}
+
+    sasl = {"user": value_of("user"), "password": value_of("password"), "type": value_of("sasl.mechanism")}
+    return {"sasl": {"enable": True, **sasl}, "tls": {"enable": True, "caCert": value_of("ca.crt")}}
 
 
 def broker_url(namespace: str) -> str:
