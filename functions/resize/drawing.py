@@ -12,6 +12,7 @@ from .looks import NO_LOOKS, Looks, changed, focused
 from .picture import Decoded, Source, premultiply
 from .scaling import scaled
 from .traits import Traits
+from .webp import seen_through
 
 _WHITE: Final = (255, 255, 255)
 _OPAQUE: Final = 255
@@ -135,6 +136,8 @@ def _encode(image: Image, kind: str, quality: int | None) -> bytes:
         data = image.pngsave_buffer(**_PNG, keep="none")
     elif kind == "webp":
         data = image.webpsave_buffer(Q=quality, **_WEBP, keep="none")
+        if image.hasalpha() and image.get_typeof("page-height"):
+            data = seen_through(data)
     else:
         data = image.heifsave_buffer(Q=quality, **_AVIF, keep="none")
     return data
