@@ -6,14 +6,12 @@ the list of those whose black and white are defined by the format. Everything el
 
 import struct
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 from penstock import UnsupportedInput
 
-from . import tiles
-from .formats import MAX_PAGES
+from . import pages, tiles
 from .icc import SRGB, Gamut, matrix_profile, srgb_table, stored_table
 from .traits import Traits
 
@@ -81,7 +79,7 @@ def look(name: str, data: bytes) -> Traits:
         raise _unsupported(
             name, f"a TIFF with samples of {_TYPES.get(kind, f'type {kind}')}, whose black and white are not defined,"
         )
-    bits = {int(value) for value in directory.fields.get(_BITS, (1,))}
+    bits = {int(value) for value in directory.fields.get(_BITS) or (1,)}
     if len(bits) > 1 or not bits <= set(_DEPTHS[photometric]):
         raise _unsupported(name, f"a TIFF with samples of {'/'.join(map(str, sorted(bits)))} bits")
     if photometric == _SEPARATED and directory.one(_INKS, _CMYK_INKS) != _CMYK_INKS:
@@ -91,7 +89,8 @@ def look(name: str, data: bytes) -> Traits:
     bands, notes = _bands(directory, colours, samples)
     profile = _told(directory) if photometric in (_RGB, _PALETTE) else None
     sample_bytes = -(-max(bits) // 8)
-    traits = Traits(profile=profile, bands=bands, notes=notes, frames=count_pages(data))
+    count, cut = pages.walk(data)
+    traits = Traits(profile=profile, bands=bands, notes=notes, frames=count, fault=cut)
     associated = _ASSOCIATED in directory.fields.get(_EXTRA, ())
     if photometric == _CIELAB and associated:
         raise _unsupported(name, "a TIFF of L*a*b* multiplied by alpha")
@@ -110,7 +109,7 @@ def _tiled(
 ) -> Traits:
     if found.across * found.down > _MAX_VALUES or directory.one(_TILE_DEPTH, 1) != 1:
         raise _unsupported(name, f"a TIFF of more than {_MAX_VALUES} tiles, or of tiles with a depth,")
-    fault = tiles.fault(data, directory.fields, found, directory.one(_SAMPLES, 1))
+    fault = traits.fault or tiles.fault(data, directory.fields, found, directory.one(_SAMPLES, 1))
     if not fault and tiles.left_out(directory.fields):
         raise _unsupported(name, "a TIFF that leaves out tiles")
     big = data[2:4] in (b"+\0", b"\0+")
@@ -172,7 +171,7 @@ def read_directory(data: bytes) -> Directory | None:
     order = "<" if data[:2] == b"II" else ">"
     try:
         return _read_directory(data, order, big=data[2:4] in (b"+\0", b"\0+"))
-    except (struct.error, IndexError, ZeroDivisionError):
+    except (struct.error, IndexError, ZeroDivisionError, OverflowError):
         return None
 
 
@@ -195,25 +194,6 @@ def _read_directory(data: bytes, order: str, *, big: bool) -> Directory:
                 fields[tag] = _values(data, order, kind, number, place)
         at += step
     return Directory(fields, places, order)
-
-
-def count_pages(data: bytes) -> int:
-    """The directories that follow one another, to one more than is read; each is a page."""
-    order = "<" if data[:2] == b"II" else ">"
-    big = data[2:4] in (b"+\0", b"\0+")
-    count_of, place_of, entry = (order + "Q", order + "Q", 20) if big else (order + "H", order + "I", 12)
-    pages, place = 0, 8 if big else 4
-    seen: set[int] = set()
-    with suppress(struct.error):
-        while pages <= MAX_PAGES:
-            (at,) = struct.unpack_from(place_of, data, place)
-            if at == 0 or at in seen:
-                break
-            seen.add(at)
-            (fields,) = struct.unpack_from(count_of, data, at)
-            pages += 1
-            place = at + struct.calcsize(count_of) + fields * entry
-    return max(pages, 1)
 
 
 _READ: Final = frozenset(
