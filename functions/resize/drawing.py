@@ -6,12 +6,13 @@ from typing import Final
 
 from . import formats
 from .colour import is_srgb
-from .geometry import Plan
+from .geometry import Plan, Size
 from .libvips import PROFILE, Image, faults, pyvips, reading
 from .looks import NO_LOOKS, Looks, changed, focused
 from .picture import Decoded, Source, premultiply
 from .scaling import scaled
 from .traits import Traits
+from .watermark import Watermark, laid
 from .webp import seen_through
 
 _WHITE: Final = (255, 255, 255)
@@ -41,6 +42,7 @@ def render(
     background: Sequence[int] | None = None,
     interest: str | None = None,
     looks: Looks = NO_LOOKS,
+    watermark: Watermark | None = None,
 ) -> Picture:
     """Scale, turn upright, bring to sRGB, place on the canvas and encode; no metadata and no profile is kept.
 
@@ -58,6 +60,8 @@ def render(
         if interest is not None:
             plan = focused(frames[0], plan, interest)
         frames = [_place(changed(frame, looks), plan, background) for frame in frames]
+        if watermark is not None:
+            frames = [laid(frame, watermark) for frame in frames]
         image = frames[0]
         if len(frames) > 1:
             image = pyvips.Image.arrayjoin([frame.copy_memory() for frame in frames], across=1).copy()
@@ -65,6 +69,18 @@ def render(
     with faults(source.name, f"cannot be written as {formats.NAMES[kind]}"):
         data = _encode(image, kind, formats.DEFAULT_QUALITY.get(kind) if quality is None else quality)
     return Picture(data, tuple(notes))
+
+
+def in_srgb(source: Source, decoded: Decoded) -> Image:
+    """The first frame at its own size: upright, in sRGB, with alpha."""
+    size = Size(decoded.frames[0].width, decoded.frames[0].height)
+    upright = size.turned if source.orientation >= 5 else size
+    with reading(source.name, source.kind):
+        image = _srgb(
+            _scaled(source, decoded.frames[0], Plan(upright, upright, 0, 0), decoded), source.traits, dict[str, None]()
+        )
+        image = image.colourspace("srgb") if image.bands <= 2 else image
+        return image if image.hasalpha() else image.bandjoin(_OPAQUE)
 
 
 def _scaled(source: Source, image: Image, plan: Plan, decoded: Decoded) -> Image:
