@@ -26,10 +26,11 @@ _AVIF: Final = {"compression": "av1", "effort": 1}
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An encoded picture, and what was assumed on the way, one sentence each."""
+    """An encoded picture, what was assumed on the way, one sentence each, and its BlurHash where one was asked for."""
 
     data: bytes
     notes: tuple[str, ...] = ()
+    blurhash: str = ""
 
 
 def render(
@@ -43,6 +44,7 @@ def render(
     interest: str | None = None,
     looks: Looks = NO_LOOKS,
     watermark: Watermark | None = None,
+    blurhash: bool = False,
 ) -> Picture:
     """Scale, turn upright, bring to sRGB, place on the canvas and encode; no metadata and no profile is kept.
 
@@ -62,13 +64,19 @@ def render(
         frames = [_place(changed(frame, looks), plan, background) for frame in frames]
         if watermark is not None:
             frames = [laid(frame, watermark) for frame in frames]
+        shown = ""
+        if blurhash:
+            from .placeholder import blurhash_of
+
+            frames[0] = frames[0].copy_memory()
+            shown = blurhash_of(frames[0])
         image = frames[0]
         if len(frames) > 1:
             image = pyvips.Image.arrayjoin([frame.copy_memory() for frame in frames], across=1).copy()
             image.set_type(pyvips.GValue.gint_type, "page-height", plan.canvas.height)
     with faults(source.name, f"cannot be written as {formats.NAMES[kind]}"):
         data = _encode(image, kind, formats.DEFAULT_QUALITY.get(kind) if quality is None else quality)
-    return Picture(data, tuple(notes))
+    return Picture(data, tuple(notes), shown)
 
 
 def in_srgb(source: Source, decoded: Decoded) -> Image:

@@ -47,6 +47,7 @@ class Options:
     watermark_scale: int = option(25, "its width in per cent of the result's", ge=1, le=100)
     watermark_margin: int = option(16, "pixels that stay free between it and the edges", ge=0, le=4096)
     watermark_opacity: int = option(100, "in per cent", ge=1, le=100)
+    blurhash: bool = option(False, "whether the result's metadata has its BlurHash, to show until it is there")
     max_pixels: int = option(50_000_000, "larger pictures are refused by their header", ge=1, ceiling=True)
     max_frames: int = option(200, "longer animations are refused when animated is on", ge=1, ceiling=True)
 
@@ -131,11 +132,12 @@ def _made(event: Event[Options], context: Context[Options], share: memory.Share)
         interest=options.gravity if options.fit == "cover" and options.gravity in SMART else None,
         looks=Looks(options.grayscale, options.blur, options.sharpen),
         watermark=_watermark(options, overlay, context),
+        blurhash=options.blurhash,
     )
     return Result(
         picture.data,
         content_type=formats.WRITTEN[work.kind],
-        metadata=event.metadata,
+        metadata={**event.metadata, "blurhash": picture.blurhash} if options.blurhash else event.metadata,
         name=_result_name(event.name, work.kind),
         notes=picture.notes,
     )

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from penstock import PermanentError
 from penstock.testing import Lake
-from penstock.types import ObjectRef
 from PIL import Image
 
 from .handler import handle
@@ -134,9 +133,8 @@ def test_error_of_an_overlay_names_it(overlay: bytes, what: str) -> None:
 
 def test_new_overlay_renews_targets() -> None:
     lake = Lake(handle, watermark=NAME, format="png", watermark_position="centre")
-    ref = ObjectRef("brand", "logo.png")
     for colour in (RED, (0, 0, 255, 255)):
-        lake.store.put(ref, [logo(colour=colour)], content_type="image/png", metadata={})
+        lake.put_asset(NAME, logo(colour=colour))
         assert (lake.notify if lake.outputs() else lambda key: lake.put(key, PHOTO))("a.png").changed
         (data,) = lake.outputs().values()
         assert Image.open(io.BytesIO(data)).getpixel((150, 100)) == colour[:3]

@@ -82,6 +82,11 @@ class Lake:
         self.store.put(ObjectRef(self._source, key), [data], content_type=content_type, metadata=metadata or {})
         return self.notify(key)
 
+    def put_asset(self, name: str, data: bytes) -> None:
+        """Store an object that an option names, `s3://BUCKET/KEY`. As in a real lake no event tells of it."""
+        bucket, _, key = name.removeprefix("s3://").partition("/")
+        self.store.put(ObjectRef(bucket, key), [data], content_type="application/octet-stream", metadata={})
+
     def remove(self, key: str) -> Outcome:
         """Remove an object from the source bucket and deliver its event."""
         self.store.delete(ObjectRef(self._source, key))
