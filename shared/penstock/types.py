@@ -94,12 +94,17 @@ class Event(Generic[OptionsT]):
     body: Body
 
 
+def _no_asset(option: str) -> bytes:
+    raise LookupError(f"option {option} names no object; declare it with option(..., asset=True), and set it")
+
+
 @dataclass(frozen=True, slots=True)
 class Context(Generic[OptionsT]):
     """What a handler may know besides its input.
 
     `rendition` is the name of the output to make, or None when the function has only one.
-    `renditions` holds the options of all outputs that are made from this input.
+    `renditions` holds the options of all outputs that are made from this input. `asset` gives the bytes of the object
+    that an option names, by the option's name (ADR 49).
     """
 
     function: str
@@ -107,6 +112,7 @@ class Context(Generic[OptionsT]):
     renditions: Mapping[str, OptionsT] = field(default_factory=dict)
     log: logging.Logger = _LOG
     memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    asset: Callable[[str], bytes] = field(default=_no_asset, repr=False)
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return `make()`, computed once per input and shared by all its renditions."""

@@ -20,7 +20,9 @@ Places = Mapping[str | None, tuple[str, Mark]]
 """The address of each rendition of one source, and its mark, which names no state."""
 
 
-def places_of(ref: ObjectRef, function: Function, sink: Sink, store_name: str) -> Places:
+def places_of(
+    ref: ObjectRef, function: Function, fingerprints: Mapping[str | None, str], sink: Sink, store_name: str
+) -> Places:
     """Where the results of this object go.
 
     Raises `PermanentError` when the sink has no address for them, and `EventError` for a key that no object can have.
@@ -31,7 +33,7 @@ def places_of(ref: ObjectRef, function: Function, sink: Sink, store_name: str) -
         raise EventError(f"{ref.bucket}: the key {ref.key[:80]!a} {key_problem(ref.key)}") from exc
     return {
         name: (sink.address(ref, name), Mark("", function.name, options, digest))
-        for name, options in function.fingerprints.items()
+        for name, options in fingerprints.items()
     }
 
 

@@ -71,6 +71,11 @@ def make_runtime(folder: Path, config: Config, store: Store | None = None) -> "R
     if problems := contradictions(config, has_store=has_store):
         raise ConfigError(*problems, *problems_of_handler(folder, config))
     function = make_function(load_module(folder), config)
+    if function.assets:
+        from penstock.runtime.assets import problems_of_assets
+
+        if problems := problems_of_assets(function, config, has_store=has_store):
+            raise ConfigError(*problems)
     if store is None and config.store is not None:
         from penstock.store.s3 import S3ObjectStore
 

@@ -26,8 +26,8 @@ class Lake:
 
     Events, options, refusals, marks and renditions are the runtime's own; only the store is not MinIO. `source` and
     `sink` are written as the settings SOURCE and SINK. With `sink=f"sqlite://{tmp_path}/index.db"` documents go to an
-    index. `store` is that of another lake, to see what a new version does with old targets. `start` is called at once,
-    `stop` by `close` or at the end of a `with` block.
+    index. `store` is that of another lake, to see what a new version does with old targets. Buckets of objects that
+    options name are there, and empty. `start` is called at once, `stop` by `close` or at the end of a `with` block.
 
     Raises `ConfigError` for what a deployment would refuse at start.
     """
@@ -61,7 +61,8 @@ class Lake:
         self.function = function_of(handle, config)
         self._source = rules[0].bucket
         self._target = sink.split("/")[2] if sink.startswith("s3://") else ""
-        self.store = store or MemoryStore(*{self._source, self._target} - {""})
+        assets = {ref.bucket for named in self.function.assets.values() for ref in named.values()}
+        self.store = store or MemoryStore(*{self._source, self._target, *assets} - {""})
         self._sink = make_sink(config, self.store)
         if self.function.start is not None:
             self.function.start(config)
@@ -82,6 +83,11 @@ class Lake:
         """
         self.store.put(ObjectRef(self._source, key), [data], content_type=content_type, metadata=metadata or {})
         return self.notify(key)
+
+    def put_asset(self, name: str, data: bytes) -> None:
+        """Store an object that an option names, `s3://BUCKET/KEY`. As in a real lake no event tells of it."""
+        bucket, _, key = name.removeprefix("s3://").partition("/")
+        self.store.put(ObjectRef(bucket, key), [data], content_type="application/octet-stream", metadata={})
 
     def remove(self, key: str) -> Outcome:
         """Remove an object from the source bucket and deliver its event."""
