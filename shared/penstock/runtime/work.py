@@ -328,8 +328,8 @@ class Work:
         self._keep(name, write, answer)
 
     def _keep(self, name: str | None, write: Write, entry: Entry) -> None:
-        notes = write.result.notes
-        self._entries[name] = replace(entry, notes=bounded(notes)) if notes else entry
+        made, kept = write.result.notes, entry.notes
+        self._entries[name] = replace(entry, notes=bounded([*bounded(made), *kept])) if made or kept else entry
         self._written.append(name)
         self._made += 1
         self._changed = True

@@ -170,6 +170,7 @@ class Config:
     options: Mapping[str, str] = field(default_factory=dict)
     renditions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     remove_with_source: bool = table.ON_SOURCE_REMOVED.default
+    follow_encryption: bool = table.TARGET_ENCRYPTION.default
     max_input_bytes: int = table.MAX_INPUT_BYTES.default
     max_body_bytes: int = table.MAX_BODY_BYTES.default
     offload_above_bytes: int | None = None

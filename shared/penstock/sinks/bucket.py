@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from penstock.errors import PermanentError, TemporaryError
 from penstock.settings.config import RESERVED_PREFIX, SourceRule
 from penstock.sinks.bucket_address import BucketAddress
+from penstock.sinks.carried import carried, remedy
 from penstock.store import PART_BYTES, Store
 from penstock.streams import as_chunks
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
@@ -32,6 +33,7 @@ class BucketSink:
         sources: Sequence[SourceRule] = (),
         renditions: Iterable[str] = (),
         remove_with_source: bool = False,
+        follow_encryption: bool = True,
         store_name: str = "",
     ) -> None:
         self._store = store
@@ -39,6 +41,7 @@ class BucketSink:
         self._address = address
         self._sources = sources
         self._renditions: Sequence[str | None] = tuple(renditions) or (None,)
+        self._follow_encryption = follow_encryption
         self.removes_with_source = remove_with_source
 
     def address(self, source: ObjectRef, rendition: str | None) -> str:
@@ -71,18 +74,25 @@ class BucketSink:
         if problem := self._address.problem_of(ref.key):
             raise PermanentError(f"{source.ref}: {problem}")
         here = previous is not None and previous.refusal is None
-        written = self._store.put(
-            ref,
-            as_chunks(result.body),
-            content_type=result.content_type,
-            metadata=_target_metadata(source.ref, result, mark),
-            if_etag=previous.etag if here and previous else None,
-            if_absent=not here,
-        )
+        kept = carried(self._store, source, result, ref.key, follow_encryption=self._follow_encryption)
+        try:
+            written = self._store.put(
+                ref,
+                as_chunks(result.body),
+                content_type=result.content_type,
+                metadata=_target_metadata(source.ref, result, mark, kept.metadata),
+                headers=kept.headers,
+                if_etag=previous.etag if here and previous else None,
+                if_absent=not here,
+            )
+        except TemporaryError as exc:
+            if kept.headers and (hint := remedy(kept.headers, str(exc))):
+                raise TemporaryError(f"{exc}; {hint}") from exc
+            raise
         etag = self._check_parts(written, mark) if written.size >= PART_BYTES else written.etag
         if previous is not None and previous.refusal_of(mark) is not None:
             self._store.delete(self._refusal_ref(address, mark))
-        return Entry(address, mark, size=written.size, etag=etag or None)
+        return Entry(address, mark, size=written.size, etag=etag or None, notes=kept.notes)
 
     def _check_parts(self, written: ObjectState, mark: Mark) -> str:
         """Look at a target that was uploaded in parts, and return its ETag.
@@ -226,11 +236,11 @@ def _size(metadata: Mapping[str, str]) -> int:
     return sum(len(f"x-amz-meta-{name}{value}".encode()) for name, value in metadata.items())
 
 
-def _target_metadata(source: ObjectRef, result: Result, mark: Mark) -> dict[str, str]:
+def _target_metadata(source: ObjectRef, result: Result, mark: Mark, kept: Mapping[str, str]) -> dict[str, str]:
     # A source may itself be a target: its mark is not ours to carry on.
     given = {name.lower(): value for name, value in result.metadata.items()}
     metadata = {name: value for name, value in given.items() if not name.startswith(MARK_PREFIX)}
-    metadata |= _mark_metadata(mark)
+    metadata = {**kept, **metadata, **_mark_metadata(mark)}
     if (size := _size(metadata)) > _MAX_METADATA_BYTES:
         raise PermanentError(
             f"{source}: its target's user metadata would be {size} bytes; the store takes {_MAX_METADATA_BYTES}, "

@@ -158,5 +158,6 @@ class BucketAddress(Address):
             sources=config.sources,
             renditions=config.renditions,
             remove_with_source=config.remove_with_source,
+            follow_encryption=config.follow_encryption,
             store_name=config.store_name,
         )

@@ -38,6 +38,7 @@ def run(
     name: str = "input",
     content_type: str = "application/octet-stream",
     metadata: Mapping[str, str] | None = None,
+    content_encoding: str = "",
     rendition: str | None = None,
     renditions: Mapping[str, Mapping[str, object]] | None = None,
     assets: Mapping[str, bytes] | None = None,
@@ -64,7 +65,7 @@ def run(
         raise TypeError('the input is a str; give bytes: b"..." or text.encode()')
     body = data if isinstance(data, Body) else Body(lambda: [data] if isinstance(data, bytes) else data, name=name)
     size = len(data) if isinstance(data, bytes) else -1
-    event = Event(name, size, content_type, metadata or {}, given, body)
+    event = Event(name, size, content_type, metadata or {}, given, body, content_encoding)
     with body:
         try:
             context = Context(function.name, rendition, named)

@@ -75,13 +75,17 @@ class Lake:
         *,
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Outcome:
         """Store an object in the source bucket and deliver its event; returns how that ended.
 
+        `headers` are what a store keeps beside the content type, in lower case, such as `content-encoding`.
         Raises what the runtime raises: `TemporaryError` for what is to be tried again, or an exception of the handler.
         A `PermanentError` or `NothingToDo` of the handler is the outcome `refused`.
         """
-        self.store.put(ObjectRef(self._source, key), [data], content_type=content_type, metadata=metadata or {})
+        self.store.put(
+            ObjectRef(self._source, key), [data], content_type=content_type, metadata=metadata or {}, headers=headers
+        )
         return self.notify(key)
 
     def put_asset(self, name: str, data: bytes) -> None:
