@@ -187,7 +187,9 @@ def test_object_that_is_refused_is_recorded_once_and_delivered_when_replayed(wor
     wait_until(lambda: world.target("refused.txt") == b"TEXT", "the target, once the handler is mended")
 
 
-def test_function_that_takes_too_long_ends_as_a_dead_letter_and_writes_nothing_for_a_caller_that_left(world: World) -> None:
+def test_function_that_takes_too_long_ends_as_a_dead_letter_and_writes_nothing_for_a_caller_that_left(
+    world: World,
+) -> None:
     world.say("slow.txt", "hang")
     world.put("slow.txt")
     letter = world.dead_letter()

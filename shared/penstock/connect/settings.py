@@ -12,11 +12,16 @@ from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError
 from penstock.settings.environment import read_secret
+from penstock.settings.numbers import decimal_number, whole_number
 from penstock.settings.table import FUNCTION_TOKEN
 
 T = TypeVar("T")
 
-_TYPES: Mapping[str, Callable[[str], float]] = {"attempts": int, "concurrency": int, "max_in_flight": int, "batch": int}
+_TYPES: Mapping[str, Callable[[str], float]] = dict.fromkeys(
+    ("attempts", "concurrency", "max_in_flight", "batch"), whole_number
+)
+
+_NOUNS: Mapping[object, str] = {whole_number: "a whole number", decimal_number: "a number"}
 
 
 class Flags(Protocol):
@@ -31,7 +36,7 @@ def policy_from(flags: Flags, env: Mapping[str, str]) -> Policy:
     problems: list[str] = []
     for field in fields(Policy):
         try:
-            value = setting(flags, env, field.name, _TYPES.get(field.name, float))
+            value = setting(flags, env, field.name, _TYPES.get(field.name, decimal_number))
         except ConfigError as exc:
             problems += exc.problems
             continue
@@ -51,7 +56,7 @@ def setting(flags: Flags, env: Mapping[str, str], name: str, kind: Callable[[str
     try:
         return kind(text)
     except ValueError:
-        expected = {int: "a whole number", float: "a number"}.get(kind, "a valid value")  # type: ignore[call-overload]
+        expected = _NOUNS.get(kind, "a valid value")
         raise ConfigError(f"{name.upper()}={text!r}: expected {expected}") from None
 
 
@@ -59,13 +64,13 @@ def address_from(flags: Flags, env: Mapping[str, str]) -> tuple[str, int]:
     """Host and port to listen on."""
     text = flags.listen or f"0.0.0.0:{env.get('PORT') or 8080}"
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
         raise ConfigError(f"listen address {text!r}: expected HOST:PORT")
     return host.strip("[]"), int(port)
 
 
 def drain_seconds_from(flags: Flags, env: Mapping[str, str]) -> float:
-    given = setting(flags, env, "drain_seconds", float)
+    given = setting(flags, env, "drain_seconds", decimal_number)
     return 25.0 if given is None else given
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, Literal, TypeVar
 
 from penstock.errors import ConfigError
+from penstock.settings.numbers import decimal_number, whole_number
 
 ValueT = TypeVar("ValueT", covariant=True)
 # The program that reads it. `function`: serve, run and reconcile. `job`: a function that hands large objects to Jobs.
@@ -81,7 +82,7 @@ def whole(
 
     def read(given: str) -> int:
         try:
-            value = int(given)
+            value = whole_number(given)
         except ValueError:
             value = minimum - 1
         if value < minimum or (maximum is not None and value > maximum):
@@ -110,10 +111,7 @@ def number(name: str, doc: str, default: float, *, of: Component) -> Setting[flo
     """A number that may have a fraction."""
 
     def read(given: str) -> float:
-        try:
-            return float(given)
-        except ValueError:
-            raise ValueError("expected a number") from None
+        return decimal_number(given)
 
     return Setting(name=name, doc=doc, default=default, read=read, component=of, takes="a number")
 
