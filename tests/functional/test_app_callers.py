@@ -332,3 +332,24 @@ def put() -> Callable[[], bytes]:
     from tests.paths import EVENTS
 
     return (EVENTS / "minio_put.json").read_bytes
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "says"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 9000 + b"\r\n\r\n", 431, "limit request headers"),
+        (b"GET /" + b"x" * 5000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414, "Request Line is too large"),
+        (b"G\x01T / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "Invalid"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nbad header\r\n\r\n", 400, "bad header"),
+    ],
+    ids=["header", "line", "method", "malformed"],
+)
+def test_request_that_never_reaches_the_application_is_refused_in_json(
+    url: str, head: bytes, status: int, says: str
+) -> None:
+    with connected(url, head) as connection:
+        code, headers, body = answer(connection)
+    assert (code, headers["content-type"]) == (status, "application/json")
+    document = json.loads(body)
+    assert (document["outcome"], document["status"]) == ("failed", status)
+    assert says.lower() in document["reason"].lower()

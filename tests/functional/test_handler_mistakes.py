@@ -59,6 +59,8 @@ def test_mistake_that_can_be_seen_at_start_ends_with_78(command: str, text: str,
     assert done.returncode == 78, done.stderr
     assert says in done.stderr.replace('\\"', '"')
     assert "Traceback" not in done.stderr
+    assert "gunicorn" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from penstock import Context, Event, Result, TemporaryError
-from penstock.errors import TargetChanged
+from penstock.errors import PermanentError, TargetChanged
 from penstock.reconcile.engine import reconcile
 from penstock.runtime import runtime, work
 from penstock.runtime.work import Work
@@ -24,7 +24,7 @@ from penstock.sinks import Sink
 from penstock.sinks.bucket import mark_of
 from penstock.sinks.sqlite import SqliteSink
 from penstock.store.memory import MemoryStore
-from penstock.types import Entry, Mark, ObjectRef, ObjectState
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Write
 
 from tests.interleaving import Killed, Worker, World, explore, stop_here
 from tests.lake import SOURCE, TARGET, Lake, upper
@@ -244,12 +244,23 @@ class _SteppedSink:
         return stepped
 
 
+REFUSED = {"text": "of a kind that the index does not take"}
+
+
+class _PickySink(SqliteSink):
+    """Refuses one document, as a search server does when a field is of another type than before."""
+
+    def write_many(self, writes: Sequence[Write]) -> list[Any]:
+        outcomes = iter(super().write_many([each for each in writes if each.result.body != REFUSED]))
+        return [PermanentError("refused") if each.result.body == REFUSED else next(outcomes) for each in writes]
+
+
 def describe(event: Event[Any], context: Context[Any]) -> Result:
     """As `upper`, for an index: the result is a document."""
     if event.body.peek(5) == b"crash":
         raise ZeroDivisionError
     if event.body.peek(4) == b"half":
-        return Result({"text": "\ud800"})  # half of a surrogate pair: the index refuses the document
+        return Result(REFUSED)
     return Result({"text": str(upper(event, context).body)})
 
 
@@ -296,7 +307,7 @@ def index(tmp_path: Path) -> Iterator[SqliteSink]:
     """An index in memory where there is such a file system: it is durable, which takes time and is not the point."""
     memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
-        yield SqliteSink(Path(folder) / "index.db", "upper")
+        yield _PickySink(Path(folder) / "index.db", "upper")
 
 
 # The longest of them: both workers refuse, so there are ten times as many orders.

@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Mapping
 
-from penstock.commands.flags import add_delivery_flags, add_identity_flag, add_kafka_flags, add_topic_flags
+from penstock.commands.flags import add_delivery_flags, add_identity_flag, add_kafka_flags, add_topic_flags, whole
 from penstock.connect import settings, sources
 from penstock.connect.kafka.records import cloudevents, openfaas
 from penstock.connect.kafka.settings import load_settings
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-uncommitted",
-        type=int,
+        type=whole,
         metavar="N",
         default=10_000,
         help="records read ahead per partition (default: %(default)s)",

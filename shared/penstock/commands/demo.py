@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from penstock.commands.flags import add_local_stack_flags, local_stack_options, row_count, seconds
+from penstock.commands.flags import add_local_stack_flags, local_stack_options, row_count, seconds, whole
 from penstock.local.demo.demo import Demo, DemoOptions
 from penstock.local.demo.donors import DEFAULT_ROWS
 from penstock.local.demo.report import DemoReport
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rows", type=row_count, default=DEFAULT_ROWS, metavar="N", help="donors to make (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which donors (default: %(default)s)")
+    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="which donors (default: %(default)s)")
     parser.add_argument(
         "--timeout",
         type=seconds,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from penstock.commands.flags import add_kafka_flags
+from penstock.commands.flags import add_kafka_flags, whole
 from penstock.delivery.dead_letters import DeadLetter, DeadLetterStore
 from penstock.delivery.inbox import Inbox
 from penstock.errors import ConfigError, PermanentError
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_kafka_flags(where)
     some = argparse.ArgumentParser(add_help=False)
     some.add_argument("--target", metavar="NAME", help="only those of this target")
-    some.add_argument("--code", type=int, metavar="STATUS", help="only those with this status")
+    some.add_argument("--code", type=whole, metavar="STATUS", help="only those with this status")
     named = argparse.ArgumentParser(add_help=False)
     named.add_argument("ids", nargs="*", metavar="ID", help="as `list` shows them")
     named.add_argument("--all", action="store_true", help="every one that --target and --code leave")
@@ -50,6 +50,10 @@ def open_dead_letters(args: argparse.Namespace, env: Mapping[str, str]) -> DeadL
     if args.inbox is not None:
         if not args.inbox.is_file():
             raise ConfigError(f"--inbox {args.inbox}: no such file")
+        if not args.inbox.stat().st_size:  # SQLite would make an inbox of it
+            raise ConfigError(
+                f"--inbox {args.inbox}: is empty and not an inbox; name the file of the bridge or connector"
+            )
         return Inbox(args.inbox)
     from penstock.connect.kafka.dead_letter_log import DeadLetterLog
     from penstock.connect.kafka.settings import load_settings

@@ -5,7 +5,7 @@ import errno
 import sys
 from pathlib import Path
 
-from penstock.commands.flags import row_count
+from penstock.commands.flags import row_count, whole
 from penstock.local.demo.donors import DEFAULT_ROWS, write_donors
 from penstock.terminal import printable, progress
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rows after the header (default: %(default)s)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="same seed, same file, on any machine (default: %(default)s)"
+        "--seed", type=whole, default=0, metavar="N", help="same seed, same file, on any machine (default: %(default)s)"
     )
     parser.add_argument(
         "-o",

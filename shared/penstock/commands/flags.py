@@ -6,6 +6,7 @@ has them as attributes.
 
 import argparse
 import os
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from penstock.serving.wiring import function_folder
 from penstock.settings.durations import parse_duration, parse_moment
+from penstock.settings.numbers import decimal_number, whole_number
 from penstock.settings.setting import Setting
 from penstock.settings.table import DELIVERY_DRAIN_SECONDS, PORT, REDISCOVER_SECONDS
 
@@ -42,9 +44,17 @@ def moment(text: str) -> datetime:
     return _read(parse_moment, text)
 
 
+def whole(text: str) -> int:
+    """A whole number."""
+    try:
+        return whole_number(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid int value: {text!r}") from None
+
+
 def port(text: str) -> int:
     """A port to listen on."""
-    if not text.isdecimal() or int(text) > 65535:
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a port, at most 65535; 0 is any free one")
     return int(text)
 
@@ -52,7 +62,7 @@ def port(text: str) -> int:
 def seconds(text: str) -> float:
     """A number of seconds above 0."""
     try:
-        number = float(text)
+        number = decimal_number(text)
     except ValueError:
         number = 0.0
     if not number > 0:
@@ -63,7 +73,7 @@ def seconds(text: str) -> float:
 def row_count(text: str) -> int:
     """How many rows a file gets."""
     try:
-        rows = int(text)
+        rows = whole_number(text)
     except ValueError:
         rows = -1
     if rows < 0:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
+from penstock.commands.flags import whole
 from penstock.errors import ConfigError, PermanentError
 from penstock.events.endpoint import EventEndpoint
 from penstock.jobs.access import ClusterAccess, find_access, read_kubeconfig, read_text
@@ -58,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     watch = actions.add_parser("watch", parents=[where], help="let Jobs start in turn, dead-letter those that fail")
     watch.add_argument(
         "--max-running",
-        type=int,
+        type=whole,
         metavar="N",
         help=f"Jobs at once (default: JOB_MAX_RUNNING, else {JOB_MAX_RUNNING.default})",
     )
@@ -66,10 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dead-letter-to", metavar="URL", help="where dead letters are sent (default: DEAD_LETTER_SINK)"
     )
     watch.add_argument("--sink-ca-file", metavar="FILE", help="a PEM file with the authority of that URL")
-    watch.add_argument("--status-port", type=int, metavar="PORT", help="serve /_/health and /metrics there")
+    watch.add_argument("--status-port", type=whole, metavar="PORT", help="serve /_/health and /metrics there")
     logs = actions.add_parser("logs", parents=[where], help="what a Job's pods wrote")
     logs.add_argument("name", metavar="JOB", help="as `list` shows it")
-    logs.add_argument("--tail", type=int, default=200, metavar="LINES", help="lines of each pod (default: %(default)s)")
+    logs.add_argument(
+        "--tail", type=whole, default=200, metavar="LINES", help="lines of each pod (default: %(default)s)"
+    )
     clean = actions.add_parser("clean", parents=[where, some], help="delete Jobs that have ended, after their pods")
     clean.add_argument("names", nargs="*", metavar="JOB", help="these, in any state; each becomes a dead letter")
     clean.add_argument("--older-than", default="0s", metavar="TIME", help="ended that long ago: 30m, 12h, 7d")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from penstock.commands.flags import add_function_flags, duration, moment
+from penstock.commands.flags import add_function_flags, duration, moment, whole
 from penstock.errors import ConfigError, TemporaryError
 from penstock.process.signals import end_on_sigterm
 from penstock.reconcile.compare import Report
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--since", type=moment, metavar="TIME", help="only sources written since then: 24h, 7d or 2026-01-31T12:00"
     )
     parser.add_argument(
-        "--concurrency", type=int, default=8, metavar="N", help="objects worked on at once (default: %(default)s)"
+        "--concurrency", type=whole, default=8, metavar="N", help="objects worked on at once (default: %(default)s)"
     )
     parser.add_argument("--adopt", action="store_true", help="overwrite targets that carry no mark")
     parser.add_argument("--yes", action="store_true", help="remove more than 1%% of the targets if it comes to that")

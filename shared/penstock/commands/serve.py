@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from penstock.commands.flags import add_function_flags, new_parser
+from penstock.commands.flags import add_function_flags, new_parser, whole
 from penstock.errors import ConfigError
 from penstock.process.log import say_problems, set_up_logging
 from penstock.process.ports import port_problem
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     add_function_flags(parser, "folder")
     parser.add_argument(
-        "--port", type=int, metavar="PORT", help=f"port to listen on (default: PORT, else {PORT.default})"
+        "--port", type=whole, metavar="PORT", help=f"port to listen on (default: PORT, else {PORT.default})"
     )
     parser.add_argument(
         "--host",

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -47,11 +48,18 @@ def run(args: argparse.Namespace) -> int:
     with running(local_stack_options(args, data, password=password)) as stack:
         print(_banner(stack), flush=True)
         if not args.quiet:
-            stack.invocations.listen(lambda invocation: print(invocation_line(invocation), flush=True))
+            stack.invocations.listen(print_invocation)
         stop_on_signals(stopped.set)
         stopped.wait()
         print("\nstopping ...", flush=True)
     return 0
+
+
+def print_invocation(invocation: Invocation) -> None:
+    """Print one invocation; any thread may call it."""
+    # print() writes the line and its end one after the other, and another thread's line may come in between.
+    sys.stdout.write(f"{invocation_line(invocation)}\n")
+    sys.stdout.flush()
 
 
 def invocation_line(invocation: Invocation) -> str:

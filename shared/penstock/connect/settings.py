@@ -70,7 +70,7 @@ def address_from(flags: Flags, env: Mapping[str, str]) -> tuple[str, int]:
     """Host and port to listen on."""
     text = flags.listen or f"0.0.0.0:{PORT.value(env)}"
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
         raise ConfigError(f"listen address {text!r}: expected HOST:PORT")
     return host.strip("[]"), int(port)
 

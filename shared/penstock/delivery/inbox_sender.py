@@ -10,10 +10,10 @@ from typing import IO, Generic
 
 from penstock.delivery.deliverer import DeliveryOutcome, HeldT, Message, Policy, Verdict
 from penstock.delivery.http import HttpTarget
+from penstock.delivery.identity import body_without_identity
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.sender import Observe, Sender
 from penstock.errors import ConfigError, TemporaryError
-from penstock.events.identity import body_without_identity
 
 _log = logging.getLogger("penstock.connect")
 

@@ -4,11 +4,12 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from penstock.errors import EventError
+from penstock.settings.numbers import decimal_number, whole_number
 from penstock.types import ObjectRef
 
 OptionsT = TypeVar("OptionsT")
@@ -112,6 +113,9 @@ def _check_ceiling(value: Any, limit: Any) -> None:
         raise ValueError(f"expected at most {limit}, which this deployment allows; a direct call may only lower it")
 
 
+_READERS: Mapping[Any, Callable[[str], Any]] = {int: whole_number, float: decimal_number}
+
+
 def _convert(text: str, hint: Any, rules: Mapping[str, Any]) -> Any:
     if get_origin(hint) in (Union, UnionType):  # `int | None`: empty text is None
         if not text:
@@ -123,7 +127,7 @@ def _convert(text: str, hint: Any, rules: Mapping[str, Any]) -> Any:
         raise ValueError("expected true or false")
     value: Any
     try:
-        value = hint(text)
+        value = _READERS.get(hint, hint)(text)
     except ValueError:
         raise ValueError(f"expected {_expected(hint, rules)}") from None
     ge, le, choices = rules.get("ge"), rules.get("le"), rules.get("choices")

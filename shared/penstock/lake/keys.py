@@ -44,7 +44,11 @@ def _switch(value: str) -> str:
 
 def _number(minimum: int = 0, maximum: int | None = None) -> Callable[[str], str]:
     def read(value: str) -> str:
-        if not re.fullmatch(r"-?\d+", value) or int(value) < minimum or (maximum is not None and int(value) > maximum):
+        if (
+            not re.fullmatch(r"-?[0-9]{1,30}", value)
+            or int(value) < minimum
+            or (maximum is not None and int(value) > maximum)
+        ):
             upto = f" to {maximum}" if maximum is not None else " or more"
             raise ValueError(f"expected a whole number, {minimum}{upto}")
         return value
@@ -92,7 +96,7 @@ def _url(schemes: tuple[str, ...], credentials: str) -> Callable[[str], str]:
 def _brokers(value: str) -> str:
     brokers = [each.strip() for each in value.split(",")]
     for broker in brokers:
-        if not re.fullmatch(r"([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}", broker):
+        if not re.fullmatch(r"([\w.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}", broker):
             raise ValueError(f"expected HOST:PORT, several separated by commas, got {broker!r}")
     return ",".join(brokers)
 
@@ -117,7 +121,7 @@ def _index(value: str) -> str:
 
 
 def _kafka_version(value: str) -> str:
-    if not re.fullmatch(r"0\.\d+\.\d+\.\d+|[1-9]\d*\.\d+\.\d+", value):
+    if not re.fullmatch(r"0\.\d+\.\d+\.\d+|[1-9]\d*\.\d+\.\d+", value, re.ASCII):
         raise ValueError("expected a version such as 3.9.0")
     return value
 

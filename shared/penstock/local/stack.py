@@ -2,10 +2,11 @@
 
 import contextlib
 import fcntl
+import logging
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
+from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError
 from penstock.local.functions.functions import LocalFunctions, Settings, serve_command
 from penstock.local.gateway.access import Access
@@ -29,6 +31,8 @@ from penstock.settings.environment import load_store_settings
 from penstock.settings.stackfile import FunctionSpec, load_stack
 from penstock.store import Store
 from penstock.store.s3 import S3ObjectStore
+
+_log = logging.getLogger("penstock.local")
 
 # Requests to one function at a time: what its worker has threads for, and one machine has no more to give.
 _CONCURRENCY: Final = 4
@@ -119,6 +123,7 @@ class Stack:
     def start(self) -> None:
         self._held.callback(self._sender.stop, 2.0)
         self._sender.start()
+        _bury_unwanted(self.inbox, {target.name for target in self.router.targets(self.url)})
         self._server.start()
         self.lake.connect(self.router.buckets(), self.url)
         self._connected = True
@@ -136,6 +141,16 @@ class Stack:
         self.router.configure(specs)
         self.lake.connect(self.router.buckets(), self.url)
         self._sender.configure(self.router.targets(self.url))
+
+
+def _bury_unwanted(inbox: Inbox, names: Set[str]) -> None:
+    """Make dead letters of events whose functions are not there any more: they would wait for ever."""
+    for name in sorted(inbox.targets() - names):
+        reason = f"no function {name} is deployed: it was renamed or removed; deploy it and replay, or drop this"
+        verdict = Verdict(DeliveryOutcome.DEAD, 404, reason)
+        while messages := inbox.claim(name, 500):
+            inbox.finish([], [(message.receipt, verdict) for message in messages])
+        _log.warning("inbox: events for %s are dead letters now: %s", name, reason)
 
 
 class EmbeddedLake:

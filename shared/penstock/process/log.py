@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
@@ -17,6 +18,9 @@ trace_id: ContextVar[str] = ContextVar("trace_id", default="")
 _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 _JSON = json.JSONEncoder(default=str, ensure_ascii=False)  # json.dumps would make one for every line
+
+# What JSON does not escape and a terminal obeys: DEL and C1 controls, line and paragraph ends, the order of writing.
+_COMMANDS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class JsonFormatter(logging.Formatter):
@@ -36,7 +40,12 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         # A key may hold half of a surrogate pair, which no stream takes: the line must not be lost over it.
-        return _JSON.encode(line).encode("utf-8", "replace").decode()
+        text = _JSON.encode(line).encode("utf-8", "replace").decode()
+        return (
+            text
+            if text.isascii() and "\x7f" not in text
+            else _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+        )
 
 
 def parse_level(text: str) -> str:

@@ -187,7 +187,7 @@ class _Planner:
         text = given.get(name, "")
         if not text:
             return default
-        value = int(text) if text.isdecimal() else -1
+        value = int(text) if text.isascii() and text.isdecimal() else -1
         if not minimum <= value <= maximum:
             self.problem(f"{name}={text!r}: expected a whole number from {minimum} to {maximum}")
             return default

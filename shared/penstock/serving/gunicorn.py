@@ -4,6 +4,7 @@ So there is no watchdog process in between. This is imported where a server is a
 function: gunicorn and, in the worker, Flask take most of a start.
 """
 
+import logging
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -43,6 +44,20 @@ class Serving:
     min_bytes_per_second: int = 1024
 
 
+class _LoadErrors(logging.Filter):
+    """Drops gunicorn's three lines about an application that cannot be loaded: the reason was logged before them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if str(record.msg).endswith("exited with code %s.") and record.args:
+            self._seen = self._seen or tuple(record.args)[-1] == Arbiter.APP_LOAD_ERROR
+            return not self._seen
+        return not (self._seen and record.msg in ("Shutting down: %s", "Reason: %s"))
+
+
 class JsonLog(Logger):  # type: ignore[misc]
     """gunicorn's own messages in the form of all others."""
 
@@ -50,6 +65,7 @@ class JsonLog(Logger):  # type: ignore[misc]
         super().setup(cfg)
         for handler in self.error_log.handlers:
             handler.setFormatter(JsonFormatter())
+            handler.addFilter(_LoadErrors())
 
 
 class WatchingArbiter(Arbiter):  # type: ignore[misc]

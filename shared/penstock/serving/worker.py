@@ -23,8 +23,7 @@ from http import HTTPStatus
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from gunicorn import http
-from gunicorn.util import write_error
+from gunicorn import http, util
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from penstock.errors import RequestTooSlow
@@ -39,6 +38,22 @@ _RETRY_AFTER_SECONDS = 2
 # a head.
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 64 * 1024
+
+
+def write_problem(sock: socket.socket, status: int, phrase: str, reason: str) -> None:
+    """Answer what failed before the application was asked, in the same form as the application."""
+    document = {
+        "outcome": "failed",
+        "status": status,
+        "error": phrase.title().replace(" ", ""),
+        "reason": reason or "unexpected error; see the log",
+    }
+    body = json.dumps(document).encode() + b"\n"
+    head = (
+        f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    util.write_nonblock(sock, head.encode() + body)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -61,6 +76,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Called after the fork, which threads would not survive."""
         self._live = ThreadPoolExecutor(1, "live")
         self._status = ThreadPoolExecutor(2, "status")
+        util.write_error = write_problem  # gunicorn's own is HTML, and it has no setting for it
         super().init_process()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -144,7 +160,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer what failed before the application was asked."""
         if isinstance(exc, RequestTooSlow):
-            write_error(client, int(exc.status), HTTPStatus(exc.status).phrase, str(exc))
+            write_problem(client, int(exc.status), HTTPStatus(exc.status).phrase, str(exc))
             return
         super().handle_error(req, client, addr, exc)
 

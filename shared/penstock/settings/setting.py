@@ -1,12 +1,12 @@
 """One setting: an environment variable that a program reads. `table` lists all of them."""
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, Literal, TypeVar
 
 from penstock.errors import ConfigError
+from penstock.settings.numbers import decimal_number, whole_number
 
 ValueT = TypeVar("ValueT", covariant=True)
 # The program that reads it. `function`: serve, run and reconcile. `job`: a function that hands large objects to Jobs.
@@ -82,7 +82,7 @@ def whole(
 
     def read(given: str) -> int:
         try:
-            value = int(given)
+            value = whole_number(given)
         except ValueError:
             value = minimum - 1
         if value < minimum or (maximum is not None and value > maximum):
@@ -113,10 +113,10 @@ def number(name: str, doc: str, default: float, *, of: Component, above: float |
 
     def read(given: str) -> float:
         try:
-            value = float(given)
+            value = decimal_number(given)
         except ValueError:
-            value = float("nan")
-        if math.isnan(value) or (above is not None and value <= above):
+            raise ValueError(expected) from None
+        if above is not None and value <= above:
             raise ValueError(expected)
         return value
 

@@ -38,6 +38,17 @@ def version_of(db: sqlite3.Connection, layout: Layout, subject: str) -> int:
 
     Raises `UnusableFile`, which `subject` opens, for another program's database.
     """
+    if db.in_transaction:
+        return _version_of(db, layout, subject)
+    # In one transaction: another process may make the file between two of these looks.
+    db.execute("BEGIN")
+    try:
+        return _version_of(db, layout, subject)
+    finally:
+        db.execute("COMMIT")
+
+
+def _version_of(db: sqlite3.Connection, layout: Layout, subject: str) -> int:
     application, version = _first(db, "PRAGMA application_id"), int(_first(db, "PRAGMA user_version"))
     if application == layout.application_id:
         return version
@@ -65,7 +76,8 @@ def make_layout(db: sqlite3.Connection, layout: Layout, subject: str) -> None:
 
 def _is_present(db: sqlite3.Connection, layout: Layout, subject: str) -> bool:
     """Whether the file has this layout, and its version too: a file of version 1 from before versions has none."""
-    return version_of(db, layout, subject) == layout.version and bool(_first(db, "PRAGMA user_version"))
+    version = version_of(db, layout, subject)
+    return version == layout.version and int(_first(db, "PRAGMA user_version")) == version
 
 
 def _statements_from(version: int, layout: Layout, subject: str) -> list[str]:

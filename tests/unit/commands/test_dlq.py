@@ -105,3 +105,14 @@ def test_missing_file_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         dlq(tmp_path / "inbox.db", "list")
     assert not (tmp_path / "inbox.db").exists()
+
+
+@pytest.mark.parametrize("action", [["list"], ["show", "1"], ["drop", "--all"]])
+def test_file_that_is_missing_or_empty_is_named_and_made_into_no_inbox(tmp_path: Path, action: list[str]) -> None:
+    missing, empty = tmp_path / "missing.db", tmp_path / "empty.db"
+    empty.touch()
+    for path, says in ((missing, "no such file"), (empty, "is empty and not an inbox")):
+        with pytest.raises(ConfigError, match=says):
+            dlq(path, *action)
+    assert sorted(tmp_path.iterdir()) == [empty]
+    assert empty.stat().st_size == 0

@@ -1,11 +1,12 @@
 """`penstock up` takes its options, refuses what cannot work, and says what happens."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import pytest
 from penstock.cli import main
-from penstock.commands.up import add_arguments, invocation_line
+from penstock.commands.up import add_arguments, invocation_line, print_invocation
 from penstock.local.gateway.invocations import Invocation
 
 from tests.paths import STACK_YML
@@ -68,3 +69,20 @@ def test_line_says_why_something_was_refused() -> None:
     answer = {"outcome": "refused", "reason": "not an image", "source": {"bucket": "images", "key": "x.jpg", "size": 2}}
     invocation = Invocation("resize", "POST", "/event", 415, False, 0.012, 900, 300, "id", answer, finished=0)
     assert invocation_line(invocation)[10:] == "resize  images/x.jpg  refused  warm  12 ms  2 B -> 0 B  not an image"
+
+
+def test_lines_of_several_threads_do_not_mix(monkeypatch: pytest.MonkeyPatch) -> None:
+    writes: list[str] = []
+
+    class Out:
+        def write(self, text: str) -> int:
+            writes.append(text)
+            return len(text)
+
+        def flush(self) -> None:
+            """Nothing waits."""
+
+    monkeypatch.setattr(sys, "stdout", Out())
+    print_invocation(Invocation("resize", "POST", "/", 200, True, 0.5, 2000, 1000, "id", finished=0))
+    assert len(writes) == 1
+    assert writes[0].endswith("\n")

@@ -13,11 +13,11 @@ from penstock.connect.bridge.app import create_app
 from penstock.connect.bridge.settings import BridgeConfig
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import HttpTarget
+from penstock.delivery.identity import body_without_identity, without_identity
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.events import parse
-from penstock.events.identity import body_without_identity, without_identity
 
 from tests.paths import EVENTS
 

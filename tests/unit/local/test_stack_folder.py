@@ -68,3 +68,20 @@ def test_an_empty_secret_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("")
     with pytest.raises(ConfigError, match=f"{name}: is empty"):
         Stack(options(tmp_path))
+
+
+def test_events_of_an_earlier_run_for_a_function_that_is_gone_are_dead_letters(tmp_path: Path) -> None:
+    Stack(options(tmp_path)).stop()
+    inbox = Inbox(tmp_path / "inbox.sqlite")
+    inbox.put([Message(f"key {number}", b"{}", {}, "test", "old-name") for number in range(600)])
+    inbox.close()
+
+    stack = Stack(options(tmp_path))
+    try:
+        stack.start()
+        letters = stack.inbox.dead_letters()
+        assert stack.inbox.targets() == set()
+    finally:
+        stack.stop()
+    assert {letter.message.target for letter in letters} == {"old-name"}
+    assert "no function old-name is deployed: it was renamed or removed" in letters[0].reason

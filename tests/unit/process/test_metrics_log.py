@@ -151,3 +151,18 @@ def test_any_text_is_one_line(text: str) -> None:
     stream.flush()
     (line,) = raw.getvalue().decode().split("\n")[:-1]
     assert json.loads(line)["message"].encode("utf-8", "replace") == text.encode("utf-8", "replace")
+
+
+def test_log_line_commands_no_terminal() -> None:
+    odd = "".join(
+        map(chr, [*range(0x20), *range(0x7F, 0xA0), 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)])
+    )
+    line = JsonFormatter().format(logging.makeLogRecord({"msg": "a %s 猫", "args": (odd,), "levelname": "INFO"}))
+    assert [char for char in line if not (char.isprintable() or char == " ")] == []
+    assert json.loads(line)["message"] == f"a {odd} 猫"
+
+
+def test_log_line_without_other_characters_keeps_its_del_escaped() -> None:
+    line = JsonFormatter().format(logging.makeLogRecord({"msg": "a\x7fb", "levelname": "INFO"}))
+    assert "\x7f" not in line
+    assert json.loads(line)["message"] == "a\x7fb"

@@ -16,12 +16,12 @@ from penstock.connect.bridge.broker_dead_letters import BrokerDeadLetterLimits, 
 from penstock.connect.bridge.messages import to_messages
 from penstock.connect.bridge.settings import SELF, BridgeConfig
 from penstock.delivery.deliverer import Message
+from penstock.delivery.identity import body_without_identity
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import EventError, TemporaryError
 from penstock.events import OddRecord
-from penstock.events.identity import body_without_identity
 
 # A key is at most 1 KB and user metadata 2 KB (8 KB on other stores), so a real event is far below this.
 MAX_BODY_BYTES = 1024 * 1024

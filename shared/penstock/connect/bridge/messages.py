@@ -7,7 +7,7 @@ from penstock import events
 from penstock.connect.bridge.filters import Filters, targets_of
 from penstock.delivery.deliverer import Message
 from penstock.delivery.http import HttpTarget
-from penstock.events.identity import without_identity
+from penstock.delivery.identity import without_identity
 
 
 def to_messages(

@@ -21,8 +21,8 @@ from penstock.connect.kafka.records import MAX_KEY_BYTES, headers_of
 from penstock.connect.kafka.settings import refused_settings
 from penstock.connect.kafka.topics import find_topic
 from penstock.delivery.deliverer import Verdict
+from penstock.delivery.identity import body_without_identity
 from penstock.errors import ConfigError
-from penstock.events.identity import body_without_identity
 
 # Knative keeps 1 KB; more would help little and might push a large record over the broker's limit.
 KEPT_DATA_BYTES = 1024

@@ -14,6 +14,7 @@ from penstock.lake.graph import make_graph, refuse_loops
 from penstock.lake.model import ACCESSED
 from penstock.settings.config import Config, SourceRule
 from penstock.settings.stackfile import FunctionSpec
+from penstock.settings.table import FUNCTION_TOKEN
 from penstock.sinks.address import Address, parse_sink
 from penstock.types import ObjectRef
 
@@ -76,7 +77,10 @@ class Router:
     def targets(self, gateway_url: str) -> list[HttpTarget]:
         """Where the messages go."""
         return [
-            *(HttpTarget(route.name, f"{gateway_url}/function/{route.name}/event") for route in self._routes),
+            *(
+                HttpTarget(route.name, f"{gateway_url}/function/{route.name}/event", _caller_headers(route.config))
+                for route in self._routes
+            ),
             HttpTarget(ASYNC_TARGET, f"{gateway_url}{ASYNC_PATH}"),
             HttpTarget(UNREADABLE_TARGET, f"{gateway_url}/events"),
         ]
@@ -106,6 +110,12 @@ class Router:
             for route in self._routes
             if route.config.takes(ref)
         ]
+
+
+def _caller_headers(config: Config) -> dict[str, str]:
+    """What a function wants to see of its callers: the first of its tokens, where it has any."""
+    tokens = config.secrets.get(FUNCTION_TOKEN.name, "").split()
+    return {"Authorization": f"Bearer {tokens[0]}"} if tokens else {}
 
 
 def _route(spec: FunctionSpec) -> Route:

@@ -122,3 +122,13 @@ def test_refused_change_leaves_the_routes_as_they_were(router: Router) -> None:
     with pytest.raises(ConfigError, match="SOURCE"):
         router.configure([spec("x", "upload/*.csv")])
     assert len(router.routes) == 4
+
+
+def test_events_carry_the_first_token_that_their_function_wants(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path / "tokens.db")
+    router = Router(inbox)
+    router.configure([spec("guarded", "s3://upload/*", FUNCTION_TOKEN="new old"), spec("open", "s3://upload/*")])
+    headers = {target.name: dict(target.headers) for target in router.targets("http://127.0.0.1:8080")}
+    assert headers["guarded"] == {"Authorization": "Bearer new"}
+    assert headers["open"] == {}
+    inbox.close()
