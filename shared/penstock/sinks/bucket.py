@@ -89,7 +89,7 @@ class BucketSink:
     def _check_parts(self, written: ObjectState, mark: Mark) -> str:
         """Look at a target that was uploaded in parts, and return its ETag.
 
-        When it is not as long as what was written, it is removed, and `TemporaryError` is raised.
+        If its length is not what was written, remove it and raise `TemporaryError`.
         """
         ref = written.ref
         found = self._store.head(ref)
@@ -229,7 +229,7 @@ def _size(metadata: Mapping[str, str]) -> int:
 
 
 def _target_metadata(source: ObjectRef, result: Result, mark: Mark) -> dict[str, str]:
-    # A source may itself be a target: its mark is not ours to carry on.
+    # A source may be the target of another function: its mark must not be copied.
     given = {name.lower(): value for name, value in result.metadata.items()}
     metadata = {name: value for name, value in given.items() if not name.startswith(MARK_PREFIX)}
     metadata |= _mark_metadata(mark)
