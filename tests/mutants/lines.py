@@ -125,7 +125,7 @@ MUTANTS: Sequence[Mutant] = (
         "reconcile/engine.py",
         '            if not report.done["failed"] and not (check and report.differences):\n',
         "            if True:\n",
-        ("tests/unit/reconcile/test_resume.py",),
+        ("tests/unit/reconcile/test_place.py",),
     ),
     Mutant(
         "an answer of another status than 2xx counts as delivered",

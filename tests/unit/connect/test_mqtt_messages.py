@@ -1,0 +1,40 @@
+"""MQTT messages as messages to deliver: their order, their headers, and CloudEvents."""
+
+import pytest
+from penstock.connect.mqtt.messages import make_messages, ordering_key
+
+from tests.paths import EVENTS
+
+NOTIFICATION = (EVENTS / "mqtt_payload.json").read_bytes()
+
+
+def test_a_message_names_its_topic() -> None:
+    [message] = make_messages("läke/a b", b"body", "compress", "a#1", 7, cloudevents=False)
+    assert message.headers == {"Content-Type": "text/plain", "X-Topic": "l%C3%A4ke/a b"}
+    assert (message.value, message.target, message.origin, message.receipt) == (b"body", "compress", "a#1", 7)
+
+
+def test_a_notification_becomes_a_cloudevent_for_each_record() -> None:
+    [message] = make_messages("processed", NOTIFICATION, "compress", "a#1", None, cloudevents=True)
+    assert message.headers["ce-type"].startswith("com.amazonaws.s3.ObjectCreated")
+    assert message.key == ordering_key("processed", NOTIFICATION)
+
+
+def test_any_other_message_is_wrapped_and_has_the_same_id_each_time() -> None:
+    first, again, other = (
+        make_messages("processed", body, "compress", "a#1", None, cloudevents=True)[0] for body in (b"x", b"x", b"y")
+    )
+    assert first.headers["ce-type"] == "dev.penstock.mqtt.message"
+    assert first.headers["ce-source"] == "/penstock/connect/mqtt#processed"
+    assert first.headers["ce-id"] == again.headers["ce-id"] != other.headers["ce-id"]
+
+
+def test_messages_about_one_object_are_one_lane() -> None:
+    first = ordering_key("processed", b'{"Key": "processed/a.gz", "EventName": "s3:ObjectCreated:Put"}')
+    assert first == ordering_key("processed", b'{"Key": "processed/a.gz"}')
+    assert first != ordering_key("processed", b'{"Key": "processed/b.gz"}')
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xff", b"[1]", b"hello", b'{"Key": 1}', b"[" * 100_000])
+def test_other_messages_of_a_topic_are_one_lane(payload: bytes) -> None:
+    assert ordering_key("processed", payload) == "processed"
