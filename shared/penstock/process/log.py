@@ -35,7 +35,7 @@ class JsonFormatter(logging.Formatter):
                 line[name] = value
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        # A key may hold half of a surrogate pair, which no stream takes: the line must not be lost over it.
+        # A key may hold half of a surrogate pair, which no stream takes: the line must not be lost because of it.
         return _JSON.encode(line).encode("utf-8", "replace").decode()
 
 
