@@ -76,9 +76,10 @@ crds: $(READY)  ## manifests against the operators' definitions, in the folder t
 	$(BIN)/python -m pytest tests/functional -m crds
 
 .PHONY: render
-render: $(READY)  ## renew the manifests that are made from stack.yml
+render: $(READY)  ## renew the manifests and the drawing that are made from stack.yml
 	$(BIN)/penstock render knative
 	$(BIN)/penstock render openfaas
+	$(BIN)/penstock graph --format svg --output docs/flow.svg
 
 .PHONY: docs-reference
 docs-reference: $(READY)  ## renew docs/commands.md from the parsers
@@ -97,6 +98,10 @@ base:  ## pin the images' base to the digest that its tag has today: ENGINE=podm
 	digest=$$($(ENGINE) image inspect --format '{{index .RepoDigests 0}}' $(BASE)) && digest=$${digest##*@} \
 	  && expr "$$digest" : 'sha256:[0-9a-f]\{64\}$$' >/dev/null \
 	  && sed -i "s|^ARG PYTHON_IMAGE=.*|ARG PYTHON_IMAGE=$(BASE)@$$digest|" $(DOCKERFILES)
+
+.PHONY: digests
+digests: $(READY)  ## pin the images of other projects in deploy/ to the digests that their tags have today
+	$(BIN)/python -m tests.digests
 
 .PHONY: bench
 bench: $(READY)  ## speed as ratios against peers, side by side

@@ -30,7 +30,7 @@ import zstandard
 from penstock import Body, Context, Event, Result
 from penstock.handler.loading import load_module
 from penstock.local.demo.donors import write_donors
-from penstock.sinks.document import to_json
+from penstock.sinks.document import inside, to_json
 from penstock.sinks.sqlite import SqliteSink
 from penstock.streams import CHUNK_BYTES, read_chunks
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Write
@@ -80,7 +80,7 @@ def batches(writes: list[Write]) -> Iterator[list[Write]]:
 
 
 def bare(writes: list[Write]) -> Run:
-    rows = [(write.address, to_json(write.result.body)) for write in writes]
+    rows = [(write.address, to_json(inside(write.result, write.address))) for write in writes]
 
     def run(folder: Path) -> None:
         db = sqlite3.connect(folder / "bare.db", isolation_level=None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from penstock.errors import TargetChanged, TemporaryError
+from penstock.errors import HandlerError, TargetChanged, TemporaryError
 from penstock.sinks import Sink
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
@@ -25,6 +26,21 @@ FOREIGN: dict[str, Mark | None] = {
     "of another store": Mark("s1", "upper", "o", SOURCE.digest_in("east")),
 }
 of_each_owner = pytest.mark.parametrize("owner", FOREIGN.values(), ids=FOREIGN)
+
+# Documents with what JSON cannot hold, and what the error says of the field.
+_ITSELF: dict[str, object] = {}
+_ITSELF["self"] = _ITSELF
+WRONG: dict[str, tuple[dict[object, object], str]] = {
+    "nan": ({"image": {"widths": [1, math.nan]}}, r"image\.widths\[1\]: nan is not a number of JSON"),
+    "infinity": ({"width": math.inf, "none": None}, r"width: inf is not a number of JSON"),
+    "minus infinity": ({"none": None, "rows": ({"x": -math.inf},)}, r"rows\[0\]\.x: -inf is not a number of JSON"),
+    "half a character": ({"csv": {"names": ["a", "\ud800"]}}, r"csv\.names\[1\]: .*surrogate"),
+    "half a character in a name": ({"csv": {"\ud800": 1}}, r"csv: the name '\\ud800' is not Unicode text"),
+    "a number as name": ({"csv": {1: "a"}}, r"csv: the name 1 is not text"),
+    "bytes": ({"text": b"a"}, "cannot be written as JSON"),
+    "an object": ({"text": object()}, "cannot be written as JSON"),
+    "itself": ({"text": _ITSELF}, "cannot be written as JSON"),
+}
 
 Unmarked = Callable[[str], object]
 Broken = Callable[[], object]
@@ -315,6 +331,25 @@ class SinkContract:
         assert found is not None
         assert found.refusal == theirs.refusal
 
+    # What the handler made wrong
+
+    @pytest.mark.parametrize(("wrong", "says"), WRONG.values(), ids=WRONG)
+    def test_document_that_is_not_json_is_a_mistake_of_the_handler(
+        self, sink: Sink, address: str, wrong: dict[str, object], says: str, stays: Callable[[Entry], None]
+    ) -> None:
+        ours = write(sink, address, MADE, MARK, state())
+        with pytest.raises(HandlerError, match=says):
+            write(sink, address, Result(wrong), mark_for(SOURCE, "s2"), state(etag="e2"), ours)
+        stays(ours)
+        ref = ObjectRef("upload", "in/b")
+        writes = [
+            Write(address, Result(wrong), mark_for(SOURCE, "s2"), state(etag="e2"), ours),
+            Write(sink.address(ref, None), MADE, mark_for(ref), state(ref), None),
+        ]
+        outcomes = [one for part in batches(sink, 2) for one in sink.write_many([writes[number] for number in part])]
+        assert [type(one) for one in outcomes] == [HandlerError, Entry]
+        stays(ours)
+
     # Batches
 
     def test_many_are_read_in_the_order_asked(self, sink: Sink) -> None:
@@ -339,6 +374,7 @@ class SinkContract:
         outcomes = [one for part in batches(sink, 5) for one in sink.write_many([writes[number] for number in part])]
         assert [isinstance(one, Entry) for one in outcomes] == [True, False, True, False, True]
         assert isinstance(outcomes[1], TargetChanged)
+        assert isinstance(outcomes[3], HandlerError)
         for asked, outcome in zip(writes, outcomes, strict=True):
             if isinstance(outcome, Entry):
                 assert outcome.address == asked.address

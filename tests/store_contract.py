@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from penstock.errors import PermanentError, SourceChanged, TargetChanged, TemporaryError
 from penstock.store import Store
+from penstock.store.headers import TAG_COUNT, TAGGING
 from penstock.types import ObjectRef, ObjectState
 
 MIB = 1024 * 1024
@@ -118,6 +119,47 @@ class StoreContract:
         state = store.stat(ref)
         assert state is not None
         assert (state.content_type, dict(state.metadata)) == ("text/x", names)
+
+    @pytest.mark.parametrize("size", [3, 6 * MIB], ids=["small", "in parts"])
+    @pytest.mark.parametrize("key", ["a", "odd\nkey"], ids=["plain", "odd"])
+    def test_content_headers_and_tags_are_stored_and_told(self, store: Store, bucket: str, key: str, size: int) -> None:
+        ref = ObjectRef(bucket, key)
+        content = {
+            "cache-control": "max-age=60",
+            "content-disposition": 'attachment; filename="a b.csv"',
+            "content-encoding": "br",
+            "content-language": "de",
+        }
+        tagging = {TAGGING: "team=blood%20bank&level=1"}
+        store.put(ref, [b"x" * size], content_type="text/x", metadata={"owner": "ann"}, headers=content | tagging)
+        head, opened = store.head(ref), store.open(ref)
+        assert head is not None
+        assert opened is not None
+        assert b"".join(opened[1]) == b"x" * size  # not decoded
+        for state in (head, opened[0]):
+            assert {name: value for name, value in state.headers.items() if name in content} == content
+            assert dict(state.metadata) == {"owner": "ann"}
+            assert store.tags(state) == {"team": "blood bank", "level": "1"}
+        assert opened[0].headers[TAG_COUNT] == "2"
+        assert head.token == opened[0].token
+
+    def test_new_content_headers_on_the_same_bytes_are_a_new_state(self, store: Store, bucket: str) -> None:
+        ref = ObjectRef(bucket, "a")
+        tokens = set()
+        for headers in ({}, {"content-encoding": "br"}, {"content-encoding": "gzip"}, {"cache-control": "no-cache"}):
+            store.put(ref, [b"one"], content_type="text/x", metadata={}, headers=headers)
+            state = store.stat(ref)
+            assert state is not None
+            tokens.add(state.token)
+        assert len(tokens) == 4
+
+    def test_object_without_tags_has_none(self, store: Store, bucket: str) -> None:
+        ref = ObjectRef(bucket, "a")
+        write(store, ref, b"one")
+        state = store.stat(ref)
+        assert state is not None
+        assert TAG_COUNT not in state.headers
+        assert store.tags(state) == {}
 
     def test_missing_object_is_gone(self, store: Store, bucket: str) -> None:
         for key in ("missing", "missing\nodd"):

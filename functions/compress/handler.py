@@ -7,7 +7,7 @@ from urllib.parse import quote
 from penstock import Context, Event, EventError, NothingToDo, Result, option
 
 from .codecs import Codec, gzip_chunks, zstd_chunks
-from .signatures import PEEK_BYTES, compressed_kind
+from .signatures import PEEK_BYTES, compressed_kind, encoded_kind
 
 CONTENT_TYPES: Final = {"gzip": "application/gzip", "zstd": "application/zstd"}  # RFC 6713, RFC 8878
 SUFFIXES: Final = {"gzip": ".gz", "zstd": ".zst"}
@@ -59,10 +59,11 @@ class Options:
 def handle(event: Event[Options], context: Context[Options]) -> Result:  # noqa: ARG001 - every handler takes both
     """Return the input compressed, produced while it is read.
 
-    Raises `NothingToDo` when the first bytes say that it is compressed already. The name does not count.
+    Raises `NothingToDo` when the first bytes say that it is compressed already. The name does not count. The content
+    encoding counts only where a format has no signature.
     """
     options = event.options
-    kind = compressed_kind(event.body.peek(PEEK_BYTES))
+    kind = compressed_kind(event.body.peek(PEEK_BYTES)) or encoded_kind(event.content_encoding)
     if kind is not None:
         raise NothingToDo(f"{event.name}: already compressed ({kind})")
     if options.format == "zstd":

@@ -147,6 +147,38 @@ def test_a_name_does_not_make_text_compressed(name: str) -> None:
     assert unpacked(compressed(b"email, name\n", name=name)) == b"email, name\n"
 
 
+@pytest.mark.parametrize(
+    ("encoding", "kind"),
+    [
+        ("br", "brotli"),
+        ("deflate", "deflate"),
+        ("gzip, br", "brotli"),
+        ("dcz", "zstd"),
+        ("Br", "brotli"),
+        ("exi", "EXI"),
+    ],
+)
+def test_where_no_byte_tells_it_the_content_encoding_does(encoding: str, kind: str) -> None:
+    with pytest.raises(NothingToDo, match=rf"donors\.csv: already compressed \({kind}\)"):
+        run(handle, b"\x0b\x02\x80a,b\n\x03", name="donors.csv", content_encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd", "compress", "x-gzip", "identity", "utf-8", "aws-chunked", ""])
+def test_a_content_encoding_that_the_bytes_deny_does_not_count(encoding: str) -> None:
+    made = run(handle, b"a,b\n", name="donors.csv", content_encoding=encoding)
+    assert unpacked(made.data) == b"a,b\n"
+
+
+def test_the_target_says_how_its_source_was_encoded() -> None:
+    lake = Lake(handle, source="s3://upload", sink="s3://processed/{key}.gz")
+    lake.put("a.csv", b"a,b\n", headers={"content-encoding": "gzip", "cache-control": "no-cache"})
+    lake.put("b.csv", b"\x0b\x02\x80a,b\n\x03", headers={"content-encoding": "br"})
+    [state] = [state for state in lake.store.list("processed") if state.ref.key == "a.csv.gz"]
+    assert state.metadata["original-content-encoding"] == "gzip"
+    assert dict(state.headers) == {"cache-control": "no-cache"}
+    assert list(lake.outputs()) == ["a.csv.gz"]
+
+
 def test_the_refusal_names_the_input_and_what_it_is() -> None:
     with pytest.raises(NothingToDo) as refusal:
         compressed(gzip.compress(b"once"), name="report.csv")

@@ -120,6 +120,11 @@ PATTERNS: Final = tuple(
 )
 
 
+# Of the registered content encodings (IANA, RFC 9110, 9842), those whose data begin with anything. deflate is zlib's
+# format by the RFC, which is known by its bytes; servers that send it bare are as old as the name.
+_UNSIGNED: Final = {"br": "brotli", "dcb": "brotli", "dcz": "zstd", "deflate": "deflate", "exi": "EXI"}
+
+
 def compressed_kind(head: bytes) -> str | None:
     """The format of an input that is compressed already, from its first `PEEK_BYTES` bytes, or None.
 
@@ -133,6 +138,16 @@ def compressed_kind(head: bytes) -> str | None:
         if pattern.match(head):
             return kind
     return next((kind for kind, fits in _CHECKS if fits(head)), None)
+
+
+def encoded_kind(content_encoding: str) -> str | None:
+    """The format that a content encoding names, if its data have no signature, so that only this tells it, or None.
+
+    >>> encoded_kind("br")
+    'brotli'
+    """
+    names = [part.strip().lower() for part in content_encoding.split(",")]
+    return next((_UNSIGNED[name] for name in reversed(names) if name in _UNSIGNED), None)
 
 
 def _is_lzma(head: bytes) -> bool:

@@ -6,6 +6,7 @@ Firefox's detector. It was the best of four in a measurement: README.md says how
 """
 
 import codecs
+import re
 import unicodedata
 from typing import NamedTuple
 
@@ -50,6 +51,13 @@ _UKRAINIAN = frozenset(b"\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd")  # letters in KOI8-U
 # Which share of 2,500 samples in 17 languages was named rightly, by how many bytes they had outside ASCII.
 _CONFIDENCE = ((4, 0.85), (8, 0.95), (16, 0.98))
 _MOST_CONFIDENCE = 0.99
+# Mac Roman and the code pages of DOS, which the detector does not have, come out like that: a sign or a capital letter
+# with an accent inside a word.
+_ODD_WORD = re.compile(
+    "[a-z](?:[\u0080-\u009f\ufffd\u00a1-\u00a9\u00ab-\u00b1\u00b5\u00b6\u00bb\u00bf\u0192\u2020-\u2022\u2026\u2030\u201e\u201c\u201d\u20ac\u2122]"
+    "|[\u00c0-\u00d6\u00d8-\u00de\u0160\u017d\u0178])[a-z]"
+)
+_ODD_CONFIDENCE = 0.5
 _ASCII = bytes(range(128))
 GUESSED_BYTES = 4096  # that are looked at when they have enough letters outside ASCII
 _ENOUGH_FOREIGN = 64
@@ -135,6 +143,8 @@ def guess(sample: bytes) -> Encoding:
     name = _USUAL_NAMES.get(name, name)
     if name == "koi8-u" and not _UKRAINIAN & set(foreign):
         name = "koi8-r"
+    if name == "windows-1252" and _ODD_WORD.search(_decoded(near, name)):
+        return Encoding(name, _ODD_CONFIDENCE)
     confidence = next((value for most, value in _CONFIDENCE if len(foreign) <= most), _MOST_CONFIDENCE)
     return Encoding(name, confidence)
 

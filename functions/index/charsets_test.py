@@ -107,6 +107,14 @@ def test_a_letter_that_holds_a_delimiters_byte_does_not_part_a_row(codec: str) -
     assert not any("fields" in warning for warning in document["warnings"])
 
 
+@pytest.mark.parametrize("codec", ["mac_roman"])
+@pytest.mark.parametrize("text", [GERMAN.replace(" in €", ""), FRENCH], ids=["German", "French"])
+def test_an_encoding_that_the_detector_does_not_have_gives_little_confidence(codec: str, text: str) -> None:
+    document = describe(text.encode(codec), "t.csv")
+    assert document["csv"]["encoding_confidence"] <= 0.5
+    assert any("was guessed, with confidence 0.50" in note for note in document["notes"])
+
+
 def test_few_letters_give_little_confidence() -> None:
     few, many = guess("Jürgen".encode("cp1252")), guess(GERMAN.encode("cp1252"))
     assert few.confidence is not None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import _csv
 
 DELIMITERS = ",;\t|"
+_RARE_DELIMITERS = "^~\x01\x1f"  # looked for where none of the usual ones is seen, under a name that says CSV
 SNIFFED_ROWS = 50
 MAX_TITLE_ROWS = 20
 _SUFFIXES = (".csv", ".tsv", ".tab")
@@ -70,18 +71,35 @@ def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
     if is_markup(text) or (not says_csv and text.lstrip()[:1] in ("{", "[", "<", "#", "")):
         return None
     comments, rest = _without_comments(text) if says_csv else (0, text)
-    # Without it there is one field a row, however it reads; three of four delimiters cost nothing that way.
-    found = [
-        table
-        for delimiter in DELIMITERS
-        if delimiter in rest and (table := _table(parse(rest, delimiter, is_whole=is_whole), delimiter)) is not None
-    ]
+    found = _tables(rest, DELIMITERS, is_whole=is_whole)
     if not says_csv:
         found = [table for table in found if _is_plain(table)]
+    elif not found:
+        found = _tables(rest, _RARE_DELIMITERS, is_whole=is_whole)
     best = max(found, key=lambda table: table.rank, default=None)
+    if best is not None and best.delimiter == "," and len(found) > 1:
+        best = next((other for other in found if _has_decimal_commas(other, best)), best)
     if best is None:
         return _one_column(rest, comments, is_whole=is_whole) if says_csv else None
     return _described(best, rest, comments, [table for table in found if table is not best])
+
+
+def _tables(text: str, delimiters: str, *, is_whole: bool) -> list[_Table]:
+    """The tables that these delimiters make of the text."""
+    # Without it there is one field a row, however it reads; three of four delimiters cost nothing that way.
+    return [
+        table
+        for delimiter in delimiters
+        if delimiter in text and (table := _table(parse(text, delimiter, is_whole=is_whole), delimiter)) is not None
+    ]
+
+
+def _has_decimal_commas(table: _Table, by_comma: _Table) -> bool:
+    """Whether every comma is inside a number when another delimiter parts the cells: `1,5;2,5` are two numbers."""
+    if table.delimiter == "," or table.rank[:2] < by_comma.rank[:2]:
+        return False
+    cells = [cell for row in table.rows[table.start :] for cell in row if "," in cell]
+    return bool(cells) and all(kind_of(cell) in ("number", "percent") for cell in cells)
 
 
 def _declared(text: str, declared: re.Match[str], *, is_whole: bool) -> Dialect | None:

@@ -180,6 +180,29 @@ def test_each_guess_is_a_note(text: str, note: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "delimiter", "rows"),
+    [
+        ("1,5;2,5\n3,5;4,5\n", ";", [["1,5", "2,5"], ["3,5", "4,5"]]),
+        ("1,50\t2,5\t7\n2,75\t3,5\t8\n", "\t", [["1,50", "2,5", "7"], ["2,75", "3,5", "8"]]),
+        ("1,5|2,5\n3,5|4,5\n", "|", [["1,5", "2,5"], ["3,5", "4,5"]]),
+        ("a;b\n1.234,5;x\n2.345,6;y\n", ";", [["1.234,5", "x"], ["2.345,6", "y"]]),
+        ("x;y,z\na;b,c\nd;e,f\n", ",", [["a;b", "c"], ["d;e", "f"]]),
+        ("a^b\n1^2\n", "^", [["1", "2"]]),
+        ("a~b\n1~2\n", "~", [["1", "2"]]),
+        ("a\x01b\n1\x012\n", "\x01", [["1", "2"]]),
+        ("a,b\n1^2,3\n", ",", [["1^2", "3"]]),
+    ],
+)
+def test_a_comma_in_numbers_and_rare_delimiters_count_too(text: str, delimiter: str, rows: list[list[str]]) -> None:
+    table = describe(text.encode(), "t.csv")["csv"]
+    assert (table["delimiter"], table["first_rows"]) == (delimiter, rows)
+
+
+def test_rare_delimiters_take_a_telling_name() -> None:
+    assert describe(b"a^b\n1^2\n3^4\n", "t.txt")["kind"] == "text"
+
+
+@pytest.mark.parametrize(
     ("text", "delimiter"),
     [
         ("a;b\n1,5;2,5\n3,5;4,5\n", ";"),

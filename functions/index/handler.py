@@ -7,7 +7,7 @@
     warnings      what was odd, in words
     notes         what was assumed and could be wrong, in sentences
     compression   {format, original_name, original_size, type}: of a gzip or zstd
-    image         {format, width, height, orientation, date}
+    image         {format, width, height, orientation, date, blurhash}
     csv           {encoding, delimiter, header, columns, rows, first_rows}, and skipped_lines when there are any
     text          {encoding, lines, beginning}; both have encoding_confidence when the encoding is a guess
 
@@ -24,7 +24,7 @@ from penstock import Body, Context, Event, EventError, Result, option
 from .csvs import describe_csv
 from .detect import PEEK_BYTES, Detected, behind_skipped, detect
 from .dialects import sniff
-from .images import FORMATS, describe_image
+from .images import FORMATS, blurhash_in, describe_image
 from .notes import Notes, bounded
 from .texts import decode_beginning, describe_text
 from .unpack import gunzip, gzip_name, unzstd, zstd_size
@@ -34,6 +34,7 @@ from .unpack import gunzip, gzip_name, unzstd, zstd_size
 class Options:
     sample_rows: int = option(5, "rows of a CSV to keep in the document", ge=0, le=100, ceiling=True)
     sample_chars: int = option(2000, "characters of a text to keep in the document", ge=0, le=20_000, ceiling=True)
+    blurhash: bool = option(False, "whether an image's document has the BlurHash of its metadata, as resize writes it")
     max_scan_bytes: int = option(268_435_456, "bytes to look at, packed and again unpacked", ge=65_536, ceiling=True)
 
 
@@ -58,6 +59,8 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:  # noqa:
         name = packing["original_name"] or name.removesuffix(".gz").removesuffix(".zst")
         found = detect(inner.peek(PEEK_BYTES), name)
     kind, parts = _inside(inner, found, name, event.options, notes)
+    if event.options.blurhash and "image" in parts and (told := blurhash_in(event.metadata)):
+        parts["image"]["blurhash"] = told
     if packing is not None:
         packing["type"] = "text/csv" if kind == "csv" else found.media_type
         for _ in inner:  # the rest counts towards the original size

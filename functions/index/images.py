@@ -13,6 +13,8 @@ from .notes import Notes
 from .source import Source, UnreadableError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from penstock import Body
 
 # The name of the format, what reads it, and whether a header may lie behind what it describes.
@@ -56,3 +58,18 @@ def describe_image(body: "Body", media_type: str, notes: Notes) -> dict[str, Any
         "orientation": picture.orientation,
         "date": picture.date,
     }
+
+
+_BASE83 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
+
+
+def blurhash_in(metadata: "Mapping[str, str]") -> str | None:
+    """The BlurHash that an image's metadata has as `blurhash`, None for none and for a text that cannot be one.
+
+    Its first character tells how many waves there are across and down (blurha.sh).
+    """
+    told = metadata.get("blurhash", "")
+    if not told or any(character not in _BASE83 for character in told):
+        return None
+    down, across = divmod(_BASE83.index(told[0]), 9)
+    return told if len(told) == 4 + 2 * (across + 1) * (down + 1) else None

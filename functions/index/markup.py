@@ -1,4 +1,4 @@
-"""Texts that are not tables although they have commas: JSON, XML, HTML and a few more, by how they begin."""
+"""Texts that are not tables although they have commas or bars: JSON, XML, HTML, YAML and more, by how they begin."""
 
 import json
 import re
@@ -10,18 +10,39 @@ _ARRAY = re.compile(rf"\[\s*(?:[\[{{]|{_SCALAR}\s*(?:[,\]]|$)|\]|$)")
 _TAG = re.compile(r"<(?:[?!]|/?[A-Za-z_][\w:.-]*(?:\s|/?>|$))")
 # `<TICKER>,<DATE>,<OPEN>`: programs for stock exchanges write their headers like that.
 _TAGS_IN_CELLS = re.compile(r'"?<[^<>\r\n]*>"?(?:[,;\t|] *"?<[^<>\r\n]*>"?)+[ \t]*(?:\r|\n|$)')
-_OTHERS = ("{\\rtf", "%PDF-", "%!PS", "version https://git-lfs.github.com/spec/")
+_OTHERS = (
+    "{\\rtf",
+    "%PDF-",
+    "%!PS",
+    "%YAML",
+    "version https://git-lfs.github.com/spec/",
+    "BEGIN:VCARD",
+    "BEGIN:VCALENDAR",
+)
+_RULE = r"[ \t]*(?:-{3,}|:-+:?|-+:)[ \t]*"
+_SHAPES = re.compile(
+    r"---[ \t]*(?:\r|\n|$)"  # YAML, and the front matter of a page
+    r"|\[[^\]\r\n]+\][ \t]*[\r\n]\s*[\w.\"-]+[ \t]*="  # INI, TOML: a section and a key
+    r"|(?i:(?:INSERT\s+INTO|CREATE\s+TABLE|DROP\s+TABLE)\s+[^,;\t|\r\n]+[(;])"
+)
+_RULES = re.compile(rf"[ \t]*(?:\|{_RULE}(?:\|{_RULE})*\|?|{_RULE}(?:\|{_RULE})+\|?)[ \t]*")  # below the first row
 _LOOKED_AT_CHARS = 64 * 1024
 
 
 def is_markup(text: str) -> bool:
-    """Whether a text is JSON, JSON lines, XML, HTML, RTF, PostScript or a Git LFS pointer."""
+    """Whether a text is JSON, JSON lines, XML, HTML, RTF, PostScript, YAML, SQL, a vCard or another of these."""
     start = text[:_LOOKED_AT_CHARS].lstrip("\ufeff \t\r\n\v\f")
     if start.startswith("<"):
         return bool(_TAG.match(start)) and not _TAGS_IN_CELLS.match(start)
-    if start.startswith(("{", "[")) and not start.startswith("{\\rtf"):
-        return _is_json(start)
-    return start.startswith(_OTHERS)
+    if start.startswith(_OTHERS) or _SHAPES.match(start) or _is_markdown(start):
+        return True
+    return start.startswith(("{", "[")) and _is_json(start)
+
+
+def _is_markdown(start: str) -> bool:
+    """Whether a table of Markdown begins: bars, and a rule of dashes in the second line."""
+    first, _, rest = start.partition("\n")
+    return "|" in first and _RULES.fullmatch(rest.partition("\n")[0].rstrip("\r")) is not None
 
 
 def _is_json(start: str) -> bool:

@@ -1,3 +1,4 @@
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from penstock import InputTooLarge, PermanentError, UnsupportedInput
+from PIL import Image
 
 from . import formats
 from .samples import flat, photo, quarters, resize, saved
@@ -59,6 +61,29 @@ def test_truncated_picture_is_a_permanent_error_that_names_it(kind: str, kept: f
 def test_header_without_a_picture_is_a_permanent_error(kind: str) -> None:
     with pytest.raises(PermanentError, match=r"^rose\.jpg: "):
         resize(saved(photo(200, 150), kind)[:40], width=20)
+
+
+def test_error_that_quotes_bytes_of_the_file_is_ours_and_ends_with_it() -> None:
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 8
+    Image.new("RGB", (40, 30)).save(file, "AVIF", exif=exif.tobytes())
+    data = file.getvalue()
+    assert data.count(b"irot") == 1
+    with pytest.raises(UnsupportedInput, match="could not parse item property 'iro\ufffd'"):
+        resize(data.replace(b"irot", b"iro\xff"), width=10)
+    with pytest.raises(PermanentError) as caught:
+        resize(saved(photo(40, 30), "jpeg")[:200], width=10)
+    assert "irot" not in str(caught.value)
+    assert "\ufffd" not in str(caught.value)
+
+
+def test_exif_that_is_not_text_is_no_damage() -> None:
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x8769] = {0xA001: 0xFFFF, 0xA005: {1: "R98"}}
+    Image.new("RGB", (40, 30), (200, 100, 50)).save(file, "JPEG", exif=exif.tobytes())
+    data = file.getvalue()
+    assert data.count(b"R98\0") == 1
+    assert resize(data.replace(b"R98\0", b"\xff\xfe\xf8\0"), width=10).content_type == "image/jpeg"
 
 
 def test_stray_bytes_that_every_viewer_forgives_are_forgiven() -> None:

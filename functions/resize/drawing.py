@@ -6,12 +6,14 @@ from typing import Final
 
 from . import formats
 from .colour import is_srgb
-from .geometry import Plan
+from .geometry import Plan, Size
 from .libvips import PROFILE, Image, faults, pyvips, reading
 from .looks import NO_LOOKS, Looks, changed, focused
 from .picture import Decoded, Source, premultiply
 from .scaling import scaled
 from .traits import Traits
+from .watermark import Watermark, laid
+from .webp import seen_through
 
 _WHITE: Final = (255, 255, 255)
 _OPAQUE: Final = 255
@@ -24,10 +26,11 @@ _AVIF: Final = {"compression": "av1", "effort": 1}
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An encoded picture, and what was assumed on the way, one sentence each."""
+    """An encoded picture, what was assumed on the way, one sentence each, and its BlurHash where one was asked for."""
 
     data: bytes
     notes: tuple[str, ...] = ()
+    blurhash: str = ""
 
 
 def render(
@@ -40,6 +43,8 @@ def render(
     background: Sequence[int] | None = None,
     interest: str | None = None,
     looks: Looks = NO_LOOKS,
+    watermark: Watermark | None = None,
+    blurhash: bool = False,
 ) -> Picture:
     """Scale, turn upright, bring to sRGB, place on the canvas and encode; no metadata and no profile is kept.
 
@@ -57,13 +62,33 @@ def render(
         if interest is not None:
             plan = focused(frames[0], plan, interest)
         frames = [_place(changed(frame, looks), plan, background) for frame in frames]
+        if watermark is not None:
+            frames = [laid(frame, watermark) for frame in frames]
+        shown = ""
+        if blurhash:
+            from .placeholder import blurhash_of
+
+            frames[0] = frames[0].copy_memory()
+            shown = blurhash_of(frames[0])
         image = frames[0]
         if len(frames) > 1:
             image = pyvips.Image.arrayjoin([frame.copy_memory() for frame in frames], across=1).copy()
             image.set_type(pyvips.GValue.gint_type, "page-height", plan.canvas.height)
     with faults(source.name, f"cannot be written as {formats.NAMES[kind]}"):
         data = _encode(image, kind, formats.DEFAULT_QUALITY.get(kind) if quality is None else quality)
-    return Picture(data, tuple(notes))
+    return Picture(data, tuple(notes), shown)
+
+
+def in_srgb(source: Source, decoded: Decoded) -> Image:
+    """The first frame at its own size: upright, in sRGB, with alpha."""
+    size = Size(decoded.frames[0].width, decoded.frames[0].height)
+    upright = size.turned if source.orientation >= 5 else size
+    with reading(source.name, source.kind):
+        image = _srgb(
+            _scaled(source, decoded.frames[0], Plan(upright, upright, 0, 0), decoded), source.traits, dict[str, None]()
+        )
+        image = image.colourspace("srgb") if image.bands <= 2 else image
+        return image if image.hasalpha() else image.bandjoin(_OPAQUE)
 
 
 def _scaled(source: Source, image: Image, plan: Plan, decoded: Decoded) -> Image:
@@ -135,6 +160,8 @@ def _encode(image: Image, kind: str, quality: int | None) -> bytes:
         data = image.pngsave_buffer(**_PNG, keep="none")
     elif kind == "webp":
         data = image.webpsave_buffer(Q=quality, **_WEBP, keep="none")
+        if image.hasalpha() and image.get_typeof("page-height"):
+            data = seen_through(data)
     else:
         data = image.heifsave_buffer(Q=quality, **_AVIF, keep="none")
     return data

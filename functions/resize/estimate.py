@@ -14,7 +14,7 @@ from .picture import Source
 _FIXED_BYTES: Final = 10 * MIB
 _STREAMED: Final = 0.6  # of a picture's bytes: what libvips holds of one that goes through line by line
 _JPEG, _WEBP, _AVIF, _AVIF_DEEP, _GIF = 0.5, 17.0, 21.0, 27.0, 6.0
-_TILES: Final = 2.6  # copies of one row of tiles
+_TILES: Final = 1.6  # of all tiles, which are there before they are laid out
 _ROLL: Final = 1.5  # frames that are kept, and what is halved of them
 # By what is written, without and with alpha.
 _ENCODED: Final = {"jpeg": (0.5, 0.5), "png": (1.5, 1.5), "webp": (6.0, 22.0), "avif": (22.0, 33.0)}
@@ -72,7 +72,7 @@ def _decoding(source: Source, target: Target) -> float:
         return unreduced + _GIF * pixels
     if source.kind == "png":
         return (_STREAMED + source.traits.interlaced) * whole
-    return max((1 + _STREAMED) * whole, _TILES * held)
+    return _STREAMED * whole + (_TILES * held or whole)
 
 
 def _drawing(source: Source, target: Target) -> float:

@@ -6,7 +6,7 @@ from typing import Final
 FITS: Final = ("inside", "contain", "cover", "fill", "outside")
 
 # Where the image lies on its canvas, in thousandths of the space left over: 0 left or top, 1000 right or bottom.
-_PLACES: Final = {
+PLACES: Final = {
     "centre": (500, 500),
     "north": (500, 0),
     "northeast": (1000, 0),
@@ -18,7 +18,7 @@ _PLACES: Final = {
     "northwest": (0, 0),
 }
 SMART: Final = ("attention", "entropy")  # the place is found in the picture, and the middle until then
-GRAVITIES: Final = (*_PLACES, *SMART)
+GRAVITIES: Final = (*PLACES, *SMART)
 
 # An eighth is hardly faster to decode than a quarter (reading the coefficients is what costs), and with one largest
 # factor the usual set of renditions shares one decoded image.
@@ -93,7 +93,7 @@ def plan(
     if fit in ("inside", "outside"):
         return Plan(scaled, scaled, 0, 0)
     canvas = box if fit == "contain" else Size(min(width, scaled.width), min(height, scaled.height))
-    across, down = _PLACES.get(gravity, _PLACES["centre"])
+    across, down = PLACES.get(gravity, PLACES["centre"])
     return Plan(
         scaled, canvas, _offset(canvas.width - scaled.width, across), _offset(canvas.height - scaled.height, down)
     )

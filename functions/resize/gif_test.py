@@ -49,6 +49,33 @@ def test_canvas_that_no_frame_covers_is_seen_through(disposal: int | None, into:
     assert near(image.getpixel((image.width // 2, image.height // 2)), COLOURS[GREEN], 60)
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [((10, 8, 6, 4), (0, 0, 4, 4)), ((0, 0, 4, 4), WHOLE), (WHOLE, MIDDLE), (MIDDLE, MIDDLE)]
+)
+@pytest.mark.parametrize("disposal", [1, 2, 3])
+@pytest.mark.parametrize("into", ["webp", "keep"])
+def test_animation_is_seen_through_where_no_frame_is(
+    first: Sequence[int], second: Sequence[int], disposal: int, into: str
+) -> None:
+    one = gif_frame(*first, RED, disposal=disposal)  # type: ignore[misc]
+    data = gif(WIDTH, HEIGHT, one, gif_frame(*second, BLUE))  # type: ignore[misc]
+    shown = frames(data, format=into, animated=True)
+    assert len(shown) == 2
+    for made, held in zip(shown, _as_browsers_show((first, second), disposal), strict=True):
+        for place in ((1, 1), (8, 6), (14, 1), (14, 10)):
+            assert near(made.getpixel(place), held.get(place, CLEAR), 60), (place, made.getpixel(place))
+
+
+def _as_browsers_show(places: Sequence[Sequence[int]], disposal: int) -> list[dict[tuple[int, int], Sequence[int]]]:
+    """What is covered after each of a red and a blue frame, by pixel."""
+    covered = [
+        {(x, y) for x in range(left, left + width) for y in range(top, top + height)}
+        for left, top, width, height in places
+    ]
+    red = dict.fromkeys(covered[0], COLOURS[RED])
+    return [red, {**(red if disposal == 1 else {}), **dict.fromkeys(covered[1], COLOURS[BLUE])}]
+
+
 def test_frame_that_covers_its_canvas_brings_no_alpha() -> None:
     data = gif(WIDTH, HEIGHT, gif_frame(*WHOLE, GREEN), gif_frame(*MIDDLE, BLUE, disposal=1))
     assert Image.open(io.BytesIO(resize(data).data)).mode == "RGB"

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from penstock import Context, Event, EventError, PermanentError, Result, option
 
 from . import formats, heap, memory  # noqa: F401 - heap acts by being imported
-from .geometry import FITS, GRAVITIES, SMART, Plan, plan, reduction
+from .geometry import FITS, GRAVITIES, PLACES, SMART, Plan, plan, reduction
 
 if TYPE_CHECKING:
     from .picture import Decoded, Source
+    from .watermark import Watermark
 
 # libvips takes 10 MiB and a tenth of a start: it is loaded with the first picture. That it is there is seen at once.
 for _module in ("pyvips", "_libvips"):
@@ -41,6 +42,12 @@ class Options:
     grayscale: bool = option(False, "whether the picture becomes grey")
     blur: float | None = option(None, "sigma of a Gaussian, in pixels of the result", ge=0.3, le=20)
     sharpen: int | None = option(None, "share of fine detail that is added, in per cent", ge=1, le=500)
+    watermark: str = option("", "picture s3://BUCKET/KEY that is laid over the result; none: nothing", asset=True)
+    watermark_position: str = option("southeast", "where it lies", choices=PLACES)
+    watermark_scale: int = option(25, "its width in per cent of the result's", ge=1, le=100)
+    watermark_margin: int = option(16, "pixels that stay free between it and the edges", ge=0, le=4096)
+    watermark_opacity: int = option(100, "in per cent", ge=1, le=100)
+    blurhash: bool = option(False, "whether the result's metadata has its BlurHash, to show until it is there")
     max_pixels: int = option(50_000_000, "larger pictures are refused by their header", ge=1, ceiling=True)
     max_frames: int = option(200, "longer animations are refused when animated is on", ge=1, ceiling=True)
 
@@ -98,14 +105,15 @@ def _made(event: Event[Options], context: Context[Options], share: memory.Share)
     source = context.shared(
         "source", lambda: open_source(event.name, event.body, lambda: share.read(event.body, event.size))
     )
+    overlay = _overlay(options, context)
     work = _work(source, options)
     check_limits(source, max_pixels=options.max_pixels, max_frames=options.max_frames, frames=_frames(work))
     renditions = [_work(source, other) for other in context.renditions.values()]
     if options.trim is None:
         _check_result(work, options.max_pixels)
-        _admit(share, source, work, renditions)
+        _admit(share, source, work, renditions, overlay)
     else:  # what is left and how large it becomes is not known yet
-        _admit(share, source, _work(source, replace(options, width=None, height=None)), renditions)
+        _admit(share, source, _work(source, replace(options, width=None, height=None)), renditions, overlay)
     factors = {work.factor, *(other.factor for other in renditions if other.every_frame == work.every_frame)}
     cut = None
     if options.trim is not None:
@@ -113,7 +121,7 @@ def _made(event: Event[Options], context: Context[Options], share: memory.Share)
         cut, size = context.shared(("trimmed", threshold, work.every_frame), lambda: trimmed(whole, threshold))
         work = _work(replace(source, size=size), options)
         _check_result(work, options.max_pixels)
-        _admit(share, source, work, renditions)
+        _admit(share, source, work, renditions, overlay)
     picture = render(
         work.source,
         cut or _decoded(work, work.factor, factors, context),
@@ -123,11 +131,13 @@ def _made(event: Event[Options], context: Context[Options], share: memory.Share)
         background=options.background_rgb,
         interest=options.gravity if options.fit == "cover" and options.gravity in SMART else None,
         looks=Looks(options.grayscale, options.blur, options.sharpen),
+        watermark=_watermark(options, overlay, context),
+        blurhash=options.blurhash,
     )
     return Result(
         picture.data,
         content_type=formats.WRITTEN[work.kind],
-        metadata=event.metadata,
+        metadata={**event.metadata, "blurhash": picture.blurhash} if options.blurhash else event.metadata,
         name=_result_name(event.name, work.kind),
         notes=picture.notes,
     )
@@ -153,7 +163,33 @@ def _work(source: "Source", options: Options) -> Work:
     return Work(source, kind, made, factor, moving and kind == "webp")
 
 
-def _admit(share: memory.Share, source: "Source", work: Work, others: Sequence[Work]) -> None:
+def _overlay(options: Options, context: Context[Options]) -> "Source | None":
+    """The watermark with its header read, None for none."""
+    if not options.watermark:
+        return None
+    from .watermark import opened
+
+    name = options.watermark
+    return context.shared(("overlay", name), lambda: opened(name, context.asset("watermark")))
+
+
+def _watermark(options: Options, overlay: "Source | None", context: Context[Options]) -> "Watermark | None":
+    if overlay is None:
+        return None
+    from .drawing import in_srgb
+    from .picture import decode
+    from .watermark import Watermark
+
+    return Watermark(
+        context.shared(("overlay, decoded", overlay.name), lambda: in_srgb(overlay, decode(overlay, 1)).copy_memory()),
+        options.watermark_position,
+        options.watermark_scale,
+        options.watermark_margin,
+        options.watermark_opacity,
+    )
+
+
+def _admit(share: memory.Share, source: "Source", work: Work, others: Sequence[Work], overlay: "Source | None") -> None:
     """Have the memory for all outputs of a source, or for those of them that this function can make at all."""
     from .estimate import Target, memory_bytes
 
@@ -161,9 +197,15 @@ def _admit(share: memory.Share, source: "Source", work: Work, others: Sequence[W
         scaled, canvas = work.plan.scaled.pixels, work.plan.canvas.pixels
         return Target(scaled, canvas, work.factor, work.every_frame, work.kind)
 
+    beside = 0
+    if overlay is not None:
+        pixels = overlay.size.pixels
+        beside = memory_bytes(overlay, [Target(pixels, pixels, 1, every_frame=False, kind="png")])
     budget = memory.shared()
-    budget.check(source.name, memory_bytes(source, [target(work)]), f"{source.size} as {formats.NAMES[source.kind]}")
-    share.set(min(memory_bytes(source, [target(made) for made in (work, *others)]), budget.total))
+    budget.check(
+        source.name, beside + memory_bytes(source, [target(work)]), f"{source.size} as {formats.NAMES[source.kind]}"
+    )
+    share.set(min(beside + memory_bytes(source, [target(made) for made in (work, *others)]), budget.total))
 
 
 def _frames(work: Work) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from penstock import InputTooLarge, PermanentError
 
-from . import formats, gif, jpeg, png, tiff, webp
+from . import formats, gif, jpeg, pages, png, webp
 from .samples import flat, photo, resize, saved
 
 
@@ -103,13 +103,13 @@ def test_frames_are_counted_as_libvips_counts_them() -> None:
     for frames in (1, 2, 7):
         data = moving_webp(frames)
         assert webp.look(data).frames == load("webp", data).get("n-pages") == frames
-    assert tiff.count_pages(tiff_of_pages(7)) == 7
-    assert tiff.count_pages(saved(photo(20, 20), "tiff", bigtiff=True)) == 1
+    assert pages.walk(tiff_of_pages(7)) == (7, "")
+    assert pages.walk(saved(photo(20, 20), "tiff", bigtiff=True)) == (1, "")
 
 
 def test_pages_that_lead_back_are_counted_once() -> None:
     page = struct.pack("<HHHII", 1, 256, 3, 1, 8) + struct.pack("<I", 8)
-    assert tiff.count_pages(b"II*\0" + struct.pack("<I", 8) + page) == 1
+    assert pages.walk(b"II*\0" + struct.pack("<I", 8) + page) == (1, "")
 
 
 def steps(work: Callable[[], object]) -> int:
@@ -157,7 +157,7 @@ def test_a_header_twice_as_long_takes_no_more_steps(
 
 @pytest.mark.parametrize(
     ("make", "look"),
-    [(moving_webp, webp.look), (tiff_of_pages, tiff.count_pages)],
+    [(moving_webp, webp.look), (tiff_of_pages, pages.walk)],
     ids=["webp", "tiff"],
 )
 def test_counting_ends_at_the_bound(make: Callable[[int], bytes], look: Callable[[bytes], object]) -> None:

@@ -53,15 +53,20 @@ def faults(name: str, what: str, *, lacking: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except pyvips.Error as exc:
+    except (pyvips.Error, UnicodeDecodeError) as exc:
+        if isinstance(exc, UnicodeDecodeError):  # the text quotes bytes of the file, and stays until it is read
+            pyvips.vips_lib.vips_error_clear()
+            detail = exc.object.decode("utf-8", "replace")
+        else:
+            detail = exc.detail
         # libvips repeats itself, and puts the code of a decoder's error on a line of its own. A decoder that looks
         # beyond the end leaves lines that say no more than that.
-        said = (line.strip() for line in exc.detail.splitlines())
+        said = (line.strip() for line in detail.splitlines())
         lines = dict.fromkeys(line for line in said if line and "bad seek" not in line)
         reason = " ".join(lines)[:_MAX_REASON] or "it cannot be decoded"
-        if "out of memory" in str(exc):
+        if "out of memory" in detail:
             raise TemporaryError(f"{name}: out of memory; raise the function's memory limit ({reason})") from exc
-        if lacking and _LACKS.search(exc.detail) and not _DAMAGE.search(exc.detail):
+        if lacking and _LACKS.search(detail) and not _DAMAGE.search(detail):
             raise UnsupportedInput(f"{name}: {lacking}: {reason}; save it in a more usual form") from exc
         raise PermanentError(f"{name}: {what}: {reason}") from exc
 
@@ -91,4 +96,8 @@ def field(image: Image, name: str, default: int) -> int:
 
 
 def text(image: Image, name: str) -> str:
-    return str(image.get(name)) if image.get_typeof(name) else ""
+    """A field of text, "" where it is missing or is not text."""
+    try:
+        return str(image.get(name)) if image.get_typeof(name) else ""
+    except UnicodeDecodeError:
+        return ""

@@ -100,7 +100,7 @@ def open_source(name: str, body: Body, read: Callable[[], bytes] | None = None) 
             name,
             kind,
             data,
-            Size(image.width, image.height),
+            Size(image.width, image.height) if traits.tiles is None else Size(traits.tiles.width, traits.tiles.height),
             frames=pages if kind in formats.MOVING else 1,
             orientation=number(image, "orientation", 1),
             alpha=bool(image.hasalpha()),
@@ -154,7 +154,7 @@ def decode(source: Source, factor: int, *, every_frame: bool = False, finer: Dec
                 return shrunk
         if finer is None:
             frames = source.frames if every_frame else 1
-            roll = _plain(source, load(source.kind, source.data, frames=frames))
+            roll = _plain(source, _loaded(source, frames))
             size = source.size
             finer = Decoded(
                 _frames(roll, size) if every_frame else (roll,),
@@ -169,6 +169,15 @@ def decode(source: Source, factor: int, *, every_frame: bool = False, finer: Dec
             premultiplied=finer.premultiplied or factor > finer.factor,
             extent=(made[0].width, made[0].height),
         )
+
+
+def _loaded(source: Source, frames: int) -> Image:
+    image, tiles = load(source.kind, source.data, frames=frames), source.traits.tiles
+    if tiles is None:
+        return image
+    # They are below one another, and all of them are needed for the first line.
+    laid = image.copy_memory().grid(tiles.tile_height, tiles.across, tiles.down)
+    return laid.crop(0, 0, tiles.width, tiles.height)
 
 
 def _shrunk_by_decoder(source: Source, factor: int) -> Decoded | None:

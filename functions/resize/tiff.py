@@ -6,23 +6,22 @@ the list of those whose black and white are defined by the format. Everything el
 
 import struct
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 from penstock import UnsupportedInput
 
-from .formats import MAX_PAGES
+from . import pages, tiles
 from .icc import SRGB, Gamut, matrix_profile, srgb_table, stored_table
 from .traits import Traits
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 258, 259, 262, 277
-_WIDTH, _TILE_WIDTH, _TILE_LENGTH = 256, 322, 323
+_TILE_DEPTH: Final = 32_998
 _TRANSFER, _WHITE, _PRIMARIES, _INKS, _EXTRA, _TYPE = 301, 318, 319, 332, 338, 339
 _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 16: 8}  # of the field types that are read here
 _LETTERS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _RATIONAL: Final = 5
-_MAX_FIELDS, _MAX_VALUES = 4096, 65_536
+_MAX_FIELDS, _MAX_VALUES = 4096, 1 << 18
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIELAB = 0, 1, 2, 3, 5, 6, 8
 _COLOURS: Final = {_MIN_IS_WHITE: 1, _MIN_IS_BLACK: 1, _RGB: 3, _PALETTE: 1, _SEPARATED: 4, _YCBCR: 3, _CIELAB: 3}
@@ -80,7 +79,7 @@ def look(name: str, data: bytes) -> Traits:
         raise _unsupported(
             name, f"a TIFF with samples of {_TYPES.get(kind, f'type {kind}')}, whose black and white are not defined,"
         )
-    bits = {int(value) for value in directory.fields.get(_BITS, (1,))}
+    bits = {int(value) for value in directory.fields.get(_BITS) or (1,)}
     if len(bits) > 1 or not bits <= set(_DEPTHS[photometric]):
         raise _unsupported(name, f"a TIFF with samples of {'/'.join(map(str, sorted(bits)))} bits")
     if photometric == _SEPARATED and directory.one(_INKS, _CMYK_INKS) != _CMYK_INKS:
@@ -90,29 +89,38 @@ def look(name: str, data: bytes) -> Traits:
     bands, notes = _bands(directory, colours, samples)
     profile = _told(directory) if photometric in (_RGB, _PALETTE) else None
     sample_bytes = -(-max(bits) // 8)
-    traits = Traits(
-        profile=profile,
-        bands=bands,
-        notes=notes,
-        frames=count_pages(data),
-        held_bytes=_tile_row_bytes(directory) * samples * sample_bytes,
-    )
+    count, cut = pages.walk(data)
+    traits = Traits(profile=profile, bands=bands, notes=notes, frames=count, fault=cut)
     associated = _ASSOCIATED in directory.fields.get(_EXTRA, ())
     if photometric == _CIELAB and associated:
         raise _unsupported(name, "a TIFF of L*a*b* multiplied by alpha")
     if photometric == _CIELAB and bits == {8}:
-        return replace(traits, lab=True, data=_with(data, directory, _PHOTOMETRIC, _RGB))
-    if associated and (bits == {32} or photometric == _SEPARATED):
+        traits = replace(traits, lab=True, data=_with(data, directory, _PHOTOMETRIC, _RGB))
+    elif associated and (bits == {32} or photometric == _SEPARATED):
         # libvips would divide by alpha as if 255 were opaque, also for other numbers of bits. When alpha is called the
         # other kind, the samples come as they are.
-        return replace(traits, premultiplied=True, data=_with(data, directory, _EXTRA, _UNASSOCIATED))
-    return traits
+        traits = replace(traits, premultiplied=True, data=_with(data, directory, _EXTRA, _UNASSOCIATED))
+    found = tiles.find(directory.fields)
+    return traits if found is None else _tiled(name, data, traits, directory, found, samples * sample_bytes)
 
 
-def _tile_row_bytes(directory: Directory) -> int:
-    """Pixels in one row of tiles, which libvips holds; 0 where there are strips."""
-    width, across, down = (directory.one(tag, 0) for tag in (_WIDTH, _TILE_WIDTH, _TILE_LENGTH))
-    return -(-width // across) * across * down if across and down else 0
+def _tiled(
+    name: str, data: bytes, traits: Traits, directory: Directory, found: tiles.Tiles, pixel_bytes: int
+) -> Traits:
+    if found.across * found.down > _MAX_VALUES or directory.one(_TILE_DEPTH, 1) != 1:
+        raise _unsupported(name, f"a TIFF of more than {_MAX_VALUES} tiles, or of tiles with a depth,")
+    fault = traits.fault or tiles.fault(data, directory.fields, found, directory.one(_SAMPLES, 1))
+    if not fault and tiles.left_out(directory.fields):
+        raise _unsupported(name, "a TIFF that leaves out tiles")
+    big = data[2:4] in (b"+\0", b"\0+")
+    patched = None if fault else tiles.as_strips(traits.data or data, directory.order, big=big, tiles=found)
+    return replace(
+        traits,
+        data=patched or traits.data,
+        tiles=None if patched is None else found,
+        held_bytes=found.pixels * pixel_bytes,
+        fault=fault,
+    )
 
 
 def _unsupported(name: str, what: str) -> UnsupportedInput:
@@ -163,7 +171,7 @@ def read_directory(data: bytes) -> Directory | None:
     order = "<" if data[:2] == b"II" else ">"
     try:
         return _read_directory(data, order, big=data[2:4] in (b"+\0", b"\0+"))
-    except (struct.error, IndexError, ZeroDivisionError):
+    except (struct.error, IndexError, ZeroDivisionError, OverflowError):
         return None
 
 
@@ -188,30 +196,10 @@ def _read_directory(data: bytes, order: str, *, big: bool) -> Directory:
     return Directory(fields, places, order)
 
 
-def count_pages(data: bytes) -> int:
-    """The directories that follow one another, to one more than is read; each is a page."""
-    order = "<" if data[:2] == b"II" else ">"
-    big = data[2:4] in (b"+\0", b"\0+")
-    count_of, place_of, entry = (order + "Q", order + "Q", 20) if big else (order + "H", order + "I", 12)
-    pages, place = 0, 8 if big else 4
-    seen: set[int] = set()
-    with suppress(struct.error):
-        while pages <= MAX_PAGES:
-            (at,) = struct.unpack_from(place_of, data, place)
-            if at == 0 or at in seen:
-                break
-            seen.add(at)
-            (fields,) = struct.unpack_from(count_of, data, at)
-            pages += 1
-            place = at + struct.calcsize(count_of) + fields * entry
-    return max(pages, 1)
-
-
 _READ: Final = frozenset(
     (
-        _WIDTH,
-        _TILE_WIDTH,
-        _TILE_LENGTH,
+        *tiles.FIELDS,
+        _TILE_DEPTH,
         _BITS,
         _COMPRESSION,
         _PHOTOMETRIC,

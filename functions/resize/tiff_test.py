@@ -1,12 +1,13 @@
 """TIFF by sample type, by bands, by photometric interpretation, written byte by byte (writers_test.py)."""
 
+import contextlib
 import io
 import struct
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from penstock import UnsupportedInput
+from penstock import PermanentError, UnsupportedInput
 from PIL import Image, ImageCms
 
 from .samples import resize
@@ -254,3 +255,21 @@ def test_primaries_and_curve_in_fields_are_heeded() -> None:
     assert close(pixel(flat((220, 30, 30), 8, RGB, more=more), width=4), (240, 0, 0), 2)
     linear = {TRANSFER: ("H", [value * 257 for value in range(256)])}
     assert close(pixel(flat((2, 57, 204), 8, RGB, more=linear), width=4), (21, 130, 231), 2)
+
+
+def test_place_beyond_every_file_is_an_error_of_the_picture() -> None:
+    """A BigTIFF's places have 64 bits, of which Python takes 63."""
+    header = b"II+\0\x08\0\0\0" + struct.pack("<Q", 2**64 - 1)
+    with pytest.raises(PermanentError, match="rose"):
+        resize(header + bytes(64))
+    good = bytearray(header[:8] + struct.pack("<Q", 16) + struct.pack("<Q", 2**63))
+    with pytest.raises(PermanentError, match="rose"):
+        resize(bytes(good) + bytes(64))
+
+
+def test_number_of_bits_that_is_left_empty_is_an_error_of_the_picture_or_the_default() -> None:
+    data = bytearray(flat([128], 8, MIN_IS_BLACK))
+    at = data.index(struct.pack("<HHI", 258, 3, 1))
+    data[at + 4 : at + 8] = bytes(4)
+    with contextlib.suppress(PermanentError):
+        assert resize(bytes(data)).data

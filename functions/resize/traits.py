@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from .tiles import Tiles
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:
@@ -15,8 +17,8 @@ class Traits:
     - lab: whether the samples are CIE L*a*b* of 8 bits each, which libvips would refuse
     - frames: their number, where it can be counted before libvips reads the file
     - interlaced: whether its decoder holds the whole picture
-    - held_bytes: what else its decoder always holds: the coefficients of a progressive JPEG, one row of
-      tiles of a TIFF
+    - held_bytes: what else its decoder always holds: the coefficients of a progressive JPEG, the tiles of a TIFF
+    - tiles: how the picture is cut into tiles, where `data` has them below one another
     - data: what libvips is to read instead of the file, where the file itself would mislead it
     - fault: what is missing of the file, which its decoder would not notice
     - notes: what was assumed or left out, one sentence each
@@ -31,6 +33,7 @@ class Traits:
     frames: int | None = None
     interlaced: bool = False
     held_bytes: int = 0
+    tiles: Tiles | None = None
     data: bytes | None = None
     fault: str = ""
     notes: tuple[str, ...] = ()

@@ -22,8 +22,12 @@ def tiff(
     planar: bool = False,
     big: bool = False,
     more: Mapping[int, tuple[str, Sequence[int]]] = {},
+    without: Sequence[int] = (),
 ) -> bytes:
-    """An uncompressed TIFF of one strip a plane (TIFF 6.0); `more` are further fields by tag, as H, I or R."""
+    """A TIFF (TIFF 6.0) of one strip a plane, not compressed.
+
+    `more` are further fields by tag, as H, I or R, and `without` those that are left out.
+    """
     planes = len(bits) if planar else 1
     part = len(samples) // planes
     start = 16 if big else 8
@@ -40,6 +44,7 @@ def tiff(
         284: ("H", [2 if planar else 1]),
         **more,
     }
+    fields = {tag: value for tag, value in fields.items() if tag not in without}
     head, entry, inline = ("QHHQ", "Q", 8) if big else ("HHHI", "I", 4)
     at = start + len(samples) + len(samples) % 2
     after = at + struct.calcsize("<" + head[0]) + len(fields) * (struct.calcsize("<" + head[1:]) + inline) + inline

@@ -2,12 +2,12 @@
 
 import contextlib
 import io
-import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from penstock.errors import HandlerError, InputTooLarge
+from penstock.json_text import to_line
 
 if TYPE_CHECKING:
 
@@ -222,7 +222,7 @@ def as_chunks(body: bytes | BinaryIO | Iterable[bytes] | Mapping[str, Any]) -> I
     if isinstance(body, bytes | bytearray | memoryview):
         return (bytes(body),)
     if isinstance(body, Mapping):
-        return (_json(body),)
+        return (to_line(body),)
     if isinstance(body, Body):
         return body
     return _bytes_only(read_chunks(cast("BinaryIO", body)) if hasattr(body, "read") else body)
@@ -238,13 +238,6 @@ def _bytes_only(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield chunk
     except SystemExit as exc:
         raise HandlerError("the body of a Result raised SystemExit; raise penstock.PermanentError instead") from exc
-
-
-def _json(document: Mapping[str, Any]) -> bytes:
-    try:
-        return json.dumps(document, ensure_ascii=False, sort_keys=True).encode() + b"\n"
-    except (TypeError, ValueError) as exc:
-        raise HandlerError(f"the body of a Result cannot be written as JSON: {exc}") from exc
 
 
 def close_quietly(stream: object) -> None:

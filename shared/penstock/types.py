@@ -17,6 +17,10 @@ OptionsT = TypeVar("OptionsT")
 T = TypeVar("T")
 
 
+CONTENT_HEADERS = frozenset({"cache-control", "content-disposition", "content-encoding", "content-language"})
+"""The headers of an object beside its content type that every look at it tells, so they are a part of its state."""
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectRef:
     """Names one object: bucket and raw key, never URL-encoded."""
@@ -48,7 +52,9 @@ class ObjectState:
     """What is stored under a key at one moment.
 
     `etag` is without quotes; `version_id` is None in a bucket without versioning; `metadata` holds the
-    user metadata, keys in lower case and without `x-amz-meta-`; `size` is in bytes.
+    user metadata, keys in lower case and without `x-amz-meta-`; `size` is in bytes. `headers` holds what else the store
+    keeps of the object, names in lower case: `cache-control`, and `x-amz-server-side-encryption` and others where all
+    of an answer is read (store/headers.py).
     """
 
     ref: ObjectRef
@@ -58,16 +64,19 @@ class ObjectState:
     content_type: str = "application/octet-stream"
     metadata: Mapping[str, str] = field(default_factory=dict)
     last_modified: datetime | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def content(self) -> str:
-        """32 hex digits that change when the bytes, the content type or the user metadata do.
+        """32 hex digits that change when the bytes, the content type, a content header or the user metadata do.
 
         The ETag alone is not enough: the same bytes with new metadata keep their ETag.
         """
         metadata = json.dumps(sorted(self.metadata.items())) if self.metadata else "[]"
         # The same text as json.dumps writes for this list, in a third of the time. So older marks stay valid.
         text = f"[{_quoted(self.etag)}, {_quoted(self.content_type)}, {metadata}]"
+        if self.headers and (told := sorted((n, v) for n, v in self.headers.items() if n in CONTENT_HEADERS)):
+            text += json.dumps(told)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     @property
@@ -83,7 +92,8 @@ class ObjectState:
 class Event(Generic[OptionsT]):
     """One input of a handler. It came as an object or as an HTTP body.
 
-    `name` is the last part of the key or the uploaded file's name; `size` is in bytes.
+    `name` is the last part of the key or the uploaded file's name; `size` is in bytes. `content_encoding` is what the
+    object was stored with, such as `gzip`, in lower case, and "" for none; the body has those bytes as they are.
     """
 
     name: str
@@ -92,6 +102,11 @@ class Event(Generic[OptionsT]):
     metadata: Mapping[str, str]
     options: OptionsT
     body: Body
+    content_encoding: str = ""
+
+
+def _no_asset(option: str) -> bytes:
+    raise LookupError(f"option {option} names no object; declare it with option(..., asset=True), and set it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +114,8 @@ class Context(Generic[OptionsT]):
     """What a handler may know besides its input.
 
     `rendition` is the name of the output to make, or None when the function has only one.
-    `renditions` holds the options of all outputs that are made from this input.
+    `renditions` holds the options of all outputs that are made from this input. `asset` gives the bytes of the object
+    that an option names, by the option's name (ADR 49).
     """
 
     function: str
@@ -107,6 +123,7 @@ class Context(Generic[OptionsT]):
     renditions: Mapping[str, OptionsT] = field(default_factory=dict)
     log: logging.Logger = _LOG
     memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    asset: Callable[[str], bytes] = field(default=_no_asset, repr=False)
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return `make()`, computed once per input and shared by all its renditions."""

@@ -6,4 +6,6 @@ from pathlib import Path
 from penstock.serve import main
 
 if __name__ == "__main__":
-    sys.exit(main([str(Path(__file__).parent / "function"), *sys.argv[1:]]))
+    folder = Path(__file__).parent / "function"
+    # All addresses: callers come from other pods.
+    sys.exit(main([str(folder), "--host", "0.0.0.0", *sys.argv[1:]]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -24,7 +25,8 @@ class GoCrds:
 
     def install(self) -> Path:
         """The folder in the cache that holds these definitions and nothing else."""
-        target = cache() / "crds" / f"{self.name}-{self.version}"
+        digest = hashlib.sha256(" ".join(self.files).encode()).hexdigest()[:8]
+        target = cache() / "crds" / f"{self.name}-{self.version}-{digest}"
         with once(self.name, target) as missing:
             if missing:
                 with staged(target) as made:
@@ -50,7 +52,13 @@ GO_CRDS = (
         "example/prometheus-operator-crd",
         tuple(f"monitoring.coreos.com_{kind}.yaml" for kind in ("podmonitors", "servicemonitors", "prometheusrules")),
     ),
-    GoCrds("keda", "github.com/kedacore/keda/v2", "v2.17.2", "config/crd/bases", ("keda.sh_scaledobjects.yaml",)),
+    GoCrds(
+        "keda",
+        "github.com/kedacore/keda/v2",
+        "v2.17.2",
+        "config/crd/bases",
+        ("keda.sh_scaledobjects.yaml", "keda.sh_triggerauthentications.yaml"),
+    ),
     GoCrds(
         "zookeeper-operator",
         "github.com/pravega/zookeeper-operator",

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,10 +99,21 @@ class JavaLibrary:
                     maven = require("mvn", "Maven (Debian: maven)")
                     options = ["-q", "-B", "-DincludeScope=runtime", f"-DoutputDirectory={staging}"]
                     _run(self.name, [maven, _MAVEN_COPY, *options, "-f", staging / "pom.xml"])
+                    for plugin in staging.glob("*.zip"):
+                        _take_jars(plugin, staging)
                     if sources:
                         javac = require("javac", "a JDK 17 or newer (Debian: default-jdk-headless)")
                         _run(f"{self.name}: launcher", [javac, "-cp", f"{staging}/*", "-d", staging, *sources])
         return folder
+
+
+def _take_jars(plugin: Path, folder: Path) -> None:
+    """Put the jars of a server's plugin beside the server's own, whose files are kept."""
+    with zipfile.ZipFile(plugin) as archive:
+        for name in archive.namelist():
+            if name.endswith(".jar") and "/" not in name and not (folder / name).exists():
+                archive.extract(name, folder)
+    plugin.unlink()
 
 
 def java(library: Path, *options: str) -> list[str]:

@@ -87,8 +87,8 @@ def test_probes_are_answered_while_every_thread_works(url: str, slow: Path) -> N
 
 
 def test_probes_are_answered_on_one_connection_while_every_thread_works_and_others_wait(url: str, slow: Path) -> None:
-    requests = b"".join(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode() for path in PROBES)
-    last = b"GET /_/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    requests = b"".join(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode() for path in PROBES)
+    last = b"GET /_/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with busy(url, slow, THREADS + 3), connected(url, requests + last) as connection:
         data = b""
         while chunk := connection.recv(65536):
@@ -117,7 +117,7 @@ def test_ready_that_waits_keeps_neither_liveness_nor_work(slow: Path) -> None:
         (slow / "asked").unlink()
         (slow / "hang").touch()
         for _ in range(4):
-            stack.enter_context(connected(url, b"GET /_/ready HTTP/1.1\r\nHost: x\r\n\r\n"))
+            stack.enter_context(connected(url, b"GET /_/ready HTTP/1.1\r\nHost: localhost\r\n\r\n"))
         wait_for((slow / "asked").exists)
         assert status(f"{url}/_/health") == 200
         assert urllib.request.urlopen(urllib.request.Request(url, b"x"), timeout=60).read() == b"done"
@@ -127,7 +127,7 @@ def test_ready_that_waits_keeps_neither_liveness_nor_work(slow: Path) -> None:
 def test_probe_with_a_body_is_no_probe_and_keeps_no_probe_waiting(url: str) -> None:
     with ExitStack() as stack:
         for path in PROBES * 4:
-            head = f"GET {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode()
+            head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n".encode()
             stack.enter_context(connected(url, head))
         assert [status(url + path) for path in PROBES] == [200, 200, 200]
 
@@ -135,7 +135,7 @@ def test_probe_with_a_body_is_no_probe_and_keeps_no_probe_waiting(url: str) -> N
 # Slow callers
 
 
-@pytest.mark.parametrize("sent", [b"P", b"POST / HTTP/1.1\r\nHost: x\r\n", b"GET /_/health HTTP/1.1\r\n"])
+@pytest.mark.parametrize("sent", [b"P", b"POST / HTTP/1.1\r\nHost: localhost\r\n", b"GET /_/health HTTP/1.1\r\n"])
 def test_half_heads_keep_no_thread_and_are_answered_408(url: str, sent: bytes, slow: Path) -> None:
     (slow / "go").touch()
     with ExitStack() as stack:
@@ -151,7 +151,7 @@ def test_half_heads_keep_no_thread_and_are_answered_408(url: str, sent: bytes, s
 def test_head_that_comes_byte_by_byte_is_read_and_cut_off_at_its_time(url: str, slow: Path) -> None:
     (slow / "go").touch()
     with connected(url) as connection:
-        for byte in b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx":
+        for byte in b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx":
             connection.sendall(bytes([byte]))
         assert answer(connection)[::2] == (200, b"x done")
     with connected(url, b"POST / HTTP/1.1\r\n") as connection:
@@ -177,7 +177,7 @@ def test_body_that_does_not_come_is_a_408_and_the_worker_goes_on(
     url: str, slow: Path, framing: bytes, path: bytes
 ) -> None:
     (slow / "go").touch()
-    head = b"POST %s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n" % (path, framing)
+    head = b"POST %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n" % (path, framing)
     with ExitStack() as stack:
         slow_ones = [stack.enter_context(connected(url, head)) for _ in range(THREADS)]
         for connection in slow_ones:
@@ -190,7 +190,7 @@ def test_body_that_does_not_come_is_a_408_and_the_worker_goes_on(
 
 
 def test_body_below_the_lowest_rate_is_cut_off(url: str) -> None:
-    with connected(url, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n") as connection:
+    with connected(url, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n") as connection:
         connection.settimeout(0.05)
         data = b""
 
@@ -206,7 +206,7 @@ def test_body_below_the_lowest_rate_is_cut_off(url: str) -> None:
 
 
 def test_time_that_a_request_waits_for_a_thread_is_not_its_caller_s(url: str, slow: Path) -> None:
-    head = b"POST /late HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\n"
+    head = b"POST /late HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1\r\n\r\n"
     with ExitStack() as stack:
         stack.enter_context(busy(url, slow))
         late = stack.enter_context(connected(url, head))
@@ -224,7 +224,7 @@ def test_caller_that_does_not_read_its_response_loses_it(slow: Path) -> None:
     )
     with (
         started(slow, THREADS="1", READ_TIMEOUT_SECONDS="1", MIN_BYTES_PER_SECOND="1000000000") as (url, _),
-        connected(url, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"),
+        connected(url, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"),
         urllib.request.urlopen(urllib.request.Request(url, b"x"), timeout=60) as response,
     ):
         assert len(response.read()) == 64 << 20
@@ -234,8 +234,8 @@ def test_caller_that_does_not_read_its_response_loses_it(slow: Path) -> None:
 
 
 def test_more_requests_than_may_wait_are_answered_503_with_a_time_to_come_back(url: str, slow: Path) -> None:
-    whole = b"POST /more HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nmore"
-    unread = b"POST /more HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
+    whole = b"POST /more HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nmore"
+    unread = b"POST /more HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
     with busy(url, slow, THREADS + 3) as posts:
         # The three that wait have been read once a fourth is refused.
         refused: list[tuple[int, dict[str, str], bytes]] = []
@@ -315,7 +315,7 @@ def bridge(tmp_path: Path) -> Iterator[str]:
 
 
 def test_half_heads_and_half_bodies_do_not_stop_the_bridge(tmp_path: Path, put: Callable[[], bytes]) -> None:
-    half_body = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
+    half_body = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{"
     with bridge(tmp_path) as url, ExitStack() as stack:
         heads = [stack.enter_context(connected(url, b"POST / HT")) for _ in range(32)]
         with urllib.request.urlopen(urllib.request.Request(url, put()), timeout=60) as response:

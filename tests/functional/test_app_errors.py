@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,24 @@ def test_full_disk_is_a_503_that_names_the_disk_and_the_remedy(handle: Handle) -
         assert "no space is left on the disk at /" in response.json["reason"]
         assert "sizeLimit" in response.json["reason"]
     assert lake.keys() == []
+
+
+def need_a_temporary_file(_event: Event[Any], _context: Context[Any]) -> Result:
+    with tempfile.TemporaryFile():
+        return Result(b"made")
+
+
+def test_no_folder_for_temporary_files_is_a_503_with_the_same_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python says so where each folder that it tries is full or read-only, as in a pod with a full /tmp."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc/none"])
+    lake = Lake(need_a_temporary_file)
+    lake.put(b"one")
+    response = serve(lake).post("/event", json=notification("a.txt"))
+    assert response.status_code == 503
+    assert response.json is not None
+    assert "temporary files have no place" in response.json["reason"]
+    assert "sizeLimit" in response.json["reason"]
 
 
 def test_other_error_of_the_system_keeps_its_incident() -> None:

@@ -382,12 +382,12 @@ def test_request_that_breaks_off_leaves_the_worker_well(slow: Path) -> None:
     with served(slow, {}) as function:
         host, port = function.url.removeprefix("http://").split(":")
         for head, status in (
-            (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nonly this", b"503"),
-            (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nonly", b"503"),
-            (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nonly\r\n", b"503"),
-            (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nonly\r\nzz\r\n", b"400"),
-            (b"POST /event HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{", b"503"),
-            (b"POST /event HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{", b"503"),
+            (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nonly this", b"503"),
+            (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nonly", b"503"),
+            (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nonly\r\n", b"503"),
+            (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nonly\r\nzz\r\n", b"400"),
+            (b"POST /event HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{", b"503"),
+            (b"POST /event HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{", b"503"),
         ):
             with socket.create_connection((host, int(port))) as connection:
                 connection.sendall(head)
@@ -422,3 +422,19 @@ def test_name_outside_latin_1_travels_through_gunicorn_both_ways() -> None:
         with urllib.request.urlopen(request, timeout=60) as answer:
             _, given = parse_options_header(answer.headers["Content-Disposition"])
     assert given["filename"] == "猫 日本.csv.gz"
+
+
+def test_folder_for_temporary_files_is_chosen_before_a_volume_can_be_full(tmp_path: Path) -> None:
+    """Python passes over a full one when it chooses at the first need, and never comes back to it."""
+    folder = tmp_path / "told"
+    folder.mkdir()
+    (folder / "handler.py").write_text(
+        "import tempfile\nfrom penstock import Result\n\n"
+        "def handle(event, context):\n    return Result(str(tempfile.tempdir).encode())\n"
+    )
+    (tmp_path / "temporary").mkdir()
+    with (
+        served(folder, {"TMPDIR": str(tmp_path / "temporary")}) as function,
+        urllib.request.urlopen(f"{function.url}/a.txt", b"one") as answer,
+    ):
+        assert answer.read().decode() == str(tmp_path / "temporary")

@@ -83,7 +83,62 @@ def test_every_container_is_restricted_pinned_and_bounded(manifest: Manifest) ->
         assert security["capabilities"]["drop"] == ["ALL"]
         assert {"memory", "ephemeral-storage"} <= container["resources"]["limits"].keys()
         for variable in container.get("env", []):
-            assert not re.search(r"PASSWORD|SECRET_KEY|ACCESS_KEY|TOKEN", variable["name"]) or "valueFrom" in variable
+            if re.search(r"PASSWORD|SECRET_KEY|ACCESS_KEY|TOKEN", variable["name"]):
+                is_file = variable["name"].endswith("_FILE") and variable["value"].startswith("/var/openfaas/secrets/")
+                assert is_file or "valueFrom" in variable
+
+
+# Workloads of operators: a container that they make is bounded by what these fields say.
+OPERATED = {
+    "KafkaNodePool": ("spec", "resources"),
+    "Tenant": ("spec", "pools", 0, "resources"),
+    "KafkaCluster": ("spec", "brokerConfigGroups", "default", "resourceRequirements"),
+    "ZookeeperCluster": ("spec", "pod", "resources"),
+}
+
+
+@pytest.mark.parametrize("manifest", [each for each in ALL if each.kind in OPERATED], ids=str)
+def test_what_an_operator_runs_is_bounded_too(manifest: Manifest) -> None:
+    found: Any = manifest.document
+    for step in OPERATED[manifest.kind]:
+        found = found[step]
+    assert {"memory", "ephemeral-storage"} <= found["limits"].keys()
+
+
+def test_every_kind_of_workload_is_looked_at() -> None:
+    """A new kind that runs pods must be named above or have containers of its own."""
+    runs_pods = {each.kind for each in ALL if containers(each.document)} | set(OPERATED)
+    others = {each.kind for each in ALL} - runs_pods
+    assert others == {
+        *("Namespace", "ServiceAccount", "ConfigMap", "PodDisruptionBudget"),
+        *("Role", "RoleBinding", "NetworkPolicy", "Ingress", "Issuer", "Certificate"),
+        *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+        *("Broker", "Trigger", "KafkaSource", "SinkBinding", "ScaledObject", "TriggerAuthentication"),
+        *("Kafka", "KafkaTopic", "KafkaUser", "PodMonitor", "ServiceMonitor", "PrometheusRule"),
+    }
+
+
+def test_pods_of_a_namespace_are_reached_as_a_policy_says() -> None:
+    """Each namespace of ours denies what no policy allows, or each workload in it has a policy of its own."""
+    policies = [each.document for each in ALL if each.kind == "NetworkPolicy"]
+    denied = {each["metadata"].get("namespace", "") for each in policies if each["spec"]["podSelector"] == {}}
+    selected = [each["spec"]["podSelector"].get("matchLabels", {}) for each in policies]
+    for manifest in ALL:
+        if manifest.kind not in ("Deployment", "StatefulSet") or manifest.file.startswith("deploy/knative/"):
+            continue
+        labels = manifest.document["spec"]["template"]["metadata"]["labels"]
+        assert denied <= {""}
+        assert any(wanted and wanted.items() <= labels.items() for wanted in selected), manifest
+
+
+def test_the_jobs_of_functions_run_the_images_of_the_stack_file() -> None:
+    """What the admission policy allows by default is what `stack.yml` names; its Secrets are those of the functions."""
+    [allowed] = [each.document["data"] for each in ALL if each.document["metadata"]["name"] == "penstock-jobs-policy"]
+    assert set(allowed["images"].split(" ")) == {spec.image for spec in STACK.functions.values()}
+    assert {name for spec in STACK.functions.values() for name in spec.secrets} <= set(allowed["secrets"].split(" "))
+    for folder in ("jobs", "knative/jobs"):
+        kustomization = yaml.safe_load((DEPLOY / folder / "kustomization.yaml").read_text(encoding="utf-8"))
+        assert {Path(each).name for each in kustomization["resources"]} == {"admission", "functions"}
 
 
 def found_in(document: Any, name: str) -> list[Any]:
@@ -134,7 +189,8 @@ def test_images_are_pinned_to_a_version_in_a_registry_that_still_serves_it(manif
     for image in images(manifest.document):
         if image == "penstock":  # deploy/jobs: its kustomization has name and tag
             continue
-        name, _, tag = image.rpartition(":")
+        name, _, tag = image.partition("@")[0].rpartition(":")
+        assert re.fullmatch(r"(sha256:[0-9a-f]{64})?", image.partition("@")[2]), image
         assert tag[:1].isdigit() or tag.startswith(("v", "RELEASE.")), image
         assert "latest" not in tag
         # Bitnami's free images have left Docker Hub, and so has MinIO's.
@@ -284,13 +340,64 @@ def addresses_of_kafka() -> set[tuple[str, int]]:
 
 def test_kafka_is_addressed_at_the_listener_for_clients_and_never_at_the_controllers() -> None:
     [strimzi] = by_kind("Kafka", "kafka/base").values()
-    plain = {each["port"] for each in strimzi["spec"]["kafka"]["listeners"] if not each["tls"]}
+    secured = {
+        each["port"]: each["authentication"]["type"] for each in strimzi["spec"]["kafka"]["listeners"] if each["tls"]
+    }
+    assert [each for each in strimzi["spec"]["kafka"]["listeners"] if not each["tls"]] == []
     [historical] = by_kind("KafkaCluster", "kafka/historical").values()
     listeners = historical["spec"]["listenersConfig"]["internalListeners"]
     clients = {each["containerPort"] for each in listeners if not each.get("usedForControllerCommunication")}
     controllers = {each["containerPort"] for each in listeners if each.get("usedForControllerCommunication")}
-    assert (plain, clients, controllers) == ({9092}, {29092}, {29093})
-    assert addresses_of_kafka() == {("penstock-kafka-bootstrap", 9092), ("kafka-headless", 29092)}
+    assert (secured, clients, controllers) == ({9093: "scram-sha-512"}, {29092}, {29093})
+    assert addresses_of_kafka() == {("penstock-kafka-bootstrap", 9093), ("kafka-headless", 29092)}
+
+
+def test_every_user_of_kafka_has_a_password_and_rights_on_names_of_its_own() -> None:
+    [strimzi] = by_kind("Kafka", "kafka/base").values()
+    assert strimzi["spec"]["kafka"]["authorization"] == {"type": "simple"}
+    assert "userOperator" in strimzi["spec"]["entityOperator"]
+    topics = set(by_kind("KafkaTopic", "kafka/base"))
+    users = by_kind("KafkaUser", "kafka/base")
+    assert set(users) == {"minio", "connector", "keda", "knative"}
+    for name, user in users.items():
+        assert user["spec"]["authentication"] == {"type": "scram-sha-512"}
+        for rule in user["spec"]["authorization"]["acls"]:
+            resource = rule["resource"]
+            assert resource["type"] in ("topic", "group"), name
+            assert resource["name"] in topics or resource["name"].startswith(("penstock", "knative-")), name
+            assert not {"All", "Alter", "ClusterAction"} & set(rule["operations"]), name
+
+
+def test_clients_of_kafka_come_as_their_user_and_check_the_certificate() -> None:
+    [connector] = by_kind("Deployment", "openfaas/base").values()
+    [container] = containers(connector)
+    settings = {each["name"]: each["value"] for each in container["env"]}
+    assert settings["KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL"
+    assert settings["KAFKA_SASL_USERNAME"] in by_kind("KafkaUser", "kafka/base")
+    assert settings["KAFKA_SSL_CA_LOCATION"].startswith("/var/openfaas/secrets/")
+    secret = by_kind("ConfigMap", "knative")["penstock-broker"]["data"]["auth.secret.ref.name"]
+    net = by_kind("KafkaSource", "knative")["penstock"]["spec"]["net"]
+    assert net["tls"]["enable"] is net["sasl"]["enable"] is True
+    assert {each["name"] for each in found_in(net, "secretKeyRef")} == {secret}
+    for trigger in by_kind("ScaledObject", "openfaas/keda")["kafka-connector"]["spec"]["triggers"]:
+        assert (trigger["metadata"]["tls"], trigger["metadata"]["sasl"]) == ("enable", "scram_sha512")
+        assert trigger["authenticationRef"]["name"] in by_kind("TriggerAuthentication", "openfaas/keda")
+
+
+def test_the_search_server_is_reached_by_tls_as_a_user() -> None:
+    settings = yaml.safe_load((DEPLOY / "search" / "opensearch.yml").read_text(encoding="utf-8"))
+    assert settings["plugins.security.ssl.http.enabled"] is True
+    assert "plugins.security.disabled" not in settings
+    [server] = by_kind("StatefulSet", "search").values()
+    environment = {each["name"] for container in containers(server) for each in container.get("env", [])}
+    assert "DISABLE_SECURITY_PLUGIN" not in environment
+    spec = STACK.functions["index"]
+    assert spec.environment["SINK"].startswith("opensearch+https://opensearch.search.svc")
+    assert {"sink-username", "sink-password", "search-ca"} <= set(spec.secrets)
+    [certificate] = [
+        each for each in by_kind("Certificate", "search").values() if each["spec"]["secretName"] == "opensearch-tls"
+    ]
+    assert "opensearch.search.svc.cluster.local" in certificate["spec"]["dnsNames"]
 
 
 def test_every_image_of_a_kustomization_has_a_version() -> None:
@@ -303,5 +410,12 @@ def test_every_image_of_a_kustomization_has_a_version() -> None:
 def test_no_file_is_left_out() -> None:
     """Files that are not YAML are named here, so that a new one is looked at."""
     others = {path.relative_to(DEPLOY) for path in DEPLOY.rglob("*") if path.is_file() and path.suffix != ".yaml"}
-    assert {path.suffix or path.name for path in others} <= {".json", "Dockerfile", ".conf", ".md", ".dockerignore"}
+    assert {path.suffix or path.name for path in others} <= {
+        ".json",
+        "Dockerfile",
+        ".conf",
+        ".md",
+        ".dockerignore",
+        ".yml",
+    }
     assert all((DEPLOY / path).stat().st_size for path in others if path != Path())

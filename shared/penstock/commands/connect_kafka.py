@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Mapping
 
-from penstock.commands.flags import add_delivery_flags, add_kafka_flags, add_topic_flags
+from penstock.commands.flags import add_delivery_flags, add_identity_flag, add_kafka_flags, add_topic_flags
 from penstock.connect import settings, sources
 from penstock.connect.kafka.records import cloudevents, openfaas
 from penstock.connect.kafka.settings import load_settings
@@ -20,6 +20,7 @@ _log = logging.getLogger("penstock.connect")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     add_topic_flags(parser)
+    add_identity_flag(parser)
     parser.add_argument(
         "--cloudevents", action="store_true", help="send CloudEvents in binary mode instead of OpenFaaS's headers"
     )
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             args.dead_letter_topic,
             policy=settings.policy_from(args, env),
             limits=limits,
+            keep_identity=args.keep_identity,
         )
         stop_on_signals(connector.stop)
         _log.info("kafka: asking the brokers at %s", given.get("bootstrap.servers", "-"))

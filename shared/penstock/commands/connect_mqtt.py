@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from penstock.commands.flags import add_broker_flag, add_delivery_flags, add_topic_flags
+from penstock.commands.flags import add_broker_flag, add_delivery_flags, add_identity_flag, add_topic_flags
 from penstock.connect import settings, sources
 from penstock.connect.mqtt.broker import broker_from
 from penstock.connect.mqtt.connector import MqttConnector
@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     add_broker_flag(parser)
     add_topic_flags(parser)
+    add_identity_flag(parser)
     parser.add_argument(
         "--group", default="", metavar="NAME", help="share the messages with other connectors of this group"
     )
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             Inbox(args.inbox),
             policy=settings.policy_from(args, env),
             cloudevents=args.cloudevents,
+            keep_identity=args.keep_identity,
         )
         stop_on_signals(connector.stop)
         status = StatusServer(address, connector.measures, ill=connector.ill, unready=connector.unready)

@@ -132,6 +132,15 @@ def add_topic_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stack", type=Path, metavar="FILE", help="stack.yml whose functions' topic annotations count")
 
 
+def add_identity_flag(parser: argparse.ArgumentParser) -> None:
+    """Add whether dead letters keep who uploaded an object."""
+    parser.add_argument(
+        "--keep-identity",
+        action="store_true",
+        help="keep the uploader's access key and address in dead letters, which are left out otherwise",
+    )
+
+
 def add_kafka_flags(parser: argparse.ArgumentParser) -> None:
     """Add librdkafka's settings."""
     parser.add_argument("--properties", type=Path, metavar="FILE", help="file of librdkafka settings, name=value lines")

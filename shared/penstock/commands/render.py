@@ -46,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kafka", default=defaults.kafka, metavar="HOST:PORT", help="bootstrap servers of Kafka (default: %(default)s)"
     )
     own.add_argument(
+        "--kafka-secret",
+        default=defaults.kafka_secret,
+        metavar="NAME",
+        help='the Secret for Kafka\'s TLS and user; "" for a listener without them (default: %(default)s)',
+    )
+    own.add_argument(
         "--region",
         default=defaults.region,
         metavar="NAME",
@@ -72,7 +78,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     plans = make_plans(load_stack(args.stack, env).functions.values())
     if args.platform == "knative":
         header = knative.HEADER
-        wanted = knative.render(plans, knative.KnativeSettings(image, args.namespace, args.kafka, args.region))
+        settings = knative.KnativeSettings(image, args.namespace, args.kafka, args.kafka_secret, args.region)
+        wanted = knative.render(plans, settings)
     else:
         header = openfaas.HEADER
         wanted = openfaas.render(plans, image, args.gateway.rstrip("/"))
@@ -103,6 +110,8 @@ def _check(args: argparse.Namespace) -> None:
             problems.append(f"--namespace {args.namespace!r}: expected lower-case letters, digits and -")
         if not re.fullmatch(r"[^\s:,/]+:[0-9]{1,5}(,[^\s:,/]+:[0-9]{1,5})*", args.kafka):
             problems.append(f"--kafka {args.kafka!r}: expected HOST:PORT")
+        if args.kafka_secret and not is_dns_label(args.kafka_secret):
+            problems.append(f"--kafka-secret {args.kafka_secret!r}: expected lower-case letters, digits and -")
     if problems:
         raise ConfigError(*problems)
 

@@ -26,7 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, metavar="PORT", help=f"port to listen on (default: PORT, else {PORT.default})"
     )
-    parser.add_argument("--host", default="0.0.0.0", metavar="HOST", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="HOST",
+        help="address to listen on: this machine alone by default, where web pages of other servers are refused; "
+        "0.0.0.0 is for all addresses, as images have it (default: %(default)s)",
+    )
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:

@@ -38,6 +38,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "Servers and clusters": (
         Command("lake", "stack", "plan, apply, show or remove buckets, notification targets and rules"),
         Command("render", "stack", "write manifests for Knative or OpenFaaS from stack.yml, or check them"),
+        Command("graph", "stack", "draw what flows where, from stack.yml and lake.yml: SVG or Mermaid"),
         Command("idler", "bridge", "set idle OpenFaaS functions to zero replicas"),
     ),
 }

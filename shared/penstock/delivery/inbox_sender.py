@@ -5,7 +5,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Generic
 
 from penstock.delivery.deliverer import DeliveryOutcome, HeldT, Message, Policy, Verdict
@@ -13,6 +13,7 @@ from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.sender import Observe, Sender
 from penstock.errors import ConfigError, TemporaryError
+from penstock.events.identity import body_without_identity
 
 _log = logging.getLogger("penstock.connect")
 
@@ -36,7 +37,7 @@ class InboxSender(Generic[HeldT]):
 
     `submit` delivers messages that its caller keeps, such as a broker's that are not acknowledged yet.
     `finished(message)` is called on this sender's thread when one was delivered, or is stored in the inbox as a dead
-    letter.
+    letter. That dead letter is without the uploader and the client's address, unless `keep_identity`.
 
     Raises `ConfigError` from `start` when another process delivers from the same inbox.
     """
@@ -50,8 +51,10 @@ class InboxSender(Generic[HeldT]):
         observe: Observe | None = None,
         finished: Callable[[Message[HeldT]], None] | None = None,
         poll_seconds: float = 1.0,
+        keep_identity: bool = False,
     ) -> None:
         self._inbox = inbox
+        self._keep_identity = keep_identity
         self._finished = finished
         self._targets = {target.name: target for target in targets}
         self._sender: Sender[int | _Submitted[HeldT]] = Sender(policy or Policy(), self._ended, observe=observe)
@@ -190,13 +193,16 @@ class InboxSender(Generic[HeldT]):
         if not dead:
             return
         try:
-            self._inbox.store_dead_letters(dead)
+            self._inbox.store_dead_letters([(self._kept(message), verdict) for message, verdict in dead])
         except TemporaryError:
             self._submitted.extendleft(reversed(dead))
             raise
         for message, verdict in dead:
             _log_dead(message, verdict)
             self._tell_finished(message)
+
+    def _kept(self, message: Message[HeldT]) -> Message[HeldT]:
+        return message if self._keep_identity else replace(message, value=body_without_identity(message.value))
 
     def _tell_finished(self, message: Message[HeldT]) -> None:
         if self._finished is not None:

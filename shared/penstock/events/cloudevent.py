@@ -78,6 +78,9 @@ def source_of(bucket: str, *, region: str = "", origin: str = "minio:s3") -> str
     return f"{origin}.{region}.{bucket}"
 
 
+_MAX_ORIGIN_CHARS = 256
+
+
 def to_cloudevents(body: bytes) -> list[CloudEventFields]:
     """Make one CloudEvent of each record in a notification of MinIO or S3.
 
@@ -123,6 +126,9 @@ def _to_cloudevent(record: Any, where: str, change: Callable[[Any], Any]) -> Clo
     ref = notification.ref
     origin = required_text(record, "eventSource", where)
     region = optional_text(record, "awsRegion", where) or ""
+    for name, text in (("eventSource", origin), ("awsRegion", region)):
+        if len(text) > _MAX_ORIGIN_CHARS:  # both become part of a header
+            raise EventError(f"{where}.{name}: has {len(text)} characters; at most {_MAX_ORIGIN_CHARS}")
     attributes = {
         "specversion": "1.0",
         "id": notification.id,

@@ -16,9 +16,9 @@ from urllib.parse import unquote_plus
 
 from penstock.errors import EventError
 from penstock.events.names import Kind, full_name, kind_of
+from penstock.settings.config import MAX_KEY_BYTES, key_problem
 from penstock.types import ObjectRef
 
-MAX_KEY_BYTES = 1024  # S3's limit: a longer key cannot exist
 EXPECTED = 'a notification of MinIO or S3 ("Records"), a CloudEvent that carries one, or {"bucket": ..., "key": ...}'
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,254}")
@@ -149,19 +149,9 @@ def checked_ref(bucket: str, key: str, where: str) -> ObjectRef:
     """An `ObjectRef` of a bucket and a raw key that can exist."""
     if not _BUCKET.fullmatch(bucket):
         raise EventError(f"{where}: {bucket[:80]!r} is not a bucket's name")
-    if not key:
-        raise EventError(f"{where}: the key is empty")
-    # MinIO drops leading slashes in every request, and its own events have none: one object would go by two names,
-    # past a check of its prefix.
-    if key.startswith("/"):
-        raise EventError(f"{where}: the key {key[:80]!r} begins with a slash, which MinIO drops: leave it out")
-    if (length := len(key.encode())) > MAX_KEY_BYTES:
-        raise EventError(f"{where}: the key has {length} bytes, S3 allows {MAX_KEY_BYTES}")
-    if "\0" in key:
-        raise EventError(f"{where}: the key {key[:80]!r} has a NUL, which MinIO refuses")
-    # MinIO refuses such keys too, and an HTTP client would resolve them, past a check of bucket and prefix.
-    if "." in key and not {".", ".."}.isdisjoint(key.split("/")):
-        raise EventError(f"{where}: the key {key[:80]!r} has a segment '.' or '..'")
+    if problem := key_problem(key):
+        shown = f" {key[:80]!r}" if 0 < len(key) <= MAX_KEY_BYTES else ""
+        raise EventError(f"{where}: the key{shown} {problem}")
     return ObjectRef(bucket, key)
 
 

@@ -5,7 +5,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -14,9 +14,10 @@ from typing import Any
 
 from penstock.errors import ConfigError, EventError
 from penstock.handler.hooks import HANDLE, OPTIONS, find_hooks, problems_of_hooks
-from penstock.handler.options import NoOptions, fingerprint, parse_options
+from penstock.handler.options import NoOptions, assets_of, fingerprint, parse_options
 from penstock.handler.results import Handle, checked
 from penstock.settings.config import Config
+from penstock.types import ObjectRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Function:
     """A loaded handler with its hooks (penstock/handler/hooks.py says when each is called).
 
     `handle` raises `HandlerError` for a result that is not one. `renditions` maps each output's name to its options,
-    `fingerprints` to what marks say of them. A function with one unnamed output has it under the name None.
+    `fingerprints` to what marks say of them, `assets` to the objects that they name, by option. A function with one
+    unnamed output has it under the name None.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Function:
     ready: Callable[[], bool] | None = None
     query: Callable[[Mapping[str, str], Any], Mapping[str, Any] | None] | None = None
     target_suffix: Callable[[Any], str] | None = None
+    assets: Mapping[str | None, Mapping[str, ObjectRef]] = field(default_factory=dict)
 
 
 def make_function(module: Any, config: Config) -> Function:
@@ -68,7 +71,8 @@ def make_function(module: Any, config: Config) -> Function:
     renditions = renditions or {None: base}
     fingerprints = {name: fingerprint(options) for name, options in renditions.items()}
     handle = checked(hooks.pop(HANDLE.name), partial(_explain, module))
-    return Function(config.function, handle, options_type, renditions, fingerprints, **hooks)
+    assets = {name: named for name, options in renditions.items() if (named := assets_of(options))}
+    return Function(config.function, handle, options_type, renditions, fingerprints, assets=assets, **hooks)
 
 
 def _explain(module: Any, exc: Exception) -> str:

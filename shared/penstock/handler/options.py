@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from penstock.errors import EventError
+from penstock.types import ObjectRef
 
 OptionsT = TypeVar("OptionsT")
 
@@ -26,11 +27,15 @@ def option(
     le: float | None = None,
     choices: Sequence[str] = (),
     ceiling: bool = False,
+    asset: bool = False,
 ) -> Any:
     """Declare one option of a function: its default, what it does, and the range or the choices it accepts.
 
     `ceiling` is for limits and for numbers that cost memory or time: a direct call may set a lower value than the
     deployment's, never a higher one. With the value None there is no limit.
+
+    `asset` is for the name of an object, `s3://BUCKET/KEY`, whose bytes `context.asset` gives (ADR 49). Only a
+    deployment may set it: a direct call could read any object of the store.
 
     >>> @dataclasses.dataclass(frozen=True)
     ... class Options:
@@ -38,7 +43,7 @@ def option(
     >>> parse_options(Options, {"level": "3"}).level
     3
     """
-    rules = {"help": help, "ge": ge, "le": le, "choices": tuple(choices), "ceiling": ceiling}
+    rules = {"help": help, "ge": ge, "le": le, "choices": tuple(choices), "ceiling": ceiling, "asset": asset}
     return dataclasses.field(default=default, metadata=rules)
 
 
@@ -68,6 +73,8 @@ def parse_options(
             continue
         try:
             values[name] = _convert(text, hints[name], field.metadata)
+            if tighten_only and field.metadata.get("asset") and values[name] != getattr(base, name):
+                raise ValueError("names an object of the store, which only the deployment may set")
             if tighten_only and field.metadata.get("ceiling"):
                 _check_ceiling(values[name], getattr(base, name))
         except ValueError as exc:
@@ -75,6 +82,23 @@ def parse_options(
     if problems:
         raise EventError("; ".join(problems))
     return dataclasses.replace(base, **values) if base is not None else kind(**values)  # type: ignore[type-var]
+
+
+def assets_of(options: object) -> dict[str, ObjectRef]:
+    """The objects that options name, by option; those that name none are left out."""
+    return {
+        field.name: _object(value)
+        for field in dataclasses.fields(options)  # type: ignore[arg-type]
+        if field.metadata.get("asset") and (value := getattr(options, field.name))
+    }
+
+
+def _object(text: str) -> ObjectRef:
+    scheme, _, rest = text.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket or not key:
+        raise ValueError("expected s3://BUCKET/KEY")
+    return ObjectRef(bucket, key)
 
 
 def fingerprint(options: object) -> str:
@@ -110,6 +134,8 @@ def _convert(text: str, hint: Any, rules: Mapping[str, Any]) -> Any:
         or (le is not None and not value <= le)
     ):
         raise ValueError(f"expected {_expected(hint, rules)}")
+    if rules.get("asset") and value:
+        _object(value)
     return value
 
 

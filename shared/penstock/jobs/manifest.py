@@ -176,6 +176,7 @@ def _settings(config: Config) -> dict[str, str]:
         table.SOURCE.name: " ".join(str(rule) for rule in config.sources),
         table.SINK.name: config.sink,
         table.ON_SOURCE_REMOVED.name: "delete" if config.remove_with_source else "keep",
+        table.TARGET_ENCRYPTION.name: "source" if config.follow_encryption else "bucket",
         table.MAX_INPUT_BYTES.name: str(config.max_input_bytes),
         table.LOG_LEVEL.name: config.log_level,
         table.RENDITIONS.name: " ".join(renditions),

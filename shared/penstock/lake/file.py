@@ -101,8 +101,11 @@ class _LakeReader(YamlReader):
         named = self.text(node, "stack")
         if not named:
             return
-        self._stack_path = (self.path.parent / named).resolve()
-        if not self._stack_path.is_file():
+        path = self.place(node, "stack", named)
+        if path is None:
+            return
+        self._stack_path = path
+        if not path.is_file():
             self.problem(node, f"stack: no file {named}; paths are relative to {self.path.name}")
             return
         try:
@@ -175,7 +178,9 @@ class _LakeReader(YamlReader):
             if not value:
                 self.problem(node, f"{where}: the environment variable {given['env']} is not set")
             return value
-        path = self.path.parent / given.get("file", "")
+        path = self.place(node, where, given.get("file", ""))
+        if path is None:
+            return ""
         try:
             value = path.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as exc:

@@ -199,15 +199,14 @@ def forget(data: Path) -> None:
 
 
 def _store_environment(settings: StoreSettings) -> dict[str, str]:
-    found = {
+    return {
         "MINIO_ENDPOINT": settings.endpoint,
         "MINIO_ACCESS_KEY": settings.access_key,
         "MINIO_SECRET_KEY": settings.secret_key,
         "MINIO_REGION": settings.region,
+        # Empty in place of the stack file's, which is a path in a pod.
+        "MINIO_CA_FILE": str(settings.ca_file.resolve()) if settings.ca_file is not None else "",
     }
-    if settings.ca_file is not None:
-        found["MINIO_CA_FILE"] = str(settings.ca_file.resolve())
-    return found
 
 
 def _kept_secret(path: Path) -> str:

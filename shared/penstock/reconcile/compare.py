@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from penstock.errors import ConfigError
-from penstock.handler.options import fingerprint
+from penstock.runtime.assets import look_at
 from penstock.runtime.basis import holds
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import SourceRule
@@ -119,7 +119,7 @@ class Reconciler:
         self._sink = sink
         self._since = since
         self._function, self._store_name = runtime.function.name, runtime.config.store_name
-        self._prints = {name: fingerprint(options) for name, options in runtime.function.renditions.items()}
+        self._prints = look_at(runtime.function, store).fingerprints
         self._rules = [narrowed for rule in runtime.config.sources if (narrowed := _narrow(rule, prefix))]
         self.report = Report()
         self.held = 0

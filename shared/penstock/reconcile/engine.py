@@ -9,6 +9,7 @@ from penstock.reconcile.compare import Reconciler, Report, scratch
 from penstock.reconcile.listing import WholeListings
 from penstock.reconcile.place import Place
 from penstock.reconcile.worker import DifferenceWorker
+from penstock.runtime.assets import look_at
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import Config, SourceRule
 from penstock.sinks.wiring import outputs
@@ -86,7 +87,7 @@ def _extra_requests(store: Store) -> int:
 def _deciding(runtime: Runtime, prefix: str, since: datetime | None, *, adopt: bool, retry_refused: bool) -> object:
     """What decides which objects agree, for the place that a run keeps."""
     config, function = runtime.config, runtime.function
-    prints = sorted((name or "", made) for name, made in function.fingerprints.items())
+    prints = sorted((name or "", made) for name, made in look_at(function, runtime.store).fingerprints.items())
     flags = (prefix, since is not None, adopt, retry_refused)
     return (function.name, config.sink, config.max_input_bytes, prints, flags)
 

@@ -9,7 +9,7 @@ from penstock.events.names import ACTED_ON
 from penstock.jobs.pod import Document
 from penstock.render.manifest import document, labels
 from penstock.render.plan import FunctionPlan
-from penstock.settings.config import RESERVED_PREFIX, SourceRule
+from penstock.settings.config import RESERVED_PREFIX
 
 BROKER: Final = "penstock"
 KAFKA_SOURCE: Final = "penstock"
@@ -24,10 +24,16 @@ _BACKOFF_DELAY: Final = "PT0.5S"
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
-    """What all deliveries have in common. `dead_letters` is where undeliverable events go, as Knative writes a sink."""
+    """What all deliveries have in common.
+
+    `dead_letters` is where undeliverable events go, as Knative writes a sink. `kafka_secret` is the name of the Secret
+    for Kafka, "" for none. Its keys are those that a Kafka Broker reads: `protocol`, `sasl.mechanism`, `user`,
+    `password` and `ca.crt` (https://knative.dev/docs/eventing/brokers/broker-types/kafka-broker/).
+    """
 
     namespace: str
     kafka: str
+    kafka_secret: str
     region: str
     dead_letters: Document
 
@@ -39,6 +45,8 @@ def broker_documents(delivery: BrokerSettings) -> list[Document]:
         "default.topic.partitions": "10",
         "default.topic.replication.factor": "3",
     }
+    if delivery.kafka_secret:
+        data["auth.secret.ref.name"] = delivery.kafka_secret
     config = {"apiVersion": "v1", "kind": "ConfigMap", "name": _BROKER_CONFIG, "namespace": delivery.namespace}
     return [
         document("v1", "ConfigMap", _BROKER_CONFIG, labels=labels("broker", "eventing"), data=data),
@@ -65,6 +73,7 @@ def kafka_source(plans: Sequence[FunctionPlan], delivery: BrokerSettings) -> Doc
         "ordering": "unordered",
         "delivery": _delivery(delivery, 10),
         "sink": {"ref": broker_reference()},
+        **({"net": _net(delivery.kafka_secret)} if delivery.kafka_secret else {}),
     }
     # MinIO's record key is `bucket/key` as it is. Taken as text it becomes a header, which cannot carry a line's end or
     # another control character: such an event is neither delivered nor kept as a dead letter. As bytes it is encoded.
@@ -90,6 +99,16 @@ def trigger(plan: FunctionPlan, delivery: BrokerSettings) -> Document:
     return document("eventing.knative.dev/v1", "Trigger", plan.name, labels=labels(plan.name, "eventing"), spec=spec)
 
 
+def _net(secret: str) -> Document:
+    """How a KafkaSource logs in, from the Secret that the Broker reads too."""
+
+    def value_of(key: str) -> Document:
+        return {"secretKeyRef": {"name": secret, "key": key}}
+
+    sasl = {"user": value_of("user"), "password": value_of("password"), "type": value_of("sasl.mechanism")}
+    return {"sasl": {"enable": True, **sasl}, "tls": {"enable": True, "caCert": value_of("ca.crt")}}
+
+
 def broker_url(namespace: str) -> str:
     """The URL of the Broker, for programs that get no K_SINK from a SinkBinding."""
     return f"{_INGRESS}/{namespace}/{BROKER}"
@@ -110,7 +129,10 @@ def _delivery(delivery: BrokerSettings, attempts: int) -> Document:
 
 def _filters(plan: FunctionPlan, delivery: BrokerSettings) -> list[Document]:
     """A list whose members must all match (CloudEvents Subscriptions API, filter dialects)."""
-    ways = [_object_filters(rule, delivery.region) for rule in plan.config.sources]
+    endings: dict[tuple[str, str], list[str]] = {}
+    for rule in plan.config.sources:
+        endings.setdefault((rule.bucket, rule.prefix), []).append(rule.suffix)
+    ways = [_object_filters(*place, suffixes, delivery.region) for place, suffixes in endings.items()]
     for topic in plan.topics:
         # KafkaSource's attributes do not name the object and filters cannot read data, so the function looks itself.
         source = f"/apis/v1/namespaces/{delivery.namespace}/kafkasources/{KAFKA_SOURCE}#{topic}"
@@ -118,24 +140,30 @@ def _filters(plan: FunctionPlan, delivery: BrokerSettings) -> list[Document]:
     return ways[0] if len(ways) == 1 else [{"any": [{"all": way} for way in ways]}]
 
 
-def _object_filters(rule: SourceRule, region: str) -> list[Document]:
+def _object_filters(bucket: str, prefix: str, suffixes: Sequence[str], region: str) -> list[Document]:
+    """The filters for the keys of a bucket that begin with `prefix` and end with one of `suffixes`."""
     made: list[Document] = [
         {"any": [{"prefix": {"type": f"{_TYPE_PREFIX}{family}:"}} for family in ACTED_ON]},
-        {"exact": {"source": source_of(rule.bucket, region=region)}},
+        {"exact": {"source": source_of(bucket, region=region)}},
         # The records that Penstock keeps beside its targets are never input, so they do not wake the function.
         {"not": {"prefix": {"subject": RESERVED_PREFIX}}},
     ]
-    for dialect, text in (("prefix", rule.prefix), ("suffix", rule.suffix)):
-        if text:
-            made.append(_subject_filter(dialect, text))
+    if prefix:
+        made.append(_subject_filter("prefix", prefix))
+    if all(suffixes):
+        made.append(_subject_filter("suffix", *suffixes))
     return made
 
 
-def _subject_filter(dialect: str, text: str) -> Document:
-    """A filter on the key; percent-encoding is seen by brokers that do not decode headers (Go SDK), not by others."""
-    encoded = CloudEventFields(
-        {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "subject": text}, b""
-    ).http_headers()["ce-subject"]
-    forms = dict.fromkeys((text, encoded))
+def _subject_filter(dialect: str, *texts: str) -> Document:
+    """A filter on the key, for any of these texts.
+
+    Brokers that do not decode headers (Go SDK) see the percent-encoded form, others the text.
+    """
+    forms: dict[str, None] = {}
+    for text in texts:
+        attributes = {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "subject": text}
+        encoded = CloudEventFields(attributes, b"").http_headers()["ce-subject"]
+        forms |= dict.fromkeys((text, encoded))
     filters: list[Document] = [{dialect: {"subject": form}} for form in forms]
     return filters[0] if len(filters) == 1 else {"any": filters}

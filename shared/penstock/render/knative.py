@@ -19,13 +19,15 @@ HEADER: Final = "Made by `penstock render knative`; change stack.yml and run it 
 class KnativeSettings:
     """What a stack file does not say.
 
-    `image` is that of the bridge, `kafka` the bootstrap server, HOST:PORT. `region` is the region that MinIO puts into
+    `image` is that of the bridge, `kafka` the bootstrap server, HOST:PORT. `kafka_secret` names the Secret with which
+    Knative logs in there, "" for a listener without TLS and users. `region` is the region that MinIO puts into
     its events: none unless MINIO_SITE_REGION is set there.
     """
 
     image: str
     namespace: str = "penstock"
-    kafka: str = "penstock-kafka-bootstrap.kafka.svc.cluster.local:9092"
+    kafka: str = "penstock-kafka-bootstrap.kafka.svc.cluster.local:9093"
+    kafka_secret: str = "knative-kafka"  # noqa: S105 - its name
     region: str = ""
 
 
@@ -33,7 +35,9 @@ def render(plans: Sequence[FunctionPlan], settings: KnativeSettings) -> Mapping[
     """File names and their texts; the same functions and settings always give the same."""
     # A function's answer goes back to the Broker. A Job answers no request, so it posts its outcome there.
     plans = [plan.answering_to(broker_url(settings.namespace)) for plan in plans]
-    delivery = BrokerSettings(settings.namespace, settings.kafka, settings.region, dead_letter_sink())
+    delivery = BrokerSettings(
+        settings.namespace, settings.kafka, settings.kafka_secret, settings.region, dead_letter_sink()
+    )
     files: dict[str, list[Document]] = {
         "namespace.yaml": [_namespace(settings.namespace)],
         "broker.yaml": broker_documents(delivery),

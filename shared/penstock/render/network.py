@@ -87,7 +87,7 @@ def _from(*namespaces: str, ports: Sequence[int]) -> Document:
 
 
 def _from_watcher() -> Document:
-    """The dead letters of Jobs come from the watcher: deploy/jobs/watcher.yaml."""
+    """The dead letters of Jobs come from the watcher: deploy/jobs/functions."""
     return {"from": [{"podSelector": {"matchLabels": {NAME: "penstock-jobs-watcher"}}}], "ports": _tcp(PORT.default)}
 
 

@@ -5,10 +5,10 @@ None of them reads or writes. The runtime does that, and asks them in between (t
 
 from collections.abc import Mapping
 
-from penstock.errors import Forbidden, InputTooLarge, NothingToDo, PermanentError, TemporaryError
+from penstock.errors import EventError, Forbidden, InputTooLarge, NothingToDo, PermanentError, TemporaryError
 from penstock.handler.loading import Function
 from penstock.runtime.outcome import Outcome
-from penstock.settings.config import Config
+from penstock.settings.config import Config, key_problem
 from penstock.sinks import Sink
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal
 
@@ -20,12 +20,20 @@ Places = Mapping[str | None, tuple[str, Mark]]
 """The address of each rendition of one source, and its mark, which names no state."""
 
 
-def places_of(ref: ObjectRef, function: Function, sink: Sink, store_name: str) -> Places:
-    """Where the results of this object go. Raises `PermanentError` when the sink has no address for them."""
-    digest = ref.digest_in(store_name)
+def places_of(
+    ref: ObjectRef, function: Function, fingerprints: Mapping[str | None, str], sink: Sink, store_name: str
+) -> Places:
+    """Where the results of this object go.
+
+    Raises `PermanentError` when the sink has no address for them, and `EventError` for a key that no object can have.
+    """
+    try:
+        digest = ref.digest_in(store_name)
+    except UnicodeEncodeError as exc:
+        raise EventError(f"{ref.bucket}: the key {ref.key[:80]!a} {key_problem(ref.key)}") from exc
     return {
         name: (sink.address(ref, name), Mark("", function.name, options, digest))
-        for name, options in function.fingerprints.items()
+        for name, options in fingerprints.items()
     }
 
 

@@ -5,23 +5,28 @@ from dataclasses import replace
 from typing import Any
 
 from penstock.errors import SourceChanged
-from penstock.handler.loading import Function
 from penstock.runtime.agreement import is_same
+from penstock.runtime.assets import AssetCache, Assets
 from penstock.store import Store
 from penstock.streams import Body, as_chunks, close_quietly
 from penstock.types import Context, Event, ObjectState, Result
 
 
-def context_for(function: Function, rendition: str | None, memo: dict[Hashable, Any]) -> Context[Any]:
+def context_for(assets: Assets, cache: AssetCache, rendition: str | None, memo: dict[Hashable, Any]) -> Context[Any]:
     """What a handler may know when it makes one rendition; `memo` is shared by all renditions of one input."""
+    function = assets.function
     named = {str(name): options for name, options in function.renditions.items() if name is not None}
-    return Context(function.name, rendition, named, memo=memo)
+    read = assets.reader(rendition, cache)
+    if read is None:
+        return Context(function.name, rendition, named, memo=memo)
+    return Context(function.name, rendition, named, memo=memo, asset=read)
 
 
 def event_for(source: ObjectState, options: Any, body: Body) -> Event[Any]:
     """The event for an object: its name is the last part of the key."""
     name = source.ref.key.rpartition("/")[2]
-    return Event(name, source.size, source.content_type, source.metadata, options, body)
+    encoding = source.headers.get("content-encoding", "").lower()
+    return Event(name, source.size, source.content_type, source.metadata, options, body, encoding)
 
 
 def body_of(store: Store, source: ObjectState, opened: Iterable[bytes] | None, max_bytes: int) -> Body:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from penstock.errors import EventError, PermanentError, TemporaryError
 from penstock.handler.loading import Function
 from penstock.handler.options import parse_options
-from penstock.process.deadline import within
+from penstock.process.deadline import check_caller, within
+from penstock.runtime.assets import AssetCache, look_at
 from penstock.runtime.estimate import Estimate
 from penstock.runtime.handling import context_for
 from penstock.runtime.outcome import Offload, Outcome
@@ -34,7 +35,7 @@ class Runtime:
     """Runs events through one handler: its settings, the store of its sources and the sink for its results.
 
     Without a store or a sink it serves direct calls only. Any number of threads may use it at once: only the estimate
-    is shared.
+    and the assets that were read are shared.
     """
 
     function: Function
@@ -43,6 +44,7 @@ class Runtime:
     sink: Sink | None = None
     offload: Offload | None = None
     estimate: Estimate = field(default_factory=Estimate)
+    cache: AssetCache = field(default_factory=AssetCache)
 
     def agree(self, ref: ObjectRef, *, adopt: bool = False) -> Outcome:
         """Make the targets of one object agree with it, and return how that ended.
@@ -84,6 +86,7 @@ class Runtime:
                 sink=sink,
                 offload=self.offload,
                 estimate=self.estimate,
+                cache=self.cache,
                 adopt=adopt,
             )
             for ref in refs
@@ -116,7 +119,8 @@ class Runtime:
         parsed = parse_options(function.options_type, given, function.renditions[rendition], tighten_only=True)
         body = Body(lambda: chunks, max_bytes=self.config.max_body_bytes, name=name)
         event = Event(name, size, content_type, {}, parsed, body)
-        return function.handle(event, context_for(function, rendition, {}))
+        assets = look_at(function, self.store)
+        return function.handle(event, context_for(assets, self.cache, rendition, {}))
 
 
 def _round(works: Sequence[Work], sink: Sink) -> None:
@@ -131,7 +135,13 @@ def _round(works: Sequence[Work], sink: Sink) -> None:
         start = end
     for start in range(0, len(waiting), sink.batch_size):
         batch = waiting[start : start + sink.batch_size]
-        for one, stored in zip(batch, sink.write_many([one.write for one in batch]), strict=True):
+        answered: Sequence[Entry | Exception]
+        try:
+            check_caller(f"{len(batch)} documents")
+            answered = sink.write_many([one.write for one in batch])
+        except TemporaryError as exc:
+            answered = [exc] * len(batch)
+        for one, stored in zip(batch, answered, strict=True):
             one.work.step(one.work.written, one, stored)
 
 

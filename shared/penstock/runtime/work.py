@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock.errors import NothingToDo, PermanentError, SourceChanged, TargetChanged, TemporaryError
 from penstock.handler.loading import Function
+from penstock.process.deadline import check_caller, work_on
 from penstock.runtime.agreement import (
     Places,
     agrees,
@@ -24,6 +25,7 @@ from penstock.runtime.agreement import (
     refusal_for,
     removals,
 )
+from penstock.runtime.assets import AssetCache, look_at
 from penstock.runtime.basis import basis_of
 from penstock.runtime.estimate import Estimate
 from penstock.runtime.handling import body_of, checked, context_for, event_for
@@ -52,6 +54,8 @@ class Work:
     # Slots, and set only when needed: one of these is made for each event.
     __slots__ = (
         "_adopt",
+        "_assets",
+        "_cache",
         "_changed",
         "_config",
         "_entries",
@@ -86,6 +90,7 @@ class Work:
         sink: Sink,
         offload: Offload | None,
         estimate: Estimate,
+        cache: AssetCache,
         adopt: bool,
     ) -> None:
         self.ref = ref
@@ -93,6 +98,7 @@ class Work:
         self.places: Places
         self._function, self._config, self._store, self._sink = function, config, store, sink
         self._offload, self._estimate, self._adopt = offload, estimate, adopt
+        self._cache = cache
         self._changed = False
         self._refused: set[str | None] = set()  # renditions for which a refusal was recorded here
 
@@ -122,7 +128,9 @@ class Work:
         """Find out whether this object is for this function, and where its results go."""
         self.ended = not_for_us(self.ref, self._config)
         if self.ended is None:
-            self.places = places_of(self.ref, self._function, self._sink, self._config.store_name)
+            self._assets = look_at(self._function, self._store)
+            prints, store_name = self._assets.fingerprints, self._config.store_name
+            self.places = places_of(self.ref, self._function, prints, self._sink, store_name)
 
     def bring(self, answers: Sequence[Entry | Exception | None], waiting: list[Waiting]) -> None:
         """Look at the source, and make what does not agree with it.
@@ -254,6 +262,8 @@ class Work:
         waiting: list[Waiting],
     ) -> None:
         """Run the handler for each pending rendition, on exactly the state `source`; the bytes are fetched once."""
+        work_on(self.ref, source.token)
+        check_caller(self.ref)
         for name in pending:
             self._known[name] = self._with_refusal(name, self._known[name])
         self._started = self._estimate.clock()
@@ -290,7 +300,7 @@ class Work:
         function, clock = self._function, self._estimate.clock
         event = event_for(source, function.renditions[name], body)
         try:
-            result = function.handle(event, context_for(function, name, memo))
+            result = function.handle(event, context_for(self._assets, self._cache, name, memo))
             try:
                 address, mark = self.places[name][0], self._marks[name]
                 write = Write(address, checked(result, body), mark, source, self._known[name])
@@ -303,6 +313,7 @@ class Work:
                         waiting.append(Waiting(self, name, write))
                         self._waits += 1
                         return
+                check_caller(self.ref)
                 [answer] = self._sink.write_many([write])
                 if isinstance(answer, Exception):
                     raise answer
@@ -317,8 +328,8 @@ class Work:
         self._keep(name, write, answer)
 
     def _keep(self, name: str | None, write: Write, entry: Entry) -> None:
-        notes = write.result.notes
-        self._entries[name] = replace(entry, notes=bounded(notes)) if notes else entry
+        made, kept = write.result.notes, entry.notes
+        self._entries[name] = replace(entry, notes=bounded([*bounded(made), *kept])) if made or kept else entry
         self._written.append(name)
         self._made += 1
         self._changed = True

@@ -9,13 +9,15 @@ from flask import Flask, Response, g, request
 
 from penstock import events
 from penstock.errors import EventError, Forbidden, PenstockError, TemporaryError, UnsupportedInput
-from penstock.process.deadline import BoundedChunks, within
+from penstock.process.deadline import BoundedChunks, called_by, within
 from penstock.process.log import event_id, trace_id
+from penstock.process.loopback import page_problem
 from penstock.process.metrics import Metrics
 from penstock.runtime.answers import Failure
 from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import Runtime
 from penstock.serving.access import CallerTokens
+from penstock.serving.callers import leaving_check
 from penstock.serving.health import Health
 from penstock.serving.requests import body_chunks, came_as_cloudevent, input_name, limit_body, query_options
 from penstock.serving.responses import (
@@ -37,11 +39,15 @@ _OPEN_PATHS = frozenset({"/_/health", "/_/ready", "/metrics"})
 _NO_CHANGE = (events.Kind.ACCESSED, events.Kind.OTHER)
 
 
-def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
-    """The WSGI application of one function."""
+def create_app(runtime: Runtime, health: Health, metrics: Metrics, *, hosts: frozenset[str] = frozenset()) -> Flask:
+    """The WSGI application of one function.
+
+    `hosts` are the names under which a server on this machine alone is called: it refuses web pages of other servers.
+    Without them every name will do.
+    """
     app = Flask("penstock")
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    function = FunctionRoutes(runtime, health, metrics)
+    function = FunctionRoutes(runtime, health, metrics, hosts)
     app.before_request(function.begin)
     app.after_request(function.account)
     app.teardown_request(function.end)
@@ -59,8 +65,9 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
 class FunctionRoutes:
     """What each route of a function does."""
 
-    def __init__(self, runtime: Runtime, health: Health, metrics: Metrics) -> None:
+    def __init__(self, runtime: Runtime, health: Health, metrics: Metrics, hosts: frozenset[str]) -> None:
         self._runtime = runtime
+        self._hosts = hosts
         self._function, self._sink = runtime.function, runtime.sink
         self._health = health
         self._metrics = metrics
@@ -79,6 +86,13 @@ class FunctionRoutes:
         self._metrics.enter()
         _follow(request.headers.get("traceparent"))
         event_id.set(request.headers.get("ce-id", ""))
+        if self._hosts:
+            headers = request.headers
+            problem = page_problem(
+                headers.get("Host", ""), headers.get("Origin", ""), self._hosts, server="this function"
+            )
+            if problem:
+                raise Forbidden(problem)
         # No route matches a line's end, and Knative tries a 404 again.
         if "\n" in request.path or "\r" in request.path:
             raise EventError(f"path {request.path[:80]!r}: has the end of a line in it; leave out %0A and %0D")
@@ -159,7 +173,8 @@ class FunctionRoutes:
         return results_response(results, self._function.name, as_cloudevent=came_as_cloudevent())
 
     def _agree(self, refs: Sequence[ObjectRef]) -> list[Outcome | Failure]:
-        return [self._ended(*ended) for ended in zip(refs, self._runtime.agree_all(refs), strict=True)]
+        with called_by(leaving_check(request.environ)):
+            return [self._ended(*ended) for ended in zip(refs, self._runtime.agree_all(refs), strict=True)]
 
     def _ended(self, ref: ObjectRef, ended: Outcome | Exception) -> Outcome | Failure:
         """Count how one object ended; log it unless `_log_failures` does."""

@@ -52,6 +52,14 @@ class JsonLog(Logger):  # type: ignore[misc]
             handler.setFormatter(JsonFormatter())
 
 
+class WatchingArbiter(Arbiter):  # type: ignore[misc]
+    """gunicorn's first process; once a second it also ends the workers that the server names."""
+
+    def murder_workers(self) -> None:
+        super().murder_workers()
+        self.app.end_overdue(self)
+
+
 class GunicornServer(BaseApplication, ABC):  # type: ignore[misc]
     """gunicorn with settings from values instead of files and arguments: one server for functions and the bridge."""
 
@@ -69,6 +77,15 @@ class GunicornServer(BaseApplication, ABC):  # type: ignore[misc]
 
     def take_place(self, arbiter: Arbiter, worker: "Worker") -> None:
         """Called in the first process before each fork."""
+
+    def end_overdue(self, arbiter: Arbiter) -> None:
+        """Called in the first process once a second."""
+
+    def run(self) -> None:
+        try:
+            WatchingArbiter(self).run()
+        except RuntimeError as exc:
+            raise SystemExit(f"gunicorn: {exc}") from exc
 
     def close(self) -> None:
         """Called in each worker as the last thing."""

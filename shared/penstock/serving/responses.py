@@ -144,6 +144,12 @@ def register_error_handlers(app: Flask, body_limit: Callable[[], int]) -> None:
         app.register_error_handler(kind, handler)
 
 
+_MORE_SPACE = (
+    "give the pod a larger volume there (emptyDir's sizeLimit, ephemeral-storage), lower THREADS, or hand large "
+    "objects to a Job (OFFLOAD_ABOVE_BYTES)"
+)
+
+
 def _full_disk(error: BaseException) -> TemporaryError | None:
     """The error to answer when no space is left on a disk. Libraries may have raised another one over it."""
     seen: set[int] = set()
@@ -151,11 +157,11 @@ def _full_disk(error: BaseException) -> TemporaryError | None:
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = cause.filename or tempfile.gettempdir()
-            return TemporaryError(
-                f"no space is left on the disk at {where}: give the pod a larger volume there (emptyDir's sizeLimit, "
-                "ephemeral-storage), lower THREADS, or hand large objects to a Job (OFFLOAD_ABOVE_BYTES)"
-            )
+            where = cause.filename or tempfile.tempdir or "its folder for temporary files"
+            return TemporaryError(f"no space is left on the disk at {where}: {_MORE_SPACE}")
+        # What tempfile raises where every folder that it tries is full or read-only.
+        if isinstance(cause, FileNotFoundError) and str(cause.strerror).startswith("No usable temporary directory"):
+            return TemporaryError(f"temporary files have no place, because {cause.strerror}: {_MORE_SPACE}")
         cause = cause.__cause__ or cause.__context__
     return None
 

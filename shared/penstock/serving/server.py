@@ -1,7 +1,10 @@
 """The server of one function: wires it in each worker, and shares the workers' counts."""
 
+import contextlib
 import gc
 import sys
+import tempfile
+import time
 from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING
@@ -10,6 +13,7 @@ from gunicorn.arbiter import Arbiter
 
 from penstock.errors import ConfigError
 from penstock.process.log import say_problems, set_up_logging
+from penstock.process.loopback import LOOPBACK, is_loopback
 from penstock.serving.gunicorn import GunicornServer, Serving
 from penstock.settings.config import Config
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 
     from penstock.runtime.runtime import Runtime
     from penstock.serving.health import Health
+    from penstock.serving.overdue import Overdue
     from penstock.serving.shared_counts import SharedCounts
     from penstock.serving.worker import Worker
 
@@ -33,6 +38,7 @@ class FunctionServer(GunicornServer):
         self._place = 0
         # A reload has twice as many for a while.
         self._counts = _shared_counts(2 * config.workers) if config.workers > 1 else None
+        self._overdue = _overdue(config) if config.deadline_seconds else None
         graceful_seconds = int(config.drain_seconds) + config.grace_seconds
         super().__init__(
             Serving(
@@ -51,10 +57,15 @@ class FunctionServer(GunicornServer):
     def load(self) -> "Flask":
         set_up_logging(self._config.log_level)
         import_application()
+        choose_temporary_folder()
         from penstock.process.metrics import Metrics
         from penstock.serving.app import create_app
         from penstock.serving.health import Health
 
+        if self._overdue is not None:
+            from penstock.process.deadline import watch_with
+
+            watch_with(self._overdue.watch(self._place))
         try:
             self._runtime = self._make()
         except ConfigError as exc:
@@ -62,7 +73,9 @@ class FunctionServer(GunicornServer):
             sys.exit(Arbiter.APP_LOAD_ERROR)
         self._health = Health(self._runtime)
         counts = self._counts if self._counts is not None and self._place < self._counts.places else None
-        return create_app(self._runtime, self._health, Metrics(self._config.function, counts, self._place))
+        host, metrics = self.serving.host, Metrics(self._config.function, counts, self._place)
+        hosts = LOOPBACK | {host} if is_loopback(host) else frozenset()
+        return create_app(self._runtime, self._health, metrics, hosts=hosts)
 
     def begin_drain(self) -> float:
         """Not ready at once; accepting for DRAIN_SECONDS more."""
@@ -76,6 +89,26 @@ class FunctionServer(GunicornServer):
         """Give the next worker the first place among the shared counts that no living worker has."""
         taken = {other.place for other in arbiter.WORKERS.values()}
         self._place = worker.place = next(place for place in count() if place not in taken)
+        if self._overdue is not None:
+            self._overdue.forget(self._place)
+
+    def end_overdue(self, arbiter: Arbiter) -> None:
+        """End the workers that are stuck on an object."""
+        if self._overdue is None:
+            return
+        for pid, worker in list(arbiter.WORKERS.items()):
+            found = self._overdue.signal_for(worker.place, pid, time.monotonic())
+            if found is not None:
+                number, subject = found
+                seconds = self._config.deadline_seconds
+                arbiter.log.error(
+                    "%s: took longer than DEADLINE_SECONDS (%g) in code that cannot be interrupted: "
+                    "its worker (pid %s) is ended, and a new one starts",
+                    subject,
+                    seconds,
+                    pid,
+                )
+                arbiter.kill_worker(pid, number)
 
     def close(self) -> None:
         """Call the handler's own `stop`."""
@@ -93,6 +126,23 @@ def import_application() -> None:
         if was_enabled:
             gc.freeze()
             gc.enable()
+
+
+def _overdue(config: Config) -> "Overdue":
+    from penstock.serving.overdue import Overdue
+
+    # A reload has twice as many workers for a while.
+    return Overdue(2 * config.workers, config.threads, config.deadline_seconds)
+
+
+def choose_temporary_folder() -> None:
+    """Have Python choose its folder for temporary files now.
+
+    It looks for one by writing there, once, when the first file is needed. A volume that is full in that moment would
+    be passed over for good, for one that is not meant for such files.
+    """
+    with contextlib.suppress(FileNotFoundError):  # the first file that is needed is told
+        tempfile.gettempdir()
 
 
 def _shared_counts(places: int) -> "SharedCounts":

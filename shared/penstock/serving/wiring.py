@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from penstock.errors import ConfigError
 from penstock.settings.config import Config
 from penstock.settings.environment import read_config
-from penstock.sinks.wiring import contradictions, make_sink
+from penstock.sinks.wiring import contradictions, make_sink, writes_objects
 from penstock.store import Store
 
 if TYPE_CHECKING:
@@ -58,7 +58,11 @@ def make_served_runtime(folder: Path, config: Config) -> "Runtime":
 
     # The client's own limit ends a request that gives a byte now and then.
     return make_runtime(
-        folder, config, DeadlineStore(S3ObjectStore(config.store, request_seconds=config.deadline_seconds))
+        folder,
+        config,
+        DeadlineStore(
+            S3ObjectStore(config.store, request_seconds=config.deadline_seconds, whole_answers=writes_objects(config))
+        ),
     )
 
 
@@ -71,10 +75,15 @@ def make_runtime(folder: Path, config: Config, store: Store | None = None) -> "R
     if problems := contradictions(config, has_store=has_store):
         raise ConfigError(*problems, *problems_of_handler(folder, config))
     function = make_function(load_module(folder), config)
+    if function.assets:
+        from penstock.runtime.assets import problems_of_assets
+
+        if problems := problems_of_assets(function, config, has_store=has_store):
+            raise ConfigError(*problems)
     if store is None and config.store is not None:
         from penstock.store.s3 import S3ObjectStore
 
-        store = S3ObjectStore(config.store)
+        store = S3ObjectStore(config.store, whole_answers=writes_objects(config))
     sink = make_sink(config, store)
     if function.start is not None:
         function.start(config)

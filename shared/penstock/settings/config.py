@@ -9,6 +9,12 @@ from penstock.settings import table
 from penstock.types import ObjectRef
 
 RESERVED_PREFIX = ".penstock/"
+# A rule becomes a notification rule and a part of a Trigger's filter.
+MAX_EXPANDED = 50
+_BRACES = re.compile(r"\{([^{}\s]*,[^{}\s]*)\}")
+MAX_KEY_BYTES = 1024  # S3's limit: a longer key cannot exist
+# As MinIO looks for them (hasBadPathComponent): it takes \ for a slash, and drops white space around a segment.
+_DOTS = re.compile(r"(?:\A|[/\\])\s*\.\.?\s*(?:[/\\]|\Z)", re.ASCII)
 # MinIO makes no bucket of another name (CheckValidBucketNameStrict): S3's rules without the reserved prefixes.
 _BUCKET_NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+\Z)[a-z0-9](?:(?!\.\.|\.-|-\.)[-.a-z0-9]){1,61}[a-z0-9]")
 
@@ -22,6 +28,32 @@ def bucket_problem(name: str) -> str:
     if _BUCKET_NAME.fullmatch(name):
         return ""
     return f"bucket {name!r}: expected 3 to 63 lower-case letters, digits, '-' and single '.', as S3 names buckets"
+
+
+def key_problem(key: str) -> str:
+    """What is wrong with an object's key, as S3 and MinIO judge it, or "".
+
+    >>> key_problem("a/../b")
+    "has a segment '.' or '..'"
+    """
+    if not key:
+        return "is empty"
+    # MinIO drops leading slashes in every request, and its own events have none: one object would go by two names,
+    # past a check of its prefix.
+    if key.startswith("/"):
+        return "begins with a slash, which MinIO drops: leave it out"
+    try:
+        length = len(key) if key.isascii() else len(key.encode())
+    except UnicodeEncodeError:
+        return "has half of a surrogate pair, which UTF-8 has no bytes for"
+    if length > MAX_KEY_BYTES:
+        return f"has {length} bytes, S3 allows {MAX_KEY_BYTES}"
+    if "\0" in key:
+        return "has a NUL, which MinIO refuses"
+    # MinIO refuses such keys too, and an HTTP client would resolve them, past a check of bucket and prefix.
+    if "." in key and _DOTS.search(key):
+        return "has a segment '.' or '..'"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +89,18 @@ class SourceRule:
             raise ValueError(f"{text!r}: a pattern without * names no objects; write s3://{bucket}/{pattern}*")
         return cls(bucket, prefix, suffix)
 
+    @classmethod
+    def parse_all(cls, text: str) -> tuple["SourceRule", ...]:
+        """Read rules that are separated by spaces. `{a,b}` stands for each of its words, as in a shell.
+
+        Raises `ValueError` for the first rule that is wrong.
+
+        >>> [str(rule) for rule in SourceRule.parse_all("s3://images/*.{jpg,png} s3://scans/*")]
+        ['s3://images/*.jpg', 's3://images/*.png', 's3://scans/*']
+        """
+        found = [cls.parse(one) for word in text.split() for one in _expanded(word)]
+        return tuple(dict.fromkeys(found))
+
     def matches(self, ref: ObjectRef) -> bool:
         return (
             ref.bucket == self.bucket
@@ -67,6 +111,23 @@ class SourceRule:
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.prefix}*{self.suffix}"
+
+
+def _expanded(word: str) -> list[str]:
+    """The words that a word with `{a,b}` stands for. Braces without a comma stand for themselves."""
+    made, todo = list[str](), [word]
+    while todo:
+        one = todo.pop()
+        braces = _BRACES.search(one)
+        if braces is None:
+            made.append(one)
+        else:
+            todo += [one[: braces.start()] + part + one[braces.end() :] for part in reversed(braces[1].split(","))]
+        if len(made) + len(todo) > MAX_EXPANDED:
+            raise ValueError(
+                f"{word!r}: stands for more than {MAX_EXPANDED} rules; write fewer words or a wider pattern"
+            )
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +170,7 @@ class Config:
     options: Mapping[str, str] = field(default_factory=dict)
     renditions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     remove_with_source: bool = table.ON_SOURCE_REMOVED.default
+    follow_encryption: bool = table.TARGET_ENCRYPTION.default
     max_input_bytes: int = table.MAX_INPUT_BYTES.default
     max_body_bytes: int = table.MAX_BODY_BYTES.default
     offload_above_bytes: int | None = None

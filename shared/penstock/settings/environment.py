@@ -31,10 +31,10 @@ def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
 def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, list[str]]:
     """As `load_config`, but return the settings that could be read, and the problems of the others."""
     reader = _SettingsReader(env)
-    sources = []
+    sources: list[SourceRule] = []
     for text in reader.value(table.SOURCE).split():
         try:
-            sources.append(SourceRule.parse(text))
+            sources += SourceRule.parse_all(text)
         except ValueError as exc:
             reader.problems.append(f"{table.SOURCE.name}: {exc}")
     # The reconcile job and a Job made from it get the same name as the function on its platform.
@@ -51,13 +51,14 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
     offload_above_seconds = reader.value(table.OFFLOAD_ABOVE_SECONDS) or None
     config = Config(
         function=name,
-        sources=tuple(sources),
+        sources=tuple(dict.fromkeys(sources)),
         sink=reader.value(table.SINK),
         store=reader.store(),
         store_name=store_name,
         options={key.removeprefix("OPTION_").lower(): value for key, value in env.items() if key.startswith("OPTION_")},
         renditions=reader.renditions(),
         remove_with_source=reader.value(table.ON_SOURCE_REMOVED),
+        follow_encryption=reader.value(table.TARGET_ENCRYPTION),
         max_input_bytes=reader.value(table.MAX_INPUT_BYTES),
         max_body_bytes=reader.value(table.MAX_BODY_BYTES),
         offload_above_bytes=offload_above_bytes,

@@ -133,17 +133,17 @@ class _StackReader(YamlReader):
         if not is_dns_label(name):
             self.problem(node, f"{where}: a function's name is lower-case letters, digits and -, at most 63 of them")
         handler = self.text(keys.get("handler"), f"{where}.handler")
-        folder = (self.path.parent / handler).resolve()
+        folder = self.place(keys.get("handler"), f"{where}.handler", handler)
         if not handler:
             self.problem(keys.get("handler", node), f"{where}.handler: missing; name the folder that holds handler.py")
-        elif not folder.is_dir():
+        elif folder is not None and not folder.is_dir():
             self.problem(
                 keys["handler"], f"{where}.handler: no folder {handler}; paths are relative to {self.path.name}"
             )
         environment = self.strings(keys.get("environment"), f"{where}.environment")
         spec = FunctionSpec(
             name=name,
-            handler=folder,
+            handler=folder or self.path.parent,
             lang=self.text(keys.get("lang"), f"{where}.lang"),
             image=self.text(keys.get("image"), f"{where}.image"),
             fprocess=self.text(keys.get("fprocess"), f"{where}.fprocess"),
@@ -172,9 +172,17 @@ class _StackReader(YamlReader):
         """The `environment` of each file, later files first; faas-cli lets them override `environment`."""
         merged: dict[str, str] = {}
         for name in self.texts(node, f"{where}.environment_file"):
-            path = self.path.parent / name
+            path = self.place(node, f"{where}.environment_file", name)
+            if path is None:
+                continue
             try:
                 root = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+            except UnicodeDecodeError as exc:
+                self.problem(node, f"{where}.environment_file: {name}: not UTF-8 at byte {exc.start}; save it as UTF-8")
+                continue
+            except RecursionError:
+                self.problem(node, f"{where}.environment_file: {name}: it is nested too deep to be read")
+                continue
             except OSError as exc:
                 self.problem(node, f"{where}.environment_file: {name}: {exc.strerror}")
                 continue

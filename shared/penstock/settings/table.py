@@ -17,6 +17,12 @@ def _removes(given: str) -> bool:
     return given == "delete"
 
 
+def _follows(given: str) -> bool:
+    if given not in ("source", "bucket"):
+        raise ValueError("expected source or bucket")
+    return given == "source"
+
+
 def _level(given: str) -> str:
     if given.upper() not in _LEVELS:
         raise ValueError(f"expected {', '.join(_LEVELS[:-1])} or {_LEVELS[-1]}")
@@ -33,7 +39,8 @@ FUNCTION_NAME: Final = text(
 )
 SOURCE: Final = text(
     "SOURCE",
-    "`s3://bucket/prefix*suffix`, several separated by spaces. Objects of other buckets are answered 403. A bucket's"
+    "`s3://bucket/prefix*suffix`, several separated by spaces; `*.{jpg,png}` stands for both. Objects of other buckets"
+    " are answered 403. A bucket's"
     " name has 3 to 63 lower-case letters, digits, `-` and single `.`",
     in_job=True,
 )
@@ -48,6 +55,17 @@ ON_SOURCE_REMOVED: Final = Setting(
     component="function",
     takes="`keep`, `delete`",
     shown="`keep`",
+    in_job=True,
+)
+TARGET_ENCRYPTION: Final = Setting(
+    name="TARGET_ENCRYPTION",
+    doc="`source` encrypts a bucket's target as its source is (SSE-S3, SSE-KMS with the same key); `bucket` leaves it "
+    "to the target's bucket",
+    default=True,
+    read=_follows,
+    component="function",
+    takes="`source`, `bucket`",
+    shown="`source`",
     in_job=True,
 )
 OPTION: Final = text("OPTION_<NAME>", "an option of the function; an unknown one is refused at start", in_job=True)

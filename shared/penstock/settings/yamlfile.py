@@ -15,6 +15,7 @@ import yaml
 from penstock.errors import ConfigError
 
 _VARIABLE: Final = re.compile(r"\$\$|\$\{([^}]*)\}")
+_SHOWN: Final = 80  # characters of a wrong path
 _REFERENCE: Final = re.compile(r"([A-Za-z_]\w*)(?:(:?[-=])(.*))?", re.DOTALL)
 
 
@@ -33,6 +34,8 @@ def compose(path: Path, env: Mapping[str, str], remedy: str) -> yaml.Node | None
         raise ConfigError(f"{path}: {exc}") from exc
     try:
         return yaml.compose(text, yaml.SafeLoader)
+    except RecursionError:
+        raise ConfigError(f"{path}: lists and mappings stand within each other too deep to be read") from None
     except yaml.YAMLError as exc:
         mark = getattr(exc, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
@@ -65,13 +68,23 @@ def substitute(text: str, env: Mapping[str, str]) -> str:
     return _VARIABLE.sub(value, text)
 
 
+class _Merger(yaml.SafeLoader):
+    """Follows `<<`, and keeps one value for each key: mappings that merge each other twice would double each time."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        # As YAML says, the last value of a key counts: PyYAML puts what is merged first.
+        last = {(key.value if isinstance(key, yaml.ScalarNode) else id(key)): (key, value) for key, value in node.value}
+        node.value = list(last.values())
+
+
 class YamlReader:
     """Walks the YAML nodes, because only they know their lines, and collects problems in `problems`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problems: list[str] = []
-        self._merger = yaml.SafeLoader("")
+        self._merger = _Merger("")
         self._merged: set[int] = set()
 
     def mapping(self, node: yaml.Node | None, where: str) -> dict[str, yaml.Node]:
@@ -82,11 +95,19 @@ class YamlReader:
             return {}
         if id(node) not in self._merged:  # an alias is the same node again
             self._merged.add(id(node))
+            odd = [key for key, _ in node.value if not isinstance(key, yaml.ScalarNode)]
+            for key in odd:
+                self.problem(key, f"{where}: a key must be text, not a list or a mapping")
+            node.value = [(key, value) for key, value in node.value if key not in odd]
             names = [key.value for key, _ in node.value]
             for index, (key, _) in enumerate(node.value):
                 if key.value in names[:index]:
                     self.problem(key, f"{where}: {key.value!r} is given twice")
-            self._merger.flatten_mapping(node)  # `<<: *anchor`
+            try:
+                self._merger.flatten_mapping(node)  # `<<: *anchor`
+            except (yaml.YAMLError, RecursionError):
+                self.problem(node, f"{where}: <<: expected *NAME, where &NAME stands before a mapping in this file")
+                return {}
         return {key.value: value for key, value in node.value}
 
     def strings(self, node: yaml.Node | None, where: str) -> dict[str, str]:
@@ -107,6 +128,17 @@ class YamlReader:
             self.problem(node, f"{where}: expected a list")
             return ()
         return tuple(self.text(item, where) for item in node.value)
+
+    def place(self, node: yaml.Node | None, where: str, text: str) -> Path | None:
+        """The file or folder that a text names, relative to this file; None for what cannot be one."""
+        try:
+            found = (self.path.parent / text).resolve()
+            found.exists()  # raises for a name that is too long
+        except (OSError, ValueError) as exc:
+            why = getattr(exc, "strerror", None) or exc
+            self.problem(node, f"{where}: {text[:_SHOWN]!r}: not a path: {why}")
+            return None
+        return found
 
     def flag(self, node: yaml.Node | None, where: str) -> bool:
         text = self.text(node, where).lower()

@@ -45,7 +45,8 @@ class Sink(Protocol):
 
         At most `batch_size` writes. An error of one write is returned in its place, in the same order, and is not
         raised: `TargetChanged` where `previous` no longer holds, `PermanentError` for a result that can never be
-        stored, or what making the result raised.
+        stored, `HandlerError` for a wrong document (not a mapping for an index, or with what JSON cannot hold), or
+        what making the result raised.
         """
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:

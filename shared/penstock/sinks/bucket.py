@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from penstock.errors import PermanentError, TemporaryError
 from penstock.settings.config import RESERVED_PREFIX, SourceRule
 from penstock.sinks.bucket_address import BucketAddress
+from penstock.sinks.carried import carried, remedy
 from penstock.store import PART_BYTES, Store
 from penstock.streams import as_chunks
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
@@ -16,8 +17,6 @@ MARK_PREFIX = "penstock-"
 _BASIS = f"{MARK_PREFIX}basis"
 # MinIO counts names (with x-amz-meta-) and values of all user metadata, and refuses more than this.
 _MAX_METADATA_BYTES = 2048
-# S3's own limit for a key, in bytes of UTF-8.
-_MAX_KEY_BYTES = 1024
 
 
 class BucketSink:
@@ -34,6 +33,7 @@ class BucketSink:
         sources: Sequence[SourceRule] = (),
         renditions: Iterable[str] = (),
         remove_with_source: bool = False,
+        follow_encryption: bool = True,
         store_name: str = "",
     ) -> None:
         self._store = store
@@ -41,6 +41,7 @@ class BucketSink:
         self._address = address
         self._sources = sources
         self._renditions: Sequence[str | None] = tuple(renditions) or (None,)
+        self._follow_encryption = follow_encryption
         self.removes_with_source = remove_with_source
 
     def address(self, source: ObjectRef, rendition: str | None) -> str:
@@ -70,21 +71,28 @@ class BucketSink:
     def _write(self, write: Write) -> Entry:
         address, result, mark, source, previous = write.address, write.result, write.mark, write.source, write.previous
         ref = target_ref(address)
-        if len(ref.key.encode()) > _MAX_KEY_BYTES:
-            raise PermanentError(f"{source.ref}: its target's key would be longer than {_MAX_KEY_BYTES} bytes")
+        if problem := self._address.problem_of(ref.key):
+            raise PermanentError(f"{source.ref}: {problem}")
         here = previous is not None and previous.refusal is None
-        written = self._store.put(
-            ref,
-            as_chunks(result.body),
-            content_type=result.content_type,
-            metadata=_target_metadata(source.ref, result, mark),
-            if_etag=previous.etag if here and previous else None,
-            if_absent=not here,
-        )
+        kept = carried(self._store, source, result, ref.key, follow_encryption=self._follow_encryption)
+        try:
+            written = self._store.put(
+                ref,
+                as_chunks(result.body),
+                content_type=result.content_type,
+                metadata=_target_metadata(source.ref, result, mark, kept.metadata),
+                headers=kept.headers,
+                if_etag=previous.etag if here and previous else None,
+                if_absent=not here,
+            )
+        except TemporaryError as exc:
+            if kept.headers and (hint := remedy(kept.headers, str(exc))):
+                raise TemporaryError(f"{exc}; {hint}") from exc
+            raise
         etag = self._check_parts(written, mark) if written.size >= PART_BYTES else written.etag
         if previous is not None and previous.refusal_of(mark) is not None:
             self._store.delete(self._refusal_ref(address, mark))
-        return Entry(address, mark, size=written.size, etag=etag or None)
+        return Entry(address, mark, size=written.size, etag=etag or None, notes=kept.notes)
 
     def _check_parts(self, written: ObjectState, mark: Mark) -> str:
         """Look at a target that was uploaded in parts, and return its ETag.
@@ -180,7 +188,7 @@ class BucketSink:
 
     def _head(self, ref: ObjectRef) -> ObjectState | None:
         try:
-            return self._store.head(ref) if len(ref.key.encode()) <= _MAX_KEY_BYTES else None
+            return None if self._address.problem_of(ref.key) else self._store.head(ref)
         except PermanentError:
             return None  # no object can have this key; the write says why
 
@@ -228,11 +236,11 @@ def _size(metadata: Mapping[str, str]) -> int:
     return sum(len(f"x-amz-meta-{name}{value}".encode()) for name, value in metadata.items())
 
 
-def _target_metadata(source: ObjectRef, result: Result, mark: Mark) -> dict[str, str]:
+def _target_metadata(source: ObjectRef, result: Result, mark: Mark, kept: Mapping[str, str]) -> dict[str, str]:
     # A source may be the target of another function: its mark must not be copied.
     given = {name.lower(): value for name, value in result.metadata.items()}
     metadata = {name: value for name, value in given.items() if not name.startswith(MARK_PREFIX)}
-    metadata |= _mark_metadata(mark)
+    metadata = {**kept, **metadata, **_mark_metadata(mark)}
     if (size := _size(metadata)) > _MAX_METADATA_BYTES:
         raise PermanentError(
             f"{source}: its target's user metadata would be {size} bytes; the store takes {_MAX_METADATA_BYTES}, "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from penstock.errors import ConfigError
-from penstock.settings.config import RESERVED_PREFIX, Config, SourceRule, bucket_problem
+from penstock.settings.config import RESERVED_PREFIX, Config, SourceRule, bucket_problem, key_problem
 from penstock.sinks import Sink
 from penstock.sinks.address import Address
 from penstock.store import Store
@@ -15,6 +15,7 @@ from penstock.types import Mark, ObjectRef
 
 _PLACEHOLDERS = ("bucket", "key", "stem", "rendition")
 _NO_STORE = "MINIO_ENDPOINT is not set: give the object store's URL"
+_SHOWN_CHARS = 200
 _Part = tuple[Literal["text", "slot"], str]
 
 
@@ -70,6 +71,19 @@ class BucketAddress(Address):
             "rendition": rendition or "",
         }
         return ObjectRef(self.bucket, "".join(value if kind == "text" else values[value] for kind, value in self.parts))
+
+    def problem_of(self, target_key: str) -> str:
+        """Why no target may have this key, which the template made from a source's, and what to change; "" for none."""
+        problem = key_problem(target_key)
+        if not problem and "//" in target_key:
+            problem = "has nothing between two slashes, which MinIO refuses"
+        elif not problem and target_key.startswith(RESERVED_PREFIX):
+            problem = f"begins with {RESERVED_PREFIX}, which is Penstock's own"
+        if not problem:
+            return ""
+        shown = target_key if len(target_key) <= _SHOWN_CHARS else f"{target_key[:_SHOWN_CHARS]}..."
+        template = self.in_bucket(self.bucket)
+        return f"its target's key {shown!r} {problem}; give the object another name, or change the template {template}"
 
     def keys_of(
         self, target_key: str, suffixes: Iterable[str], *, bucket: str, rendition: str | None = None
@@ -144,5 +158,6 @@ class BucketAddress(Address):
             sources=config.sources,
             renditions=config.renditions,
             remove_with_source=config.remove_with_source,
+            follow_encryption=config.follow_encryption,
             store_name=config.store_name,
         )

@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from penstock.errors import PermanentError, TargetChanged, TemporaryError
+from penstock.errors import HandlerError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document
 from penstock.sinks.search_server import Answer, SearchIndex
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
@@ -27,7 +27,7 @@ PAGE_DOCUMENTS = 1000
 BULK_BYTES = 8 * 1024 * 1024  # of one bulk call; servers refuse requests over 100 MB (http.max_content_length)
 _WAIT = {"timeout": "10s"}  # for a missing shard; the default of a minute would outlast every caller
 
-Stored = Entry | TargetChanged | PermanentError | TemporaryError
+Stored = Entry | TargetChanged | PermanentError | HandlerError | TemporaryError
 
 
 class OpenSearchSink:
@@ -85,7 +85,7 @@ class OpenSearchSink:
         for number, write in enumerate(writes):
             try:
                 text = document.to_json(_described(write))
-            except PermanentError as error:
+            except HandlerError as error:
                 outcomes[number] = error
                 continue
             action = {"_id": write.address, **_condition(write.previous)}
@@ -260,7 +260,7 @@ class OpenSearchSink:
     def _alone(self, write: Write) -> Stored:
         try:
             return self._put(write.address, _described(write), write.mark, None, write.previous)
-        except (TemporaryError, PermanentError) as error:
+        except (TemporaryError, PermanentError, HandlerError) as error:
             return error
 
     def _without_refusal(self, write: Write, stored: Entry) -> Stored:

@@ -23,7 +23,7 @@ from typing import Any
 
 import orjson
 
-from penstock.errors import PermanentError, TargetChanged, TemporaryError
+from penstock.errors import HandlerError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document, sqlite_words
 from penstock.sinks.sqlite_rows import MARK, PAGE_ROWS, document_of, entries_of, entry_of, id_of
 from penstock.sqlite_file import Change, Layout, SqliteFile
@@ -52,7 +52,7 @@ _RECORDS = f"{document.RECORDS_BUCKET}/{document.RECORDS_PREFIX}"
 _INSERT = f"INSERT INTO documents (version, body, {MARK}, id) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"  # noqa: S608
 _UPDATE = f"UPDATE documents SET (version, body, {MARK}) = (?,?,?,?,?,?,?) WHERE id=? AND version=? RETURNING number"  # noqa: S608
 
-Committed = Entry | TargetChanged | PermanentError | TemporaryError
+Committed = Entry | TargetChanged | PermanentError | HandlerError | TemporaryError
 
 
 class SqliteSink:
@@ -96,7 +96,7 @@ class SqliteSink:
         for write in writes:
             try:
                 changes.append(self._describe(write, moment))
-            except PermanentError as error:
+            except HandlerError as error:
                 changes.append(lambda _db, _written, error=error: error)  # type: ignore[misc]
         try:
             return self._file.commit(changes)

@@ -37,6 +37,11 @@ def outputs(config: Config) -> tuple[SourceRule, ...]:
     return parse_sink(config.sink).outputs(config.sources) if config.sink else ()
 
 
+def writes_objects(config: Config) -> bool:
+    """Whether the sink is a bucket, whose targets take over headers of their source (ADR 51)."""
+    return config.sink.startswith("s3://")
+
+
 def refuse_loops(config: Config) -> None:
     """Raise `ConfigError` when what this function writes could be its own input."""
     if not config.sink:

@@ -38,10 +38,14 @@ class Store(Protocol):
         *,
         content_type: str,
         metadata: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
         if_etag: str | None = None,
         if_absent: bool = False,
     ) -> ObjectState:
         """Write all chunks or nothing: an exception from `chunks` aborts the upload and is raised again.
+
+        `headers` are content headers, an encryption and tags, by the names in store/headers.py. `AES256` is sent only
+        where the bucket has no encryption of its own: that one is never weaker.
 
         `if_etag` and `if_absent` raise `TargetChanged` when they do not hold. The server checks them for outputs that
         fit into a single PUT (under 5 MiB). For larger ones, a `HEAD` just before the upload is completed does
@@ -53,6 +57,9 @@ class Store(Protocol):
 
         With `if_still` it is looked at right before, and `TargetChanged` is raised unless its state passes (ADR 24).
         """
+
+    def tags(self, state: ObjectState) -> Mapping[str, str] | None:
+        """The tags of an object in this version, or None when the store does not allow to read them."""
 
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
         """Every object in key order; `content_type` and `metadata` are empty where the server's listing has none."""

@@ -19,6 +19,7 @@ from penstock.errors import PermanentError, SourceChanged, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
 from penstock.store import PART_BYTES
 from penstock.store.failures import NO_S3, check_is_object, check_size, error_for, needs_own_key, own_key_error
+from penstock.store.headers import kept_of, metadata_of
 from penstock.streams import CHUNK_BYTES, Body
 from penstock.types import ObjectRef, ObjectState
 
@@ -55,6 +56,7 @@ class AnyKeyClient:
 
     def __init__(self, settings: StoreSettings) -> None:
         self._client = connect(settings)
+        self._encrypts: dict[str, bool] = {}
 
     def head(self, ref: ObjectRef) -> ObjectState | None:
         try:
@@ -99,8 +101,37 @@ class AnyKeyClient:
             return None
         return replace(found, content_type=found.content_type or _CONTENT_TYPE), _unreadable(ref)
 
+    def tags(self, state: ObjectState) -> Mapping[str, str] | None:
+        """The tags of an object, or None when the policy does not allow to read them."""
+        ref = state.ref
+        try:
+            return dict(self._client.get_object_tags(ref.bucket, ref.key, state.version_id) or {})
+        except _FAILURES as exc:
+            if isinstance(exc, S3Error) and exc.code == "AccessDenied":
+                return None
+            _refuse(ref, exc)
+
+    def encrypts(self, bucket: str) -> bool:
+        """Whether the bucket encrypts each object by itself; asked once, and False where that may not be read."""
+        if bucket not in self._encrypts:
+            try:
+                self._encrypts[bucket] = self._client.get_bucket_encryption(bucket) is not None
+            except S3Error as exc:
+                if exc.code not in ("AccessDenied", "NotImplemented"):
+                    _refuse(ObjectRef(bucket, ""), exc)
+                self._encrypts[bucket] = False
+            except _FAILURES as exc:
+                _refuse(ObjectRef(bucket, ""), exc)
+        return self._encrypts[bucket]
+
     def put(
-        self, ref: ObjectRef, chunks: Iterable[bytes], *, content_type: str, metadata: Mapping[str, str]
+        self,
+        ref: ObjectRef,
+        chunks: Iterable[bytes],
+        *,
+        content_type: str,
+        metadata: Mapping[str, str],
+        headers: Mapping[str, str],
     ) -> ObjectState:
         failures: list[BaseException] = []
         body = Body(lambda: _reported(chunks, failures))
@@ -113,7 +144,7 @@ class AnyKeyClient:
                 body,
                 -1,
                 content_type=content_type,
-                metadata={f"{_META}{name}": value for name, value in metadata.items()},
+                metadata={**{f"{_META}{name}": value for name, value in metadata.items()}, **headers},
                 part_size=PART_BYTES,
                 num_parallel_uploads=1,
             )
@@ -183,8 +214,9 @@ def _state(
         (etag or "").strip('"'),
         version,
         lower.get("content-type", _CONTENT_TYPE),
-        {name.removeprefix(_META): value for name, value in lower.items() if name.startswith(_META)},
+        metadata_of(lower),
         modified,
+        kept_of(lower),
     )
 
 

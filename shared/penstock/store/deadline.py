@@ -37,18 +37,29 @@ class DeadlineStore:
         *,
         content_type: str,
         metadata: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
         if_etag: str | None = None,
         if_absent: bool = False,
     ) -> ObjectState:
         check_deadline(ref)
         bounded = BoundedChunks(chunks, ref)
         return self._store.put(
-            ref, bounded, content_type=content_type, metadata=metadata, if_etag=if_etag, if_absent=if_absent
+            ref,
+            bounded,
+            content_type=content_type,
+            metadata=metadata,
+            headers=headers,
+            if_etag=if_etag,
+            if_absent=if_absent,
         )
 
     def delete(self, ref: ObjectRef, *, if_still: Callable[[ObjectState], bool] | None = None) -> None:
         check_deadline(ref)
         self._store.delete(ref, if_still=if_still)
+
+    def tags(self, state: ObjectState) -> Mapping[str, str] | None:
+        check_deadline(state.ref)
+        return self._store.tags(state)
 
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
         return self._store.list(bucket, prefix, start_after)

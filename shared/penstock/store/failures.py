@@ -9,7 +9,14 @@ from penstock.types import ObjectRef, ObjectState
 
 # With these codes the server says that the same request can never work.
 _PERMANENT_CODES = frozenset(
-    {"KeyTooLongError", "XMinioInvalidObjectName", "InvalidArgument", "MetadataTooLarge", "EntityTooLarge"}
+    {
+        "KeyTooLongError",
+        "XMinioInvalidObjectName",
+        "XMinioInvalidResourceName",
+        "InvalidArgument",
+        "MetadataTooLarge",
+        "EntityTooLarge",
+    }
 )
 # The code beside these words, InvalidRequest, is also used for other things.
 _OWN_KEY = "stored using a form of Server Side Encryption"

@@ -5,10 +5,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import count
+from urllib.parse import parse_qsl
 
 from penstock.errors import SourceChanged, TargetChanged, TemporaryError
 from penstock.settings.config import SourceRule
-from penstock.store.headers import check_headers
+from penstock.store.headers import TAG_COUNT, TAGGING, check_headers, kept_of
 from penstock.streams import CHUNK_BYTES
 from penstock.types import ObjectRef, ObjectState
 
@@ -26,6 +27,7 @@ class MemoryStore:
         self.buckets: dict[str, dict[str, tuple[ObjectState, bytes]]] = {name: {} for name in buckets}
         self.versions = count(1) if versioned else None
         self._lock = threading.RLock()
+        self._tags: dict[ObjectRef, dict[str, str]] = {}
         self.on_request = on_request or (lambda _verb, _ref: None)
 
     def head(self, ref: ObjectRef) -> ObjectState | None:
@@ -58,10 +60,15 @@ class MemoryStore:
         *,
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         if_etag: str | None = None,
         if_absent: bool = False,
     ) -> ObjectState:
-        check_headers(ref, content_type, metadata or {})
+        check_headers(ref, content_type, {**(metadata or {}), **(headers or {})})
+        kept = dict(headers or {})
+        tags = dict(parse_qsl(kept.pop(TAGGING, "")))
+        if tags:
+            kept[TAG_COUNT] = str(len(tags))
         data = b"".join(chunks)
         self.on_request("PUT", ref)
         with self._lock:
@@ -77,8 +84,10 @@ class MemoryStore:
                 content_type,
                 dict(metadata or {}),
                 datetime.now(UTC),
+                kept_of(kept),
             )
             bucket[ref.key] = (state, data)
+            self._tags[state.ref] = tags
         return state
 
     def delete(self, ref: ObjectRef, *, if_still: Callable[[ObjectState], bool] | None = None) -> None:
@@ -91,6 +100,11 @@ class MemoryStore:
             if found is not None and if_still is not None and not if_still(found[0]):
                 raise TargetChanged(f"{ref}: another program wrote it meanwhile")
             bucket.pop(ref.key, None)
+
+    def tags(self, state: ObjectState) -> Mapping[str, str] | None:
+        self.on_request("TAGS", state.ref)
+        with self._lock:
+            return dict(self._tags.get(state.ref, {}))
 
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
         self.on_request("LIST", ObjectRef(bucket, prefix))

@@ -8,10 +8,12 @@ segments only.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property, partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from urllib.parse import parse_qsl
 
 import obstore
 from obstore.exceptions import (
@@ -19,13 +21,14 @@ from obstore.exceptions import (
     BaseError,
     PreconditionError,
 )
-from obstore.store import S3Store
 
-from penstock.errors import ConfigError, SourceChanged, TargetChanged, TemporaryError
+from penstock.errors import SourceChanged, TargetChanged, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
 from penstock.store import PART_BYTES
 from penstock.store.failures import check_is_object, check_size, error_for, needs_own_key
-from penstock.store.headers import check_headers
+from penstock.store.headers import ENCRYPTION, KMS_KEY, TAGGING, check_headers, kept_of
+from penstock.store.s3_client import EncryptingClients, connect
+from penstock.store.whole_answers import Unanswered, WholeAnswers, is_behind_proxy
 from penstock.streams import CHUNK_BYTES, Body, close_quietly
 from penstock.types import ObjectRef, ObjectState
 
@@ -37,44 +40,60 @@ _STANDARD_ATTRIBUTES = frozenset(
 )
 # obstore always sends metadata of these names as the header itself.
 _HEADERS_OF_ITS_OWN = frozenset(name.lower() for name in _STANDARD_ATTRIBUTES)
+_SIGNED_FOR = timedelta(minutes=15)  # S3's own bound for a clock that is wrong
 _SPELLABLE = re.compile(r"(?!/)(?:(?!\.{1,2}(?:/|\Z))[^\x00-\x1f\x7f/]+(?:/(?=.)|\Z))+\Z")
 
 
 class S3ObjectStore:
-    """Objects on an S3 server; safe to share between threads, never across a fork."""
+    """Objects on an S3 server; safe to share between threads, never across a fork.
 
-    def __init__(self, settings: StoreSettings, *, request_seconds: int = 24 * 3600) -> None:
+    Without `whole_answers`, a look at an object and its bytes take less CPU time, and do not tell its encryption and
+    whether it has tags.
+    """
+
+    def __init__(
+        self, settings: StoreSettings, *, request_seconds: int = 24 * 3600, whole_answers: bool = True
+    ) -> None:
         self._settings = settings
-        self._server = _connect(settings, request_seconds)
+        self._server = connect(settings, request_seconds)
+        self._encrypting = EncryptingClients(settings, request_seconds)
+        self._whole: WholeAnswers | None = None
+        if whole_answers and not is_behind_proxy():
+            self._whole = WholeAnswers(settings, self._sign)
 
     def head(self, ref: ObjectRef) -> ObjectState | None:
         if not _SPELLABLE.match(ref.key):
             return self._any_key.head(ref)
         try:
-            found = obstore.get(self._server, _path(ref), options={"head": True})
+            if self._whole is not None:
+                return self._whole.head(ref)
+            return _state(ref, obstore.get(self._server, _path(ref), options={"head": True}))
         except FileNotFoundError:
             return None
-        except BaseError:
+        except (BaseError, Unanswered):
             # An answer to HEAD has no body. Ask again with GET, whose answer names the cause.
-            opened = self.open(ref)
-            return opened[0] if opened else None
-        return _state(ref, found)
+            return self._state_only(self.open(ref))
+
+    @staticmethod
+    def _state_only(opened: tuple[ObjectState, Iterable[bytes]] | None) -> ObjectState | None:
+        if opened is None:
+            return None
+        close_quietly(opened[1])
+        return opened[0]
 
     def stat(self, ref: ObjectRef) -> ObjectState | None:
         state = self.head(ref)
         if state is not None:
             return state
         # A 404 to HEAD has no body and may also mean the bucket. Only GET says NoSuchKey.
-        opened = self.open(ref)
-        if opened is None:
-            return None
-        state, chunks = opened
-        close_quietly(chunks)
-        return state
+        return self._state_only(self.open(ref))
 
     def open(self, ref: ObjectRef, *, if_etag: str | None = None) -> tuple[ObjectState, Iterable[bytes]] | None:
         if not _SPELLABLE.match(ref.key):
             return self._any_key.open(ref, if_etag=if_etag)
+        if self._whole is not None:
+            with suppress(Unanswered):
+                return self._whole.open(ref, if_etag)
         try:
             found = obstore.get(self._server, _path(ref), options={"if_match": f'"{if_etag}"'} if if_etag else None)
         except FileNotFoundError as exc:
@@ -87,6 +106,8 @@ class S3ObjectStore:
             if needs_own_key(exc):
                 return self._any_key.listed(ref)
             _refuse(ref, exc)
+        if self._whole is not None:
+            raise TemporaryError(f"{ref}: the object store failed, and answered the next request")
         state = _state(ref, found)
         return state, _read(state, found)
 
@@ -97,17 +118,25 @@ class S3ObjectStore:
         *,
         content_type: str,
         metadata: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
         if_etag: str | None = None,
         if_absent: bool = False,
     ) -> ObjectState:
-        check_headers(ref, content_type, metadata)
+        check_headers(ref, content_type, {**metadata, **(headers or {})})
+        more = self._fitting(ref.bucket, headers) if headers else {}
         if not _SPELLABLE.match(ref.key) or not _HEADERS_OF_ITS_OWN.isdisjoint(map(str.lower, metadata)):
             unchanged = partial(self._check_unchanged, ref, if_etag=if_etag, if_absent=if_absent)
-            return self._any_key.put(ref, _then(chunks, unchanged), content_type=content_type, metadata=metadata)
+            return self._any_key.put(
+                ref, _then(chunks, unchanged), content_type=content_type, metadata=metadata, headers=more
+            )
+        server = self._server
+        if encryption := more.pop(ENCRYPTION, ""):
+            server = self._encrypting.of(encryption, more.pop(KMS_KEY, ""))
+        tags = dict(parse_qsl(more.pop(TAGGING, ""))) or None
         body = Body(lambda: chunks)
         pieces = iter(body)
         first, whole = _first_part(pieces)
-        attributes = {"Content-Type": content_type, **metadata}
+        attributes = {"Content-Type": content_type, **metadata, **{name.title(): more[name] for name in more}}
         try:
             if whole:
                 mode: Any = "overwrite"
@@ -116,14 +145,14 @@ class S3ObjectStore:
                 elif if_etag:
                     mode = {"e_tag": f'"{if_etag}"'}
                 done = obstore.put(
-                    self._server, _path(ref), first, attributes=attributes, mode=mode, use_multipart=False
+                    server, _path(ref), first, attributes=attributes, tags=tags, mode=mode, use_multipart=False
                 )
                 return ObjectState(
                     ref, len(first), _bare(done["e_tag"]), done["version"], content_type, dict(metadata), None
                 )
             # Leaving the block by an exception aborts the multipart upload: nothing becomes visible.
             with obstore.open_writer(
-                self._server, _path(ref), attributes=attributes, buffer_size=PART_BYTES, max_concurrency=2
+                server, _path(ref), attributes=attributes, tags=tags, buffer_size=PART_BYTES, max_concurrency=2
             ) as writer:
                 for piece in chain((first,), pieces):
                     writer.write(piece)
@@ -165,6 +194,19 @@ class S3ObjectStore:
         except BaseError as exc:
             _refuse(ref, exc)
 
+    def tags(self, state: ObjectState) -> Mapping[str, str] | None:
+        return self._any_key.tags(state)
+
+    def _fitting(self, bucket: str, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers to send: `AES256` would take the place of a stronger encryption that the bucket has by itself."""
+        sent = dict(headers)
+        if sent.get(ENCRYPTION) == "AES256" and self._any_key.encrypts(bucket):
+            del sent[ENCRYPTION]
+        return sent
+
+    def _sign(self, method: Literal["GET", "HEAD"], ref: ObjectRef) -> str:
+        return obstore.sign(self._server, method, _path(ref), _SIGNED_FOR)
+
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
         return self._any_key.list(bucket, prefix, start_after)
 
@@ -192,47 +234,6 @@ class S3ObjectStore:
         return AnyKeyClient(self._settings)
 
 
-def _connect(settings: StoreSettings, request_seconds: int) -> S3Store:
-    """One client for all buckets: a client for each would take milliseconds at start, and connections of its own."""
-    plain = settings.endpoint.startswith("http:")
-    client: dict[str, Any] = {
-        "allow_http": plain,
-        "disable_system_certificates": plain,  # to load them takes 4 ms
-        "connect_timeout": "5s",
-        # For each read, not for each request: a large object may take longer than any fixed limit.
-        "read_timeout": "60s",
-        "timeout": f"{request_seconds}s",
-        "user_agent": "penstock",
-    }
-    if settings.ca_file is not None:
-        client["root_certificate"] = settings.ca_file.read_bytes()
-    try:
-        return S3Store(
-            # With a "virtual host" obstore does not use this name. The bucket is the first part of the path.
-            "any",
-            virtual_hosted_style_request=True,
-            disable_bulk_delete=True,  # a bulk delete is a request to the bucket, even for one object
-            endpoint=settings.endpoint,
-            access_key_id=settings.access_key,
-            secret_access_key=settings.secret_key,
-            region=settings.region,
-            client_options=client,  # type: ignore[arg-type]
-            # Few and short. After that, the connector retries the event, with its own delays.
-            retry_config={
-                "max_retries": 2,
-                "backoff": {
-                    "init_backoff": timedelta(milliseconds=50),
-                    "max_backoff": timedelta(milliseconds=500),
-                    "base": 2,
-                },
-                "retry_timeout": timedelta(seconds=30),
-            },
-        )
-    except ValueError as exc:
-        culprit = f"MINIO_CA_FILE={settings.ca_file}" if settings.ca_file else f"MINIO_ENDPOINT={settings.endpoint}"
-        raise ConfigError(f"{culprit}: {exc}") from exc
-
-
 def _path(ref: ObjectRef) -> str:
     return f"{ref.bucket}/{ref.key}"
 
@@ -249,6 +250,7 @@ def _state(ref: ObjectRef, found: "obstore.GetResult") -> ObjectState:
         content_type,
         {name.lower(): value for name, value in attributes.items() if name not in _STANDARD_ATTRIBUTES},
         meta["last_modified"],
+        kept_of({name.lower(): value for name, value in attributes.items() if name in _STANDARD_ATTRIBUTES}),
     )
 
 

@@ -1,7 +1,7 @@
 """One call of a handler, and what it made."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from penstock.errors import EventError
@@ -38,8 +38,10 @@ def run(
     name: str = "input",
     content_type: str = "application/octet-stream",
     metadata: Mapping[str, str] | None = None,
+    content_encoding: str = "",
     rendition: str | None = None,
     renditions: Mapping[str, Mapping[str, object]] | None = None,
+    assets: Mapping[str, bytes] | None = None,
     **options: object,
 ) -> Output:
     """Call a handler once, as a direct call does, and read its result to the end.
@@ -47,7 +49,8 @@ def run(
     `data` is the input, whole or in chunks; an exception that the chunks raise is a source that cannot be read. The
     event's `size` is -1 for chunks. `options` are those of the `Options` beside `handle`, and are checked as those of a
     query string are. `renditions` gives the options of each output by name, as the setting RENDITIONS does;
-    `rendition` says which one to make, by default the first.
+    `rendition` says which one to make, by default the first. `assets` are the bytes that `context.asset` gives, by the
+    name of the option; a test that does not need the object's name may leave the option out.
 
     Raises what the handler raises, `EventError` for options that it does not take, `HandlerError` for a result that
     cannot be stored, and `ConfigError` for a handler that cannot be loaded.
@@ -62,10 +65,13 @@ def run(
         raise TypeError('the input is a str; give bytes: b"..." or text.encode()')
     body = data if isinstance(data, Body) else Body(lambda: [data] if isinstance(data, bytes) else data, name=name)
     size = len(data) if isinstance(data, bytes) else -1
-    event = Event(name, size, content_type, metadata or {}, given, body)
+    event = Event(name, size, content_type, metadata or {}, given, body, content_encoding)
     with body:
         try:
-            output = _output(function.handle(event, Context(function.name, rendition, named)))
+            context = Context(function.name, rendition, named)
+            if assets is not None:
+                context = replace(context, asset=assets.__getitem__)
+            output = _output(function.handle(event, context))
         except Exception as exc:
             if body.failure is None or body.failure is exc:
                 raise

@@ -26,8 +26,8 @@ class Lake:
 
     Events, options, refusals, marks and renditions are the runtime's own; only the store is not MinIO. `source` and
     `sink` are written as the settings SOURCE and SINK. With `sink=f"sqlite://{tmp_path}/index.db"` documents go to an
-    index. `store` is that of another lake, to see what a new version does with old targets. `start` is called at once,
-    `stop` by `close` or at the end of a `with` block.
+    index. `store` is that of another lake, to see what a new version does with old targets. Buckets of objects that
+    options name are there, and empty. `start` is called at once, `stop` by `close` or at the end of a `with` block.
 
     Raises `ConfigError` for what a deployment would refuse at start.
     """
@@ -45,21 +45,24 @@ class Lake:
         **options: object,
     ) -> None:
         try:
-            rule = SourceRule.parse(source)
+            rules = SourceRule.parse_all(source)
         except ValueError as exc:
             raise ConfigError(f"source: {exc}") from exc
+        if not rules:
+            raise ConfigError(f"source: {source!r} names no objects; write for example s3://upload/*")
         config = Config(
             function,
-            sources=(rule,),
+            sources=rules,
             sink=sink,
             options=texts(options),
             renditions=texts_of_renditions(renditions),
             remove_with_source=remove_with_source,
         )
         self.function = function_of(handle, config)
-        self._source = rule.bucket
+        self._source = rules[0].bucket
         self._target = sink.split("/")[2] if sink.startswith("s3://") else ""
-        self.store = store or MemoryStore(*{self._source, self._target} - {""})
+        assets = {ref.bucket for named in self.function.assets.values() for ref in named.values()}
+        self.store = store or MemoryStore(*{self._source, self._target, *assets} - {""})
         self._sink = make_sink(config, self.store)
         if self.function.start is not None:
             self.function.start(config)
@@ -72,14 +75,23 @@ class Lake:
         *,
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Outcome:
         """Store an object in the source bucket and deliver its event; returns how that ended.
 
+        `headers` are what a store keeps beside the content type, in lower case, such as `content-encoding`.
         Raises what the runtime raises: `TemporaryError` for what is to be tried again, or an exception of the handler.
         A `PermanentError` or `NothingToDo` of the handler is the outcome `refused`.
         """
-        self.store.put(ObjectRef(self._source, key), [data], content_type=content_type, metadata=metadata or {})
+        self.store.put(
+            ObjectRef(self._source, key), [data], content_type=content_type, metadata=metadata or {}, headers=headers
+        )
         return self.notify(key)
+
+    def put_asset(self, name: str, data: bytes) -> None:
+        """Store an object that an option names, `s3://BUCKET/KEY`. As in a real lake no event tells of it."""
+        bucket, _, key = name.removeprefix("s3://").partition("/")
+        self.store.put(ObjectRef(bucket, key), [data], content_type="application/octet-stream", metadata={})
 
     def remove(self, key: str) -> Outcome:
         """Remove an object from the source bucket and deliver its event."""

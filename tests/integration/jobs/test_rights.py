@@ -111,7 +111,10 @@ def admission(namespace: Namespace) -> Iterator[Callable[[dict[str, Any]], str]]
             document["kind"], "validatingadmissionpolicybindings"
         )
         path = f"/apis/admissionregistration.k8s.io/v1/{plural}"
-        request("POST", f"{path}?fieldValidation=Strict", document)
+        try:
+            request("POST", f"{path}?fieldValidation=Strict", document)
+        except HttpError as refused:
+            assert refused.status == 409, refused  # the tests of all manifests made it
         paths.append(f"{path}/{document['metadata']['name']}")
     token = namespace.server.endpoint.service_account_token(namespace.name, FUNCTION)
 
@@ -156,11 +159,27 @@ def test_with_the_policy_a_function_creates_penstocks_jobs_and_reaches_no_other_
         ("pod", "volumes", [token]),
         ("pod", "initContainers", [container]),
         ("pod", "imagePullSecrets", [{"name": "another"}]),
+        ("pod", "hostNetwork", True),
+        ("pod", "hostPID", True),
+        ("container", "image", "registry.example/another:1"),
     ):
         manifest = copy.deepcopy(manifests[0])
         pod = manifest["spec"]["template"]["spec"]
         {"job": manifest["spec"], "pod": pod, "container": pod["containers"][0]}[part][field] = value
         assert "penstock-offload" in admission(manifest), (part, field)
+
+
+def test_without_the_list_of_images_no_job_is_created(
+    namespace: Namespace, admission: Callable[[dict[str, Any]], str]
+) -> None:
+    config = load_config(namespace.settings())
+    assert config.jobs is not None
+    manifest = job_manifest("a-job", large_object("a.csv"), config, config.jobs, now=datetime.now(UTC))
+    assert admission(manifest) == ""
+    path = f"/api/v1/namespaces/{namespace.name}/configmaps/penstock-jobs-policy"
+    namespace.server.endpoint.request("DELETE", path)
+    # The API server notices some moments later.
+    namespace.wait_until(lambda: "penstock-offload" in admission(manifest), "a refusal")
 
 
 def test_a_function_without_the_role_says_which_one_it_needs(namespace: Namespace) -> None:

@@ -13,6 +13,8 @@ from penstock.errors import ConfigError
 
 from tests.paths import ROOT
 
+RESIZE_ENDINGS = ("jpg", "jpeg", "png", "webp", "avif", "gif", "tif", "tiff", "JPG", "JPEG", "PNG")
+
 
 def run(*words: str, platform: str = "knative", env: Mapping[str, str] | None = None) -> int:
     parser = argparse.ArgumentParser()
@@ -80,7 +82,7 @@ def test_bridge_on_openfaas_wakes_only_whom_an_event_concerns(tmp_path: Path) ->
     ]
     assert {name: [str(rule) for rule in rules] for name, rules in config.filters.items()} == {
         "compress": ["s3://upload/*.csv"],
-        "resize": ["s3://images/*.jpg"],
+        "resize": [f"s3://images/*.{ending}" for ending in RESIZE_ENDINGS],
         "index": ["s3://processed/*"],
     }
 

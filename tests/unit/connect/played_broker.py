@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from penstock.connect.mqtt.broker import Broker
 
@@ -44,6 +45,8 @@ class PlayedBroker:
         self._connections[-1].sendall(bytes([0x32, len(body)]) + body)
 
     def stop(self) -> None:
+        with suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts: a close alone would not
         self._server.close()
         for each in self._connections:
             each.close()

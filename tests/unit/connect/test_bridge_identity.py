@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from penstock.connect.bridge.app import create_app
-from penstock.connect.bridge.identity import body_without_identity, without_identity
 from penstock.connect.bridge.settings import BridgeConfig
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import HttpTarget
@@ -18,6 +17,7 @@ from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.events import parse
+from penstock.events.identity import body_without_identity, without_identity
 
 from tests.paths import EVENTS
 

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from penstock import events
 from penstock.connect.kafka import group_member as group_member_module
 from penstock.connect.kafka import offsets as offsets_module
 from penstock.connect.kafka.connector import Connector, Limits
+from penstock.connect.kafka.dead_letter_log import DeadLetterLog
 from penstock.connect.kafka.records import openfaas
 from penstock.connect.subscriptions import Finder, from_pairs
 from penstock.connect.watch import PATIENCE_SECONDS, SubscriptionWatch
@@ -25,8 +27,10 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from tests.clock import Clock
+from tests.paths import EVENTS
 
 LARGEST_DEAD_LETTER = 4000
+KAFKA_VALUE = (EVENTS / "kafka_value.json").read_bytes()
 
 
 class Cluster:
@@ -66,7 +70,7 @@ class Cluster:
             assert record is not None
             assert record.error() is None
             headers: Any = dict(record.headers() or ())
-            if headers["penstock-topic"].decode() == topic:
+            if headers.get("penstock-topic", b"").decode() == topic:  # a mark of a replay has none
                 found.append((record.value() or b"", headers))
         consumer.close()
         return found
@@ -82,8 +86,10 @@ class Running:
         self.cluster = Cluster()
         pairs = [
             f"{name}={server.url_for(f'/function/{name}')}"
-            for name in ("fine", "poison", "stuck", "seen", "lost", "unstorable", "compacted")
+            for name in ("fine", "poison", "stuck", "seen", "lost", "large", "compacted", "told")
         ]
+        # A dead letter names its target, so no broker takes one for this URL.
+        pairs.append(f"unstorable={server.url_for('/function/unstorable')}?{'x' * LARGEST_DEAD_LETTER}")
         pairs += [f"both={server.url_for(f'/function/{name}')}" for name in ("one", "other")]
         subscriptions = from_pairs(pairs, None)
         self.cluster.create(*subscriptions.topics)
@@ -167,11 +173,44 @@ def test_refused_record_is_not_finished_before_its_dead_letter_is_stored(
         return found.offset, found.metadata
 
     httpserver.expect_request("/function/unstorable").respond_with_handler(answer)
-    # Larger than the producer of dead letters may send, so the brokers never have it.
-    running.cluster.produce("unstorable", ("k", b"x" * LARGEST_DEAD_LETTER), ("other", b"fine"))
+    running.cluster.produce("unstorable", ("k", b"poison"), ("other", b"fine"))
     wait_until(lambda: "dead letter topic" in running.connector.unready())
     wait_until(lambda: place() == (0, "finished:1"))
     assert b"penstock_dead_letters_pending 1.0" in running.connector.measures.render()[0]
+
+
+def test_dead_letter_that_is_too_large_says_where_its_record_is_and_can_be_replayed(
+    running: Running, httpserver: HTTPServer
+) -> None:
+    value, mended = b"x" * (LARGEST_DEAD_LETTER - 100), threading.Event()  # the brokers took it, without more headers
+
+    def answer(request: Request) -> Response:
+        return Response("n" * 2000, 200 if mended.is_set() else 422)
+
+    httpserver.expect_request("/function/large").respond_with_handler(answer)
+    running.cluster.produce("large", ("k", value))
+    wait_until(lambda: running.cluster.committed("large") == 1)
+    [(stored, headers)] = running.cluster.dead_letters("large", 1)
+    assert (stored, headers["penstock-left-out"]) == (b"", str(len(value)).encode())
+    assert (headers["penstock-topic"], headers["penstock-offset"]) == (b"large", b"0")
+    letters = DeadLetterLog("dead-letters", {"bootstrap.servers": running.cluster.servers})
+    [letter] = [each for each in letters.read() if each.message.target == "large"]
+    assert f"too large to be kept: its {len(value)} bytes are in large/0@0" in letter.reason
+    mended.set()
+    assert letters.replay([letter.id]) == 1
+    wait_until(lambda: bodies(httpserver, "/function/large") == [value, value])
+    assert [each for each in letters.read() if each.message.target == "large"] == []
+
+
+def test_dead_letter_is_without_the_uploader(running: Running, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/function/told").respond_with_data("no", 422)
+    running.cluster.produce("told", ("k", KAFKA_VALUE))
+    [(stored, _)] = running.cluster.dead_letters("told", 1)
+    for text in (b"principalId", b"userIdentity", b"ownerIdentity", b"sourceIPAddress"):
+        assert text in KAFKA_VALUE
+        assert text not in stored
+    assert events.parse(stored, {}) == events.parse(KAFKA_VALUE, {})
+    assert bodies(httpserver, "/function/told") == [KAFKA_VALUE]
 
 
 def test_tombstone_is_counted_and_committed_and_nothing_is_delivered(running: Running, httpserver: HTTPServer) -> None:

@@ -150,3 +150,20 @@ def test_attributes_that_a_cloudevent_must_have_are_never_left_out() -> None:
     required = [("ce_specversion", b"1.0"), ("ce_id", LONG), ("ce_source", b"/s"), ("ce_type", b"t")]
     headers = event(FakeRecord(b"{}", the_headers=[*((f"ce_a{n}", b"v") for n in range(99)), *required])).headers
     assert {"ce-specversion", "ce-id", "ce-source", "ce-type"} <= headers.keys()
+
+
+@pytest.mark.parametrize("name", ["ce_id", "ce_source", "ce_type", "content-type"])
+def test_attribute_that_no_server_takes_goes_as_its_digest(name: str) -> None:
+    def sent(value: bytes) -> Message[str]:
+        given = {"ce_specversion": b"1.0", "ce_id": b"1", "ce_source": b"/s", "ce_type": b"t", name: value}
+        return event(FakeRecord(b"{}", the_headers=list(given.items())))
+
+    message, header = sent(LONG), name.replace("ce_", "ce-")
+    assert fits(message)
+    if name == "content-type":
+        assert header not in message.headers
+        return
+    assert message.headers[header].startswith("sha256:")
+    # Doubles are still told from other events.
+    assert sent(LONG).headers == message.headers
+    assert sent(LONG + b"y").headers[header] != message.headers[header]

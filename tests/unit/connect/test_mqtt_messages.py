@@ -38,3 +38,15 @@ def test_messages_about_one_object_are_one_lane() -> None:
 @pytest.mark.parametrize("payload", [b"", b"\xff", b"[1]", b"hello", b'{"Key": 1}', b"[" * 100_000])
 def test_other_messages_of_a_topic_are_one_lane(payload: bytes) -> None:
     assert ordering_key("processed", payload) == "processed"
+
+
+@pytest.mark.parametrize("cloudevents", [False, True])
+@pytest.mark.parametrize("topic", ["lake/" + "t" * 20_000, "lake/" + "é" * 10_000, "lake/short"])
+def test_topic_of_any_length_makes_a_request_that_servers_take(topic: str, cloudevents: bool) -> None:
+    [message] = make_messages(topic, b"not an event", "compress", "lake#1", None, cloudevents=cloudevents)
+    assert all(len(f"{name}: {value}") < 8190 for name, value in message.headers.items())
+    if cloudevents:
+        source = message.headers["ce-source"]
+        assert source.startswith("/penstock/connect/mqtt#" + ("lake" if topic == "lake/short" else "sha256:"))
+    else:
+        assert ("X-Topic" in message.headers) is (topic == "lake/short")

@@ -10,8 +10,11 @@ from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox, InboxCounts
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.errors import ConfigError
+from penstock.events import parse
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
+
+from tests.paths import EVENTS
 
 QUICK = Policy(attempts=3, min_wait_seconds=0.001, max_wait_seconds=0.01, timeout_seconds=5)
 
@@ -211,3 +214,23 @@ def test_submitted_message_is_not_finished_while_its_dead_letter_cannot_be_store
     sender.stop()
     assert [letter.message.value for letter in inbox.dead_letters()] == [b"1"]
     inbox.close()
+
+
+@pytest.mark.parametrize("keep_identity", [False, True])
+def test_dead_letter_of_a_broker_is_without_the_uploader_unless_it_is_kept(
+    inbox: Inbox, httpserver: HTTPServer, keep_identity: bool
+) -> None:
+    event = (EVENTS / "minio_put.json").read_bytes()
+    httpserver.expect_request("/").respond_with_data("no such picture", 422)
+    sender: InboxSender[str] = InboxSender(
+        inbox, [HttpTarget("compress", httpserver.url_for("/"))], QUICK, keep_identity=keep_identity
+    )
+    sender.start()
+    sender.submit([Message("k", event, {}, "test@1", "compress", "kept")])
+    wait_until(lambda: len(inbox.dead_letters()) == 1)
+    sender.stop()
+    [letter] = inbox.dead_letters()
+    assert bodies(httpserver) == [event]
+    for text in (b"principalId", b"userIdentity", b"ownerIdentity", b"sourceIPAddress"):
+        assert (text in letter.message.value) is keep_identity
+    assert parse(letter.message.value, {}) == parse(event, {})

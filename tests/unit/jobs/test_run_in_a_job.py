@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     store = MemoryStore("upload", "processed")
-    monkeypatch.setattr("penstock.store.s3.S3ObjectStore", lambda _settings: store)
+    monkeypatch.setattr("penstock.store.s3.S3ObjectStore", lambda _settings, **_how: store)
     return store
 
 

@@ -178,6 +178,13 @@ def test_a_function_that_is_not_in_the_stack_is_refused(problems: Problems) -> N
     assert problem == "lake.yml:8: rules[1].function: no function resize in stack.yml; there: compress, index"
 
 
+@pytest.mark.parametrize("name", ['"a\\0b"', "a" * 5000])
+def test_a_name_that_no_file_can_have_is_a_problem_with_words(problems: Problems, name: str) -> None:
+    [found] = problems(FILE.replace("stack.yml", name))[:1]
+    assert found.startswith("lake.yml:2: stack: ")
+    assert "not a path: " in found
+
+
 def test_a_function_rule_leaves_keys_to_the_function(problems: Problems) -> None:
     (problem,) = problems(changed("bucket: upload,", "function: compress, suffix: .csv,", "stack: stack.yml\n" + SHORT))
 

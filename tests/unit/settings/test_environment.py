@@ -217,6 +217,25 @@ def test_rule_takes_what_begins_and_ends_as_it_says(text: str, taken: list[str],
     assert not any(rule.matches(ObjectRef("other", key)) for key in taken)
 
 
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        ("s3://images/*.{jpg,png}", ["s3://images/*.jpg", "s3://images/*.png"]),
+        ("s3://{one,two}/in/*", ["s3://one/in/*", "s3://two/in/*"]),
+        ("s3://lake/{a,b}/*.{c,}", ["s3://lake/a/*.c", "s3://lake/a/*.", "s3://lake/b/*.c", "s3://lake/b/*."]),
+        ("s3://lake/{x}/* s3://lake/{,}*", ["s3://lake/{x}/*", "s3://lake/*"]),
+        ("s3://lake/*.{a,a}", ["s3://lake/*.a"]),
+    ],
+)
+def test_braces_stand_for_each_of_their_words(text: str, rules: list[str]) -> None:
+    config = load_config({"SOURCE": text}, function="upper")
+    assert [str(rule) for rule in config.sources] == rules
+
+
+def test_braces_that_stand_for_too_many_rules_are_refused() -> None:
+    assert "more than 50 rules" in problems_of({"SOURCE": "s3://lake/*" + "{a,b}" * 40})
+
+
 @given(st.from_regex(r"\A[^*\s]{0,8}\Z"), st.from_regex(r"\A[^*\s]{0,8}\Z"))
 def test_rule_reads_back_what_it_writes(prefix: str, suffix: str) -> None:
     rule = SourceRule("upload", prefix, suffix)

@@ -6,7 +6,7 @@ import pytest
 from penstock.errors import ConfigError
 from penstock.settings.config import SourceRule
 from penstock.settings.stackfile import FunctionSpec, Resources, load_stack
-from penstock.settings.yamlfile import substitute
+from penstock.settings.yamlfile import YamlReader, compose, substitute
 
 STACK = """\
 version: 1.0
@@ -174,3 +174,33 @@ def test_missing_file_names_the_option(tmp_path: Path) -> None:
 )
 def test_variables_are_replaced_as_faas_cli_does(text: str, expected: str) -> None:
     assert substitute(text, {"A": "one", "EMPTY": ""}) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("functions:\n  a:\n    handler: .\n    labels: {<<: yes}\n", ":4: functions.a.labels: <<: expected *NAME"),
+        ("? [a, b]\n: 1\nfunctions: {}\n", ":1: the stack file: a key must be text, not a list or a mapping"),
+        ("a: " + "[" * 50_000, ": lists and mappings stand within each other too deep to be read"),
+        ('functions:\n  a: {handler: "a\\0b"}\n', r":2: functions.a.handler: 'a\x00b': not a path: embedded null byte"),
+        ("functions:\n  a: {handler: " + "a" * 5000 + "}\n", "aaa': not a path: File name too long"),
+        ('functions:\n  a: {handler: ., environment_file: ["\\0"]}\n', r"environment_file: '\x00': not a path"),
+        ("functions:\n  a: {handler: ., environment_file: [latin]}\n", "latin: not UTF-8 at byte 3"),
+        ("functions:\n  a: {handler: ., environment_file: [deep]}\n", "deep: it is nested too deep to be read"),
+    ],
+)
+def test_what_no_program_can_read_is_a_problem_with_words(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "latin").write_bytes(b"a: \xe9\n")
+    (tmp_path / "deep").write_text("[" * 50_000)
+    assert problem in "\n".join(problems(tmp_path, text))
+
+
+def test_mappings_that_merge_each_other_twice_do_not_grow_without_bound(tmp_path: Path) -> None:
+    lines = ["a0: &a0 {x: '1', y: '2'}", *(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 17))]
+    path = tmp_path / "stack.yml"
+    path.write_text("\n".join([*lines, "labels: {<<: *a16, x: '3'}", ""]))
+    reader = YamlReader(path)
+    labels = reader.mapping(compose(path, {}, ""), "the file")["labels"]
+    assert reader.strings(labels, "labels") == {"x": "3", "y": "2"}
+    # Without a bound there would be 131,072 pairs of them.
+    assert len(labels.value) == 2

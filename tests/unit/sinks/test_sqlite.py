@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from penstock.errors import EventError, PermanentError, TargetChanged, TemporaryError
+from penstock.errors import EventError, HandlerError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import sqlite as module
 from penstock.sinks import sqlite_words
 from penstock.sinks.sqlite import SqliteSink
@@ -174,8 +174,8 @@ def test_rendition_is_refused(sink: SqliteSink) -> None:
         sink.address(ObjectRef("upload", "a"), "thumb")
 
 
-def test_result_that_is_no_document_is_refused(sink: SqliteSink) -> None:
-    with pytest.raises(PermanentError, match="takes a mapping"):
+def test_result_that_is_no_document_is_a_mistake_of_the_handler(sink: SqliteSink) -> None:
+    with pytest.raises(HandlerError, match="takes a mapping"):
         write(sink, "upload/a", Result(b"bytes"), MARK, state("a"), None)
 
 
@@ -186,7 +186,7 @@ def test_document_that_utf8_cannot_hold_is_refused_alone(sink: SqliteSink) -> No
          ((good, "a"), (bad, "\ud800"))]
     )  # fmt: skip
     assert isinstance(outcomes[0], Entry)
-    assert isinstance(outcomes[1], PermanentError)
+    assert isinstance(outcomes[1], HandlerError)
     assert sink.document("upload", good) is not None
 
 

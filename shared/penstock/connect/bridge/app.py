@@ -13,7 +13,6 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from penstock.connect.bridge.broker_dead_letters import BrokerDeadLetterLimits, read_broker_dead_letter
-from penstock.connect.bridge.identity import body_without_identity
 from penstock.connect.bridge.messages import to_messages
 from penstock.connect.bridge.settings import SELF, BridgeConfig
 from penstock.delivery.deliverer import Message
@@ -22,6 +21,7 @@ from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import EventError, TemporaryError
 from penstock.events import OddRecord
+from penstock.events.identity import body_without_identity
 
 # A key is at most 1 KB and user metadata 2 KB (8 KB on other stores), so a real event is far below this.
 MAX_BODY_BYTES = 1024 * 1024

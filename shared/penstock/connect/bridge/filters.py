@@ -40,7 +40,7 @@ def read_filters(texts: Iterable[str], names: Sequence[str]) -> Filters:
         if name not in names:
             problems.append(f"--only {text}: no --to is named {name!r}; there are {', '.join(names)}")
         try:
-            found[name] = (*found.get(name, ()), SourceRule.parse(source))
+            found[name] = (*found.get(name, ()), *SourceRule.parse_all(source))
         except ValueError as exc:
             problems.append(f"--only {text}: {exc}")
     if problems:

@@ -5,9 +5,9 @@ from typing import Any
 
 from penstock import events
 from penstock.connect.bridge.filters import Filters, targets_of
-from penstock.connect.bridge.identity import without_identity
 from penstock.delivery.deliverer import Message
 from penstock.delivery.http import HttpTarget
+from penstock.events.identity import without_identity
 
 
 def to_messages(

@@ -56,6 +56,7 @@ class Connector:
     """Delivers the records of some topics to the targets that want them, until `stop`.
 
     `watch` says when the consumer no longer works and another must be made; by default a minute after it last did.
+    `keep_identity` keeps the uploader and the client's address in dead letters.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Connector:
         measures: DeliveryMeasures | None = None,
         watch: SubscriptionWatch | None = None,
         clock: Callable[[], float] = time.monotonic,
+        keep_identity: bool = False,
     ) -> None:
         self._settings = settings
         self._make = make
@@ -84,7 +86,9 @@ class Connector:
         self.measures = measures or DeliveryMeasures()
         self.last_turn = clock()
         self._sender: Sender[PendingRecord] = Sender(policy or Policy(), self._ended, observe=self.measures.observe)
-        self._dead = DeadLetterTopic(dead_letter_topic, producer_settings(settings), self._stored, clock=clock)
+        self._dead = DeadLetterTopic(
+            dead_letter_topic, producer_settings(settings), self._stored, clock=clock, keep_identity=keep_identity
+        )
         self._member = GroupMember(settings, self._leaving, clock=clock)
         self._add_metrics()
 

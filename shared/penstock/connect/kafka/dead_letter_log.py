@@ -66,15 +66,21 @@ class DeadLetterLog:
             if letter is None or letter.id not in ids:
                 continue
             given: dict[str, Any] = dict(headers_of(record))
+            topic, partition = given["penstock-topic"].decode(), int(given["penstock-partition"])
+            whole = self._original(topic, partition, int(given["penstock-offset"])) if _is_short(given) else record
+            if whole is None:
+                place = letter.message.origin
+                _log.error("dead letter %s: not replayed: its record at %s is not there any more", letter.id, place)
+                continue
             own: list[tuple[str, str | bytes | None]] = [
-                (name, value) for name, value in headers_of(record) if name not in HEADERS + OWN_HEADERS
+                (name, value) for name, value in headers_of(whole) if name not in HEADERS + OWN_HEADERS
             ]
             self._produce(
-                given["penstock-topic"].decode(),
+                topic,
                 # The partition it came from: the sender's partitioner may not be ours.
-                partition=int(given["penstock-partition"]),
-                key=record.key(),
-                value=record.value(),
+                partition=partition,
+                key=whole.key(),
+                value=whole.value(),
                 headers=[*own, ("penstock-target", letter.message.target)],
                 on_delivery=lambda error, _, letter=letter: acknowledged(letter, error),
             )
@@ -106,9 +112,25 @@ class DeadLetterLog:
         if left := self._producer.flush(TIMEOUT_SECONDS):
             raise TemporaryError(f"kafka: {left} records not acknowledged within {TIMEOUT_SECONDS:g} seconds")
 
-    def _records(self) -> Iterator[Any]:
-        """Every record from the first to those that are there now."""
-        from confluent_kafka import Consumer, KafkaException, TopicPartition
+    def _original(self, topic: str, partition: int, offset: int) -> Any:
+        """The record at this place; None when the topic has it no more."""
+        from confluent_kafka import KafkaException, TopicPartition
+
+        consumer = self._consumer()
+        try:
+            consumer.assign([TopicPartition(topic, partition, offset)])
+            record = consumer.poll(TIMEOUT_SECONDS)
+            if record is None:
+                raise TemporaryError(f"topic {topic}: the brokers do not answer")
+            return record if record.error() is None and record.offset() == offset else None
+        except KafkaException as exc:
+            raise TemporaryError(f"kafka: {exc.args[0].str()}; check KAFKA_BOOTSTRAP_SERVERS") from exc
+        finally:
+            consumer.close()
+
+    def _consumer(self) -> Any:
+        """A consumer that tells the end of a partition."""
+        from confluent_kafka import Consumer
 
         settings = consumer_settings(self._settings) | {
             "group.id": f"penstock-dlq-{uuid.uuid4()}",  # never joined: partitions are assigned by hand
@@ -116,7 +138,13 @@ class DeadLetterLog:
             "fetch.wait.max.ms": "10",  # the end of a partition is told after this
         }
         with refused_settings():
-            consumer = Consumer(settings, logger=librdkafka_logger())
+            return Consumer(settings, logger=librdkafka_logger())
+
+    def _records(self) -> Iterator[Any]:
+        """Every record from the first to those that are there now."""
+        from confluent_kafka import KafkaException, TopicPartition
+
+        consumer = self._consumer()
         try:
             found = find_topic(consumer, self._topic, TIMEOUT_SECONDS)
             if found.error is not None:
@@ -138,6 +166,11 @@ class DeadLetterLog:
             raise TemporaryError(f"kafka: {exc.args[0].str()}; check KAFKA_BOOTSTRAP_SERVERS") from exc
         finally:
             consumer.close()
+
+
+def _is_short(headers: Mapping[str, Any]) -> bool:
+    """Whether a dead letter is without its record's value, which was too large."""
+    return "penstock-left-out" in headers
 
 
 def _read_dead_letter(record: Any) -> DeadLetter | None:
@@ -164,4 +197,7 @@ def _read_dead_letter(record: Any) -> DeadLetter | None:
         f"{text['penstock-topic']}/{text['penstock-partition']}@{text['penstock-offset']}",
         text["penstock-target"],
     )
-    return DeadLetter(place, message, record.timestamp()[1] / 1000, code, text["penstock-reason"], data)
+    reason = text["penstock-reason"]
+    if _is_short(headers):
+        reason += f" (too large to be kept: its {text['penstock-left-out']} bytes are in {message.origin})"
+    return DeadLetter(place, message, record.timestamp()[1] / 1000, code, reason, data)

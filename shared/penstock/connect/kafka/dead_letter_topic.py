@@ -3,6 +3,9 @@
 `knativeerrordest`, `knativeerrorcode` and `knativeerrordata` (base64) are Knative's error extensions, as its
 brokers set them (https://knative.dev/docs/eventing/event-delivery/); the `penstock-` ones say where the record
 came from, so that it can be replayed to the one target that refused it.
+
+A dead letter that is too large for the brokers is stored without the record's value and headers, and
+`penstock-left-out` has the number of bytes: the record is read from its own topic when it is replayed.
 """
 
 import base64
@@ -14,17 +17,28 @@ from typing import Any
 
 from penstock.connect.kafka.client_log import librdkafka_logger
 from penstock.connect.kafka.progress import PendingRecord
-from penstock.connect.kafka.records import Record, headers_of
+from penstock.connect.kafka.records import MAX_KEY_BYTES, headers_of
 from penstock.connect.kafka.settings import refused_settings
 from penstock.connect.kafka.topics import find_topic
 from penstock.delivery.deliverer import Verdict
 from penstock.errors import ConfigError
+from penstock.events.identity import body_without_identity
 
 # Knative keeps 1 KB; more would help little and might push a large record over the broker's limit.
 KEPT_DATA_BYTES = 1024
+KEPT_REASON_CHARACTERS = 400  # of a dead letter that was too large
 RETRY_SECONDS = 5.0
 HEADERS = ("knativeerrordest", "knativeerrorcode", "knativeerrordata")
-OWN_HEADERS = ("penstock-target", "penstock-reason", "penstock-topic", "penstock-partition", "penstock-offset")
+OWN_HEADERS = (
+    "penstock-target",
+    "penstock-reason",
+    "penstock-topic",
+    "penstock-partition",
+    "penstock-offset",
+    "penstock-left-out",
+)
+
+_TOO_LARGE = "MSG_SIZE_TOO_LARGE"  # of the brokers, and of the client's own message.max.bytes
 
 _log = logging.getLogger("penstock.connect")
 
@@ -34,9 +48,11 @@ class _UnstoredDeadLetter:
     """A record that is to be stored, with the headers to write; not before `due`, in seconds of the clock."""
 
     pending: PendingRecord
-    record: Record
+    key: bytes | None
+    value: bytes
     headers: list[tuple[str, str | bytes | None]]
     due: float = 0.0
+    is_short: bool = False
 
 
 class DeadLetterTopic:
@@ -52,8 +68,11 @@ class DeadLetterTopic:
         stored: Callable[[PendingRecord], None],
         *,
         clock: Callable[[], float],
+        keep_identity: bool = False,
     ) -> None:
         from confluent_kafka import Producer
+
+        self._keep_identity = keep_identity
 
         self.topic = topic
         self._brokers = settings.get("bootstrap.servers", "")
@@ -102,7 +121,9 @@ class DeadLetterTopic:
             ("penstock-offset", str(record.offset())),
         )
         headers += own
-        self._waiting.append(_UnstoredDeadLetter(pending, record, headers))
+        value = record.value() or b""
+        kept = value if self._keep_identity else body_without_identity(value)
+        self._waiting.append(_UnstoredDeadLetter(pending, record.key(), kept, headers))
 
     @property
     def pending(self) -> int:
@@ -124,7 +145,7 @@ class DeadLetterTopic:
                 self._waiting.appendleft(letter)
                 break
             except KafkaException as exc:
-                self._failed(letter, exc.args[0].str())
+                self._failed(letter, exc.args[0])
         self._producer.poll(0)
 
     def flush(self, timeout_seconds: float) -> None:
@@ -142,14 +163,14 @@ class DeadLetterTopic:
                 self.count += 1
                 self._stored(letter.pending)
                 return
-            self._failed(letter, error.str())
+            self._failed(letter, error)
 
         self._under_way += 1
         try:
             self._producer.produce(
                 self.topic,
-                value=letter.record.value(),
-                key=letter.record.key(),
+                value=letter.value,
+                key=letter.key,
                 headers=letter.headers,
                 on_delivery=acknowledged,
             )
@@ -157,7 +178,26 @@ class DeadLetterTopic:
             self._under_way -= 1
             raise
 
-    def _failed(self, letter: _UnstoredDeadLetter, why: str) -> None:
-        self.error = f"dead letter topic {self.topic}: {why}"
+    def _failed(self, letter: _UnstoredDeadLetter, error: Any) -> None:
+        if error.name() == _TOO_LARGE and not letter.is_short:
+            _log.warning("dead letter topic %s: %s; the record's value is left out", self.topic, error.str())
+            self._waiting.append(_shortened(letter))
+            return
+        self.error = f"dead letter topic {self.topic}: {error.str()}"
         _log.error("%s; the record stays uncommitted and is tried again", self.error)
         self._waiting.append(replace(letter, due=self._clock() + RETRY_SECONDS))
+
+
+def _shortened(letter: _UnstoredDeadLetter) -> _UnstoredDeadLetter:
+    """The same dead letter without the record's value and headers: it says where the record is."""
+    own: list[tuple[str, str | bytes | None]] = []
+    for name, value in letter.headers:
+        if name == "knativeerrordata":
+            own.append((name, ""))
+        elif name == "penstock-reason":
+            own.append((name, str(value)[:KEPT_REASON_CHARACTERS]))
+        elif name in HEADERS + OWN_HEADERS:
+            own.append((name, value))
+    own.append(("penstock-left-out", str(len(letter.value))))
+    key = letter.key if letter.key is not None and len(letter.key) <= MAX_KEY_BYTES else None
+    return replace(letter, key=key, value=b"", headers=own, is_short=True)

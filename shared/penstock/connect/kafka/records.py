@@ -8,13 +8,14 @@ Knative's KafkaSource does it.
 An HTTP server refuses a request with many or long headers (431), and a function needs none of a record's own. So some
 are left out: a key longer than `MAX_KEY_BYTES`; a header whose name and value take more than `MAX_HEADER_BYTES` as they
 are written into the request; and of a record's headers those after the first `MAX_HEADERS`, or after
-`MAX_HEADERS_BYTES` together. Of a CloudEvent, `id`, `source`, `specversion`, `type` and the content type are never left
-out.
+`MAX_HEADERS_BYTES` together. Of a CloudEvent, `id`, `source`, `specversion` and `type` are never left out: of a value
+that is too long its SHA-256 is sent.
 
 A record without a value is a tombstone: it says that a key is gone from a compacted topic. It is not an event.
 """
 
 import base64
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
@@ -29,7 +30,7 @@ MAX_HEADERS = 50
 MAX_HEADER_BYTES = 4096
 MAX_HEADERS_BYTES = 16 * 1024
 MAX_KEY_BYTES = 2048  # at most three times that in a request, where each byte is written as %XX
-_NEVER_LEFT_OUT = frozenset({"ce-id", "ce-source", "ce-specversion", "ce-type", "content-type"})
+_REQUIRED = frozenset({"ce-id", "ce-source", "ce-specversion", "ce-type"})
 _NOT_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]")
 # What this connector says itself; a record's header of that name must not contradict it.
 _RESERVED = frozenset({"x-kafka-partition", "x-kafka-offset", "x-kafka-key", "x-kafka-key-enc"})
@@ -148,7 +149,10 @@ def _first_that_fit(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     total = 0
     for name, value in headers:
         size = len(name) + len(value)
-        if name not in _NEVER_LEFT_OUT:
+        if name in _REQUIRED and size > MAX_HEADER_BYTES:
+            # The same for the same event, so it still tells doubles.
+            value = f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
+        elif name not in _REQUIRED and (name != "content-type" or size > MAX_HEADER_BYTES):
             if size > MAX_HEADER_BYTES or total + size > MAX_HEADERS_BYTES or len(found) >= MAX_HEADERS:
                 continue
             total += size

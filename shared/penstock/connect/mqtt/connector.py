@@ -38,6 +38,7 @@ class MqttConnector:
         *,
         policy: Policy,
         cloudevents: bool = False,
+        keep_identity: bool = False,
         watch: SubscriptionWatch | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -50,7 +51,12 @@ class MqttConnector:
         self._watch = watch or SubscriptionWatch("mqtt", lambda: broker_answers(broker), clock=clock)
         self.measures = DeliveryMeasures()
         self._sender: InboxSender[Arrival] = InboxSender(
-            inbox, (), policy, observe=self.measures.observe, finished=lambda message: message.receipt.finish_one()
+            inbox,
+            (),
+            policy,
+            observe=self.measures.observe,
+            finished=lambda message: message.receipt.finish_one(),
+            keep_identity=keep_identity,
         )
         self._session = self._new_session()
         counter, gauge = self.measures.counter, self.measures.gauge

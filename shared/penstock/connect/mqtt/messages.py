@@ -8,6 +8,9 @@ from penstock import events
 from penstock.delivery.deliverer import HeldT, Message
 from penstock.errors import EventError
 
+# A topic may have 64 KiB. An HTTP server refuses a request with such a header (431).
+MAX_TOPIC_BYTES = 4000
+
 
 def make_messages(
     topic: str, payload: bytes, target: str, origin: str, receipt: HeldT, *, cloudevents: bool
@@ -15,7 +18,10 @@ def make_messages(
     """What one target gets: one message, or as CloudEvents one for each record of a notification."""
     key = ordering_key(topic, payload)
     if not cloudevents:
-        headers = {"Content-Type": "text/plain", "X-Topic": quote(topic, safe=" /:;,=+-._~!@$&'()*")}
+        headers = {"Content-Type": "text/plain"}
+        name = quote(topic, safe=" /:;,=+-._~!@$&'()*")
+        if len(name) <= MAX_TOPIC_BYTES:
+            headers["X-Topic"] = name
         return [Message(key, payload, headers, origin, target, receipt)]
     try:
         made = events.to_cloudevents(payload)
@@ -23,7 +29,7 @@ def make_messages(
         headers = {
             "ce-specversion": "1.0",
             "ce-type": "dev.penstock.mqtt.message",
-            "ce-source": f"/penstock/connect/mqtt#{quote(topic)}",
+            "ce-source": f"/penstock/connect/mqtt#{_short(quote(topic))}",
             "ce-id": hashlib.sha256(topic.encode() + b"\0" + payload).hexdigest(),
         }
         return [Message(key, payload, headers, origin, target, receipt)]
@@ -37,3 +43,8 @@ def ordering_key(topic: str, payload: bytes) -> str:
     except (ValueError, AttributeError, RecursionError):
         found = None
     return f"{topic}\0{found}" if isinstance(found, str) else topic
+
+
+def _short(name: str) -> str:
+    """A topic as a header may carry it: of one that is too long, its SHA-256."""
+    return name if len(name) <= MAX_TOPIC_BYTES else f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"

@@ -10,11 +10,11 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, redirect, request
 
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+from penstock.process.loopback import LOOPBACK, page_problem
+
 SESSION_COOKIE: Final = "penstock-session"
 EVENTS: Final = "events"
 # Endpoints that ask for nothing: the way to the console, and what probes and Prometheus read.
@@ -41,13 +41,11 @@ class Access:
             return "400 Bad Request", "the path must begin with exactly one slash"
         if path == "/events" and self.token:
             return None  # a server on another machine sends here; its route asks for the token
-        host = _host_of(f"//{environ.get('HTTP_HOST', '')}")
-        if host not in self.hosts:
-            # A foreign name that resolves to this machine is how a page in a browser gets at local servers.
-            return "403 Forbidden", f"Host {host!r}: this gateway answers to {', '.join(sorted(self.hosts))} only"
-        origin = environ.get("HTTP_ORIGIN", "")
-        if origin and not (_host_of(origin) and urlsplit(origin).netloc == environ.get("HTTP_HOST", "")):
-            return "403 Forbidden", f"Origin {origin!r}: pages of other servers may not call this gateway"
+        problem = page_problem(
+            environ.get("HTTP_HOST", ""), environ.get("HTTP_ORIGIN", ""), self.hosts, server="this gateway"
+        )
+        if problem:
+            return "403 Forbidden", problem
         return None
 
     def refuses_route(self, endpoint: str, authorization: str, session: str) -> str:
@@ -83,14 +81,6 @@ def guard(app: Flask, access: Access) -> None:
             return None
         headers = {"WWW-Authenticate": 'Basic realm="penstock"'}
         return Response(f"{problem}\n", 401, headers, content_type="text/plain; charset=utf-8")
-
-
-def _host_of(url: str) -> str:
-    """The host in a URL, "" for a malformed one."""
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
 
 
 def _same(given: str, wanted: str) -> bool:

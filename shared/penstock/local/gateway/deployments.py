@@ -15,7 +15,16 @@ from penstock.settings.stackfile import FunctionSpec, load_stack
 # PYTHONPATH, would decide which programs run on this machine.
 SETTABLE: Final = frozenset(
     {
-        *("FUNCTION_NAME", "SOURCE", "SINK", "ON_SOURCE_REMOVED", "RENDITIONS", "MAX_INPUT_BYTES", "MAX_BODY_BYTES"),
+        *(
+            "FUNCTION_NAME",
+            "SOURCE",
+            "SINK",
+            "ON_SOURCE_REMOVED",
+            "TARGET_ENCRYPTION",
+            "RENDITIONS",
+            "MAX_INPUT_BYTES",
+            "MAX_BODY_BYTES",
+        ),
         *("THREADS", "WORKERS", "DRAIN_SECONDS", "GRACE_SECONDS", "LOG_LEVEL"),
     }
 )

@@ -206,7 +206,8 @@ def _headers(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Content-Type", environ["CONTENT_TYPE"]
     for key, value in environ.items():
         name = key[5:].replace("_", "-").lower()
-        ours = ("host", "x-call-id", "x-start-time", "x-forwarded-for", "x-forwarded-host", "expect")
+        # Origin was checked here. It names the gateway, and not the function's own address.
+        ours = ("host", "origin", "x-call-id", "x-start-time", "x-forwarded-for", "x-forwarded-host", "expect")
         if key.startswith("HTTP_") and name not in _HOP_BY_HOP and name not in ours:
             yield name, value
 

@@ -1,4 +1,4 @@
-"""Who uploaded an object, and from where: left out of what the bridge keeps and sends.
+"""Who uploaded an object, and from where: left out of what the bridge keeps and sends, and of all dead letters.
 
 A record of MinIO or S3 carries the uploader's access key (`userIdentity`, `principalId`), the bucket owner's, and the
 client's address and program (`sourceIPAddress`, `source`). Functions have no use for them, and dead letters, topics and
@@ -34,6 +34,8 @@ def body_without_identity(body: bytes) -> bytes:
         if not isinstance(value, dict) or not isinstance(records := value.get("Records"), list):
             return body
         value["Records"] = [without_identity(record) for record in records]
+        if value["Records"] == records:
+            return body
         return json.dumps(value, separators=(",", ":")).encode()
     except (EventError, RecursionError):
         return body

@@ -1,0 +1,75 @@
+"""TIFF of several pages: they are counted, and a file that lacks a part of them is cut short."""
+
+import io
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from penstock import PermanentError
+from PIL import Image
+
+from . import pages
+from .samples import resize
+from .writers_test import tiff
+
+
+def several(count: int, **options: object) -> bytes:
+    file = io.BytesIO()
+    first, *others = (Image.new("RGB", (40, 30), (number * 40, 9, 9)) for number in range(count))
+    first.save(file, "TIFF", save_all=True, append_images=others, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_pages_are_counted(compression: str, big: bool) -> None:
+    for count in (1, 2, 5):
+        assert pages.walk(several(count, compression=compression, big_tiff=big)) == (count, "")
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_file_that_ends_in_any_of_its_pages_is_cut_short(compression: str, big: bool) -> None:
+    data = several(3, compression=compression, big_tiff=big)
+    assert resize(data, "a.tif", width=10).notes[0] == "no colour space is told: sRGB was assumed"
+    for missing in (
+        *range(16, 50),  # Pillow fills up to 16 bytes
+        len(data) // 4,
+        len(data) // 2,
+        len(data) * 3 // 4,
+    ):
+        with pytest.raises(PermanentError, match="the TIFF is damaged"):
+            resize(data[:-missing], "a.tif", width=10)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+def test_directory_without_its_end_is_cut_short(order: str, big: bool) -> None:
+    data = tiff(4, 2, bytes(24), bits=[8], photometric=1, order=order, big=big)
+    assert pages.walk(data) == (1, "")
+    assert pages.walk(data[:-1]) == (1, "it is cut short")
+
+
+def test_chain_that_comes_back_is_walked_once() -> None:
+    data = bytearray(tiff(4, 2, bytes(24), bits=[8], photometric=1))
+    (at,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, at)
+    struct.pack_into("<I", data, at + 2 + 12 * count, at)
+    assert pages.walk(bytes(data)) == (1, "")
+
+
+@pytest.mark.parametrize("at", [1 << 63, (1 << 64) - 1])
+def test_place_beyond_any_end_is_damage(at: int) -> None:
+    with pytest.raises(PermanentError, match="the TIFF is damaged"):
+        resize(b"II+\0\x08\0\0\0" + struct.pack("<Q", at) + bytes(99), "a.tif")
+    data = bytearray(tiff(4, 2, bytes(64), bits=[8] * 8, photometric=2, big=True))
+    struct.pack_into("<Q", data, data.index(struct.pack("<HHQ", 258, 3, 8)) + 12, at)
+    with pytest.raises(PermanentError):
+        resize(bytes(data), "a.tif")
+
+
+@given(st.binary(max_size=300))
+def test_junk_is_no_error_of_its_own(junk: bytes) -> None:
+    for magic in (b"II*\0", b"MM\0*", b"II+\0\x08\0\0\0", b"MM\0+\0\x08\0\0"):
+        pages.walk(magic + junk)

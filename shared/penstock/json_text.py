@@ -1,0 +1,69 @@
+"""Documents of handlers as JSON (RFC 8259): what JSON cannot hold is a mistake in the handler, and is named."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.errors import HandlerError
+
+_MAX_PATH_CHARS = 200
+_WRONG = "the body of a Result cannot be written as JSON"
+
+
+def to_line(document: Mapping[str, Any]) -> bytes:
+    """One line of JSON in UTF-8, members in order of their names; raises `HandlerError` for what JSON cannot hold."""
+    if fault := fault_in(document):  # json would write a name that is a number as text, so two members could meet
+        raise HandlerError(f"{_WRONG}: {fault}")
+    try:
+        return json.dumps(document, ensure_ascii=False, sort_keys=True, allow_nan=False).encode() + b"\n"
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise HandlerError(f"{_WRONG}: {exc}") from exc
+
+
+def mistake(document: Mapping[str, Any], cause: Exception) -> HandlerError:
+    """The error for a document that cannot be written; `cause` is what the encoder said."""
+    return HandlerError(f"{_WRONG}: {fault_in(document) or cause}")
+
+
+def fault_in(document: Mapping[str, Any]) -> str:
+    """The first field with a value that no JSON can hold, and what to give instead; "" when none is found.
+
+    Looked for are NaN, infinite numbers, and halves of surrogate pairs in names and texts.
+
+    >>> fault_in({"image": {"widths": [1, float("nan")]}})
+    'image.widths[1]: nan is not a number of JSON; give None or leave the field out'
+    """
+    waiting: list[tuple[str, Any]] = [("", document)]
+    seen: set[int] = set()  # a document may contain itself
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, str):
+            if not _is_unicode(value):
+                return f"{path}: {_short(ascii(value))} has half of a surrogate pair; give Unicode text"
+        elif isinstance(value, float):
+            if value - value != 0:  # true of NaN and of both infinities alone
+                return f"{path}: {value} is not a number of JSON; give None or leave the field out"
+        elif isinstance(value, Mapping | list | tuple) and id(value) not in seen:
+            seen.add(id(value))
+            if isinstance(value, Mapping):
+                for name in value:
+                    if not (isinstance(name, str) and _is_unicode(name)):
+                        problem = "is not Unicode text" if isinstance(name, str) else "is not text; use str(...)"
+                        return f"{path or 'the document'}: the name {_short(ascii(name))} {problem}"
+                parts = [(_short(f"{path}.{name}" if path else name), part) for name, part in value.items()]
+            else:
+                parts = [(_short(f"{path}[{number}]"), part) for number, part in enumerate(value)]
+            waiting.extend(reversed(parts))
+    return ""
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MAX_PATH_CHARS else f"{text[:_MAX_PATH_CHARS]}..."
