@@ -48,7 +48,7 @@ MUTANTS: Sequence[Mutant] = (
         "sqlite_file/file.py",
         'db.execute("PRAGMA synchronous = FULL")',
         'db.execute("PRAGMA synchronous = OFF")',
-        ("tests/unit/sinks/test_sqlite.py", "tests/unit/test_sqlite_file.py"),
+        ("tests/unit/sinks/test_sqlite.py", "tests/unit/sqlite_file/test_file.py"),
     ),
     Mutant(
         "the inbox does not wait for the disk",
@@ -62,7 +62,7 @@ MUTANTS: Sequence[Mutant] = (
         "sqlite_file/file.py",
         "        if writer.durable != durable:\n",
         "        if writer.durable and not durable:\n",
-        (POWER, "tests/unit/test_sqlite_file.py"),
+        (POWER, "tests/unit/sqlite_file/test_file.py"),
     ),
     Mutant(
         "dead letters that were never pending do not wait for the disk",
@@ -125,7 +125,7 @@ MUTANTS: Sequence[Mutant] = (
         "reconcile/engine.py",
         '            if not report.done["failed"] and not (check and report.differences):\n',
         "            if True:\n",
-        ("tests/unit/reconcile/test_resume.py",),
+        ("tests/unit/reconcile/test_place.py",),
     ),
     Mutant(
         "an answer of another status than 2xx counts as delivered",

@@ -1,4 +1,4 @@
-"""`penstock reconcile`: bring every target of one function into agreement with its source."""
+"""`penstock reconcile`: make every target of one function agree with its source."""
 
 import argparse
 import os

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
-    """Bring one object's target into agreement and print the outcome as JSON.
+    """Make one object's target agree, and print the outcome as JSON.
 
     Returns 0 when it is processed, unchanged or needs nothing, and with `--missing-ok` when it is gone; 65 for a
     refusal. Raises `TemporaryError` (exit code 75) for what may work later.

@@ -1,7 +1,7 @@
 """Sets functions of OpenFaaS that are idle to zero replicas; the gateway wakes them by itself.
 
-The labels com.openfaas.scale.zero and .zero-duration are acted on by OpenFaaS's paid autoscaler only. This does the
-same with the gateway's REST API. Never run it beside the paid autoscaler.
+Only OpenFaaS's paid autoscaler acts on the labels com.openfaas.scale.zero and .zero-duration. This module does the same
+with the gateway's REST API. Never run it beside the paid autoscaler.
 """
 
 import logging

@@ -96,7 +96,7 @@ def ca_file_from(flags: Flags, env: Mapping[str, str]) -> str | None:
 
 
 def caller_headers(env: Mapping[str, str]) -> dict[str, str]:
-    """What a function wants to see of its callers: FUNCTION_TOKEN, where it is set. Raises `ConfigError`."""
+    """The header that functions ask of their callers: FUNCTION_TOKEN, where it is set. Raises `ConfigError`."""
     # Of two tokens the first one is the new one.
     tokens = read_secret(env, FUNCTION_TOKEN.name).split()
     return {"Authorization": f"Bearer {tokens[0]}"} if tokens else {}

@@ -1,4 +1,4 @@
-"""From flags and environment to what finds out which function wants which topic, for every connector with topics."""
+"""The `Finder` of a connector, from flags and environment: it finds out which function wants which topic."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -13,7 +13,7 @@ from penstock.settings.table import REDISCOVER_SECONDS
 
 
 def finder_from(flags: Flags, env: Mapping[str, str]) -> Finder:
-    """What finds out which function wants which topic; raises `ConfigError`."""
+    """The `Finder` of flags and environment; raises `ConfigError`."""
     ca_file = settings.ca_file_from(flags, env)
     headers = settings.caller_headers(env)
     gateway = flags.gateway or env.get("GATEWAY_URL", "")

@@ -64,7 +64,7 @@ class BatchTransport:
             done(TargetAnswer(exc.status, error=str(exc)))
 
     def _share(self, group: list[tuple[Message[object], list[Any], Done]], answer: TargetAnswer) -> None:
-        """TargetAnswer each message of a group."""
+        """Answer each message of a group."""
         if answer.status < 300 or answer.error is not None:
             for _, _, done in group:
                 done(answer)
@@ -101,7 +101,7 @@ def _results(body: bytes) -> dict[tuple[str, str], dict[str, Any]] | None:
 def _own(
     message: Message[object], results: dict[tuple[str, str], dict[str, Any]], answer: TargetAnswer
 ) -> TargetAnswer:
-    """The answer that a message would have got alone: its worst record's; one without a result was ignored."""
+    """The answer that a message would have got alone: that of its worst record. One without a result was ignored."""
     try:
         refs = [each.ref for each in events.parse(message.value, {})]
     except EventError as exc:

@@ -214,7 +214,7 @@ class Deliverer(Generic[HeldT]):
         return before - self.held
 
     def close(self, idle: Callable[[], None]) -> None:
-        """Finish the requests under way, forget the rest unreported, then call `idle`."""
+        """Finish the requests under way, forget the rest without a report, then call `idle`."""
         self._closing = idle
         self.withdraw(lambda _: True)
         if not self._active:
@@ -229,7 +229,7 @@ class Deliverer(Generic[HeldT]):
             try:
                 self._transport.send(delivery.message, partial(self._answered, delivery))
             except PermanentError as exc:
-                # Later, like any answer: a lane full of unsendable messages must not become recursion.
+                # Later, as any answer comes: many messages of one key that cannot be sent must not become a recursion.
                 self._timer.call_later(0, partial(self._answered, delivery, TargetAnswer(exc.status, error=str(exc))))
 
     def _answered(self, delivery: _Delivery[HeldT], answer: TargetAnswer) -> None:

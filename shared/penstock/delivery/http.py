@@ -1,7 +1,7 @@
 """The HTTP/1.1 sender: keep-alive connections on one asyncio loop, parsed by httptools (Node's llhttp).
 
-A general client spends about 100 microseconds of CPU on a small request, this one about 25; at ten
-thousand records a second on one core that is the difference between fitting and not.
+A general client spends about 100 microseconds of CPU on a small request, this one about 25; at ten thousand records a
+second, only the second one fits on one core.
 """
 
 import asyncio

@@ -32,7 +32,7 @@ class VolumeReserve:
         self._spare_bytes, self._looked_at = 0, 0.0
 
     def take(self, db: sqlite3.Connection, size_bytes: int) -> None:
-        """Count on so many bytes more in the database; raises `TemporaryError` when they are not to be had."""
+        """Reserve so many more bytes for the database; raises `TemporaryError` when they are not free."""
         # Twice: once in the log, once in the file.
         size = 2 * size_bytes
         # What was free at the last look is used up first; other programs write to the volume too, so not for long.
@@ -48,7 +48,7 @@ class VolumeReserve:
             return
         (unused,) = db.execute("PRAGMA freelist_count").fetchone()
         (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
-        # The log takes its space from the volume all the same.
+        # The log takes its space from the volume in any case.
         if free < self._reserve_bytes // 2 or free + unused * page_bytes < needed:
             raise TemporaryError(
                 f"{self._path}: the volume has {free} bytes free, and {self._reserve_bytes} are kept to finish what is "

@@ -42,7 +42,7 @@ class Sender(Generic[HeldT]):
         self.configure(targets)
 
     def configure(self, targets: Iterable[HttpTarget]) -> None:
-        """Make these the targets. What a removed one holds is forgotten unreported, as after a stop."""
+        """Make these the targets. What a removed target holds is forgotten without a report, as after a stop."""
         wanted = {target.name: target for target in targets}
         done = threading.Event()
         self._loop.call_soon_threadsafe(self._configure, wanted, done)
@@ -72,7 +72,7 @@ class Sender(Generic[HeldT]):
         return done.wait(timeout_seconds)
 
     def stop(self, timeout_seconds: float) -> bool:
-        """Finish requests under way, forget the rest unreported; True when that was possible in time."""
+        """Finish requests under way, forget the rest without a report; True when that was possible in time."""
         if not self._thread.is_alive():
             return True
         self._loop.call_soon_threadsafe(self._drain)

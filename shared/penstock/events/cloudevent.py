@@ -169,7 +169,7 @@ def open_binary(lower_headers: Mapping[str, str], body: bytes) -> Envelope:
 
 
 def open_structured(value: Any, where: str) -> Envelope:
-    """Open a CloudEvent in JSON format; raises `EventError` when it is none."""
+    """Open a CloudEvent in JSON format; raises `EventError` when it is not one."""
     if not isinstance(value, dict):
         raise EventError(f"{where}: expected a CloudEvent in JSON, got {kind_name(value)}")
     data = value.get("data")

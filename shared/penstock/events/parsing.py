@@ -99,7 +99,7 @@ def parse_listen_line(line: bytes) -> list[Notification]:
 
 
 def looks_like_notification(head: bytes) -> bool:
-    """Whether a body that came as a file is a MinIO or S3 notification gone astray.
+    """Whether a body that came as a file is a MinIO or S3 notification that was sent to the wrong path.
 
     `head` is the body or its beginning; 64 KiB are enough. A file with more behind the notification, such as a
     log with one per line, is a file. Never raises.
@@ -109,7 +109,7 @@ def looks_like_notification(head: bytes) -> bool:
     text = head.decode("utf-8-sig", "replace").lstrip()
     try:
         value, end = json.JSONDecoder().raw_decode(text)
-    except (ValueError, RecursionError):  # cut off, or broken: its beginning has to do
+    except (ValueError, RecursionError):  # cut off, or broken: its beginning decides
         return all(member.search(head) for member in _RECORD_MEMBERS)
     records = value.get("Records")
     if records == [] and value.keys() <= {"EventName", "Key", "Records"}:  # refused at /event too

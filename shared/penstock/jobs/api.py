@@ -21,7 +21,7 @@ _PAGE = 500
 class KubernetesError(TemporaryError):
     """The API refused or did not answer. `code` is the HTTP status, 0 for no answer; `reason` is the API's own.
 
-    Temporary even where the request is forbidden: an operator mends a Role, and the event is still wanted then.
+    A forbidden request is temporary too: an operator may mend the Role, and the event must not be lost by then.
     """
 
     def __init__(self, message: str, code: int = 0, reason: str = "") -> None:

@@ -32,7 +32,7 @@ _FINAL_EXIT_CODES = [2, PermanentError.exit_code, ConfigError.exit_code]
 
 
 def job_name(source: ObjectState, function: Function, config: Config, repeat: int = 0) -> str:
-    """The same for every event that finds this state, and another when object, options or sink differ.
+    """The name of a Job: the same for every event that finds this state; another object, option or sink changes it.
 
     `repeat` counts the Jobs for this state that have ended already. A DNS label of at most 63 characters, because the
     pods carry it as a label.

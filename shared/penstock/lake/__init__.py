@@ -47,7 +47,7 @@ def apply(settings: StoreSettings, lake: DeclaredLake, *, adopt: bool = False) -
 def remove(settings: StoreSettings, name: str, *, restart: bool = True) -> list[LakeChange]:
     """Remove the rules and targets of the lake called `name`, and nothing else; buckets stay.
 
-    Without `restart` the server keeps the targets, then without rules, until its next start.
+    Without `restart` the targets stay on the server, without rules, until its next start.
     """
     from penstock.lake.applying import carry_out
     from penstock.lake.server import LakeServer

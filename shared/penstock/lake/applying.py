@@ -158,7 +158,7 @@ def _restart(
 
 
 def _put_rules(server: MinioServer, lake: DeclaredLake, state: LakeState) -> bool:
-    """Bring the rules of every bucket into agreement, one write for each bucket that differs; False when none did."""
+    """Make the rules of every bucket agree, with one write for each that differs; False when none differed."""
     owner = rule_owner(lake.name)
     wanted: dict[str, list[PresentRule]] = defaultdict(list)
     for rule in lake.rules:

@@ -1,7 +1,7 @@
 """MinIO's admin API through minio-py: notification targets, one server setting, and the restart. Nothing else uses it.
 
 MinIO runs with the configuration that it read when it started: `config_get` tells that one, while `config_set` and
-`config_reset` write the one that the next start will read. So what a half-done change left behind shows as a difference
+`config_reset` write the one that the next start will read. So a change that was left half done shows as a difference
 until the server has restarted. Only the `api` subsystem takes effect at once.
 """
 

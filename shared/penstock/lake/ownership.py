@@ -2,7 +2,7 @@
 
 MinIO keeps a comment with every target and never tells a secret again. So the comment ends in
 `penstock:LAKE`, and for a target with secrets in `penstock:LAKE:SALT:DIGEST`, where the digest is a salted scrypt of
-them: who may read the configuration learns nothing, and a changed secret shows.
+them: a reader of the configuration learns nothing from it, and a changed secret shows.
 """
 
 import hashlib

@@ -1,7 +1,8 @@
 """The time that one object may take, known to all code that works on it in the same thread.
 
-A thread cannot be ended from outside. So what reads and writes asks between two steps whether the time is over, and
-raises then. Native code that works on bytes in memory is not interrupted: `watch_with` names who ends its process.
+A thread cannot be ended from outside. So the code that reads and writes asks between two steps whether the time is
+over, and then raises an error. Native code that works on bytes in memory is not interrupted: `watch_with` names what
+ends its process.
 
 Between two steps it is also asked whether the caller still waits for the answer.
 """

@@ -1,1 +1,1 @@
-"""Sources and targets compared by listing, and brought into agreement: what notifications lost."""
+"""Compares sources and targets by listing, and repairs what notifications lost."""

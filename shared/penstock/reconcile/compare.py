@@ -76,7 +76,7 @@ class Difference:
 
 
 class TooManyRemovals(ConfigError):
-    """More targets would go than one would expect; nothing was removed."""
+    """More targets would be removed than is usual; nothing was removed."""
 
 
 class _Held(NamedTuple):
@@ -134,8 +134,9 @@ class Reconciler:
         """Yield every object that is missing, stale or orphaned; orphans last, after both listings came to their end.
 
         A listing that fails raises before the first orphan is named, so it can never remove anything.
-        `compared_before` maps rules to the last key that an earlier run compared; up to it sources are only looked at
-        for orphans. `on_compared` is called with each rule and key that was compared.
+        `compared_before` maps rules to the last key that an earlier run compared; sources up to that key are not
+        compared again, they only show what is not an orphan. `on_compared` is called with each rule and key that was
+        compared.
         """
         self._read_sink(db)
         for rule in self._rules:
@@ -182,7 +183,7 @@ class Reconciler:
         (self.held,) = db.execute("SELECT count(*) FROM held WHERE NOT refused").fetchone()
 
     def _is_ours(self, source: ObjectRef | None, mark: Mark | None) -> bool:
-        """Whether this function made it, from an object of this store where the address tells which."""
+        """Whether this function made it; where the address tells the object store, it must be this one."""
         if mark is None or mark.function != self._function:
             return False
         return source is None or mark.source == source.digest_in(self._store_name)
@@ -215,7 +216,7 @@ class Reconciler:
         return "agreeing" if self._stands(refusal, mark, None) else "stale"
 
     def _stands(self, refusal: _Held | None, mark: Mark, target_etag: str | None) -> bool:
-        """Whether a refusal is one of this state, and nothing that it rests on has changed."""
+        """Whether a refusal is about this state, and what it rests on has not changed."""
         return (
             refusal is not None
             and _is_same(refusal, mark)
@@ -224,7 +225,7 @@ class Reconciler:
         )
 
     def _skim(self, db: sqlite3.Connection, ref: ObjectRef) -> None:
-        """Note that a source is there, which the run before compared: nothing that belongs to it is an orphan."""
+        """Note that a source exists that an earlier run compared: what belongs to it is not an orphan."""
         for rendition, options in self._prints.items():
             mark = Mark("", self._function, options, ref.digest_in(self._store_name))
             address = self._sink.address(ref, rendition)
@@ -258,7 +259,7 @@ class Reconciler:
 
 
 def _take(db: sqlite3.Connection, address: str) -> _Held | None:
-    """What is held at an address, from now on seen."""
+    """What is held at an address; from now on it counts as seen."""
     found = db.execute(_TAKE, (address,)).fetchone()
     return found if found is None else _Held(*found)
 

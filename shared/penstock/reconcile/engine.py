@@ -1,4 +1,4 @@
-"""Compare one function's sources with its sink, and bring what differs into agreement."""
+"""Compare one function's sources with its sink, and make what differs agree."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -33,10 +33,10 @@ def reconcile(
     upload_age_seconds: float = UPLOAD_AGE_SECONDS,
     tick: Callable[[], None] = lambda: None,
 ) -> Report:
-    """Compare one function's sources with its sink and, unless `check`, bring what differs into agreement.
+    """Compare one function's sources with its sink and, unless `check`, make what differs agree.
 
-    `retry_refused` tries every recorded refusal again. With `resume`, a file, a run that was cut off goes on from its
-    place there. `tick` is called once for each source that was compared.
+    `retry_refused` tries every recorded refusal again. `resume` names a file: a run that was cut off goes on from the
+    place that is kept there. `tick` is called once for each source that was compared.
 
     Raises `ConfigError` for a function without SOURCE or SINK, `TooManyRemovals`, and `TemporaryError` when a
     listing fails; then nothing has been removed.

@@ -1,7 +1,7 @@
-"""Listings that tell all of a state, on every store.
+"""Listings with the whole state of each object, on every store.
 
-MinIO's listings give content type and user metadata, which is an extension of its own. Where a listing does not tell
-them, one HEAD for each object does, many at once; what they cost is counted and reported.
+MinIO's listings have content type and user metadata, which those of other stores do not have. Where a listing lacks
+them, one HEAD is sent for each object, many at once. The HEADs are counted and reported.
 """
 
 from collections import deque

@@ -1,7 +1,7 @@
-"""How far a reconcile has come, in a file, so that one that was cut off goes on from there.
+"""Keeps in a file how far a reconcile has come, so that the next one goes on from there.
 
-A place says that everything before it agrees. So none is kept past an object that failed, and one that another run
-kept, with other settings, is refused.
+A place says that everything before it agrees. So it does not move past an object that failed, and the place of a run
+with other settings is refused.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ class Place:
         """The keys that the run before came to."""
 
     def is_due(self, rule: SourceRule, key: str) -> bool:
-        """Note that a source was compared; true when so many were that the place is worth keeping."""
+        """Note that a source was compared; true when the place should be written again."""
         if self._path is None:
             return False
         self._keys[str(rule)] = key

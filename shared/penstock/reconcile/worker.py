@@ -1,4 +1,4 @@
-"""Brings differences into agreement: the part of reconcile that changes something."""
+"""Makes what differs agree: the part of reconcile that changes something."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ from penstock.sinks import Sink
 
 
 class DifferenceWorker:
-    """Brings differences into agreement, several at once, never more than `concurrency` waiting."""
+    """Makes targets agree, several at once; at most `concurrency` objects wait."""
 
     def __init__(self, runtime: Runtime, sink: Sink, report: Report, *, concurrency: int, adopt: bool) -> None:
         self._runtime = runtime
@@ -56,7 +56,7 @@ class DifferenceWorker:
                 self._report.failures.append(problem)
 
     def _forget(self, record: str) -> None:
-        """Remove a refusal's record, then look at its source: by now the record may have been a newer state's."""
+        """Remove a refusal's record, then look at its source: the record may have been about a newer state by now."""
         source = self._sink.forget(record)
         if source is not None:
             with suppress(Forbidden):  # of a bucket that is not a source any more

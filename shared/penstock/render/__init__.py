@@ -1,1 +1,1 @@
-"""`penstock render`: manifests made from stack.yml, so that a platform's description cannot drift from the other's."""
+"""`penstock render`: manifests made from stack.yml, so that both platforms are described by one file."""

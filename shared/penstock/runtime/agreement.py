@@ -46,7 +46,7 @@ def marks_of(places: Places, source: ObjectState) -> dict[str | None, Mark]:
 def not_for_us(ref: ObjectRef, config: Config) -> Outcome | None:
     """The outcome for an object that is outside this function's sources, or None when it is inside.
 
-    Raises `Forbidden` when not even the bucket is one of them.
+    Raises `Forbidden` when no source has its bucket.
     """
     if config.takes(ref):
         return None
@@ -106,14 +106,14 @@ def check_owner(ref: ObjectRef, address: str, previous: Entry | None, mark: Mark
 
 
 def refusal_for(error: PermanentError | NothingToDo, basis: str) -> Refusal:
-    """What is recorded for an error that a source state ends with; `basis` says what it rests on."""
+    """The refusal to record for an error; `basis` says what the refusal rests on."""
     # Bounded, and without halves of surrogate pairs, which UTF-8 has no bytes for.
     reason = str(error)[:_MAX_REASON_CHARS].encode("utf-8", "replace").decode()
     return Refusal(type(error).__name__, reason, int(error.status), basis)
 
 
 def recorded_already(previous: Entry | None, mark: Mark, refusal: Refusal) -> Entry | None:
-    """The entry that says just this already, or None when the refusal is to be written."""
+    """The entry that holds this same refusal already, or None when it must be written."""
     if previous is None or previous.is_target_of(mark):
         return None
     recorded = previous.refusal_of(mark)
@@ -155,7 +155,7 @@ def outcome_of(source: ObjectState, entries: Mapping[str | None, Entry], *, chan
 
 
 def is_same(now: ObjectState | None, then: ObjectState | None) -> bool:
-    """Whether a source is still in the state that was worked on: its size too, which a cut answer has wrong."""
+    """Whether a source is still in the state that was worked on. The size counts too: a cut answer has a wrong one."""
     if now is None or then is None:
         return now is then
     return now == then or (now.size == then.size and now.token == then.token)

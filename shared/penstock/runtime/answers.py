@@ -32,9 +32,9 @@ class Failure:
 
 
 def outcome_document(outcome: Outcome, function: str) -> dict[str, Any]:
-    """The JSON for one finished record; equal for every delivery that finds the same source state.
+    """The JSON for one finished record. Every delivery that finds the same source state gives the same one.
 
-    But for `notes`, which no target keeps: only the delivery that made a target can tell them.
+    `notes` are an exception. No target keeps them, so only the delivery that made the target can tell them.
     """
     source: dict[str, Any] = {"bucket": outcome.ref.bucket, "key": outcome.ref.key}
     if outcome.source is not None:

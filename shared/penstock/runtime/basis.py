@@ -1,7 +1,7 @@
-"""What a refusal rests on beside the source and the options, so that it is known when its cause may have gone.
+"""What a refusal rests on besides the source and the options: a limit, or the target of another owner.
 
-A recorded refusal of the present state counts as agreement. It does so only while what it rests on is the same: a
-raised limit, or a target of another owner that was removed or changed, is worth one more try.
+A recorded refusal of the present state counts as agreement. It does so only as long as its basis is the same. After a
+limit was raised, or the other target was removed or changed, the object is tried once more.
 """
 
 from penstock.errors import InputTooLarge
@@ -25,7 +25,7 @@ def basis_of(error: Exception, previous: Entry | None, mark: Mark, max_input_byt
 
 
 def holds(basis: str, *, max_input_bytes: int, target_etag: str | None) -> bool:
-    """Whether a basis is still so. `target_etag` is that of another owner's target at the address, None for none.
+    """Whether a basis still holds. `target_etag` is that of another owner's target at the address, None for none.
 
     >>> holds("MAX_INPUT_BYTES=5", max_input_bytes=5, target_etag=None)
     True

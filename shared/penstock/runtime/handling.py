@@ -52,7 +52,7 @@ def body_of(store: Store, source: ObjectState, opened: Iterable[bytes] | None, m
 
 
 def checked(result: Result, body: Body) -> Result:
-    """The result, with a body that fails when the input could not be read as it should: at its end at the latest."""
+    """The result, with a body that raises if reading the input failed, at its end at the latest."""
     if body.failure is not None:
         raise body.failure
     made = result.body

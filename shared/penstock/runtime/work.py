@@ -192,7 +192,7 @@ class Work:
         """Say how it ended, if the source is still as it was.
 
         Every worker that wrote or deleted looks again: another one may have acted on a newer state meanwhile, and only
-        a look after the write can tell. Acknowledged is what was seen to agree.
+        a look after the write can tell. Only what was seen to agree is acknowledged.
         """
         source, outcome = self._source, self._outcome
         # A part of the renditions, or a refusal half-way, says nothing about the whole.
@@ -207,7 +207,7 @@ class Work:
         self.ended = outcome
 
     def _is_as_it_was(self, source: ObjectState | None) -> bool:
-        """Look at the source again. What was made from a cut one is taken back, and `TemporaryError` raised."""
+        """Look at the source again. If it was read cut, take back what was made and raise `TemporaryError`."""
         now = self._store.stat(self.ref)
         if is_same(now, source):
             return True
@@ -221,7 +221,7 @@ class Work:
         return False
 
     def give_up(self) -> None:
-        """Take the refusals of this work back: the next one, at redelivery, would not look for them."""
+        """Take the refusals of this work back: the work on the redelivery would not look for them."""
         for name in self._refused:
             self.take_back(name)
         self.ended = self.gave_up()
@@ -349,7 +349,7 @@ class Work:
     def take_back(self, name: str | None) -> None:
         """Remove the refusal that this work recorded, since the target agrees now: another worker was faster.
 
-        Only its own is looked for. One of a worker that died here costs no request: reconcile finds it.
+        It looks for its own refusal only. `reconcile` finds that of a worker that died here, so it costs no request.
         """
         address, mark = self.places[name]
         refusal = self._sink.beside(address, mark)

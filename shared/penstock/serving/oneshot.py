@@ -66,7 +66,7 @@ def _scheme(env: Mapping[str, str]) -> str:
 
 
 def _sink_in(bucket: str, folder: Path, config: Config) -> str:
-    """The SINK for another bucket: with the keys of SINK, else the source's with what the function appends."""
+    """The SINK for another bucket: with the keys of SINK, else with the source's key and the function's suffix."""
     if config.sink and (sink := parse_sink(config.sink).in_bucket(bucket)):
         return sink
     function = make_function(load_module(folder), config)

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: `15m`, `1h30m`, `7d`; and moments that many before now.
+"""Lengths of time as people write them: `15m`, `1h30m`, `7d`; and moments that lie so long before now.
 
 They are Go's durations, which OpenFaaS and Kubernetes take, and days besides.
 """

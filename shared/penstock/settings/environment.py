@@ -140,7 +140,7 @@ class _SettingsReader:
         self.problems: list[str] = []
 
     def value(self, setting: Setting[T]) -> T:
-        """The setting's value; its default when it cannot be read, which is then among the problems."""
+        """The setting's value; its default when it cannot be read. The problem is kept."""
         try:
             return setting.value(self.env)
         except ConfigError as exc:
@@ -148,7 +148,7 @@ class _SettingsReader:
             return setting.default
 
     def secret(self, name: str) -> str | None:
-        """As `read_secret`; None when it could not be read, which is then among the problems, once."""
+        """As `read_secret`; None when it could not be read. The problem is kept, once."""
         try:
             return read_secret(self.env, name)
         except ConfigError as exc:

@@ -33,8 +33,8 @@ class Sink(Protocol):
     def read_many(self, places: Sequence[tuple[str, Mark]]) -> Sequence[Entry | None]:
         """What is recorded at each address now, in the same order: a target, or a refusal of this mark's source.
 
-        At most `batch_size` places. What asking for one of them raises is raised for all. A `PermanentError` for a
-        single place says that nothing can ever be there.
+        At most `batch_size` places. An error of one place is raised for all of them. A `PermanentError` for a single
+        place says that nothing can ever be there.
         """
 
     def beside(self, address: str, mark: Mark) -> Entry | None:
@@ -43,10 +43,10 @@ class Sink(Protocol):
     def write_many(self, writes: Sequence[Write]) -> Sequence[Entry | Exception]:
         """Store each result with its mark, and drop a refusal that its `previous` shows; each all or nothing.
 
-        At most `batch_size` writes. What went wrong with one takes its place, in the same order, and is not raised:
-        `TargetChanged` where `previous` no longer holds, `PermanentError` for a result that can never be stored,
-        `HandlerError` for a document that is none (not a mapping for an index, or with what JSON cannot hold), or what
-        making the result raised.
+        At most `batch_size` writes. An error of one write is returned in its place, in the same order, and is not
+        raised: `TargetChanged` where `previous` no longer holds, `PermanentError` for a result that can never be
+        stored, `HandlerError` for a wrong document (not a mapping for an index, or with what JSON cannot hold), or
+        what making the result raised.
         """
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:

@@ -103,7 +103,7 @@ class Address(ABC):
         return ""
 
     def contradictions(self, config: Config, *, has_store: bool) -> Iterator[str]:
-        """What in the function's other settings does not go together with this SINK."""
+        """Which of the function's other settings contradict this SINK, and why."""
         del has_store
         if config.renditions:
             yield "an index keeps one document per object and takes no RENDITIONS"

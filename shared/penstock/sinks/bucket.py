@@ -97,7 +97,7 @@ class BucketSink:
     def _check_parts(self, written: ObjectState, mark: Mark) -> str:
         """Look at a target that was uploaded in parts, and return its ETag.
 
-        When it is not as long as what was written, it is removed, and `TemporaryError` is raised.
+        If its length is not what was written, remove it and raise `TemporaryError`.
         """
         ref = written.ref
         found = self._store.head(ref)
@@ -237,7 +237,7 @@ def _size(metadata: Mapping[str, str]) -> int:
 
 
 def _target_metadata(source: ObjectRef, result: Result, mark: Mark, kept: Mapping[str, str]) -> dict[str, str]:
-    # A source may itself be a target: its mark is not ours to carry on.
+    # A source may be the target of another function: its mark must not be copied.
     given = {name.lower(): value for name, value in result.metadata.items()}
     metadata = {name: value for name, value in given.items() if not name.startswith(MARK_PREFIX)}
     metadata = {**kept, **metadata, **_mark_metadata(mark)}

@@ -88,7 +88,7 @@ class BucketAddress(Address):
     def keys_of(
         self, target_key: str, suffixes: Iterable[str], *, bucket: str, rendition: str | None = None
     ) -> Iterator[str]:
-        """Keys in `bucket` that may have led to a target's; {stem} is tried with each of `suffixes` behind it."""
+        """Keys in `bucket` from which a target's key may have been made; {stem} is tried with each of `suffixes`."""
         known = {"bucket": bucket, "rendition": rendition or ""}
         pattern, seen = "", False
         for kind, text in self.parts:

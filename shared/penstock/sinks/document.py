@@ -1,4 +1,4 @@
-"""One JSON document per source object: what an index stores, whichever index it is.
+"""One JSON document per source object, as every index stores it.
 
 The handler says what is inside the object; this module adds what belongs to delivery:
 
@@ -90,12 +90,12 @@ def delivered(source: ObjectState, indexed_at: str) -> dict[str, Any]:
 
 
 def refusal_ref(mark: Mark) -> ObjectRef:
-    """What the refusal beside a foreign document is filed under."""
+    """The bucket and key under which the refusal beside a foreign document is stored."""
     return ObjectRef(RECORDS_BUCKET, f"{RECORDS_PREFIX}{mark.function}/{mark.source}")
 
 
 def refusal_record(source: ObjectState, mark: Mark) -> dict[str, Any]:
-    """The refusal beside a foreign document, but for its mark."""
+    """The refusal beside a foreign document, without its mark."""
     ref = refusal_ref(mark)
     named = {"bucket": source.ref.bucket, "key": source.ref.key, "etag": source.etag}
     return {"bucket": ref.bucket, "key": ref.key, "source": named, "indexed_at": now()}
@@ -114,7 +114,7 @@ def with_refusals(
     places: Sequence[tuple[str, Mark]],
     ask: Callable[[Sequence[ObjectRef]], Sequence[Entry | None]],
 ) -> list[Entry | None]:
-    """The entries, those of foreign documents with the refusal beside them; `ask` reads those, if there are any."""
+    """The entries; that of a foreign document has the refusal beside it, which `ask` reads."""
     foreign = [
         (number, entry)
         for number, entry in enumerate(entries)

@@ -62,7 +62,7 @@ class OpenSearchSink:
     def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
         """Mark and refusal of each document, in one call; None where there is no document.
 
-        Raises for all what the shard of one of them answers. Foreign documents cost a second call: is there a refusal
+        An error of the shard of one of them is raised for all. Foreign documents cost a second call: is there a refusal
         beside them?
         """
         entries = self._entries([address for address, _ in places])
@@ -287,7 +287,7 @@ def _etag(found: Mapping[str, Any]) -> str:
 
 
 def _condition(previous: Entry | None) -> dict[str, int]:
-    """What a write or delete has to find: for a `previous` that came from here."""
+    """The condition of a write or delete: that the document is still as `previous`, which this class returned."""
     if previous is None:
         return {}
     number, _, term = (previous.etag or "").partition(":")

@@ -1,6 +1,6 @@
 """One index of a search server over HTTP: made on first use, and what its answers mean.
 
-Documents are the matter of `opensearch`. urllib3 does the pooling, TLS and timeouts.
+`opensearch` reads and writes the documents. urllib3 does the pooling, TLS and timeouts.
 """
 
 import base64
@@ -108,7 +108,7 @@ class SearchIndex:
         """Make the index when there is none, and raise `TemporaryError` unless it can be read and written."""
         self._ensure()
         answer = self._send("GET", f"/_cluster/health/{quote(self._index)}?wait_for_status=yellow&timeout=5s")
-        # 408 is how a wait that ended without the status is answered.
+        # The server answers 408 when the wait ends before the status is reached.
         if answer.body.get("status") == "red" or answer.status == 408:
             raise TemporaryError(
                 f"{self}: red: a primary shard has no node; GET {self._url}/_cluster/allocation/explain says why"
@@ -156,7 +156,7 @@ class SearchIndex:
         self._is_ready = True
 
     def expect(self, answer: Answer, subject: str, *, is_setup: bool = False) -> dict[str, Any]:
-        """The answer's JSON; raises what any status but success means."""
+        """The answer's JSON; raises the error that a status other than success means."""
         if answer.status >= 300:
             self.fail(answer, subject, is_setup=is_setup)
         return answer.body
@@ -190,7 +190,7 @@ class SearchIndex:
         raise TemporaryError(f"{said}: unexpected; is this an OpenSearch or Elasticsearch server?")
 
     def _send(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        """One HTTP request; raises `TemporaryError` when no answer comes that is one of a search server."""
+        """One HTTP request; raises `TemporaryError` unless a search server answers."""
         import urllib3
 
         pool = self._pool or self._connect()

@@ -16,7 +16,6 @@ an error says so. The first change of the layout brings the step that turns vers
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from itertools import count
 from pathlib import Path
 from secrets import token_hex
@@ -26,10 +25,9 @@ import orjson
 
 from penstock.errors import HandlerError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document, sqlite_words
+from penstock.sinks.sqlite_rows import MARK, PAGE_ROWS, document_of, entries_of, entry_of, id_of
 from penstock.sqlite_file import Change, Layout, SqliteFile
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
-
-PAGE_ROWS = 500
 
 _LAYOUT = Layout(
     (
@@ -51,9 +49,8 @@ _LAYOUT = Layout(
     elsewhere="name another file in SINK, or move this one away, and run `penstock reconcile` to fill it",
 )
 _RECORDS = f"{document.RECORDS_BUCKET}/{document.RECORDS_PREFIX}"
-_MARK = "state, function, options, source, refusal"
-_INSERT = f"INSERT INTO documents (version, body, {_MARK}, id) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"  # noqa: S608
-_UPDATE = f"UPDATE documents SET (version, body, {_MARK}) = (?,?,?,?,?,?,?) WHERE id=? AND version=? RETURNING number"  # noqa: S608
+_INSERT = f"INSERT INTO documents (version, body, {MARK}, id) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"  # noqa: S608
+_UPDATE = f"UPDATE documents SET (version, body, {MARK}) = (?,?,?,?,?,?,?) WHERE id=? AND version=? RETURNING number"  # noqa: S608
 
 Committed = Entry | TargetChanged | PermanentError | HandlerError | TemporaryError
 
@@ -78,18 +75,18 @@ class SqliteSink:
         """`bucket/key`; raises `PermanentError` for a rendition."""
         if rendition is not None:
             raise PermanentError(f"{source}: an index holds one document per object; RENDITIONS need an s3:// sink")
-        return _id(source)
+        return id_of(source)
 
     def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
         """Mark and refusal of each document, in a query for every `PAGE_ROWS`; None where there is no document."""
         with self._file.reader() as db:
-            entries = _entries(db, [address for address, _ in places])
-            return document.with_refusals(entries, places, lambda refs: _entries(db, [_id(ref) for ref in refs]))
+            entries = entries_of(db, [address for address, _ in places])
+            return document.with_refusals(entries, places, lambda refs: entries_of(db, [id_of(ref) for ref in refs]))
 
     def beside(self, address: str, mark: Mark) -> Entry | None:
         """The refusal that is kept beside a foreign document, if there is one."""
         with self._file.reader() as db:
-            [record] = _entries(db, [_id(document.refusal_ref(mark))])
+            [record] = entries_of(db, [id_of(document.refusal_ref(mark))])
         return document.as_beside(address, record)
 
     def write_many(self, writes: Sequence[Write]) -> list[Committed]:
@@ -110,7 +107,7 @@ class SqliteSink:
         """Replace our document by one that says why this state has none; leave a foreign one, and say so beside it."""
         if previous is None or not previous.is_foreign_to(mark):
             return self._one(self._store(address, document.delivered(source, document.now()), mark, refusal, previous))
-        record, body = _id(document.refusal_ref(mark)), document.refusal_record(source, mark)
+        record, body = id_of(document.refusal_ref(mark)), document.refusal_record(source, mark)
         stored = self._one(self._store(record, body, mark, refusal, previous.beside))
         return replace(stored, address=address, record=record)
 
@@ -150,11 +147,11 @@ class SqliteSink:
         self.refresh()
         with self._file.reader() as db:
             found = db.execute(
-                f"SELECT body, {_MARK} FROM words JOIN documents ON number = words.rowid"  # noqa: S608
+                f"SELECT body, {MARK} FROM words JOIN documents ON number = words.rowid"  # noqa: S608
                 " WHERE words MATCH ? ORDER BY rank LIMIT ? OFFSET ?",
                 (match, limit, offset),
             ).fetchall()
-        return [_document(*row) for row in found]
+        return [document_of(*row) for row in found]
 
     def refresh(self) -> None:
         """Make everything that was written visible to `search`."""
@@ -170,10 +167,10 @@ class SqliteSink:
         """The document of one source object."""
         with self._file.reader() as db:
             row = db.execute(
-                f"SELECT body, {_MARK} FROM documents WHERE id = ?",  # noqa: S608
+                f"SELECT body, {MARK} FROM documents WHERE id = ?",  # noqa: S608
                 (f"{bucket}/{key}",),
             ).fetchone()
-        return None if row is None else _document(*row)
+        return None if row is None else document_of(*row)
 
     def entries(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[tuple[ObjectRef, Entry]]:
         """What is recorded for a bucket's objects, in key order; then the refusals beside foreign documents.
@@ -181,16 +178,16 @@ class SqliteSink:
         Page by page, so that no read lasts long.
         """
         for row in self._page_through(f"{bucket}/{prefix}", f"{bucket}/{start_after}" if start_after else ""):
-            yield ObjectRef(bucket, row[0][len(bucket) + 1 :]), _entry(*row[:-1])
+            yield ObjectRef(bucket, row[0][len(bucket) + 1 :]), entry_of(*row[:-1])
         for row in self._page_through(_RECORDS, column="body"):
             source = document.source_of_record(orjson.loads(row[-1]))
             if source is not None and document.is_wanted(source, bucket, prefix, start_after):
-                yield source, replace(_entry(*row[:-1]), record=row[0])
+                yield source, replace(entry_of(*row[:-1]), record=row[0])
 
     def refusal_address(self, address: str, mark: Mark) -> str:
         """The id of the row of a refusal beside a foreign document."""
         del address
-        return _id(document.refusal_ref(mark))
+        return id_of(document.refusal_ref(mark))
 
     def forget(self, record: str) -> ObjectRef | None:
         """Delete the refusal beside a foreign document, and return its source."""
@@ -213,7 +210,7 @@ class SqliteSink:
         while True:
             with self._file.reader() as db:
                 page = db.execute(
-                    f"SELECT id, version, length(body), {_MARK}, {column} FROM documents"  # noqa: S608
+                    f"SELECT id, version, length(body), {MARK}, {column} FROM documents"  # noqa: S608
                     f" WHERE id {comparison} ? ORDER BY id LIMIT ?",
                     (after, PAGE_ROWS),
                 ).fetchall()
@@ -277,54 +274,3 @@ def _work_off(db: sqlite3.Connection, written: list[int]) -> Committed:
 
 
 _NOTHING = Entry("", None)
-
-
-def _id(ref: ObjectRef) -> str:
-    return f"{ref.bucket}/{ref.key}"
-
-
-def _entries(db: sqlite3.Connection, ids: Sequence[str]) -> list[Entry | None]:
-    """What is recorded under these ids; None where there is no document."""
-    found: dict[str, Entry] = {}
-    for start in range(0, len(ids), PAGE_ROWS):
-        page = ids[start : start + PAGE_ROWS]
-        for row in db.execute(_select(len(page)), page):
-            found[row[0]] = _entry(*row)
-    return [found.get(name) for name in ids]
-
-
-@cache
-def _select(count: int) -> str:
-    """The query for so many documents; at most `PAGE_ROWS`."""
-    places = ",".join("?" * count)
-    return f"SELECT id, version, length(body), {_MARK} FROM documents WHERE id IN ({places})"  # noqa: S608
-
-
-def _entry(
-    address: str,
-    version: str,
-    size: int,
-    state: str | None,
-    function: str | None,
-    options: str | None,
-    source: str | None,
-    refusal: str | None,
-) -> Entry:
-    """The entry in a row. A row without a whole mark is a foreign document."""
-    if state is None or function is None or options is None or source is None:
-        return Entry(address, None, None, size, version)
-    refused = Refusal(**orjson.loads(refusal)) if refusal else None
-    return Entry(address, Mark(state, function, options, source), refused, size, version)
-
-
-def _document(body: str, *mark: str | None) -> dict[str, Any]:
-    return {**orjson.loads(body), "penstock": _mark_field(*mark)}
-
-
-def _mark_field(state: str | None, *rest: str | None) -> dict[str, Any] | None:
-    """The document's `penstock` field from its columns."""
-    if state is None:
-        return None
-    function, options, source, refusal = rest
-    refused = orjson.loads(refusal) if refusal else None
-    return {"state": state, "function": function, "options": options, "source": source, "refusal": refused}

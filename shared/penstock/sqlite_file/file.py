@@ -1,6 +1,5 @@
-"""Connections to one SQLite file, group commit, and what its errors mean."""
+"""Connections to one SQLite file, and group commit."""
 
-import errno
 import os
 import sqlite3
 import threading
@@ -13,25 +12,11 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from penstock.errors import TemporaryError
+from penstock.sqlite_file.failures import error_for
 from penstock.sqlite_file.layout import Layout, UnusableFile, make_layout, version_of
 
 GROUP_CHANGES = 1000  # a group's bound: about 20 ms, which is what the first caller in it waits for the others
 CHECKPOINT_PAGES = 4000  # of 4 KiB: the log is copied back every 16 MiB; SQLite's default of 4 MiB costs a tenth
-
-_LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED")
-_UNUSABLE = ("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_NOTADB")
-_UNUSABLE_ERRNO = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
-_REMEDIES = {
-    "SQLITE_BUSY": "another process keeps it locked; find out which, or give each one its own file",
-    "SQLITE_LOCKED": "another process keeps it locked; find out which, or give each one its own file",
-    "SQLITE_FULL": "the disk is full; free space or enlarge the volume",
-    "SQLITE_READONLY": "it cannot be written; mount a writable volume there and check the owner",
-    "SQLITE_PERM": "it cannot be written; mount a writable volume there and check the owner",
-    "SQLITE_CANTOPEN": "it cannot be opened; check that its folder exists, is writable and on a local disk",
-    "SQLITE_IOERR": "reading or writing failed; check the disk, and that it is not a network file system",
-    "SQLITE_CORRUPT": "it is damaged; restore a copy, or {elsewhere}",
-    "SQLITE_NOTADB": "it is not a SQLite database; {elsewhere}",
-}
 
 OutcomeT = TypeVar("OutcomeT")
 NoteT = TypeVar("NoteT")
@@ -292,10 +277,4 @@ class SqliteFile(Generic[NoteT, OutcomeT]):
                 time.sleep(0.02)
 
     def _explain(self, error: sqlite3.Error | OSError) -> TemporaryError:
-        name = getattr(error, "sqlite_errorname", None) or ""
-        kind = "_".join(name.split("_")[:2])  # SQLITE_READONLY_DBMOVED is a kind of SQLITE_READONLY
-        remedy = _REMEDIES.get(kind, "check the file and its folder").format(elsewhere=self._layout.elsewhere)
-        text = f"{self._subject}: {error}: {remedy}"
-        if kind in _UNUSABLE or (isinstance(error, OSError) and error.errno in _UNUSABLE_ERRNO):
-            return UnusableFile(text)
-        return TemporaryError(text, retry_after=1.0 if kind in _LOCKED else None)
+        return error_for(error, self._subject, self._layout.elsewhere)

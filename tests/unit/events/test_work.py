@@ -16,7 +16,7 @@ from penstock.errors import EventError
 from penstock.events import cloudevent, parse, parse_each, parse_listen_line, parsing, to_cloudevents
 from penstock.events.record import load_json, unique_members
 
-from tests.unit.events.test_odd_records import record
+from tests.unit.events.test_record import record
 
 
 class Steps:

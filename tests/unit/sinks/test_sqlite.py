@@ -91,7 +91,7 @@ def test_document_holds_what_is_inside_and_what_was_delivered(sink: SqliteSink) 
 
 
 def test_many_are_read_as_each_alone_and_in_the_order_asked(sink: SqliteSink, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penstock.sinks.sqlite.PAGE_ROWS", 2)
+    monkeypatch.setattr("penstock.sinks.sqlite_rows.PAGE_ROWS", 2)
     for key in ("a", "c", "d"):
         put(sink, key)
     places = [(f"upload/{key}", MARK) for key in "dxacb"]

@@ -153,9 +153,9 @@ class GroupMember:
         return gone
 
     def _commit_ended(self, error: Any, places: Sequence[Any]) -> None:
-        """A commit that was not waited for. What no broker confirmed, or not for this partition, is said again.
+        """The answer to a commit that was not waited for. What it does not confirm is committed again.
 
-        One that a broker took down with it may never be answered.
+        If the broker ended meanwhile, the answer may never come.
         """
         if self._abandoned:
             return

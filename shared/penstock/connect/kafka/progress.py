@@ -114,5 +114,5 @@ def _read(metadata: str) -> Iterable[int]:
     for part in found.group(1).split(",") if found else ():
         first, _, last = part.partition("-")
         if first.isdecimal() and (not last or last.isdecimal()):
-            # A range can only be wrong by malice; this many records are never read ahead.
+            # So many records are never read ahead: a longer range was forged.
             yield from range(int(first), min(int(last or first), int(first) + 1_000_000) + 1)

@@ -6,8 +6,8 @@ is one already passes unchanged, a MinIO notification follows the S3 mapping, an
 Knative's KafkaSource does it.
 
 An HTTP server refuses a request with many or long headers (431), and a function needs none of a record's own. So some
-are left out: a key longer than `MAX_KEY_BYTES`; a header of which name and value take more than `MAX_HEADER_BYTES` as
-they are written into the request; and of a record's headers those after the first `MAX_HEADERS`, or after
+are left out: a key longer than `MAX_KEY_BYTES`; a header whose name and value take more than `MAX_HEADER_BYTES` as they
+are written into the request; and of a record's headers those after the first `MAX_HEADERS`, or after
 `MAX_HEADERS_BYTES` together. Of a CloudEvent, `id`, `source`, `specversion` and `type` are never left out: of a value
 that is too long its SHA-256 is sent.
 

@@ -12,7 +12,7 @@ Same seed, same bytes, on every machine and every Python:
   total, and a block can be made without those before it.
 - The names are the package's own lists. Faker's tables may change in any release, which would silently
   change what a seed gives, and to import them takes 0.3 s where a million rows take 1.3.
-- Weights are integers, built with square roots only: IEEE 754 rounds those alike everywhere, and powers not.
+- Weights are integers, built with square roots only: IEEE 754 rounds those alike everywhere, but not powers.
 
 What is Faker's is the shape: as many names, weights of the same entropy, and the same forms of name
 and address, so that the file compresses as Faker's does. `bench/donors_vs_faker.py` measures both.

@@ -1,37 +1,32 @@
-"""MQTT's settings and ordering keys; the connector itself is tested with a real broker."""
-
-import argparse
-from pathlib import Path
+"""MQTT messages as messages to deliver: their order, their headers, and CloudEvents."""
 
 import pytest
-from penstock.commands import connect_mqtt
-from penstock.connect.mqtt.broker import Broker, broker_from
 from penstock.connect.mqtt.messages import make_messages, ordering_key
-from penstock.errors import ConfigError
+
+from tests.paths import EVENTS
+
+NOTIFICATION = (EVENTS / "mqtt_payload.json").read_bytes()
 
 
-def broker(env: dict[str, str], *flags: str) -> Broker:
-    parser = argparse.ArgumentParser()
-    connect_mqtt.add_arguments(parser)
-    return broker_from(parser.parse_args(flags), env)
+def test_a_message_names_its_topic() -> None:
+    [message] = make_messages("läke/a b", b"body", "compress", "a#1", 7, cloudevents=False)
+    assert message.headers == {"Content-Type": "text/plain", "X-Topic": "l%C3%A4ke/a b"}
+    assert (message.value, message.target, message.origin, message.receipt) == (b"body", "compress", "a#1", 7)
 
 
-def test_broker_comes_from_the_environment_and_secret_files(tmp_path: Path) -> None:
-    (tmp_path / "mqtt-password").write_text("secret\n")
-    found = broker({"MQTT_URL": "mqtts://broker", "MQTT_USERNAME": "lake", "SECRETS_DIR": str(tmp_path)})
-    assert (found.host, found.port, found.tls) == ("broker", 8883, True)
-    assert (found.username, found.password) == ("lake", "secret")
+def test_a_notification_becomes_a_cloudevent_for_each_record() -> None:
+    [message] = make_messages("processed", NOTIFICATION, "compress", "a#1", None, cloudevents=True)
+    assert message.headers["ce-type"].startswith("com.amazonaws.s3.ObjectCreated")
+    assert message.key == ordering_key("processed", NOTIFICATION)
 
 
-@pytest.mark.parametrize("url", ["", "broker:1883", "http://broker", "mqtt://"])
-def test_unusable_address_is_named(url: str) -> None:
-    with pytest.raises(ConfigError, match="MQTT_URL"):
-        broker({"MQTT_URL": url})
-
-
-def test_group_shares_its_messages() -> None:
-    assert broker({"MQTT_URL": "mqtt://broker"}, "--group", "lake").filter("a/#") == "$share/lake/a/#"
-    assert broker({"MQTT_URL": "mqtt://broker"}).filter("a/#") == "a/#"
+def test_any_other_message_is_wrapped_and_has_the_same_id_each_time() -> None:
+    first, again, other = (
+        make_messages("processed", body, "compress", "a#1", None, cloudevents=True)[0] for body in (b"x", b"x", b"y")
+    )
+    assert first.headers["ce-type"] == "dev.penstock.mqtt.message"
+    assert first.headers["ce-source"] == "/penstock/connect/mqtt#processed"
+    assert first.headers["ce-id"] == again.headers["ce-id"] != other.headers["ce-id"]
 
 
 def test_messages_about_one_object_are_one_lane() -> None:

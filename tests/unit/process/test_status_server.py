@@ -1,0 +1,42 @@
+"""What /metrics and the probes of a connector answer."""
+
+import urllib.error
+import urllib.request
+
+from penstock.delivery.deliverer import DeliveryOutcome, Message, Verdict
+from penstock.delivery.measures import DeliveryMeasures
+from penstock.process.status_server import StatusServer
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as exc:
+        with exc:
+            return exc.code, exc.read().decode()
+
+
+def test_probes_say_what_is_wrong_and_metrics_count_attempts() -> None:
+    measures = DeliveryMeasures()
+    message = Message("k", b"", {}, "test", "compress")
+    measures.observe(message, Verdict(DeliveryOutcome.RETRY, 503), 0.01)
+    measures.observe(message, Verdict(DeliveryOutcome.DELIVERED, 200), 0.2)
+    measures.gauge("penstock_example", "Example.", lambda: [({"topic": "a"}, 1), ({"topic": "b"}, 2)])
+    server = StatusServer(("127.0.0.1", 0), measures, ill=str, unready=lambda: "no broker")
+    server.start()
+    try:
+        assert get(server.port, "/_/health") == (200, "ok\n")
+        assert get(server.port, "/_/ready") == (503, "no broker\n")
+        assert get(server.port, "/elsewhere")[0] == 404
+        status, text = get(server.port, "/metrics")
+    finally:
+        server.stop()
+    assert status == 200
+    for line in (
+        'penstock_delivery_attempts_total{outcome="retry",target="compress"} 1.0',
+        'penstock_delivery_seconds_bucket{le="0.025",target="compress"} 1.0',
+        'penstock_delivery_seconds_count{target="compress"} 2.0',
+        'penstock_example{topic="b"} 2.0',
+    ):
+        assert line in text
