@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 MAX_CHARS = 64  # more than that is a text in any case
@@ -33,19 +32,13 @@ EMPTY = ""
 def kind_of(cell: str) -> str:
     """`number`, `percent`, `date`, `time`, `phone`, `address`, `url`, `uuid`, `boolean`, `text`, or "" for nothing."""
     cell = cell.strip()
-    return _kind_of(cell) if len(cell) <= MAX_CHARS else TEXT
-
-
-@lru_cache(maxsize=2048)
-def _kind_of(cell: str) -> str:
-    """The same, kept: a row's cells are asked for several times, and files of one kind have the same names."""
     if len(cell) < _LONGEST_WORD:
         word = cell.lower()
         if word in _NOTHING:
             return EMPTY
         if word in _BOOLEANS:
             return "boolean"
-    if cell.isalpha() or (found := _KIND.fullmatch(cell)) is None:
+    if len(cell) > MAX_CHARS or cell.isalpha() or (found := _KIND.fullmatch(cell)) is None:
         return TEXT
     kind = str(found.lastgroup)
     return "percent" if kind == "number" and cell.endswith("%") else kind
