@@ -8,7 +8,7 @@ import http.client
 import json
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 from urllib.parse import unquote
@@ -75,6 +75,7 @@ class _Exchange:
         self._cold = False
         self._bytes_in = self._bytes_out = 0
         self._kept: list[bytes] | None = None
+        self._notes: Sequence[str] = ()
         self._response: http.client.HTTPResponse | None = None
         self._closed = False
 
@@ -88,6 +89,7 @@ class _Exchange:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._send(connection)
         self._response = response = connection.getresponse()
+        self._notes = _sentences(response.getheader("x-penstock-notes", ""))
         headers = [(name, value) for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP]
         kind = response.getheader("Content-Type", "")
         if self._path.partition("?")[0] == "/event" and kind.startswith(
@@ -161,6 +163,7 @@ class _Exchange:
                 bytes_out=self._bytes_out,
                 call_id=self._call_id,
                 answer=_json(self._kept),
+                notes=self._notes,
             )
         )
 
@@ -189,6 +192,15 @@ def body_chunks(environ: Mapping[str, Any]) -> Iterator[bytes]:
     elif environ.get("wsgi.input_terminated"):
         while chunk := stream.read(_CHUNK_BYTES):
             yield chunk
+
+
+def _sentences(header: str) -> Sequence[str]:
+    """The notes in the header of a direct call's answer, none for a header that a function made differently."""
+    try:
+        found = json.loads(header) if header else []
+    except ValueError:
+        return ()
+    return [note for note in found if isinstance(note, str)] if isinstance(found, list) else ()
 
 
 def plain(

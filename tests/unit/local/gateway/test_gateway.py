@@ -417,6 +417,24 @@ def test_console_shows_functions_calls_and_dead_letters(gateway: Running) -> Non
     assert gateway.inbox.counts().dead == 0
 
 
+def test_console_shows_what_a_function_assumed(gateway: Running) -> None:
+    gateway.request("POST", "/function/echo/event", b"{}")
+    sent = {
+        "[": [],
+        '["First page of 3.", "first of many"]': ["First page of 3.", "first of many"],
+        "7": [],
+        '["a", 1]': ["a"],
+    }
+    for header in sent:
+        gateway.request("POST", "/function/echo/notes", b"x", X_Want_Notes=header)
+    until(lambda: len(gateway.invocations.recent()) == 1 + len(sent))
+
+    *direct, event = gateway.request("GET", "/ui/state").json["invocations"]
+    assert event["notes"] == ["The encoding was guessed."]
+    assert [entry["notes"] for entry in reversed(direct)] == list(sent.values())
+    assert 'c.notes.map(note => el("div"' in gateway.request("GET", "/ui/").text
+
+
 def test_console_page_is_complete_in_itself(gateway: Running) -> None:
     assert gateway.request("GET", "/").headers["Location"] == "/ui/"
     page = gateway.request("GET", "/ui/")
