@@ -43,7 +43,7 @@ class Options:
     blur: float | None = option(None, "sigma of a Gaussian, in pixels of the result", ge=0.3, le=20)
     sharpen: int | None = option(None, "share of fine detail that is added, in per cent", ge=1, le=500)
     watermark: str = option("", "picture s3://BUCKET/KEY that is laid over the result; none: nothing", asset=True)
-    watermark_position: str = option("southeast", "where it lies", choices=PLACES)
+    watermark_position: str = option("southeast", "where it lies", choices=tuple(PLACES))
     watermark_scale: int = option(25, "its width in per cent of the result's", ge=1, le=100)
     watermark_margin: int = option(16, "pixels that stay free between it and the edges", ge=0, le=4096)
     watermark_opacity: int = option(100, "in per cent", ge=1, le=100)
