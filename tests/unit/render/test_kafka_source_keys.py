@@ -1,8 +1,8 @@
 """The rule by which a KafkaSource puts a record's key into a header, for every key of the key table.
 
 Source: knative.dev/eventing-kafka-broker, KafkaKeyTypeAllowed (`string`, `int`, `float`, `byte-array`) and Knative's
-page on the KafkaSource: `string` is the key as UTF-8 text, `byte-array` is Base64. A header holds visible ASCII and spaces
-(RFC 9110, section 5.5); Knative's data plane sends the request with what it got.
+page on the KafkaSource: `string` is the key as UTF-8 text, `byte-array` is Base64. A header holds visible ASCII and
+spaces (RFC 9110, section 5.5); Knative's data plane sends the request with what it got.
 """
 
 import base64
