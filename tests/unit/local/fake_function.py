@@ -12,7 +12,7 @@ from pathlib import Path
 print("hello from", os.environ["FUNCTION_NAME"], flush=True)
 if code := os.environ.get("EXIT"):
     sys.exit(int(code))
-MARK = Path(os.environ["MARK"])
+MARK = Path(os.environ.get("MARK", "mark"))
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

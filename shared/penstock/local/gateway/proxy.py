@@ -72,7 +72,7 @@ class _Exchange:
         self._log = log
         self._started, self._started_ns = time.perf_counter(), time.time_ns()
         self._held = ExitStack()
-        self._cold = False
+        self._cold, self._instance = False, ""
         self._bytes_in = self._bytes_out = 0
         self._kept: list[bytes] | None = None
         self._notes: Sequence[str] = ()
@@ -82,7 +82,7 @@ class _Exchange:
     def begin(self) -> tuple[str, list[tuple[str, str]]]:
         """Send the request and return status line and headers of the answer."""
         lease = self._held.enter_context(self._function.lease())
-        self._cold = lease.cold
+        self._cold, self._instance = lease.cold, lease.instance
         connection = http.client.HTTPConnection("127.0.0.1", lease.port, timeout=TIMEOUT_SECONDS)
         self._held.callback(connection.close)
         # A function may answer, for example 413, before it has read everything, and close: the answer counts.
@@ -151,6 +151,13 @@ class _Exchange:
             return
         self._closed = True
         self._held.close()
+        if self._instance and self._kept is None:
+            # An event is logged by the function itself. A direct call is logged here, as OpenFaaS's watchdog does it.
+            seconds = time.perf_counter() - self._started
+            line = (
+                f"{self._environ['REQUEST_METHOD']} {self._path} - {status} - {self._bytes_out} bytes ({seconds:.3f} s)"
+            )
+            self._function.logs.add(line, self._instance)
         self._log.add(
             Invocation(
                 function=self._function.spec.name,
