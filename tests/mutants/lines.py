@@ -170,11 +170,11 @@ MUTANTS: Sequence[Mutant] = (
         ("tests/unit/store", "tests/unit/reconcile"),
     ),
     Mutant(
-        "a body that ends too early is taken as whole",
-        "store/s3.py",
-        "    check_size(state, size)\n",
-        "",
-        ("tests/unit/store/test_lying_store.py",),
+        "a target that was made from a cut source stays",
+        "runtime/work.py",
+        "                check_was_whole(now, source)\n",
+        "                pass\n",
+        ("tests/unit/store/test_lying_store.py", "tests/unit/runtime"),
     ),
     Mutant(
         "a SQLite index replaces a document of others by a refusal",
