@@ -172,7 +172,7 @@ def shipped_environment(broker: ShippedKafka, folder: Path) -> dict[str, str]:
 def test_what_minio_sends_goes_by_tls_and_users_to_functions_and_dead_letters(
     broker: ShippedKafka, function: RecordingFunction, tmp_path: Path
 ) -> None:
-    """The shipped lake file on a real MinIO, the shipped Mosquitto beside Kafka, and the connector as it is deployed."""
+    """The shipped lake file on a real MinIO, with the shipped Mosquitto, and the connector as it is deployed."""
     function.answer = lambda path, body: 422 if b"bad.csv" in body else 200
     environment = shipped_environment(broker, tmp_path)
     (tmp_path / "mqtt").mkdir()
@@ -222,11 +222,13 @@ def test_each_user_does_its_own_part_only(broker: ShippedKafka) -> None:
     assert read(broker, "connector", "my-topic", "penstock") is None
     for user, topic in (("connector", "my-topic"), ("minio", "dead-letters"), ("keda", "my-topic")):
         error = write(broker, user, topic, b"forged")
-        assert error is not None and error.code() == refused, (user, topic)
+        assert error is not None
+        assert error.code() == refused, (user, topic)
     group = KafkaError.GROUP_AUTHORIZATION_FAILED
     for user, why in (("minio", group), ("keda", refused)):
         error = read(broker, user, "my-topic", "penstock")
-        assert error is not None and error.code() == why, user
+        assert error is not None
+        assert error.code() == why, user
 
 
 def test_a_connector_in_another_group_is_refused(broker: ShippedKafka) -> None:

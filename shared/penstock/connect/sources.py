@@ -1,12 +1,11 @@
 """From flags and environment to what finds out which function wants which topic, for every connector with topics."""
 
 from collections.abc import Mapping
-from functools import partial
 
 from penstock.connect import settings, subscriptions
 from penstock.connect.openfaas import OpenFaasGateway
 from penstock.connect.settings import Flags
-from penstock.connect.subscriptions import Finder
+from penstock.connect.subscriptions import Finder, Subscriptions
 from penstock.errors import ConfigError
 from penstock.settings.environment import read_secret
 
@@ -18,6 +17,7 @@ def finder_from(flags: Flags, env: Mapping[str, str]) -> Finder:
     """What finds out which function wants which topic; raises `ConfigError`."""
     ca_file = settings.ca_file_from(flags, env)
     headers = settings.caller_headers(env)
+    keys = settings.caller_keys(env)
     gateway = flags.gateway or env.get("GATEWAY_URL", "")
     if flags.to:
         found = subscriptions.from_pairs(flags.to, ca_file, headers)
@@ -30,10 +30,14 @@ def finder_from(flags: Flags, env: Mapping[str, str]) -> Finder:
             login=(read_secret(env, "BASIC_AUTH_USER"), read_secret(env, "BASIC_AUTH_PASSWORD")),
             ca_file=ca_file,
         )
-        ask = partial(subscriptions.from_gateway, client, ca_file, headers)
+
+        def ask() -> Subscriptions:
+            return subscriptions.from_gateway(client, ca_file, headers).signed(keys)
+
         return Finder(ask, settings.setting(flags, env, "rediscover_seconds", float) or REDISCOVER_SECONDS)
     else:
         raise ConfigError("nothing to deliver to: give --to TOPIC=URL, --gateway URL or --stack FILE")
     if not found.topics:
         raise ConfigError(f"{flags.stack}: no function has a topic annotation")
-    return Finder(lambda: found)
+    signed = found.signed(keys)
+    return Finder(lambda: signed)

@@ -6,6 +6,8 @@ thousand records a second on one core that is the difference between fitting and
 
 import asyncio
 import ssl
+import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -16,6 +18,7 @@ import httptools
 from penstock import __version__
 from penstock.delivery.deliverer import Message, TargetAnswer
 from penstock.errors import ConfigError, EventError
+from penstock.events.signature import signature_headers
 
 KEPT_BODY_BYTES = 64 * 1024
 MAX_HEADERS = 256
@@ -28,6 +31,8 @@ _KEPT_HEADERS = frozenset({"retry-after", "location", "content-type"})
 class HttpTarget:
     """Where messages go: a name, an http or https URL, headers for every request, a CA file for https.
 
+    Each request is signed with `keys`, where there are any (`penstock.events.signature`).
+
     A header named here must not be named in a message too.
     """
 
@@ -35,6 +40,7 @@ class HttpTarget:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     ca_file: str | None = None
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         url = urlsplit(self.url)
@@ -63,6 +69,7 @@ class HttpTransport:
             f"POST {path} HTTP/1.1\r\n",
             {"Host": authority, "User-Agent": f"penstock/{__version__}", **target.headers},
         )
+        self._keys = target.keys
         self._timeout_seconds = timeout_seconds
         self._loop = loop
         self._idle: list[_Connection] = []
@@ -73,7 +80,11 @@ class HttpTransport:
 
     def send(self, message: Message[object], done: Callable[[TargetAnswer], None]) -> None:
         """POST one message; raises `EventError` when a header cannot be written."""
-        head = self._prefix + _render("", message.headers) + b"Content-Length: %d\r\n\r\n" % len(message.value)
+        headers = message.headers
+        if self._keys:
+            # The time is that of this attempt, so that a late one is not taken for one that was sent again.
+            headers = {**headers, **signature_headers(self._keys, uuid.uuid4().hex, message.value, time.time())}
+        head = self._prefix + _render("", headers) + b"Content-Length: %d\r\n\r\n" % len(message.value)
         request = _Request(head + message.value, done, self._loop.time() + self._timeout_seconds)
         self._requests.add(request)
         if self._sweep is None:

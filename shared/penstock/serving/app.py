@@ -3,12 +3,13 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from flask import Flask, Response, g, request
 
 from penstock import events
 from penstock.errors import EventError, Forbidden, PenstockError, TemporaryError, UnsupportedInput
+from penstock.events.signature import SignatureCheck
 from penstock.process.deadline import BoundedChunks, within
 from penstock.process.log import event_id, trace_id
 from penstock.process.metrics import Metrics
@@ -69,6 +70,7 @@ class FunctionRoutes:
             (config.max_body_bytes, "MAX_BODY_BYTES"), (config.max_input_bytes, "MAX_INPUT_BYTES")
         )
         self._tokens = CallerTokens(config.secrets.get("FUNCTION_TOKEN", ""))
+        self._signatures = SignatureCheck(config.hmac_keys)
         self._search, self._body_mode = config.search, config.body_mode
         self._deadline_seconds = config.deadline_seconds
         self._log = logging.getLogger("penstock.app")
@@ -144,7 +146,7 @@ class FunctionRoutes:
     def take_events(self) -> Response:
         """`POST /event`: make the targets of the named objects agree with them."""
         limit_body(MAX_EVENT_BYTES, "events", f"at most {MAX_EVENT_BYTES} in one request")
-        found = events.parse_each(b"".join(body_chunks()), dict(request.headers), MAX_EVENT_OBJECTS)
+        found = events.parse_each(b"".join(self._body()), dict(request.headers), MAX_EVENT_OBJECTS)
         notifications = [each for each in found if isinstance(each, events.Notification)]
         odd = [Failure(None, each.error) for each in found if isinstance(each, events.OddRecord)]
         if len(notifications) == 1:
@@ -157,6 +159,10 @@ class FunctionRoutes:
         results = [*self._agree(wanted), *odd]
         self._log_failures(results)
         return results_response(results, self._function.name, as_cloudevent=came_as_cloudevent())
+
+    def _body(self) -> Iterable[bytes]:
+        """The request's body; raises `Unauthorized` at its end unless it is signed as the settings want."""
+        return self._signatures.checked(request.headers.get, body_chunks())
 
     def _agree(self, refs: Sequence[ObjectRef]) -> list[Outcome | Failure]:
         return [self._ended(*ended) for ended in zip(refs, self._runtime.agree_all(refs), strict=True)]
@@ -196,7 +202,7 @@ class FunctionRoutes:
         """Body mode: run the handler on the request's body, and answer with its result."""
         limit_body(self._max_body, "body", f"{self._max_body_name} is {self._max_body}")
         name = input_name(path)
-        with spool(body_chunks()) as body, within(self._deadline_seconds):
+        with spool(self._body()) as body, within(self._deadline_seconds):
             # A webhook that was pointed here by mistake must not be gzipped, answered 200 and lost.
             if events.looks_like_notification(body.read(_HEAD_BYTES)):
                 raise UnsupportedInput("this looks like a bucket notification: POST it to /event")

@@ -10,18 +10,24 @@ import pytest
 from penstock.delivery.deliverer import Message, TargetAnswer
 from penstock.delivery.http import KEPT_BODY_BYTES, HttpTarget, HttpTransport
 from penstock.errors import ConfigError, EventError
+from penstock.events.signature import SignatureCheck
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 
 def exchange(
-    url: str, *messages: Message, timeout_seconds: float = 5.0, headers: dict[str, str] | None = None
+    url: str,
+    *messages: Message,
+    timeout_seconds: float = 5.0,
+    headers: dict[str, str] | None = None,
+    keys: tuple[bytes, ...] = (),
 ) -> list[TargetAnswer]:
     """Send messages one after the other over one transport."""
 
     async def run() -> list[TargetAnswer]:
         loop = asyncio.get_running_loop()
-        transport = HttpTransport(HttpTarget("t", url, headers or {}), timeout_seconds=timeout_seconds, loop=loop)
+        target = HttpTarget("t", url, headers or {}, keys=keys)
+        transport = HttpTransport(target, timeout_seconds=timeout_seconds, loop=loop)
         answers = []
         for message in messages:
             future: asyncio.Future[TargetAnswer] = loop.create_future()
@@ -64,6 +70,27 @@ def reply(text: bytes) -> Callable[[socket.socket], None]:
         connection.sendall(text)
 
     return script
+
+
+def test_with_keys_each_attempt_is_signed_with_its_own_time_and_id(httpserver: HTTPServer) -> None:
+    keys = (b"n" * 32, b"o" * 32)
+    taken: list[tuple[bytes, str]] = []
+
+    def check(request: Request) -> Response:
+        for key in keys:
+            body = b"".join(SignatureCheck([key]).checked(request.headers.get, [request.data]))
+        taken.append((body, request.headers["webhook-id"]))
+        return Response()
+
+    httpserver.expect_request("/").respond_with_handler(check)
+    answers = exchange(httpserver.url_for("/"), message(b"one"), message(b"one"), keys=keys)
+    assert [answer.status for answer in answers] == [200, 200]
+    assert [body for body, _ in taken] == [b"one", b"one"]
+    assert len({made for _, made in taken}) == 2
+
+
+def test_keys_of_a_target_are_in_no_repr() -> None:
+    assert "kkkk" not in repr(HttpTarget("t", "http://here/", keys=(b"k" * 32,)))
 
 
 def test_message_arrives_as_post_with_its_headers_and_body(httpserver: HTTPServer) -> None:
