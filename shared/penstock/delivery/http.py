@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -31,7 +32,8 @@ _KEPT_HEADERS = frozenset({"retry-after", "location", "content-type"})
 class HttpTarget:
     """Where messages go: a name, an http or https URL, headers for every request, a CA file for https.
 
-    Each request is signed with `keys`, where there are any (`penstock.events.signature`).
+    Each request is signed with `keys`, where there are any (`penstock.events.signature`), and carries the bearer token
+    that `token_file` holds at that time.
 
     A header named here must not be named in a message too.
     """
@@ -41,6 +43,7 @@ class HttpTarget:
     headers: Mapping[str, str] = field(default_factory=dict)
     ca_file: str | None = None
     keys: tuple[bytes, ...] = field(default=(), repr=False)
+    token_file: Path | None = None
 
     def __post_init__(self) -> None:
         url = urlsplit(self.url)
@@ -70,6 +73,7 @@ class HttpTransport:
             {"Host": authority, "User-Agent": f"penstock/{__version__}", **target.headers},
         )
         self._keys = target.keys
+        self._token = _FileToken(target.token_file) if target.token_file is not None else None
         self._timeout_seconds = timeout_seconds
         self._loop = loop
         self._idle: list[_Connection] = []
@@ -81,6 +85,13 @@ class HttpTransport:
     def send(self, message: Message[object], done: Callable[[TargetAnswer], None]) -> None:
         """POST one message; raises `EventError` when a header cannot be written."""
         headers = message.headers
+        if self._token is not None:
+            try:
+                headers = {**headers, "Authorization": self._token.header(self._loop.time())}
+            except OSError as exc:
+                answer = TargetAnswer(503, error=f"{self._token.path}: cannot be read: {exc.strerror}")
+                self._loop.call_soon(done, answer)
+                return
         if self._keys:
             # The time is that of this attempt, so that a late one is not taken for one that was sent again.
             headers = {**headers, **signature_headers(self._keys, uuid.uuid4().hex, message.value, time.time())}
@@ -175,6 +186,24 @@ class HttpTransport:
             connection.close()
         else:
             self._idle.append(connection)
+
+
+class _FileToken:
+    """A token in a file that another program renews, as Knative does; it is read again after `SECONDS`."""
+
+    SECONDS = 30.0
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._header = ""
+        self._read_at = 0.0
+
+    def header(self, now: float) -> str:
+        """The value of `Authorization`; raises `OSError` when the file cannot be read."""
+        if not self._header or now - self._read_at >= self.SECONDS:
+            self._header = f"Bearer {self.path.read_text(encoding='ascii', errors='replace').strip()}"
+            self._read_at = now
+        return self._header
 
 
 def _render(start: str, headers: Mapping[str, str]) -> bytes:

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from penstock.delivery.deliverer import Message, TargetAnswer
@@ -87,6 +88,44 @@ def test_with_keys_each_attempt_is_signed_with_its_own_time_and_id(httpserver: H
     assert [answer.status for answer in answers] == [200, 200]
     assert [body for body, _ in taken] == [b"one", b"one"]
     assert len({made for _, made in taken}) == 2
+
+
+def test_a_token_that_another_program_renews_is_read_again(httpserver: HTTPServer, tmp_path: Path) -> None:
+    seen: list[str] = []
+    file = tmp_path / "token"
+    file.write_text("first\n")
+
+    def record(request: Request) -> Response:
+        seen.append(request.headers["Authorization"])
+        file.write_text("second\n")
+        return Response()
+
+    httpserver.expect_request("/").respond_with_handler(record)
+
+    async def run() -> list[TargetAnswer]:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        target = HttpTarget("t", httpserver.url_for("/"), token_file=file)
+        transport = HttpTransport(target, timeout_seconds=5.0, loop=loop)
+        answers = []
+        for _ in range(2):
+            future: asyncio.Future[TargetAnswer] = loop.create_future()
+            transport.send(message(), future.set_result)
+            answers.append(await future)
+            # A minute later.
+            loop.time = lambda: now + 60  # type: ignore[method-assign]
+        file.unlink()
+        loop.time = lambda: now + 120  # type: ignore[method-assign]
+        gone: asyncio.Future[TargetAnswer] = loop.create_future()
+        transport.send(message(), gone.set_result)
+        answers.append(await gone)
+        transport.close()
+        return answers
+
+    answers = asyncio.run(run())
+    assert seen == ["Bearer first", "Bearer second"]
+    assert [answer.status for answer in answers] == [200, 200, 503]
+    assert "cannot be read" in answers[2].error
 
 
 def test_keys_of_a_target_are_in_no_repr() -> None:

@@ -23,6 +23,11 @@ _ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")
 T = TypeVar("T")
 
 
+# Where a SinkBinding mounts the identity of its subject, with Knative's authentication of senders switched on
+# (knative/eventing, pkg/apis/sources/v1/sinkbinding_lifecycle.go).
+IDENTITY_TOKEN = Path("/oidc/token")
+
+
 @dataclass(frozen=True, slots=True)
 class BridgeConfig:
     """Where to listen, what to demand, where to deliver. With an empty `token` no caller needs one.
@@ -105,7 +110,8 @@ def _targets(flags: Flags, env: Mapping[str, str], ca_file: str | None, problems
             problems.extend(exc.problems)
     if not flags.to and env.get("K_SINK"):
         try:
-            made = [HttpTarget("sink", env["K_SINK"], ca_file=ca_file)]
+            token = IDENTITY_TOKEN if IDENTITY_TOKEN.exists() else None
+            made = [HttpTarget("sink", env["K_SINK"], ca_file=ca_file, token_file=token)]
         except ConfigError as exc:
             problems.extend(exc.problems)
     elif not flags.to:
