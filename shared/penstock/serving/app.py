@@ -13,6 +13,7 @@ from penstock.events.signature import SignatureCheck
 from penstock.process.deadline import BoundedChunks, within
 from penstock.process.log import event_id, trace_id
 from penstock.process.metrics import Metrics
+from penstock.process.openapi import PATH
 from penstock.runtime.answers import Failure
 from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import Runtime
@@ -40,7 +41,7 @@ _NO_CHANGE = (events.Kind.ACCESSED, events.Kind.OTHER)
 
 def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
     """The WSGI application of one function."""
-    app = Flask("penstock")
+    app = Flask("penstock", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     function = FunctionRoutes(runtime, health, metrics)
     app.before_request(function.begin)
@@ -49,6 +50,7 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
     app.add_url_rule("/_/health", view_func=function.alive, methods=["GET"])
     app.add_url_rule("/_/ready", view_func=function.ready, methods=["GET"])
     app.add_url_rule("/metrics", view_func=function.metrics, methods=["GET"])
+    app.add_url_rule(PATH, view_func=function.description, methods=["GET"])
     app.add_url_rule("/", view_func=function.query, methods=["GET"])
     app.add_url_rule("/event", view_func=function.take_events, methods=["POST"])
     app.add_url_rule("/", view_func=function.take, methods=["POST"], defaults={"path": ""})
@@ -116,6 +118,11 @@ class FunctionRoutes:
     def metrics(self) -> Response:
         text, content_type = self._metrics.render()
         return Response(text, content_type=content_type)
+
+    def description(self) -> Response:
+        from penstock.serving.description import function_description  # seldom asked for
+
+        return json_response(function_description(self._function.name), 200)
 
     def query(self) -> Response:
         """`GET /?...`: the function's own search."""

@@ -13,6 +13,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from penstock.connect.bridge.broker_dead_letters import BrokerDeadLetterLimits, read_broker_dead_letter
+from penstock.connect.bridge.description import bridge_description
 from penstock.connect.bridge.identity import body_without_identity
 from penstock.connect.bridge.messages import to_messages
 from penstock.connect.bridge.settings import SELF, BridgeConfig
@@ -22,6 +23,7 @@ from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import EventError, TemporaryError
 from penstock.events import OddRecord
+from penstock.process.openapi import PATH
 
 # A key is at most 1 KB and user metadata 2 KB (8 KB on other stores), so a real event is far below this.
 MAX_BODY_BYTES = 1024 * 1024
@@ -30,7 +32,7 @@ _log = logging.getLogger("penstock.connect")
 
 def create_app(config: BridgeConfig, inbox: Inbox, sender: InboxSender, measures: DeliveryMeasures) -> Flask:
     """The webhook receiver; `sender` delivers what it stores."""
-    app = Flask("penstock.bridge")
+    app = Flask("penstock.bridge", static_folder=None)
     bridge = BridgeRoutes(config, inbox, sender, measures)
     app.add_url_rule("/", view_func=bridge.take, methods=["POST"])
     app.add_url_rule("/dead-letters", view_func=bridge.take_dead_letter, methods=["POST"], defaults={"token": ""})
@@ -38,6 +40,7 @@ def create_app(config: BridgeConfig, inbox: Inbox, sender: InboxSender, measures
     app.add_url_rule("/_/health", view_func=bridge.alive, methods=["GET"])
     app.add_url_rule("/_/ready", view_func=bridge.ready, methods=["GET"])
     app.add_url_rule("/metrics", view_func=bridge.metrics, methods=["GET"])
+    app.add_url_rule(PATH, view_func=bridge.description, methods=["GET"])
     app.register_error_handler(TemporaryError, _later)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     return app
@@ -98,6 +101,9 @@ class BridgeRoutes:
     def metrics(self) -> Response:
         text, content_type = self._measures.render()
         return Response(text, content_type=content_type)
+
+    def description(self) -> Response:
+        return Response(json.dumps(bridge_description()), content_type="application/json")
 
     def _messages(self, body: bytes, odd: list[OddRecord]) -> list[Message]:
         config = self._config
