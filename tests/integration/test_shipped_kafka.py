@@ -225,10 +225,11 @@ def test_each_user_does_its_own_part_only(broker: ShippedKafka) -> None:
         assert error is not None
         assert error.code() == refused, (user, topic)
     group = KafkaError.GROUP_AUTHORIZATION_FAILED
-    for user, why in (("minio", group), ("keda", refused)):
+    # Which of the two comes first is the client's timing.
+    for user, why in (("minio", {group, refused}), ("keda", {refused})):
         error = read(broker, user, "my-topic", "penstock")
         assert error is not None
-        assert error.code() == why, user
+        assert error.code() in why, user
 
 
 def test_a_connector_in_another_group_is_refused(broker: ShippedKafka) -> None:

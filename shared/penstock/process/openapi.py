@@ -33,16 +33,17 @@ class Operation:
 SCHEMAS: Final[Mapping[str, Any]] = {
     "Failure": {
         "type": "object",
-        "required": ["outcome", "error", "reason"],
+        "anyOf": [{"required": ["outcome", "error", "reason"]}, {"required": ["results"]}],
         "properties": {
             "outcome": {"type": "string"},
             "status": {"type": "integer"},
             "error": {"type": "string", "description": "the class of the error"},
             "reason": {"type": "string"},
             "incident": {"type": "string", "description": "under which the log has an unexpected error"},
+            "results": {"type": "array", "items": {"type": "object"}, "description": "one for each record"},
         },
         # What only an unexpected error has, and always has.
-        "if": {"properties": {"error": {"const": "InternalError"}}},
+        "if": {"properties": {"error": {"const": "InternalError"}}, "required": ["error"]},
         "then": {"required": ["incident"]},
     },
     "Outcome": {

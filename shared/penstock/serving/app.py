@@ -42,6 +42,7 @@ _NO_CHANGE = (events.Kind.ACCESSED, events.Kind.OTHER)
 def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
     """The WSGI application of one function."""
     app = Flask("penstock", static_folder=None)
+    app.response_class = TextResponse
     app.json.sort_keys = False  # type: ignore[attr-defined]
     function = FunctionRoutes(runtime, health, metrics)
     app.before_request(function.begin)
@@ -57,6 +58,12 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
     app.add_url_rule("/<path:path>", view_func=function.take, methods=["POST"])
     register_error_handlers(app, function.body_limit)
     return app
+
+
+class TextResponse(Response):
+    """An answer that is plain text unless it says otherwise; Flask's is HTML."""
+
+    default_mimetype = "text/plain"
 
 
 class FunctionRoutes:
