@@ -13,15 +13,13 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+from confluent_kafka.admin._scram import (
     ScramCredentialInfo,
     ScramMechanism,
+    UserScramCredentialAlteration,
     UserScramCredentialUpsertion,
 )
 from confluent_kafka.cimpl import NewTopic
@@ -90,7 +88,9 @@ class ShippedKafka(KafkaServer):
 def make_users(admin: AdminClient) -> None:
     """What Strimzi's user operator makes of users.yaml."""
     info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-    credentials = [UserScramCredentialUpsertion(name, info, f"{name}-secret".encode()) for name in USERS]
+    credentials: list[UserScramCredentialAlteration] = [
+        UserScramCredentialUpsertion(name, info, f"{name}-secret".encode()) for name in USERS
+    ]
     for made in admin.alter_user_scram_credentials(credentials).values():
         made.result(timeout=30)
     bindings = [
@@ -240,7 +240,9 @@ def test_a_connector_in_another_group_is_refused(broker: ShippedKafka) -> None:
     finally:
         consumer.close()
     assert answer is not None
-    assert answer.error().code() == KafkaError.GROUP_AUTHORIZATION_FAILED
+    error = answer.error()
+    assert error is not None
+    assert error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED
 
 
 def test_keda_sees_the_lag_and_no_record(broker: ShippedKafka) -> None:

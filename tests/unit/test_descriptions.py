@@ -33,6 +33,7 @@ def test_every_route_of_a_function_is_described_and_the_other_way_round(lake: La
     client = serve(lake)
     assert routes(client.application) == described(function.OPERATIONS)
     document = client.get(PATH).json
+    assert document is not None
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {each.path for each in function.OPERATIONS}
 

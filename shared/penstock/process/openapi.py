@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from penstock import __version__
-
 PATH: Final = "/_/openapi.json"
 JSON: Final = "application/json"
 TEXT: Final = "text/plain"
@@ -54,14 +52,16 @@ SCHEMAS: Final[Mapping[str, Any]] = {
 }
 
 
-def description(title: str, operations: Iterable[Operation], *, bearer: Sequence[str] = ()) -> dict[str, Any]:
+def description(
+    title: str, version: str, operations: Iterable[Operation], *, bearer: Sequence[str] = ()
+) -> dict[str, Any]:
     """The whole document; the paths of `bearer` want a token where one is set."""
     paths: dict[str, Any] = {}
     for each in operations:
         paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, is_guarded=each.path in bearer)
     return {
         "openapi": "3.1.1",
-        "info": {"title": title, "version": __version__},
+        "info": {"title": title, "version": version},
         "paths": paths,
         "components": {
             "schemas": dict(SCHEMAS),

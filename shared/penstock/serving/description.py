@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from penstock import __version__
 from penstock.process.openapi import ANYTHING, JSON, PATH, TEXT, Operation, description
 
 # Every error is answered in JSON; which one can come is said by the classes in penstock.errors.
@@ -40,4 +41,4 @@ OPERATIONS: Final = (
 
 def function_description(name: str) -> dict[str, Any]:
     """The document of the function of this name."""
-    return description(f"Penstock function {name}", OPERATIONS, bearer=("/event", "/", "/{path}", PATH))
+    return description(f"Penstock function {name}", __version__, OPERATIONS, bearer=("/event", "/", "/{path}", PATH))

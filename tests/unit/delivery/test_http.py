@@ -125,7 +125,7 @@ def test_a_token_that_another_program_renews_is_read_again(httpserver: HTTPServe
     answers = asyncio.run(run())
     assert seen == ["Bearer first", "Bearer second"]
     assert [answer.status for answer in answers] == [200, 200, 503]
-    assert "cannot be read" in answers[2].error
+    assert "cannot be read" in str(answers[2].error)
 
 
 def test_keys_of_a_target_are_in_no_repr() -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from penstock import __version__
 from penstock.process.openapi import JSON, PATH, TEXT, Operation, description
 
 _TAKEN: Final = dict.fromkeys((202, 401, 413, 503), TEXT)
@@ -18,4 +19,4 @@ OPERATIONS: Final = (
 
 def bridge_description() -> dict[str, Any]:
     """The whole document."""
-    return description("Penstock bridge", OPERATIONS, bearer=("/",))
+    return description("Penstock bridge", __version__, OPERATIONS, bearer=("/",))
