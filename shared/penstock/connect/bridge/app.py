@@ -24,6 +24,7 @@ from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import EventError, TemporaryError
 from penstock.events import OddRecord
 from penstock.process.openapi import PATH
+from penstock.process.text_response import TextResponse
 
 # A key is at most 1 KB and user metadata 2 KB (8 KB on other stores), so a real event is far below this.
 MAX_BODY_BYTES = 1024 * 1024
@@ -45,12 +46,6 @@ def create_app(config: BridgeConfig, inbox: Inbox, sender: InboxSender, measures
     app.register_error_handler(TemporaryError, _later)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     return app
-
-
-class TextResponse(Response):
-    """An answer that is plain text unless it says otherwise; Flask's is HTML."""
-
-    default_mimetype = "text/plain"
 
 
 class BridgeRoutes:
