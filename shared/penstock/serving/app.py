@@ -14,7 +14,6 @@ from penstock.process.deadline import BoundedChunks, within
 from penstock.process.log import event_id, trace_id
 from penstock.process.metrics import Metrics
 from penstock.process.openapi import PATH
-from penstock.process.text_response import TextResponse
 from penstock.runtime.answers import Failure
 from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import Runtime
@@ -59,6 +58,12 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics) -> Flask:
     app.add_url_rule("/<path:path>", view_func=function.take, methods=["POST"])
     register_error_handlers(app, function.body_limit)
     return app
+
+
+class TextResponse(Response):
+    """An answer that is plain text unless it says otherwise; Flask's is HTML."""
+
+    default_mimetype = "text/plain"
 
 
 class FunctionRoutes:

@@ -24,7 +24,6 @@ from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import EventError, TemporaryError
 from penstock.events import OddRecord
 from penstock.process.openapi import PATH
-from penstock.process.text_response import TextResponse
 
 # A key is at most 1 KB and user metadata 2 KB (8 KB on other stores), so a real event is far below this.
 MAX_BODY_BYTES = 1024 * 1024
@@ -34,7 +33,7 @@ _log = logging.getLogger("penstock.connect")
 def create_app(config: BridgeConfig, inbox: Inbox, sender: InboxSender, measures: DeliveryMeasures) -> Flask:
     """The webhook receiver; `sender` delivers what it stores."""
     app = Flask("penstock.bridge", static_folder=None)
-    app.response_class = TextResponse
+    app.response_class = BridgeResponse
     bridge = BridgeRoutes(config, inbox, sender, measures)
     app.add_url_rule("/", view_func=bridge.take, methods=["POST"])
     app.add_url_rule("/dead-letters", view_func=bridge.take_dead_letter, methods=["POST"], defaults={"token": ""})
@@ -46,6 +45,12 @@ def create_app(config: BridgeConfig, inbox: Inbox, sender: InboxSender, measures
     app.register_error_handler(TemporaryError, _later)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     return app
+
+
+class BridgeResponse(Response):
+    """An answer that is plain text unless it says otherwise; Flask's is HTML."""
+
+    default_mimetype = "text/plain"
 
 
 class BridgeRoutes:
@@ -63,19 +68,19 @@ class BridgeRoutes:
     def take(self) -> Response:
         """`POST /`: store MinIO's notification as one message for each target that gets it."""
         if not self._is_authorised():
-            return TextResponse("wrong or no token\n", 401, {"WWW-Authenticate": "Bearer"})
+            return BridgeResponse("wrong or no token\n", 401, {"WWW-Authenticate": "Bearer"})
         body = _body()
         odd: list[OddRecord] = []
         try:
             messages = self._messages(body, odd)
         except EventError as exc:
             self._bury(body, exc)
-            return TextResponse("stored as a dead letter\n", 202)
+            return BridgeResponse("stored as a dead letter\n", 202)
         self._inbox.put(messages)
         for record in odd:
             self._bury(json.dumps({"Records": [record.value]}).encode(), record.error)
         self._measures.count("penstock_bridge_received", "Events stored.", len(messages))
-        return TextResponse("stored\n", 202)
+        return BridgeResponse("stored\n", 202)
 
     def take_dead_letter(self, token: str) -> Response:
         """`POST /dead-letters`, or `/dead-letters/TOKEN`: keep what a Broker gave up.
@@ -85,14 +90,14 @@ class BridgeRoutes:
         """
         wanted = self._config.dead_letter_token
         if wanted and not hmac.compare_digest(token.encode(), wanted.encode()):
-            return TextResponse("wrong or no token; dead letters go to /dead-letters/TOKEN\n", 401)
+            return BridgeResponse("wrong or no token; dead letters go to /dead-letters/TOKEN\n", 401)
         body = self._kept(_body())
         self._limits.admit(len(body), self._inbox.counts().dead)
         letter = read_broker_dead_letter(dict(request.headers), body, SELF, authenticated=bool(wanted))
         self._inbox.store_dead_letter(letter.message, letter.code, letter.reason, letter.data)
         _log.error("broker: dead letter: %s: %s", letter.message.origin, letter.reason)
         self._measures.count("penstock_bridge_broker_letters", "Events that a Broker gave up, kept as dead letters.")
-        return TextResponse("stored as a dead letter\n", 202)
+        return BridgeResponse("stored as a dead letter\n", 202)
 
     def alive(self) -> tuple[str, int]:
         return "ok\n", 200
@@ -102,10 +107,10 @@ class BridgeRoutes:
 
     def metrics(self) -> Response:
         text, content_type = self._measures.render()
-        return TextResponse(text, content_type=content_type)
+        return BridgeResponse(text, content_type=content_type)
 
     def description(self) -> Response:
-        return TextResponse(json.dumps(bridge_description()), content_type="application/json")
+        return BridgeResponse(json.dumps(bridge_description()), content_type="application/json")
 
     def _messages(self, body: bytes, odd: list[OddRecord]) -> list[Message]:
         config = self._config
@@ -142,8 +147,8 @@ def _body() -> bytes:
 
 def _later(exc: TemporaryError) -> Response:
     _log.error("%s", exc)
-    return TextResponse(f"{exc}\n", int(exc.status), {"Retry-After": "5"})
+    return BridgeResponse(f"{exc}\n", int(exc.status), {"Retry-After": "5"})
 
 
 def _too_large(_exc: RequestEntityTooLarge) -> Response:
-    return TextResponse(f"at most {MAX_BODY_BYTES} bytes\n", 413)
+    return BridgeResponse(f"at most {MAX_BODY_BYTES} bytes\n", 413)
