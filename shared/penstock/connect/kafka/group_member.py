@@ -172,8 +172,8 @@ class GroupMember:
         self._leave([(place.topic, place.partition) for place in lost], drain=False)
 
     def _leave(self, keys: Sequence[tuple[str, int]], *, drain: bool) -> set[Partition]:
-        # They stay in `_paused`: librdkafka keeps a pause beyond the assignment, so a partition that comes back is still
-        # paused, and `balance` has to resume it.
+        # They stay in `_paused`: librdkafka keeps a pause beyond the assignment. So a partition that comes back is
+        # still paused, and `balance` has to resume it.
         gone = {self.partitions.pop(key) for key in keys if key in self.partitions}
         if gone and not self._closing:
             self._leaving(gone, drain)
