@@ -12,6 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from tests.components.cluster import ClusterServer
+from tests.components.cluster.programs import install_programs
 from tests.components.crds import GO_CRDS
 from tests.components.errors import ComponentError
 from tests.components.install import ensure_debian_package, progress
@@ -31,6 +33,7 @@ SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
     "opensearch": OpenSearchServer,
     "elasticsearch": ElasticsearchServer,
     "kubernetes": KubernetesServer,
+    "cluster": ClusterServer,
 }
 INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "minio": MINIO.install,
@@ -45,6 +48,7 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "queue-proxy": QUEUE_PROXY.install,
     "knative-check": KNATIVE_CHECK.install,
     "rule-check": RULE_CHECK.install,
+    "cluster": lambda: install_programs().knative,
     "crds": lambda: [source.install() for source in GO_CRDS][-1].parent,
 }
 
