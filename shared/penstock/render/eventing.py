@@ -7,7 +7,7 @@ from typing import Final
 from penstock.events import CloudEventFields, source_of
 from penstock.events.names import ACTED_ON
 from penstock.jobs.pod import Document
-from penstock.render.manifest import document, labels
+from penstock.render.manifest import APPLIED_FIRST, document, labels
 from penstock.render.plan import FunctionPlan
 from penstock.settings.config import RESERVED_PREFIX, SourceRule
 
@@ -40,13 +40,14 @@ def broker_documents(delivery: BrokerSettings) -> list[Document]:
         "default.topic.replication.factor": "3",
     }
     config = {"apiVersion": "v1", "kind": "ConfigMap", "name": _BROKER_CONFIG, "namespace": delivery.namespace}
+    own = {**labels("broker", "eventing"), **APPLIED_FIRST}
     return [
-        document("v1", "ConfigMap", _BROKER_CONFIG, labels=labels("broker", "eventing"), data=data),
+        document("v1", "ConfigMap", _BROKER_CONFIG, labels=own, data=data),
         document(
             "eventing.knative.dev/v1",
             "Broker",
             BROKER,
-            labels=labels("broker", "eventing"),
+            labels=own,
             annotations={"eventing.knative.dev/broker.class": "Kafka"},
             spec={"config": config, "delivery": _delivery(delivery, 10)},
         ),
