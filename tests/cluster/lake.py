@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import urllib3
 import yaml
 from minio import Minio
 from minio.error import S3Error
@@ -30,6 +31,8 @@ FUNCTIONS = ("compress", "resize", "index")
 BUCKETS = ("upload", "images", "processed")
 # How long the last pod stays after its last event, beside what Knative's own window and grace take.
 RETENTION = "5s"
+# max-scale of compress here: a small machine, and few enough that a burst meets the limit.
+COMPRESS_PODS = 3
 _ROOT_USER, _ROOT_PASSWORD = "lake-root", "lake-root-secret"
 _MINIO_SERVICE = "10.96.0.20:80"  # manifests/minio.yaml
 _MANIFESTS = HERE / "cluster" / "manifests"
@@ -50,7 +53,7 @@ class ClusterLake:
         self.server = server
         self.folder = folder
         self.kubectl = server.kubectl
-        (self.store_port,) = free_ports(1)
+        self.store_port, self._gateway_port = free_ports(2)
         self.settings: Mapping[str, str] = {"KUBECONFIG": str(server.endpoint.kubeconfig)}
         self.took: dict[str, float] = {}
         self._began = time.monotonic()
@@ -96,6 +99,8 @@ class ClusterLake:
         for namespace in ("minio", "knative-serving", "knative-eventing", "kourier-system"):
             self.kubectl("-n", namespace, "wait", "deployment", "--all", "--for=condition=Available", "--timeout=300s")
         server.relay(self.store_port, _MINIO_SERVICE)
+        gateway = self.kubectl("-n", "kourier-system", "get", "service", "gateway", "-o", "jsonpath={.spec.clusterIP}")
+        server.relay(self._gateway_port, f"{gateway}:80")
         for name in ("registries-skipping-tag-resolving", "podspec-persistent-volume-claim"):
             self.run(block_with(PAGE, name))
         self._lap("platform ready")
@@ -129,6 +134,7 @@ class ClusterLake:
         stack = yaml.safe_load((ROOT / "stack.yml").read_text(encoding="utf-8"))
         for function in stack["functions"].values():
             function["labels"]["com.openfaas.scale.zero-duration"] = RETENTION
+        stack["functions"]["compress"]["labels"]["com.openfaas.scale.max"] = str(COMPRESS_PODS)
         index = stack["functions"]["index"]
         index["environment"]["SINK"] = "sqlite:///data/index.db"
         index["labels"]["com.openfaas.scale.max"] = "1"
@@ -182,6 +188,14 @@ class ClusterLake:
     def keys(self, bucket: str, prefix: str = "") -> set[str]:
         listed = self.store.list_objects(bucket_name=bucket, prefix=prefix, recursive=True)
         return {str(each.object_name) for each in listed}
+
+    def ask(self, function: str, path: str) -> str:
+        """GET a path of a function through the gateway, which wakes it."""
+        host = f"{function}.{NAMESPACE}.svc.cluster.local"
+        url = f"http://{LOOPBACK}:{self._gateway_port}{path}"
+        with urllib3.PoolManager() as pool:
+            answer = pool.request("GET", url, headers={"Host": host}, timeout=120, retries=False)
+        return answer.data.decode()
 
     def pods(self, function: str, component: str = "function") -> list[dict[str, Any]]:
         """The pods of a function that are not being deleted, and those that are."""

@@ -439,7 +439,7 @@ def test_store_that_does_not_answer_is_a_503(lake: Lake) -> None:
 # Health
 
 
-def test_alive_is_not_ready(lake: Lake) -> None:
+def test_alive_is_not_ready(lake: Lake, caplog: pytest.LogCaptureFixture) -> None:
     store = MemoryStore("upload")
     late = Lake(store=store)
     client = serve(late)
@@ -447,6 +447,9 @@ def test_alive_is_not_ready(lake: Lake) -> None:
     response = client.get("/_/ready")
     assert response.status_code == 503
     assert "s3://processed: the bucket does not exist" in response.text
+    assert client.get("/_/ready").status_code == 503
+    # In the log too, where a platform shows no answer of a probe; once, although a probe comes several times a second.
+    assert [each.message for each in caplog.records] == [f"not ready: {response.text.strip()}"]
     store.buckets["processed"] = {}
     assert client.get("/_/ready").status_code == 200
     del store.buckets["processed"]

@@ -59,6 +59,11 @@ class ClusterServer(Server[ClusterEndpoint]):
         """The process that owns the node: with it all of the cluster ends."""
         return self._node.pid
 
+    @property
+    def group(self) -> str:
+        """The name of its control groups."""
+        return self._groups.name
+
     def install(self) -> None:
         if problem := cluster_problem():
             raise ComponentError(f"{self.name}: {problem}")
