@@ -36,10 +36,6 @@ def test_reconcile_job_makes_what_is_missing(lake: ClusterLake) -> None:
     assert "compress:" in lake.kubectl("-n", NAMESPACE, "logs", f"job/{name}")
 
 
-def test_reconcile_job_of_the_page_has_run(lake: ClusterLake) -> None:
-    lake.kubectl("-n", NAMESPACE, "wait", "job/reconcile-compress", "--for=condition=Complete", "--timeout=180s")
-
-
 def test_function_without_its_bucket_is_not_ready_and_says_which(lake: ClusterLake) -> None:
     document = json.loads(lake.kubectl("-n", NAMESPACE, "get", "ksvc", "compress", "-o", "json"))
     template = document["spec"]["template"]
