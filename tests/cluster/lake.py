@@ -151,14 +151,10 @@ class ClusterLake:
         self._lap("functions and Triggers ready")
 
     def declare_notifications(self) -> None:
-        self.settings = {
-            **self.settings,
-            "MINIO_ENDPOINT": f"http://{LOOPBACK}:{self.store_port}",
-            "MINIO_ACCESS_KEY": _ROOT_USER,
-            "MINIO_SECRET_KEY": _ROOT_PASSWORD,
-            "MINIO_QUEUE_DIR": "/data/.events",
-        }
-        self.run(block_with(PAGE, "penstock lake apply"))
+        """The block of the page, with the port of this run and a folder that this MinIO may write to."""
+        self.settings = {**self.settings, "ROOT_PASSWORD": _ROOT_PASSWORD}
+        script = block_with(PAGE, "penstock lake apply")
+        self.run(script.replace(f"{LOOPBACK}:9000", f"{LOOPBACK}:{self.store_port}").replace("/export/", "/data/."))
         self._lap("notifications declared")
 
     def run(self, script: str) -> None:

@@ -32,6 +32,8 @@ def jobs(lake: ClusterLake) -> ClusterLake:
         "JOB_ANSWER_TO": BROKER,
     }
     (lake.folder / "stack.yml").write_text(yaml.safe_dump(stack, sort_keys=False), encoding="utf-8")
+    newest = ("-n", NAMESPACE, "get", "ksvc", "resize", "-o", "jsonpath={.status.latestReadyRevisionName}")
+    before = lake.kubectl(*newest)
     lake.run(
         """
 kubectl apply -k deploy/knative/jobs
@@ -40,8 +42,7 @@ penstock render knative
 kubectl apply -k deploy/knative/overlays/$OVERLAY
 """
     )
-    newest = ("-n", NAMESPACE, "get", "ksvc", "resize", "-o", "jsonpath={.status.latestReadyRevisionName}")
-    lake.wait_until(lambda: lake.kubectl(*newest) == "resize-00002", "the new revision of resize is ready", 180)
+    lake.wait_until(lambda: lake.kubectl(*newest) not in ("", before), "the new revision of resize is ready", 180)
     return lake
 
 

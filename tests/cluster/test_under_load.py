@@ -94,7 +94,7 @@ def test_burst_is_worked_off_within_the_limits(lake: ClusterLake, show: Show) ->
 
 
 def test_pods_that_are_killed_in_their_work_lose_nothing(lake: ClusterLake, show: Show) -> None:
-    wanted = upload(lake, "killed", 60, 2_000_000)
+    wanted = upload(lake, "killed", 60, 5_000_000)
     killed: set[str] = set()
 
     def kill_some_and_look() -> bool:
@@ -107,7 +107,7 @@ def test_pods_that_are_killed_in_their_work_lose_nothing(lake: ClusterLake, show
         return wanted <= lake.keys("processed", "killed/")
 
     lake.wait_until(kill_some_and_look, "every result is there", 400)
-    show(f"60 objects of 2 MB with {len(killed)} pods killed in their work: every result is there")
+    show(f"60 objects of 5 MB with {len(killed)} pods killed in their work: every result is there")
     assert killed
     assert "killed/" not in dead_letters(lake)
 

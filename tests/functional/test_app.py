@@ -188,11 +188,23 @@ def test_nothing_to_do_is_a_200_that_says_why(lake: Lake) -> None:
 def test_large_object_is_handed_over_with_a_202(make_lake: Callable[..., Lake]) -> None:
     lake = make_lake(offload=lambda state: f"handed to a Job: {state.size} bytes", offload_above_bytes=2)
     lake.put(b"one")
-    response = serve(lake).post("/", json=notification("a.txt"), headers=CLOUDEVENT)
+    response = serve(lake).post("/event", json=notification("a.txt"))
     assert response.status_code == 202
     assert response.json is not None
     assert (response.json["outcome"], response.json["reason"]) == ("offloaded", "handed to a Job: 3 bytes")
-    assert "ce-type" not in response.headers
+
+
+def test_good_answer_to_a_cloudevent_is_a_cloudevent_or_empty(make_lake: Callable[..., Lake]) -> None:
+    """Knative's Broker answers anything else with 502, and sends the event ten times more."""
+    lake = make_lake(offload=lambda state: "handed to a Job", offload_above_bytes=5)
+    lake.put(b"too large", ObjectRef("upload", "large"))
+    lake.put(b"one", ObjectRef("upload", "a"))
+    lake.put(b"two", ObjectRef("upload", "b"))
+    client = serve(lake)
+    for keys, status in ((("large",), 202), (("a", "b"), 200), (("a", "large"), 200)):
+        response = client.post("/", json=notification(*keys), headers=CLOUDEVENT)
+        assert (response.status_code, response.data) == (status, b"")
+        assert "ce-type" not in response.headers
 
 
 @pytest.mark.parametrize(
