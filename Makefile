@@ -59,6 +59,10 @@ demo-minio: $(READY)  ## the same demo on a real MinIO server, which it installs
 integration: $(READY)  ## the suite against real servers, which it installs and starts itself; PENSTOCK_CRDS: CONTRIBUTING.md
 	$(BIN)/python -m pytest tests/integration -m 'crds or not crds'
 
+.PHONY: cluster
+cluster: $(READY)  ## the lake on a real Kubernetes with Knative, started on this machine and gone afterwards; needs root
+	$(BIN)/python -m pytest tests/cluster
+
 .PHONY: chaos
 chaos: $(READY)  ## operations and faults on real servers against a model of the truth: SEED=n, LONG=1
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(LONG),--long) $(if $(WITHOUT),--without $(WITHOUT))

@@ -12,6 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from tests.components.cluster import ClusterServer
+from tests.components.cluster.programs import install_programs
 from tests.components.crds import GO_CRDS
 from tests.components.errors import ComponentError
 from tests.components.install import ensure_debian_package, progress
@@ -31,6 +33,7 @@ SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
     "opensearch": OpenSearchServer,
     "elasticsearch": ElasticsearchServer,
     "kubernetes": KubernetesServer,
+    "cluster": ClusterServer,
 }
 INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "minio": MINIO.install,
@@ -45,14 +48,18 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "queue-proxy": QUEUE_PROXY.install,
     "knative-check": KNATIVE_CHECK.install,
     "rule-check": RULE_CHECK.install,
+    "cluster": lambda: install_programs().knative,
     "crds": lambda: [source.install() for source in GO_CRDS][-1].parent,
 }
+
+# Left out where no name is given: `make cluster` builds what it needs, and nothing else does.
+_ON_DEMAND = ("cluster",)
 
 
 def install(names: list[str]) -> bool:
     """Install the named components, or all; one that fails does not keep the others. Tells whether all worked."""
     complete = True
-    for name in names or INSTALLERS:
+    for name in names or [each for each in INSTALLERS if each not in _ON_DEMAND]:
         try:
             progress(f"{name}: {INSTALLERS[name]()}")
         except ComponentError as error:
@@ -79,7 +86,9 @@ def start(names: list[str], folder: Path | None) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.components", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    installs = commands.add_parser("install", help="put components into the cache (all of them without a name)")
+    installs = commands.add_parser(
+        "install", help="put components into the cache (without a name: all but the cluster)"
+    )
     installs.add_argument("names", nargs="*", metavar="NAME", help=", ".join(INSTALLERS))
     starts = commands.add_parser("start", help="run servers in the foreground; prints endpoints as one JSON line")
     starts.add_argument("names", nargs="+", metavar="NAME", help=", ".join(SERVERS))

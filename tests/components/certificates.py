@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _VALID_FOR = datetime.timedelta(days=7)
+_USAGES = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,10 @@ class Certificates:
     key_file: Path
 
 
-def make_certificates(folder: Path) -> Certificates:
-    """Write a new authority and a server certificate for 127.0.0.1 and localhost into a folder."""
+def make_certificates(
+    folder: Path, addresses: Sequence[str] = ("127.0.0.1",), names: Sequence[str] = ("localhost",)
+) -> Certificates:
+    """Write a new authority and a certificate of it into a folder; servers may present it, and clients too."""
     folder.mkdir(parents=True, exist_ok=True)
     files = Certificates(folder / "ca.crt", folder / "server.crt", folder / "server.key")
     ca_key = ec.generate_private_key(ec.SECP256R1())
@@ -38,13 +42,14 @@ def make_certificates(folder: Path) -> Certificates:
         .sign(ca_key, hashes.SHA256())
     )
     key = ec.generate_private_key(ec.SECP256R1())
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    alternatives = [x509.DNSName(name) for name in names]
+    numbers = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
     certificate = (
         _builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), ca_name, key)
-        .add_extension(names, critical=False)
+        .add_extension(x509.SubjectAlternativeName([*alternatives, *numbers]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(_USAGES), critical=False)
         # Python 3.13 verifies strictly (RFC 5280): without this link to the authority it refuses the certificate.
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())

@@ -63,6 +63,14 @@ class Containers:
             tail = "\n".join([*result.stdout.splitlines()[-60:], *result.stderr.splitlines()[-20:]])
             raise ComponentError(f"{name}: the build failed with status {result.returncode}:\n{tail}")
 
+    def tag(self, name: str, other: str) -> None:
+        """Give an image one more name."""
+        self.must("tag", name, other)
+
+    def save(self, names: Sequence[str], file: Path) -> None:
+        """Write images into one archive, as `docker save` does."""
+        self.must("save", "--quiet", "--multi-image-archive", f"--output={file}", *names, timeout_seconds=600)
+
     def size_bytes(self, name: str) -> int:
         return int(self.must("image", "inspect", name, "--format={{.Size}}"))
 
@@ -104,8 +112,8 @@ class Containers:
             if archive.wait() != 0:
                 raise ComponentError("containers: tar of the base image failed")
 
-    def must(self, *words: str) -> str:
-        result = self.call(*words)
+    def must(self, *words: str, timeout_seconds: float = 120) -> str:
+        result = self.call(*words, timeout_seconds=timeout_seconds)
         if result.returncode != 0:
             raise ComponentError(f"podman {' '.join(words)}: {result.stderr.strip()}")
         return result.stdout

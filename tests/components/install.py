@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.components.errors import ComponentError
@@ -62,21 +62,40 @@ class GoModule:
     name: str
     module: Path
     packages: Mapping[str, str]
+    # Further names of a program that acts by the name it is called by.
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    linker_flags: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where the commands are, or will be; another go.mod, source, package or flag is another folder."""
+        words = [*self.packages.values(), *self._others, *([self.linker_flags] if self.linker_flags else [])]
+        return cache() / "go" / f"{self.name}-{_digest(self._sources, *words)}"
+
+    @property
+    def _sources(self) -> list[Path]:
+        return [self.module / "go.mod", *sorted(self.module.glob("*.go"))]
+
+    @property
+    def _others(self) -> list[str]:
+        return [name for names in self.names.values() for name in names]
 
     def install(self) -> Path:
         """Build every command and return the folder they are in."""
-        sources = [self.module / "go.mod", *sorted(self.module.glob("*.go"))]
-        folder = cache() / "go" / f"{self.name}-{_digest(sources, *self.packages.values())}"
+        folder = self.folder
         with once(self.name, folder) as missing:
             if missing:
                 with staged(folder) as staging:
-                    for source in sources:
+                    for source in self._sources:
                         shutil.copy(source, staging)
                     for program, package in self.packages.items():
                         # -mod=mod lets Go fill in go.sum; the checksum database vouches for what it writes.
                         command = [require("go", "Go 1.25 or newer"), "build", *_GO_PARALLEL, "-mod=mod"]
-                        _run(f"{self.name}: {program}", [*command, "-o", program, package], cwd=staging)
-            for program in self.packages:
+                        flags = [f"-ldflags={self.linker_flags}"] if self.linker_flags else []
+                        _run(f"{self.name}: {program}", [*command, *flags, "-o", program, package], cwd=staging)
+                        for other in self.names.get(program, ()):
+                            (staging / other).symlink_to(program)
+            for program in (*self.packages, *self._others):
                 _link(folder / program)
         return folder
 

@@ -17,16 +17,27 @@ from tests.components.http import HttpError, request_json
 from tests.components.install import HERE, GoModule, GoProgram
 from tests.components.process import LOOPBACK, Server, free_ports
 
+_VERSION = "1.35.4"  # of k8s.io/kubernetes in go/kubernetes/go.mod
+_LINKED_VERSION = {"gitVersion": f"v{_VERSION}", "gitMajor": "1", "gitMinor": _VERSION.split(".")[1]}
 KUBERNETES = GoModule(
     "kubernetes",
     HERE / "go" / "kubernetes",
-    {
-        "etcd": "go.etcd.io/etcd/server/v3",
-        "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
-        "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
-        "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
-        "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+    {"kubernetes": "."},
+    names={
+        "kubernetes": (
+            "etcd",
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-scheduler",
+            "kubelet",
+            "kube-proxy",
+            "kubectl",
+        )
     },
+    # Knative reads the API server's version, which is a placeholder in a program that is not built by a release.
+    linker_flags=" ".join(
+        ["-s -w", *(f"-X k8s.io/component-base/version.{key}={value}" for key, value in _LINKED_VERSION.items())]
+    ),
 )
 KWOK = GoProgram("kwok", "sigs.k8s.io/kwok/cmd/kwok", "v0.7.0")
 KUBECONFORM = GoProgram("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", "v0.7.0")

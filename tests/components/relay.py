@@ -1,7 +1,8 @@
 """Pass connections on, also across network namespaces: `python -m tests.components.relay LISTEN=TARGET...`.
 
-An address is a loopback TCP port or the path of a Unix socket. Unix sockets belong to the file system and not to a
-network, which is how a program in a namespace of its own is reached without giving that namespace an interface.
+An address is a loopback TCP port or the path of a Unix socket; a target may also be HOST:PORT. Unix sockets belong to
+the file system and not to a network, which is how a program in a namespace of its own is reached without giving that
+namespace an interface.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if address.isdigit():
         return await asyncio.open_connection(LOOPBACK, int(address))
+    host, _, port = address.rpartition(":")
+    if host:
+        return await asyncio.open_connection(host, int(port))
     return await asyncio.open_unix_connection(address)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from penstock.jobs.pod import Document, container_security, pod_security
 from penstock.render.eventing import broker_reference
 from penstock.render.manifest import (
+    APPLIED_FIRST,
     document,
     labels,
     resources,
@@ -41,9 +42,14 @@ def bridge_documents(image: str) -> list[Document]:
     """The bridge with the Broker as its sink, in the order in which it can be created."""
     workload = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": BRIDGE}
     spec = {"subject": workload, "sink": {"ref": broker_reference()}}
-    binding = document("sources.knative.dev/v1", "SinkBinding", BRIDGE, labels=_OWN, spec=spec)
+    first = {**_OWN, **APPLIED_FIRST}
+    binding = document("sources.knative.dev/v1", "SinkBinding", BRIDGE, labels=first, spec=spec)
+    made = bridge_workload(image, [])
+    for each in made:
+        if (each["kind"], each["metadata"]["name"]) == ("Service", BRIDGE):  # where the Broker's dead letters go
+            each["metadata"]["labels"] = first
     # Before the StatefulSet, so that its first pod already knows the sink.
-    return [binding, *bridge_workload(image, [])]
+    return [binding, *made]
 
 
 def bridge_workload(image: str, arguments: Sequence[str]) -> list[Document]:

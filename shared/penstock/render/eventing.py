@@ -8,7 +8,7 @@ from penstock.errors import ConfigError
 from penstock.events import CloudEventFields, source_of
 from penstock.events.names import ACTED_ON
 from penstock.jobs.pod import Document
-from penstock.render.manifest import document, labels
+from penstock.render.manifest import APPLIED_FIRST, document, labels
 from penstock.render.plan import FunctionPlan
 from penstock.settings.config import RESERVED_PREFIX
 
@@ -49,13 +49,14 @@ def broker_documents(delivery: BrokerSettings) -> list[Document]:
     if delivery.kafka_secret:
         data["auth.secret.ref.name"] = delivery.kafka_secret
     config = {"apiVersion": "v1", "kind": "ConfigMap", "name": _BROKER_CONFIG, "namespace": delivery.namespace}
+    own = {**labels("broker", "eventing"), **APPLIED_FIRST}
     return [
-        document("v1", "ConfigMap", _BROKER_CONFIG, labels=labels("broker", "eventing"), data=data),
+        document("v1", "ConfigMap", _BROKER_CONFIG, labels=own, data=data),
         document(
             "eventing.knative.dev/v1",
             "Broker",
             BROKER,
-            labels=labels("broker", "eventing"),
+            labels=own,
             annotations={"eventing.knative.dev/broker.class": "Kafka"},
             spec={"config": config, "delivery": _delivery(delivery, 10)},
         ),

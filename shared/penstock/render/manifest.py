@@ -32,6 +32,11 @@ def labels(name: str, component: str) -> dict[str, str]:
     return {NAME: name, COMPONENT: component, PART_OF: "penstock"}
 
 
+# What is applied before the rest (docs/deploying-knative.md): the Broker is ready only when the Service for its dead
+# letters exists, and the bridge's first pod knows where to send only when the Broker is ready.
+APPLIED_FIRST: Final = {"penstock.dev/apply": "first"}
+
+
 def environment(settings: Mapping[str, str]) -> list[Document]:
     """Settings as a container's environment, in the order in which they were written."""
     return [{"name": name, "value": value} for name, value in settings.items()]

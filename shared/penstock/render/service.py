@@ -87,7 +87,7 @@ def _service(plan: FunctionPlan) -> Document:
     }
     if plan.volume:
         # Only a volume needs it, and Knative takes it only with its feature kubernetes.podspec-securitycontext.
-        pod["securityContext"] = pod_security()
+        pod["securityContext"] = _allowed_by_knative(pod_security())
     template = {"metadata": {"labels": labels(plan.name, "function"), "annotations": annotations}, "spec": pod}
     return document(
         "serving.knative.dev/v1",
@@ -96,6 +96,11 @@ def _service(plan: FunctionPlan) -> Document:
         labels={**labels(plan.name, "function"), "networking.knative.dev/visibility": "cluster-local"},
         spec={"template": template},
     )
+
+
+def _allowed_by_knative(security: Document) -> Document:
+    """Without the field that its webhook refuses (pkg/apis/serving/fieldmask.go, PodSecurityContextMask)."""
+    return {key: value for key, value in security.items() if key != "fsGroupChangePolicy"}
 
 
 def reconcile_job(plan: FunctionPlan, account: str) -> Document:

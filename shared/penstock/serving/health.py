@@ -1,7 +1,12 @@
 """Whether a worker may be sent requests."""
 
+import logging
+from typing import Final
+
 from penstock.errors import PenstockError
 from penstock.runtime.runtime import Runtime
+
+_log: Final = logging.getLogger("penstock.app")
 
 
 class Health:
@@ -10,6 +15,7 @@ class Health:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._reached = False
+        self._said = ""
         self.draining = False
 
     def problem(self) -> str:
@@ -29,7 +35,10 @@ class Health:
                 if runtime.sink is not None:
                     runtime.sink.check()
             except PenstockError as exc:
-                return str(exc)
+                if str(exc) != self._said:  # once, and not with each probe: the log must name the reason
+                    _log.warning("not ready: %s", exc)
+                self._said = str(exc)
+                return self._said
             self._reached = True
         ready = self._runtime.function.ready
         return "" if ready is None or ready() else "the handler's ready() says no"

@@ -44,10 +44,13 @@ def results_response(results: Sequence[Outcome | Failure], function: str, *, as_
     """The answer to a request with events: one document, or `results` with one for each object.
 
     `as_cloudevent` makes the answer a CloudEvent where one object ended well. Knative's broker takes it as a new event.
+    Any other good answer is then empty: the broker takes text that is no CloudEvent for a failure, and sends the event
+    again (eventing, pkg/broker/filter/filter_handler.go).
     """
     status = overall_status(results)
-    if status == 204:
-        return Response(status=204)
+    ended = results[0] if len(results) == 1 and status == 200 and isinstance(results[0], Outcome) else None
+    if status == 204 or (as_cloudevent and status < 300 and ended is None):
+        return Response(status=status)
     documents = [
         failure_document(result) if isinstance(result, Failure) else outcome_document(result, function)
         for result in results
@@ -56,8 +59,8 @@ def results_response(results: Sequence[Outcome | Failure], function: str, *, as_
     delays = [result.retry_after for result in results if isinstance(result, Failure) and result.retry_after]
     if delays:
         _set_retry_after(response, max(delays))
-    if as_cloudevent and len(results) == 1 and status == 200 and isinstance(results[0], Outcome):
-        for name, value in outcome_event(results[0], function, b"").http_headers().items():
+    if as_cloudevent and ended is not None:
+        for name, value in outcome_event(ended, function, b"").http_headers().items():
             response.headers[name] = value
     return response
 

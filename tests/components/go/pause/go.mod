@@ -1,0 +1,3 @@
+module penstock.tests/pause
+
+go 1.22
