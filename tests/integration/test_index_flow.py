@@ -1,4 +1,4 @@
-"""MinIO, Kafka, `index` and OpenSearch: one key fought over, and a search server that goes away."""
+"""MinIO, Kafka, `index` and OpenSearch or PostgreSQL: one key fought over, and a server that goes away."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from minio import Minio
 
-from tests.components import KafkaServer, OpenSearchServer
+from tests.components import KafkaServer, OpenSearchServer, PostgresServer
 from tests.integration.flow import (
     get_json,
     kafka_connector,
@@ -28,7 +28,7 @@ from tests.paths import ROOT
 
 
 class World:
-    """MinIO that reports `processed` to a topic; a test adds the index function and its search server."""
+    """MinIO that reports `processed` to a topic; a test adds the index function and its server."""
 
     def __init__(self, folder: Path, held: ExitStack, kafka: KafkaServer, name: str) -> None:
         self.folder, self.kafka, self.topic, self.dead = folder, kafka, name, f"{name}-dead"
@@ -39,7 +39,17 @@ class World:
         return self.minio.endpoint.client()
 
     def settings(self, opensearch: OpenSearchServer, index: str) -> dict[str, str]:
-        sink = f"opensearch+{opensearch.endpoint.url}/{index}"
+        return self._settings(f"opensearch+{opensearch.endpoint.url}/{index}")
+
+    def settings_with_files(self, postgresql: PostgresServer, table: str) -> dict[str, str]:
+        """The settings for PostgreSQL, whose role and password are in files, as a platform's secrets are."""
+        files = {"SINK_USERNAME": postgresql.endpoint.username, "SINK_PASSWORD": postgresql.endpoint.password}
+        for name, value in files.items():
+            (self.folder / name).write_text(value, encoding="utf-8")
+        sink = f"{postgresql.endpoint.url}/{table}?sslmode=disable"
+        return self._settings(sink) | {f"{name}_FILE": str(self.folder / name) for name in files}
+
+    def _settings(self, sink: str) -> dict[str, str]:
         return stack_settings("index", self.minio, INDEX_SINK=sink) | {"WORKERS": "2", "LOG_LEVEL": "WARNING"}
 
     def put(self, key: str, data: bytes) -> None:
@@ -56,10 +66,24 @@ def document(address: str, key: str) -> Any:
     return get_json(f"http://{address}/?bucket=processed&key={key}")
 
 
+def found_by(address: str, words: str) -> list[str]:
+    return [found["key"] for found in get_json(f"http://{address}/?q={words}")["documents"]]
+
+
 def test_sixty_overwrites_and_removals_end_at_the_last_state_in_opensearch(
     world: World, opensearch: OpenSearchServer
 ) -> None:
-    settings = world.settings(opensearch, world.topic)
+    overwrite_and_remove_sixty_times(world, world.settings(opensearch, world.topic))
+
+
+def test_sixty_overwrites_and_removals_end_at_the_last_state_in_postgresql(
+    world: World, postgresql: PostgresServer
+) -> None:
+    settings = world.settings_with_files(postgresql, world.topic.replace("-", "_"))
+    overwrite_and_remove_sixty_times(world, settings)
+
+
+def overwrite_and_remove_sixty_times(world: World, settings: dict[str, str]) -> None:
     index = serve("index", world.folder, settings)
     keys = ("stays.txt", "goes.txt")
     to = {world.topic: f"index=http://{index.address}/"}
@@ -86,6 +110,7 @@ def test_sixty_overwrites_and_removals_end_at_the_last_state_in_opensearch(
         wait_until(lambda: measured(connector.address, "penstock_delivery_held") == 0, "everything delivered")
         assert agrees()
         assert document(index.address, "stays.txt")["text"]["beginning"] == "the last state\n"
+    wait_until(lambda: found_by(index.address, "last+stat*") == ["stays.txt"], "a search that finds the document")
     assert letters(world.kafka, world.dead) == []
     assert "1 agreeing" in penstock("reconcile", str(ROOT / "functions/index"), "--check", env=settings)
     assert index.end() == 0

@@ -45,7 +45,9 @@ SOURCE: Final = text(
     in_job=True,
 )
 SINK: Final = text(
-    "SINK", "`s3://bucket/{key}.gz`, `sqlite:///path` or `opensearch+https://host:9200/index`", in_job=True
+    "SINK",
+    "`s3://bucket/{key}.gz`, `sqlite:///path`, `postgresql://host/database/table` or `opensearch+https://host:9200/index`",
+    in_job=True,
 )
 ON_SOURCE_REMOVED: Final = Setting(
     name="ON_SOURCE_REMOVED",
@@ -87,7 +89,7 @@ STORE_NAME: Final = text(
 MINIO_CA_FILE: Final = text(
     "MINIO_CA_FILE", "a PEM file with a private CA. The server's certificate is always checked", in_job=True
 )
-SINK_USERNAME: Final = text("SINK_USERNAME", "the user of a search server", is_secret=True, in_job=True)
+SINK_USERNAME: Final = text("SINK_USERNAME", "the user of a search server or database", is_secret=True, in_job=True)
 SINK_PASSWORD: Final = text("SINK_PASSWORD", "its password", is_secret=True, in_job=True)
 SINK_OTHER: Final = text(
     "SINK_<NAME>", "a credential of a sink that is installed beside Penstock", is_secret=True, in_job=True
