@@ -39,7 +39,8 @@ FUNCTION_NAME: Final = text(
 )
 SOURCE: Final = text(
     "SOURCE",
-    "`s3://bucket/prefix*suffix`, several separated by spaces; `*.{jpg,png}` stands for both. Objects of other buckets"
+    "`s3://bucket/prefix*suffix`, several separated by spaces; `*.{jpg,png}` stands for both. `?type=image/*&max=64MB`"
+    " behind a rule filters by content type, size and tags (below). Objects of other buckets"
     " are answered 403. A bucket's"
     " name has 3 to 63 lower-case letters, digits, `-` and single `.`",
     in_job=True,
