@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -53,6 +54,13 @@ class World:
         found = stack_settings("index", self.minio, INDEX_SINK=sink) | {"WORKERS": "2", "LOG_LEVEL": "WARNING"}
         # The authority that the platform's secret has; the servers of these tests have no TLS.
         return {name: value for name, value in found.items() if name != "MINIO_CA_FILE"}
+
+    def stack(self) -> str:
+        """A stack file with the function, for commands that look for functions in one."""
+        path = self.folder / "stack.yml"
+        index = {"handler": str(ROOT / "functions/index"), "environment": {"SOURCE": "s3://processed/*"}}
+        path.write_text(json.dumps({"provider": {"name": "openfaas"}, "functions": {"index": index}}), encoding="utf-8")
+        return str(path)
 
     def put(self, key: str, data: bytes) -> None:
         self.client.put_object("processed", key, io.BytesIO(data), len(data))
@@ -115,6 +123,12 @@ def overwrite_and_remove_sixty_times(world: World, settings: dict[str, str]) -> 
     wait_until(lambda: found_by(index.address, "last+stat*") == ["stays.txt"], "a search that finds the document")
     assert letters(world.kafka, world.dead) == []
     assert "1 agreeing" in penstock("reconcile", str(ROOT / "functions/index"), "--check", env=settings)
+    assert penstock("status", "s3://processed/stays.txt", "--stack", world.stack(), env=settings).startswith(
+        "index: ready"
+    )
+    assert (
+        penstock("status", "s3://processed/goes.txt", "--stack", world.stack(), env=settings, code=1) == "index: gone\n"
+    )
     assert index.end() == 0
 
 
