@@ -305,6 +305,12 @@ def test_database_that_cannot_hold_every_key_is_refused(server: PostgresEndpoint
         open_sink(replace(server, database=table), table).check()
 
 
+def uses_tls(server: PostgresEndpoint) -> list[list[bool]]:
+    """Whether the one connection of a sink is encrypted."""
+    where = "USING (pid) WHERE application_name = 'penstock'"
+    return server.run(f"SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity {where}")
+
+
 def test_certificate_is_checked_and_a_server_without_tls_is_refused(
     tmp_path: Path, server: PostgresEndpoint, table: str
 ) -> None:
@@ -313,8 +319,10 @@ def test_certificate_is_checked_and_a_server_without_tls_is_refused(
     with PostgresServer(tmp_path / "tls", tls=True) as guarded:
         with contextlib.closing(open_sink(guarded.endpoint, table, tls=True, ca_file=guarded.endpoint.ca_file)) as sink:
             put(sink)
-            assert guarded.endpoint.run("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
-                                        " WHERE application_name = 'penstock'") == [[True]]  # fmt: skip
+            assert uses_tls(guarded.endpoint) == [[True]]
+        with contextlib.closing(open_sink(guarded.endpoint, table)) as sink:
+            put(sink, "without")
+            assert uses_tls(guarded.endpoint) == [[False]]
         with pytest.raises(TemporaryError, match="certificate"):
             open_sink(guarded.endpoint, table, tls=True).check()
 

@@ -6,6 +6,7 @@ is prepared without a name, so that PgBouncer may stand between, in any of its m
 The table's comment has the version of the layout below. A table with another comment, or with none, is left alone.
 """
 
+import socket
 import ssl
 import threading
 import time
@@ -42,6 +43,7 @@ _LAYOUT: Final = (
 )
 # After this time an idle connection may have been cut by a proxy that says nothing about it.
 _MAX_IDLE_SECONDS: Final = 120
+_CONNECT_SECONDS: Final = 5
 _ATTEMPTS: Final = 3
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CONFLICTS: Final = ("40001", "40P01")
@@ -210,20 +212,36 @@ class PostgresqlTable:
     def _connect(self) -> Connection:
         address = self._address
         try:
+            link = self._link()
+        except OSError as exc:
+            raise self._unreachable(exc) from exc
+        try:
             return Connection(
                 self._username,
-                host=address.host,
-                port=address.port,
+                host=address.host,  # the name that the certificate must have
+                sock=link,
                 database=address.database,
                 password=self._password,
-                ssl_context=self._tls() if address.has_tls else None,
-                timeout=self._timeout_seconds,
+                # None would be TLS without a check of the certificate, if the server has it.
+                ssl_context=self._tls() if address.has_tls else False,
                 application_name=self._name,
             )
         except DatabaseError as exc:
+            link.close()
             raise self._meaning(exc, "log-in") from exc
         except (InterfaceError, OSError) as exc:
+            link.close()
             raise self._unreachable(exc) from exc
+
+    def _link(self) -> socket.socket:
+        link = socket.create_connection(
+            (self._address.host, self._address.port), min(self._timeout_seconds, _CONNECT_SECONDS)
+        )
+        link.settimeout(self._timeout_seconds)
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        # A statement is two small messages, and the second would wait 40 ms for the answer to the first.
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return link
 
     def _tls(self) -> ssl.SSLContext:
         try:
