@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from penstock import Context, Event, NothingToDo, Result, UnsupportedInput, option
 from penstock.handler.loading import make_function
-from penstock.runtime.outcome import Offload, Outcome
+from penstock.runtime.outcome import FindJob, Offload, Outcome
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import Config, SourceRule
 from penstock.sinks import Sink
@@ -58,6 +58,7 @@ class Lake:
         store: MemoryStore | None = None,
         function: str = "upper",
         offload: Offload | None = None,
+        find_job: FindJob | None = None,
         hooks: Mapping[str, Any] | None = None,
         config_options: Mapping[str, str] | None = None,
         **config: Any,
@@ -74,7 +75,7 @@ class Lake:
         module = SimpleNamespace(__name__="handler", handle=handle, Options=options, **(hooks or {}))
         self.function = make_function(module, self.config)
         self.sink = sink if not isinstance(sink, str) else self._sink_at(sink)
-        self.runtime = Runtime(self.function, self.config, self.store, self.sink, offload)
+        self.runtime = Runtime(self.function, self.config, self.store, self.sink, offload, find_job)
 
     def _sink_at(self, text: str) -> Sink:
         if not text.startswith("s3://"):

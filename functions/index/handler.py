@@ -116,7 +116,7 @@ def query(request: Mapping[str, str], sink: Index) -> dict[str, Any] | None:
     Raises `EventError` for anything else.
     """
     if not hasattr(sink, "search"):
-        raise EventError("this function's results do not go to an index: set SINK to sqlite:///PATH or opensearch+URL")
+        raise EventError("this function's results do not go to an index: name an index in SINK, such as sqlite:///PATH")
     given = set(request)
     if "q" in given and given <= {"q", "limit", "offset"}:
         limit, offset = _number(request, "limit", 20), _number(request, "offset", 0)

@@ -6,6 +6,7 @@ from tests.components.knative import QueueProxyEndpoint, QueueProxyServer
 from tests.components.kubernetes import KubernetesEndpoint, KubernetesServer
 from tests.components.minio import MinioEndpoint, MinioServer
 from tests.components.mosquitto import MosquittoEndpoint, MosquittoServer
+from tests.components.postgresql import PostgresEndpoint, PostgresServer
 from tests.components.search import ElasticsearchServer, OpenSearchServer, SearchEndpoint
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "MosquittoEndpoint",
     "MosquittoServer",
     "OpenSearchServer",
+    "PostgresEndpoint",
+    "PostgresServer",
     "QueueProxyEndpoint",
     "QueueProxyServer",
     "SearchEndpoint",

@@ -22,6 +22,7 @@ from tests.components.knative import KNATIVE_CHECK, QUEUE_PROXY
 from tests.components.kubernetes import KUBECONFORM, KUBERNETES, KWOK, KubernetesServer
 from tests.components.minio import MC, MINIO, MinioServer
 from tests.components.mosquitto import MosquittoServer
+from tests.components.postgresql import PostgresServer
 from tests.components.process import Server
 from tests.components.prometheus import RULE_CHECK
 from tests.components.search import ELASTICSEARCH, OPENSEARCH, ElasticsearchServer, OpenSearchServer
@@ -34,6 +35,7 @@ SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
     "elasticsearch": ElasticsearchServer,
     "kubernetes": KubernetesServer,
     "cluster": ClusterServer,
+    "postgresql": PostgresServer,
 }
 INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "minio": MINIO.install,
@@ -42,6 +44,7 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "mosquitto": lambda: ensure_debian_package("mosquitto"),
     "opensearch": OPENSEARCH.install,
     "elasticsearch": ELASTICSEARCH.install,
+    "postgresql": lambda: ensure_debian_package("postgresql", "pg_lsclusters"),
     "kubernetes": KUBERNETES.install,
     "kwok": KWOK.install,
     "kubeconform": KUBECONFORM.install,

@@ -27,6 +27,7 @@ CALLS = [
     ("POST", "/", {"data": b"one"}),
     ("POST", "/a.txt", {"data": b"one"}),
     ("GET", "/?q=rose", {}),
+    ("GET", "/status?bucket=upload&key=a.txt", {}),
     ("GET", "/nowhere", {}),
 ]
 calls = pytest.mark.parametrize(("method", "path", "how"), CALLS, ids=lambda value: str(value)[:12])

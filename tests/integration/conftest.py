@@ -23,6 +23,7 @@ from tests.components import (
     MinioServer,
     MosquittoServer,
     OpenSearchServer,
+    PostgresServer,
 )
 from tests.integration.operators import Cluster, make_cluster
 
@@ -54,6 +55,12 @@ def opensearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearchS
 @pytest.fixture(scope="session")
 def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ElasticsearchServer]:
     with ElasticsearchServer(tmp_path_factory.mktemp("elasticsearch")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    with PostgresServer(tmp_path_factory.mktemp("postgresql")) as server:
         yield server
 
 

@@ -1,8 +1,9 @@
-"""MinIO, Kafka, `index` and OpenSearch: one key fought over, and a search server that goes away."""
+"""MinIO, Kafka, `index` and OpenSearch or PostgreSQL: one key fought over, and a server that goes away."""
 
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from minio import Minio
 
-from tests.components import KafkaServer, OpenSearchServer
+from tests.components import KafkaServer, OpenSearchServer, PostgresServer
 from tests.integration.flow import (
     get_json,
     kafka_connector,
@@ -28,7 +29,7 @@ from tests.paths import ROOT
 
 
 class World:
-    """MinIO that reports `processed` to a topic; a test adds the index function and its search server."""
+    """MinIO that reports `processed` to a topic; a test adds the index function and its server."""
 
     def __init__(self, folder: Path, held: ExitStack, kafka: KafkaServer, name: str) -> None:
         self.folder, self.kafka, self.topic, self.dead = folder, kafka, name, f"{name}-dead"
@@ -39,8 +40,27 @@ class World:
         return self.minio.endpoint.client()
 
     def settings(self, opensearch: OpenSearchServer, index: str) -> dict[str, str]:
-        sink = f"opensearch+{opensearch.endpoint.url}/{index}"
-        return stack_settings("index", self.minio, INDEX_SINK=sink) | {"WORKERS": "2", "LOG_LEVEL": "WARNING"}
+        return self._settings(f"opensearch+{opensearch.endpoint.url}/{index}")
+
+    def settings_with_files(self, postgresql: PostgresServer, table: str) -> dict[str, str]:
+        """The settings for PostgreSQL, whose role and password are in files, as a platform's secrets are."""
+        files = {"SINK_USERNAME": postgresql.endpoint.username, "SINK_PASSWORD": postgresql.endpoint.password}
+        for name, value in files.items():
+            (self.folder / name).write_text(value, encoding="utf-8")
+        sink = f"{postgresql.endpoint.url}/{table}?sslmode=disable"
+        return self._settings(sink) | {f"{name}_FILE": str(self.folder / name) for name in files}
+
+    def _settings(self, sink: str) -> dict[str, str]:
+        found = stack_settings("index", self.minio, INDEX_SINK=sink) | {"WORKERS": "2", "LOG_LEVEL": "WARNING"}
+        # The authority that the platform's secret has; the servers of these tests have no TLS.
+        return {name: value for name, value in found.items() if name != "MINIO_CA_FILE"}
+
+    def stack(self) -> str:
+        """A stack file with the function, for commands that look for functions in one."""
+        path = self.folder / "stack.yml"
+        index = {"handler": str(ROOT / "functions/index"), "environment": {"SOURCE": "s3://processed/*"}}
+        path.write_text(json.dumps({"provider": {"name": "openfaas"}, "functions": {"index": index}}), encoding="utf-8")
+        return str(path)
 
     def put(self, key: str, data: bytes) -> None:
         self.client.put_object("processed", key, io.BytesIO(data), len(data))
@@ -56,10 +76,24 @@ def document(address: str, key: str) -> Any:
     return get_json(f"http://{address}/?bucket=processed&key={key}")
 
 
+def found_by(address: str, words: str) -> list[str]:
+    return [found["key"] for found in get_json(f"http://{address}/?q={words}")["documents"]]
+
+
 def test_sixty_overwrites_and_removals_end_at_the_last_state_in_opensearch(
     world: World, opensearch: OpenSearchServer
 ) -> None:
-    settings = world.settings(opensearch, world.topic)
+    overwrite_and_remove_sixty_times(world, world.settings(opensearch, world.topic))
+
+
+def test_sixty_overwrites_and_removals_end_at_the_last_state_in_postgresql(
+    world: World, postgresql: PostgresServer
+) -> None:
+    settings = world.settings_with_files(postgresql, world.topic.replace("-", "_"))
+    overwrite_and_remove_sixty_times(world, settings)
+
+
+def overwrite_and_remove_sixty_times(world: World, settings: dict[str, str]) -> None:
     index = serve("index", world.folder, settings)
     keys = ("stays.txt", "goes.txt")
     to = {world.topic: f"index=http://{index.address}/"}
@@ -86,8 +120,15 @@ def test_sixty_overwrites_and_removals_end_at_the_last_state_in_opensearch(
         wait_until(lambda: measured(connector.address, "penstock_delivery_held") == 0, "everything delivered")
         assert agrees()
         assert document(index.address, "stays.txt")["text"]["beginning"] == "the last state\n"
+    wait_until(lambda: found_by(index.address, "last+stat*") == ["stays.txt"], "a search that finds the document")
     assert letters(world.kafka, world.dead) == []
     assert "1 agreeing" in penstock("reconcile", str(ROOT / "functions/index"), "--check", env=settings)
+    assert penstock("status", "s3://processed/stays.txt", "--stack", world.stack(), env=settings).startswith(
+        "index: ready"
+    )
+    assert (
+        penstock("status", "s3://processed/goes.txt", "--stack", world.stack(), env=settings, code=1) == "index: gone\n"
+    )
     assert index.end() == 0
 
 

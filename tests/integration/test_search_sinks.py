@@ -186,6 +186,8 @@ def test_batch_of_questions_is_answered_as_each_alone(sink: OpenSearchSink) -> N
         ("ROSE.jpg", True),
         ("zeiss", True),
         ("birthd*", True),
+        ("rose birthd* zeis*", True),
+        ("birthd* tulip", False),
         ("BIRTHD*", True),
         ("muller", True),
         ("日本語", True),

@@ -32,6 +32,38 @@ def make_offload(function: Function, config: Config) -> Offload:
     return offload_to(api, function, config, config.jobs)
 
 
+def make_finder(function: Function, config: Config) -> Callable[[ObjectState], str]:
+    """What finds the Job under way for a state of an object; raises `ConfigError` when Jobs cannot work."""
+    if config.jobs is None:
+        raise ConfigError("neither OFFLOAD_ABOVE_BYTES nor OFFLOAD_ABOVE_SECONDS is set, so nothing goes to Jobs")
+    return finder_in(KubernetesApi(find_access(config.jobs.cluster, config.jobs.namespace)), function, config)
+
+
+def finder_in(api: JobsApi, function: Function, config: Config) -> Callable[[ObjectState], str]:
+    """As `make_finder`, over the given API; the finder raises `TemporaryError` when the cluster does not answer."""
+
+    def find(source: ObjectState) -> str:
+        """`NAMESPACE/NAME` of the Job that waits or runs for exactly this state, or ""."""
+        missing = 0
+        for repeat in range(_MAX_REPEATS):
+            name = job_name(source, function, config, repeat)
+            try:
+                job = Job.read(api.get_job(name))
+            except KubernetesError as exc:
+                if exc.code != 404:
+                    raise _explained(exc, api.namespace) from exc
+                # The first of several may have been removed in the meantime, since it ended first.
+                missing += 1
+                if missing == 2:
+                    return ""
+                continue
+            if not job.ended and not job.deleting:
+                return f"{api.namespace}/{name}"
+        return ""
+
+    return find
+
+
 def offload_to(
     api: JobsApi,
     function: Function,

@@ -255,7 +255,7 @@ class _LakeReader(YamlReader):
             return ()
         if not found.sources:
             self.problem(node, f"{where}.function: {function} has no SOURCE in {self._stack_path.name}")
-        return found.sources
+        return tuple(dict.fromkeys(rule.keys for rule in found.sources))
 
     def _switch(self, node: yaml.Node | None, where: str) -> bool | None:
         text = self.text(node, where).lower()

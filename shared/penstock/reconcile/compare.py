@@ -18,6 +18,7 @@ from typing import NamedTuple
 from penstock.errors import ConfigError
 from penstock.runtime.assets import look_at
 from penstock.runtime.basis import holds
+from penstock.runtime.filters import objection
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import SourceRule
 from penstock.sinks import Sink
@@ -31,7 +32,8 @@ EXAMPLES = 20
 _SCHEMA = """
 CREATE TABLE held (
     address TEXT PRIMARY KEY, state TEXT, function TEXT, options TEXT, source TEXT,
-    refused INTEGER, etag TEXT, basis TEXT, beside INTEGER, ours INTEGER, bucket TEXT, key TEXT, seen INTEGER DEFAULT 0
+    refused INTEGER, etag TEXT, basis TEXT, beside INTEGER, ours INTEGER, bucket TEXT, key TEXT, seen INTEGER DEFAULT 0,
+    excluded INTEGER DEFAULT 0
 ) WITHOUT ROWID
 """
 
@@ -64,7 +66,9 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One object whose target does not agree: missing, stale, foreign or orphaned.
+    """One object whose target does not agree: missing, stale, foreign, orphaned or excluded.
+
+    An orphan has no source. One that is excluded has a source that does not pass the filters of SOURCE any more.
 
     A recorded refusal is stale too when what it rests on has changed. "forgotten" is about the record of a refusal
     beside a target: its source is gone, or has a target by now. It names that record and no object.
@@ -91,6 +95,10 @@ class _Held(NamedTuple):
     basis: str
 
 
+# A target and a refusal of our own, of a source that is there and not taken.
+_EXCLUDE = """
+UPDATE held SET seen = 1, excluded = 1, bucket = ?, key = ? WHERE address = ? AND function = ? AND source = ?
+"""
 _TAKE = f"UPDATE held SET seen = 1 WHERE address = ? RETURNING {', '.join(_Held._fields)}"  # noqa: S608
 
 
@@ -120,7 +128,11 @@ class Reconciler:
         self._since = since
         self._function, self._store_name = runtime.function.name, runtime.config.store_name
         self._prints = look_at(runtime.function, store).fingerprints
-        self._rules = [narrowed for rule in runtime.config.sources if (narrowed := _narrow(rule, prefix))]
+        self._rules = [
+            narrowed
+            for rule in dict.fromkeys(rule.keys for rule in runtime.config.sources)
+            if (narrowed := _narrow(rule, prefix))
+        ]
         self.report = Report()
         self.held = 0
 
@@ -144,7 +156,9 @@ class Reconciler:
             for state in self._store.list(rule.bucket, rule.prefix):
                 if not (_covers(rule, state.ref) and self._runtime.config.takes(state.ref)):
                     continue
-                if state.ref.key <= last:
+                if self._runtime.config.has_filters and objection(self._runtime.config, self._store, state):
+                    self._exclude(db, state.ref)
+                elif state.ref.key <= last:
                     self._skim(db, state.ref)
                     self.report.compared_before += 1
                 else:
@@ -233,15 +247,26 @@ class Reconciler:
             if target is None or (target.function, target.source) != (self._function, mark.source):
                 _take(db, self._sink.refusal_address(address, mark))
 
+    def _exclude(self, db: sqlite3.Connection, ref: ObjectRef) -> None:
+        """Note what the sink holds of a source that the filters leave out: it goes with the orphans."""
+        for rendition, options in self._prints.items():
+            mark = Mark("", self._function, options, ref.digest_in(self._store_name))
+            address = self._sink.address(ref, rendition)
+            for place in (address, self._sink.refusal_address(address, mark)):
+                db.execute(_EXCLUDE, (ref.bucket, ref.key, place, mark.function, mark.source))
+
     def _orphans(self, db: sqlite3.Connection) -> Iterator[Difference]:
-        unseen = "FROM held WHERE NOT seen AND ours"
-        if self._sink.removes_with_source:
-            (removals,) = db.execute(f"SELECT count(*) {unseen} AND NOT refused").fetchone()
-            if removals > self.held * MAX_REMOVED_SHARE and not self._may_remove_many:
-                raise TooManyRemovals(
-                    f"{removals} of {self.held} targets of {self._function} have no source in the listing; "
-                    f"if that is right, run it again with --yes, else look at SOURCE"
-                )
+        unseen, excluded = "FROM held WHERE NOT seen AND ours", "FROM held WHERE excluded"
+        counted = [excluded, unseen] if self._sink.removes_with_source else [excluded]
+        removals = sum(db.execute(f"SELECT count(*) {each} AND NOT refused").fetchone()[0] for each in counted)
+        if removals > self.held * MAX_REMOVED_SHARE and not self._may_remove_many:
+            raise TooManyRemovals(
+                f"{removals} of {self.held} targets of {self._function} have no source in the listing, or none "
+                f"that SOURCE takes; if that is right, run it again with --yes, else look at SOURCE"
+            )
+        for bucket, key in db.execute(f"SELECT DISTINCT bucket, key {excluded}"):
+            self.report.note("excluded", str(ObjectRef(bucket, key)))
+            yield Difference("excluded", ObjectRef(bucket, key))
         for address, bucket, key, refused, beside in db.execute(
             f"SELECT address, bucket, key, refused, beside {unseen}"
         ):

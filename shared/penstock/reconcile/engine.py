@@ -89,7 +89,8 @@ def _deciding(runtime: Runtime, prefix: str, since: datetime | None, *, adopt: b
     config, function = runtime.config, runtime.function
     prints = sorted((name or "", made) for name, made in look_at(function, runtime.store).fingerprints.items())
     flags = (prefix, since is not None, adopt, retry_refused)
-    return (function.name, config.sink, config.max_input_bytes, prints, flags)
+    filters = [str(rule) for rule in config.sources] if config.has_filters else []
+    return (function.name, config.sink, config.max_input_bytes, prints, flags, *filters)
 
 
 def _abandoned_uploads(config: Config, store: Store, age_seconds: float, *, dry_run: bool) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ class Place:
             raise ConfigError(f"{self._path}: no place that reconcile kept; remove it to begin anew") from exc
         if run != self._run:
             raise ConfigError(
-                f"{self._path}: kept by a run with other settings: function, options, SINK, MAX_INPUT_BYTES or flags; "
-                "remove it to begin anew"
+                f"{self._path}: kept by a run with other settings: function, options, SINK, MAX_INPUT_BYTES, "
+                "filters or flags; remove it to begin anew"
             )
         return keys

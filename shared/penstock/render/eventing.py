@@ -160,7 +160,7 @@ def _delivery(delivery: BrokerSettings, attempts: int) -> Document:
 def _filters(plan: FunctionPlan, delivery: BrokerSettings) -> list[Document]:
     """A list whose members must all match (CloudEvents Subscriptions API, filter dialects)."""
     endings: dict[tuple[str, str], list[str]] = {}
-    for rule in plan.config.sources:
+    for rule in dict.fromkeys(each.keys for each in plan.config.sources):
         endings.setdefault((rule.bucket, rule.prefix), []).append(rule.suffix)
     ways = [_object_filters(*place, suffixes, delivery.region) for place, suffixes in endings.items()]
     for topic in plan.topics:

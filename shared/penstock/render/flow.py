@@ -70,7 +70,7 @@ def flow_of(specs: Iterable[FunctionSpec], lake: DeclaredLake | None = None) -> 
             steps.append(Step(function, FlowNode("bucket", bucket), template if template != "{key}" else ""))
         if config.sink and not written:
             scheme = config.sink.partition(":")[0].partition("+")[0]
-            steps.append(Step(function, FlowNode("index", config.sink.rpartition("/")[2], scheme)))
+            steps.append(Step(function, FlowNode("index", config.sink.partition("?")[0].rpartition("/")[2], scheme)))
     unique = tuple(dict.fromkeys(steps))
     return Flow(tuple(dict.fromkeys(place for step in unique for place in (step.start, step.end))), unique)
 
@@ -81,7 +81,7 @@ def patterns(rules: Iterable[SourceRule]) -> str:
     >>> patterns(SourceRule.parse_all("s3://images/in/*.{jpg,png,gif,tif}"))
     'in/*.jpg and 3 more'
     """
-    found = [f"{rule.prefix}*{rule.suffix}" for rule in rules]
+    found = list(dict.fromkeys(f"{rule.prefix}*{rule.suffix}" for rule in rules))
     if "*" in found:
         return ""
     return ", ".join(found) if len(found) < 3 else f"{found[0]} and {len(found) - 1} more"

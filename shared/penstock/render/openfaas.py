@@ -21,7 +21,7 @@ def render(plans: Sequence[FunctionPlan], image: str, gateway: str) -> Mapping[s
     for plan in plans:
         arguments.append(f"--to={plan.name}={gateway}/function/{plan.name}/event")
         # Without this, every event of the lake would wake the function.
-        arguments += [f"--only={plan.name}={rule}" for rule in plan.config.sources]
+        arguments += [f"--only={plan.name}={rule}" for rule in dict.fromkeys(each.keys for each in plan.config.sources)]
     files: dict[str, list[Document]] = {
         "bridge.yaml": bridge_workload(image, arguments),
         "reconcile.yaml": [document for plan in plans if plan.schedule for document in _reconcile(plan)],

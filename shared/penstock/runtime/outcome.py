@@ -15,6 +15,9 @@ OutcomeKind = Literal["processed", "removed", "refused", "ignored", "offloaded"]
 Offload = Callable[[ObjectState], str]
 """Hands a large object to a Job and returns a sentence that names the Job."""
 
+FindJob = Callable[[ObjectState], str]
+"""Names the Job that waits or runs for this state of an object, "" for none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -19,7 +19,7 @@ from penstock.process.deadline import check_caller, within
 from penstock.runtime.assets import AssetCache, look_at
 from penstock.runtime.estimate import Estimate
 from penstock.runtime.handling import context_for
-from penstock.runtime.outcome import Offload, Outcome
+from penstock.runtime.outcome import FindJob, Offload, Outcome
 from penstock.runtime.work import Waiting, Work
 from penstock.settings.config import Config
 from penstock.sinks import Sink
@@ -43,6 +43,7 @@ class Runtime:
     store: Store | None = None
     sink: Sink | None = None
     offload: Offload | None = None
+    find_job: FindJob | None = None
     estimate: Estimate = field(default_factory=Estimate)
     cache: AssetCache = field(default_factory=AssetCache)
 

@@ -28,6 +28,7 @@ from penstock.runtime.agreement import (
 from penstock.runtime.assets import AssetCache, look_at
 from penstock.runtime.basis import basis_of
 from penstock.runtime.estimate import Estimate
+from penstock.runtime.filters import objection
 from penstock.runtime.handling import body_of, checked, context_for, event_for
 from penstock.runtime.outcome import Offload, Outcome, bounded
 from penstock.settings.config import Config
@@ -143,8 +144,9 @@ class Work:
                 raise answer
             self._known[name] = answer
         opened: Iterable[bytes] | None = None
+        has_filters = self._config.has_filters
         # No target yet: the object is new, so one GET gives state and bytes. Otherwise HEAD may be all it takes.
-        if not any(self._known.values()):
+        if not any(self._known.values()) and not has_filters:
             found = self._store.open(self.ref)
             source, opened = found if found is not None else (None, None)
         else:
@@ -153,6 +155,8 @@ class Work:
             self._source = source
             if source is None:
                 self._remove()
+            elif has_filters and (why := objection(self._config, self._store, source)):
+                self._exclude(source, why)
             else:
                 self._compare(source, opened, waiting)
         finally:
@@ -253,6 +257,17 @@ class Work:
                 self.wrote = self._changed = True
                 self._sink.remove(address, mark, found)
         self._outcome = outcome_when_gone(self.ref, reasons, changed=self._changed)
+
+    def _exclude(self, source: ObjectState, why: str) -> None:
+        """Remove what was made of an object that passed a filter of SOURCE before, and does not now."""
+        for name, entry in self._known.items():
+            address, mark = self.places[name]
+            remove, _ = removals(self._with_refusal(name, entry), mark, removes_with_source=True)
+            for found in remove:
+                self.wrote = self._changed = True
+                self._sink.remove(address, mark, found)
+        reason = f"not one of this function's sources: {why}"
+        self._outcome = Outcome("ignored", self.ref, source, reason=reason, status=204, changed=self._changed)
 
     def _run(
         self,

@@ -18,6 +18,7 @@ from penstock.process.openapi import PATH
 from penstock.runtime.answers import Failure
 from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import Runtime
+from penstock.runtime.status import status_document, status_of
 from penstock.serving.access import CallerTokens
 from penstock.serving.callers import leaving_check
 from penstock.serving.health import Health
@@ -59,6 +60,7 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics, *, hosts: fro
     app.add_url_rule("/metrics", view_func=function.metrics, methods=["GET"])
     app.add_url_rule(PATH, view_func=function.description, methods=["GET"])
     app.add_url_rule("/", view_func=function.query, methods=["GET"])
+    app.add_url_rule("/status", view_func=function.status, methods=["GET"])
     app.add_url_rule("/event", view_func=function.take_events, methods=["POST"])
     app.add_url_rule("/", view_func=function.take, methods=["POST"], defaults={"path": ""})
     app.add_url_rule("/<path:path>", view_func=function.take, methods=["POST"])
@@ -158,6 +160,15 @@ class FunctionRoutes:
         if found is None:
             return json_response({"error": "NotFound", "reason": "no such document"}, 404)
         return json_response(found, 200)
+
+    def status(self) -> Response:
+        """`GET /status?bucket=&key=`: whether the targets of one object are ready; nothing is written."""
+        given = request.args
+        if set(given) != {"bucket", "key"}:
+            raise EventError("status: ask /status?bucket=BUCKET&key=KEY")
+        with within(self._deadline_seconds):
+            found = status_of(self._runtime, ObjectRef(given["bucket"], given["key"]))
+        return json_response(status_document(found, self._function.name), 200)
 
     def take(self, path: str) -> Response:
         """`POST` to any other path: an event by its headers, else the bytes of one input."""

@@ -87,12 +87,36 @@ def make_runtime(folder: Path, config: Config, store: Store | None = None) -> "R
     sink = make_sink(config, store)
     if function.start is not None:
         function.start(config)
-    offload = None
+    offload = find_job = None
     if config.jobs is not None:
-        from penstock.jobs.offload import make_offload
+        from penstock.jobs.offload import make_finder, make_offload
 
-        offload = make_offload(function, config)
-    return Runtime(function, config, store, sink, offload)
+        offload, find_job = make_offload(function, config), make_finder(function, config)
+    return Runtime(function, config, store, sink, offload, find_job)
+
+
+def make_quiet_runtime(folder: Path, config: Config) -> "Runtime":
+    """A runtime to look with: no hook of the handler is called, and no file of a sink is made.
+
+    Raises `ConfigError` with every problem found.
+    """
+    from penstock.handler.loading import load_module, make_function
+    from penstock.runtime.runtime import Runtime
+    from penstock.sinks.address import parse_sink
+    from penstock.store.s3 import S3ObjectStore
+
+    if problems := contradictions(config, has_store=config.store is not None):
+        raise ConfigError(*problems)
+    file = parse_sink(config.sink).file if config.sink else None
+    if file is not None and not Path(file).is_file():
+        raise ConfigError(f"SINK={config.sink!r}: no such file on this machine; ask the function: GET /status")
+    store = S3ObjectStore(config.store) if config.store is not None else None
+    function, find_job = make_function(load_module(folder), config), None
+    if config.jobs is not None:
+        from penstock.jobs.offload import make_finder
+
+        find_job = make_finder(function, config)
+    return Runtime(function, config, store, make_sink(config, store), find_job=find_job)
 
 
 def problems_of_handler(folder: Path, config: Config) -> Sequence[str]:

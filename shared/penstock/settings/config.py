@@ -1,12 +1,13 @@
 """The settings of a function as frozen values. `environment` reads them; `table` has their defaults."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from penstock.settings import table
-from penstock.types import ObjectRef
+from penstock.settings.source_filter import SourceFilter
+from penstock.types import ObjectRef, ObjectState
 
 RESERVED_PREFIX = ".penstock/"
 # A rule becomes a notification rule and a part of a Trigger's filter.
@@ -69,25 +70,34 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True)
 class SourceRule:
-    """Objects that a function takes: a bucket, and a key's beginning and end."""
+    """Objects that a function takes: a bucket, a key's beginning and end, and what `filter` asks of the object."""
 
     bucket: str
     prefix: str = ""
     suffix: str = ""
+    filter: SourceFilter | None = None
 
     @classmethod
     def parse(cls, text: str) -> "SourceRule":
-        """Read `s3://bucket`, `s3://bucket/prefix*suffix` or `s3://bucket/*.csv`; raises `ValueError`."""
+        """Read `s3://bucket`, `s3://bucket/prefix*suffix` or `s3://bucket/*.csv?max=1GB`; raises `ValueError`.
+
+        A `?` behind the `*` begins the filter (source_filter). One before it is a part of the key.
+        """
         scheme, _, rest = text.partition("://")
         bucket, _, pattern = rest.partition("/")
-        if scheme != "s3" or not bucket or pattern.count("*") > 1:
+        prefix, star, rest = pattern.partition("*")
+        suffix, question, conditions = rest.partition("?")
+        if scheme != "s3" or not bucket or "*" in suffix:
             raise ValueError(f"{text!r}: expected s3://BUCKET/PREFIX*SUFFIX with at most one *")
-        prefix, star, suffix = pattern.partition("*")
         if problem := bucket_problem(bucket):
             raise ValueError(f"{text!r}: {problem}")
         if pattern and not star:
             raise ValueError(f"{text!r}: a pattern without * names no objects; write s3://{bucket}/{pattern}*")
-        return cls(bucket, prefix, suffix)
+        try:
+            found = SourceFilter.parse(conditions) if question else None
+        except ValueError as exc:
+            raise ValueError(f"{text!r}: {exc}") from exc
+        return cls(bucket, prefix, suffix, found)
 
     @classmethod
     def parse_all(cls, text: str) -> tuple["SourceRule", ...]:
@@ -101,7 +111,13 @@ class SourceRule:
         found = [cls.parse(one) for word in text.split() for one in _expanded(word)]
         return tuple(dict.fromkeys(found))
 
+    @property
+    def keys(self) -> "SourceRule":
+        """The rule without its filter, for what sees keys alone: notifications, connectors and loops."""
+        return self if self.filter is None else replace(self, filter=None)
+
     def matches(self, ref: ObjectRef) -> bool:
+        """Whether the rule names this key, whatever its filter asks of the object."""
         return (
             ref.bucket == self.bucket
             and len(ref.key) >= len(self.prefix) + len(self.suffix)
@@ -110,7 +126,8 @@ class SourceRule:
         )
 
     def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}*{self.suffix}"
+        conditions = f"?{self.filter}" if self.filter is not None else ""
+        return f"s3://{self.bucket}/{self.prefix}*{self.suffix}{conditions}"
 
 
 def _expanded(word: str) -> list[str]:
@@ -198,3 +215,18 @@ class Config:
         if ref.key.startswith(RESERVED_PREFIX) or ref.key.endswith("/"):
             return False
         return any(rule.matches(ref) for rule in self.sources)
+
+    @property
+    def has_filters(self) -> bool:
+        """Whether some rule of SOURCE asks for more than the key."""
+        return any(rule.filter is not None for rule in self.sources)
+
+    def objection(self, state: ObjectState, tags: Callable[[], Mapping[str, str]]) -> str:
+        """Why no rule that names this key takes the object in this state; "" if one does. See `SourceFilter`."""
+        found = ""
+        for rule in self.sources:
+            if rule.matches(state.ref):
+                found = rule.filter.objection(state, tags) if rule.filter is not None else ""
+                if not found:
+                    return ""
+        return found

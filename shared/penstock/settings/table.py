@@ -39,13 +39,16 @@ FUNCTION_NAME: Final = text(
 )
 SOURCE: Final = text(
     "SOURCE",
-    "`s3://bucket/prefix*suffix`, several separated by spaces; `*.{jpg,png}` stands for both. Objects of other buckets"
+    "`s3://bucket/prefix*suffix`, several separated by spaces; `*.{jpg,png}` stands for both. `?type=image/*&max=64MB`"
+    " behind a rule filters by content type, size and tags (below). Objects of other buckets"
     " are answered 403. A bucket's"
     " name has 3 to 63 lower-case letters, digits, `-` and single `.`",
     in_job=True,
 )
 SINK: Final = text(
-    "SINK", "`s3://bucket/{key}.gz`, `sqlite:///path` or `opensearch+https://host:9200/index`", in_job=True
+    "SINK",
+    "`s3://bucket/{key}.gz`, `sqlite:///path`, `postgresql://host/database/table` or `opensearch+https://host:9200/index`",
+    in_job=True,
 )
 ON_SOURCE_REMOVED: Final = Setting(
     name="ON_SOURCE_REMOVED",
@@ -87,7 +90,7 @@ STORE_NAME: Final = text(
 MINIO_CA_FILE: Final = text(
     "MINIO_CA_FILE", "a PEM file with a private CA. The server's certificate is always checked", in_job=True
 )
-SINK_USERNAME: Final = text("SINK_USERNAME", "the user of a search server", is_secret=True, in_job=True)
+SINK_USERNAME: Final = text("SINK_USERNAME", "the user of a search server or database", is_secret=True, in_job=True)
 SINK_PASSWORD: Final = text("SINK_PASSWORD", "its password", is_secret=True, in_job=True)
 SINK_OTHER: Final = text(
     "SINK_<NAME>", "a credential of a sink that is installed beside Penstock", is_secret=True, in_job=True

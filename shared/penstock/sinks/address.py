@@ -28,6 +28,7 @@ _SEARCH: Final = "penstock.sinks.search_address:SearchAddress"
 _BUILT_IN: Final = {
     "s3": "penstock.sinks.bucket_address:BucketAddress",
     "sqlite": "penstock.sinks.sqlite_address:SqliteAddress",
+    "postgresql": "penstock.sinks.postgresql_address:PostgresqlAddress",
     "opensearch+https": _SEARCH,
     "opensearch+http": _SEARCH,
     "elasticsearch+https": _SEARCH,

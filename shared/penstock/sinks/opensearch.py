@@ -173,7 +173,9 @@ class OpenSearchSink:
     def search(self, text: str, *, limit: int = 20, offset: int = 0) -> list[dict[str, Any]]:
         """Documents that contain every word, best first; raises `EventError` for a text without words."""
         words = document.query_words(text, limit, offset)
-        query = {"query": " ".join(words), "fields": ["words"], "default_operator": "and", "flags": "PREFIX"}
+        # Without WHITESPACE a word with * takes the words before it into its prefix, and finds nothing.
+        flags = "PREFIX|WHITESPACE"
+        query = {"query": " ".join(words), "fields": ["words"], "default_operator": "and", "flags": flags}
         hits = self._search({"query": {"simple_query_string": query}, "from": offset, "size": limit})
         return [hit["_source"] for hit in hits]
 

@@ -25,7 +25,8 @@ import orjson
 
 from penstock.errors import HandlerError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document, sqlite_words
-from penstock.sinks.sqlite_rows import MARK, PAGE_ROWS, document_of, entries_of, entry_of, id_of
+from penstock.sinks.rows import MARK, document_of, entry_of, id_of
+from penstock.sinks.sqlite_rows import PAGE_ROWS, entries_of
 from penstock.sqlite_file import Change, Layout, SqliteFile
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
 

@@ -8,7 +8,7 @@ import pytest
 from penstock.errors import ConfigError, TemporaryError
 from penstock.handler.loading import Function
 from penstock.jobs.api import KubernetesError
-from penstock.jobs.offload import make_offload, offload_to
+from penstock.jobs.offload import finder_in, make_offload, offload_to
 from penstock.process.log import event_id, trace_id
 from penstock.runtime.outcome import Offload
 from penstock.settings.config import Config
@@ -47,6 +47,23 @@ def test_a_job_that_is_being_deleted_is_followed_by_the_next(cluster: MemoryClus
     cluster.delete_job(name, "")
     offload(large())
     assert list(cluster.stored) == [name, f"{name}-1"]
+
+
+def test_job_under_way_is_found_and_one_that_ended_is_not(
+    cluster: MemoryCluster, offload: Offload, make_config: Callable[..., Config], make_upper: Callable[..., Function]
+) -> None:
+    find = finder_in(cluster, make_upper(make_config()), make_config())
+    assert find(large()) == ""
+    offload(large())
+    (first,) = cluster.stored
+    assert find(large()) == f"lake/{first}"
+    assert find(large(etag="e2")) == ""
+    cluster.end(first, "Failed")
+    assert find(large()) == ""
+    offload(large())
+    assert find(large()) == f"lake/{first}-1"
+    del cluster.stored[first]  # its time to live is over
+    assert find(large()) == f"lake/{first}-1"
 
 
 def test_a_state_whose_jobs_all_end_in_vain_is_not_tried_for_ever(cluster: MemoryCluster, offload: Offload) -> None:

@@ -12,6 +12,7 @@ from penstock.errors import ConfigError
 from penstock.settings.config import Config, SourceRule, StoreSettings
 from penstock.sinks.address import overlap, parse_sink
 from penstock.sinks.bucket_address import BucketAddress
+from penstock.sinks.postgresql_address import PostgresqlAddress
 from penstock.sinks.search_address import SearchAddress
 from penstock.sinks.sqlite_address import SqliteAddress
 from penstock.sinks.wiring import make_sink, refuse_loops
@@ -48,6 +49,12 @@ def test_raw_key_goes_into_the_template(sink: str, key: str, target: str) -> Non
     [
         ("sqlite:///data/index.db", SqliteAddress("/data/index.db")),
         ("sqlite:index.db", SqliteAddress("index.db")),
+        ("postgresql://host/lake/docs", PostgresqlAddress("host", 5432, "lake", "", "docs", True)),
+        (
+            "postgresql://host:6432/lake/s.docs?sslmode=disable",
+            PostgresqlAddress("host", 6432, "lake", "s", "docs", False),
+        ),
+        ("postgresql://[::1]/l/d?sslmode=verify-full", PostgresqlAddress("::1", 5432, "l", "", "d", True)),
         ("opensearch+http://host:9200/docs", SearchAddress("http://host:9200", "docs")),
         ("opensearch+https://host:9200/docs/", SearchAddress("https://host:9200", "docs")),
         ("elasticsearch+http://host:9200/docs", SearchAddress("http://host:9200", "docs")),
@@ -86,6 +93,18 @@ def test_index_is_read(sink: str, address: object) -> None:
         "opensearch+ftp://host/a",
         "opensearch+http:///a",
         "opensearch+http://host:port/a",
+        "postgresql://host/lake",
+        "postgresql://host/lake/",
+        "postgresql:///lake/docs",
+        "postgresql://host:port/lake/docs",
+        "postgresql://host/lake/docs/more",
+        "postgresql://host/lake/Docs",
+        "postgresql://host/lake/a.b.c",
+        'postgresql://host/lake/docs"; --',
+        "postgresql://host/lake/" + "d" * 49,
+        "postgresql://host/lake/docs?sslmode=require",
+        "postgresql://host/lake/docs?user=me",
+        "postgresql://host/lake/docs#a",
     ],
 )
 def test_sink_that_cannot_work_is_refused_with_what_is_accepted(sink: str) -> None:
@@ -93,9 +112,10 @@ def test_sink_that_cannot_work_is_refused_with_what_is_accepted(sink: str) -> No
         parse_sink(sink)
 
 
-def test_credentials_in_the_url_are_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize("url", ["opensearch+http://admin:hunter2@host:9200/docs", "postgresql://me:hunter2@host/l/d"])
+def test_credentials_in_the_url_are_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(ConfigError, match="SINK_USERNAME and SINK_PASSWORD") as caught:
-        parse_sink("opensearch+http://admin:hunter2@host:9200/docs")
+        parse_sink(url)
     assert "hunter2" not in str(caught.value)
 
 

@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 
 import pytest
-from penstock.sinks.sqlite_rows import MARK, PAGE_ROWS, document_of, entries_of, id_of
+from penstock.sinks.rows import MARK, document_of, id_of
+from penstock.sinks.sqlite_rows import PAGE_ROWS, entries_of
 from penstock.types import Mark, ObjectRef, Refusal
 
 REFUSAL = {"error": "UnsupportedInput", "reason": "not a picture", "status": 415}

@@ -1,0 +1,76 @@
+"""`penstock status s3://BUCKET/KEY`: is it ready? What each function of the stack knows about one object."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from penstock.errors import ConfigError, PenstockError, TemporaryError
+from penstock.runtime.status import Status, status_document, status_of
+from penstock.serving.wiring import function_config, make_quiet_runtime
+from penstock.settings.config import bucket_problem
+from penstock.settings.stackfile import load_stack
+from penstock.terminal import json_text, printable
+from penstock.types import ObjectRef
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` reads."""
+    parser.add_argument("object", metavar="s3://BUCKET/KEY", help="the source object")
+    parser.add_argument(
+        "--stack", type=Path, default=Path("stack.yml"), metavar="FILE", help="the stack file (default: %(default)s)"
+    )
+    parser.add_argument("--function", metavar="NAME", help="only this function (default: all whose SOURCE has the key)")
+    parser.add_argument("--json", action="store_true", help="one JSON document for each function")
+
+
+def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
+    """Print what each function knows about the object; nothing is written.
+
+    Returns 0 when all that take it are ready, 1 when one is not, 75 when one could not be asked. Raises `ConfigError`
+    when no function takes the object.
+    """
+    ref = _object(args.object)
+    worst = asked = 0
+    for spec in load_stack(args.stack, env).functions.values():
+        if args.function not in (None, spec.name) or not spec.config().takes(ref):
+            continue
+        asked += 1
+        try:
+            config = function_config(spec.handler, env, args.stack)
+            status = status_of(make_quiet_runtime(spec.handler, config), ref)
+        except PenstockError as exc:
+            print(printable(f"{spec.name}: {exc}"), file=sys.stderr)
+            worst = max(worst, TemporaryError.exit_code)
+            continue
+        _print(status, spec.name, as_json=args.json)
+        worst = max(worst, 0 if status.state in ("ready", "excluded") else 1)
+    if not asked:
+        raise ConfigError(f"{ref}: no function of {args.stack} takes it; see SOURCE, and --function")
+    return worst
+
+
+def _object(text: str) -> ObjectRef:
+    scheme, _, rest = text.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not key:
+        raise ConfigError(f"{text!r}: expected s3://BUCKET/KEY")
+    if problem := bucket_problem(bucket):
+        raise ConfigError(f"{text!r}: {problem}")
+    return ObjectRef(bucket, key)
+
+
+def _print(status: Status, function: str, *, as_json: bool) -> None:
+    if as_json:
+        print(json_text(status_document(status, function)))
+        return
+    more = [f"{len(status.targets)} targets"] if len(status.targets) > 1 else []
+    more += [f"Job {status.job}"] if status.job else []
+    more += [status.reason] if status.reason else []
+    print(printable(f"{function}: {status.state}" + (f" ({', '.join(more)})" if more else "")))
+    for target in status.targets:
+        refusal = target.entry.refusal if target.entry else None
+        why = f": {refusal.error}: {refusal.reason}" if refusal else ""
+        name = f"{target.rendition} " if target.rendition else ""
+        print(printable(f"  {target.state:<8} {name}{target.address}{why}"))

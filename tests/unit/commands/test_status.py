@@ -1,0 +1,91 @@
+"""`penstock status`: which functions it asks, what it prints and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from penstock.cli import main
+from penstock.settings.config import Config
+
+from tests.lake import Lake
+
+STACK = """
+provider: {name: openfaas}
+functions:
+  upper:
+    handler: ./upper
+    environment: {SOURCE: "s3://upload/*.txt", SINK: "s3://processed/{key}"}
+  other:
+    handler: ./upper
+    environment: {SOURCE: "s3://elsewhere/*", SINK: "s3://processed/{key}"}
+"""
+
+
+@pytest.fixture
+def stack(tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stack file with two functions; the one that is asked works on the lake in memory."""
+    path = tmp_path / "stack.yml"
+    path.write_text(STACK)
+    (tmp_path / "upper").mkdir()
+    (tmp_path / "upper" / "handler.py").write_text("def handle(event, context): ...\n")
+
+    def config(folder: Path, _env: object, _stack: Path) -> Config:
+        assert folder == tmp_path / "upper"
+        return lake.config
+
+    monkeypatch.setattr("penstock.commands.status.function_config", config)
+    monkeypatch.setattr("penstock.commands.status.make_quiet_runtime", lambda *_: lake.runtime)
+    return path
+
+
+def test_states_and_exit_codes(stack: Path, lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["status", "s3://upload/a.txt", "--stack", str(stack)]
+    assert main(words) == 1
+    assert capsys.readouterr().out == "upper: gone\n"
+    lake.put(b"bad")
+    lake.agree()
+    assert main(words) == 1
+    assert capsys.readouterr().out == (
+        "upper: refused\n  refused  s3://processed/a.txt: UnsupportedInput: a.txt: starts with bad\n"
+    )
+    lake.put(b"one")
+    lake.agree()
+    assert main(words) == 0
+    assert capsys.readouterr().out == "upper: ready\n  ready    s3://processed/a.txt\n"
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["state"] == "ready"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["s3://nowhere/a.txt"], "no function of"),
+        (["s3://upload/a.txt", "--function", "other"], "no function of"),
+        (["upload/a.txt"], "expected s3://BUCKET/KEY"),
+        (["s3://upload"], "expected s3://BUCKET/KEY"),
+        (["s3://UP/a"], "lower-case"),
+    ],
+)
+def test_object_that_nothing_takes_is_an_error(
+    stack: Path, words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", *words, "--stack", str(stack)]) == 78
+    assert says in capsys.readouterr().err
+
+
+def test_function_that_cannot_be_asked_is_named(stack: Path, lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    lake.store.buckets.clear()
+    assert main(["status", "s3://upload/a.txt", "--stack", str(stack)]) == 75
+    assert "upper: " in capsys.readouterr().err
+
+
+def test_index_in_a_file_is_not_made_by_looking(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "upper").mkdir()
+    (tmp_path / "upper" / "handler.py").write_text("def handle(event, context): ...\n")
+    stack = tmp_path / "stack.yml"
+    stack.write_text(STACK.replace("s3://processed/{key}", f"sqlite://{tmp_path}/data/index.db"))
+    assert main(["status", "s3://elsewhere/a", "--stack", str(stack)]) == 75
+    assert "MINIO_ENDPOINT is not" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
