@@ -33,6 +33,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     ),
     "Objects": (
         Command("reconcile", "stack", "compare sources with targets and mend what differs"),
+        Command("sign", "", "make a URL that opens one object through a function, until a moment"),
         Command("jobs", "stack", "list the Jobs of large objects, watch over them, read logs, clean up"),
     ),
     "Servers and clusters": (

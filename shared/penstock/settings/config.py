@@ -187,6 +187,11 @@ class Config:
     deadline_seconds: int = table.DEADLINE_SECONDS.default
     search: bool = table.SEARCH.default
     body_mode: bool = table.BODY_MODE.default
+    object_lambda: bool = table.LAMBDA.default
+    store_urls: tuple[str, ...] = ()
+    open_options: Mapping[str, float | None] = field(default_factory=dict)
+    store_on_read: bool = table.STORE_ON_READ.default
+    cache_seconds: int = table.CACHE_SECONDS.default
     log_level: str = table.LOG_LEVEL.default
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     store_name: str = ""

@@ -14,6 +14,8 @@ from penstock.settings.setting import Setting, secret_file
 
 T = TypeVar("T")
 
+_MIN_URL_KEY = 16
+_OPEN_OPTION = re.compile(r"([a-z][a-z0-9_]*)(?:<=([0-9]+(?:\.[0-9]+)?))?", re.ASCII)
 _ENDPOINT = re.compile(r"(https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)/?")
 
 
@@ -75,13 +77,21 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
         deadline_seconds=reader.value(table.DEADLINE_SECONDS),
         search=reader.value(table.SEARCH),
         body_mode=reader.value(table.BODY_MODE),
+        object_lambda=reader.value(table.LAMBDA),
+        store_urls=reader.store_urls(),
+        open_options=reader.open_options(),
+        store_on_read=reader.value(table.STORE_ON_READ),
+        cache_seconds=reader.value(table.CACHE_SECONDS),
         log_level=reader.value(table.LOG_LEVEL),
         secrets={
             name: value
-            for name in (table.FUNCTION_TOKEN.name, *reader.sink_secrets())
+            for name in (table.FUNCTION_TOKEN.name, table.SIGNED_URL_KEY.name, *reader.sink_secrets())
             if (value := reader.secret(name))
         },
     )
+    short = [key for key in config.secrets.get(table.SIGNED_URL_KEY.name, "").split() if len(key) < _MIN_URL_KEY]
+    if short:
+        reader.problems.append(f"SIGNED_URL_KEY: has a key of fewer than {_MIN_URL_KEY} characters; make a longer one")
     return config, reader.problems
 
 
@@ -187,6 +197,28 @@ class _SettingsReader:
             self.problems.append(f"MINIO_CA_FILE={ca_file}: no such file")
         region = self.value(table.MINIO_REGION)
         return StoreSettings(found[1] if found else endpoint, access_key or "", secret_key or "", region, ca_file)
+
+    def store_urls(self) -> tuple[str, ...]:
+        """The addresses in STORE_URLS, without a slash at their end."""
+        found = []
+        for word in self.value(table.STORE_URLS).split():
+            given = _ENDPOINT.fullmatch(word)
+            if given is None:
+                self.problems.append(f"STORE_URLS: {word!r}: expected http://HOST:PORT or https://HOST:PORT")
+            else:
+                found.append(given[1])
+        return tuple(found)
+
+    def open_options(self) -> dict[str, float | None]:
+        """`OPEN_OPTIONS="width<=2000 fit"`: names, each with its highest value or None."""
+        found: dict[str, float | None] = {}
+        for word in self.value(table.OPEN_OPTIONS).split():
+            given = _OPEN_OPTION.fullmatch(word)
+            if given is None or given[1] in found:
+                self.problems.append(f"OPEN_OPTIONS: {word!r}: expected NAME or NAME<=NUMBER, each name once")
+            else:
+                found[given[1]] = float(given[2]) if given[2] else None
+        return found
 
     def jobs(self) -> JobSettings:
         """The settings of Jobs, read only where large objects are handed to them."""
