@@ -71,7 +71,7 @@ class Admin:
 
     def targets(self, kind: keys.TargetKind) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
         """The targets of one kind, without ARN and status, and the keys that this server knows for the kind."""
-        text = self._config(f"notify_{kind}")
+        text = self._config(keys.subsystem(kind))
         return parse_targets(kind, text)
 
     def set_target(self, ref: TargetRef, values: Mapping[str, str]) -> None:
@@ -86,7 +86,7 @@ class Admin:
     def remove_target(self, ref: TargetRef) -> None:
         """Remove a target from what the next start reads; one that does not exist is fine."""
         try:
-            self._call("admin:ConfigUpdate", lambda: self._admin.config_reset(f"notify_{ref.kind}", ref.id))
+            self._call("admin:ConfigUpdate", lambda: self._admin.config_reset(keys.subsystem(ref.kind), ref.id))
         except _Refused as exc:
             if "already deleted" not in exc.message:
                 raise ConfigError(f"target {ref}: {self._settings.endpoint} keeps it: {exc.message}") from exc
