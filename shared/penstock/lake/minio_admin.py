@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import MinioAdmin
-from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException, MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
@@ -25,6 +24,7 @@ from penstock.lake import keys
 from penstock.lake.model import TargetRef
 from penstock.lake.plan import PresentTarget
 from penstock.settings.config import StoreSettings
+from penstock.store.credentials import provider_of
 
 _SYNC_VARIABLE: Final = "MINIO_API_SYNC_EVENTS"
 _REFUSED: Final = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
@@ -47,7 +47,7 @@ class Admin:
         url = urlsplit(settings.endpoint)
         self._admin = MinioAdmin(
             endpoint=url.netloc,
-            credentials=StaticProvider(settings.access_key, settings.secret_key),
+            credentials=provider_of(settings),
             region=settings.region,
             secure=url.scheme == "https",
             http_client=_pool(settings),

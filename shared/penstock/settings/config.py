@@ -57,14 +57,28 @@ def key_problem(key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class WebIdentity:
+    """A token in a file that `sts_endpoint`, a URL, exchanges for keys. `role_arn` may be empty at MinIO."""
+
+    token_file: Path
+    sts_endpoint: str
+    role_arn: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """How to reach the object store. `endpoint` is a URL; `ca_file` names a PEM file with a private CA."""
+    """How to reach the object store. `endpoint` is a URL; `ca_file` names a PEM file with a private CA.
+
+    With a `web_identity` the keys are empty: they come from it.
+    """
 
     endpoint: str
     access_key: str
     secret_key: str = field(repr=False)
     region: str = table.MINIO_REGION.default
     ca_file: Path | None = None
+    session_token: str = field(default="", repr=False)
+    web_identity: WebIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)

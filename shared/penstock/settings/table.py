@@ -77,6 +77,23 @@ RENDITIONS: Final = text(
 MINIO_ENDPOINT: Final = text("MINIO_ENDPOINT", "the object store: `http://host:9000` or `https://...`", in_job=True)
 MINIO_ACCESS_KEY: Final = text("MINIO_ACCESS_KEY", "its access key", is_secret=True, in_job=True)
 MINIO_SECRET_KEY: Final = text("MINIO_SECRET_KEY", "its secret key", is_secret=True, in_job=True)
+MINIO_SESSION_TOKEN: Final = text(
+    "MINIO_SESSION_TOKEN", "the session token that goes with temporary keys", is_secret=True, in_job=True
+)
+# The names that Amazon EKS sets in pods: "IAM roles for service accounts" in its user guide.
+AWS_WEB_IDENTITY_TOKEN_FILE: Final = text(
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "in place of keys: a file with the token of an OpenID issuer, such as a service account's. It is exchanged for keys"
+    " that last for a while (AssumeRoleWithWebIdentity), and read again before they end",
+)
+AWS_ROLE_ARN: Final = text(
+    "AWS_ROLE_ARN", "the role for such a token. At MinIO not needed where a claim of the token names the policy"
+)
+AWS_ENDPOINT_URL_STS: Final = text(
+    "AWS_ENDPOINT_URL_STS",
+    "the URL that exchanges tokens for keys",
+    shown="`MINIO_ENDPOINT`; for AWS `https://sts.REGION.amazonaws.com`",
+)
 MINIO_REGION: Final = text("MINIO_REGION", "the region that requests are signed for", "us-east-1", in_job=True)
 STORE_NAME: Final = text(
     "STORE_NAME",
