@@ -133,6 +133,36 @@ def test_conditions_ranges_and_head(make_open: MakeOpen) -> None:
     assert client.get(path, headers={"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"}).data == b"NEW"
 
 
+def test_unchanged_or_stored_picture_costs_no_read_of_the_source(make_open: MakeOpen) -> None:
+    lake, client = make_open()
+    lake.put(b"one")
+    etag = client.get(path_of()).headers["ETag"]
+    lake.requests.clear()
+    assert client.get(path_of(), headers={"If-None-Match": etag}).status_code == 304
+    assert lake.requests == [("HEAD", "upload/a.txt")]
+    assert client.get(path_of(), headers={"If-None-Match": '"another"'}).data == b"ONE"
+
+    lake, client = make_open(store_on_read=True)
+    lake.put(b"one")
+    client.get(path_of())
+    lake.requests.clear()
+    assert client.get(path_of()).data == b"ONE"
+    assert lake.requests == [("HEAD", "upload/a.txt"), ("GET", "processed/a.txt")]
+
+
+def test_source_that_changes_between_look_and_read_is_tried_again(make_open: MakeOpen) -> None:
+    lake, client = make_open()
+    lake.put(b"one")
+
+    def overwrite(verb: str, ref: ObjectRef) -> None:
+        if verb == "GET":
+            lake.put(b"two")
+
+    lake.before = overwrite
+    response = client.get(path_of(), headers={"If-None-Match": '"another"'})
+    assert (response.status_code, response.headers["Cache-Control"]) == (503, "no-store")
+
+
 def test_caches_keep_it_for_the_configured_time_and_not_beyond_the_url(make_open: MakeOpen) -> None:
     lake, client = make_open(cache_seconds=3600)
     lake.put(b"one")

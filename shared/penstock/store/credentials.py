@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from xml.etree.ElementTree import ParseError
 
 import urllib3
-from minio.credentials import Credentials
+from minio.credentials.credentials import Credentials
 from minio.credentials.providers import Provider, StaticProvider, WebIdentityProvider
 from urllib3.exceptions import HTTPError
 
@@ -53,7 +53,7 @@ def _exchanging(settings: StoreSettings) -> Provider:
     return _TokenProvider(settings, settings.web_identity)
 
 
-class _TokenProvider(Provider):  # type: ignore[misc]
+class _TokenProvider(Provider):
     """Keys for the token in a file, which is read anew at each exchange: its issuer replaces it from time to time."""
 
     def __init__(self, settings: StoreSettings, identity: WebIdentity) -> None:
