@@ -18,6 +18,8 @@ def conditions_of(headers: Mapping[str, str]) -> dict[str, Any]:
     """The WSGI environment of a GET with only the conditions and the range of these headers; names as usual."""
     lower = {name.lower(): value for name, value in headers.items()}
     found = {f"HTTP_{name.upper().replace('-', '_')}": lower.get(name.lower(), "") for name in _CONDITIONS}
+    if found["HTTP_IF_MATCH"].strip() == "*":
+        del found["HTTP_IF_MATCH"]  # there is a result, so it holds; werkzeug says that it does not
     return {"REQUEST_METHOD": "GET", **{name: value for name, value in found.items() if value}}
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from penstock.commands.flags import new_parser
-from penstock.errors import ConfigError, EventError
+from penstock.errors import ConfigError
 from penstock.serving.signed_urls import signed_path
 from penstock.settings.environment import load_config
 from penstock.types import ObjectRef
@@ -205,52 +204,3 @@ def test_it_is_closed_without_a_key(make_lake: MakeLake) -> None:
 def test_short_key_is_refused_at_start() -> None:
     with pytest.raises(ConfigError, match="SIGNED_URL_KEY: has a key of fewer than 16 characters"):
         load_config({"FUNCTION_NAME": "upper", "SIGNED_URL_KEY": "the-key-of-the-page short"})
-
-
-def sign(*words: str) -> int:
-    from penstock.commands import sign
-
-    parser = new_parser("sign", "make a URL")
-    sign.add_arguments(parser)
-    return sign.run(parser.parse_args(words))
-
-
-def test_command_makes_such_a_url(
-    make_open: MakeOpen, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    lake, client = make_open()
-    lake.put(b"ab")
-    monkeypatch.setenv("SIGNED_URL_KEY", SECRETS["SIGNED_URL_KEY"])
-    assert sign("s3://upload/a.txt", "--option", "times=2", "--for", "10m", "--url", "https://thumbs.example/") == 0
-    url = capsys.readouterr().out.strip()
-    assert url.startswith("https://thumbs.example/read/upload/a.txt?")
-    assert client.get(url.removeprefix("https://thumbs.example")).data == b"ABAB"
-
-
-@pytest.mark.parametrize(
-    ("words", "problem"),
-    [
-        (["upload/a.txt"], "expected s3://BUCKET/KEY"),
-        (["s3://upload/"], "the key is empty"),
-        (["s3://upload/a", "--option", "times"], "expected NAME=VALUE"),
-        (["s3://upload/a", "--option", "a=1", "--option", "a=2"], "given twice"),
-        (["s3://upload/a", "--option", "expires=1"], "has a parameter of its own"),
-        (["s3://upload/a", "--for", "soon"], "expected a duration"),
-        (["s3://upload/two\nlines"], "end of a line"),
-    ],
-)
-def test_command_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, words: list[str], problem: str) -> None:
-    monkeypatch.setenv("SIGNED_URL_KEY", KEYS[0])
-    with pytest.raises(ConfigError, match=problem):
-        sign(*words)
-
-
-def test_command_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SIGNED_URL_KEY", raising=False)
-    with pytest.raises(ConfigError, match="SIGNED_URL_KEY: not set"):
-        sign("s3://upload/a.txt")
-
-
-def test_name_that_a_url_cannot_carry_is_refused() -> None:
-    with pytest.raises(EventError, match="as S3 names buckets"):
-        signed_path(KEYS[0], ObjectRef("Upload", "a"), {}, 1)
