@@ -67,6 +67,7 @@ BENCHES: Mapping[str, Bench] = {
     "reconcile": module("reconcile", 240),
     "codec": script("compress_codec", 120, "--rows", "10000", "--turns", "1"),
     "resize": script("resize", 300, "--small"),
+    "on_read": module("on_read", 240),
     "index": script("index", 180, "--documents", "4000", "--rows", "20000", "--turns", "1"),
     "connector": script("connector", 240, "--records", "3000", "--slow-records", "300", "--turns", "1"),
     "donors": script("donors_vs_faker", 120, "--rows", "5000"),

@@ -175,9 +175,9 @@ def running(command: Sequence[str], port: int, settings: Mapping[str, str]) -> I
 
 
 @contextmanager
-def function_on(minio: MinioServer, name: str, settings: Mapping[str, str]) -> Iterator[Served]:
-    """A function served against this server."""
-    port = free_port()
+def function_on(minio: MinioServer, name: str, settings: Mapping[str, str], *, port: int = 0) -> Iterator[Served]:
+    """A function served against this server, on a free port where none is given."""
+    port = port or free_port()
     with running(function_command(name, port), port, {**store_settings(minio), **settings}) as function:
         yield function
 

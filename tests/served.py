@@ -62,13 +62,13 @@ class Served:
 
 
 @contextmanager
-def served(function: str | Path, settings: Mapping[str, str]) -> Iterator[Served]:
+def served(function: str | Path, settings: Mapping[str, str], *, port: int = 0) -> Iterator[Served]:
     """Serve a function (a name under ./functions or a folder) until the block ends; it must then exit with 0."""
-    port = free_port()
+    port = port or free_port()
     folder = function if isinstance(function, Path) else ROOT / "functions" / function
     process = subprocess.Popen(
         [sys.executable, "-m", "penstock.serve", folder, "--host", "127.0.0.1"],
-        env={"PATH": os.environ["PATH"], "PORT": str(port), **settings},
+        env={"PATH": os.environ["PATH"], **settings, "PORT": str(port)},
     )
     try:
         running = Served(f"http://127.0.0.1:{port}", process)

@@ -34,6 +34,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "Objects": (
         Command("reconcile", "stack", "compare sources with targets and mend what differs"),
         Command("status", "stack", "say whether one object's targets are ready, and if not, why"),
+        Command("sign", "", "make a URL that opens one object through a function, until a moment"),
         Command("jobs", "stack", "list the Jobs of large objects, watch over them, read logs, clean up"),
     ),
     "Servers and clusters": (

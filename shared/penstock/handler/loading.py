@@ -14,7 +14,7 @@ from typing import Any
 
 from penstock.errors import ConfigError, EventError
 from penstock.handler.hooks import HANDLE, OPTIONS, find_hooks, problems_of_hooks
-from penstock.handler.options import NoOptions, assets_of, fingerprint, parse_options
+from penstock.handler.options import NoOptions, assets_of, fingerprint, parse_options, problems_of_open
 from penstock.handler.results import Handle, checked
 from penstock.settings.config import Config
 from penstock.types import ObjectRef
@@ -66,6 +66,7 @@ def make_function(module: Any, config: Config) -> Function:
             renditions[name] = parse_options(options_type, given, base)
         except EventError as exc:
             problems.append(f"RENDITIONS: {name}: {exc}")
+    problems += [f"OPEN_OPTIONS: {problem}" for problem in problems_of_open(options_type, config.open_options)]
     if problems:
         raise ConfigError(*problems)
     renditions = renditions or {None: base}

@@ -85,6 +85,43 @@ def parse_options(
     return dataclasses.replace(base, **values) if base is not None else kind(**values)  # type: ignore[type-var]
 
 
+def problems_of_open(kind: type[Any], opened: Mapping[str, float | None]) -> list[str]:
+    """What is wrong with the options that readers may set, by name, each with its highest value or None."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    problems = []
+    for name, most in opened.items():
+        if name not in fields:
+            problems.append(f"option {name!r} is unknown; this function has: {', '.join(sorted(fields)) or 'none'}")
+        elif fields[name].metadata.get("asset"):
+            problems.append(f"option {name} names an object of the store, which only the deployment may set")
+        elif most is not None and not _is_number(get_type_hints(kind)[name]):
+            problems.append(f"option {name} is not a number, so it has no highest value; write {name} alone")
+    return problems
+
+
+def _is_number(hint: Any) -> bool:
+    return hint in (int, float) or any(part in (int, float) for part in get_args(hint))
+
+
+def check_open(given: Mapping[str, str], opened: Mapping[str, float | None]) -> None:
+    """Raise `EventError` unless each option is open to readers, with at most its highest value."""
+    problems = []
+    for name, text in given.items():
+        if name not in opened:
+            known = ", ".join(sorted(opened)) or "none"
+            problems.append(f"option {name[:_SHOWN]!r} is not open to readers; open are: {known}")
+            continue
+        most = opened[name]
+        try:
+            is_within = most is None or decimal_number(text) <= most
+        except ValueError:
+            is_within = False
+        if not is_within:
+            problems.append(f"option {name}={text[:_SHOWN]!r}: expected a number of at most {most:g}")
+    if problems:
+        raise EventError("; ".join(problems))
+
+
 def assets_of(options: object) -> dict[str, ObjectRef]:
     """The objects that options name, by option; those that name none are left out."""
     return {

@@ -161,7 +161,8 @@ class _LakeReader(YamlReader):
         external = self._switch(nodes.get("external"), f"{where}.external") is True
         # An empty secret may come from `${TOKEN}` without a value; an empty key counts as not declared.
         values = {name: value for name, value in values.items() if value}
-        if not external and "queue_dir" not in nodes and self.text(queue_dir, "queue_dir"):
+        keeps = any(key.name == "queue_dir" for key in keys.KEYS[kind])
+        if keeps and not external and "queue_dir" not in nodes and self.text(queue_dir, "queue_dir"):
             values["queue_dir"] = self.text(queue_dir, "queue_dir")
         ref = TargetRef(kind, self.text(nodes.get("id"), f"{where}.id") or default_id)
         return NotificationTarget(ref, values, {name: value for name, value in secrets.items() if value}, external)

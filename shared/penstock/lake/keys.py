@@ -1,8 +1,10 @@
-"""Every documented key of MinIO's four notification subsystems that a lake may use, and what each may hold.
+"""Every documented key of the subsystems of MinIO that a lake may use, and what each may hold.
 
-Source: MinIO's `internal/config/notify/{help,parse}.go` and `internal/event/target/*.go` (February 2026). MinIO itself
-checks little of this: a misspelt SASL mechanism means plain text there, and an unknown key becomes a part of the value
-before it.
+Four of them send notifications, and one is Object Lambda.
+
+Source: MinIO's `internal/config/notify/{help,parse}.go`, `internal/event/target/*.go` and `internal/config/lambda`
+(February 2026). MinIO itself checks little of this: a misspelt SASL mechanism means plain text there, and an unknown
+key becomes a part of the value before it.
 """
 
 import re
@@ -13,8 +15,13 @@ from urllib.parse import urlsplit
 
 from penstock.settings.durations import parse_go_duration
 
-TargetKind = Literal["webhook", "kafka", "mqtt", "elasticsearch"]
+TargetKind = Literal["webhook", "kafka", "mqtt", "elasticsearch", "lambda"]
 KINDS: Final[tuple[TargetKind, ...]] = get_args(TargetKind)
+
+
+def subsystem(kind: TargetKind) -> str:
+    """How MinIO's configuration names a kind."""
+    return "lambda_webhook" if kind == "lambda" else f"notify_{kind}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +187,15 @@ KEYS: Final[Mapping[TargetKind, tuple[Key, ...]]] = {
         Key("username", _text),
         Key("password", _text, secret=True),
     ),
+    # Object Lambda: it answers reads and gets no events, so there is nothing to keep in a folder.
+    "lambda": (
+        Key("enable", _switch, "on"),
+        Key("endpoint", _url(("http", "https"), "auth_token"), required=True),
+        Key("auth_token", _text, secret=True),
+        Key("client_cert", _path),
+        Key("client_key", _path),
+        Key("comment", _text),
+    ),
 }
 
 
@@ -191,7 +207,7 @@ def check(kind: TargetKind, values: Mapping[str, str], secrets: Mapping[str, str
             yield name, _MISSING.get(name, "missing")
     for name, value in values.items():
         if name not in keys:
-            yield name, f"unknown key of notify_{kind}; known: {', '.join(keys)}"
+            yield name, f"unknown key of {subsystem(kind)}; known: {', '.join(keys)}"
         elif keys[name].secret:
             yield name, f"a secret must not stand in the file; write {name}: {{file: PATH}} or {{env: NAME}}"
         elif value:
@@ -201,7 +217,7 @@ def check(kind: TargetKind, values: Mapping[str, str], secrets: Mapping[str, str
                 yield name, f"{exc}, got {value!r}"
     for name in secrets:
         if name not in keys or not keys[name].secret:
-            yield name, f"notify_{kind} has no such secret"
+            yield name, f"{subsystem(kind)} has no such secret"
     yield from unspeakable({**values, **secrets}, keys)
     yield from _together(kind, values, secrets)
 
@@ -235,7 +251,7 @@ def _together(kind: TargetKind, values: Mapping[str, str], secrets: Mapping[str,
         if len(given) == 1:
             yield given.pop(), f"{one} and {other} go together"
 
-    if kind == "webhook":
+    if kind in ("webhook", "lambda"):
         yield from pair("client_cert", "client_key")
     if kind == "elasticsearch":
         yield from pair("username", "password")

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import MinioAdmin
-from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException, MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
@@ -25,6 +24,7 @@ from penstock.lake import keys
 from penstock.lake.model import TargetRef
 from penstock.lake.plan import PresentTarget
 from penstock.settings.config import StoreSettings
+from penstock.store.credentials import provider_of
 
 _SYNC_VARIABLE: Final = "MINIO_API_SYNC_EVENTS"
 _REFUSED: Final = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
@@ -47,7 +47,7 @@ class Admin:
         url = urlsplit(settings.endpoint)
         self._admin = MinioAdmin(
             endpoint=url.netloc,
-            credentials=StaticProvider(settings.access_key, settings.secret_key),
+            credentials=provider_of(settings),
             region=settings.region,
             secure=url.scheme == "https",
             http_client=_pool(settings),
@@ -71,7 +71,7 @@ class Admin:
 
     def targets(self, kind: keys.TargetKind) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
         """The targets of one kind, without ARN and status, and the keys that this server knows for the kind."""
-        text = self._config(f"notify_{kind}")
+        text = self._config(keys.subsystem(kind))
         return parse_targets(kind, text)
 
     def set_target(self, ref: TargetRef, values: Mapping[str, str]) -> None:
@@ -86,7 +86,7 @@ class Admin:
     def remove_target(self, ref: TargetRef) -> None:
         """Remove a target from what the next start reads; one that does not exist is fine."""
         try:
-            self._call("admin:ConfigUpdate", lambda: self._admin.config_reset(f"notify_{ref.kind}", ref.id))
+            self._call("admin:ConfigUpdate", lambda: self._admin.config_reset(keys.subsystem(ref.kind), ref.id))
         except _Refused as exc:
             if "already deleted" not in exc.message:
                 raise ConfigError(f"target {ref}: {self._settings.endpoint} keeps it: {exc.message}") from exc

@@ -59,7 +59,17 @@ class TargetRef:
     @property
     def subsystem(self) -> str:
         """How MinIO's configuration names it."""
-        return f"notify_{self.kind}:{self.id}"
+        return f"{keys.subsystem(self.kind)}:{self.id}"
+
+    @property
+    def takes_events(self) -> bool:
+        """Whether a rule may name it: Object Lambda answers reads."""
+        return self.kind != "lambda"
+
+    @property
+    def lambda_arn(self) -> str:
+        """What a reader names as `lambdaArn`: MinIO lists it nowhere."""
+        return f"arn:minio:s3-object-lambda::{self.id}:webhook"
 
     def is_arn(self, arn: str) -> bool:
         """Whether `arn:minio:sqs:REGION:ID:KIND` names this target, in any region."""
@@ -126,6 +136,8 @@ class Rule:
                 yield name, f"{value!r} is refused by MinIO: no \\, no . or .. between slashes, at most 1024 characters"
         if not self.events:
             yield "events", "empty; leave it out for created and removed objects"
+        if not self.target.takes_events:
+            yield "target", f"{self.target} gets no events: it answers reads that name it as {self.target.lambda_arn}"
         for event in self.events:
             if event not in EVENTS:
                 yield "events", f"{event!r} is not an event that a rule may name; known: {', '.join(sorted(EVENTS))}"

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+from penstock.errors import ConfigError
 from penstock.lake import keys
 from penstock.lake.minio_admin import Admin
 from penstock.lake.minio_buckets import Buckets
@@ -30,12 +31,19 @@ class LakeServer:
         return self._settings.endpoint
 
     def state(self, lake: DeclaredLake) -> LakeState:
-        """What the server has, of this lake and of others: all targets of the four kinds, the rules of all buckets."""
+        """What the server has, of this lake and of others: all targets, the rules of all buckets."""
         info = self._admin.info()
         targets: dict[TargetRef, PresentTarget] = {}
         known: dict[keys.TargetKind, frozenset[str]] = {}
         for kind in keys.KINDS:
-            found, known[kind] = self._admin.targets(kind)
+            try:
+                found, known[kind] = self._admin.targets(kind)
+            except ConfigError:
+                if kind != "lambda":
+                    raise
+                continue  # a server without Object Lambda
+            if kind == "lambda":
+                found = {ref: dataclasses.replace(one, arn=_lambda_arn(one)) for ref, one in found.items()}
             targets.update(found)
         for arn in info.arns:
             # A target may come from the server's environment alone.
@@ -73,3 +81,8 @@ class LakeServer:
 
     def change_rules(self, bucket: str, drop: Callable[[str], bool], add: list[PresentRule]) -> None:
         self._buckets.change_rules(bucket, drop, add)
+
+
+def _lambda_arn(present: PresentTarget) -> str:
+    """Its ARN while the server runs it, else "": the server lists those of notification targets only."""
+    return present.ref.lambda_arn if present.values.get("enable") == "on" else ""

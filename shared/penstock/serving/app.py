@@ -4,6 +4,9 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
 
@@ -22,7 +25,14 @@ from penstock.runtime.status import status_document, status_of
 from penstock.serving.access import CallerTokens
 from penstock.serving.callers import leaving_check
 from penstock.serving.health import Health
-from penstock.serving.requests import body_chunks, came_as_cloudevent, input_name, limit_body, query_options
+from penstock.serving.requests import (
+    MAX_CALL_BYTES,
+    body_chunks,
+    came_as_cloudevent,
+    input_name,
+    limit_body,
+    query_options,
+)
 from penstock.serving.responses import (
     failure_of,
     json_response,
@@ -30,8 +40,12 @@ from penstock.serving.responses import (
     result_response,
     results_response,
 )
+from penstock.serving.signed_urls import PREFIX
 from penstock.streams import read_chunks, spool
 from penstock.types import ObjectRef
+
+if TYPE_CHECKING:
+    from penstock.serving.object_lambda import LambdaRoute
 
 # A batch of some thousand notifications; objects never travel in an event.
 MAX_EVENT_BYTES = 16 * 1024 * 1024
@@ -61,6 +75,13 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics, *, hosts: fro
     app.add_url_rule(PATH, view_func=function.description, methods=["GET"])
     app.add_url_rule("/", view_func=function.query, methods=["GET"])
     app.add_url_rule("/status", view_func=function.status, methods=["GET"])
+    app.add_url_rule("/lambda", view_func=function.answer_lambda, methods=["POST"])
+    if keys := runtime.config.secrets.get("SIGNED_URL_KEY"):
+        from penstock.serving.read_door import ReadDoor
+
+        # Two slashes in a key are two slashes.
+        door = ReadDoor(runtime, keys.split())
+        app.add_url_rule(f"{PREFIX}<path:path>", view_func=door.read, methods=["GET"], merge_slashes=False)
     app.add_url_rule("/event", view_func=function.take_events, methods=["POST"])
     app.add_url_rule("/", view_func=function.take, methods=["POST"], defaults={"path": ""})
     app.add_url_rule("/<path:path>", view_func=function.take, methods=["POST"])
@@ -109,14 +130,18 @@ class FunctionRoutes:
         # No route matches a line's end, and Knative tries a 404 again.
         if "\n" in request.path or "\r" in request.path:
             raise EventError(f"path {request.path[:80]!r}: has the end of a line in it; leave out %0A and %0D")
-        if request.path not in _OPEN_PATHS:
+        # A browser has no token: a signature opens these.
+        is_read = request.method in ("GET", "HEAD") and request.path.startswith(PREFIX)
+        if request.path not in _OPEN_PATHS and not is_read:
             self._tokens.check(request.headers.get("Authorization", ""))
 
     def account(self, response: Response) -> Response:
         """After each request: name the trace in the response, and count how it ended."""
         if g.get("traceparent"):
             response.headers["traceparent"] = g.traceparent
-        if request.method == "POST":
+        if g.get("mode") == "read" and response.status_code >= HTTPStatus.BAD_REQUEST:
+            response.headers["Cache-Control"] = "no-store"
+        if request.method == "POST" or g.get("mode") == "read":
             self._metrics.add("penstock_requests", 1, g.get("mode", "object"), str(response.status_code))
             self._metrics.observe_seconds(time.perf_counter() - g.started)
         return response
@@ -129,7 +154,7 @@ class FunctionRoutes:
 
     def body_limit(self) -> int:
         """The most bytes that the present request's body may have."""
-        return self._max_body if g.get("mode") == "body" else MAX_EVENT_BYTES
+        return {"body": self._max_body, "lambda": MAX_CALL_BYTES}.get(g.get("mode", ""), MAX_EVENT_BYTES)
 
     def alive(self) -> tuple[str, int]:
         return "ok\n", 200
@@ -181,6 +206,16 @@ class FunctionRoutes:
                 f"{self._function.name}: direct calls are switched off (BODY_MODE=off); POST events to /event"
             )
         return self._transform(path)
+
+    def answer_lambda(self) -> Response:
+        """`POST /lambda`: answer a reader of the object store. A start does not need what only this imports."""
+        return self._lambda.answer()
+
+    @cached_property
+    def _lambda(self) -> "LambdaRoute":
+        from penstock.serving.object_lambda import LambdaRoute
+
+        return LambdaRoute(self._runtime)
 
     def take_events(self) -> Response:
         """`POST /event`: make the targets of the named objects agree with them."""

@@ -10,6 +10,9 @@ from werkzeug.http import parse_options_header
 from penstock.errors import EventError, InputTooLarge, PenstockError, TemporaryError
 from penstock.streams import read_chunks
 
+MAX_CALL_BYTES = 1024 * 1024
+"""The most that a call of Object Lambda may have: it names an object and has none in it."""
+
 
 def limit_body(most: int, subject: str, setting: str) -> None:
     """Let the request's body be read up to `most` bytes; `subject` and `setting` are for the error's text.

@@ -67,6 +67,14 @@ def results_response(results: Sequence[Outcome | Failure], function: str, *, as_
 
 def result_response(result: Result, name: str) -> Response:
     """The result of a direct call, with its length: a failure after the first chunk of a stream would not be seen."""
+    response = whole_response(result, name)
+    if result.name:
+        response.headers["Content-Disposition"] = content_disposition(result.name)
+    return response
+
+
+def whole_response(result: Result, name: str) -> Response:
+    """The bytes of a result, made to their end, with their type, their length and the notes."""
     try:
         check_headers(name, result.content_type, {})
         file = spool(BoundedChunks(as_chunks(result.body), name))
@@ -84,8 +92,6 @@ def result_response(result: Result, name: str) -> Response:
     response.call_on_close(file.close)
     if result.notes:
         response.headers["x-penstock-notes"] = notes_header(result.notes)
-    if result.name:
-        response.headers["Content-Disposition"] = content_disposition(result.name)
     return response
 
 

@@ -58,14 +58,28 @@ def key_problem(key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class WebIdentity:
+    """A token in a file that `sts_endpoint`, a URL, exchanges for keys. `role_arn` may be empty at MinIO."""
+
+    token_file: Path
+    sts_endpoint: str
+    role_arn: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """How to reach the object store. `endpoint` is a URL; `ca_file` names a PEM file with a private CA."""
+    """How to reach the object store. `endpoint` is a URL; `ca_file` names a PEM file with a private CA.
+
+    With a `web_identity` the keys are empty: they come from it.
+    """
 
     endpoint: str
     access_key: str
     secret_key: str = field(repr=False)
     region: str = table.MINIO_REGION.default
     ca_file: Path | None = None
+    session_token: str = field(default="", repr=False)
+    web_identity: WebIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +218,11 @@ class Config:
     deadline_seconds: int = table.DEADLINE_SECONDS.default
     search: bool = table.SEARCH.default
     body_mode: bool = table.BODY_MODE.default
+    object_lambda: bool = table.LAMBDA.default
+    store_urls: tuple[str, ...] = ()
+    open_options: Mapping[str, float | None] = field(default_factory=dict)
+    store_on_read: bool = table.STORE_ON_READ.default
+    cache_seconds: int = table.CACHE_SECONDS.default
     log_level: str = table.LOG_LEVEL.default
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     hmac_keys: tuple[bytes, ...] = field(default=(), repr=False)

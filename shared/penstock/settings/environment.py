@@ -4,17 +4,19 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from penstock.errors import ConfigError
 from penstock.settings import table
-from penstock.settings.config import Config, JobSettings, SecretKey, SourceRule, StoreSettings
+from penstock.settings.config import Config, JobSettings, SecretKey, SourceRule, StoreSettings, WebIdentity
 from penstock.settings.hmac_keys import read_hmac_keys
 from penstock.settings.names import is_dns_label
 from penstock.settings.setting import Setting, secret_file
 
 T = TypeVar("T")
 
+_MIN_URL_KEY = 16
+_OPEN_OPTION = re.compile(r"([a-z][a-z0-9_]*)(?:<=([0-9]+(?:\.[0-9]+)?))?", re.ASCII)
 _ENDPOINT = re.compile(r"(https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)/?")
 
 
@@ -76,14 +78,22 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
         deadline_seconds=reader.value(table.DEADLINE_SECONDS),
         search=reader.value(table.SEARCH),
         body_mode=reader.value(table.BODY_MODE),
+        object_lambda=reader.value(table.LAMBDA),
+        store_urls=reader.store_urls(),
+        open_options=reader.open_options(),
+        store_on_read=reader.value(table.STORE_ON_READ),
+        cache_seconds=reader.value(table.CACHE_SECONDS),
         log_level=reader.value(table.LOG_LEVEL),
         secrets={
             name: value
-            for name in (table.FUNCTION_TOKEN.name, *reader.sink_secrets())
+            for name in (table.FUNCTION_TOKEN.name, table.SIGNED_URL_KEY.name, *reader.sink_secrets())
             if (value := reader.secret(name))
         },
         hmac_keys=reader.hmac_keys(),
     )
+    short = [key for key in config.secrets.get(table.SIGNED_URL_KEY.name, "").split() if len(key) < _MIN_URL_KEY]
+    if short:
+        reader.problems.append(f"SIGNED_URL_KEY: has a key of fewer than {_MIN_URL_KEY} characters; make a longer one")
     return config, reader.problems
 
 
@@ -187,16 +197,59 @@ class _SettingsReader:
         if found is None:
             self.problems.append(f"MINIO_ENDPOINT={endpoint!r}: expected http://HOST:PORT or https://HOST:PORT")
         access_key, secret_key = self.secret("MINIO_ACCESS_KEY"), self.secret("MINIO_SECRET_KEY")
+        region = self.value(table.MINIO_REGION)
+        url = found[1] if found else endpoint
+        identity = self.web_identity(url, region) if (access_key, secret_key) == ("", "") else None
         for name, value in (("MINIO_ACCESS_KEY", access_key), ("MINIO_SECRET_KEY", secret_key)):
-            if value == "":
+            if value == "" and identity is None:
                 self.problems.append(
                     f"{name}: not set; set it, or {name}_FILE, or mount the secret {secret_file(name)}"
                 )
         ca_file = Path(ca) if (ca := self.env.get("MINIO_CA_FILE", "")) else None
         if ca_file is not None and not ca_file.is_file():
             self.problems.append(f"MINIO_CA_FILE={ca_file}: no such file")
-        region = self.value(table.MINIO_REGION)
-        return StoreSettings(found[1] if found else endpoint, access_key or "", secret_key or "", region, ca_file)
+        session_token = self.secret("MINIO_SESSION_TOKEN") or "" if identity is None else ""
+        return StoreSettings(url, access_key or "", secret_key or "", region, ca_file, session_token, identity)
+
+    def web_identity(self, endpoint: str, region: str) -> WebIdentity | None:
+        """The token that stands in for keys, where no keys are given."""
+        named = self.value(table.AWS_WEB_IDENTITY_TOKEN_FILE)
+        if not named:
+            return None
+        path = Path(named)
+        if not path.is_file():
+            self.problems.append(f"AWS_WEB_IDENTITY_TOKEN_FILE={named}: no such file")
+        is_aws = (urlsplit(endpoint).hostname or "").endswith(".amazonaws.com")
+        role = self.value(table.AWS_ROLE_ARN)
+        if is_aws and not role:
+            self.problems.append("AWS_ROLE_ARN: not set; AWS needs the role that the token stands for")
+        given = self.value(table.AWS_ENDPOINT_URL_STS)
+        if given and not _ENDPOINT.fullmatch(given):
+            self.problems.append(f"AWS_ENDPOINT_URL_STS={given!r}: expected http://HOST:PORT or https://HOST:PORT")
+        sts = given.rstrip("/") or (f"https://sts.{region}.amazonaws.com" if is_aws else endpoint)
+        return WebIdentity(path, sts, role)
+
+    def store_urls(self) -> tuple[str, ...]:
+        """The addresses in STORE_URLS, without a slash at their end."""
+        found = []
+        for word in self.value(table.STORE_URLS).split():
+            given = _ENDPOINT.fullmatch(word)
+            if given is None:
+                self.problems.append(f"STORE_URLS: {word!r}: expected http://HOST:PORT or https://HOST:PORT")
+            else:
+                found.append(given[1])
+        return tuple(found)
+
+    def open_options(self) -> dict[str, float | None]:
+        """`OPEN_OPTIONS="width<=2000 fit"`: names, each with its highest value or None."""
+        found: dict[str, float | None] = {}
+        for word in self.value(table.OPEN_OPTIONS).split():
+            given = _OPEN_OPTION.fullmatch(word)
+            if given is None or given[1] in found:
+                self.problems.append(f"OPEN_OPTIONS: {word!r}: expected NAME or NAME<=NUMBER, each name once")
+            else:
+                found[given[1]] = float(given[2]) if given[2] else None
+        return found
 
     def jobs(self) -> JobSettings:
         """The settings of Jobs, read only where large objects are handed to them."""
@@ -228,6 +281,10 @@ class _SettingsReader:
         text = self.env.get("JOB_SECRETS", "")
         if not text:
             names = [table.MINIO_ACCESS_KEY.name, table.MINIO_SECRET_KEY.name]
+            if self.value(table.AWS_WEB_IDENTITY_TOKEN_FILE) and not any(map(self.secret, names)):
+                names = []  # a Job gets a token of its own, with its service account
+            elif self.secret(table.MINIO_SESSION_TOKEN.name):
+                names.append(table.MINIO_SESSION_TOKEN.name)
             names += [name for name in self.sink_secrets() if self.secret(name) != ""]
             return {name: SecretKey(file := secret_file(name), file) for name in names}
         found: dict[str, SecretKey] = {}

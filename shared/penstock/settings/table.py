@@ -80,6 +80,23 @@ RENDITIONS: Final = text(
 MINIO_ENDPOINT: Final = text("MINIO_ENDPOINT", "the object store: `http://host:9000` or `https://...`", in_job=True)
 MINIO_ACCESS_KEY: Final = text("MINIO_ACCESS_KEY", "its access key", is_secret=True, in_job=True)
 MINIO_SECRET_KEY: Final = text("MINIO_SECRET_KEY", "its secret key", is_secret=True, in_job=True)
+MINIO_SESSION_TOKEN: Final = text(
+    "MINIO_SESSION_TOKEN", "the session token that goes with temporary keys", is_secret=True, in_job=True
+)
+# The names that Amazon EKS sets in pods: "IAM roles for service accounts" in its user guide.
+AWS_WEB_IDENTITY_TOKEN_FILE: Final = text(
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "in place of keys: a file with the token of an OpenID issuer, such as a service account's. It is exchanged for keys"
+    " that last for a while (AssumeRoleWithWebIdentity), and read again before they end",
+)
+AWS_ROLE_ARN: Final = text(
+    "AWS_ROLE_ARN", "the role for such a token. At MinIO not needed where a claim of the token names the policy"
+)
+AWS_ENDPOINT_URL_STS: Final = text(
+    "AWS_ENDPOINT_URL_STS",
+    "the URL that exchanges tokens for keys",
+    shown="`MINIO_ENDPOINT`; for AWS `https://sts.REGION.amazonaws.com`",
+)
 MINIO_REGION: Final = text("MINIO_REGION", "the region that requests are signed for", "us-east-1", in_job=True)
 STORE_NAME: Final = text(
     "STORE_NAME",
@@ -134,6 +151,31 @@ DEADLINE_SECONDS: Final = whole(
 )
 SEARCH: Final = switch("SEARCH", "`off`: `GET /?...` is answered 403", default=True)
 BODY_MODE: Final = switch("BODY_MODE", "`off`: files in a request's body are answered 403; events go on", default=True)
+LAMBDA: Final = switch("LAMBDA", "`off`: `POST /lambda`, MinIO's Object Lambda, is answered 403", default=True)
+STORE_URLS: Final = text(
+    "STORE_URLS",
+    "further addresses under which the store signs URLs for `/lambda`, such as `http://127.0.0.1:9000`, separated by"
+    " spaces. Connections go to MINIO_ENDPOINT all the same",
+)
+OPEN_OPTIONS: Final = text(
+    "OPEN_OPTIONS",
+    "the options that a reader at `/lambda` may set: `width<=2000 height<=2000 fit`. `<=` sets the highest value",
+)
+STORE_ON_READ: Final = switch(
+    "STORE_ON_READ", "`on`: a read without options writes the target, if it does not agree yet", default=False
+)
+SIGNED_URL_KEY: Final = text(
+    "SIGNED_URL_KEY",
+    "opens `GET /read/BUCKET/KEY` for URLs that `penstock sign` makes with it. Two keys with a space between them are"
+    " both accepted. At least 16 characters each",
+    is_secret=True,
+)
+CACHE_SECONDS: Final = whole(
+    "CACHE_SECONDS",
+    "how long browsers and caches may keep what `/read` answers, without asking again; 0: they always ask",
+    0,
+    maximum=31_536_000,
+)
 FUNCTION_TOKEN: Final = text(
     "FUNCTION_TOKEN",
     "what callers send as `Authorization: Bearer ...`. Two tokens with a space between them are both accepted. Probes"

@@ -19,6 +19,8 @@ def contradictions(config: Config, *, has_store: bool) -> list[str]:
     problems = []
     if config.sources and not has_store:
         problems.append("SOURCE is set but MINIO_ENDPOINT is not: give the object store's URL")
+    if config.store_on_read and not writes_objects(config):
+        problems.append("STORE_ON_READ=on needs a bucket as SINK, for example s3://processed/{key}.gz")
     if not config.sink:
         if config.sources:
             problems.append("SOURCE is set but SINK is not: say where results go, for example s3://processed/{key}.gz")

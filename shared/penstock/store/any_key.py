@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError
 from penstock.errors import PermanentError, SourceChanged, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
 from penstock.store import PART_BYTES
+from penstock.store.credentials import provider_of
 from penstock.store.failures import NO_S3, check_is_object, check_size, error_for, needs_own_key, own_key_error
 from penstock.store.headers import kept_of, metadata_of
 from penstock.streams import CHUNK_BYTES, Body
@@ -42,8 +43,7 @@ def connect(settings: StoreSettings) -> Minio:
     )
     return Minio(
         url.netloc,
-        settings.access_key,
-        settings.secret_key,
+        credentials=provider_of(settings),
         secure=url.scheme == "https",
         # With a region the client does not ask for the bucket's location: one request and one permission less.
         region=settings.region,

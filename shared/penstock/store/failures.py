@@ -21,6 +21,8 @@ _PERMANENT_CODES = frozenset(
 # The code beside these words, InvalidRequest, is also used for other things.
 _OWN_KEY = "stored using a form of Server Side Encryption"
 NO_S3 = "what answers there is not an S3 server; MINIO_ENDPOINT must lead to MinIO's API, not to a console or a page"
+# What store/credentials.py says, within what obstore makes of it.
+_OWN_WORDS = re.compile(r"AWS_WEB_IDENTITY_TOKEN_FILE=[^\n]*")
 # What the ETag of every S3 server begins with. A web server's is shorter, or weak (`W/`).
 _OBJECT_ETAG = re.compile(r"[0-9A-Za-z]{32}")
 _PAGES = ("text/html", "text/xml", "application/xml", "application/xhtml+xml")
@@ -75,13 +77,25 @@ def error_for(subject: ObjectRef | str, code: str, exc: Exception) -> PenstockEr
 
     `subject` is the object, or the endpoint and the bucket; without a code the client's own words are looked through.
     """
+    if said := _OWN_WORDS.search(str(exc)):
+        return TemporaryError(f"{subject}: {said[0].strip()}")
     if code in _PERMANENT_CODES:
         return PermanentError(f"{subject}: the store refuses it: {code}")
     if code == "NoSuchBucket":
         return TemporaryError(f"{subject}: the bucket does not exist; create it with `penstock lake apply`")
     if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
-        setting = "MINIO_ACCESS_KEY" if code == "InvalidAccessKeyId" else "MINIO_SECRET_KEY"
+        # MinIO forgets temporary keys when they have ended.
+        setting = (
+            "MINIO_ACCESS_KEY, and with a session token whether it has ended"
+            if code == "InvalidAccessKeyId"
+            else "MINIO_SECRET_KEY"
+        )
         return TemporaryError(f"{subject}: the store refuses the credentials ({code}); check {setting}")
+    if code in ("ExpiredToken", "ExpiredTokenException", "InvalidTokenId", "InvalidToken"):
+        return TemporaryError(
+            f"{subject}: the store refuses the session token ({code}): it has ended, or is of other keys; renew "
+            "MINIO_SESSION_TOKEN with its keys, or use AWS_WEB_IDENTITY_TOKEN_FILE, which renews itself"
+        )
     if code == "RequestTimeTooSkewed":
         return TemporaryError(f"{subject}: this machine's clock and the store's differ too much; set them ({code})")
     if code == "AccessDenied" or (not code and isinstance(exc, PermissionDeniedError | UnauthenticatedError)):

@@ -205,7 +205,10 @@ class S3ObjectStore:
         return sent
 
     def _sign(self, method: Literal["GET", "HEAD"], ref: ObjectRef) -> str:
-        return obstore.sign(self._server, method, _path(ref), _SIGNED_FOR)
+        try:
+            return obstore.sign(self._server, method, _path(ref), _SIGNED_FOR)
+        except BaseError as exc:  # a token could not be exchanged for keys; obstore's own request says why
+            raise Unanswered from exc
 
     def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
         return self._any_key.list(bucket, prefix, start_after)

@@ -35,8 +35,7 @@ def connect(settings: StoreSettings, request_seconds: int, encryption: str = "",
             virtual_hosted_style_request=True,
             disable_bulk_delete=True,  # a bulk delete is a request to the bucket, even for one object
             endpoint=settings.endpoint,
-            access_key_id=settings.access_key,
-            secret_access_key=settings.secret_key,
+            **_credentials(settings),
             region=settings.region,
             client_options=client,  # type: ignore[arg-type]
             **encrypting,
@@ -54,6 +53,16 @@ def connect(settings: StoreSettings, request_seconds: int, encryption: str = "",
     except ValueError as exc:
         culprit = f"MINIO_CA_FILE={settings.ca_file}" if settings.ca_file else f"MINIO_ENDPOINT={settings.endpoint}"
         raise ConfigError(f"{culprit}: {exc}") from exc
+
+
+def _credentials(settings: StoreSettings) -> dict[str, Any]:
+    """The keys, or what exchanges a token for them: only that needs minio-py, which takes long to import."""
+    if settings.web_identity is not None:
+        from penstock.store.credentials import obstore_provider
+
+        return {"credential_provider": obstore_provider(settings)}
+    keys = {"access_key_id": settings.access_key, "secret_access_key": settings.secret_key}
+    return keys | ({"session_token": settings.session_token} if settings.session_token else {})
 
 
 class EncryptingClients:

@@ -6,6 +6,7 @@ by the standard library's HTTP client, so no request is added. A GET costs 0.05 
 
 import http.client
 import os
+import re
 import ssl
 import time
 from collections import deque
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Final, Literal
 from urllib.parse import urlsplit
+from xml.sax.saxutils import unescape
 
 from penstock.errors import TemporaryError
 from penstock.settings.config import StoreSettings
@@ -31,6 +33,22 @@ _MOST_ERROR_BYTES: Final = 64 * 1024
 
 class Unanswered(Exception):
     """The store gave no answer with an object: obstore's own request finds the words for it."""
+
+
+class StoreRefusal(Exception):
+    """What the store said instead of an object: its status, and the S3 error in its answer."""
+
+    def __init__(self, status: int, document: bytes) -> None:
+        self.status = status
+        self.code = _told("Code", document) or "InternalError"
+        self.message = _told("Message", document) or f"the object store answered {status}"
+        super().__init__(f"{self.code}: {self.message}")
+
+
+def _told(name: str, document: bytes) -> str:
+    """The text of one element of an S3 error document, "" where there is none."""
+    found = re.search(rf"<{name}>([^<]*)</{name}>", document.decode("utf-8", "replace"))
+    return unescape(found[1]) if found else ""
 
 
 def is_behind_proxy() -> bool:
@@ -61,31 +79,54 @@ class WholeAnswers:
 
     def head(self, ref: ObjectRef) -> ObjectState | None:
         """The state, or None for a 404; raises `Unanswered` for any other answer."""
-        connection, response = self._send("HEAD", ref, {})
+        connection, response = self._send("HEAD", self._target("HEAD", ref), {})
         response.read()
         self._give_back(connection, response)
         if response.status == 404:
             return None
         if response.status != 200:
             raise Unanswered
-        return _state(ref, response)
+        return state_of(ref, response)
 
     def open(self, ref: ObjectRef, if_etag: str | None) -> tuple[ObjectState, Iterator[bytes]] | None:
         """The state and the bytes, or None for `NoSuchKey`; raises `Unanswered` for any other answer."""
-        until = time.monotonic() + self._request_seconds
-        connection, response = self._send("GET", ref, {"If-Match": f'"{if_etag}"'} if if_etag else {})
+        asked = {"If-Match": f'"{if_etag}"'} if if_etag else {}
+        connection, response = self._send("GET", self._target("GET", ref), asked)
         if response.status != 200:
             told = response.read(_MOST_ERROR_BYTES)
             self._give_back(connection, response)
             if response.status == 404 and b"<Code>NoSuchKey</Code>" in told:
                 return None
             raise Unanswered
+        return self._opened(ref, connection, response)
+
+    def open_signed(self, ref: ObjectRef, target: str, host: str) -> tuple[ObjectState, Iterator[bytes]]:
+        """As `open`, for a URL that another program signed: its path and query, and the host that it was signed for.
+
+        The connection goes to the endpoint of the settings, and no redirect is followed. Raises `StoreRefusal` for any
+        other answer than the whole object, and `Unanswered` where there is none.
+        """
+        connection, response = self._send("GET", target, {"Host": host})
+        if response.status != 200:
+            told = response.read(_MOST_ERROR_BYTES)
+            self._give_back(connection, response)
+            raise StoreRefusal(response.status, told)
+        return self._opened(ref, connection, response)
+
+    def _opened(
+        self, ref: ObjectRef, connection: http.client.HTTPConnection, response: http.client.HTTPResponse
+    ) -> tuple[ObjectState, Iterator[bytes]]:
         try:
-            state = _state(ref, response)
+            state = state_of(ref, response)
         except TemporaryError:
             connection.close()
             raise
-        return state, self._chunks(state, connection, response, until)
+        return state, self._chunks(state, connection, response, time.monotonic() + self._request_seconds)
+
+    def _target(self, method: Literal["GET", "HEAD"], ref: ObjectRef) -> str:
+        """Path and query of a signed URL."""
+        url = urlsplit(self._sign(method, ref))
+        return f"{url.path}?{url.query}"
 
     def _chunks(
         self,
@@ -114,11 +155,9 @@ class WholeAnswers:
             raise TemporaryError(f"{state.ref}: the connection broke while it was read")
 
     def _send(
-        self, method: Literal["GET", "HEAD"], ref: ObjectRef, headers: dict[str, str]
+        self, method: Literal["GET", "HEAD"], target: str, headers: dict[str, str]
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """Few attempts and short, as obstore makes them; after that, the connector retries the event."""
-        url = urlsplit(self._sign(method, ref))
-        target = f"{url.path}?{url.query}"
         attempt = 0
         while True:
             connection, is_new = self._connection()
@@ -163,7 +202,7 @@ class WholeAnswers:
             connection.close()
 
 
-def _state(ref: ObjectRef, response: http.client.HTTPResponse) -> ObjectState:
+def state_of(ref: ObjectRef, response: http.client.HTTPResponse) -> ObjectState:
     headers = {name.lower(): value for name, value in response.getheaders()}
     etag, length = headers.get("etag"), headers.get("content-length", "")
     content_type = headers.get("content-type", "application/octet-stream")

@@ -46,7 +46,7 @@ class FakeMinio:
         return self.now
 
     def arn(self, ref: TargetRef) -> str:
-        return f"arn:minio:sqs:here:{ref.id}:{ref.kind}"
+        return f"arn:minio:sqs:here:{ref.id}:{ref.kind}" if ref.takes_events else ref.lambda_arn
 
     def state(self, lake: DeclaredLake) -> LakeState:
         self._answer()
@@ -77,7 +77,9 @@ class FakeMinio:
     def info(self) -> Info:
         self._answer()
         uptime = int(self.now - self._started_at)
-        return Info(frozenset(self.arn(ref) for ref in self.running), {}, (uptime, *self.other_uptimes))
+        return Info(
+            frozenset(self.arn(ref) for ref in self.running if ref.takes_events), {}, (uptime, *self.other_uptimes)
+        )
 
     def create_bucket(self, name: str) -> None:
         self.calls.append(f"create {name}")

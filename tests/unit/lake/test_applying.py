@@ -285,3 +285,17 @@ def test_removal_without_a_restart_takes_the_rules_and_leaves_the_target_to_the_
     assert [change.action for change in changes] == ["remove", "remove"]
     assert minio.calls == ["rules upload", "remove kafka:uploads"]
     assert (minio.kept_rules, minio.stored, set(minio.running)) == ([], {}, {KAFKA})
+
+
+def test_lambda_target_is_added_kept_and_removed(minio: FakeMinio, apply: Apply) -> None:
+    ref = TargetRef("lambda", "resize")
+    target = NotificationTarget(ref, {"endpoint": "http://resize:8080/lambda"})
+    lake, empty = DeclaredLake("night", targets=(target,), sync_events=False), DeclaredLake("night", sync_events=False)
+
+    [added] = apply(lake)
+    assert added.summary == "+ target lambda:resize; endpoint: http://resize:8080/lambda"
+    assert "queue_dir" not in minio.running[ref]
+    assert apply(lake) == []
+    [removed] = apply(empty)
+    assert removed.summary == "- target lambda:resize"
+    assert minio.running == {}

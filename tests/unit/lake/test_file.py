@@ -105,7 +105,7 @@ def test_every_problem_is_reported_with_its_line(problems: Problems) -> None:
     assert found == [
         "lake.yml:2: stack: no file stakc.yml; paths are relative to lake.yml",
         "lake.yml:6: buckets.processed.versioning: expected on or off, got 'maybe'",
-        "lake.yml:9: targets.uploads.type: expected one of webhook, kafka, mqtt, elasticsearch",
+        "lake.yml:9: targets.uploads.type: expected one of webhook, kafka, mqtt, elasticsearch, lambda",
         "lake.yml:20: targets.bridge.auth_token: the environment variable BRIDGE_TOKEN is not set",
         "lake.yml:25: rules[1].target: 'uploads' is not a target; declared: bridge",
     ]
@@ -203,3 +203,28 @@ def test_declared_examples_are_in_order(name: str) -> None:
     assert lake.name == name
     assert all(rule.events == ("s3:ObjectCreated:*", "s3:ObjectRemoved:*") for rule in lake.rules)
     assert all(target.values["queue_dir"] == "/var/lib/minio-events" for target in lake.targets)
+
+
+LAMBDA = """\
+name: night
+queue_dir: /events
+buckets: {upload: }
+targets:
+  resize: {type: lambda, id: resize, endpoint: "http://resize:8080/lambda", auth_token: {env: FUNCTION_TOKEN}}
+"""
+
+
+def test_lambda_target_has_no_queue(read: Read) -> None:
+    [target] = read(LAMBDA, FUNCTION_TOKEN="token").targets
+    assert (target.ref, target.secrets) == (TargetRef("lambda", "resize"), {"auth_token": "token"})
+    assert target.values == {"endpoint": "http://resize:8080/lambda"}
+    assert target.ref.subsystem == "lambda_webhook:resize"
+
+
+def test_no_rule_may_name_a_lambda_target(problems: Problems) -> None:
+    found = problems(LAMBDA + "rules:\n  - {bucket: upload, target: resize}\n", FUNCTION_TOKEN="token")
+    assert any(
+        "lambda:resize gets no events: it answers reads that name it as arn:minio:s3-object-lambda::resize:webhook"
+        in one
+        for one in found
+    )

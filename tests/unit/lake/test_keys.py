@@ -58,6 +58,13 @@ VALID: dict[TargetKind, dict[str, str]] = {
         "queue_limit": "0",
         "comment": "x",
     },
+    "lambda": {
+        "enable": "on",
+        "endpoint": "https://resize:8080/lambda",
+        "client_cert": "/certs/minio.crt",
+        "client_key": "/certs/minio.key",
+        "comment": "x",
+    },
 }
 # What `mc admin config get` prints for each subsystem of a server of February 2026, and `comment`.
 DOCUMENTED = {
@@ -68,6 +75,7 @@ DOCUMENTED = {
     "mqtt": "enable broker topic password username qos keep_alive_interval reconnect_interval queue_dir queue_limit "
     "comment",
     "elasticsearch": "enable url format index queue_dir queue_limit username password comment",
+    "lambda": "enable endpoint auth_token client_cert client_key comment",
 }
 
 
@@ -85,7 +93,7 @@ def test_what_is_not_declared_is_set_to_its_default(kind: TargetKind) -> None:
     values = complete(kind, {"queue_dir": "/events"})
 
     assert set(values) == set(VALID[kind])
-    assert (values["enable"], values["queue_limit"]) == ("on", "0")
+    assert (values["enable"], values.get("queue_limit", "0")) == ("on", "0")
 
 
 def test_switches_are_written_as_minio_reads_them() -> None:
@@ -128,6 +136,9 @@ def test_switches_are_written_as_minio_reads_them() -> None:
         ("elasticsearch", "index", "Processed", "lower case"),
         ("elasticsearch", "format", "json", "expected one of namespace, access"),
         ("elasticsearch", "username", "", "username and password go together"),
+        ("lambda", "endpoint", "", "missing"),
+        ("lambda", "client_cert", "", "client_cert and client_key go together"),
+        ("lambda", "queue_dir", "/events", "unknown key of lambda_webhook"),
         ("elasticsearch", "queue_dir", "", "without it MinIO loses every event"),
     ],
 )

@@ -146,6 +146,7 @@ def test_a_job_gets_the_settings_that_the_table_hands_on() -> None:
         "MINIO_ENDPOINT": "http://minio",
         "MINIO_ACCESS_KEY": "a",
         "MINIO_SECRET_KEY": "s",
+        "MINIO_SESSION_TOKEN": "t",
         "MINIO_REGION": "eu-1",
         "STORE_NAME": "lake-1",
         "MINIO_CA_FILE": __file__,
@@ -159,7 +160,7 @@ def test_a_job_gets_the_settings_that_the_table_hands_on() -> None:
         "OFFLOAD_ABOVE_BYTES": "5",
         "JOB_IMAGE": "i",
         "JOB_SECRETS": "MINIO_ACCESS_KEY=a/a MINIO_SECRET_KEY=b/b MINIO_CA_FILE=c/c"
-        " SINK_USERNAME=u/u SINK_PASSWORD=p/p",
+        " MINIO_SESSION_TOKEN=t/t SINK_USERNAME=u/u SINK_PASSWORD=p/p",
     }
     config = load_config(every)
     assert config.jobs is not None

@@ -13,6 +13,7 @@ from minio import Minio
 from minio.error import MinioException
 
 from penstock.settings.config import StoreSettings
+from penstock.store.credentials import provider_of
 from penstock.store.failures import error_for
 
 
@@ -27,8 +28,7 @@ def minio_lines(
     context = ssl.create_default_context(cafile=settings.ca_file) if url.scheme == "https" else None
     client = Minio(
         endpoint=url.netloc,
-        access_key=settings.access_key,
-        secret_key=settings.secret_key,
+        credentials=provider_of(settings),
         secure=url.scheme == "https",
         region=settings.region,
         http_client=urllib3.PoolManager(ssl_context=context, timeout=urllib3.Timeout(connect=10, read=None)),
