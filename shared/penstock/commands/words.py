@@ -32,6 +32,10 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("listen", "kafka,mqtt", "print notifications as they come"),
     ),
     "Objects": (
+        Command("put", "", "store files, or standard input, as objects"),
+        Command("get", "", "write an object to a file or to standard output"),
+        Command("ls", "", "list objects by what their keys begin with"),
+        Command("rm", "", "remove objects; --recursive asks first"),
         Command("reconcile", "stack", "compare sources with targets and mend what differs"),
         Command("jobs", "stack", "list the Jobs of large objects, watch over them, read logs, clean up"),
     ),

@@ -16,6 +16,7 @@ from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError
+from penstock.local.address import forget_address, keep_address
 from penstock.local.functions.functions import LocalFunctions, Settings, serve_command
 from penstock.local.gateway.access import Access
 from penstock.local.gateway.console import make_console
@@ -126,6 +127,9 @@ class Stack:
         _bury_unwanted(self.inbox, {target.name for target in self.router.targets(self.url)})
         self._server.start()
         self.lake.connect(self.router.buckets(), self.url)
+        if isinstance(self.lake, EmbeddedLake):
+            keep_address(self.options.data, self.lake.settings)
+            self._held.callback(forget_address, self.options.data)
         self._connected = True
 
     def stop(self) -> None:
