@@ -44,8 +44,8 @@ test: $(READY)  ## every test that needs Python only
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: up
-up: $(READY)  ## the whole lake on this machine, until Ctrl+C
-	$(BIN)/penstock up
+up: $(READY)  ## the whole lake on this machine, until Ctrl+C: EDITION=ce|pro, the rules of OpenFaaS's gateway
+	$(BIN)/penstock up --edition $(or $(EDITION),ce)
 
 .PHONY: demo
 demo: $(READY)  ## a million rows and some photographs through all three functions
@@ -86,7 +86,7 @@ docs-reference: $(READY)  ## renew docs/commands.md from the parsers
 	$(BIN)/python -m penstock.commands.reference > docs/commands.md
 
 .PHONY: image
-image:  ## the image of connectors, bridge and idler: REGISTRY, TAG, ENGINE=podman|docker
+image:  ## the image of connectors and bridge: REGISTRY, TAG, ENGINE=podman|docker
 	$(ENGINE) build -t $(REGISTRY)/penstock:$(TAG) -f deploy/image/Dockerfile shared
 
 BASE := docker.io/library/python:3.12-slim-trixie

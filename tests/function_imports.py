@@ -78,6 +78,8 @@ def _distributions() -> Mapping[str, list[str]]:
 def problems(folder: Path) -> list[str]:
     """What is wrong with the imports of one function's folder, one line each."""
     own = requirements(folder / "requirements.txt")
+    for extra in set(folder.glob("requirements-*.txt")) - {folder / "requirements-test.txt"}:
+        own |= requirements(extra)
     for_tests = own | requirements(folder / "requirements-test.txt") | TEST_TOOLS
     found = []
     for path in sorted(folder.rglob("*.py")):

@@ -50,6 +50,7 @@ SIGNATURES: Final = (
     Signature("crx", b"Cr24\x03\x00\x00\x00"),
     Signature("chm", b"ITSF\x03\x00\x00\x00"),
     Signature("SZDD", b"SZDD\x88\xf0\x27\x33"),
+    Signature("ACE", b"**ACE**", 7),
     Signature("git pack", b"PACK\x00\x00\x00\x02"),
     # Images
     Signature("JPEG", b"\xff\xd8\xff"),
@@ -97,6 +98,8 @@ PATTERNS: Final = tuple(
         ("zstd", rb"[\x22-\x27]\xb5\x2f\xfd"),  # the formats before 0.8
         ("compress", rb"\x1f\x9d[\x89-\x90]"),  # 9 to 16 bits, in blocks
         ("LZFSE", rb"bvx[12n].{3}\x00"),
+        ("QOI", rb"qoif.{8}[\x03\x04][\x00\x01]"),  # qoiformat.org: size, channels, colour space
+        ("FLIF", rb"FLIF[\x31-\x34\x41-\x44\x51-\x54\x61-\x64][012]"),  # frames and channels, bytes a channel
         ("LHA", rb".{2}-lh[1-7x]-"),  # lh0 and lhd are stored as they are
         ("squashfs", rb"hsqs.{24}\x04\x00\x00\x00"),
         ("Debian package", rb"!<arch>\ndebian-binary .{,120}control\.tar\.(?:xz|gz|zst)"),

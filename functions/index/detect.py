@@ -43,6 +43,12 @@ UNMISTAKABLE: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x1aE\xdf\xa3", "video/x-matroska"),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
 )
+# Most inputs are texts, so few of these are tried for a letter; the order stays.
+_ANYWHERE = tuple(sign for sign in UNMISTAKABLE if sign[0])
+_BY_FIRST_BYTE = {
+    first: tuple(sign for sign in UNMISTAKABLE if sign[0] or sign[1][0] == first)
+    for first in {magic[0] for offset, magic, _ in UNMISTAKABLE if not offset}
+}
 # A text may begin with these letters; nothing binary is free of control characters.
 LETTERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"GIF87a", "image/gif"),
@@ -88,7 +94,7 @@ def detect(head: bytes, name: str) -> Detected:
     """Tell what the first bytes are; the name only decides between text and binary in doubt."""
     if not head:
         return Detected("application/x-empty")
-    for offset, magic, media_type in UNMISTAKABLE:
+    for offset, magic, media_type in _BY_FIRST_BYTE.get(head[0], _ANYWHERE):
         if head.startswith(magic, offset):
             return Detected(media_type)
     if (by_fields := _by_fields(head)) is not None:

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from .cells import EMPTY, TEXT, kind_of
@@ -159,11 +160,8 @@ def parse(text: str, delimiter: str, *, is_whole: bool) -> Rows:
     """The first rows, without empty ones, and without the last when it may be cut."""
     rows: Rows = []
     try:
-        for row in _reader(text, delimiter):
-            if row:
-                rows.append(row)
-            if len(rows) > SNIFFED_ROWS:
-                break
+        # What `extend` took before an error stays.
+        rows.extend(islice(filter(None, _reader(text, delimiter)), SNIFFED_ROWS + 1))
     except csv.Error:  # a field longer than the csv module takes; the rows before it still tell
         return rows
     if not is_whole and 1 < len(rows) <= SNIFFED_ROWS:
@@ -190,6 +188,8 @@ def _without_comments(text: str) -> tuple[int, str]:
     The last of them may be the header, `#chrom,start,end`: it is, when it is as wide as the line below it and that one
     is not a header.
     """
+    if not text[:1].isspace() and not text.startswith(_COMMENTS):
+        return 0, text
     lines = io.StringIO(text, newline="")
     count, start, last = 0, 0, ""
     for line in lines:
@@ -219,6 +219,8 @@ def _is_header_of(line: str, below: str) -> bool:
 def _table(rows: Rows, delimiter: str) -> _Table | None:
     """Where the table begins among the rows, or None without two columns."""
     widths = list(map(len, rows))
+    if widths and widths.count(widths[0]) == len(widths):  # as most are
+        return _Table(delimiter, rows, _start(rows, widths, widths[0]), 1.0) if widths[0] > 1 else None
     counts = Counter(widths)
     del counts[1]
     if not counts:
@@ -249,8 +251,8 @@ def _start(rows: Rows, widths: Sequence[int], width: int) -> int:
     start = first
     while start < min(len(rows) - 1, MAX_TITLE_ROWS) and width > 2 and _filled(rows[start]) <= most:
         start += 1
-    is_full = widths[start] == width and _filled(rows[start]) >= width - 1
-    if start > first and is_full and judge_header(rows[start:]).has_header:
+    is_full = start > first and widths[start] == width and _filled(rows[start]) >= width - 1
+    if is_full and judge_header(rows[start:]).has_header:
         return start
     # `Report, 2026` above two columns is as wide as they are.
     is_title = not _are_texts(rows[first]) and not _names(rows, first) and _names(rows, first + 1)

@@ -77,7 +77,7 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:  # noqa:
         "notes": notes.assumed,
         **parts,
     }
-    return Result(document, content_type="application/json")
+    return Result(document, content_type="application/json", notes=notes.assumed)
 
 
 def _unpack(body: Body, outer: Detected, notes: Notes, limit: int) -> tuple[dict[str, Any], Body]:

@@ -45,7 +45,7 @@ def _judge(rows: Sequence[Sequence[str]]) -> Judgement:
     body = [
         row
         for row in rows[1 : 1 + max(min(MAX_ROWS, MAX_CELLS // width), 1)]
-        if [cell.strip() for cell in row] != first
+        if row[0].strip() != first[0] or [cell.strip() for cell in row] != first
     ]
     kinds = [kind_of(cell) for cell in first]
     if not any(first):

@@ -68,12 +68,14 @@ class EncodingCheck:
             self._damage = f"has characters that cannot be read as {self.encoding.name}"
 
     def _check(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        decoder = codecs.getincrementaldecoder("utf-8")("strict")
+        decoder: codecs.IncrementalDecoder | None = None
         is_checking, begun, position = self.encoding.name in ("utf-8", "utf-8-sig"), False, 0
         damaged_at, sample, beyond_ascii = -1, b"", 0  # bytes that letters take beside their first one
         for chunk in chunks:
             if is_checking and (begun or not chunk.isascii()):
                 self._is_ascii = False
+                if decoder is None:  # most tables are ASCII and need none
+                    decoder = codecs.getincrementaldecoder("utf-8")("strict")
                 waiting, _ = decoder.getstate()
                 try:
                     letters = len(decoder.decode(chunk))

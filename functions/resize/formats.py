@@ -1,5 +1,6 @@
 """What is read and what is written. Content decides, never a name."""
 
+from dataclasses import dataclass
 from typing import Final
 
 # Read only: they come out as PNG, or as WebP when they move.
@@ -22,7 +23,6 @@ PEEK_BYTES: Final = 64
 
 # To say what came instead; none of these is read.
 _OTHERS: Final = (
-    (b"%PDF-", "PDF"),
     (b"%!PS", "PostScript"),
     (b"BM", "BMP"),
     (b"8BPS", "Photoshop"),
@@ -36,6 +36,39 @@ _OTHERS: Final = (
     (b"PK\x03\x04", "ZIP"),
     (b"{", "JSON"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A format that is read where the deployment switches it on: its name, the option, the package that decodes it."""
+
+    name: str
+    option: str
+    package: str
+    requirements: str
+
+
+EXTRAS: Final = {
+    "pdf": Extra("PDF", "pdf", "pypdfium2", "requirements-pdf.txt"),
+    "heic": Extra("HEIC", "heic", "pi-heif", "requirements-heic.txt"),
+}
+_HEIC: Final = frozenset((b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1"))
+
+
+def recognise_extra(head: bytes) -> str | None:
+    """The key in `EXTRAS`, or None. What `recognise` knows comes first: AVIF has brands of HEIC's too."""
+    if head.startswith(b"%PDF-"):
+        return "pdf"
+    return "heic" if _brands(head) & _HEIC else None
+
+
+def how_to_read(kind: str) -> str:
+    """What the operator does so that this format is read."""
+    extra = EXTRAS[kind]
+    return (
+        f"{extra.name} is an extra: set OPTION_{extra.option.upper()}=true, and add the lines of {extra.requirements} "
+        f"to requirements.txt (pip install {extra.package})"
+    )
 
 
 def recognise(head: bytes) -> str | None:
@@ -61,10 +94,10 @@ def describe(head: bytes) -> str:
     """What the first bytes look like, for an error text."""
     if not head:
         return "an empty file"
-    brands = _brands(head)
-    if brands & {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1"}:
-        return "HEIC (its decoder is encumbered by patents; convert it to JPEG or AVIF)"
-    if brands:
+    extra = recognise_extra(head)
+    if extra is not None:
+        return f"{EXTRAS[extra].name}; {how_to_read(extra)}"
+    if _brands(head):
         return "a video or another ISO media file"
     for magic, name in _OTHERS:
         if head.startswith(magic):

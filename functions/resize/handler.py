@@ -43,11 +43,13 @@ class Options:
     blur: float | None = option(None, "sigma of a Gaussian, in pixels of the result", ge=0.3, le=20)
     sharpen: int | None = option(None, "share of fine detail that is added, in per cent", ge=1, le=500)
     watermark: str = option("", "picture s3://BUCKET/KEY that is laid over the result; none: nothing", asset=True)
-    watermark_position: str = option("southeast", "where it lies", choices=PLACES)
+    watermark_position: str = option("southeast", "where it lies", choices=tuple(PLACES))
     watermark_scale: int = option(25, "its width in per cent of the result's", ge=1, le=100)
     watermark_margin: int = option(16, "pixels that stay free between it and the edges", ge=0, le=4096)
     watermark_opacity: int = option(100, "in per cent", ge=1, le=100)
     blurhash: bool = option(False, "whether the result's metadata has its BlurHash, to show until it is there")
+    pdf: bool = option(False, "whether the first page of a PDF is read; needs requirements-pdf.txt", ceiling=True)
+    heic: bool = option(False, "whether HEIC is read; needs requirements-heic.txt", ceiling=True)
     max_pixels: int = option(50_000_000, "larger pictures are refused by their header", ge=1, ceiling=True)
     max_frames: int = option(200, "longer animations are refused when animated is on", ge=1, ceiling=True)
 
@@ -99,12 +101,10 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:
 def _made(event: Event[Options], context: Context[Options], share: memory.Share) -> Result:
     from .drawing import render
     from .looks import Looks, trimmed
-    from .picture import check_limits, open_source
+    from .picture import check_limits
 
     options = event.options
-    source = context.shared(
-        "source", lambda: open_source(event.name, event.body, lambda: share.read(event.body, event.size))
-    )
+    source = context.shared("source", lambda: _opened(event, share))
     overlay = _overlay(options, context)
     work = _work(source, options)
     check_limits(source, max_pixels=options.max_pixels, max_frames=options.max_frames, frames=_frames(work))
@@ -161,6 +161,22 @@ def _work(source: "Source", options: Options) -> Work:
     # What is border is seen at full size only.
     factor = 1 if options.trim is not None else reduction(source.upright, made.scaled)
     return Work(source, kind, made, factor, moving and kind == "webp")
+
+
+def _opened(event: Event[Options], share: memory.Share) -> "Source":
+    from .picture import open_source
+
+    kind = formats.recognise_extra(event.body.peek(formats.PEEK_BYTES))
+    on = {"pdf": event.options.pdf, "heic": event.options.heic}
+    if kind is None or not on[kind] or formats.recognise(event.body.peek(formats.PEEK_BYTES)):
+        return open_source(event.name, event.body, lambda: share.read(event.body, event.size))
+    from .extras import MEMORY_BYTES, open_extra
+
+    data = share.read(event.body, event.size)
+    shown = formats.EXTRAS[kind].name
+    memory.shared().check(event.name, 2 * len(data) + MEMORY_BYTES, f"{shown} in a process of its own")
+    share.set(2 * len(data) + MEMORY_BYTES)
+    return open_extra(event.name, kind, data, event.options.max_pixels)
 
 
 def _overlay(options: Options, context: Context[Options]) -> "Source | None":

@@ -91,11 +91,17 @@ def open_source(name: str, body: Body, read: Callable[[], bytes] | None = None) 
     if kind in formats.WALKED and (traits.frames or 1) > formats.MAX_PAGES:
         what = "pages" if kind == "tiff" else "frames"
         raise InputTooLarge(f"{name}: more than {formats.MAX_PAGES} {what}, which is the most that is opened")
+    return open_source_data(name, kind, data, traits)
+
+
+def open_source_data(name: str, kind: str, data: bytes, traits: Traits, pages: int | None = None) -> Source:
+    """Read the header of a file whose structure is known; `pages` are those of what it was made from."""
     if traits.data is not None:
         data = traits.data
     with reading(name, kind):
         image = load(kind, data)
-        pages = number(image, "n-pages", 1) if traits.frames is None else traits.frames
+        if pages is None:
+            pages = number(image, "n-pages", 1) if traits.frames is None else traits.frames
         return Source(
             name,
             kind,
@@ -113,7 +119,7 @@ def open_source(name: str, body: Body, read: Callable[[], bytes] | None = None) 
 
 def _with_colour(kind: str, image: Image, traits: Traits) -> Traits:
     """The traits, and what EXIF says of colour where nothing stronger does, or that nothing does."""
-    if traits.profile is not None or traits.lab or kind == "gif" or image.get_typeof(PROFILE):
+    if traits.profile is not None or traits.told or traits.lab or kind == "gif" or image.get_typeof(PROFILE):
         return traits
     if image.interpretation == "cmyk":
         return replace(traits, notes=(*traits.notes, "no colour profile is there: the usual inks were assumed"))

@@ -1,8 +1,8 @@
 """Each function's build context, laid out as faas-cli does, is enough to install and serve it.
 
-faas-cli copies the template to `build/NAME`, the handler's files over the template's into `build/NAME/function`, and
-the folders of `configuration.copy` into `build/NAME/function` too. The Dockerfile's own command then installs it, in an
-environment that holds nothing else.
+faas-cli copies the template to `build/NAME`, following links (builder/copy.go), and the handler's files over the
+template's into `build/NAME/function`. `faas-cli template pull` copies a template by the same code. The Dockerfile's own
+command then installs it, in an environment that holds nothing else.
 """
 
 import io
@@ -48,17 +48,15 @@ INPUTS = {
 }
 
 
-def lay_out(spec: FunctionSpec, build: Path) -> Path:
-    """Make `build/NAME` as faas-cli does with `handler_folder: function` and `configuration.copy`."""
-    template = ROOT / "template" / spec.lang
+def lay_out(spec: FunctionSpec, build: Path, templates: Path = ROOT / "template") -> Path:
+    """Make `build/NAME` as faas-cli does with `handler_folder: function`."""
+    template = templates / spec.lang
     context = build / spec.name
     shutil.copytree(template, context, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(
         spec.handler, context / "function", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
     )
-    for folder in STACK.copy:
-        # faas-cli does not follow .gitignore, so build leftovers travel too, such as an editable install's egg-info.
-        shutil.copytree(ROOT / folder, context / "function" / Path(folder).name)
+    # faas-cli does not follow .gitignore, so build leftovers travel too, such as an editable install's egg-info.
     return context
 
 
@@ -102,7 +100,7 @@ def image_process(context: Path, spec: FunctionSpec, settings: dict[str, str]) -
     environment = context.parent / f"{spec.name}-env"
     install(context / "Dockerfile", context, environment)
     python = environment / "bin" / "python"
-    shutil.rmtree(context / "function" / "shared")
+    shutil.rmtree(context / "shared")
     port = free_port()
     process = subprocess.Popen(
         [python, "index.py", "--host", "127.0.0.1"],
@@ -141,9 +139,43 @@ def test_a_function_installs_and_serves_from_its_build_context_alone(name: str, 
                 assert int(direct.headers["Content-Length"]) == len(direct.read()) > 0
 
 
+def pull(project: Path) -> Path:
+    """What `faas-cli template pull` leaves in a project: each template of the repository, as a folder of files."""
+    templates = project / "template"
+    shutil.copytree(ROOT / "template", templates, ignore=shutil.ignore_patterns("__pycache__"))
+    return templates
+
+
+def test_a_fresh_project_whose_template_was_pulled_builds(tmp_path: Path) -> None:
+    """`faas-cli template pull` and `faas-cli new` alone: nothing else of this repository is there."""
+    project = tmp_path / "project"
+    templates = pull(project)
+    shutil.copytree(templates / "python3-penstock" / "function", project / "hello")
+    (project / "stack.yaml").write_text(
+        "version: 1.0\nprovider: {name: openfaas, gateway: http://127.0.0.1:8080}\n"
+        "functions:\n  hello:\n    lang: python3-penstock\n    handler: ./hello\n    image: hello:latest\n"
+    )
+    spec = load_stack(project / "stack.yml", {}).functions["hello"]
+    context = lay_out(spec, tmp_path / "build", templates)
+    assert not [path for path in context.rglob("*") if path.is_symlink()]
+    with image_process(context, spec, {"FUNCTION_NAME": "hello"}) as url:
+        body = urllib.request.Request(f"{url}/note.txt", b"world", {"Content-Type": "text/plain"})
+        assert urllib.request.urlopen(body).read() == b"hello\nworld"
+
+
+def test_every_folder_that_the_dockerfile_copies_is_in_the_template() -> None:
+    template = ROOT / "template" / "python3-penstock"
+    lines = (template / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    copied = [
+        word for line in lines if line.startswith("COPY ") and "--from=" not in line for word in line.split()[1:-1]
+    ]
+    assert copied
+    assert [name for name in copied if not (template / name).exists()] == []
+
+
 def test_a_file_without_its_hash_in_the_lock_is_not_installed(tmp_path: Path) -> None:
     context = lay_out(STACK.functions["compress"], tmp_path / "build")
-    lock = context / "function" / "shared" / "locks" / "constraints.txt"
+    lock = context / "shared" / "locks" / "constraints.txt"
     damaged = re.sub(r"(?<=sha256:)[0-9a-f]{64}", "0" * 64, lock.read_text(encoding="utf-8"))
     lock.write_text(damaged, encoding="utf-8")
     with pytest.raises(subprocess.CalledProcessError):

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from penstock.connect.edition import annotation_refusal, label_refusal
 from penstock.settings.stackfile import FunctionSpec, load_stack
 
 from tests.e2e.test_stack import Up
@@ -92,10 +93,14 @@ def test_gateway_takes_what_faas_cli_deploys(stack: Up, spec: FunctionSpec) -> N
     found = stack.ask(f"/system/function/{spec.name}?usage=1")
     for name in ("image", "secrets", "labels", "limits", "requests", "readOnlyRootFilesystem"):
         assert found[name] == body[name], name
-    assert body["annotations"].items() <= found["annotations"].items()
-    # The embedded stack keeps the index in a file of its own, whatever the deployed SINK names.
+    assert found["annotations"] == body["annotations"]
+    # This stack has a store of its own, and the index in a file: `describe` names them, and `diff` compares the list.
     sent = {name: value for name, value in body["envVars"].items() if (spec.name, name) != ("index", "SINK")}
+    sent["MINIO_ENDPOINT"] = f"http://127.0.0.1:{stack.store_port}"
     assert sent.items() <= found["envVars"].items()
+    [listed] = [each for each in stack.ask("/system/functions") if each["name"] == spec.name]
+    assert listed["envVars"] == body["envVars"]
+    assert listed["annotations"] == body["annotations"]
 
 
 @pytest.mark.crds
@@ -112,7 +117,10 @@ def test_function_says_what_openfaas_needs_to_know(spec: FunctionSpec) -> None:
     assert spec.annotations["com.openfaas.ready.http.path"] == "/_/ready"
     # 503 is how a function says "later"; it is not among OpenFaaS's default codes.
     assert "503" in spec.annotations["com.openfaas.retry.codes"].split(",")
-    assert spec.labels["com.openfaas.scale.zero"] == "true"
+    assert spec.scaling["zero"] == "true"
+    # The free edition refuses labels about scaling, so the file as committed has none.
+    assert not any(name.startswith("com.openfaas.scale.") for name in spec.labels)
+    assert label_refusal(spec.labels) == annotation_refusal(spec.annotations) == ""
     assert spec.limits is not None
     assert spec.requests is not None
     assert all(LABEL_VALUE.fullmatch(value) and len(value) <= 63 for value in spec.labels.values())

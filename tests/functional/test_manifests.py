@@ -419,3 +419,20 @@ def test_no_file_is_left_out() -> None:
         ".yml",
     }
     assert all((DEPLOY / path).stat().st_size for path in others if path != Path())
+
+
+def test_servers_without_an_operator_stand_where_the_tenant_stands() -> None:
+    """The same names, labels and paths, so that Ingress, NetworkPolicies, monitoring and lake.yml serve either."""
+    service, servers = by_kind("Service", "silo")["minio"]["spec"], by_kind("StatefulSet", "silo")["minio"]["spec"]
+    [ingress] = by_kind("Ingress", "minio").values()
+    [rule] = ingress["spec"]["rules"]
+    assert rule["http"]["paths"][0]["backend"]["service"]["name"] == "minio"
+    assert [port["port"] for port in service["ports"]] == [80]
+    policy = by_kind("NetworkPolicy", "minio")["minio"]["spec"]["podSelector"]["matchLabels"]
+    assert servers["template"]["metadata"]["labels"] == service["selector"] == policy
+    [container] = servers["template"]["spec"]["containers"]
+    assert servers["replicas"] == 4
+    assert "http://minio-{0...3}.minio-hl.minio.svc.cluster.local:9000/export/data" in container["args"]
+    assert re.fullmatch(r"docker\.io/pgsty/silo:RELEASE\.[0-9TZ-]+@sha256:[0-9a-f]{64}", container["image"])
+    [claim] = servers["volumeClaimTemplates"]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "10Gi"

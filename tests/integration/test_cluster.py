@@ -115,7 +115,6 @@ def test_every_workload_gets_the_pods_that_it_asks_for(cluster: Cluster) -> None
     """Quotas, Pod Security or a ServiceAccount that is not there would show here, and only here."""
     for folder in (
         "openfaas/base",
-        "openfaas/idler",
         "mqtt/broker",
         "mqtt/connector",
         "search",

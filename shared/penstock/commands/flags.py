@@ -208,6 +208,7 @@ def add_local_stack_flags(parser: argparse.ArgumentParser, *, port_of_gateway: i
 
 def local_stack_options(args: argparse.Namespace, data: Path, *, password: str | None = None) -> "StackOptions":
     """The flags of `add_local_stack_flags` as the options of a stack."""
+    from penstock.connect.edition import Edition
     from penstock.local.stack import StackOptions
 
     return StackOptions(
@@ -220,5 +221,6 @@ def local_stack_options(args: argparse.Namespace, data: Path, *, password: str |
         password=password,
         queue_dir=args.minio_queue_dir,
         events_url=args.events_url,
+        edition=Edition(getattr(args, "edition", Edition.CE)),
         fresh=getattr(args, "fresh", False),
     )

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from penstock.errors import ConfigError
-from penstock.settings.names import is_dns_label
+from penstock.settings.names import is_dns_label, stack_path
 
 TEMPLATE = Path("template/python3-penstock")
 
@@ -23,11 +23,10 @@ _ENTRY = """
     secrets:
       - minio-access-key
       - minio-secret-key
-    labels:
-      com.openfaas.scale.zero: "true"
-      com.openfaas.scale.zero-duration: 15m
     annotations:
       topic: upload
+      penstock.dev/scale.zero: "true"
+      penstock.dev/scale.zero-duration: 15m
       com.openfaas.health.http.path: /_/health
       com.openfaas.ready.http.path: /_/ready
       com.openfaas.retry.codes: 408,429,500,502,503,504
@@ -48,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"{TEMPLATE}: not here; run this at the top of a Penstock project")
     if folder.exists():
         raise ConfigError(f"{folder}: exists already; choose another name")
-    stack = Path("stack.yml")
+    stack = stack_path()
     entry = _ENTRY.format(name=args.name)
     try:
         before = stack.read_text(encoding="utf-8") if stack.is_file() else ""

@@ -1,4 +1,4 @@
-"""`penstock render knative|openfaas`: write manifests, or say whether those that are there are current."""
+"""`penstock render knative|openfaas|openfaas-pro`: write manifests, or say whether those that are there are current."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from penstock.errors import ConfigError
-from penstock.render import knative, openfaas
+from penstock.render import knative, openfaas, stack_pro
 from penstock.render.plan import make_plans
 from penstock.settings.names import is_dns_label
 from penstock.settings.stackfile import load_stack
@@ -25,13 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stack", type=Path, default=Path("stack.yml"), metavar="FILE", help="the stack file (default: %(default)s)"
     )
     common.add_argument("--check", action="store_true", help="write nothing; exit code 1 when a file is not current")
-    common.add_argument(
+    with_bridge = argparse.ArgumentParser(add_help=False, parents=[common])
+    with_bridge.add_argument(
         "--image", metavar="NAME", help="the bridge's image (default: REGISTRY/penstock:TAG, as in the stack file)"
     )
     platforms = parser.add_subparsers(dest="platform", required=True)
 
     defaults = knative.KnativeSettings(image="")
-    own = platforms.add_parser("knative", parents=[common], help="Services, Broker, Triggers and all around them")
+    own = platforms.add_parser("knative", parents=[with_bridge], help="Services, Broker, Triggers and all around them")
     own.add_argument(
         "--output",
         type=Path,
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
     own = platforms.add_parser(
-        "openfaas", parents=[common], help="bridge and reconcile jobs beside faas-cli's functions"
+        "openfaas", parents=[with_bridge], help="bridge and reconcile jobs beside faas-cli's functions"
     )
     own.add_argument(
         "--output",
@@ -70,13 +71,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     own.add_argument("--gateway", default=_GATEWAY, metavar="URL", help="OpenFaaS gateway (default: %(default)s)")
 
+    # It names folders relative to itself, so it is always beside the file that it is made of.
+    platforms.add_parser(
+        "openfaas-pro", parents=[common], help="stack.pro.yml, with the labels that paid editions read"
+    )
+
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Write or compare; returns 1 when `--check` finds a difference. Raises `ConfigError` with every problem found."""
     _check(args)
-    image = args.image or substitute(_IMAGE, env)
-    plans = make_plans(load_stack(args.stack, env).functions.values())
-    if args.platform == "knative":
+    stack = load_stack(args.stack, env)
+    plans = make_plans(stack.functions.values())
+    wanted: Mapping[str, str]
+    image = "" if args.platform == "openfaas-pro" else args.image or substitute(_IMAGE, env)
+    if args.platform == "openfaas-pro":
+        args.output = stack.path.parent
+        header = stack_pro.HEADER
+        wanted = {stack_pro.name_beside(stack.path): stack_pro.render(stack.path)}
+    elif args.platform == "knative":
         header = knative.HEADER
         settings = knative.KnativeSettings(image, args.namespace, args.kafka, args.kafka_secret, args.region)
         wanted = knative.render(plans, settings)
@@ -96,7 +108,9 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             (args.output / name).unlink()
     except OSError as exc:
         raise ConfigError(f"--output {args.output}: cannot be written: {exc.strerror}") from exc
-    print(f"{args.output}: {len(wanted)} files, {len(different)} written, {len(stale)} removed")
+    print(
+        f"{args.output}: {len(wanted)} file{'s' * (len(wanted) != 1)}, {len(different)} written, {len(stale)} removed"
+    )
     return 0
 
 
@@ -122,7 +136,8 @@ def _report(args: argparse.Namespace, different: list[str], stale: list[str]) ->
     for name in stale:
         print(f"{args.output / name}: nothing in {args.stack} makes it any more", file=sys.stderr)
     if different or stale:
-        print(f"run: penstock render {args.platform} --stack {args.stack} --output {args.output}", file=sys.stderr)
+        output = "" if args.platform == "openfaas-pro" else f" --output {args.output}"
+        print(f"run: penstock render {args.platform} --stack {args.stack}{output}", file=sys.stderr)
     return 1 if different or stale else 0
 
 
@@ -130,5 +145,5 @@ def _present(folder: Path, header: str) -> dict[str, str]:
     """The files in the folder that were made by this command; others are left alone."""
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: not a folder; name another with --output")
-    texts = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")}
+    texts = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.y*ml")}
     return {name: text for name, text in texts.items() if text.startswith(f"# {header}\n")}

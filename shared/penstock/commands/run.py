@@ -47,6 +47,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         outcome = make_runtime(args.function, config, _watched(config, ref, bar)).agree(ref)
     document = outcome_document(outcome, config.function)
     print(json_text(document))
+    for note in dict.fromkeys(note for entry in outcome.entries.values() for note in entry.notes):
+        print(printable(f"penstock run: {ref}: note: {note}"), file=sys.stderr)
     gone_is_fine = args.missing_ok and outcome.source is None
     if outcome.status >= HTTPStatus.BAD_REQUEST or not (gone_is_fine or outcome.kind in ("processed", "refused")):
         print(printable(f"penstock run: {ref}: {outcome.reason}"), file=sys.stderr)

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from penstock.commands.flags import DEFAULT_DATA, add_local_stack_flags, local_stack_options
+from penstock.connect.edition import Edition
 from penstock.errors import ConfigError
 from penstock.local.gateway.invocations import Invocation
 from penstock.local.running import raise_file_limit, running
@@ -32,6 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-password", action="store_true", help="let any program of this machine deploy and read objects"
     )
     parser.add_argument("--fresh", action="store_true", help="forget objects, index, events and logs of earlier runs")
+    parser.add_argument(
+        "--edition",
+        choices=[each.value for each in Edition],
+        default=Edition.CE.value,
+        help="the edition of OpenFaaS whose rules the gateway keeps when something is deployed or scaled: "
+        "ce, the free one, or pro, the paid ones (default: %(default)s)",
+    )
     parser.add_argument("--quiet", action="store_true", help="do not print a line for each invocation")
 
 

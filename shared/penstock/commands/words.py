@@ -43,7 +43,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("lake", "stack", "plan, apply, show or remove buckets, notification targets and rules"),
         Command("render", "stack", "write manifests for Knative or OpenFaaS from stack.yml, or check them"),
         Command("graph", "stack", "draw what flows where, from stack.yml and lake.yml: SVG or Mermaid"),
-        Command("idler", "bridge", "set idle OpenFaaS functions to zero replicas"),
+        Command("doctor", "bridge,stack", "say what will not work on a platform, why, and what to do"),
     ),
 }
 COMMANDS: tuple[Command, ...] = tuple(command for group in GROUPS.values() for command in group)

@@ -1,37 +1,42 @@
 """OpenFaaS's gateway over its REST API (openfaas/faas, api-docs/spec.openapi.yml); no other module asks it.
 
-GET /system/functions tells names, annotations, labels, replicas and counts of invocations; POST
-/system/scale-function/NAME sets the replicas.
+GET /system/functions tells names, images, labels, annotations, secrets and replicas; GET /system/info the provider.
 """
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import quote, urlencode
+from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 from penstock.connect import rest
+from penstock.connect.edition import Edition, edition_of
 from penstock.errors import TemporaryError
-from penstock.settings.durations import DEFAULT_IDLE, parse_duration
 from penstock.settings.plaintext import warn_if_plain
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A function as the gateway describes it.
-
-    `idle_seconds` is None for a function that is not to go to zero; `problem` says what its label has instead of a
-    time, if that is why. `version` changes when it is deployed anew.
-    """
+    """A function as the gateway describes it."""
 
     name: str
-    replicas: int
-    invocations: float
-    idle_seconds: float | None
-    version: str = ""
+    image: str = ""
+    available_replicas: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    problem: str = ""
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What stands behind a gateway: the provider's own name, its release, and its edition where that is known."""
+
+    name: str
+    release: str = ""
+    edition: Edition | None = None
 
 
 class OpenFaasGateway:
@@ -50,39 +55,37 @@ class OpenFaasGateway:
 
     def functions(self) -> list[Deployed]:
         """What is deployed; raises `TemporaryError` when the gateway does not answer with a list of functions."""
-        answer = self._call("GET", "/system/functions")
-        try:
-            return [_deployed(entry) for entry in json.loads(answer)]
-        except (ValueError, TypeError, KeyError, AttributeError) as exc:
-            raise TemporaryError(
-                f"gateway {self.url}: no list of functions: {exc}; check the address and basic-auth"
-            ) from exc
+        return self._ask("/system/functions", "list of functions", lambda found: [_deployed(entry) for entry in found])
 
-    def stop(self, name: str) -> None:
-        """Set a function to zero replicas; raises `TemporaryError`."""
-        body = {"serviceName": name, "replicas": 0} | ({"namespace": self.namespace} if self.namespace else {})
-        self._call("POST", f"/system/scale-function/{quote(name)}", body)
+    def provider(self) -> Provider:
+        """What runs the functions; raises `TemporaryError`."""
+        return self._ask("/system/info", "description of itself", _provider)
 
-    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> bytes:
+    def secrets(self) -> frozenset[str]:
+        """The names of the secrets that functions may list; raises `TemporaryError`."""
+        return self._ask("/system/secrets", "list of secrets", lambda found: frozenset(str(e["name"]) for e in found))
+
+    def _ask(self, path: str, what: str, read: Callable[[Any], T]) -> T:
         url = f"{self.url}{path}{self._query}"
-        return rest.call(method, url, what="gateway", headers=self._headers, body=body, ca_file=self._ca_file)
+        answer = rest.get(url, what="gateway", headers=self._headers, ca_file=self._ca_file)
+        try:
+            return read(json.loads(answer))
+        except (ValueError, TypeError, KeyError, AttributeError) as exc:
+            raise TemporaryError(f"gateway {self.url}: no {what}: {exc}; check the address and basic-auth") from exc
 
 
 def _deployed(entry: Mapping[str, Any]) -> Deployed:
-    labels = entry.get("labels") or {}
-    idle_seconds, problem = None, ""
-    if str(labels.get("com.openfaas.scale.zero", "")).lower() == "true":
-        text = labels.get("com.openfaas.scale.zero-duration", DEFAULT_IDLE)
-        try:
-            idle_seconds = parse_duration(text)
-        except ValueError as exc:
-            problem = f"label com.openfaas.scale.zero-duration: {exc}"
     return Deployed(
         str(entry["name"]),
-        int(entry.get("replicas") or 0),
-        float(entry.get("invocationCount") or 0),
-        idle_seconds,
-        str(entry.get("createdAt", "")) + str(entry.get("image", "")),
+        str(entry.get("image") or ""),
+        int(entry.get("availableReplicas") or 0),
+        entry.get("labels") or {},
         entry.get("annotations") or {},
-        problem,
+        tuple(entry.get("secrets") or ()),
     )
+
+
+def _provider(found: Mapping[str, Any]) -> Provider:
+    # The gateway wraps what its provider says; a provider that is asked itself does not.
+    inner = found["provider"] if isinstance(found["provider"], Mapping) else found
+    return Provider(str(inner["provider"]), str((inner.get("version") or {}).get("release") or ""), edition_of(inner))

@@ -1,10 +1,8 @@
-"""One HTTP request to a server that answers with JSON, for the clients of a gateway and of Prometheus."""
+"""One HTTP request to a server that answers with JSON, for the client of a gateway."""
 
-import json
 import ssl
 import urllib.request
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError, TemporaryError
@@ -18,19 +16,9 @@ def check_url(url: str, what: str) -> None:
         raise ConfigError(f"{what} {url!r}: expected http://HOST:PORT or https://HOST:PORT")
 
 
-def call(
-    method: str,
-    url: str,
-    *,
-    what: str,
-    headers: Mapping[str, str] | None = None,
-    body: Mapping[str, Any] | None = None,
-    ca_file: str | None = None,
-) -> bytes:
+def get(url: str, *, what: str, headers: Mapping[str, str], ca_file: str | None = None) -> bytes:
     """The body of the answer; raises `TemporaryError` when the server does not answer, or with an error status."""
-    data = None if body is None else json.dumps(body).encode()
-    sent = {**(headers or {}), **({} if data is None else {"Content-Type": "application/json"})}
-    request = urllib.request.Request(url, data, sent, method=method)  # noqa: S310 - the scheme is checked
+    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 - the scheme is checked
     context = ssl.create_default_context(cafile=ca_file) if url.startswith("https:") else None
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310

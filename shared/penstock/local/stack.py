@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from penstock.connect.edition import Edition
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
@@ -18,6 +19,7 @@ from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError
 from penstock.local.address import forget_address, keep_address
 from penstock.local.functions.functions import LocalFunctions, Settings, serve_command
+from penstock.local.functions.secret_files import SecretFiles
 from penstock.local.gateway.access import Access
 from penstock.local.gateway.console import make_console
 from penstock.local.gateway.deployments import Deployments
@@ -46,6 +48,7 @@ class StackOptions:
     """How to run it. `env` decides between the store in this process and the server that MINIO_ENDPOINT names.
 
     `password` is the gateway's, for the user `admin`: None makes one and keeps it in the data folder, "" asks for none.
+    `edition` is that of OpenFaaS whose rules the gateway's API keeps; functions are stopped when idle in both.
     Objects, index, events and dead letters are kept together between runs; `fresh` forgets them together.
     """
 
@@ -58,6 +61,7 @@ class StackOptions:
     password: str | None = field(default=None, repr=False)
     queue_dir: str = ""
     events_url: str = ""
+    edition: Edition = Edition.CE
     fresh: bool = False
 
 
@@ -98,18 +102,26 @@ class Stack:
             held.callback(self.lake.stop)
             self.store: Store = S3ObjectStore(self.lake.settings)
             self._environment = _store_environment(self.lake.settings)
-            settings = Settings(data, self._environment, serve_command, options.zero_after_seconds)
+            own = {
+                "minio-access-key": self.lake.settings.access_key,
+                "minio-secret-key": self.lake.settings.secret_key,
+            }
+            files = SecretFiles(data / "secrets", own)
+            settings = Settings(data, self._environment, serve_command, options.zero_after_seconds, files.mount)
             self.functions = LocalFunctions(specs, settings)
             held.callback(self.functions.stop)
             gateway = Gateway(
                 functions=self.functions,
-                deployments=Deployments(options.stack_file, self.functions, overrides, self._changed),
+                deployments=Deployments(
+                    options.stack_file, self.functions, overrides, self._changed, options.edition, files
+                ),
                 inbox=self.inbox,
                 router=self.router,
                 invocations=self.invocations,
                 healthy=self._problem,
                 console=make_console(self.functions, self.invocations, self.inbox, self.router, self.store),
                 access=Access(token=self._token, password=self.password),
+                secrets=files,
             )
             self._server = HttpServer(gateway, port=options.port)
             held.callback(self._server.stop)

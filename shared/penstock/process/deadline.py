@@ -22,7 +22,7 @@ _limit: ContextVar[tuple[float, float] | None] = ContextVar("deadline", default=
 _has_left: ContextVar[Callable[[], bool] | None] = ContextVar("has_left", default=None)
 
 
-class Watch(Protocol):
+class CallerWatch(Protocol):
     """Who ends a process that is stuck in native code; what it is told by the threads of the process."""
 
     def begin(self, until: float) -> None:
@@ -35,10 +35,10 @@ class Watch(Protocol):
         """The block is over."""
 
 
-_watches: list[Watch] = []
+_watches: list[CallerWatch] = []
 
 
-def watch_with(watch: Watch) -> None:
+def watch_with(watch: CallerWatch) -> None:
     """Tell `watch` of each block with a limit, for as long as this process runs."""
     _watches[:] = [watch]
 

@@ -1,6 +1,6 @@
 """The metrics of a long-running process: made with prometheus_client, kept in one registry, rendered for /metrics.
 
-Connectors, the bridge, the idler, the watcher of Jobs and the local gateway use `ProcessMetrics`. A function does not:
+Connectors, the bridge, the watcher of Jobs and the local gateway use `ProcessMetrics`. A function does not:
 its counters (`metrics.py`) must work before prometheus_client is imported, and over several workers. Both are rendered
 here.
 """

@@ -1,4 +1,4 @@
-"""A small HTTP server for the probes and metrics of connectors, the idler and the watcher of Jobs."""
+"""A small HTTP server for the probes and metrics of connectors and the watcher of Jobs."""
 
 import os
 import threading

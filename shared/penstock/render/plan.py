@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from penstock.errors import ConfigError
 from penstock.settings.config import Config
 from penstock.settings.durations import DEFAULT_IDLE
-from penstock.settings.stackfile import FunctionSpec
+from penstock.settings.stackfile import SCALE_ANNOTATION, FunctionSpec
 from penstock.sinks.address import parse_sink
 
 T = TypeVar("T")
@@ -102,18 +102,18 @@ class _Planner:
             if name in spec.environment:
                 self.problem(f"environment.{name}: Knative sets it itself; leave it out")
         for name in spec.annotations:
-            if name.startswith(_PREFIX) and name not in _ANNOTATIONS:
+            if name.startswith(_PREFIX) and not name.startswith(SCALE_ANNOTATION) and name not in _ANNOTATIONS:
                 self.problem(f"annotations: {name} is unknown; known: {', '.join(_ANNOTATIONS)}")
         config = self.config()
         concurrency = config.threads * config.workers if config else 1
-        min_scale = self.number(spec.labels, "com.openfaas.scale.min", 1, 0, 1000)
+        min_scale = self.scale("min", 1, 0, 1000)
         if spec.zero_after_seconds is not None:
             min_scale = 0
-        max_scale = self.number(spec.labels, "com.openfaas.scale.max", 20, 1, 1000)
+        max_scale = self.scale("max", 20, 1, 1000)
         target = concurrency
         # OpenFaaS's `capacity` counts requests under way, as Knative's concurrency does; rps and cpu do not.
-        if spec.labels.get("com.openfaas.scale.type") == "capacity":
-            target = min(concurrency, self.number(spec.labels, "com.openfaas.scale.target", concurrency, 1, 100_000))
+        if spec.scaling.get("type") == "capacity":
+            target = min(concurrency, self.scale("target", concurrency, 1, 100_000))
         volume, volume_path = self.volume(config, max_scale)
         made = {
             "topics": spec.topics,
@@ -121,7 +121,7 @@ class _Planner:
             "max_scale": max_scale,
             "concurrency": concurrency,
             "target": target,
-            "idle": spec.labels.get("com.openfaas.scale.zero-duration", DEFAULT_IDLE) if min_scale == 0 else "",
+            "idle": spec.scaling.get("zero-duration", DEFAULT_IDLE) if min_scale == 0 else "",
             "timeout_seconds": self.number(
                 spec.annotations, "penstock.dev/timeout-seconds", _MAX_TIMEOUT_SECONDS, 1, _MAX_TIMEOUT_SECONDS
             ),
@@ -170,7 +170,7 @@ class _Planner:
         if max_scale != 1:
             self.problem(
                 f"SINK is a file in the pod, and up to {max_scale} pods would each have their own:"
-                ' set the label com.openfaas.scale.max: "1", or use a search server'
+                ' set the annotation penstock.dev/scale.max: "1", or use a search server'
             )
         return given, str(path.parent)
 
@@ -182,6 +182,11 @@ class _Planner:
                 f"annotations: penstock.dev/reconcile={text!r}: expected five cron fields, such as '7 * * * *'"
             )
         return text
+
+    def scale(self, name: str, default: int, minimum: int, maximum: int) -> int:
+        key = self.spec.scale_key(name).rpartition(" ")[2]
+        given = {key: text} if (text := self.spec.scaling.get(name)) is not None else {}
+        return self.number(given, key, default, minimum, maximum)
 
     def number(self, given: Mapping[str, str], name: str, default: int, minimum: int, maximum: int) -> int:
         text = given.get(name, "")

@@ -1,6 +1,7 @@
-"""What a name may look like."""
+"""What a name may look like, and which of two names a stack file has."""
 
 import re
+from pathlib import Path
 from typing import Final
 
 _DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -13,3 +14,9 @@ def is_dns_label(name: str) -> bool:
     (True, False)
     """
     return _DNS_LABEL.fullmatch(name) is not None
+
+
+def stack_path(path: Path = Path("stack.yml")) -> Path:
+    """`path`, or the file beside it that is there instead: faas-cli takes and writes stack.yml and stack.yaml."""
+    other = path.with_suffix(".yaml" if path.suffix == ".yml" else ".yml")
+    return other if not path.exists() and other.is_file() else path

@@ -16,7 +16,7 @@ from penstock.errors import ConfigError
 from penstock.settings.config import Config
 from penstock.settings.durations import DEFAULT_IDLE, parse_go_duration
 from penstock.settings.environment import load_config
-from penstock.settings.names import is_dns_label
+from penstock.settings.names import is_dns_label, stack_path
 from penstock.settings.yamlfile import YamlReader, compose
 
 _FUNCTION_KEYS: Final = frozenset(
@@ -26,6 +26,11 @@ _FUNCTION_KEYS: Final = frozenset(
         *("limits", "requests", "readonly_root_filesystem", "build_options", "build_args", "build_secrets"),
     }
 )
+# How a function scales, on every platform and edition. A paid edition of OpenFaaS reads the labels, which its free
+# edition refuses, so stack.yml has the annotations and `penstock render openfaas-pro` makes the labels of them.
+SCALE_ANNOTATION: Final = "penstock.dev/scale."
+SCALE_LABEL: Final = "com.openfaas.scale."
+SCALE_NAMES: Final = ("zero", "zero-duration", "min", "max", "type", "target", "target-proportion")
 _TOP_KEYS: Final = frozenset({"version", "provider", "functions", "configuration"})
 
 
@@ -73,15 +78,25 @@ class FunctionSpec:
         return load_config(given, function=self.name)
 
     @property
+    def scaling(self) -> Mapping[str, str]:
+        """How it scales, by the names in `SCALE_NAMES`: from annotations, and from the labels of a paid edition."""
+        given = ((self.labels, SCALE_LABEL), (self.annotations, SCALE_ANNOTATION))
+        return {name: texts[prefix + name] for texts, prefix in given for name in SCALE_NAMES if prefix + name in texts}
+
+    def scale_key(self, name: str) -> str:
+        """What the stack file calls the setting `name` of `scaling`, for an error."""
+        is_label = SCALE_LABEL + name in self.labels and SCALE_ANNOTATION + name not in self.annotations
+        return f"label {SCALE_LABEL}{name}" if is_label else f"annotation {SCALE_ANNOTATION}{name}"
+
+    @property
     def zero_after_seconds(self) -> float | None:
         """How long it may be idle before it is stopped, or None when it always runs; raises `ConfigError`."""
-        if self.labels.get("com.openfaas.scale.zero", "false").lower() != "true":
+        if self.scaling.get("zero", "false").lower() != "true":
             return None
-        text = self.labels.get("com.openfaas.scale.zero-duration", DEFAULT_IDLE)
         try:
-            return parse_go_duration(text)
+            return parse_go_duration(self.scaling.get("zero-duration", DEFAULT_IDLE))
         except ValueError as exc:
-            raise ConfigError(f"{self.name}: label com.openfaas.scale.zero-duration: {exc}") from exc
+            raise ConfigError(f"{self.name}: {self.scale_key('zero-duration')}: {exc}") from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +111,11 @@ class StackFile:
 
 
 def load_stack(path: Path, env: Mapping[str, str]) -> StackFile:
-    """Read a stack file; `env` supplies `${NAME}`. Raises `ConfigError` with every problem found."""
+    """Read a stack file, as `stack_path` finds it; `env` supplies `${NAME}`.
+
+    Raises `ConfigError` with every problem found.
+    """
+    path = stack_path(path)
     root = compose(path, env, "name the stack file with --stack")
     reader = _StackReader(path)
     stack = reader.stack(root)
@@ -162,11 +181,29 @@ class _StackReader(YamlReader):
             ),
             skip_build=self.flag(keys.get("skip_build"), f"{where}.skip_build"),
         )
+        self.scaling(spec, keys)
+        return spec
+
+    def scaling(self, spec: FunctionSpec, keys: Mapping[str, yaml.Node]) -> None:
+        """Check what says how it scales."""
+        given = keys.get("annotations") or keys.get("labels")
+        for name in spec.annotations:
+            if name.startswith(SCALE_ANNOTATION) and name.removeprefix(SCALE_ANNOTATION) not in SCALE_NAMES:
+                known = ", ".join(SCALE_ANNOTATION + each for each in SCALE_NAMES)
+                self.problem(given, f"functions.{spec.name}: annotation {name} is unknown; known: {known}")
+        for name in SCALE_NAMES:
+            label, annotation = spec.labels.get(SCALE_LABEL + name), spec.annotations.get(SCALE_ANNOTATION + name)
+            if label is not None and annotation is not None and label != annotation:
+                self.problem(
+                    given,
+                    f"functions.{spec.name}: label {SCALE_LABEL}{name} is {label!r} and annotation "
+                    f"{SCALE_ANNOTATION}{name} is {annotation!r}: keep the annotation",
+                )
         try:
             _ = spec.zero_after_seconds
         except ConfigError as exc:
-            self.problem(keys["labels"], f"functions.{exc}")
-        return spec
+            is_label = SCALE_LABEL + "zero-duration" in spec.labels
+            self.problem(keys["labels"] if is_label else given, f"functions.{exc}")
 
     def environment_files(self, node: yaml.Node | None, where: str) -> dict[str, str]:
         """The `environment` of each file, later files first; faas-cli lets them override `environment`."""

@@ -223,7 +223,7 @@ DEAD_LETTER_SINK: Final = text(
     "DEAD_LETTER_SINK", "the URL that gets the events of failed Jobs. Required", of="watcher"
 )
 
-# Connectors, bridge and idler
+# Connectors and bridge
 
 ATTEMPTS: Final = whole(
     "ATTEMPTS", "attempts per message before it becomes a dead letter; 0 never gives up", 10, of="delivery"
@@ -280,9 +280,6 @@ K_CE_OVERRIDES: Final = text(
     "K_CE_OVERRIDES",
     'CloudEvents attributes to add: `{"extensions": {"name": "value"}}`. A SinkBinding sets it',
     of="bridge",
-)
-PROMETHEUS_URL: Final = text(
-    "PROMETHEUS_URL", "the Prometheus with the gateway's counters, which show requests under way", of="idler"
 )
 
 SINK_SECRETS: Final = (SINK_USERNAME, SINK_PASSWORD)

@@ -27,6 +27,10 @@ def test_committed_base_is_what_the_stack_file_says(platform: str) -> None:
     assert run("--output", str(ROOT / f"deploy/{platform}/base"), "--check", platform=platform) == 0
 
 
+def test_committed_stack_for_paid_editions_is_what_the_stack_file_says() -> None:
+    assert run("--check", platform="openfaas-pro") == 0
+
+
 def test_same_stack_gives_the_same_bytes(tmp_path: Path) -> None:
     run("--output", str(tmp_path / "one"))
     run("--output", str(tmp_path / "two"))

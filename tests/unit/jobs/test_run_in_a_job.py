@@ -54,6 +54,23 @@ def test_a_refusal_of_any_status_is_a_permanent_error(folder: Path, store: Memor
     assert run(folder) == code
 
 
+def test_what_was_assumed_is_printed(folder: Path, store: MemoryStore, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "handler.py").write_text(
+        "from penstock import Result\n\ndef handle(event, context):\n"
+        "    return Result(event.body, notes=['guessed \\x1b[2J', 'guessed \\x1b[2J', 'sure'])\n"
+    )
+    store.put(ObjectRef("upload", "a.txt"), [b"good"], headers={"expires": "Wed, 21 Oct 2099 07:28:00 GMT"})
+    assert run(folder) == 0
+    said = capsys.readouterr()
+    [target] = json.loads(said.out)["targets"]
+    assert len(target["notes"]) == 3
+    assert said.err.splitlines() == [
+        "penstock run: s3://upload/a.txt: note: guessed \\x1b[2J",
+        "penstock run: s3://upload/a.txt: note: sure",
+        "penstock run: s3://upload/a.txt: note: Expires of the source is not kept; Cache-Control would be",
+    ]
+
+
 @pytest.mark.parametrize(("words", "code"), [((), 65), (("--missing-ok",), 0)])
 def test_an_object_that_is_gone_is_an_error_by_hand_and_none_in_a_job(
     folder: Path, store: MemoryStore, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int

@@ -12,7 +12,7 @@ from pathlib import Path
 print("hello from", os.environ["FUNCTION_NAME"], flush=True)
 if code := os.environ.get("EXIT"):
     sys.exit(int(code))
-MARK = Path(os.environ["MARK"])
+MARK = Path(os.environ.get("MARK", "mark"))
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -24,6 +24,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             os._exit(3)
         if path == "/refuse-early":
             self.send(413, b"too large\n", close=True)
+            return
+        if path == "/notes":
+            self.send(200, b"made\n", notes=self.headers["X-Want-Notes"])
             return
         if path == "/slow":
             MARK.touch()
@@ -42,7 +45,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         body = self.body()
         if path == "/event":
-            found = {"outcome": "processed", "source": {"bucket": "upload", "key": "a.csv", "size": 8}}
+            target = {"address": "s3://processed/a.csv.gz", "size": 4, "notes": ["The encoding was guessed."]}
+            source = {"bucket": "upload", "key": "a.csv", "size": 8}
+            found = {"outcome": "processed", "source": source, "targets": [target]}
             self.send(int(os.environ.get("STATUS", "200")), json.dumps(found).encode(), "application/json")
             return
         seen = {
@@ -68,8 +73,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(parts)
 
-    def send(self, status: int, body: bytes, kind: str = "text/plain", *, close: bool = False) -> None:
+    def send(self, status: int, body: bytes, kind: str = "text/plain", *, close: bool = False, notes: str = "") -> None:
         self.send_response(status)
+        if notes:
+            self.send_header("x-penstock-notes", notes)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         if close:

@@ -204,3 +204,53 @@ def test_mappings_that_merge_each_other_twice_do_not_grow_without_bound(tmp_path
     assert reader.strings(labels, "labels") == {"x": "3", "y": "2"}
     # Without a bound there would be 131,072 pairs of them.
     assert len(labels.value) == 2
+
+
+def test_the_other_name_of_a_stack_file_is_taken_where_that_one_is_there(tmp_path: Path) -> None:
+    stack = write(tmp_path, "functions:\n  a: {handler: functions/compress}\n")
+    other = stack.with_suffix(".yaml")
+    stack.rename(other)
+    assert load_stack(stack, {}).path == other
+    stack.write_text(other.read_text().replace("a:", "b:"))
+    assert list(load_stack(stack, {}).functions) == ["b"]
+    assert list(load_stack(other, {}).functions) == ["a"]
+
+
+def test_scaling_is_read_from_annotations_and_from_labels(tmp_path: Path) -> None:
+    text = """\
+functions:
+  a:
+    handler: functions/compress
+    labels: {com.openfaas.scale.max: "3", com.openfaas.scale.zero: "true"}
+    annotations: {penstock.dev/scale.zero-duration: 90s}
+"""
+    spec = load_stack(write(tmp_path, text), {}).functions["a"]
+    assert spec.scaling == {"zero": "true", "zero-duration": "90s", "max": "3"}
+    assert spec.zero_after_seconds == 90
+
+
+@pytest.mark.parametrize(
+    ("annotation", "problem"),
+    [
+        (
+            "penstock.dev/scale.max: '4'",
+            "label com.openfaas.scale.max is '3' and annotation penstock.dev/scale.max is '4'",
+        ),
+        (
+            "penstock.dev/scale.mox: '4'",
+            "annotation penstock.dev/scale.mox is unknown; known: penstock.dev/scale.zero,",
+        ),
+        (
+            "{penstock.dev/scale.zero: 'true', penstock.dev/scale.zero-duration: 7d}",
+            "a: annotation penstock.dev/scale.zero-duration: '7d'",
+        ),
+    ],
+)
+def test_scaling_that_cannot_be_meant_is_a_problem(tmp_path: Path, annotation: str, problem: str) -> None:
+    given = annotation if annotation.startswith("{") else f"{{{annotation}}}"
+    text = (
+        "functions:\n  a:\n    handler: functions/compress\n"
+        f"    labels: {{com.openfaas.scale.max: '3'}}\n    annotations: {given}\n"
+    )
+    [found] = problems(tmp_path, text)
+    assert problem in found

@@ -25,17 +25,16 @@ from tests.paths import ROOT
 PAGES: list[tuple[str, tuple[Component, ...]]] = [
     ("settings.md", ("function",)),
     ("settings.md", ("run",)),
-    ("settings.md", ("delivery", "gateway", "kafka", "mqtt", "bridge", "idler")),
+    ("settings.md", ("delivery", "gateway", "kafka", "mqtt", "bridge")),
     ("jobs.md", ("job",)),
     ("jobs.md", ("watcher",)),
 ]
 READ_BY = {
     "delivery": "connectors, bridge",
-    "gateway": "connectors, idler",
+    "gateway": "connectors, doctor",
     "kafka": "`connect kafka`",
     "mqtt": "`connect mqtt`",
     "bridge": "`bridge`",
-    "idler": "`idler`",
 }
 # What the shell and the platforms set.
 PLATFORM = {"HOME", "OPENFAAS_NAME", "K_SERVICE"}

@@ -16,11 +16,14 @@ from penstock.errors import PermanentError
 from penstock.local.functions.logs import LogBuffer
 from penstock.local.functions.process import FunctionProcess, Spawner, StartFailed, free_port
 from penstock.settings.stackfile import FunctionSpec
+from penstock.settings.table import SECRETS_DIR
 
 START_SECONDS: Final = 60.0
 DRAIN_SECONDS: Final = 30.0
 # What a process needs of the machine; everything else a function is told comes from stack.yml, as in a container.
 _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT")
+
+_CREDENTIALS: Final = ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")
 
 
 class NoSuchFunction(PermanentError):
@@ -33,13 +36,15 @@ class NoSuchFunction(PermanentError):
 class Settings:
     """What holds for every function: the command that serves one, extra environment, where logs go.
 
-    `zero_after_seconds` overrides what the stack file says; None leaves it.
+    `zero_after_seconds` overrides what the stack file says; None leaves it. `secrets` makes the folder with the secrets
+    of one function.
     """
 
     data: Path
     environment: Mapping[str, str]
     command: Callable[[FunctionSpec], Sequence[str]]
     zero_after_seconds: float | None = None
+    secrets: Callable[[FunctionSpec], Path] | None = None
 
 
 def serve_command(spec: FunctionSpec) -> Sequence[str]:
@@ -53,6 +58,7 @@ class Lease:
 
     port: int
     cold: bool
+    instance: str = ""
 
 
 class LocalFunction:
@@ -79,6 +85,12 @@ class LocalFunction:
         own = self.spec.zero_after_seconds
         override = self._settings.zero_after_seconds
         return own if own is None or override is None else override
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings that it runs with, but for the credentials of the store."""
+        own = {key: value for key, value in self._settings.environment.items() if key not in _CREDENTIALS}
+        return {**self.spec.environment, **own}
 
     @property
     def replicas(self) -> int:
@@ -110,11 +122,22 @@ class LocalFunction:
             self.invocations += 1
         try:
             process, cold = self._ensure()
-            yield Lease(process.port, cold)
+            yield Lease(process.port, cold, process.instance)
         finally:
             with self._lock:
                 self._in_flight -= 1
                 self._last_used = time.monotonic()
+
+    def start_aside(self) -> None:
+        """Have it running soon, as a platform does with what was deployed; its log tells of a start that fails."""
+
+        def start() -> None:
+            try:
+                self.start()
+            except StartFailed as exc:
+                self.logs.add(f"penstock: {exc}", self.spec.name)
+
+        threading.Thread(target=start, name=f"start-{self.spec.name}", daemon=True).start()
 
     def start(self) -> None:
         """Have it running without a request; raises `StartFailed`."""
@@ -194,6 +217,8 @@ class LocalFunction:
             **self._settings.environment,
             "PORT": str(port),
         }
+        if self._settings.secrets is not None:
+            env[SECRETS_DIR.name] = str(self._settings.secrets(self.spec))
         popen = self._spawner.spawn(self._settings.command(self.spec), env, self._settings.data)
         process = FunctionProcess(self.spec.name, popen, port, self.logs)
         process.wait_ready(START_SECONDS)

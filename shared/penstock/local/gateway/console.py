@@ -129,6 +129,7 @@ def _invocation(entry: Invocation) -> dict[str, Any]:
         "object": f"{source['bucket']}/{source['key']}" if source else f"{entry.method} {entry.path}",
         "outcome": answer.get("outcome", ""),
         "reason": answer.get("reason", ""),
+        "notes": [*dict.fromkeys([*(note for target in targets for note in target.get("notes", ())), *entry.notes])],
         "status": entry.status,
         "cold": entry.cold,
         "milliseconds": round(entry.seconds * 1000, 1),

@@ -7,10 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from penstock.connect.edition import MAX_FUNCTIONS, TOO_MANY_FUNCTIONS, Edition, annotation_refusal, label_refusal
 from penstock.errors import EventError
 from penstock.local.functions.functions import LocalFunctions
-from penstock.settings.stackfile import FunctionSpec, load_stack
+from penstock.local.functions.secret_files import SecretFiles
+from penstock.settings.stackfile import FunctionSpec, Resources, load_stack
 
+NAMESPACE: Final = "openfaas-fn"
 # What a deployment may say beside what the stack file names for the function. All else, such as PATH, LD_PRELOAD or
 # PYTHONPATH, would decide which programs run on this machine.
 SETTABLE: Final = frozenset(
@@ -43,11 +46,17 @@ class Deployments:
         functions: LocalFunctions,
         overrides: Mapping[str, str],
         changed: Callable[[list[FunctionSpec]], None],
+        edition: Edition = Edition.CE,
+        secrets: SecretFiles | None = None,
     ) -> None:
         self._stack_file = stack_file
         self._functions = functions
         self._overrides = overrides
         self._changed = changed
+        self.edition = edition
+        self._secrets = secrets
+        # What was asked for: this stack runs some functions with a store and an index of its own.
+        self._declared = {name: spec.environment for name, spec in load_stack(stack_file, os.environ).functions.items()}
 
     def deploy(self, document: Mapping[str, Any], *, must_exist: bool) -> str:
         """Take faas-cli's deployment JSON and say what was done.
@@ -57,18 +66,40 @@ class Deployments:
         name = _text(document, "service")
         if not name:
             raise EventError("service: missing; it names the function")
+        self._refuse(document)
         if must_exist:
             self._functions.get(name)
+        elif self.edition is Edition.CE and sum(1 for _ in self._functions) >= MAX_FUNCTIONS:
+            raise EventError(TOO_MANY_FUNCTIONS)
         spec = self._spec(name, document)
         self._changed([*(function.spec for function in self._functions if function.spec.name != name), spec])
         self._functions.deploy(spec)
+        self._declared[name] = {**self._declared.get(name, {}), **_texts(document, "envVars")}
+        # As the platform: one replica runs after a deployment, and goes when it is idle.
+        self._functions.get(name).start_aside()
         image = spec.image or "no image"
         return f"{name}: runs from {spec.handler}; the image {image} is not pulled, since this stack runs folders"
+
+    def declared(self, name: str) -> Mapping[str, str]:
+        """The settings of a function as they were asked for, by a deployment or by the stack file."""
+        return self._declared.get(name, {})
 
     def remove(self, name: str) -> None:
         """Raises `NoSuchFunction`."""
         self._functions.remove(name)
+        self._declared.pop(name, None)
         self._changed([function.spec for function in self._functions])
+
+    def _refuse(self, document: Mapping[str, Any]) -> None:
+        """Raise `EventError` as the edition does, in its words, so that what works here works there."""
+        if _text(document, "namespace") not in ("", NAMESPACE):
+            raise EventError(f"namespace must be: {NAMESPACE}")
+        if self.edition is not Edition.CE:
+            return
+        if refusal := label_refusal(_texts(document, "labels")):
+            raise EventError(f"validation failed: {refusal}")
+        if refusal := annotation_refusal(_texts(document, "annotations")):
+            raise EventError(refusal)
 
     def _spec(self, name: str, document: Mapping[str, Any]) -> FunctionSpec:
         # Read anew each time, so that a function added to the file a moment ago can be deployed.
@@ -102,7 +133,23 @@ class Deployments:
             environment={**ours[known].environment, **kept, **({} if name == known else {"FUNCTION_NAME": name})},
             labels=_texts(document, "labels") or ours[known].labels,
             annotations=_texts(document, "annotations") or ours[known].annotations,
+            secrets=self._listed_secrets(document, ours[known]),
+            constraints=_names(document, "constraints", ours[known].constraints),
+            limits=_resources(document, "limits") or ours[known].limits,
+            requests=_resources(document, "requests") or ours[known].requests,
+            readonly_root_filesystem=document.get("readOnlyRootFilesystem", ours[known].readonly_root_filesystem)
+            is True,
         )
+
+    def _listed_secrets(self, document: Mapping[str, Any], ours: FunctionSpec) -> tuple[str, ...]:
+        """Raises `EventError` for one that is not there: a pod would wait for it for ever."""
+        listed = _names(document, "secrets", ours.secrets)
+        if self._secrets and "secrets" in document and (missing := self._secrets.missing(listed)):
+            raise EventError(
+                f"unable to fetch secrets: there is no secret {', '.join(map(repr, missing))}; "
+                f"make it with: faas-cli secret create {missing[0]}"
+            )
+        return listed
 
 
 def _may_set(name: str, declared: Mapping[str, str]) -> bool:
@@ -115,6 +162,20 @@ def _text(document: Mapping[str, Any], name: str) -> str:
         raise EventError(f"{name}: expected text, got {type(value).__name__}")
     _check_text(name, value)
     return value
+
+
+def _names(document: Mapping[str, Any], name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    value = document.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise EventError(f"{name}: expected a list of texts")
+    return tuple(value)
+
+
+def _resources(document: Mapping[str, Any], name: str) -> Resources | None:
+    value = _texts(document, name)
+    return Resources(value.get("memory", ""), value.get("cpu", "")) if value else None
 
 
 def _texts(document: Mapping[str, Any], name: str) -> dict[str, str]:

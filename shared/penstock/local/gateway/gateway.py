@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException
 from penstock.delivery.inbox import Inbox
 from penstock.errors import PenstockError
 from penstock.local.functions.functions import LocalFunctions
+from penstock.local.functions.secret_files import SecretFiles
 from penstock.local.gateway.access import Access, guard
 from penstock.local.gateway.asynchronous import Asynchronous
 from penstock.local.gateway.deployments import Deployments
@@ -25,6 +26,7 @@ from penstock.local.gateway.invocations import InvocationLog
 from penstock.local.gateway.metrics import GatewayMetrics
 from penstock.local.gateway.proxy import Environ, Proxy, plain
 from penstock.local.gateway.router import ASYNC_PATH, Router
+from penstock.local.gateway.secrets_api import make_secrets_blueprint
 from penstock.local.gateway.system_api import make_blueprint
 
 MAX_EVENT_BYTES: Final = 1024 * 1024
@@ -45,11 +47,13 @@ class Gateway:
         healthy: Callable[[], str],
         console: Blueprint,
         access: Access,
+        secrets: SecretFiles,
     ) -> None:
         self._access = access
         self._proxy = Proxy(functions, invocations)
         self._asynchronous = Asynchronous(functions, inbox, self._proxy, access.hosts)
         self._app = _make_app(functions, deployments, inbox, router, invocations, healthy, console, access)
+        self._app.register_blueprint(make_secrets_blueprint(secrets))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         refusal = self._access.refuses_request(environ)

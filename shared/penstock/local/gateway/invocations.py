@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,7 +12,10 @@ KEPT: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One request to a function. Sizes in bytes, `seconds` to the end of the answer; `answer` is an event's JSON."""
+    """One request to a function. Sizes in bytes, `seconds` to the end of the answer; `answer` is an event's JSON.
+
+    `notes` are those of a direct call's answer: what the function assumed.
+    """
 
     function: str
     method: str
@@ -24,6 +27,7 @@ class Invocation:
     bytes_out: int
     call_id: str
     answer: Mapping[str, Any] | None = None
+    notes: Sequence[str] = ()
     finished: float = field(default_factory=time.time)
 
 

@@ -8,7 +8,7 @@ import http.client
 import json
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 from urllib.parse import unquote
@@ -72,22 +72,24 @@ class _Exchange:
         self._log = log
         self._started, self._started_ns = time.perf_counter(), time.time_ns()
         self._held = ExitStack()
-        self._cold = False
+        self._cold, self._instance = False, ""
         self._bytes_in = self._bytes_out = 0
         self._kept: list[bytes] | None = None
+        self._notes: Sequence[str] = ()
         self._response: http.client.HTTPResponse | None = None
         self._closed = False
 
     def begin(self) -> tuple[str, list[tuple[str, str]]]:
         """Send the request and return status line and headers of the answer."""
         lease = self._held.enter_context(self._function.lease())
-        self._cold = lease.cold
+        self._cold, self._instance = lease.cold, lease.instance
         connection = http.client.HTTPConnection("127.0.0.1", lease.port, timeout=TIMEOUT_SECONDS)
         self._held.callback(connection.close)
         # A function may answer, for example 413, before it has read everything, and close: the answer counts.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._send(connection)
         self._response = response = connection.getresponse()
+        self._notes = _sentences(response.getheader("x-penstock-notes", ""))
         headers = [(name, value) for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP]
         kind = response.getheader("Content-Type", "")
         if self._path.partition("?")[0] == "/event" and kind.startswith(
@@ -149,6 +151,13 @@ class _Exchange:
             return
         self._closed = True
         self._held.close()
+        if self._instance and self._kept is None:
+            # An event is logged by the function itself. A direct call is logged here, as OpenFaaS's watchdog does it.
+            seconds = time.perf_counter() - self._started
+            line = (
+                f"{self._environ['REQUEST_METHOD']} {self._path} - {status} - {self._bytes_out} bytes ({seconds:.3f} s)"
+            )
+            self._function.logs.add(line, self._instance)
         self._log.add(
             Invocation(
                 function=self._function.spec.name,
@@ -161,6 +170,7 @@ class _Exchange:
                 bytes_out=self._bytes_out,
                 call_id=self._call_id,
                 answer=_json(self._kept),
+                notes=self._notes,
             )
         )
 
@@ -189,6 +199,15 @@ def body_chunks(environ: Mapping[str, Any]) -> Iterator[bytes]:
     elif environ.get("wsgi.input_terminated"):
         while chunk := stream.read(_CHUNK_BYTES):
             yield chunk
+
+
+def _sentences(header: str) -> Sequence[str]:
+    """The notes in the header of a direct call's answer, none for a header that a function made differently."""
+    try:
+        found = json.loads(header) if header else []
+    except ValueError:
+        return ()
+    return [note for note in found if isinstance(note, str)] if isinstance(found, list) else ()
 
 
 def plain(

@@ -1,6 +1,8 @@
-"""OpenFaaS's `/system/...`: what faas-cli's list, describe, deploy, remove, logs and scale ask for.
+"""OpenFaaS's `/system/...`: what faas-cli's list, describe, diff, ready, deploy, remove, logs and scale ask for.
 
-Source of the fields: the JSON that faas-cli reads and writes (openfaas/faas-provider, types).
+Source of the fields: the JSON that faas-cli reads and writes (openfaas/faas-provider, types). `faas-cli diff` compares
+a stack file with the list, so the list has the settings as they were asked for. `describe` has those that are used:
+this stack has a store and an index of its own.
 """
 
 import json
@@ -14,14 +16,14 @@ from typing import Any, Final
 from flask import Blueprint, Response, abort, request
 
 from penstock import __version__
+from penstock.connect.edition import LOCAL, REPLICAS_ZERO, Edition
 from penstock.errors import EventError
 from penstock.local.functions.functions import LocalFunction, LocalFunctions
 from penstock.local.functions.logs import LogLine
-from penstock.local.gateway.deployments import Deployments
+from penstock.local.gateway.deployments import NAMESPACE, Deployments
 from penstock.settings.durations import parse_moment
 from penstock.settings.stackfile import Resources
 
-NAMESPACE: Final = "openfaas-fn"
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -29,10 +31,13 @@ def make_blueprint(functions: LocalFunctions, deployments: Deployments) -> Bluep
     """The routes under /system; errors are left to the application."""
     api = Blueprint("system", __name__, url_prefix="/system")
 
+    def listed(function: LocalFunction) -> dict[str, Any]:
+        return _status(function, deployments.declared(function.spec.name) or function.spec.environment)
+
     @api.get("/functions")
     def list_functions() -> Response:
         wanted = request.args.get("namespace") or NAMESPACE
-        found = [_status(function) for function in functions] if wanted == NAMESPACE else []
+        found = [listed(function) for function in functions] if wanted == NAMESPACE else []
         return _json(sorted(found, key=lambda status: str(status["name"])))
 
     @api.post("/functions")
@@ -53,9 +58,10 @@ def make_blueprint(functions: LocalFunctions, deployments: Deployments) -> Bluep
 
     @api.get("/function/<name>")
     def describe(name: str) -> Response:
-        status = _status(functions.get(_bare(name)))
+        function = functions.get(_bare(name))
+        status = _status(function, function.environment)
         if request.args.get("usage") in ("1", "true"):
-            status["usage"] = {"cpu": 0.0, "totalMemoryBytes": _memory_bytes(functions.get(_bare(name)))}
+            status["usage"] = {"cpu": 0.0, "totalMemoryBytes": _memory_bytes(function)}
         return _json(status)
 
     @api.post("/scale-function/<name>")
@@ -64,6 +70,8 @@ def make_blueprint(functions: LocalFunctions, deployments: Deployments) -> Bluep
         replicas = _document().get("replicas")
         if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
             raise EventError("replicas: expected a whole number of at least 0")
+        if not replicas and deployments.edition is Edition.CE:
+            raise EventError(REPLICAS_ZERO)
         if replicas:
             function.start()
             return _text(f"{name}: runs; this stack has one machine and so at most one replica", 202)
@@ -96,28 +104,51 @@ def make_blueprint(functions: LocalFunctions, deployments: Deployments) -> Bluep
     @api.get("/info")
     def info() -> Response:
         version = {"release": __version__, "sha": "", "commit_message": ""}
-        provider = {"provider": "penstock", "orchestration": "local processes", "version": version}
+        provider = {
+            "provider": LOCAL,
+            "orchestration": "local processes",
+            "version": version,
+            "edition": deployments.edition.value,
+        }
         return _json({"provider": provider, "version": version, "arch": platform.machine()})
 
     @api.get("/namespaces")
     def namespaces() -> Response:
         return _json([NAMESPACE])
 
+    @api.get("/namespace/<name>")
+    def namespace(name: str) -> Response:
+        if name != NAMESPACE:
+            abort(404, f"namespace {name!r} does not exist; there is {NAMESPACE}")
+        return _json({"name": NAMESPACE, "labels": {}, "annotations": {}})
+
+    # go-sdk posts to the path with the slash.
+    @api.post("/namespace/")
+    def create_namespace() -> Response:
+        if _document().get("name") == NAMESPACE:
+            abort(409, f"namespace {NAMESPACE} exists already")
+        abort(501, f"this stack has one namespace, {NAMESPACE}; more of them need a paid edition of OpenFaaS")
+
+    @api.route("/namespace/<name>", methods=["PUT", "DELETE"])
+    def change_namespace(name: str) -> Response:
+        _bare(f"any.{name}")
+        abort(501, f"{NAMESPACE} is this stack's only namespace and stays as it is")
+
     return api
 
 
-def _status(function: LocalFunction) -> dict[str, Any]:
+def _status(function: LocalFunction, environment: Mapping[str, str]) -> dict[str, Any]:
     spec = function.spec
     status: dict[str, Any] = {
         "name": spec.name,
         "image": spec.image,
         "namespace": NAMESPACE,
         "envProcess": spec.fprocess,
-        "envVars": dict(spec.environment),
+        "envVars": dict(environment),
         "constraints": list(spec.constraints),
         "secrets": list(spec.secrets),
         "labels": dict(spec.labels),
-        "annotations": {**spec.annotations, "penstock.dev/folder": str(spec.handler)},
+        "annotations": dict(spec.annotations),
         "readOnlyRootFilesystem": spec.readonly_root_filesystem,
         "invocationCount": function.invocations,
         "replicas": function.replicas,

@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from penstock.connect.edition import Edition
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.local.functions.functions import LocalFunctions
+from penstock.local.functions.secret_files import SecretFiles
 from penstock.local.gateway.access import Access
 from penstock.local.gateway.console import make_console
 from penstock.local.gateway.deployments import Deployments
@@ -57,26 +60,28 @@ class Answer:
 class Running:
     """A gateway on a port, with delivery, over functions of the bench."""
 
-    def __init__(self, bench: Bench, functions: LocalFunctions, access: Access) -> None:
+    def __init__(self, bench: Bench, functions: LocalFunctions, access: Access, edition: Edition = Edition.CE) -> None:
         self.bench, self.functions = bench, functions
         self.inbox = Inbox(bench.folder / "inbox.sqlite")
         self.router = Router(self.inbox)
         self.invocations = InvocationLog()
         self.store = MemoryStore("upload", "processed")
         self.changes = 0
+        self.secrets = SecretFiles(bench.folder / "secrets", {"minio-access-key": "own"})
         stack_file = bench.folder / "stack.yml"
         stack_file.write_text(STACK)
         for name in ("echo", "another"):
             (bench.folder / name).mkdir()
         gateway = Gateway(
             functions=functions,
-            deployments=Deployments(stack_file, functions, {"KEPT": "ours"}, self._changed),
+            deployments=Deployments(stack_file, functions, {"KEPT": "ours"}, self._changed, edition, self.secrets),
             inbox=self.inbox,
             router=self.router,
             invocations=self.invocations,
             healthy=lambda: "",
             console=make_console(functions, self.invocations, self.inbox, self.router, self.store),
             access=access,
+            secrets=self.secrets,
         )
         self.router.configure([function.spec for function in functions])
         self.server = HttpServer(gateway)
@@ -264,7 +269,15 @@ def test_description_counts_and_measures(gateway: Running) -> None:
     assert gateway.request("GET", "/system/function/nope").status == 404
 
 
-def test_scaling_starts_and_stops(gateway: Running) -> None:
+def test_scaling_starts_and_stops(bench: Bench, functions: LocalFunctions) -> None:
+    gateway = Running(bench, functions, Access(token="secret"), Edition.PRO)
+    try:
+        _scale_up_and_down(gateway)
+    finally:
+        gateway.close()
+
+
+def _scale_up_and_down(gateway: Running) -> None:
     assert gateway.request("POST", "/system/scale-function/echo", {"serviceName": "echo", "replicas": 1}).status == 202
     assert gateway.functions.get("echo").replicas == 1
     assert gateway.request("POST", "/system/scale-function/echo", {"serviceName": "echo", "replicas": 0}).status == 202
@@ -277,10 +290,15 @@ def test_logs_come_as_lines_of_json(gateway: Running) -> None:
     gateway.functions.get("echo").stop()
 
     lines = [json.loads(line) for line in gateway.request("GET", "/system/logs?name=echo").body.splitlines()]
-    assert [line["text"] for line in lines] == ["hello from echo", "goodbye"]
+    texts = [line["text"] for line in lines]
+    assert [text for text in texts if not text.startswith("GET ")] == ["hello from echo", "goodbye"]
+    # A direct call that went well says so too.
+    [call] = [text for text in texts if text.startswith("GET ")]
+    assert re.fullmatch(r"GET / - 200 - [0-9]+ bytes \([0-9.]+ s\)", call)
     assert lines[0].keys() == {"name", "namespace", "instance", "timestamp", "text"}
+    assert len({line["instance"] for line in lines}) == 1
     assert gateway.request("GET", "/system/logs?name=echo&tail=1").body.count(b"\n") == 1
-    assert gateway.request("GET", "/system/logs?name=echo&since=1h").body.count(b"\n") == 2
+    assert gateway.request("GET", "/system/logs?name=echo&since=1h").body.count(b"\n") == 3
     assert gateway.request("GET", "/system/logs?name=echo&since=soon").status == 400
 
 
@@ -292,7 +310,7 @@ def test_followed_logs_end_with_the_function(gateway: Running) -> None:
     gateway.request("DELETE", "/system/functions", {"functionName": "echo"})
     texts = [json.loads(line)["text"] for line in response.read().splitlines() if line]
     connection.close()
-    assert texts == ["hello from echo", "goodbye"]
+    assert [text for text in texts if not text.startswith("GET ")] == ["hello from echo", "goodbye"]
 
 
 def test_deploying_maps_the_name_to_its_folder_and_says_so(gateway: Running) -> None:
@@ -415,6 +433,24 @@ def test_console_shows_functions_calls_and_dead_letters(gateway: Running) -> Non
     [again] = gateway.inbox.dead_letters()
     assert gateway.request("POST", "/ui/drop", {"ids": [int(again.id)]}).json == {"dropped": 1}
     assert gateway.inbox.counts().dead == 0
+
+
+def test_console_shows_what_a_function_assumed(gateway: Running) -> None:
+    gateway.request("POST", "/function/echo/event", b"{}")
+    sent = {
+        "[": [],
+        '["First page of 3.", "first of many"]': ["First page of 3.", "first of many"],
+        "7": [],
+        '["a", 1]': ["a"],
+    }
+    for header in sent:
+        gateway.request("POST", "/function/echo/notes", b"x", X_Want_Notes=header)
+    until(lambda: len(gateway.invocations.recent()) == 1 + len(sent))
+
+    *direct, event = gateway.request("GET", "/ui/state").json["invocations"]
+    assert event["notes"] == ["The encoding was guessed."]
+    assert [entry["notes"] for entry in reversed(direct)] == list(sent.values())
+    assert 'c.notes.map(note => el("div"' in gateway.request("GET", "/ui/").text
 
 
 def test_console_page_is_complete_in_itself(gateway: Running) -> None:

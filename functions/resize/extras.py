@@ -1,0 +1,111 @@
+"""PDF and HEIC, where the deployment switches them on: decoded in a child process with limits (ADR 50)."""
+
+import base64
+import json
+import struct
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from penstock import InputTooLarge, PermanentError, UnsupportedInput
+
+from . import cicp, formats
+from .geometry import Size
+from .picture import Source, open_source_data
+from .traits import Traits
+
+# What the decoder of a picture of MAX_PIXELS was measured to take, with the copies of its pixels here, rounded up.
+MEMORY_BYTES: Final = 352 << 20
+MAX_PIXELS: Final = 25_000_000
+TIMEOUT_SECONDS: Final = 30
+_CHILD: Final = Path(__file__).with_name("decoder.py")
+_PHOTOMETRIC: Final = {1: 1, 2: 1, 3: 2, 4: 2}
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+
+
+def open_extra(name: str, kind: str, data: bytes, max_pixels: int) -> Source:
+    """Decode the first page or the primary picture, as a source whose pixels are known already.
+
+    Raises `UnsupportedInput` where the package is not installed, `InputTooLarge` over `max_pixels`, and
+    `PermanentError` for what is damaged, or takes too much time or memory.
+    """
+    told, pixels = _decoded(name, kind, data, max_pixels)
+    premultiplied = bool(told.get("premultiplied"))
+    profile, notes = base64.b64decode(told.get("icc", "")) or None, ()
+    if profile is None and "nclx" in told:
+        profile, notes = cicp.told(*told["nclx"])  # type: ignore[assignment]
+    made = _tiff(told, pixels, premultiplied=premultiplied)
+    # A PDF says by its own means what its colours are, and PDFium writes sRGB.
+    traits = Traits(profile=profile if kind == "heic" else None, notes=notes, told=kind == "pdf")
+    return open_source_data(name, "tiff", made, traits, pages=told["pages"])
+
+
+def _decoded(name: str, kind: str, data: bytes, max_pixels: int) -> tuple[Mapping[str, Any], memoryview]:
+    shown = formats.EXTRAS[kind].name
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(_CHILD), kind, str(min(max_pixels, MAX_PIXELS))],
+            input=data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={},
+            cwd="/",
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise PermanentError(f"{name}: the {shown} takes more than {TIMEOUT_SECONDS} seconds to decode") from exc
+    line = done.stdout[: done.stdout.find(b"\n") + 1]
+    pixels = memoryview(done.stdout)[len(line) :]
+    if done.returncode != 0 or not line:
+        raise PermanentError(f"{name}: the {shown} is damaged, or takes more memory or time than its decoder is given")
+    told: dict[str, Any] = json.loads(line)
+    _raise_for(name, kind, told)
+    if len(pixels) != told["width"] * told["height"] * told["bands"]:
+        raise PermanentError(f"{name}: the {shown} is damaged: its decoder gave a part of the picture")
+    return told, pixels
+
+
+def _raise_for(name: str, kind: str, told: Mapping[str, Any]) -> None:
+    shown, reason = formats.EXTRAS[kind].name, told.get("reason", "")
+    match told.get("refused"):
+        case "missing":
+            raise UnsupportedInput(f"{name}: {formats.how_to_read(kind)}")
+        case "large":
+            raise InputTooLarge(f"{name}: {reason}")
+        case "unsupported":
+            raise UnsupportedInput(f"{name}: {reason} is not read")
+        case "damaged":
+            raise PermanentError(f"{name}: the {shown} is damaged: {reason}")
+
+
+def _tiff(told: Mapping[str, Any], pixels: memoryview, *, premultiplied: bool) -> bytes:
+    """The pixels as a TIFF of one strip, which the rest of the function reads (TIFF 6.0)."""
+    size, bands = Size(told["width"], told["height"]), told["bands"]
+    alpha = bands in (2, 4)
+    fields: list[tuple[int, int, list[int]]] = [
+        (256, 4, [size.width]),
+        (257, 4, [size.height]),
+        (258, 3, [8] * bands),
+        (259, 3, [1]),
+        (262, 3, [_PHOTOMETRIC[bands]]),
+        (273, 4, [8]),
+        (277, 3, [bands]),
+        (278, 4, [size.height]),
+        (279, 4, [len(pixels)]),
+    ]
+    if alpha:
+        fields.append((338, 3, [_ASSOCIATED if premultiplied else _UNASSOCIATED]))
+    start = 8 + len(pixels) + len(pixels) % 2
+    behind = start + 2 + 12 * len(fields) + 4
+    directory, values = struct.pack("<H", len(fields)), b""
+    for tag, kind, numbers in fields:
+        value = struct.pack(f"<{len(numbers)}{'H' if kind == 3 else 'I'}", *numbers)
+        place = value.ljust(4, b"\0") if len(value) <= 4 else struct.pack("<I", behind + len(values))
+        values += value if len(value) > 4 else b""
+        directory += struct.pack("<HHI", tag, kind, len(numbers)) + place
+    return b"".join(
+        (struct.pack("<2sHI", b"II", 42, start), pixels, bytes(len(pixels) % 2), directory, bytes(4), values)
+    )
