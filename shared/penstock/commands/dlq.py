@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--json", action="store_true", help="one JSON object each, with headers and body")
     show = actions.add_parser("show", parents=[where], help="everything about one of them")
     show.add_argument("id", metavar="ID", help="as `list` shows it")
+    show.add_argument("--json", action="store_true", help="print one JSON object, as `list` does")
     actions.add_parser("replay", parents=[where, some, named], help="deliver again to the target that refused")
     actions.add_parser("drop", parents=[where, some, named], help="delete without delivering")
 
@@ -68,7 +69,11 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: Text
     if args.action == "list":
         _list(_selected(letters, args), out, as_json=args.json)
     elif args.action == "show":
-        _show(_one(letters, args.id), out)
+        letter = _one(letters, args.id)
+        if args.json:
+            print(json_text(_told(letter)), file=out)
+        else:
+            _show(letter, out)
     else:
         if not args.ids and not args.all:
             raise ConfigError(f"dlq {args.action}: name IDs, or say --all")
@@ -99,19 +104,7 @@ def _one(letters: DeadLetterStore, wanted: str) -> DeadLetter:
 def _list(letters: Iterator[DeadLetter], out: TextIO, *, as_json: bool) -> None:
     if as_json:
         for letter in letters:
-            message = letter.message
-            fields = {
-                "id": letter.id,
-                "time": _time(letter.died),
-                "target": message.target,
-                "code": letter.code,
-                "reason": letter.reason,
-                "origin": message.origin,
-                "headers": dict(message.headers),
-                "value": _text(message.value),
-                "data": _text(letter.data),
-            }
-            print(json_text(fields), file=out)
+            print(json_text(_told(letter)), file=out)
         return
     rows = [_COLUMNS]
     for letter in letters:
@@ -121,6 +114,21 @@ def _list(letters: Iterator[DeadLetter], out: TextIO, *, as_json: bool) -> None:
         rows.append((letter.id, _time(letter.died), letter.message.target, str(letter.code), origin, reason))
     for line in columns(rows):
         print(line, file=out)
+
+
+def _told(letter: DeadLetter) -> dict[str, object]:
+    message = letter.message
+    return {
+        "id": letter.id,
+        "time": _time(letter.died),
+        "target": message.target,
+        "code": letter.code,
+        "reason": letter.reason,
+        "origin": message.origin,
+        "headers": dict(message.headers),
+        "value": _text(message.value),
+        "data": _text(letter.data),
+    }
 
 
 def _show(letter: DeadLetter, out: TextIO) -> None:

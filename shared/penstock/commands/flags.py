@@ -28,7 +28,14 @@ DEFAULT_DATA = ".penstock"
 
 def new_parser(words: str, text: str) -> argparse.ArgumentParser:
     """The parser of one command; `text` says what the command does."""
-    return argparse.ArgumentParser(prog=f"penstock {words}", description=text[0].upper() + text[1:] + ".")
+    from penstock.commands.examples import HELP
+
+    return argparse.ArgumentParser(
+        prog=f"penstock {words}",
+        description=text[0].upper() + text[1:] + ".",
+        epilog=HELP[words].text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 # Texts into values
