@@ -16,6 +16,10 @@ DEBUG = "--debug"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code, one of `EXIT_CODES`."""
+    if argv is None and "_ARGCOMPLETE" in os.environ:
+        from penstock.commands.completion import answer_tab
+
+        return answer_tab()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         try:

@@ -76,6 +76,13 @@ HELP: Final[Mapping[str, Help]] = {
     ),
     "new": Help(("penstock new thumbnails",)),
     "donors": Help(("penstock donors", "penstock donors --rows 1000 --seed 7 --output -")),
+    "completion": Help(
+        (
+            "penstock completion bash > ~/.local/share/bash-completion/completions/penstock",
+            "penstock completion zsh > ~/.zfunc/_penstock",
+            "penstock completion fish > ~/.config/fish/completions/penstock.fish",
+        )
+    ),
     "bridge": Help(
         (
             "penstock bridge --to compress=http://127.0.0.1:8081/ --inbox inbox.db --allow-anonymous",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from penstock.commands.objects import Place, add_store_flags, no_object, open_store, place
+from penstock.commands.objects import Place, add_store_flags, no_object, open_store, place_argument
 from penstock.errors import ConfigError, PermanentError
 from penstock.store import Store
 from penstock.streams import close_quietly
@@ -20,9 +20,7 @@ STANDARD_OUTPUT: Final = "-"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
-    parser.add_argument(
-        "object", type=place, metavar="BUCKET/KEY", help="the object; with --recursive what its key begins with"
-    )
+    place_argument(parser, "object", metavar="BUCKET/KEY", help="the object; with --recursive what its key begins with")
     parser.add_argument(
         "to", nargs="?", metavar="FILE", help="file or folder to write; - is standard output (default: the key's name)"
     )

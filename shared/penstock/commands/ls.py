@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from penstock.commands.flags import whole
-from penstock.commands.objects import add_store_flags, open_store, place
+from penstock.commands.objects import add_store_flags, open_store, place_argument
 from penstock.errors import ConfigError
 from penstock.terminal import json_text, printable, size_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
-    parser.add_argument("place", type=place, metavar="BUCKET/PREFIX", help="bucket, and what the keys begin with")
+    place_argument(parser, "place", metavar="BUCKET/PREFIX", help="bucket, and what the keys begin with")
     parser.add_argument("--limit", type=whole, metavar="N", help="at most so many objects (default: all)")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each object")
     add_store_flags(parser)

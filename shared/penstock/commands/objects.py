@@ -3,16 +3,18 @@
 import argparse
 import os
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from penstock.commands.flags import DEFAULT_DATA
-from penstock.errors import ConfigError, PermanentError
+from penstock.errors import ConfigError, PenstockError, PermanentError
 from penstock.settings.config import StoreSettings, bucket_problem, key_problem
 from penstock.settings.environment import load_store_settings
 from penstock.store import Store
 from penstock.types import ObjectRef
 
+_MOST_COMPLETED: Final = 200
 NO_STORE: Final = (
     "MINIO_ENDPOINT: not set, and no local stack runs on {data}; start one with `penstock up`, or give the server's "
     "URL, for example http://127.0.0.1:9000"
@@ -54,6 +56,32 @@ def place(text: str) -> Place:
     if problem := bucket_problem(bucket):
         raise argparse.ArgumentTypeError(f"{text!r}: {problem}; write BUCKET/KEY")
     return Place(bucket, key)
+
+
+def place_argument(parser: argparse.ArgumentParser, name: str, **given: Any) -> None:
+    """Add an argument that takes places; a shell completes it with the store's buckets and keys."""
+    action = parser.add_argument(name, type=place, **given)
+    action.completer = _stored  # type: ignore[attr-defined]  # argcomplete asks for it there
+
+
+def _stored(prefix: str, parsed_args: argparse.Namespace, **_asked: object) -> list[str]:
+    """What may stand there: buckets, or keys up to the next slash. Nothing where the store does not answer."""
+    scheme = "s3://" if prefix.startswith("s3://") else ""
+    bucket, slash, key = prefix.removeprefix(scheme).partition("/")
+    try:
+        settings = store_settings(getattr(parsed_args, "data", None) or Path(DEFAULT_DATA), os.environ)
+        if not slash:
+            from penstock.lake.minio_buckets import Buckets
+
+            return [f"{scheme}{name}/" for name in sorted(Buckets(settings).names())]
+        from penstock.store.s3 import S3ObjectStore
+
+        found = islice(S3ObjectStore(settings).list(bucket, key), _MOST_COMPLETED)
+        cut = len(key)
+        keys = (state.ref.key[:cut] + "".join(state.ref.key[cut:].partition("/")[:2]) for state in found)
+        return [f"{scheme}{bucket}/{each}" for each in dict.fromkeys(keys)]
+    except PenstockError:
+        return []
 
 
 def add_store_flags(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from penstock.commands.objects import add_store_flags, open_store, place
+from penstock.commands.objects import add_store_flags, open_store, place_argument
 from penstock.errors import ConfigError
 from penstock.streams import read_chunks
 from penstock.terminal import json_text, printable, progress, size_text
@@ -23,8 +23,8 @@ _COMPRESSED: Final = {"gzip": "application/gzip", "bzip2": "application/x-bzip2"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="file to store; - is standard input")
-    parser.add_argument(
-        "to", type=place, metavar="BUCKET/KEY", help="the object; what ends with / is a folder for the files' names"
+    place_argument(
+        parser, "to", metavar="BUCKET/KEY", help="the object; what ends with / is a folder for the files' names"
     )
     parser.add_argument("-r", "--recursive", action="store_true", help="store what is in folders, too")
     parser.add_argument(

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from penstock.commands.objects import Place, add_store_flags, no_object, open_store, place
+from penstock.commands.objects import Place, add_store_flags, no_object, open_store, place_argument
 from penstock.errors import ConfigError
 from penstock.store import Store
 from penstock.terminal import printable, progress, size_text
@@ -13,8 +13,8 @@ from penstock.terminal import printable, progress, size_text
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
-    parser.add_argument(
-        "places", nargs="+", type=place, metavar="BUCKET/KEY", help="object; with --recursive what its key begins with"
+    place_argument(
+        parser, "places", nargs="+", metavar="BUCKET/KEY", help="object; with --recursive what its key begins with"
     )
     parser.add_argument("-r", "--recursive", action="store_true", help="every object whose key begins with KEY")
     parser.add_argument("--yes", action="store_true", help="do not ask before --recursive removes")

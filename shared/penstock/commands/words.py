@@ -23,6 +23,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("run", "stack", "run one function on one object, once"),
         Command("new", "", "start a function of your own from the template"),
         Command("donors", "", "write a CSV file of made-up donors"),
+        Command("completion", "cli", "print what bash, zsh or fish needs to complete these words on Tab"),
     ),
     "Events in": (
         Command("bridge", "bridge", "receive MinIO's webhook, keep each event on disk, send CloudEvents"),

@@ -51,7 +51,7 @@ def test_every_command_has_its_help_and_no_other() -> None:
 def test_an_example_is_what_its_parser_takes(command: Command, example: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     [own] = [part.strip() for part in example.split("|") if part.strip().startswith(f"penstock {command.words}")]
-    words = shlex.split(own)[1 + len(command.words.split()) :]
+    words = shlex.split(own.partition(" > ")[0])[1 + len(command.words.split()) :]
     parser_of(command).parse_args(words)
 
 
