@@ -154,6 +154,11 @@ HELP: Final[Mapping[str, Help]] = {
     "render": Help(("penstock render knative", "penstock render openfaas --check")),
     "graph": Help(("penstock graph", "penstock graph --lake lake.yml --format svg --output flow.svg")),
     "doctor": Help(
-        ("penstock doctor openfaas --gateway http://127.0.0.1:8080",), (*_GATEWAY, *_settings(table.CA_FILE))
+        (
+            "penstock doctor",
+            "penstock doctor --kafka 127.0.0.1:9092 --mqtt mqtt://127.0.0.1:1883 --json",
+            "penstock doctor openfaas --gateway http://127.0.0.1:8080",
+        ),
+        (*_STORE, *_GATEWAY, *_settings(table.CA_FILE, table.KAFKA_BROKERS, table.MQTT_URL)),
     ),
 }

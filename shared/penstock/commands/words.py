@@ -44,7 +44,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("lake", "stack", "plan, apply, show or remove buckets, notification targets and rules"),
         Command("render", "stack", "write manifests for Knative or OpenFaaS from stack.yml, or check them"),
         Command("graph", "stack", "draw what flows where, from stack.yml and lake.yml: SVG or Mermaid"),
-        Command("doctor", "bridge,stack", "say what will not work on a platform, why, and what to do"),
+        Command("doctor", "bridge,stack", "say what does not work here or on a platform, why, and what to do"),
     ),
 }
 COMMANDS: tuple[Command, ...] = tuple(command for group in GROUPS.values() for command in group)
