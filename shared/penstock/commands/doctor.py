@@ -22,6 +22,7 @@ from penstock.settings import table
 from penstock.settings.environment import read_secret
 from penstock.settings.names import stack_path
 from penstock.settings.stackfile import FunctionSpec, load_stack
+from penstock.sinks.wiring import outputs
 from penstock.terminal import coloured, columns, json_text, one_line, printable
 
 FOUND_PROBLEMS: Final = 1
@@ -94,7 +95,7 @@ def _here(args: argparse.Namespace, env: Mapping[str, str]) -> list[Finding]:
         local = {} if env.get("MINIO_ENDPOINT") else {"INDEX_SINK": f"sqlite://{args.data.resolve()}/index.sqlite"}
         specs = _specs(args.stack, {**env, **local})
         for spec in specs:
-            spec.config()
+            outputs(spec.config())
     except PenstockError as exc:
         found.append(Finding(Grade.PROBLEM, "stack file", str(exc), "correct it"))
         specs = []

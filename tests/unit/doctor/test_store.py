@@ -30,7 +30,7 @@ def test_buckets_of_sources_and_sinks_have_their_functions() -> None:
     specs = [
         FunctionSpec("a", Path(), environment={"SOURCE": "s3://into/* s3://more/*", "SINK": "s3://out/{key}"}),
         FunctionSpec("b", Path(), environment={"SOURCE": "s3://out/*", "SINK": "sqlite:///index.db"}),
-        FunctionSpec("c", Path(), environment={"SOURCE": "s3://into/*", "SINK": "s3://{bucket}-out/{key}"}),
+        FunctionSpec("c", Path(), environment={"SOURCE": "s3://into/*", "SINK": "s3://copies/{bucket}/{key}"}),
     ]
     found = buckets_of(specs)
-    assert found == {"into": {"a", "c"}, "more": {"a"}, "out": {"a", "b"}, "into-out": {"c"}}
+    assert found == {"into": {"a", "c"}, "more": {"a"}, "out": {"a", "b"}, "copies": {"c"}}
