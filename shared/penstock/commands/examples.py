@@ -56,7 +56,12 @@ _MQTT: Final = _settings(table.MQTT_URL, table.MQTT_USERNAME, table.MQTT_PASSWOR
 
 HELP: Final[Mapping[str, Help]] = {
     "up": Help(
-        ("penstock up", "penstock up --port 8081 --store-port 9001 --fresh", "penstock up --zero-after 30s --quiet"),
+        (
+            "penstock up",
+            "penstock up --port 8081 --store-port 9001 --fresh",
+            "penstock up --reload",
+            "penstock up --zero-after 30s --quiet",
+        ),
         (*_settings(table.MINIO_ENDPOINT), *_LOG),
     ),
     "demo": Help(

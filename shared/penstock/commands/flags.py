@@ -230,4 +230,5 @@ def local_stack_options(args: argparse.Namespace, data: Path, *, password: str |
         events_url=args.events_url,
         edition=Edition(getattr(args, "edition", Edition.CE)),
         fresh=getattr(args, "fresh", False),
+        reload=getattr(args, "reload", False),
     )

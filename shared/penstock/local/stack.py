@@ -63,6 +63,7 @@ class StackOptions:
     events_url: str = ""
     edition: Edition = Edition.CE
     fresh: bool = False
+    reload: bool = False
 
 
 class Stack:
@@ -102,6 +103,9 @@ class Stack:
             held.callback(self.lake.stop)
             self.store: Store = S3ObjectStore(self.lake.settings)
             self._environment = _store_environment(self.lake.settings)
+            if options.reload:
+                # Python takes compiled code for current when second and size of the source are equal.
+                self._environment["PYTHONDONTWRITEBYTECODE"] = "1"
             own = {
                 "minio-access-key": self.lake.settings.access_key,
                 "minio-secret-key": self.lake.settings.secret_key,
@@ -110,11 +114,12 @@ class Stack:
             settings = Settings(data, self._environment, serve_command, options.zero_after_seconds, files.mount)
             self.functions = LocalFunctions(specs, settings)
             held.callback(self.functions.stop)
+            self.deployments = Deployments(
+                options.stack_file, self.functions, overrides, self._changed, options.edition, files
+            )
             gateway = Gateway(
                 functions=self.functions,
-                deployments=Deployments(
-                    options.stack_file, self.functions, overrides, self._changed, options.edition, files
-                ),
+                deployments=self.deployments,
                 inbox=self.inbox,
                 router=self.router,
                 invocations=self.invocations,
