@@ -20,16 +20,7 @@ _COLUMNS = ("ID", "DIED", "TARGET", "CODE", "ORIGIN", "REASON")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     where = argparse.ArgumentParser(add_help=False)
-    where.add_argument(
-        "--inbox", type=Path, metavar="FILE", help="the store of a bridge, an MQTT connector or a local stack"
-    )
-    where.add_argument(
-        "--dead-letter-topic",
-        metavar="TOPIC",
-        default="dead-letters",
-        help="without --inbox, this Kafka topic (default: %(default)s)",
-    )
-    add_kafka_flags(where)
+    add_letter_flags(where)
     some = argparse.ArgumentParser(add_help=False)
     some.add_argument("--target", metavar="NAME", help="only those of this target")
     some.add_argument("--code", type=whole, metavar="STATUS", help="only those with this status")
@@ -44,6 +35,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--json", action="store_true", help="print one JSON object, as `list` does")
     actions.add_parser("replay", parents=[where, some, named], help="deliver again to the target that refused")
     actions.add_parser("drop", parents=[where, some, named], help="delete without delivering")
+
+
+def add_letter_flags(parser: argparse.ArgumentParser) -> None:
+    """Add where dead letters are: what `open_dead_letters` reads."""
+    parser.add_argument(
+        "--inbox", type=Path, metavar="FILE", help="the store of a bridge, an MQTT connector or a local stack"
+    )
+    parser.add_argument(
+        "--dead-letter-topic",
+        metavar="TOPIC",
+        default="dead-letters",
+        help="without --inbox, this Kafka topic (default: %(default)s)",
+    )
+    add_kafka_flags(parser)
 
 
 def open_dead_letters(args: argparse.Namespace, env: Mapping[str, str]) -> DeadLetterStore:
@@ -69,7 +74,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: Text
     if args.action == "list":
         _list(_selected(letters, args), out, as_json=args.json)
     elif args.action == "show":
-        letter = _one(letters, args.id)
+        letter = letter_of(letters, args.id)
         if args.json:
             print(json_text(_told(letter)), file=out)
         else:
@@ -94,7 +99,8 @@ def _selected(letters: DeadLetterStore, args: argparse.Namespace) -> Iterator[De
             yield letter
 
 
-def _one(letters: DeadLetterStore, wanted: str) -> DeadLetter:
+def letter_of(letters: DeadLetterStore, wanted: str) -> DeadLetter:
+    """The dead letter of this ID; raises `PermanentError` where there is none."""
     for letter in letters.read():
         if letter.id == wanted:
             return letter

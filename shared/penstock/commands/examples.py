@@ -80,6 +80,13 @@ HELP: Final[Mapping[str, Help]] = {
         (*_FUNCTION, *_settings(table.K_SINK)),
     ),
     "new": Help(("penstock new thumbnails",)),
+    "test": Help(
+        (
+            "penstock test compress donors.csv",
+            "penstock test resize s3://images/rose.jpg --stack stack.yml --write",
+        ),
+        (*_settings(table.OPTION, table.RENDITIONS), *_STORE),
+    ),
     "donors": Help(("penstock donors", "penstock donors --rows 1000 --seed 7 --output -")),
     "completion": Help(
         (
@@ -113,6 +120,13 @@ HELP: Final[Mapping[str, Help]] = {
             "penstock dlq replay --all --target resize --inbox .penstock/inbox.sqlite",
         ),
         _KAFKA,
+    ),
+    "repro": Help(
+        (
+            "penstock repro 7 --inbox .penstock/inbox.sqlite",
+            "penstock repro 7 --inbox .penstock/inbox.sqlite --function resize --yes",
+        ),
+        (*_KAFKA, *_STORE),
     ),
     "listen": Help(
         (

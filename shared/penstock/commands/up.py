@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reload",
         action="store_true",
-        help="what is saved of a handler or the stack file counts for the next event; if it cannot start, the old goes on",
+        help="a handler or stack file that is saved counts for the next event; if it cannot start, the old one stays",
     )
     parser.add_argument("--quiet", action="store_true", help="do not print a line for each invocation")
 

@@ -22,6 +22,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("serve", "stack", "serve one function over HTTP, exactly as its image does"),
         Command("run", "stack", "run one function on one object, once"),
         Command("new", "", "start a function of your own from the template"),
+        Command("test", "stack", "run one function on samples, files or objects: before and after, and a test from it"),
         Command("donors", "", "write a CSV file of made-up donors"),
         Command("completion", "cli", "print what bash, zsh or fish needs to complete these words on Tab"),
     ),
@@ -30,6 +31,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("connect kafka", "kafka,stack", "deliver Kafka records to functions, at least once"),
         Command("connect mqtt", "mqtt,stack", "deliver MQTT messages to functions, at least once"),
         Command("dlq", "kafka", "list, show, replay or drop dead letters"),
+        Command("repro", "kafka,stack", "turn a dead letter into a failing test, with its object"),
         Command("listen", "kafka,mqtt", "print notifications as they come"),
     ),
     "Objects": (

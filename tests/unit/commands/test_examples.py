@@ -90,7 +90,18 @@ def test_help_prints_examples_and_variables(command: Command, capsys: pytest.Cap
 
 # What lists or reports: the words after the command, "" for the command alone.
 REPORTS = [
-    *("put", "ls", "reconcile", "doctor openfaas", "dlq list", "dlq show", "jobs list", "lake plan", "lake show"),
+    *(
+        "put",
+        "ls",
+        "test",
+        "reconcile",
+        "doctor openfaas",
+        "dlq list",
+        "dlq show",
+        "jobs list",
+        "lake plan",
+        "lake show",
+    ),
     *("listen kafka", "listen mqtt", "listen minio"),
 ]
 
