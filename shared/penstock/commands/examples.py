@@ -28,7 +28,7 @@ class Help(NamedTuple):
 
 
 def _settings(*found: Setting[object] | Setting[str] | Setting[int] | Setting[float]) -> tuple[Setting[object], ...]:
-    return found  # type: ignore[return-value]
+    return found
 
 
 _STORE: Final = _settings(

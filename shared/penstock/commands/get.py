@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 from penstock.commands.objects import Place, add_store_flags, no_object, open_store, place_argument
 from penstock.errors import ConfigError, PermanentError
@@ -78,7 +78,7 @@ def _write(store: Store, ref: ObjectRef, target: Path, *, force: bool) -> None:
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".penstock-", delete=False) as file:
         made = Path(file.name)
         try:
-            _copy(store, ref, file)
+            _copy(store, ref, file.file)
             file.close()
             mask = os.umask(0)
             os.umask(mask)
@@ -90,7 +90,7 @@ def _write(store: Store, ref: ObjectRef, target: Path, *, force: bool) -> None:
     print(printable(f"{target}  {size_text(target.stat().st_size)}"))
 
 
-def _copy(store: Store, ref: ObjectRef, out: BinaryIO) -> int:
+def _copy(store: Store, ref: ObjectRef, out: IO[bytes]) -> int:
     opened = store.open(ref)
     if opened is None:
         raise no_object(Place(ref.bucket, ref.key))

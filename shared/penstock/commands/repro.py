@@ -77,7 +77,7 @@ def _object(letter: DeadLetter) -> ObjectRef:
         found = events.parse(letter.message.value, letter.message.headers)
     except EventError as exc:
         raise PermanentError(f"dead letter {letter.id}: names no object: {exc}") from exc
-    refs = list(dict.fromkeys(each.ref for each in found if isinstance(each, events.Notification)))
+    refs = list(dict.fromkeys(each.ref for each in found))
     if len(refs) != 1:
         raise PermanentError(f"dead letter {letter.id}: names {len(refs)} objects, and one is needed")
     return refs[0]

@@ -43,16 +43,16 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     handle = load_module(args.function).handle
     refused, rows = 0, [("input", "size", "type", "result", "size", "type", "begins with")]
     for data, sample in _inputs(args, env):
-        given = {"metadata": sample.metadata, "content_encoding": sample.content_encoding}
         try:
             made = call(
                 handle,
                 data,
                 name=sample.name,
                 content_type=sample.content_type,
+                metadata=sample.metadata,
+                content_encoding=sample.content_encoding,
                 renditions=config.renditions or None,
-                **given,  # type: ignore[arg-type]
-                **config.options,
+                **config.options,  # type: ignore[arg-type]  # names of options, which are none of the others
             )
         except (PermanentError, NothingToDo) as exc:
             refused += isinstance(exc, PermanentError)

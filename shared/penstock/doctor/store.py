@@ -74,7 +74,7 @@ def _date(settings: StoreSettings) -> str:
     request = urllib.request.Request(settings.endpoint, method="HEAD")  # noqa: S310 - the setting is checked: http or https
     try:
         with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS, context=context) as answer:  # noqa: S310
-            return answer.headers.get("Date", "")
+            return str(answer.headers.get("Date", ""))
     except urllib.error.HTTPError as refused:
         return refused.headers.get("Date", "")
     except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_connection_that_breaks_leaves_no_file(tmp_path: Path, monkeypatch: pyte
             opened = super().open(ref, if_etag=if_etag)
             assert opened is not None
 
-            def chunks():  # type: ignore[no-untyped-def]
+            def chunks() -> Iterator[bytes]:
                 yield b"half"
                 raise TemporaryError("the connection broke")
 
