@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.paths import DOCS, EXAMPLES
+from tests.paths import DOCS, EXAMPLES, ROOT
 
 PAGES = sorted((DOCS / "tutorials").glob("*.md"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.S | re.M)
@@ -37,14 +37,14 @@ def test_tutorial_works_as_it_is_printed(page: Path, tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     kept = ("HOME", "LANG")
     env = {name: os.environ[name] for name in kept if name in os.environ}
-    env |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    env |= {"CHECKOUT": str(ROOT), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     # A group of its own, so that a stack that a failure left behind ends, too.
     script = f"trap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n{script_of(text)}"
     command = ["timeout", "-k", "5", str(SECONDS), "bash", "-c", script]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     for kind, block in BLOCK.findall(text):
-        if kind == "text" and block.startswith("{"):
+        if kind == "text" and block.startswith(("{", "(")):
             assert block in done.stdout
 
 
