@@ -63,6 +63,15 @@ integration: $(READY)  ## the suite against real servers, which it installs and 
 chaos: $(READY)  ## operations and faults on real servers against a model of the truth: SEED=n, LONG=1
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(LONG),--long) $(if $(WITHOUT),--without $(WITHOUT))
 
+.PHONY: fuzz
+fuzz: $(READY)  ## inputs that nothing good sends, against all that reads: SECONDS=120, SEED=n, ONLY=images, CASE=n
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),120) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(ONLY),--only $(ONLY)) $(if $(CASE),--case $(CASE))
+
+.PHONY: load
+load: $(READY)  ## the functions on a real MinIO under load, ten minutes: SECONDS=600, LONG=1 for an hour
+	$(BIN)/python -m tests.load --seconds $(or $(SECONDS),$(if $(LONG),3600,600))
+
 .PHONY: simulate
 simulate: $(READY)  ## ten thousand schedules of connector, runtime and store, and safeguards taken away: two minutes
 	$(BIN)/python -m pytest tests/simulation -n auto --dist worksteal

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from typing import Any
 
 import pytest
 from penstock.testing import run
@@ -18,7 +19,7 @@ def png() -> bytes:
     )
 
 
-def image(metadata: dict[str, str], **options: object) -> dict[str, object]:
+def image(metadata: dict[str, str], **options: Any) -> dict[str, object]:
     document = run(handle, png(), name="a.png", metadata=metadata, **options).document
     assert document is not None
     found: dict[str, object] = document["image"]

@@ -199,7 +199,12 @@ def test_renditions_of_a_pdf_decode_it_once(monkeypatch: pytest.MonkeyPatch) -> 
 
     calls: list[str] = []
     whole = extras.open_extra
-    monkeypatch.setattr(extras, "open_extra", lambda *given: calls.append(given[0]) or whole(*given))
+
+    def counted(*given: Any) -> Any:
+        calls.append(given[0])
+        return whole(*given)
+
+    monkeypatch.setattr(extras, "open_extra", counted)
     made = list(
         in_any_order(pdf(), {"a": {"width": 50, "pdf": True}, "b": {"width": 20, "format": "jpeg", "pdf": True}})
     )

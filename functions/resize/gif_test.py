@@ -1,7 +1,7 @@
 """GIF as browsers show it: what no frame covers is transparent, and a file without its end is cut short."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -58,7 +58,7 @@ def test_animation_is_seen_through_where_no_frame_is(
     first: Sequence[int], second: Sequence[int], disposal: int, into: str
 ) -> None:
     one = gif_frame(*first, RED, disposal=disposal)  # type: ignore[misc]
-    data = gif(WIDTH, HEIGHT, one, gif_frame(*second, BLUE))  # type: ignore[misc]
+    data = gif(WIDTH, HEIGHT, one, gif_frame(*second, BLUE))  # type: ignore[call-arg]
     shown = frames(data, format=into, animated=True)
     assert len(shown) == 2
     for made, held in zip(shown, _as_browsers_show((first, second), disposal), strict=True):
@@ -66,7 +66,7 @@ def test_animation_is_seen_through_where_no_frame_is(
             assert near(made.getpixel(place), held.get(place, CLEAR), 60), (place, made.getpixel(place))
 
 
-def _as_browsers_show(places: Sequence[Sequence[int]], disposal: int) -> list[dict[tuple[int, int], Sequence[int]]]:
+def _as_browsers_show(places: Sequence[Sequence[int]], disposal: int) -> list[Mapping[tuple[int, int], Sequence[int]]]:
     """What is covered after each of a red and a blue frame, by pixel."""
     covered = [
         {(x, y) for x in range(left, left + width) for y in range(top, top + height)}

@@ -88,8 +88,13 @@ def shown(data: bytes, **options: Any) -> Image.Image:
 def worst(image: Image.Image, pixel: Callable[[int, int], Sequence[int]] = colour) -> int:
     assert image.size == (WIDTH, HEIGHT)
     found: Any = image.load()
-    return max(
-        abs(a - b) for y in range(HEIGHT) for x in range(WIDTH) for a, b in zip(found[x, y], pixel(x, y), strict=True)
+    return int(
+        max(
+            abs(a - b)
+            for y in range(HEIGHT)
+            for x in range(WIDTH)
+            for a, b in zip(found[x, y], pixel(x, y), strict=True)
+        )
     )
 
 

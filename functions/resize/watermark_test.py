@@ -46,7 +46,7 @@ def worst(found: Image.Image, wanted: Image.Image) -> int:
 
 
 def by_pillow(overlay: bytes, place: tuple[int, int], data: bytes = PHOTO) -> Image.Image:
-    under = Image.open(io.BytesIO(data))
+    under: Image.Image = Image.open(io.BytesIO(data))
     mode = under.mode
     under = under.convert("RGBA")
     over = Image.open(io.BytesIO(overlay)).convert("RGBA")
@@ -88,7 +88,8 @@ def test_watermark_stays_within_the_margins(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA"])
 @pytest.mark.parametrize("colour", [RED, (0, 200, 40, 128)])
 def test_alpha_and_grey_are_kept_where_nothing_covers_them(mode: str, colour: tuple[int, ...]) -> None:
-    under = Image.new(mode, (300, 200), {"L": 100, "LA": (100, 60), "RGBA": (10, 200, 30, 60)}[mode])
+    grounds: dict[str, Any] = {"L": 100, "LA": (100, 60), "RGBA": (10, 200, 30, 60)}
+    under = Image.new(mode, (300, 200), grounds[mode])
     data, overlay = png(under), logo(colour=colour)
     wanted = (
         by_pillow(overlay, (10, 10), data) if mode != "LA" else by_pillow(overlay, (10, 10), png(under.convert("RGBA")))

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from tests.chaos import checks, faults
+from tests.chaos.acts import Act
 from tests.chaos.faults import Planned
 from tests.chaos.lake import Lake, is_alive
 from tests.chaos.model import Model
@@ -29,12 +30,13 @@ class Size:
     operations: int
     rounds: int
     pairs: int
-    freeze_seconds: float
+    freeze_seconds: tuple[float, ...]
     quiet_seconds: float
 
 
-SHORT = Size(operations=10_000, rounds=1, pairs=6, freeze_seconds=15, quiet_seconds=180)
-LONG = Size(operations=200_000, rounds=6, pairs=120, freeze_seconds=40, quiet_seconds=1200)
+SHORT = Size(operations=10_000, rounds=1, pairs=6, freeze_seconds=(15,), quiet_seconds=180)
+LONG = Size(operations=20_000, rounds=3, pairs=24, freeze_seconds=(15, 40), quiet_seconds=600)
+LONG_SEEDS = 10
 
 
 @dataclass
@@ -50,6 +52,18 @@ class Verdict:
     dead_letters: int = 0
     objects: int = 0
     findings: list[str] = field(default_factory=list)
+
+    def add(self, other: Verdict) -> None:
+        """Count another campaign in."""
+        self.operations += other.operations
+        self.faults += other.faults
+        self.broken += other.broken
+        for phase, spent in other.seconds.items():
+            self.seconds[phase] = self.seconds.get(phase, 0) + spent
+        self.store_requests += other.store_requests
+        self.dead_letters += other.dead_letters
+        self.objects += other.objects
+        self.findings += [f"seed {other.seed}: {finding}" for finding in other.findings]
 
 
 class Gate:
@@ -97,19 +111,6 @@ def run(seed: int, size: Size, folder: Path, *, with_kafka: bool, without: Itera
     """Run one campaign in a folder, which keeps logs and data."""
     verdict, model = Verdict(seed), Model()
     left_out = tuple(without)
-    acts = {
-        name: act
-        for name, act in faults.known(with_kafka=with_kafka).items()
-        if not any(part in name for part in left_out)
-    }
-    planned = faults.plan(
-        seed,
-        list(acts),
-        size.operations,
-        freeze_seconds=size.freeze_seconds,
-        rounds=size.rounds,
-        pairs=size.pairs,
-    )
     began = time.monotonic()
 
     def mark(phase: str) -> None:
@@ -119,11 +120,30 @@ def run(seed: int, size: Size, folder: Path, *, with_kafka: bool, without: Itera
 
     with Lake(folder, seed, with_kafka=with_kafka) as lake:
         mark("start")
+        acts = {
+            name: act
+            for name, act in faults.known(
+                with_kafka=with_kafka, with_volumes=lake.has_volumes, with_clocks=lake.clocks.are_possible
+            ).items()
+            if not any(part in name for part in left_out)
+        }
+        print(f"  buckets: {lake.buckets}; {len(acts)} faults", flush=True)
+        for what, there in (("full volumes", lake.has_volumes), ("clocks", lake.clocks.are_possible)):
+            if not there:
+                print(f"  WITHOUT {what}: this machine does not allow them", flush=True)
+        planned = faults.plan(
+            seed,
+            list(acts),
+            size.operations,
+            freeze_seconds=size.freeze_seconds,
+            rounds=size.rounds,
+            pairs=size.pairs,
+        )
         _work(lake, model, seed, size, planned, acts, verdict)
         mark("operations and faults")
         verdict.findings += _judge(lake, model, size, verdict)
         mark("quiet, reconcile, checks")
-        verdict.broken = lake.proxy.broken + lake.relay.broken
+        verdict.broken = lake.proxy.broken + lake.relay.broken + lake.noted
         verdict.store_requests = lake.proxy.requests
         verdict.objects = len(model.sources)
     return verdict
@@ -135,7 +155,7 @@ def _work(
     seed: int,
     size: Size,
     planned: Sequence[Planned],
-    acts: dict[str, faults.Act],
+    acts: dict[str, Act],
     verdict: Verdict,
 ) -> None:
     # Each writer has its own share, so that a seed always gives the same operations, whichever writer is faster.

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
-from urllib.parse import unquote
+
+from tests.chaos.http_relay import Broken, Head, HttpRelay, read_body, read_head
 
 WRITES = frozenset({"PUT", "POST", "DELETE"})
 HTML = b"<html><body><h1>Welcome</h1><p>Please log in to use this network.</p></body></html>"
@@ -30,27 +29,6 @@ _SLOW_SECONDS = (0.2, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """The head of a request or an answer: its first line in parts, and its fields as they came."""
-
-    raw: bytes
-    first: tuple[str, ...]
-    fields: dict[str, str]
-
-    @property
-    def method(self) -> str:
-        return self.first[0]
-
-    @property
-    def path(self) -> str:
-        return unquote(self.first[1].partition("?")[0])
-
-    @property
-    def status(self) -> int:
-        return int(self.first[1])
-
-
-@dataclass(frozen=True, slots=True)
 class Deletion:
     """A DELETE of one object: when its key was last looked at before, and when the DELETE was answered."""
 
@@ -58,85 +36,38 @@ class Deletion:
     ended: float
 
 
-class Broken(Exception):
-    """The connection to the client is to be reset."""
-
-
-class FaultProxy:
+class FaultProxy(HttpRelay):
     """`http://127.0.0.1:PORT` in place of a store. `weather` names the faults and the share of requests they hit."""
 
     def __init__(self, upstream_port: int, seed: int) -> None:
+        super().__init__("fault-proxy")
         self._upstream_port = upstream_port
         self._random = random.Random(seed)
-        self._loop = asyncio.new_event_loop()
         self._weather: tuple[tuple[str, ...], float] = ((), 0.0)
         self._looks: dict[str, float] = {}
+        self._completes_to_reset = 0
         self.deletions: dict[str, list[Deletion]] = {}
         self.broken: Counter[str] = Counter()
-        self.requests = 0
-        self.port = 0
-        self._ready: Future[None] = Future()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._thread = threading.Thread(target=self._run, name="fault-proxy", daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        self._thread.start()
-        self._ready.result(30)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
 
     def set_weather(self, kinds: Sequence[str], share: float) -> None:
         """From now on break this share of the requests, each in one of these ways."""
         self._weather = (tuple(kinds), share)
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._client, "127.0.0.1", 0, backlog=512))
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set_result(None)
-        self._loop.run_forever()
-        server.close()
-        for task in self._tasks:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0.05))
-        self._loop.close()
+    def reset_completes(self, count: int) -> None:
+        """Cut so many more connections after the store has completed an upload in parts, before its answer."""
+        self._completes_to_reset += count
 
-    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        store: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        try:
-            while (head := await _read_head(reader)) is not None:
-                body = await _read_body(reader, head)
-                self.requests += 1
-                if store is None:
-                    store = await asyncio.open_connection("127.0.0.1", self._upstream_port)
-                await self._exchange(head, body, store, writer)
-        except (OSError, asyncio.IncompleteReadError, Broken, ValueError):
-            writer.transport.abort()
-        except asyncio.CancelledError:
-            pass
-        finally:
-            self._tasks.discard(task)
-            writer.close()
-            if store is not None:
-                store[1].close()
+    def upstream(self) -> int:
+        return self._upstream_port
 
-    async def _exchange(
+    async def exchange(
         self,
         head: Head,
         body: bytes,
         store: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         writer: asyncio.StreamWriter,
     ) -> None:
-        fault = self._choose(head.method)
+        fault = self._choose(head)
         if fault == "refused":
             raise self._break(fault)
         if (made := _answer_of(fault)) is not None:
@@ -153,16 +84,16 @@ class FaultProxy:
             self._looks[head.path] = began
         store[1].write(head.raw + body)
         await store[1].drain()
-        answer = await _read_head(store[0])
+        answer = await read_head(store[0])
         while answer is not None and answer.status == 100:
-            answer = await _read_head(store[0])
+            answer = await read_head(store[0])
         if answer is None:
             raise Broken
-        content = b"" if head.method == "HEAD" or answer.status in (204, 304) else await _read_body(store[0], answer)
+        content = b"" if head.method == "HEAD" or answer.status in (204, 304) else await read_body(store[0], answer)
         if head.method == "DELETE":
             looked = self._looks.get(head.path, began)
             self.deletions.setdefault(head.path, []).append(Deletion(looked, time.monotonic()))
-        if fault == "reset after write":
+        if fault in ("reset after write", "reset after COMPLETE"):
             raise self._break(fault)
         await self._reply(fault, answer, content, writer)
 
@@ -196,7 +127,11 @@ class FaultProxy:
             writer.write(answer.raw + content)
         await writer.drain()
 
-    def _choose(self, method: str) -> str:
+    def _choose(self, head: Head) -> str:
+        method = head.method
+        if self._completes_to_reset and method == "POST" and "uploadId=" in head.first[1]:
+            self._completes_to_reset -= 1
+            return "reset after COMPLETE"
         kinds, share = self._weather
         if not kinds or self._random.random() >= share:
             return ""
@@ -223,29 +158,3 @@ def _answer_of(fault: str) -> bytes | None:
 
 def _made(status: bytes, content_type: bytes, body: bytes) -> bytes:
     return b"HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (status, content_type, len(body), body)
-
-
-async def _read_head(reader: asyncio.StreamReader) -> Head | None:
-    """The next head, or None when the other side has ended."""
-    try:
-        raw = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError as error:
-        if error.partial:
-            raise
-        return None
-    first, *lines = raw[:-4].split(b"\r\n")
-    pairs = (line.decode("latin-1").partition(":") for line in lines)
-    return Head(raw, tuple(first.decode("latin-1").split(" ", 2)), {n.strip().lower(): v.strip() for n, _, v in pairs})
-
-
-async def _read_body(reader: asyncio.StreamReader, head: Head) -> bytes:
-    """The body as it is on the wire, the frames of a chunked one included."""
-    if "chunked" not in head.fields.get("transfer-encoding", ""):
-        return await reader.readexactly(int(head.fields.get("content-length", "0")))
-    pieces = []
-    while True:
-        line = await reader.readuntil(b"\r\n")
-        size = int(line.partition(b";")[0], 16)
-        pieces += [line, await reader.readexactly(size + 2)]
-        if size == 0:
-            return b"".join(pieces)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -16,10 +18,13 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from minio.notificationconfig import NotificationConfig, PrefixFilterRule, QueueConfig
 
+from tests.chaos.clock import Clocks
 from tests.chaos.fault_proxy import FaultProxy
 from tests.chaos.model import MAX_INPUT_BYTES, SOURCES, TARGETS
 from tests.chaos.notices import Relay
 from tests.chaos.operations import PREFIXES
+from tests.chaos.versions import Splitter, make_buckets
+from tests.chaos.volumes import mount, unmount
 from tests.components import KafkaServer, MinioServer
 from tests.components.process import free_ports
 from tests.integration.connect_helpers import Penstock
@@ -32,6 +37,8 @@ _EVENTS = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
 # Ten attempts within about half a minute: a store that stands still for longer makes dead letters, which are checked.
 _POLICY = ("--min-wait-seconds", "0.1", "--max-wait-seconds", "5", "--drain-seconds", "10")
 
+_STORE_MEGABYTES, _TEMPORARY_MEGABYTES = 256, 64
+
 
 class Lake:
     """Everything that one campaign works with; a context manager."""
@@ -39,14 +46,24 @@ class Lake:
     def __init__(self, folder: Path, seed: int, *, with_kafka: bool) -> None:
         self.folder = folder
         self._held = ExitStack()
-        self.inbox = folder / "inbox.db"
-        self.index = folder / "index.db"
+        # Each on a small volume of its own, where the machine allows such volumes.
+        self.inbox = folder / "inbox" / "inbox.db"
+        self.index = folder / "index" / "index.db"
+        self.temporary = {name: folder / f"tmp-{name}" for name in FUNCTIONS}
+        self.noted: Counter[str] = Counter()
         self._queues = [folder / "queue-bridge", folder / "queue-kafka"]
-        ports = free_ports(3)
-        self._addresses = {name: f"127.0.0.1:{port}" for name, port in zip((*FUNCTIONS, "bridge"), ports, strict=True)}
+        names = (*FUNCTIONS, "bridge", "splitter")
+        ports = dict(zip(names, free_ports(len(names)), strict=True))
+        self._addresses = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
+        self.splitter = Splitter(ports["splitter"], seed, [ports["compress"]])
         self.relay = Relay(f"http://{self._addresses['bridge']}/", seed)
         self.kafka = KafkaServer(folder / "kafka") if with_kafka else None
         self._seed = seed
+
+    @property
+    def has_volumes(self) -> bool:
+        """Whether the inbox, the index and the temporary files have small volumes of their own."""
+        return self.inbox.parent.is_mount()
 
     def __enter__(self) -> Lake:
         try:
@@ -61,6 +78,14 @@ class Lake:
 
     def _start(self) -> None:
         held = self._held
+        stores, temporary = (self.inbox.parent, self.index.parent), self.temporary.values()
+        sizes = {**dict.fromkeys(stores, _STORE_MEGABYTES), **dict.fromkeys(temporary, _TEMPORARY_MEGABYTES)}
+        for path, megabytes in sizes.items():
+            mount(path, megabytes)
+            held.callback(unmount, path)
+        self.clocks = Clocks(self.folder)
+        self.splitter.start()
+        held.callback(self.splitter.stop)
         self.relay.start()
         held.callback(self.relay.stop)
         environment = {"MINIO_API_SYNC_EVENTS": "on", **self._target("WEBHOOK", "BRIDGE", {"ENDPOINT": self.relay.url})}
@@ -76,8 +101,7 @@ class Lake:
         self.proxy.start()
         held.callback(self.proxy.stop)
         client = self.minio.endpoint.client()
-        for bucket in (SOURCES, TARGETS):
-            client.make_bucket(bucket)
+        self.buckets = make_buckets(client, (SOURCES, TARGETS), random.Random(f"{self._seed}/buckets"))
         rules = [self._rule("arn:minio:sqs::BRIDGE:webhook", PREFIXES[0])]
         if self.kafka is not None:
             rules.append(self._rule("arn:minio:sqs::LAKE:kafka", PREFIXES[1]))
@@ -159,6 +183,28 @@ class Lake:
         # A folder of an upload is named UUIDxNANOSECONDS.
         return [path.name for path in found if int(path.name.rpartition("x")[2]) > self.minio_started * 1e9]
 
+    def keys(self) -> list[str]:
+        """Some keys that the source bucket holds now."""
+        found = self.minio.endpoint.client().list_objects(SOURCES, recursive=True)
+        return sorted(str(item.object_name) for item in found) or ["hook/none.csv"]
+
+    def address_of(self, function: str) -> str:
+        """HOST:PORT where events for a function go: behind it may be two versions."""
+        return self._addresses["splitter" if function == "compress" else function]
+
+    @contextmanager
+    def second_version(self, settings: Mapping[str, str]) -> Iterator[int]:
+        """Another version of compress, with these settings, until the block ends; its port."""
+        name = "compress-next"
+        [port] = free_ports(1)
+        child = self._function("compress", name, f"127.0.0.1:{port}", settings)
+        with ended(child):
+            child.until(child.is_ready, "ready", timeout_seconds=120)
+            yield port
+            child.stop(60)
+        if (code := child.returncode()) != 0:
+            raise AssertionError(f"{name} ended with {code} after SIGTERM; see {child.log}")
+
     def _lag(self) -> int:
         if self.kafka is None:
             return 0
@@ -183,22 +229,32 @@ class Lake:
     def _rule(arn: str, prefix: str) -> QueueConfig:
         return QueueConfig(queue=arn, events=_EVENTS, prefix_filter_rule=PrefixFilterRule(prefix))
 
-    def _function(self, name: str) -> Penstock:
-        address = self._addresses[name]
-        env = {**self.settings(name), "PORT": address.rpartition(":")[2]}
-        path = str(ROOT / "functions" / name)
+    def _function(
+        self, function: str, name: str = "", address: str = "", more: Mapping[str, str] | None = None
+    ) -> Penstock:
+        name, address = name or function, address or self._addresses[function]
+        env = {
+            **self.settings(function),
+            **self.clocks.environment(name),
+            "PORT": address.rpartition(":")[2],
+            "TMPDIR": str(self.temporary[function]),
+            **(more or {}),
+        }
+        path = str(ROOT / "functions" / function)
         return Penstock(name, self.folder, "serve", path, "--host", "127.0.0.1", env=env, address=address)
 
     def _bridge(self) -> Penstock:
-        targets = [word for name in FUNCTIONS for word in ("--to", f"{name}=http://{self._addresses[name]}/")]
+        targets = [word for name in FUNCTIONS for word in ("--to", f"{name}=http://{self.address_of(name)}/")]
         words = ["bridge", *targets, "--inbox", str(self.inbox), "--allow-anonymous", *_POLICY]
-        return Penstock("bridge", self.folder, *words, address=self._addresses["bridge"])
+        env = self.clocks.environment("bridge")
+        return Penstock("bridge", self.folder, *words, env=env, address=self._addresses["bridge"])
 
     def _connector(self, kafka: KafkaServer) -> Penstock:
-        words = [word for name in FUNCTIONS for word in ("--to", f"{TOPIC}={name}=http://{self._addresses[name]}/")]
+        words = [word for name in FUNCTIONS for word in ("--to", f"{TOPIC}={name}=http://{self.address_of(name)}/")]
         given = {"bootstrap.servers": kafka.endpoint.bootstrap_servers, "group.id": GROUP, "session.timeout.ms": "6000"}
         words += [word for pair in given.items() for word in ("--set", "=".join(pair))]
-        return Penstock("connector", self.folder, "connect", "kafka", *words, *_POLICY)
+        env = self.clocks.environment("connector")
+        return Penstock("connector", self.folder, "connect", "kafka", *words, *_POLICY, env=env)
 
 
 @contextmanager

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from penstock import Context, Event, Result, option
 from penstock.errors import ConfigError
+from penstock.events.signature import signature_headers
 from penstock.settings.environment import load_config
 
 from tests.functional.test_app import notification, serve
@@ -162,3 +167,45 @@ def test_ceiling_of_a_rendition_is_that_rendition_s(make_lake: MakeLake) -> None
 def test_deployment_may_set_a_limit_as_high_as_it_wants(make_lake: MakeLake) -> None:
     lake = make_lake(told, options=Limited, config_options={"max_pixels": "1000000"})
     assert serve(lake).post("/", data=b"x").json == {"pixels": 1_000_000, "level": None, "width": 10}
+
+
+HMAC_KEY = b"k" * 32
+SIGNED = [
+    ("/event", {"json": notification("a.txt")}),
+    ("/", {"json": notification("a.txt"), "headers": {"X-Topic": "uploads"}}),
+    ("/a.txt", {"data": b"one"}),
+]
+
+
+@pytest.mark.parametrize(("path", "how"), SIGNED, ids=lambda value: str(value)[:12])
+def test_a_post_that_is_not_signed_is_a_401_and_touches_nothing(
+    make_lake: MakeLake, path: str, how: dict[str, Any]
+) -> None:
+    lake = make_lake(hmac_keys=(HMAC_KEY,))
+    lake.put(b"one")
+    client = serve(lake)
+    assert client.post(path, **how).status_code == 401
+    forged = signature_headers([HMAC_KEY], "id", b"another body", time.time())
+    assert client.post(path, **{**how, "headers": {**how.get("headers", {}), **forged}}).status_code == 401
+    assert lake.requests == []
+
+
+@pytest.mark.parametrize(("path", "how"), SIGNED, ids=lambda value: str(value)[:12])
+def test_a_signed_post_is_taken(make_lake: MakeLake, path: str, how: dict[str, Any]) -> None:
+    lake = make_lake(hmac_keys=(b"n" * 32, HMAC_KEY))
+    lake.put(b"one")
+    body = how["data"] if "data" in how else json.dumps(how["json"]).encode()
+    headers = {"Content-Type": "application/json"} if "json" in how else {}
+    headers |= {**how.get("headers", {}), **signature_headers([HMAC_KEY], "id", body, time.time())}
+    assert serve(lake).post(path, data=body, headers=headers).status_code == 200
+
+
+def test_keys_come_from_a_file_and_are_in_no_repr(tmp_path: Path) -> None:
+    text = "whsec_" + base64.b64encode(HMAC_KEY).decode()
+    (tmp_path / "key").write_text(text + "\n")
+    config = load_config({"FUNCTION_NAME": "f", "FUNCTION_HMAC_KEY_FILE": str(tmp_path / "key")})
+    assert config.hmac_keys == (HMAC_KEY,)
+    assert text not in repr(config)
+    assert "kkkk" not in repr(config)
+    with pytest.raises(ConfigError, match="FUNCTION_HMAC_KEY: expected whsec_"):
+        load_config({"FUNCTION_NAME": "f", "FUNCTION_HMAC_KEY": "hunter2"})

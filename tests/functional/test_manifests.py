@@ -206,9 +206,10 @@ def test_connectors_have_the_token_of_functions_if_it_exists(folder: str) -> Non
         for volume in each.document["spec"]["template"]["spec"]["volumes"]
         for source in volume.get("projected", {}).get("sources", [])
     ]
-    tokens = [each for each in sources if each["name"] == "function-token"]
-    assert tokens
-    assert all(each["optional"] for each in tokens)
+    for name in ("function-token", "function-hmac-key"):
+        tokens = [each for each in sources if each["name"] == name]
+        assert tokens
+        assert all(each["optional"] for each in tokens)
 
 
 def test_no_manifest_names_a_token_in_an_address() -> None:

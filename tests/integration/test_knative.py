@@ -72,6 +72,17 @@ def test_a_function_that_hands_objects_to_jobs_is_taken_too(cluster: Cluster, tm
     assert ask_knative(knatives)["problems"] == [""] * len(knatives)
 
 
+def test_knatives_webhook_takes_the_event_policy(cluster: Cluster, tmp_path: Path) -> None:
+    rendered = render_one(tmp_path, settings=KnativeSettings("registry.example/penstock:1", event_policy=True))
+    [policy] = [each for (kind, _), each in rendered.items() if kind == "EventPolicy"]
+    assert ask_knative([policy])["problems"] == [""]
+    broken = copy.deepcopy(policy)
+    broken["spec"]["from"].append({"sub": "system:*:everybody"})
+    assert "is only allowed as suffix" in ask_knative([broken])["problems"][0]
+    policy["metadata"]["namespace"] = "default"
+    cluster.apply([policy])
+
+
 def test_knatives_webhook_refuses_what_it_should(cluster: Cluster) -> None:
     found = kustomized(cluster, ROOT / "deploy/knative/base")
     documents = {each["kind"]: each for each in found if each["apiVersion"] != "v1"}

@@ -13,15 +13,13 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+from confluent_kafka.admin._scram import (
     ScramCredentialInfo,
     ScramMechanism,
+    UserScramCredentialAlteration,
     UserScramCredentialUpsertion,
 )
 from confluent_kafka.cimpl import NewTopic
@@ -90,7 +88,9 @@ class ShippedKafka(KafkaServer):
 def make_users(admin: AdminClient) -> None:
     """What Strimzi's user operator makes of users.yaml."""
     info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-    credentials = [UserScramCredentialUpsertion(name, info, f"{name}-secret".encode()) for name in USERS]
+    credentials: list[UserScramCredentialAlteration] = [
+        UserScramCredentialUpsertion(name, info, f"{name}-secret".encode()) for name in USERS
+    ]
     for made in admin.alter_user_scram_credentials(credentials).values():
         made.result(timeout=30)
     bindings = [
@@ -172,7 +172,7 @@ def shipped_environment(broker: ShippedKafka, folder: Path) -> dict[str, str]:
 def test_what_minio_sends_goes_by_tls_and_users_to_functions_and_dead_letters(
     broker: ShippedKafka, function: RecordingFunction, tmp_path: Path
 ) -> None:
-    """The shipped lake file on a real MinIO, the shipped Mosquitto beside Kafka, and the connector as it is deployed."""
+    """The shipped lake file on a real MinIO, with the shipped Mosquitto, and the connector as it is deployed."""
     function.answer = lambda path, body: 422 if b"bad.csv" in body else 200
     environment = shipped_environment(broker, tmp_path)
     (tmp_path / "mqtt").mkdir()
@@ -222,11 +222,14 @@ def test_each_user_does_its_own_part_only(broker: ShippedKafka) -> None:
     assert read(broker, "connector", "my-topic", "penstock") is None
     for user, topic in (("connector", "my-topic"), ("minio", "dead-letters"), ("keda", "my-topic")):
         error = write(broker, user, topic, b"forged")
-        assert error is not None and error.code() == refused, (user, topic)
+        assert error is not None
+        assert error.code() == refused, (user, topic)
     group = KafkaError.GROUP_AUTHORIZATION_FAILED
-    for user, why in (("minio", group), ("keda", refused)):
+    # Which of the two comes first is the client's timing.
+    for user, why in (("minio", {group, refused}), ("keda", {refused})):
         error = read(broker, user, "my-topic", "penstock")
-        assert error is not None and error.code() == why, user
+        assert error is not None
+        assert error.code() in why, user
 
 
 def test_a_connector_in_another_group_is_refused(broker: ShippedKafka) -> None:
@@ -237,7 +240,9 @@ def test_a_connector_in_another_group_is_refused(broker: ShippedKafka) -> None:
     finally:
         consumer.close()
     assert answer is not None
-    assert answer.error().code() == KafkaError.GROUP_AUTHORIZATION_FAILED
+    error = answer.error()
+    assert error is not None
+    assert error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED
 
 
 def test_keda_sees_the_lag_and_no_record(broker: ShippedKafka) -> None:

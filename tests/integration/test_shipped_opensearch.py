@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ class ShippedOpenSearch(Server[str]):
         env = {name: PASSWORDS[key.removesuffix("-password")] for name, key in users.items()}
         command = java(self._library, "-Xmx384m")
         home = self.folder / "home"
-        arguments = [str(self.port), str(self._transport_port), home, self._config]
+        arguments: list[str | Path] = [str(self.port), str(self._transport_port), home, self._config]
         self.run("opensearch", [*command, "SecureLauncher", *arguments], env)
 
     def is_ready(self) -> bool:

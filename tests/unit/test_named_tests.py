@@ -42,7 +42,6 @@ TESTED_IN = {
     "connect/bridge/server.py": "tests/unit/connect/test_bridge_inbox.py",
     "connect/kafka/dead_letter_log.py": "tests/integration/test_kafka_connector.py",
     "connect/kafka/dead_letter_topic.py": "tests/unit/connect/test_kafka_connector.py",
-    "connect/kafka/group_member.py": "tests/unit/connect/test_kafka_connector.py",
     "connect/kafka/listen.py": "tests/integration/test_kafka_connector.py",
     "connect/kafka/topics.py": "tests/integration/test_kafka_connector.py",
     "connect/minio/listen.py": "tests/integration/test_bridge_connector.py",

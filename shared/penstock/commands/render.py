@@ -53,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='the Secret for Kafka\'s TLS and user; "" for a listener without them (default: %(default)s)',
     )
     own.add_argument(
+        "--event-policy",
+        action="store_true",
+        help="let only the bridge, the KafkaSource and the functions' answers into the Broker"
+        " (needs Knative's authentication-oidc)",
+    )
+    own.add_argument(
         "--region",
         default=defaults.region,
         metavar="NAME",
@@ -90,7 +96,9 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         wanted = {stack_pro.name_beside(stack.path): stack_pro.render(stack.path)}
     elif args.platform == "knative":
         header = knative.HEADER
-        settings = knative.KnativeSettings(image, args.namespace, args.kafka, args.kafka_secret, args.region)
+        settings = knative.KnativeSettings(
+            image, args.namespace, args.kafka, args.kafka_secret, args.region, args.event_policy
+        )
         wanted = knative.render(plans, settings)
     else:
         header = openfaas.HEADER

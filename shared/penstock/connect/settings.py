@@ -11,6 +11,7 @@ from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError
 from penstock.settings.environment import read_secret
+from penstock.settings.hmac_keys import read_hmac_keys
 from penstock.settings.setting import Setting
 from penstock.settings.table import (
     ATTEMPTS,
@@ -18,6 +19,7 @@ from penstock.settings.table import (
     CA_FILE,
     CONCURRENCY,
     DELIVERY_DRAIN_SECONDS,
+    FUNCTION_HMAC_KEY,
     FUNCTION_TOKEN,
     MAX_IN_FLIGHT,
     MAX_WAIT_SECONDS,
@@ -100,6 +102,14 @@ def caller_headers(env: Mapping[str, str]) -> dict[str, str]:
     # Of two tokens the first one is the new one.
     tokens = read_secret(env, FUNCTION_TOKEN.name).split()
     return {"Authorization": f"Bearer {tokens[0]}"} if tokens else {}
+
+
+def caller_keys(env: Mapping[str, str]) -> tuple[bytes, ...]:
+    """The keys that sign what is sent to functions: FUNCTION_HMAC_KEY, where it is set. Raises `ConfigError`."""
+    try:
+        return read_hmac_keys(read_secret(env, FUNCTION_HMAC_KEY.name))
+    except ValueError as exc:
+        raise ConfigError(f"{FUNCTION_HMAC_KEY.name}: {exc}") from None
 
 
 def named_target(text: str, ca_file: str | None, headers: Mapping[str, str] | None = None) -> HttpTarget:

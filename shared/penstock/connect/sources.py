@@ -1,12 +1,11 @@
 """The `Finder` of a connector, from flags and environment: it finds out which function wants which topic."""
 
 from collections.abc import Mapping
-from functools import partial
 
 from penstock.connect import settings, subscriptions
 from penstock.connect.openfaas import OpenFaasGateway
 from penstock.connect.settings import Flags
-from penstock.connect.subscriptions import Finder
+from penstock.connect.subscriptions import Finder, Subscriptions
 from penstock.errors import ConfigError
 from penstock.settings.environment import read_secret
 from penstock.settings.table import REDISCOVER_SECONDS
@@ -16,6 +15,7 @@ def finder_from(flags: Flags, env: Mapping[str, str]) -> Finder:
     """The `Finder` of flags and environment; raises `ConfigError`."""
     ca_file = settings.ca_file_from(flags, env)
     headers = settings.caller_headers(env)
+    keys = settings.caller_keys(env)
     gateway = flags.gateway or env.get("GATEWAY_URL", "")
     if flags.to:
         found = subscriptions.from_pairs(flags.to, ca_file, headers)
@@ -28,10 +28,14 @@ def finder_from(flags: Flags, env: Mapping[str, str]) -> Finder:
             login=(read_secret(env, "BASIC_AUTH_USER"), read_secret(env, "BASIC_AUTH_PASSWORD")),
             ca_file=ca_file,
         )
-        ask = partial(subscriptions.from_gateway, client, ca_file, headers)
+
+        def ask() -> Subscriptions:
+            return subscriptions.from_gateway(client, ca_file, headers).signed(keys)
+
         return Finder(ask, settings.given(flags, env, REDISCOVER_SECONDS))
     else:
         raise ConfigError("nothing to deliver to: give --to TOPIC=URL, --gateway URL or --stack FILE")
     if not found.topics:
         raise ConfigError(f"{flags.stack}: no function has a topic annotation")
-    return Finder(lambda: found)
+    signed = found.signed(keys)
+    return Finder(lambda: signed)

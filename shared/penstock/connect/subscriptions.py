@@ -2,8 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,6 +24,11 @@ class Subscriptions:
 
     targets: Mapping[str, HttpTarget]
     topics: Mapping[str, tuple[str, ...]]
+
+    def signed(self, keys: Sequence[bytes]) -> "Subscriptions":
+        """The same, whose targets get signed requests."""
+        targets = {name: replace(target, keys=tuple(keys)) for name, target in self.targets.items()}
+        return replace(self, targets=targets)
 
 
 def collect(pairs: Iterable[tuple[str, HttpTarget]]) -> Subscriptions:

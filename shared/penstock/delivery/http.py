@@ -6,8 +6,11 @@ second, only the second one fits on one core.
 
 import asyncio
 import ssl
+import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -16,6 +19,7 @@ import httptools
 from penstock import __version__
 from penstock.delivery.deliverer import Message, TargetAnswer
 from penstock.errors import ConfigError, EventError
+from penstock.events.signature import signature_headers
 
 KEPT_BODY_BYTES = 64 * 1024
 MAX_HEADERS = 256
@@ -28,6 +32,9 @@ _KEPT_HEADERS = frozenset({"retry-after", "location", "content-type"})
 class HttpTarget:
     """Where messages go: a name, an http or https URL, headers for every request, a CA file for https.
 
+    Each request is signed with `keys`, where there are any (`penstock.events.signature`), and carries the bearer token
+    that `token_file` holds at that time.
+
     A header named here must not be named in a message too.
     """
 
@@ -35,6 +42,8 @@ class HttpTarget:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     ca_file: str | None = None
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+    token_file: Path | None = None
 
     def __post_init__(self) -> None:
         url = urlsplit(self.url)
@@ -63,6 +72,8 @@ class HttpTransport:
             f"POST {path} HTTP/1.1\r\n",
             {"Host": authority, "User-Agent": f"penstock/{__version__}", **target.headers},
         )
+        self._keys = target.keys
+        self._token = _FileToken(target.token_file) if target.token_file is not None else None
         self._timeout_seconds = timeout_seconds
         self._loop = loop
         self._idle: list[_Connection] = []
@@ -73,7 +84,18 @@ class HttpTransport:
 
     def send(self, message: Message[object], done: Callable[[TargetAnswer], None]) -> None:
         """POST one message; raises `EventError` when a header cannot be written."""
-        head = self._prefix + render_head("", message.headers) + b"Content-Length: %d\r\n\r\n" % len(message.value)
+        headers = message.headers
+        if self._token is not None:
+            try:
+                headers = {**headers, "Authorization": self._token.header(self._loop.time())}
+            except OSError as exc:
+                answer = TargetAnswer(503, error=f"{self._token.path}: cannot be read: {exc.strerror}")
+                self._loop.call_soon(done, answer)
+                return
+        if self._keys:
+            # The time is that of this attempt, so that a late one is not taken for one that was sent again.
+            headers = {**headers, **signature_headers(self._keys, uuid.uuid4().hex, message.value, time.time())}
+        head = self._prefix + render_head("", headers) + b"Content-Length: %d\r\n\r\n" % len(message.value)
         request = _Request(head + message.value, done, self._loop.time() + self._timeout_seconds)
         self._requests.add(request)
         if self._sweep is None:
@@ -164,6 +186,24 @@ class HttpTransport:
             connection.close()
         else:
             self._idle.append(connection)
+
+
+class _FileToken:
+    """A token in a file that another program renews, as Knative does; it is read again after `SECONDS`."""
+
+    SECONDS = 30.0
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._header = ""
+        self._read_at = 0.0
+
+    def header(self, now: float) -> str:
+        """The value of `Authorization`; raises `OSError` when the file cannot be read."""
+        if not self._header or now - self._read_at >= self.SECONDS:
+            self._header = f"Bearer {self.path.read_text(encoding='ascii', errors='replace').strip()}"
+            self._read_at = now
+        return self._header
 
 
 def render_head(start: str, headers: Mapping[str, str]) -> bytes:

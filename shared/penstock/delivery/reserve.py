@@ -35,9 +35,10 @@ class VolumeReserve:
         """Reserve so many more bytes for the database; raises `TemporaryError` when they are not free."""
         # Twice: once in the log, once in the file.
         size = 2 * size_bytes
-        # What was free at the last look is used up first; other programs write to the volume too, so not for long.
+        # What was free at the last look is used up first; other programs write to the volume too, so not for long. A
+        # clock that was set back does not tell how long ago that was.
         now = self._clock()
-        if size <= self._spare_bytes and now - self._looked_at < LOOK_SECONDS:
+        if size <= self._spare_bytes and 0 <= now - self._looked_at < LOOK_SECONDS:
             self._spare_bytes -= size
             return
         # What is in the log now may have to go into the file as well.

@@ -16,12 +16,21 @@ from penstock.render.manifest import (
 )
 from penstock.settings.setting import secret_file
 from penstock.settings.stackfile import Resources
-from penstock.settings.table import BRIDGE_TOKEN, DEAD_LETTER_TOKEN, DELIVERY_DRAIN_SECONDS, FUNCTION_TOKEN, PORT
+from penstock.settings.table import (
+    BRIDGE_TOKEN,
+    DEAD_LETTER_TOKEN,
+    DELIVERY_DRAIN_SECONDS,
+    FUNCTION_HMAC_KEY,
+    FUNCTION_TOKEN,
+    PORT,
+)
 
 BRIDGE: Final = "penstock-bridge"
 TOKEN_SECRET: Final = secret_file(BRIDGE_TOKEN.name)
 # What functions want to see of their callers, and what the path for dead letters ends in.
-_OPTIONAL_SECRETS: Final = (secret_file(FUNCTION_TOKEN.name), secret_file(DEAD_LETTER_TOKEN.name))
+_OPTIONAL_SECRETS: Final = tuple(
+    map(secret_file, (FUNCTION_TOKEN.name, FUNCTION_HMAC_KEY.name, DEAD_LETTER_TOKEN.name))
+)
 DEAD_LETTER_PATH: Final = "/dead-letters"
 # What a pod may need beyond the time for requests under way, before it is killed.
 _SPARE_SECONDS: Final = 15

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from penstock.errors import ConfigError
 from penstock.events import CloudEventFields, source_of
 from penstock.events.names import ACTED_ON
 from penstock.jobs.pod import Document
@@ -97,6 +98,34 @@ def trigger(plan: FunctionPlan, delivery: BrokerSettings) -> Document:
         "delivery": {**_delivery(delivery, plan.attempts), "timeout": f"PT{plan.timeout_seconds}S"},
     }
     return document("eventing.knative.dev/v1", "Trigger", plan.name, labels=labels(plan.name, "eventing"), spec=spec)
+
+
+def event_policy(plans: Sequence[FunctionPlan], bridge: str) -> Document:
+    """Who may send to the Broker, for Knative's authentication of senders: bridge, KafkaSource, the functions' answers.
+
+    `bridge` is the name of its SinkBinding. An answer comes with the identity of the Trigger that delivered the event.
+    Raises `ConfigError` for a function that hands objects to Jobs: these have no identity that Knative knows.
+    """
+    offloading = [plan.name for plan in plans if plan.config.jobs]
+    if offloading:
+        raise ConfigError(
+            *(
+                f"functions.{name}: its Jobs post their outcome to the Broker, which an EventPolicy refuses;"
+                " leave out --event-policy or OFFLOAD_ABOVE_..."
+                for name in offloading
+            )
+        )
+    senders = [("sources.knative.dev/v1", "SinkBinding", bridge)]
+    if any(plan.topics for plan in plans):
+        senders.append(("sources.knative.dev/v1", "KafkaSource", KAFKA_SOURCE))
+    senders += [("eventing.knative.dev/v1", "Trigger", plan.name) for plan in plans]
+    spec = {
+        "to": [{"ref": broker_reference()}],
+        "from": [{"ref": {"apiVersion": version, "kind": kind, "name": name}} for version, kind, name in senders],
+    }
+    return document(
+        "eventing.knative.dev/v1alpha1", "EventPolicy", BROKER, labels=labels("broker", "eventing"), spec=spec
+    )
 
 
 def _net(secret: str) -> Document:

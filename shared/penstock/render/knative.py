@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock.jobs.pod import Document
-from penstock.render.bridge import bridge_documents, dead_letter_sink
-from penstock.render.eventing import BrokerSettings, broker_documents, broker_url, kafka_source, trigger
+from penstock.render.bridge import BRIDGE, bridge_documents, dead_letter_sink
+from penstock.render.eventing import BrokerSettings, broker_documents, broker_url, event_policy, kafka_source, trigger
 from penstock.render.manifest import PART_OF, document, dump
 from penstock.render.network import network_policies
 from penstock.render.plan import FunctionPlan
@@ -20,7 +20,8 @@ class KnativeSettings:
     """What a stack file does not say.
 
     `image` is that of the bridge, `kafka` the bootstrap server, HOST:PORT. `kafka_secret` names the Secret with which
-    Knative logs in there, "" for a listener without TLS and users. `region` is the region that MinIO puts into
+    Knative logs in there, "" for a listener without TLS and users. With
+    `event_policy` only Penstock's own senders may send to the Broker. `region` is the region that MinIO puts into
     its events: none unless MINIO_SITE_REGION is set there.
     """
 
@@ -29,6 +30,7 @@ class KnativeSettings:
     kafka: str = "penstock-kafka-bootstrap.kafka.svc.cluster.local:9093"
     kafka_secret: str = "knative-kafka"  # noqa: S105 - its name
     region: str = ""
+    event_policy: bool = False
 
 
 def render(plans: Sequence[FunctionPlan], settings: KnativeSettings) -> Mapping[str, str]:
@@ -47,6 +49,8 @@ def render(plans: Sequence[FunctionPlan], settings: KnativeSettings) -> Mapping[
         files[f"function-{plan.name}.yaml"] = [*function_documents(plan), trigger(plan, delivery)]
     if any(plan.topics for plan in plans):
         files["kafka-source.yaml"] = [kafka_source(plans, delivery)]
+    if settings.event_policy:
+        files["event-policy.yaml"] = [event_policy(plans, BRIDGE)]
     files["network.yaml"] = network_policies(plans, settings.namespace)
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",

@@ -3,16 +3,18 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from flask import Flask, Response, g, request
 
 from penstock import events
 from penstock.errors import EventError, Forbidden, PenstockError, TemporaryError, UnsupportedInput
+from penstock.events.signature import SignatureCheck
 from penstock.process.deadline import BoundedChunks, called_by, within
 from penstock.process.log import event_id, trace_id
 from penstock.process.loopback import page_problem
 from penstock.process.metrics import Metrics
+from penstock.process.openapi import PATH
 from penstock.runtime.answers import Failure
 from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import Runtime
@@ -45,7 +47,8 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics, *, hosts: fro
     `hosts` are the names under which a server on this machine alone is called: it refuses web pages of other servers.
     Without them every name will do.
     """
-    app = Flask("penstock")
+    app = Flask("penstock", static_folder=None)
+    app.response_class = TextResponse
     app.json.sort_keys = False  # type: ignore[attr-defined]
     function = FunctionRoutes(runtime, health, metrics, hosts)
     app.before_request(function.begin)
@@ -54,12 +57,19 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics, *, hosts: fro
     app.add_url_rule("/_/health", view_func=function.alive, methods=["GET"])
     app.add_url_rule("/_/ready", view_func=function.ready, methods=["GET"])
     app.add_url_rule("/metrics", view_func=function.metrics, methods=["GET"])
+    app.add_url_rule(PATH, view_func=function.description, methods=["GET"])
     app.add_url_rule("/", view_func=function.query, methods=["GET"])
     app.add_url_rule("/event", view_func=function.take_events, methods=["POST"])
     app.add_url_rule("/", view_func=function.take, methods=["POST"], defaults={"path": ""})
     app.add_url_rule("/<path:path>", view_func=function.take, methods=["POST"])
     register_error_handlers(app, function.body_limit)
     return app
+
+
+class TextResponse(Response):
+    """An answer that is plain text unless it says otherwise; Flask's is HTML."""
+
+    default_mimetype = "text/plain"
 
 
 class FunctionRoutes:
@@ -76,6 +86,7 @@ class FunctionRoutes:
             (config.max_body_bytes, "MAX_BODY_BYTES"), (config.max_input_bytes, "MAX_INPUT_BYTES")
         )
         self._tokens = CallerTokens(config.secrets.get("FUNCTION_TOKEN", ""))
+        self._signatures = SignatureCheck(config.hmac_keys)
         self._search, self._body_mode = config.search, config.body_mode
         self._deadline_seconds = config.deadline_seconds
         self._log = logging.getLogger("penstock.app")
@@ -129,6 +140,11 @@ class FunctionRoutes:
         text, content_type = self._metrics.render()
         return Response(text, content_type=content_type)
 
+    def description(self) -> Response:
+        from penstock.serving.description import function_description  # seldom asked for
+
+        return json_response(function_description(self._function.name), 200)
+
     def query(self) -> Response:
         """`GET /?...`: the function's own search."""
         name = self._function.name
@@ -158,7 +174,7 @@ class FunctionRoutes:
     def take_events(self) -> Response:
         """`POST /event`: make the targets of the named objects agree with them."""
         limit_body(MAX_EVENT_BYTES, "events", f"at most {MAX_EVENT_BYTES} in one request")
-        found = events.parse_each(b"".join(body_chunks()), dict(request.headers), MAX_EVENT_OBJECTS)
+        found = events.parse_each(b"".join(self._body()), dict(request.headers), MAX_EVENT_OBJECTS)
         notifications = [each for each in found if isinstance(each, events.Notification)]
         odd = [Failure(None, each.error) for each in found if isinstance(each, events.OddRecord)]
         if len(notifications) == 1:
@@ -171,6 +187,10 @@ class FunctionRoutes:
         results = [*self._agree(wanted), *odd]
         self._log_failures(results)
         return results_response(results, self._function.name, as_cloudevent=came_as_cloudevent())
+
+    def _body(self) -> Iterable[bytes]:
+        """The request's body; raises `Unauthorized` at its end unless it is signed as the settings want."""
+        return self._signatures.checked(request.headers.get, body_chunks())
 
     def _agree(self, refs: Sequence[ObjectRef]) -> list[Outcome | Failure]:
         with called_by(leaving_check(request.environ)):
@@ -211,7 +231,7 @@ class FunctionRoutes:
         """Body mode: run the handler on the request's body, and answer with its result."""
         limit_body(self._max_body, "body", f"{self._max_body_name} is {self._max_body}")
         name = input_name(path)
-        with spool(body_chunks()) as body, within(self._deadline_seconds):
+        with spool(self._body()) as body, within(self._deadline_seconds):
             # A webhook that was pointed here by mistake must not be gzipped, answered 200 and lost.
             if events.looks_like_notification(body.read(_HEAD_BYTES)):
                 raise UnsupportedInput("this looks like a bucket notification: POST it to /event")

@@ -189,6 +189,7 @@ class Config:
     body_mode: bool = table.BODY_MODE.default
     log_level: str = table.LOG_LEVEL.default
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hmac_keys: tuple[bytes, ...] = field(default=(), repr=False)
     store_name: str = ""
 
     def takes(self, ref: ObjectRef) -> bool:

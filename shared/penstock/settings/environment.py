@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from penstock.errors import ConfigError
 from penstock.settings import table
 from penstock.settings.config import Config, JobSettings, SecretKey, SourceRule, StoreSettings
+from penstock.settings.hmac_keys import read_hmac_keys
 from penstock.settings.names import is_dns_label
 from penstock.settings.setting import Setting, secret_file
 
@@ -81,6 +82,7 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
             for name in (table.FUNCTION_TOKEN.name, *reader.sink_secrets())
             if (value := reader.secret(name))
         },
+        hmac_keys=reader.hmac_keys(),
     )
     return config, reader.problems
 
@@ -156,6 +158,14 @@ class _SettingsReader:
         if problem not in self.problems:
             self.problems.append(problem)
         return None
+
+    def hmac_keys(self) -> tuple[bytes, ...]:
+        """The keys of signed requests; what is wrong with them is among the problems."""
+        try:
+            return read_hmac_keys(self.secret(table.FUNCTION_HMAC_KEY.name) or "")
+        except ValueError as exc:
+            self.problems.append(f"{table.FUNCTION_HMAC_KEY.name}: {exc}")
+            return ()
 
     def sink_secrets(self) -> list[str]:
         """The names of the sink's credentials: those of a search server, and any other that begins with SINK_."""

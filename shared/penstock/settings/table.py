@@ -137,6 +137,12 @@ FUNCTION_TOKEN: Final = text(
     " and `/metrics` stay open",
     is_secret=True,
 )
+FUNCTION_HMAC_KEY: Final = text(
+    "FUNCTION_HMAC_KEY",
+    "the key with which callers sign the body of each POST (Standard Webhooks): `whsec_` and 24 to 64 bytes in base64."
+    " Two keys with a space between them are both accepted. Queries are not signed",
+    is_secret=True,
+)
 LOG_LEVEL: Final = Setting(
     name="LOG_LEVEL",
     doc="the least important lines that are logged",

@@ -59,7 +59,7 @@ class S3ObjectStore:
         self._encrypting = EncryptingClients(settings, request_seconds)
         self._whole: WholeAnswers | None = None
         if whole_answers and not is_behind_proxy():
-            self._whole = WholeAnswers(settings, self._sign)
+            self._whole = WholeAnswers(settings, self._sign, request_seconds)
 
     def head(self, ref: ObjectRef) -> ObjectState | None:
         if not _SPELLABLE.match(ref.key):

@@ -43,12 +43,18 @@ def is_behind_proxy() -> bool:
 class WholeAnswers:
     """Objects by signed URL, over connections that are kept. Safe to share between threads, never across a fork.
 
-    `sign(method, ref)` returns the URL of one request.
+    `sign(method, ref)` returns the URL of one request. An object must have come within `request_seconds`.
     """
 
-    def __init__(self, settings: StoreSettings, sign: Callable[[Literal["GET", "HEAD"], ObjectRef], str]) -> None:
+    def __init__(
+        self,
+        settings: StoreSettings,
+        sign: Callable[[Literal["GET", "HEAD"], ObjectRef], str],
+        request_seconds: float,
+    ) -> None:
         self._settings = settings
         self._sign = sign
+        self._request_seconds = request_seconds
         self._url = urlsplit(settings.endpoint)
         self._idle: deque[http.client.HTTPConnection] = deque()
         self._tls: ssl.SSLContext | None = None
@@ -66,6 +72,7 @@ class WholeAnswers:
 
     def open(self, ref: ObjectRef, if_etag: str | None) -> tuple[ObjectState, Iterator[bytes]] | None:
         """The state and the bytes, or None for `NoSuchKey`; raises `Unanswered` for any other answer."""
+        until = time.monotonic() + self._request_seconds
         connection, response = self._send("GET", ref, {"If-Match": f'"{if_etag}"'} if if_etag else {})
         if response.status != 200:
             told = response.read(_MOST_ERROR_BYTES)
@@ -78,10 +85,14 @@ class WholeAnswers:
         except TemporaryError:
             connection.close()
             raise
-        return state, self._chunks(state, connection, response)
+        return state, self._chunks(state, connection, response, until)
 
     def _chunks(
-        self, state: ObjectState, connection: http.client.HTTPConnection, response: http.client.HTTPResponse
+        self,
+        state: ObjectState,
+        connection: http.client.HTTPConnection,
+        response: http.client.HTTPResponse,
+        until: float,
     ) -> Iterator[bytes]:
         size = 0
         try:
@@ -89,6 +100,8 @@ class WholeAnswers:
             while chunk := response.read1(CHUNK_BYTES):
                 size += len(chunk)
                 yield chunk
+                if time.monotonic() > until:
+                    raise TemporaryError(f"{state.ref}: not read within {self._request_seconds:g} seconds")
         except (OSError, http.client.HTTPException) as exc:
             raise TemporaryError(f"{state.ref}: the connection broke while it was read") from exc
         finally:
@@ -112,7 +125,7 @@ class WholeAnswers:
             try:
                 if is_new:
                     connection.connect()
-                    connection.sock.settimeout(_READ_SECONDS)
+                    connection.sock.settimeout(min(_READ_SECONDS, self._request_seconds))
                 connection.request(method, target, headers={"User-Agent": "penstock", **headers})
                 response = connection.getresponse()
             except (OSError, http.client.HTTPException) as exc:

@@ -1,6 +1,7 @@
 """The bridge: what it takes, what it refuses, what it makes of it; and a kill -9 in the middle."""
 
 import argparse
+import base64
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from penstock.commands import bridge
+from penstock.connect.bridge import settings as settings_module
 from penstock.connect.bridge.app import MAX_BODY_BYTES, create_app
 from penstock.connect.bridge.messages import to_messages
 from penstock.connect.bridge.settings import BridgeConfig, load_bridge_config
@@ -199,10 +201,20 @@ def test_functions_are_named_by_their_url_or_explicitly() -> None:
 
 def test_functions_get_their_token_and_a_broker_does_not(tmp_path: Path) -> None:
     (tmp_path / "function-token").write_text("new old\n")
+    (tmp_path / "function-hmac-key").write_text("whsec_" + base64.b64encode(b"k" * 32).decode())
     env = {"BRIDGE_TOKEN": "t", "SECRETS_DIR": str(tmp_path)}
     [function] = configure(env, "--to", "http://gateway:8080/function/compress").targets
     [broker] = configure({**env, "K_SINK": "http://broker/default"}).targets
     assert (dict(function.headers), dict(broker.headers)) == ({"Authorization": "Bearer new"}, {})
+    assert (function.keys, broker.keys) == ((b"k" * 32,), ())
+
+
+def test_identity_that_a_sinkbinding_mounts_goes_to_the_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings_module, "IDENTITY_TOKEN", tmp_path / "token")
+    env = {"BRIDGE_TOKEN": "t", "K_SINK": "http://broker/default"}
+    assert [target.token_file for target in configure(env).targets] == [None]
+    (tmp_path / "token").write_text("identity")
+    assert [target.token_file for target in configure(env).targets] == [tmp_path / "token"]
 
 
 def test_tokens_are_in_no_repr() -> None:

@@ -1,6 +1,7 @@
 """Who wants which topic: from flags, from stack.yml, from a gateway."""
 
 import argparse
+import base64
 import threading
 from pathlib import Path
 
@@ -112,6 +113,7 @@ FLAGS = argparse.Namespace(to=[], stack=None, gateway="", namespace="")
 
 def test_connectors_send_the_token_that_functions_want(tmp_path: Path, httpserver: HTTPServer) -> None:
     (tmp_path / "function-token").write_text("new old\n")
+    (tmp_path / "function-hmac-key").write_text("whsec_" + base64.b64encode(b"k" * 32).decode())
     env = {"SECRETS_DIR": str(tmp_path)}
     (tmp_path / "compress").mkdir()
     (tmp_path / "stack.yml").write_text(
@@ -130,3 +132,4 @@ def test_connectors_send_the_token_that_functions_want(tmp_path: Path, httpserve
         flags = argparse.Namespace(**{**vars(FLAGS), **way, "rediscover_seconds": None, "ca_file": None})
         target = first_news(finder_from(flags, env)).targets["compress"]
         assert target.headers == {"Authorization": "Bearer new"}, way
+        assert target.keys == (b"k" * 32,), way

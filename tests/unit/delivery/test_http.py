@@ -5,23 +5,30 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from penstock.delivery.deliverer import Message, TargetAnswer
 from penstock.delivery.http import KEPT_BODY_BYTES, HttpTarget, HttpTransport
 from penstock.errors import ConfigError, EventError
+from penstock.events.signature import SignatureCheck
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 
 def exchange(
-    url: str, *messages: Message, timeout_seconds: float = 5.0, headers: dict[str, str] | None = None
+    url: str,
+    *messages: Message,
+    timeout_seconds: float = 5.0,
+    headers: dict[str, str] | None = None,
+    keys: tuple[bytes, ...] = (),
 ) -> list[TargetAnswer]:
     """Send messages one after the other over one transport."""
 
     async def run() -> list[TargetAnswer]:
         loop = asyncio.get_running_loop()
-        transport = HttpTransport(HttpTarget("t", url, headers or {}), timeout_seconds=timeout_seconds, loop=loop)
+        target = HttpTarget("t", url, headers or {}, keys=keys)
+        transport = HttpTransport(target, timeout_seconds=timeout_seconds, loop=loop)
         answers = []
         for message in messages:
             future: asyncio.Future[TargetAnswer] = loop.create_future()
@@ -64,6 +71,65 @@ def reply(text: bytes) -> Callable[[socket.socket], None]:
         connection.sendall(text)
 
     return script
+
+
+def test_with_keys_each_attempt_is_signed_with_its_own_time_and_id(httpserver: HTTPServer) -> None:
+    keys = (b"n" * 32, b"o" * 32)
+    taken: list[tuple[bytes, str]] = []
+
+    def check(request: Request) -> Response:
+        for key in keys:
+            body = b"".join(SignatureCheck([key]).checked(request.headers.get, [request.data]))
+        taken.append((body, request.headers["webhook-id"]))
+        return Response()
+
+    httpserver.expect_request("/").respond_with_handler(check)
+    answers = exchange(httpserver.url_for("/"), message(b"one"), message(b"one"), keys=keys)
+    assert [answer.status for answer in answers] == [200, 200]
+    assert [body for body, _ in taken] == [b"one", b"one"]
+    assert len({made for _, made in taken}) == 2
+
+
+def test_a_token_that_another_program_renews_is_read_again(httpserver: HTTPServer, tmp_path: Path) -> None:
+    seen: list[str] = []
+    file = tmp_path / "token"
+    file.write_text("first\n")
+
+    def record(request: Request) -> Response:
+        seen.append(request.headers["Authorization"])
+        file.write_text("second\n")
+        return Response()
+
+    httpserver.expect_request("/").respond_with_handler(record)
+
+    async def run() -> list[TargetAnswer]:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        target = HttpTarget("t", httpserver.url_for("/"), token_file=file)
+        transport = HttpTransport(target, timeout_seconds=5.0, loop=loop)
+        answers = []
+        for _ in range(2):
+            future: asyncio.Future[TargetAnswer] = loop.create_future()
+            transport.send(message(), future.set_result)
+            answers.append(await future)
+            # A minute later.
+            loop.time = lambda: now + 60  # type: ignore[method-assign]
+        file.unlink()
+        loop.time = lambda: now + 120  # type: ignore[method-assign]
+        gone: asyncio.Future[TargetAnswer] = loop.create_future()
+        transport.send(message(), gone.set_result)
+        answers.append(await gone)
+        transport.close()
+        return answers
+
+    answers = asyncio.run(run())
+    assert seen == ["Bearer first", "Bearer second"]
+    assert [answer.status for answer in answers] == [200, 200, 503]
+    assert "cannot be read" in str(answers[2].error)
+
+
+def test_keys_of_a_target_are_in_no_repr() -> None:
+    assert "kkkk" not in repr(HttpTarget("t", "http://here/", keys=(b"k" * 32,)))
 
 
 def test_message_arrives_as_post_with_its_headers_and_body(httpserver: HTTPServer) -> None:

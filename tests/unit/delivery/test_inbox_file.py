@@ -121,6 +121,14 @@ def test_message_that_would_reach_into_the_reserve_is_refused_and_a_smaller_one_
     inbox.put([message(1)])
 
 
+def test_volume_is_looked_at_again_after_the_clock_was_set_back(inbox: Inbox, volume: Volume) -> None:
+    inbox.put([message(1)])
+    volume.now = -86_400.0
+    volume.free = 1 * MIB  # another program has filled it
+    with pytest.raises(TemporaryError, match="bytes free"):
+        inbox.put([message(2)])
+
+
 def test_space_that_finished_messages_left_in_the_file_is_used_again(inbox: Inbox, volume: Volume) -> None:
     inbox.put([message(number, size=MIB) for number in range(8)])
     volume.free = 15 * MIB

@@ -2,17 +2,19 @@
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from penstock.connect.bridge.messages import to_messages
 from penstock.delivery.http import HttpTarget
+from penstock.errors import ConfigError
 from penstock.events import Kind, kind_of
 from penstock.events.names import ACTED_ON, IGNORED
 from penstock.render.knative import KnativeSettings
 
 from tests.paths import EVENTS
-from tests.rendering import Render
+from tests.rendering import Render, render_one
 from tests.trigger_filters import all_match
 
 PUT = json.loads((EVENTS / "minio_put.json").read_bytes())
@@ -162,3 +164,28 @@ def test_policies_let_a_function_reach_its_store(
     [rule] = rendered(environment={"MINIO_ENDPOINT": endpoint})["NetworkPolicy", "compress"]["spec"]["egress"]
     allowed = [{"protocol": "TCP", "port": port} for port in ports]
     assert rule == ({"to": [egress], "ports": allowed} if egress else {"ports": allowed})
+
+
+def test_only_penstock_s_own_senders_may_send_to_the_broker_with_an_event_policy(tmp_path: Path) -> None:
+    made = render_one(tmp_path, settings=KnativeSettings("image", event_policy=True))
+    [policy] = [each for (kind, _), each in made.items() if kind == "EventPolicy"]
+    assert [each["ref"]["name"] for each in policy["spec"]["to"]] == ["penstock"]
+    senders = {(each["ref"]["kind"], each["ref"]["name"]) for each in policy["spec"]["from"]}
+    assert senders == {key for key in made if key[0] in ("SinkBinding", "KafkaSource", "Trigger")}
+    assert ("Trigger", "compress") in senders
+    assert not [key for key in render_one(tmp_path, settings=KnativeSettings("image")) if key[0] == "EventPolicy"]
+
+
+def test_a_function_with_jobs_cannot_have_an_event_policy(tmp_path: Path) -> None:
+    environment = {"OFFLOAD_ABOVE_SECONDS": "60", "JOB_IMAGE": "registry.example/compress:1"}
+    with pytest.raises(ConfigError, match="leave out --event-policy"):
+        render_one(tmp_path, environment=environment, settings=KnativeSettings("image", event_policy=True))
+
+
+def test_kafka_without_users_needs_no_secret(tmp_path: Path) -> None:
+    made = render_one(tmp_path, annotations={"topic": "upload"}, settings=KnativeSettings("image", kafka_secret=""))
+    assert "net" not in made["KafkaSource", "penstock"]["spec"]
+    assert "auth.secret.ref.name" not in made["ConfigMap", "penstock-broker"]["data"]
+    secured = render_one(tmp_path, annotations={"topic": "upload"}, settings=KnativeSettings("image"))
+    assert secured["ConfigMap", "penstock-broker"]["data"]["auth.secret.ref.name"] == "knative-kafka"
+    assert secured["KafkaSource", "penstock"]["spec"]["net"]["sasl"]["enable"] is True

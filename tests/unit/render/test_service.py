@@ -235,5 +235,6 @@ def test_the_bridge_starts_with_and_without_the_tokens_that_it_may_have(rendered
     assert {each["secret"]["name"]: each["secret"].get("optional", False) for each in secrets} == {
         "bridge-token": False,
         "function-token": True,
+        "function-hmac-key": True,
         "dead-letter-token": True,
     }

@@ -85,7 +85,7 @@ def test_refusal_is_of_an_asset_too() -> None:
 
 
 def test_only_renditions_that_name_it_depend_on_an_asset() -> None:
-    renditions = {"with": {"head": str(LOGO)}, "without": {"times": 2}}
+    renditions: dict[str, dict[str, object]] = {"with": {"head": str(LOGO)}, "without": {"times": 2}}
     lake = Lake(handle, sink="s3://processed/{rendition}/{key}", renditions=renditions)
     put(lake, b"<")
     lake.put("a", b"1")

@@ -13,6 +13,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from penstock.connect.bridge.broker_dead_letters import BrokerDeadLetterLimits, read_broker_dead_letter
+from penstock.connect.bridge.description import bridge_description
 from penstock.connect.bridge.messages import to_messages
 from penstock.connect.bridge.settings import SELF, BridgeConfig
 from penstock.delivery.deliverer import Message
@@ -22,6 +23,7 @@ from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.errors import EventError, TemporaryError
 from penstock.events import OddRecord
+from penstock.process.openapi import PATH
 
 # A key is at most 1 KB and user metadata 2 KB (8 KB on other stores), so a real event is far below this.
 MAX_BODY_BYTES = 1024 * 1024
@@ -30,7 +32,8 @@ _log = logging.getLogger("penstock.connect")
 
 def create_app(config: BridgeConfig, inbox: Inbox, sender: InboxSender, measures: DeliveryMeasures) -> Flask:
     """The webhook receiver; `sender` delivers what it stores."""
-    app = Flask("penstock.bridge")
+    app = Flask("penstock.bridge", static_folder=None)
+    app.response_class = BridgeResponse
     bridge = BridgeRoutes(config, inbox, sender, measures)
     app.add_url_rule("/", view_func=bridge.take, methods=["POST"])
     app.add_url_rule("/dead-letters", view_func=bridge.take_dead_letter, methods=["POST"], defaults={"token": ""})
@@ -38,9 +41,16 @@ def create_app(config: BridgeConfig, inbox: Inbox, sender: InboxSender, measures
     app.add_url_rule("/_/health", view_func=bridge.alive, methods=["GET"])
     app.add_url_rule("/_/ready", view_func=bridge.ready, methods=["GET"])
     app.add_url_rule("/metrics", view_func=bridge.metrics, methods=["GET"])
+    app.add_url_rule(PATH, view_func=bridge.description, methods=["GET"])
     app.register_error_handler(TemporaryError, _later)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     return app
+
+
+class BridgeResponse(Response):
+    """An answer that is plain text unless it says otherwise; Flask's is HTML."""
+
+    default_mimetype = "text/plain"
 
 
 class BridgeRoutes:
@@ -58,19 +68,19 @@ class BridgeRoutes:
     def take(self) -> Response:
         """`POST /`: store MinIO's notification as one message for each target that gets it."""
         if not self._is_authorised():
-            return Response("wrong or no token\n", 401, {"WWW-Authenticate": "Bearer"})
+            return BridgeResponse("wrong or no token\n", 401, {"WWW-Authenticate": "Bearer"})
         body = _body()
         odd: list[OddRecord] = []
         try:
             messages = self._messages(body, odd)
         except EventError as exc:
             self._bury(body, exc)
-            return Response("stored as a dead letter\n", 202)
+            return BridgeResponse("stored as a dead letter\n", 202)
         self._inbox.put(messages)
         for record in odd:
             self._bury(json.dumps({"Records": [record.value]}).encode(), record.error)
         self._measures.count("penstock_bridge_received", "Events stored.", len(messages))
-        return Response("stored\n", 202)
+        return BridgeResponse("stored\n", 202)
 
     def take_dead_letter(self, token: str) -> Response:
         """`POST /dead-letters`, or `/dead-letters/TOKEN`: keep what a Broker gave up.
@@ -80,14 +90,14 @@ class BridgeRoutes:
         """
         wanted = self._config.dead_letter_token
         if wanted and not hmac.compare_digest(token.encode(), wanted.encode()):
-            return Response("wrong or no token; dead letters go to /dead-letters/TOKEN\n", 401)
+            return BridgeResponse("wrong or no token; dead letters go to /dead-letters/TOKEN\n", 401)
         body = self._kept(_body())
         self._limits.admit(len(body), self._inbox.counts().dead)
         letter = read_broker_dead_letter(dict(request.headers), body, SELF, authenticated=bool(wanted))
         self._inbox.store_dead_letter(letter.message, letter.code, letter.reason, letter.data)
         _log.error("broker: dead letter: %s: %s", letter.message.origin, letter.reason)
         self._measures.count("penstock_bridge_broker_letters", "Events that a Broker gave up, kept as dead letters.")
-        return Response("stored as a dead letter\n", 202)
+        return BridgeResponse("stored as a dead letter\n", 202)
 
     def alive(self) -> tuple[str, int]:
         return "ok\n", 200
@@ -97,7 +107,10 @@ class BridgeRoutes:
 
     def metrics(self) -> Response:
         text, content_type = self._measures.render()
-        return Response(text, content_type=content_type)
+        return BridgeResponse(text, content_type=content_type)
+
+    def description(self) -> Response:
+        return BridgeResponse(json.dumps(bridge_description()), content_type="application/json")
 
     def _messages(self, body: bytes, odd: list[OddRecord]) -> list[Message]:
         config = self._config
@@ -134,8 +147,8 @@ def _body() -> bytes:
 
 def _later(exc: TemporaryError) -> Response:
     _log.error("%s", exc)
-    return Response(f"{exc}\n", int(exc.status), {"Retry-After": "5"})
+    return BridgeResponse(f"{exc}\n", int(exc.status), {"Retry-After": "5"})
 
 
 def _too_large(_exc: RequestEntityTooLarge) -> Response:
-    return Response(f"at most {MAX_BODY_BYTES} bytes\n", 413)
+    return BridgeResponse(f"at most {MAX_BODY_BYTES} bytes\n", 413)

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,11 @@ SELF = "bridge"
 _ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")
 
 T = TypeVar("T")
+
+
+# Where a SinkBinding mounts the identity of its subject, with Knative's authentication of senders switched on
+# (knative/eventing, pkg/apis/sources/v1/sinkbinding_lifecycle.go).
+IDENTITY_TOKEN = Path("/oidc/token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +93,25 @@ def load_bridge_config(flags: Flags, env: Mapping[str, str]) -> BridgeConfig:
 def _targets(flags: Flags, env: Mapping[str, str], ca_file: str | None, problems: list[str]) -> tuple[HttpTarget, ...]:
     """The targets of `--to`, else the one of K_SINK; what is wrong is added to `problems`.
 
-    Those of `--to` are functions, which get FUNCTION_TOKEN where it is set.
+    Those of `--to` are functions, which get FUNCTION_TOKEN and what FUNCTION_HMAC_KEY signs, where these are set.
     """
     made: list[HttpTarget] = []
     headers: dict[str, str] = {}
+    keys: tuple[bytes, ...] = ()
     try:
         headers = settings.caller_headers(env)
+        keys = settings.caller_keys(env)
     except ConfigError as exc:
         problems.extend(exc.problems)
     for text in flags.to:
         try:
-            made.append(settings.named_target(text, ca_file, headers))
+            made.append(replace(settings.named_target(text, ca_file, headers), keys=keys))
         except ConfigError as exc:
             problems.extend(exc.problems)
     if not flags.to and env.get("K_SINK"):
         try:
-            made = [HttpTarget("sink", env["K_SINK"], ca_file=ca_file)]
+            token = IDENTITY_TOKEN if IDENTITY_TOKEN.exists() else None
+            made = [HttpTarget("sink", env["K_SINK"], ca_file=ca_file, token_file=token)]
         except ConfigError as exc:
             problems.extend(exc.problems)
     elif not flags.to:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from penstock.connect.kafka.arrivals import Arrivals
 from penstock.connect.kafka.dead_letter_topic import DeadLetterTopic
 from penstock.connect.kafka.group_member import GroupMember
 from penstock.connect.kafka.progress import Partition, PendingRecord
@@ -90,6 +91,7 @@ class Connector:
             dead_letter_topic, producer_settings(settings), self._stored, clock=clock, keep_identity=keep_identity
         )
         self._member = GroupMember(settings, self._leaving, clock=clock)
+        self._arrivals = Arrivals(lambda: self._member.unread_ends(), clock=clock)  # noqa: PLW0108 - the member changes
         self._add_metrics()
 
     @property
@@ -141,11 +143,15 @@ class Connector:
     def _turn(self) -> None:
         """Read one batch, unless a target that wants it is full."""
         if self._balance():
+            self._arrivals.saw(record=False)
             self._stopping.wait(FULL_POLL_SECONDS)
             return
         topics = {topic for topic, _ in self._member.partitions.keys() - self._member.paused}
         room = min((self._room(topic) for topic in topics), default=BATCH)
-        self._take(self._member.read(min(room, BATCH)))
+        records = self._member.read(min(room, BATCH))
+        if records or not topics:
+            self._arrivals.saw(record=bool(records))
+        self._take(records)
 
     def _room(self, topic: str) -> int:
         """Messages that every target of this topic takes now; too few to be worth a batch count as none."""
@@ -209,12 +215,12 @@ class Connector:
             self._dead.flush(DEAD_FLUSH_SECONDS)
 
     def _look_after_member(self) -> None:
-        """Make a new consumer in the place of one that does not reach its group."""
+        """Make a new consumer in the place of one that does not reach its group, or reads nothing that is there."""
         found = self.statistics
-        if not self._watch.look(
-            subscribed=bool(self._wanted.topics), joined=found.joined, rebalancing=found.rebalancing
-        ):
+        joined = found.joined and not self._arrivals.are_missing()
+        if not self._watch.look(subscribed=bool(self._wanted.topics), joined=joined, rebalancing=found.rebalancing):
             return
+        self._arrivals.new_consumer()
         self._member.abandon()
         self._member = GroupMember(self._settings, self._leaving, clock=self._clock)
         self._member.subscribe(self._wanted.topics)

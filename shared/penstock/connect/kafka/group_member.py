@@ -18,6 +18,7 @@ from penstock.connect.kafka.statistics import Statistics
 
 POLL_SECONDS = 0.1
 DRAIN_COMMIT_SECONDS = 10.0
+ENDS_SECONDS = 5.0
 
 _log = logging.getLogger("penstock.connect")
 
@@ -43,7 +44,7 @@ class GroupMember:
         self._closing = self._abandoned = False
         self.statistics = Statistics()
         self.partitions: dict[tuple[str, int], Partition] = {}
-        self.paused: set[tuple[str, int]] = set()
+        self._paused: set[tuple[str, int]] = set()
         with refused_settings():
             self._consumer = Consumer(
                 {
@@ -69,6 +70,31 @@ class GroupMember:
         first = self._consumer.poll(POLL_SECONDS)
         return [] if first is None else [first, *self._consumer.consume(limit - 1, 0.0)]
 
+    @property
+    def paused(self) -> set[tuple[str, int]]:
+        """Those of the present partitions that are not read just now."""
+        return self._paused & self.partitions.keys()
+
+    def unread_ends(self) -> dict[tuple[str, int], int]:
+        """The end of each partition that is not paused and has records which were not read, as the brokers say.
+
+        A partition whose leader does not answer within five seconds is left out.
+        """
+        from confluent_kafka import KafkaException
+
+        found = {}
+        for place in places(self.partitions.keys() - self._paused):
+            try:
+                first, end = self._consumer.get_watermark_offsets(place, timeout=ENDS_SECONDS, cached=False)
+                [reached] = self._consumer.position([place])
+            except KafkaException:
+                continue
+            start = self.partitions[place.topic, place.partition].start
+            unread = reached.offset if reached.offset >= 0 else max(first, start)
+            if unread < end:
+                found[place.topic, place.partition] = end
+        return found
+
     def balance(self, full: set[str], lasting: set[str], max_uncommitted: int) -> None:
         """Pause partitions of topics that have been full for long, and those read too far ahead; resume others.
 
@@ -76,17 +102,17 @@ class GroupMember:
         """
         pause, resume = [], []
         for place, partition in self.partitions.items():
-            if place not in self.paused:
+            if place not in self._paused:
                 if partition.topic in lasting or partition.outstanding >= max_uncommitted:
                     pause.append(place)
             elif partition.topic not in full and partition.outstanding <= max_uncommitted // 2:
                 resume.append(place)
         if pause:
             self._consumer.pause(places(pause))
-            self.paused.update(pause)
+            self._paused.update(pause)
         if resume:
             self._consumer.resume(places(resume))
-            self.paused.difference_update(resume)
+            self._paused.difference_update(resume)
 
     def commit(self, partitions: Iterable[Partition] | None = None, *, wait: bool) -> bool:
         """Commit what has moved since the last confirmed commit, of all partitions or some; False when refused."""
@@ -146,7 +172,8 @@ class GroupMember:
         self._leave([(place.topic, place.partition) for place in lost], drain=False)
 
     def _leave(self, keys: Sequence[tuple[str, int]], *, drain: bool) -> set[Partition]:
-        self.paused.difference_update(keys)
+        # They stay in `_paused`: librdkafka keeps a pause beyond the assignment. So a partition that comes back is
+        # still paused, and `balance` has to resume it.
         gone = {self.partitions.pop(key) for key in keys if key in self.partitions}
         if gone and not self._closing:
             self._leaving(gone, drain)

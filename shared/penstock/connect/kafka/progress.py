@@ -38,14 +38,14 @@ class Partition:
     """The records of one partition between being read and being finished, oldest first.
 
     `begin` is called by the thread that reads, `finish` by any. `start` and `metadata` are what was committed
-    before; `committed` is what was committed last.
+    before, -1 if nothing was; `committed` is what was committed last.
     """
 
     def __init__(self, topic: str, number: int, start: int = -1, metadata: str = "") -> None:
         self.topic = topic
         self.number = number
         self.committed: tuple[int, str] | None = None
-        self._start = start
+        self.start = start
         self._known = set(_read(metadata))
         self._next: int | None = None
         self._open: deque[tuple[int, PendingRecord]] = deque()
@@ -58,7 +58,7 @@ class Partition:
 
     def was_finished(self, offset: int) -> bool:
         """Whether a former owner had finished this record already."""
-        if offset < self._start:  # the topic was made anew, or the group was set back: the note is about other records
+        if offset < self.start:  # the topic was made anew, or the group was set back: the note is about other records
             self._known.clear()
         return offset in self._known
 

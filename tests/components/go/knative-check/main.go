@@ -13,6 +13,7 @@ import (
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 	"go.uber.org/zap"
 	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
+	eventingv1alpha1 "knative.dev/eventing/pkg/apis/eventing/v1alpha1"
 	eventingconfig "knative.dev/eventing/pkg/apis/feature"
 	sourcesv1 "knative.dev/eventing/pkg/apis/sources/v1"
 	"knative.dev/eventing/pkg/broker/filter"
@@ -61,7 +62,11 @@ func run() error {
 	}
 	ctx := context.Background()
 	ctx = servingconfig.ToContext(ctx, servingDefaults())
-	ctx = eventingconfig.ToContext(ctx, eventingconfig.Flags{"delivery-timeout": eventingconfig.Enabled})
+	ctx = eventingconfig.ToContext(ctx, eventingconfig.Flags{
+		"delivery-timeout": eventingconfig.Enabled,
+		// Without it the webhook refuses every EventPolicy.
+		eventingconfig.OIDCAuthentication: eventingconfig.Enabled,
+	})
 	ctx = apis.WithinCreate(ctx)
 	made := answer{Problems: []string{}, Passes: [][]string{}}
 	triggers := map[string]eventfilter.Filter{}
@@ -128,6 +133,7 @@ func read(document json.RawMessage) (resource, error) {
 		"eventing.knative.dev/v1 Broker":     &eventingv1.Broker{},
 		"eventing.knative.dev/v1 Trigger":    &eventingv1.Trigger{},
 		"sources.knative.dev/v1 SinkBinding": &sourcesv1.SinkBinding{},
+		"eventing.knative.dev/v1alpha1 EventPolicy": &eventingv1alpha1.EventPolicy{},
 	}
 	found, ok := known[kind.APIVersion+" "+kind.Kind]
 	if !ok {

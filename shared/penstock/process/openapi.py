@@ -1,0 +1,97 @@
+"""A server's description in OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.1.html), made from a list of operations."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+PATH: Final = "/_/openapi.json"
+JSON: Final = "application/json"
+TEXT: Final = "text/plain"
+ANYTHING: Final = "*/*"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What one method of one path does.
+
+    `path` has its variable parts in braces. `takes` and `answers` are media types: of the body, "" for none, and of the
+    answer by its status. An answer with the media type "" has no body.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    summary: str
+    answers: Mapping[int, str]
+    takes: str = ""
+    query: bool = False
+    schemas: Mapping[int, str] = field(default_factory=dict)
+
+
+# The schemas that the answers of functions follow, by name.
+SCHEMAS: Final[Mapping[str, Any]] = {
+    "Failure": {
+        "type": "object",
+        "anyOf": [{"required": ["outcome", "error", "reason"]}, {"required": ["results"]}],
+        "properties": {
+            "outcome": {"type": "string"},
+            "status": {"type": "integer"},
+            "error": {"type": "string", "description": "the class of the error"},
+            "reason": {"type": "string"},
+            "incident": {"type": "string", "description": "under which the log has an unexpected error"},
+            "results": {"type": "array", "items": {"type": "object"}, "description": "one for each record"},
+        },
+        # What only an unexpected error has, and always has.
+        "if": {"properties": {"error": {"const": "InternalError"}}, "required": ["error"]},
+        "then": {"required": ["incident"]},
+    },
+    "Outcome": {
+        "type": "object",
+        "anyOf": [{"required": ["outcome"]}, {"required": ["results"]}],
+        "properties": {"outcome": {"type": "string"}, "results": {"type": "array", "items": {"type": "object"}}},
+    },
+}
+
+
+def description(
+    title: str, version: str, operations: Iterable[Operation], *, bearer: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The whole document; the paths of `bearer` want a token where one is set."""
+    paths: dict[str, Any] = {}
+    for each in operations:
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, is_guarded=each.path in bearer)
+    return {
+        "openapi": "3.1.1",
+        "info": {"title": title, "version": version},
+        "paths": paths,
+        "components": {
+            "schemas": dict(SCHEMAS),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(each: Operation, *, is_guarded: bool) -> dict[str, Any]:
+    made: dict[str, Any] = {"summary": each.summary, "responses": {}}
+    names = [part[1:-1] for part in each.path.split("/") if part.startswith("{")]
+    if names:
+        made["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+            for name in names
+        ]
+    if each.query:
+        made.setdefault("parameters", []).append(
+            {"name": "q", "in": "query", "required": False, "schema": {"type": "string"}}
+        )
+    if each.takes:
+        schema: dict[str, Any] = {} if each.takes == JSON else {"type": "string"}
+        made["requestBody"] = {"required": False, "content": {each.takes: {"schema": schema}}}
+    if is_guarded:
+        # The empty one: it is asked for only where the deployment has a token.
+        made["security"] = [{"token": []}, {}]
+    for status, media_type in sorted(each.answers.items()):
+        answer: dict[str, Any] = {"description": str(status)}
+        if media_type:
+            name = each.schemas.get(status, "Failure" if status >= 400 and media_type == JSON else "")
+            answer["content"] = {media_type: {"schema": {"$ref": f"#/components/schemas/{name}"} if name else {}}}
+        made["responses"][str(status)] = answer
+    return made

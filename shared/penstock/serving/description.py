@@ -1,0 +1,44 @@
+"""What a function answers, in OpenAPI: `GET /_/openapi.json`. A test holds it to the routes of the application."""
+
+from typing import Any, Final
+
+from penstock import __version__
+from penstock.process.openapi import ANYTHING, JSON, PATH, TEXT, Operation, description
+
+# Every error is answered in JSON; which one can come is said by the classes in penstock.errors.
+_ERRORS: Final = dict.fromkeys((400, 401, 403, 404, 405, 408, 413, 415, 422, 500, 503), JSON)
+_OUTCOMES: Final = {200: "Outcome", 202: "Outcome"}
+OPERATIONS: Final = (
+    Operation(
+        "POST",
+        "/event",
+        "make the targets of the objects that an event names agree with them",
+        {200: JSON, 202: JSON, 204: "", **_ERRORS},
+        takes=JSON,
+        schemas=_OUTCOMES,
+    ),
+    Operation(
+        "POST",
+        "/",
+        "an event by its headers, else transform the body and answer with the result",
+        {200: ANYTHING, 202: JSON, 204: "", **_ERRORS},
+        takes=ANYTHING,
+    ),
+    Operation(
+        "POST",
+        "/{path}",
+        "the same; the last part of the path is the name of the input",
+        {200: ANYTHING, 202: JSON, 204: "", **_ERRORS},
+        takes=ANYTHING,
+    ),
+    Operation("GET", "/", "the function's own search", {200: JSON, **_ERRORS}, query=True, schemas={404: ""}),
+    Operation("GET", "/_/health", "whether the process works", {200: TEXT}),
+    Operation("GET", "/_/ready", "whether the function can work now", {200: TEXT, 503: TEXT}),
+    Operation("GET", "/metrics", "figures for Prometheus", {200: TEXT}),
+    Operation("GET", PATH, "this description", {200: JSON, 401: JSON}),
+)
+
+
+def function_description(name: str) -> dict[str, Any]:
+    """The document of the function of this name."""
+    return description(f"Penstock function {name}", __version__, OPERATIONS, bearer=("/event", "/", "/{path}", PATH))

@@ -1,0 +1,64 @@
+"""The descriptions in OpenAPI and the routes of the applications are the same, both ways round."""
+
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from penstock import errors
+from penstock.connect.bridge import description as bridge
+from penstock.connect.bridge.app import create_app as create_bridge
+from penstock.process.openapi import PATH, Operation
+from penstock.serving import description as function
+
+from tests.functional.test_app import serve
+from tests.lake import Lake
+from tests.unit.connect.test_bridge import configure
+
+
+def routes(app: Flask) -> set[tuple[str, str]]:
+    """Method and path of each route, with variable parts as OpenAPI writes them."""
+    return {
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+def described(operations: tuple[Operation, ...]) -> set[tuple[str, str]]:
+    return {(each.method, each.path) for each in operations}
+
+
+def test_every_route_of_a_function_is_described_and_the_other_way_round(lake: Lake) -> None:
+    client = serve(lake)
+    assert routes(client.application) == described(function.OPERATIONS)
+    document = client.get(PATH).json
+    assert document is not None
+    assert document["openapi"].startswith("3.1")
+    assert set(document["paths"]) == {each.path for each in function.OPERATIONS}
+
+
+def test_every_route_of_the_bridge_is_described_and_the_other_way_round(tmp_path: Path) -> None:
+    from penstock.delivery.inbox import Inbox
+    from penstock.delivery.inbox_sender import InboxSender
+    from penstock.delivery.measures import DeliveryMeasures
+
+    config = configure({"BRIDGE_TOKEN": "t", "K_SINK": "http://broker/default"})
+    inbox = Inbox(tmp_path / "inbox.db")
+    app = create_bridge(config, inbox, InboxSender(inbox, config.targets, config.policy), DeliveryMeasures())
+    try:
+        assert routes(app) == described(bridge.OPERATIONS)
+        assert app.test_client().get(PATH).json == bridge.bridge_description()
+    finally:
+        inbox.close()
+
+
+def test_every_error_of_the_hierarchy_may_come_from_an_event() -> None:
+    classes = [each for each in vars(errors).values() if isinstance(each, type) and hasattr(each, "status")]
+    [event] = [each for each in function.OPERATIONS if each.path == "/event"]
+    assert {int(each.status) for each in classes} <= set(event.answers)
+
+
+@pytest.mark.parametrize("operations", [function.OPERATIONS, bridge.OPERATIONS])
+def test_no_operation_is_described_twice(operations: tuple[Operation, ...]) -> None:
+    assert len(described(operations)) == len(operations)
