@@ -34,7 +34,7 @@ _COLOURS: Final[Mapping[Grade, Literal["red", "green", "yellow"]]] = {
 _LOCAL_GATEWAY: Final = "http://127.0.0.1:8080"
 
 
-class Place(NamedTuple):
+class Examination(NamedTuple):
     """One word after `doctor`."""
 
     text: str
@@ -149,6 +149,6 @@ def _openfaas(args: argparse.Namespace, env: Mapping[str, str]) -> list[Finding]
     return openfaas.examine(_gateway(args, env), _specs(args.stack, env))
 
 
-PLACES: Final[Mapping[str, Place]] = {
-    "openfaas": Place("a gateway, its edition's rules, its functions and secrets", _openfaas_arguments, _openfaas),
+PLACES: Final[Mapping[str, Examination]] = {
+    "openfaas": Examination("a gateway, its edition's rules, its functions and secrets", _openfaas_arguments, _openfaas),
 }

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Final
 
-from penstock.commands.objects import Place, add_store_flags, no_object, open_store, place_argument
+from penstock.commands.objects import Location, add_store_flags, no_object, open_store, place_argument
 from penstock.errors import ConfigError, PermanentError
 from penstock.store import Store
 from penstock.streams import close_quietly
@@ -54,7 +54,7 @@ def safe_name(name: str, ref: ObjectRef) -> str:
     return name
 
 
-def _all(store: Store, found: Place, folder: Path, *, force: bool) -> int:
+def _all(store: Store, found: Location, folder: Path, *, force: bool) -> int:
     cut = found.key.rpartition("/")[0]
     count = 0
     for state in store.list(found.bucket, found.key):
@@ -93,7 +93,7 @@ def _write(store: Store, ref: ObjectRef, target: Path, *, force: bool) -> None:
 def _copy(store: Store, ref: ObjectRef, out: IO[bytes]) -> int:
     opened = store.open(ref)
     if opened is None:
-        raise no_object(Place(ref.bucket, ref.key))
+        raise no_object(Location(ref.bucket, ref.key))
     state, chunks = opened
     try:
         with progress(ref.key, unit="B", divisor=1024, total=state.size, stays=False) as bar:

@@ -21,7 +21,7 @@ NO_STORE: Final = (
 )
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """A bucket and a key, or what keys begin with. The key is raw: `%`, `+` and letters of all scripts as they are."""
 
     bucket: str
@@ -35,9 +35,9 @@ class Place(NamedTuple):
         """Whether it stands for a bucket or for a folder, and so not for one object."""
         return not self.key or self.key.endswith("/")
 
-    def below(self, name: str) -> "Place":
+    def below(self, name: str) -> "Location":
         """The place of a name in this folder."""
-        return Place(self.bucket, self.key + name)
+        return Location(self.bucket, self.key + name)
 
     def ref(self) -> ObjectRef:
         """The one object that it names; raises `ConfigError` where no object can have this name."""
@@ -46,16 +46,16 @@ class Place(NamedTuple):
         return ObjectRef(self.bucket, self.key)
 
 
-def place(text: str) -> Place:
+def place(text: str) -> Location:
     """`BUCKET/KEY` or `s3://BUCKET/KEY`.
 
     >>> place("s3://upload/100%+日本.csv")
-    Place(bucket='upload', key='100%+日本.csv')
+    Location(bucket='upload', key='100%+日本.csv')
     """
     bucket, _, key = text.removeprefix("s3://").partition("/")
     if problem := bucket_problem(bucket):
         raise argparse.ArgumentTypeError(f"{text!r}: {problem}; write BUCKET/KEY")
-    return Place(bucket, key)
+    return Location(bucket, key)
 
 
 def place_argument(parser: argparse.ArgumentParser, name: str, **given: Any) -> None:
@@ -114,6 +114,6 @@ def open_store(args: argparse.Namespace, env: Mapping[str, str] = os.environ) ->
     return S3ObjectStore(store_settings(args.data, env))
 
 
-def no_object(found: Place) -> PermanentError:
+def no_object(found: Location) -> PermanentError:
     """The error for a key that is not there."""
     return PermanentError(f"{found}: no such object; see: penstock ls {found.bucket}")

@@ -49,12 +49,12 @@ def _command(command: Command) -> Iterator[str]:
     if found.variables:
         yield f"Reads {', '.join(f'`{each.name}`' for each in found.variables)}.\n"
     yield from _flags(parser)
-    for name, text, action in _actions(parser):
+    for name, text, action in words_after(parser):
         yield f"**`penstock {command.words} {name}`**: {text}.\n"
         yield from _flags(action)
 
 
-def _actions(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
+def words_after(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
     """The words after the command, each with its help text; argparse has no public way to ask for them."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -63,13 +63,15 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argpar
                 yield name, texts[name], of_it
 
 
+def arguments(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """What a parser reads, without its help and the words after it."""
+    left_out = argparse._HelpAction | argparse._SubParsersAction
+    return [action for action in parser._actions if not isinstance(action, left_out)]
+
+
 def _flags(parser: argparse.ArgumentParser) -> Iterator[str]:
     """A table with a row for each argument; nothing for a parser that has none."""
-    rows = [
-        f"| {_name(action)} | {_text(action, parser.prog)} |"
-        for action in parser._actions
-        if not isinstance(action, argparse._HelpAction | argparse._SubParsersAction)
-    ]
+    rows = [f"| {_name(action)} | {_text(action, parser.prog)} |" for action in arguments(parser)]
     if rows:
         yield "\n".join(["| argument | meaning |", "|---|---|", *rows, ""])
 

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from penstock.commands.objects import Place, add_store_flags, no_object, open_store, place_argument
+from penstock.commands.objects import Location, add_store_flags, no_object, open_store, place_argument
 from penstock.errors import ConfigError
 from penstock.store import Store
 from penstock.terminal import printable, progress, size_text
@@ -29,13 +29,13 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     refs = [found.ref() for found in args.places]
     for ref in refs:
         if store.stat(ref) is None:
-            raise no_object(Place(ref.bucket, ref.key))
+            raise no_object(Location(ref.bucket, ref.key))
         store.delete(ref)
         print(printable(f"{ref}  removed"))
     return 0
 
 
-def _all(store: Store, found: Place, *, yes: bool) -> int:
+def _all(store: Store, found: Location, *, yes: bool) -> int:
     states = list(store.list(found.bucket, found.key))
     if not states:
         raise no_object(found)

@@ -14,7 +14,7 @@ from penstock.commands.flags import DEFAULT_DATA, add_local_stack_flags, local_s
 from penstock.connect.edition import Edition
 from penstock.errors import ConfigError
 from penstock.local.gateway.invocations import Invocation
-from penstock.local.reload import Change, Reloader
+from penstock.local.reload import Reloaded, Reloader
 from penstock.local.running import raise_file_limit, running
 from penstock.local.stack import Stack
 from penstock.local.store.minio import RealMinio
@@ -83,7 +83,7 @@ def reloading(stack: Stack) -> Iterator[None]:
         reloader.stop()
 
 
-def _print_change(change: Change) -> None:
+def _print_change(change: Reloaded) -> None:
     what = f"not taken up, the old one goes on: {change.problem}" if change.problem else "saved: counts from now on"
     sys.stdout.write(f"{time.strftime('%H:%M:%S')}  {printable(change.name)}  {printable(what)}\n")
     sys.stdout.flush()

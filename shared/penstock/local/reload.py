@@ -15,14 +15,14 @@ _LOOK_SECONDS: Final = 0.3
 _log = logging.getLogger("penstock.local")
 
 
-class Change(NamedTuple):
+class Reloaded(NamedTuple):
     """What became of a saved function, or of the stack file: `problem` is "" where the new one counts."""
 
     name: str
     problem: str = ""
 
 
-class Deployed(Protocol):
+class Reloadable(Protocol):
     """What takes the stack file and the code as they are now: `Deployments`."""
 
     @property
@@ -30,7 +30,7 @@ class Deployed(Protocol):
 
     def specs(self) -> Iterable[FunctionSpec]: ...
 
-    def reload(self, touched: frozenset[str]) -> list[Change]: ...
+    def reload(self, touched: frozenset[str]) -> list[Reloaded]: ...
 
 
 Seen = Mapping[Path, tuple[int, int]]
@@ -39,7 +39,7 @@ Seen = Mapping[Path, tuple[int, int]]
 class Reloader:
     """Looks at the files of every function and at the stack file, and tells `say` what became of each change."""
 
-    def __init__(self, deployed: Deployed, say: Callable[[Change], None]) -> None:
+    def __init__(self, deployed: Reloadable, say: Callable[[Reloaded], None]) -> None:
         self._deployed, self._say = deployed, say
         self._stopping = threading.Event()
         self._seen = self._look()

@@ -50,7 +50,7 @@ def tab(line: str, shell: str = "bash") -> set[str]:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_commands_and_their_second_words(shell: str) -> None:
-    assert tab("penstock re", shell) == {"reconcile", "render"}
+    assert tab("penstock re", shell) == {"reconcile", "render", "repro"}
     assert tab("penstock connect ", shell) >= {"kafka", "mqtt"}
     assert tab("penstock dlq re", shell) == {"replay"}
 

@@ -12,6 +12,7 @@ import pytest
 from penstock.cli import main
 from penstock.commands.examples import HELP
 from penstock.commands.flags import new_parser
+from penstock.commands.reference import arguments, words_after
 from penstock.commands.words import COMMANDS, Command
 
 from tests.paths import ROOT
@@ -34,9 +35,7 @@ def parsers() -> Iterator[tuple[Command, argparse.ArgumentParser]]:
         while todo:
             parser = todo.pop()
             yield command, parser
-            for action in parser._actions:
-                if isinstance(action, argparse._SubParsersAction):
-                    todo += action.choices.values()
+            todo += [own for _, _, own in words_after(parser)]
 
 
 EXAMPLES = [(command, example) for command in COMMANDS for example in HELP[command.words].examples]
@@ -59,7 +58,7 @@ def test_every_flag_with_a_default_says_it() -> None:
     silent = [
         f"{parser.prog} {action.option_strings[0]}"
         for _, parser in parsers()
-        for action in parser._actions
+        for action in arguments(parser)
         if action.option_strings
         and action.default not in (None, False, "", [], argparse.SUPPRESS)
         and "default" not in (action.help or "")
@@ -71,7 +70,7 @@ def test_variables_that_the_help_of_a_flag_names_are_listed() -> None:
     missing = {
         (command.words, name)
         for command, parser in parsers()
-        for action in parser._actions
+        for action in arguments(parser)
         for name in VARIABLE.findall((action.help or "") % {**vars(action), "prog": ""})
         if name not in {each.name for each in HELP[command.words].variables} | NOT_READ
     }
@@ -109,4 +108,4 @@ REPORTS = [
 @pytest.mark.parametrize("words", REPORTS)
 def test_what_lists_or_reports_prints_json_too(words: str) -> None:
     found = [parser for _, parser in parsers() if parser.prog == f"penstock {words}"]
-    assert [any("--json" in action.option_strings for action in parser._actions) for parser in found] == [True]
+    assert [any("--json" in action.option_strings for action in arguments(parser)) for parser in found] == [True]

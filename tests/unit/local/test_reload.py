@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from penstock.local.gateway.deployments import Deployments
-from penstock.local.reload import Change, Reloader
+from penstock.local.reload import Reloaded, Reloader
 from penstock.settings.stackfile import FunctionSpec, load_stack
 
 from tests.unit.local.conftest import Bench, ask, until
@@ -28,7 +28,7 @@ class Project:
         self.functions = bench.functions(*load_stack(self.stack, {}).functions.values())
         self.routed: list[list[str]] = []
         self.deployments = Deployments(self.stack, self.functions, {}, self._changed)
-        self.said: list[Change] = []
+        self.said: list[Reloaded] = []
         self.reloader = Reloader(self.deployments, self.said.append)
 
     def _changed(self, specs: list[FunctionSpec]) -> None:
@@ -43,7 +43,7 @@ class Project:
         self.handler.write_text(text)
         os.utime(self.handler, ns=(before + 10**9, before + 10**9))
 
-    def step(self) -> list[Change]:
+    def step(self) -> list[Reloaded]:
         self.said.clear()
         self.reloader.step()
         return list(self.said)
@@ -62,7 +62,7 @@ def test_saved_handler_counts_for_the_next_event(project: Project) -> None:
     first = project.pid()
     assert project.step() == []
     project.save(WORKS + "# saved\n")
-    assert project.step() == [Change("echo")]
+    assert project.step() == [Reloaded("echo")]
     assert project.pid() != first
     assert project.step() == []
 
@@ -84,22 +84,22 @@ def test_code_that_cannot_start_is_said_and_the_old_one_goes_on(project: Project
     assert says in change.problem
     assert project.pid() == first
     project.save(WORKS)
-    assert project.step() == [Change("echo")]
+    assert project.step() == [Reloaded("echo")]
     assert project.pid() != first
 
 
 def test_entry_that_is_saved_counts(project: Project, bench: Bench) -> None:
     project.write("two")
-    assert project.step() == [Change("echo")]
+    assert project.step() == [Reloaded("echo")]
     assert project.functions.get("echo").spec.environment["MARK"] == "two"
 
 
 def test_function_may_come_and_go(project: Project) -> None:
     project.write("one", "  other: {handler: ./echo}\n")
-    assert project.step() == [Change("other")]
+    assert project.step() == [Reloaded("other")]
     assert project.routed[-1] == ["echo", "other"]
     project.write("one")
-    assert project.step() == [Change("other")]
+    assert project.step() == [Reloaded("other")]
     assert project.routed[-1] == ["echo"]
     assert [function.spec.name for function in project.functions] == ["echo"]
 
@@ -112,7 +112,7 @@ def test_stack_file_that_cannot_be_read_changes_nothing(project: Project) -> Non
     assert change.problem
     assert project.pid() == first
     project.write("three")
-    assert project.step() == [Change("echo")]
+    assert project.step() == [Reloaded("echo")]
 
 
 @pytest.mark.parametrize("name", ["handler_test.py", ".handler.py.swp", "handler.py~", "__pycache__/handler.pyc"])
@@ -130,14 +130,14 @@ def test_thread_looks_by_itself_and_ends(project: Project) -> None:
         until(lambda: project.said)
     finally:
         project.reloader.stop()
-    assert project.said == [Change("echo")]
+    assert project.said == [Reloaded("echo")]
 
 
 def test_reloader_goes_on_after_a_failure(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    real: Callable[[frozenset[str]], list[Change]] = project.deployments.reload
+    real: Callable[[frozenset[str]], list[Reloaded]] = project.deployments.reload
 
-    def fails_once(touched: frozenset[str]) -> list[Change]:
+    def fails_once(touched: frozenset[str]) -> list[Reloaded]:
         calls.append(touched)
         if len(calls) == 1:
             raise OSError("the disk is away")
@@ -152,4 +152,4 @@ def test_reloader_goes_on_after_a_failure(project: Project, monkeypatch: pytest.
         until(lambda: project.said)
     finally:
         project.reloader.stop()
-    assert project.said == [Change("echo")]
+    assert project.said == [Reloaded("echo")]

@@ -11,7 +11,7 @@ from penstock.connect.edition import MAX_FUNCTIONS, TOO_MANY_FUNCTIONS, Edition,
 from penstock.errors import ConfigError, EventError
 from penstock.local.functions.functions import LocalFunctions
 from penstock.local.functions.secret_files import SecretFiles
-from penstock.local.reload import Change
+from penstock.local.reload import Reloaded
 from penstock.settings.stackfile import FunctionSpec, Resources, load_stack
 
 NAMESPACE: Final = "openfaas-fn"
@@ -97,7 +97,7 @@ class Deployments:
         """What is deployed now."""
         return [function.spec for function in self._functions]
 
-    def reload(self, touched: frozenset[str]) -> list[Change]:
+    def reload(self, touched: frozenset[str]) -> list[Reloaded]:
         """Take the stack file as it is now, and start the functions anew whose entry or code (`touched`) has changed.
 
         A function whose new code cannot start goes on as it was; so do all with a stack file that cannot be read.
@@ -105,17 +105,17 @@ class Deployments:
         try:
             in_file = self._read()
         except ConfigError as exc:
-            return [Change(self._stack_file.name, problem) for problem in exc.problems]
+            return [Reloaded(self._stack_file.name, problem) for problem in exc.problems]
         present = {spec.name: spec for spec in self.specs()}
         entries = {
             name for name in in_file.keys() | self._in_file.keys() if in_file.get(name) != self._in_file.get(name)
         }
         wanted = {name: in_file[name] for name in entries if name in in_file}
         wanted |= {name: present[name] for name in touched - entries if name in present}
-        done, failed = list[str](), list[Change]()
+        done, failed = list[str](), list[Reloaded]()
         for name, spec in sorted(wanted.items()):
             if problems := self._functions.problems(spec):
-                failed += [Change(name, problem) for problem in problems]
+                failed += [Reloaded(name, problem) for problem in problems]
             else:
                 done.append(name)
         gone = sorted(name for name in entries - in_file.keys() if name in present)
@@ -130,7 +130,7 @@ class Deployments:
         self._declared = {
             name: spec.environment for name, spec in load_stack(self._stack_file, os.environ).functions.items()
         }
-        return [*map(Change, [*done, *gone]), *failed]
+        return [*map(Reloaded, [*done, *gone]), *failed]
 
     def _read(self) -> Mapping[str, FunctionSpec]:
         return load_stack(self._stack_file, {**os.environ, **self._overrides}).functions
