@@ -78,9 +78,10 @@ def _dispatch(words: list[str]) -> int:
 def _run(command: Command, arguments: Sequence[str]) -> int:
     try:
         module = importlib.import_module(command.module)
+        from penstock.commands.examples import HELP
         from penstock.commands.flags import new_parser
 
-        parser = new_parser(command.words, command.text)
+        parser = new_parser(command.words, command.text, HELP[command.words].text)
         module.add_arguments(parser)
         return int(module.run(parser.parse_args(arguments)))
     except ModuleNotFoundError as exc:

@@ -150,5 +150,7 @@ def _openfaas(args: argparse.Namespace, env: Mapping[str, str]) -> list[Finding]
 
 
 PLACES: Final[Mapping[str, Examination]] = {
-    "openfaas": Examination("a gateway, its edition's rules, its functions and secrets", _openfaas_arguments, _openfaas),
+    "openfaas": Examination(
+        "a gateway, its edition's rules, its functions and secrets", _openfaas_arguments, _openfaas
+    ),
 }

@@ -26,14 +26,12 @@ T = TypeVar("T")
 DEFAULT_DATA = ".penstock"
 
 
-def new_parser(words: str, text: str) -> argparse.ArgumentParser:
-    """The parser of one command; `text` says what the command does."""
-    from penstock.commands.examples import HELP
-
+def new_parser(words: str, text: str, end: str = "") -> argparse.ArgumentParser:
+    """The parser of one command; `text` says what the command does, `end` is printed below the flags."""
     return argparse.ArgumentParser(
         prog=f"penstock {words}",
         description=text[0].upper() + text[1:] + ".",
-        epilog=HELP[words].text,
+        epilog=end,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
