@@ -6,16 +6,20 @@ import os
 import sys
 from collections.abc import Sequence
 
+from penstock.commands.exit_codes import INTERRUPTED, READER_GONE, WRONG_USAGE, exit_codes_text
 from penstock.commands.words import COMMANDS, GROUPS, Command
 from penstock.errors import ConfigError, PenstockError
 from penstock.terminal import printable
 
-# What a shell says of a program that wrote to a pipe that was closed: 128 and the number of SIGPIPE.
-READER_GONE = 141
+DEBUG = "--debug"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 2 for wrong usage, else that of sysexits.h for the error."""
+    """Run one command and return its exit code, one of `EXIT_CODES`."""
+    if argv is None and "_ARGCOMPLETE" in os.environ:
+        from penstock.commands.completion import answer_tab
+
+        return answer_tab()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         try:
@@ -32,6 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
+    words, debug = _without_debug(words)
+    if words[:1] == ["help"]:
+        if words[1:] == ["exit-codes"]:
+            print(exit_codes_text())
+            return 0
+        words = [*words[1:], "--help"]
     if not words or words[0] in ("-h", "--help"):
         print(_help())
         return 0
@@ -47,19 +57,31 @@ def _dispatch(words: list[str]) -> int:
         # Ctrl+C while the imports last is an end like any other.
         return _run(command, words[len(command.words.split()) :])
     except PenstockError as exc:
+        if debug:
+            _print_trace()
         for problem in exc.problems if isinstance(exc, ConfigError) else [str(exc)]:
             print(f"penstock {command.words}: {printable(problem)}", file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+    except Exception as exc:
+        # A trace of a function's own code is for its author, and a pipe that broke is judged above.
+        if isinstance(exc, BrokenPipeError) or is_of_a_function(exc):
+            raise
+        if debug:
+            _print_trace()
+        what = printable(f"{type(exc).__name__}: {exc}")
+        print(f"penstock {command.words}: a defect of Penstock: {what}; {DEBUG} shows where", file=sys.stderr)
+        return PenstockError.exit_code
 
 
 def _run(command: Command, arguments: Sequence[str]) -> int:
     try:
         module = importlib.import_module(command.module)
+        from penstock.commands.examples import HELP
         from penstock.commands.flags import new_parser
 
-        parser = new_parser(command.words, command.text)
+        parser = new_parser(command.words, command.text, HELP[command.words].text)
         module.add_arguments(parser)
         return int(module.run(parser.parse_args(arguments)))
     except ModuleNotFoundError as exc:
@@ -69,6 +91,19 @@ def _run(command: Command, arguments: Sequence[str]) -> int:
         raise ConfigError(f"needs {exc.name}; install it with: pip install '{package}'") from exc
 
 
+def _without_debug(words: list[str]) -> tuple[list[str], bool]:
+    """The words without `--debug`, which stands anywhere before a `--`, and whether it was there."""
+    end = words.index("--") if "--" in words else len(words)
+    kept = [word for word in words[:end] if word != DEBUG]
+    return kept + words[end:], len(kept) < end
+
+
+def _print_trace() -> None:
+    import traceback
+
+    print(printable(traceback.format_exc(), keep="\n"), end="", file=sys.stderr)
+
+
 def _refuse(words: Sequence[str]) -> int:
     """Say what was meant, as near as that can be told; returns the exit code for wrong usage."""
     first = words[0]
@@ -76,14 +111,14 @@ def _refuse(words: Sequence[str]) -> int:
         asked = words[1:2] in (["-h"], ["--help"])
         usage = f"usage: penstock {first} {{{','.join(seconds)}}} [options]"
         print(usage, file=sys.stdout if asked else sys.stderr)
-        return 0 if asked else 2
+        return 0 if asked else WRONG_USAGE
     import difflib
 
     known = [name for name, *_ in COMMANDS]
     near = difflib.get_close_matches(first, known, n=1) or [name for name in known if name.endswith(f" {first}")]
     hint = f"; did you mean: penstock {near[0]}" if near else "; penstock --help lists all"
     print(f"penstock: unknown command '{printable(first)}'{hint}", file=sys.stderr)
-    return 2
+    return WRONG_USAGE
 
 
 def _find(words: Sequence[str]) -> Command | None:
@@ -99,7 +134,15 @@ def _help() -> str:
     lines = []
     for title, commands in GROUPS.items():
         lines += ["", f"{title}:", *(f"  {command.words:<{width}}  {command.text}" for command in commands)]
-    return "\n".join(["usage: penstock COMMAND [options]", *lines, "", "penstock COMMAND --help says more."])
+    return "\n".join(
+        [
+            "usage: penstock COMMAND [options]",
+            *lines,
+            "",
+            "penstock COMMAND --help says more, with examples. penstock help exit-codes lists the exit codes.",
+            f"{DEBUG} with any command shows the trace of an error.",
+        ]
+    )
 
 
 def _reader_is_gone() -> bool:

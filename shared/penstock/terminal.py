@@ -7,13 +7,15 @@ starts a line that looks like one of ours. So each command sends such text throu
 import copy
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TextIO
 
 from penstock.errors import ConfigError
 
+_COLOURS = {"red": 31, "green": 32, "yellow": 33}
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -102,6 +104,13 @@ def bar_text(done: int, total: int) -> str:
     """
     filled = 30 * done // max(1, total)
     return "█" * filled + "·" * (30 - filled) + f" {done} of {total}"
+
+
+def coloured(text: str, colour: Literal["red", "green", "yellow"], out: TextIO) -> str:
+    """The text in this colour, where `out` is a terminal and NO_COLOR (no-color.org) is not set; else as it is."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not out.isatty():
+        return text
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
 
 
 class Progress(Protocol):

@@ -83,7 +83,10 @@ def test_example_makes_its_target_from_an_object(name: str) -> None:
 
 
 def test_every_example_is_tried(tmp_path: Path) -> None:
-    assert {*WORK, "05-words"} == set(NAMES)
+    assert {*WORK, "05-words", "07-parquet"} == set(NAMES)
+    table = Lake(load_module(EXAMPLES / "07-parquet").handle, sink="s3://processed/{stem}.parquet")
+    assert table.put("a.csv", b"id\n1\n").kind == "processed"
+    assert list(table.outputs()) == ["a.parquet"]
     with Lake(load_module(EXAMPLES / "05-words").handle, sink=f"sqlite://{tmp_path}/index.db") as lake:
         assert lake.put("a", b"some more words").kind == "processed"
         assert lake.query(q="words") == {"keys": ["a"]}

@@ -124,7 +124,6 @@ TESTED_IN = {
     "store/s3_client.py": "tests/unit/store/test_s3.py",
     "store/watched.py": "tests/functional/test_oneshot_terminal.py",
     "store/whole_answers.py": "tests/unit/store/test_s3.py",
-    "terminal.py": "tests/unit/commands/test_terminal_safety.py",
     "testing/calling.py": "tests/unit/test_testing.py",
     "testing/delivering.py": "tests/unit/test_testing.py",
     "testing/lake.py": "tests/unit/test_testing.py",

@@ -20,16 +20,7 @@ _COLUMNS = ("ID", "DIED", "TARGET", "CODE", "ORIGIN", "REASON")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     where = argparse.ArgumentParser(add_help=False)
-    where.add_argument(
-        "--inbox", type=Path, metavar="FILE", help="the store of a bridge, an MQTT connector or a local stack"
-    )
-    where.add_argument(
-        "--dead-letter-topic",
-        metavar="TOPIC",
-        default="dead-letters",
-        help="without --inbox, this Kafka topic (default: %(default)s)",
-    )
-    add_kafka_flags(where)
+    add_letter_flags(where)
     some = argparse.ArgumentParser(add_help=False)
     some.add_argument("--target", metavar="NAME", help="only those of this target")
     some.add_argument("--code", type=whole, metavar="STATUS", help="only those with this status")
@@ -41,8 +32,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--json", action="store_true", help="one JSON object each, with headers and body")
     show = actions.add_parser("show", parents=[where], help="everything about one of them")
     show.add_argument("id", metavar="ID", help="as `list` shows it")
+    show.add_argument("--json", action="store_true", help="print one JSON object, as `list` does")
     actions.add_parser("replay", parents=[where, some, named], help="deliver again to the target that refused")
     actions.add_parser("drop", parents=[where, some, named], help="delete without delivering")
+
+
+def add_letter_flags(parser: argparse.ArgumentParser) -> None:
+    """Add where dead letters are: what `open_dead_letters` reads."""
+    parser.add_argument(
+        "--inbox", type=Path, metavar="FILE", help="the store of a bridge, an MQTT connector or a local stack"
+    )
+    parser.add_argument(
+        "--dead-letter-topic",
+        metavar="TOPIC",
+        default="dead-letters",
+        help="without --inbox, this Kafka topic (default: %(default)s)",
+    )
+    add_kafka_flags(parser)
 
 
 def open_dead_letters(args: argparse.Namespace, env: Mapping[str, str]) -> DeadLetterStore:
@@ -68,7 +74,11 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: Text
     if args.action == "list":
         _list(_selected(letters, args), out, as_json=args.json)
     elif args.action == "show":
-        _show(_one(letters, args.id), out)
+        letter = letter_of(letters, args.id)
+        if args.json:
+            print(json_text(_told(letter)), file=out)
+        else:
+            _show(letter, out)
     else:
         if not args.ids and not args.all:
             raise ConfigError(f"dlq {args.action}: name IDs, or say --all")
@@ -89,7 +99,8 @@ def _selected(letters: DeadLetterStore, args: argparse.Namespace) -> Iterator[De
             yield letter
 
 
-def _one(letters: DeadLetterStore, wanted: str) -> DeadLetter:
+def letter_of(letters: DeadLetterStore, wanted: str) -> DeadLetter:
+    """The dead letter of this ID; raises `PermanentError` where there is none."""
     for letter in letters.read():
         if letter.id == wanted:
             return letter
@@ -99,19 +110,7 @@ def _one(letters: DeadLetterStore, wanted: str) -> DeadLetter:
 def _list(letters: Iterator[DeadLetter], out: TextIO, *, as_json: bool) -> None:
     if as_json:
         for letter in letters:
-            message = letter.message
-            fields = {
-                "id": letter.id,
-                "time": _time(letter.died),
-                "target": message.target,
-                "code": letter.code,
-                "reason": letter.reason,
-                "origin": message.origin,
-                "headers": dict(message.headers),
-                "value": _text(message.value),
-                "data": _text(letter.data),
-            }
-            print(json_text(fields), file=out)
+            print(json_text(_told(letter)), file=out)
         return
     rows = [_COLUMNS]
     for letter in letters:
@@ -121,6 +120,21 @@ def _list(letters: Iterator[DeadLetter], out: TextIO, *, as_json: bool) -> None:
         rows.append((letter.id, _time(letter.died), letter.message.target, str(letter.code), origin, reason))
     for line in columns(rows):
         print(line, file=out)
+
+
+def _told(letter: DeadLetter) -> dict[str, object]:
+    message = letter.message
+    return {
+        "id": letter.id,
+        "time": _time(letter.died),
+        "target": message.target,
+        "code": letter.code,
+        "reason": letter.reason,
+        "origin": message.origin,
+        "headers": dict(message.headers),
+        "value": _text(message.value),
+        "data": _text(letter.data),
+    }
 
 
 def _show(letter: DeadLetter, out: TextIO) -> None:

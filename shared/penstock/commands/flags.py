@@ -26,9 +26,14 @@ T = TypeVar("T")
 DEFAULT_DATA = ".penstock"
 
 
-def new_parser(words: str, text: str) -> argparse.ArgumentParser:
-    """The parser of one command; `text` says what the command does."""
-    return argparse.ArgumentParser(prog=f"penstock {words}", description=text[0].upper() + text[1:] + ".")
+def new_parser(words: str, text: str, end: str = "") -> argparse.ArgumentParser:
+    """The parser of one command; `text` says what the command does, `end` is printed below the flags."""
+    return argparse.ArgumentParser(
+        prog=f"penstock {words}",
+        description=text[0].upper() + text[1:] + ".",
+        epilog=end,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 # Texts into values
@@ -223,4 +228,5 @@ def local_stack_options(args: argparse.Namespace, data: Path, *, password: str |
         events_url=args.events_url,
         edition=Edition(getattr(args, "edition", Edition.CE)),
         fresh=getattr(args, "fresh", False),
+        reload=getattr(args, "reload", False),
     )

@@ -75,7 +75,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     clean = actions.add_parser("clean", parents=[where, some], help="delete Jobs that have ended, after their pods")
     clean.add_argument("names", nargs="*", metavar="JOB", help="these, in any state; each becomes a dead letter")
-    clean.add_argument("--older-than", default="0s", metavar="TIME", help="ended that long ago: 30m, 12h, 7d")
+    clean.add_argument(
+        "--older-than", default="0s", metavar="TIME", help="ended that long ago: 30m, 12h, 7d (default: %(default)s)"
+    )
     clean.add_argument(
         "--force", action="store_true", help="do not wait for dead letters: the watcher is gone for good"
     )

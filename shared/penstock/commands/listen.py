@@ -13,7 +13,7 @@ from penstock import events
 from penstock.commands.flags import add_broker_flag, add_ca_file_flag, add_kafka_flags
 from penstock.errors import EventError
 from penstock.process.signals import end_on_sigterm
-from penstock.terminal import printable
+from penstock.terminal import json_text, printable
 
 LINE = "{time:<24}  {name:<40}  {size:>12}  {etag:<34}  {ref}"
 EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectAccessed:*")
@@ -40,28 +40,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"only events of this kind (default: {', '.join(EVENTS[:2])} and {EVENTS[2]}); repeatable",
     )
+    for source in (kafka, mqtt, minio):
+        source.add_argument("--json", action="store_true", help="print one JSON object for each object of an event")
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO | None = None) -> int:
     """Print until Ctrl+C or SIGTERM, which both end it with exit code 0."""
     out = out or sys.stdout
     end_on_sigterm()
-    print(LINE.format(time="TIME", name="EVENT", size="SIZE", etag="ETAG", ref="OBJECT"), file=out, flush=True)
+    if not args.json:
+        print(LINE.format(time="TIME", name="EVENT", size="SIZE", etag="ETAG", ref="OBJECT"), file=out, flush=True)
     try:
         for body in _bodies(args, env):
-            for line in lines_of(body, raw_keys=args.source == "minio"):
+            for line in lines_of(body, raw_keys=args.source == "minio", as_json=args.json):
                 print(line, file=out, flush=True)
     except KeyboardInterrupt:
         pass
     return 0
 
 
-def lines_of(body: bytes, *, raw_keys: bool = False) -> Iterable[str]:
+def lines_of(body: bytes, *, raw_keys: bool = False, as_json: bool = False) -> Iterable[str]:
     """One line for each object that a notification names; for another message, one line that says what is wrong."""
     try:
         found = events.parse_listen_line(body) if raw_keys else events.parse(body, {})
     except EventError as exc:
-        return [printable(f"not a notification, {len(body)} bytes: {exc}")]
+        problem = f"not a notification, {len(body)} bytes: {exc}"
+        return [json_text({"problem": problem}) if as_json else printable(problem)]
+    if as_json:
+        return [
+            json_text(
+                {
+                    "time": each.time,
+                    "name": each.name,
+                    "bucket": each.ref.bucket,
+                    "key": each.ref.key,
+                    "size": each.size,
+                    "etag": each.etag,
+                }
+            )
+            for each in found
+        ]
     return [
         printable(
             LINE.format(

@@ -14,7 +14,7 @@ from penstock.reconcile.engine import UPLOAD_AGE_SECONDS, reconcile
 from penstock.reconcile.listing import WholeListings
 from penstock.serving.wiring import function_config, make_runtime
 from penstock.store.s3 import S3ObjectStore
-from penstock.terminal import printable, progress
+from penstock.terminal import json_text, printable, progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="try everything that was refused again, for example after a change of the code",
     )
     parser.add_argument("--resume", type=Path, metavar="FILE", help="keep the place in this file and go on from there")
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
@@ -67,10 +68,26 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             upload_age_seconds=args.uploads_older_than,
             tick=bar.advance,
         )
-    _print(report, config.function, checked_only=args.check)
+    if args.json:
+        print(json_text(_told(report, config.function), indent=2))
+    else:
+        _print(report, config.function, checked_only=args.check)
     if args.check:
         return 1 if report.differences or report.uploads else 0
     return TemporaryError.exit_code if report.done["failed"] else 0
+
+
+def _told(report: Report, function: str) -> dict[str, object]:
+    return {
+        "function": function,
+        "found": dict(sorted(report.found.items())),
+        "done": dict(sorted(report.done.items())),
+        "examples": [dict(zip(("finding", "object"), line.split(maxsplit=1), strict=True)) for line in report.examples],
+        "not_agreed": report.failures,
+        "uploads": list(report.uploads),
+        "compared_before": report.compared_before,
+        "extra_requests": report.extra_requests,
+    }
 
 
 def _print(report: Report, function: str, *, checked_only: bool) -> None:

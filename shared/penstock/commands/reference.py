@@ -7,6 +7,8 @@ import argparse
 import importlib
 from collections.abc import Iterator
 
+from penstock.commands.examples import HELP
+from penstock.commands.exit_codes import EXIT_CODES
 from penstock.commands.flags import new_parser
 from penstock.commands.words import GROUPS, Command
 
@@ -14,15 +16,22 @@ _HEAD = """# Commands
 
 Made from the parsers by `make docs-reference`; do not edit it by hand. `penstock COMMAND --help` says the same.
 
-Exit codes, as in sysexits.h: 0 done, 1 something differs (`--check`, `plan`), 2 wrong usage, 65 refused for good,
-70 a defect, 75 try again later, 78 a configuration that cannot work, 130 ended by Ctrl+C, 141 the reader of the output
-has gone. Names in capitals are environment variables: [settings.md](settings.md).
+`--debug` shows the trace of an error. `NO_COLOR` and an output that is not a terminal turn colours off. Names in
+capitals are environment variables: [settings.md](settings.md).
+
+## Exit codes
+
+As in sysexits.h; `penstock help exit-codes` says the same.
+
+| code | meaning |
+|---|---|
+{codes}
 """
 
 
 def reference() -> str:
     """The whole page."""
-    lines = [_HEAD]
+    lines = [_HEAD.format(codes="\n".join(f"| {code} | {text} |" for code, text in EXIT_CODES.items()))]
     for title, commands in GROUPS.items():
         lines.append(f"## {title}\n")
         for command in commands:
@@ -35,13 +44,17 @@ def _command(command: Command) -> Iterator[str]:
     importlib.import_module(command.module).add_arguments(parser)
     yield f"### penstock {command.words}\n"
     yield f"{command.text[0].upper()}{command.text[1:]}.\n"
+    found = HELP[command.words]
+    yield "\n".join([*(f"    {example}" for example in found.examples), ""])
+    if found.variables:
+        yield f"Reads {', '.join(f'`{each.name}`' for each in found.variables)}.\n"
     yield from _flags(parser)
-    for name, text, action in _actions(parser):
+    for name, text, action in words_after(parser):
         yield f"**`penstock {command.words} {name}`**: {text}.\n"
         yield from _flags(action)
 
 
-def _actions(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
+def words_after(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
     """The words after the command, each with its help text; argparse has no public way to ask for them."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -50,13 +63,15 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argpar
                 yield name, texts[name], of_it
 
 
+def arguments(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """What a parser reads, without its help and the words after it."""
+    left_out = argparse._HelpAction | argparse._SubParsersAction
+    return [action for action in parser._actions if not isinstance(action, left_out)]
+
+
 def _flags(parser: argparse.ArgumentParser) -> Iterator[str]:
     """A table with a row for each argument; nothing for a parser that has none."""
-    rows = [
-        f"| {_name(action)} | {_text(action, parser.prog)} |"
-        for action in parser._actions
-        if not isinstance(action, argparse._HelpAction | argparse._SubParsersAction)
-    ]
+    rows = [f"| {_name(action)} | {_text(action, parser.prog)} |" for action in arguments(parser)]
     if rows:
         yield "\n".join(["| argument | meaning |", "|---|---|", *rows, ""])
 

@@ -1,10 +1,12 @@
 """`penstock up`: the whole lake on this machine, until Ctrl+C."""
 
 import argparse
+import contextlib
 import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,6 +14,7 @@ from penstock.commands.flags import DEFAULT_DATA, add_local_stack_flags, local_s
 from penstock.connect.edition import Edition
 from penstock.errors import ConfigError
 from penstock.local.gateway.invocations import Invocation
+from penstock.local.reload import Reloaded, Reloader
 from penstock.local.running import raise_file_limit, running
 from penstock.local.stack import Stack
 from penstock.local.store.minio import RealMinio
@@ -40,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the edition of OpenFaaS whose rules the gateway keeps when something is deployed or scaled: "
         "ce, the free one, or pro, the paid ones (default: %(default)s)",
     )
+    parser.add_argument(
+        "--reload",
+        action="store_true",
+        help="a handler or stack file that is saved counts for the next event; if it cannot start, the old one stays",
+    )
     parser.add_argument("--quiet", action="store_true", help="do not print a line for each invocation")
 
 
@@ -58,9 +66,27 @@ def run(args: argparse.Namespace) -> int:
         if not args.quiet:
             stack.invocations.listen(print_invocation)
         stop_on_signals(stopped.set)
-        stopped.wait()
+        with reloading(stack) if args.reload else contextlib.nullcontext():
+            stopped.wait()
         print("\nstopping ...", flush=True)
     return 0
+
+
+@contextlib.contextmanager
+def reloading(stack: Stack) -> Iterator[None]:
+    """Take up what is saved while the block runs."""
+    reloader = Reloader(stack.deployments, _print_change)
+    reloader.start()
+    try:
+        yield
+    finally:
+        reloader.stop()
+
+
+def _print_change(change: Reloaded) -> None:
+    what = f"not taken up, the old one goes on: {change.problem}" if change.problem else "saved: counts from now on"
+    sys.stdout.write(f"{time.strftime('%H:%M:%S')}  {printable(change.name)}  {printable(what)}\n")
+    sys.stdout.flush()
 
 
 def print_invocation(invocation: Invocation) -> None:

@@ -22,16 +22,23 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("serve", "stack", "serve one function over HTTP, exactly as its image does"),
         Command("run", "stack", "run one function on one object, once"),
         Command("new", "", "start a function of your own from the template"),
+        Command("test", "stack", "run one function on samples, files or objects: before and after, and a test from it"),
         Command("donors", "", "write a CSV file of made-up donors"),
+        Command("completion", "cli", "print what bash, zsh or fish needs to complete these words on Tab"),
     ),
     "Events in": (
         Command("bridge", "bridge", "receive MinIO's webhook, keep each event on disk, send CloudEvents"),
         Command("connect kafka", "kafka,stack", "deliver Kafka records to functions, at least once"),
         Command("connect mqtt", "mqtt,stack", "deliver MQTT messages to functions, at least once"),
         Command("dlq", "kafka", "list, show, replay or drop dead letters"),
+        Command("repro", "kafka,stack", "turn a dead letter into a failing test, with its object"),
         Command("listen", "kafka,mqtt", "print notifications as they come"),
     ),
     "Objects": (
+        Command("put", "", "store files, or standard input, as objects"),
+        Command("get", "", "write an object to a file or to standard output"),
+        Command("ls", "", "list objects by what their keys begin with"),
+        Command("rm", "", "remove objects; --recursive asks first"),
         Command("reconcile", "stack", "compare sources with targets and mend what differs"),
         Command("status", "stack", "say whether one object's targets are ready, and if not, why"),
         Command("sign", "", "make a URL that opens one object through a function, until a moment"),
@@ -41,7 +48,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("lake", "stack", "plan, apply, show or remove buckets, notification targets and rules"),
         Command("render", "stack", "write manifests for Knative or OpenFaaS from stack.yml, or check them"),
         Command("graph", "stack", "draw what flows where, from stack.yml and lake.yml: SVG or Mermaid"),
-        Command("doctor", "bridge,stack", "say what will not work on a platform, why, and what to do"),
+        Command("doctor", "bridge,stack", "say what does not work here or on a platform, why, and what to do"),
     ),
 }
 COMMANDS: tuple[Command, ...] = tuple(command for group in GROUPS.values() for command in group)

@@ -17,6 +17,7 @@ from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError
+from penstock.local.address import forget_address, keep_address
 from penstock.local.functions.functions import LocalFunctions, Settings, serve_command
 from penstock.local.functions.secret_files import SecretFiles
 from penstock.local.gateway.access import Access
@@ -62,6 +63,7 @@ class StackOptions:
     events_url: str = ""
     edition: Edition = Edition.CE
     fresh: bool = False
+    reload: bool = False
 
 
 class Stack:
@@ -101,6 +103,9 @@ class Stack:
             held.callback(self.lake.stop)
             self.store: Store = S3ObjectStore(self.lake.settings)
             self._environment = _store_environment(self.lake.settings)
+            if options.reload:
+                # Python takes compiled code for current when second and size of the source are equal.
+                self._environment["PYTHONDONTWRITEBYTECODE"] = "1"
             own = {
                 "minio-access-key": self.lake.settings.access_key,
                 "minio-secret-key": self.lake.settings.secret_key,
@@ -109,11 +114,12 @@ class Stack:
             settings = Settings(data, self._environment, serve_command, options.zero_after_seconds, files.mount)
             self.functions = LocalFunctions(specs, settings)
             held.callback(self.functions.stop)
+            self.deployments = Deployments(
+                options.stack_file, self.functions, overrides, self._changed, options.edition, files
+            )
             gateway = Gateway(
                 functions=self.functions,
-                deployments=Deployments(
-                    options.stack_file, self.functions, overrides, self._changed, options.edition, files
-                ),
+                deployments=self.deployments,
                 inbox=self.inbox,
                 router=self.router,
                 invocations=self.invocations,
@@ -138,6 +144,9 @@ class Stack:
         _bury_unwanted(self.inbox, {target.name for target in self.router.targets(self.url)})
         self._server.start()
         self.lake.connect(self.router.buckets(), self.url)
+        if isinstance(self.lake, EmbeddedLake):
+            keep_address(self.options.data, self.lake.settings)
+            self._held.callback(forget_address, self.options.data)
         self._connected = True
 
     def stop(self) -> None:

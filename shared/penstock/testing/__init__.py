@@ -1,6 +1,6 @@
 """Test support for functions: a handler run on bytes, on a lake in memory, or as connectors deliver to it.
 
-For tests only: nothing else of Penstock imports this package, and no function in production needs it.
+For tests only: nothing but `penstock test` imports this package, and no function in production needs it.
 
     run(handle, b"...", level=3)                what the handler makes of these bytes
     Lake(handle, sink="s3://processed/{key}")   the real runtime over a store in memory: objects, events, targets

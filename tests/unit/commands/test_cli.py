@@ -10,7 +10,8 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from penstock.cli import READER_GONE, is_of_a_function, main
+from penstock.cli import is_of_a_function, main
+from penstock.commands.exit_codes import READER_GONE
 from penstock.commands.words import COMMANDS, GROUPS, Command
 from penstock.handler.loading import load_module
 

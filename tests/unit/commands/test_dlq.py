@@ -69,6 +69,10 @@ def test_show_prints_the_message_and_the_last_answer(path: Path) -> None:
         assert part in text
 
 
+def test_show_as_json_is_the_line_of_the_list(path: Path) -> None:
+    assert dlq(path, "show", "2", "--json") == dlq(path, "list", "--json").splitlines(keepends=True)[1]
+
+
 def test_terminal_is_not_sent_control_characters(tmp_path: Path) -> None:
     inbox = Inbox(tmp_path / "inbox.db")
     inbox.store_dead_letter(Message("k", b"\x1b[2J\xff", {"a": "\x1b[2J"}, "x", "t"), 422, "\x1b[2J")

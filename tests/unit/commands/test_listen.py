@@ -1,5 +1,7 @@
 """What `penstock listen` prints; the three sources are tested with real servers."""
 
+import json
+
 from penstock.commands.listen import lines_of
 
 from tests.paths import EVENTS
@@ -33,3 +35,19 @@ def test_key_cannot_command_the_terminal() -> None:
     [line] = lines_of(b'{"bucket": "upload", "key": "\\u001b[2J"}')
     assert "\x1b" not in line
     assert "\\x1b[2J" in line
+
+
+def test_json_has_the_raw_key_and_the_numbers() -> None:
+    [line] = lines_of(
+        (EVENTS / "listen_line.json").read_bytes().replace(b".csv", b"+%20.csv"), raw_keys=True, as_json=True
+    )
+    told = json.loads(line)
+    assert told["key"].endswith("+%20.csv")
+    assert isinstance(told["size"], int)
+    assert set(told) == {"time", "name", "bucket", "key", "size", "etag"}
+
+
+def test_json_of_another_message_says_what_is_wrong() -> None:
+    [line] = lines_of(b"hello\x1b", as_json=True)
+    assert list(json.loads(line)) == ["problem"]
+    assert "\x1b" not in line

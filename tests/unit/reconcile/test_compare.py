@@ -51,6 +51,18 @@ def test_report_shows_control_characters_of_a_key_and_does_not_obey_them(
     assert "s3://upload/a\\x1b[2Jb\\x0a.txt" in capsys.readouterr().out
 
 
+def test_report_as_json_has_counts_and_examples(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake.put(b"one", ObjectRef("upload", "a  b.txt"))
+    monkeypatch.setattr("penstock.commands.reconcile.function_config", lambda *_: lake.runtime.config)
+    monkeypatch.setattr("penstock.commands.reconcile.make_runtime", lambda *_: lake.runtime)
+    assert main(["reconcile", "upper", "--check", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["function"], told["found"], told["done"]) == ("upper", {"missing": 1}, {})
+    assert told["examples"] == [{"finding": "missing", "object": "s3://upload/a  b.txt"}]
+
+
 def test_a_missing_target_is_made(lake: Lake) -> None:
     lake.put(b"one")
     assert reconcile(lake.runtime).found == {"missing": 1}

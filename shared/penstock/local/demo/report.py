@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from penstock.terminal import bar_text, columns, printable, size_text, time_text
+from penstock.terminal import bar_text, coloured, columns, printable, size_text, time_text
 from penstock.types import ObjectRef
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class DemoReport:
             self.line("  Every output was read back and is right.")
 
     def _green(self, text: str) -> str:
-        return f"\x1b[32m{text}\x1b[0m" if self._live else text
+        return coloured(text, "green", self._out)
 
 
 def _short(ref: ObjectRef, prefix: str) -> str:

@@ -15,6 +15,7 @@ from typing import Final
 from penstock.errors import PermanentError
 from penstock.local.functions.logs import LogBuffer
 from penstock.local.functions.process import FunctionProcess, Spawner, StartFailed, free_port
+from penstock.local.functions.trial import problems_of_code
 from penstock.settings.stackfile import FunctionSpec
 from penstock.settings.table import SECRETS_DIR
 
@@ -208,21 +209,21 @@ class LocalFunction:
 
     def _launch(self) -> FunctionProcess:
         port = free_port()
-        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        env = {
-            **inherited,
-            "PYTHONUNBUFFERED": "1",
-            "FUNCTION_NAME": self.spec.name,
-            **self.spec.environment,
-            **self._settings.environment,
-            "PORT": str(port),
-        }
-        if self._settings.secrets is not None:
-            env[SECRETS_DIR.name] = str(self._settings.secrets(self.spec))
+        env = _environment(self.spec, self._settings) | {"PORT": str(port)}
         popen = self._spawner.spawn(self._settings.command(self.spec), env, self._settings.data)
         process = FunctionProcess(self.spec.name, popen, port, self.logs)
         process.wait_ready(START_SECONDS)
         return process
+
+
+def _environment(spec: FunctionSpec, settings: Settings) -> dict[str, str]:
+    """What a function's process is told, without its port."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    own = {"PYTHONUNBUFFERED": "1", "FUNCTION_NAME": spec.name}
+    env = {**inherited, **own, **spec.environment, **settings.environment}
+    if settings.secrets is not None:
+        env[SECRETS_DIR.name] = str(settings.secrets(spec))
+    return env
 
 
 class LocalFunctions:
@@ -251,6 +252,10 @@ class LocalFunctions:
             known = ", ".join(sorted(self._functions)) or "none"
             raise NoSuchFunction(f"function {name!r} is not deployed; deployed: {known}")
         return function
+
+    def problems(self, spec: FunctionSpec) -> list[str]:
+        """What keeps its code, as it is now, from starting; a process of its own tries it."""
+        return problems_of_code(spec.handler, _environment(spec, self._settings))
 
     def deploy(self, spec: FunctionSpec) -> bool:
         """Add a function or replace it; says whether it is new. The old process ends in the background."""

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from penstock.connect.edition import MAX_FUNCTIONS, TOO_MANY_FUNCTIONS, Edition, annotation_refusal, label_refusal
-from penstock.errors import EventError
+from penstock.errors import ConfigError, EventError
 from penstock.local.functions.functions import LocalFunctions
 from penstock.local.functions.secret_files import SecretFiles
+from penstock.local.reload import Reloaded
 from penstock.settings.stackfile import FunctionSpec, Resources, load_stack
 
 NAMESPACE: Final = "openfaas-fn"
@@ -49,6 +50,7 @@ class Deployments:
         edition: Edition = Edition.CE,
         secrets: SecretFiles | None = None,
     ) -> None:
+        self.stack_file = stack_file.resolve()
         self._stack_file = stack_file
         self._functions = functions
         self._overrides = overrides
@@ -57,6 +59,7 @@ class Deployments:
         self._secrets = secrets
         # What was asked for: this stack runs some functions with a store and an index of its own.
         self._declared = {name: spec.environment for name, spec in load_stack(stack_file, os.environ).functions.items()}
+        self._in_file = self._read()
 
     def deploy(self, document: Mapping[str, Any], *, must_exist: bool) -> str:
         """Take faas-cli's deployment JSON and say what was done.
@@ -89,6 +92,48 @@ class Deployments:
         self._functions.remove(name)
         self._declared.pop(name, None)
         self._changed([function.spec for function in self._functions])
+
+    def specs(self) -> list[FunctionSpec]:
+        """What is deployed now."""
+        return [function.spec for function in self._functions]
+
+    def reload(self, touched: frozenset[str]) -> list[Reloaded]:
+        """Take the stack file as it is now, and start the functions anew whose entry or code (`touched`) has changed.
+
+        A function whose new code cannot start goes on as it was; so do all with a stack file that cannot be read.
+        """
+        try:
+            in_file = self._read()
+        except ConfigError as exc:
+            return [Reloaded(self._stack_file.name, problem) for problem in exc.problems]
+        present = {spec.name: spec for spec in self.specs()}
+        entries = {
+            name for name in in_file.keys() | self._in_file.keys() if in_file.get(name) != self._in_file.get(name)
+        }
+        wanted = {name: in_file[name] for name in entries if name in in_file}
+        wanted |= {name: present[name] for name in touched - entries if name in present}
+        done, failed = list[str](), list[Reloaded]()
+        for name, spec in sorted(wanted.items()):
+            if problems := self._functions.problems(spec):
+                failed += [Reloaded(name, problem) for problem in problems]
+            else:
+                done.append(name)
+        gone = sorted(name for name in entries - in_file.keys() if name in present)
+        kept = {name: spec for name, spec in present.items() if name not in gone}
+        self._changed(list((kept | {name: wanted[name] for name in done}).values()))
+        for name in done:
+            self._functions.deploy(wanted[name])
+        for name in gone:
+            self._functions.remove(name)
+        # An entry that failed is looked at again with the next change.
+        self._in_file = {name: spec for name, spec in in_file.items() if name not in {each.name for each in failed}}
+        self._declared = {
+            name: spec.environment for name, spec in load_stack(self._stack_file, os.environ).functions.items()
+        }
+        return [*map(Reloaded, [*done, *gone]), *failed]
+
+    def _read(self) -> Mapping[str, FunctionSpec]:
+        return load_stack(self._stack_file, {**os.environ, **self._overrides}).functions
 
     def _refuse(self, document: Mapping[str, Any]) -> None:
         """Raise `EventError` as the edition does, in its words, so that what works here works there."""

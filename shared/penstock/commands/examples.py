@@ -1,0 +1,183 @@
+"""What the help of each command says beside its flags: commands to type, and the environment variables that it reads.
+
+A test parses each example with the command's own parser.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from penstock.settings import table
+from penstock.settings.setting import Setting
+
+
+class Help(NamedTuple):
+    """Examples as they are typed, and the settings that count where no flag is given."""
+
+    examples: tuple[str, ...]
+    variables: tuple[Setting[object], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The end of the command's help."""
+        lines = ["examples:", *(f"  {example}" for example in self.examples)]
+        if self.variables:
+            width = max(len(variable.name) for variable in self.variables)
+            lines += ["", "environment variables:"]
+            lines += [f"  {each.name:<{width}}  {each.doc.replace('`', '')}" for each in self.variables]
+        return "\n".join(lines)
+
+
+def _settings(*found: Setting[object] | Setting[str] | Setting[int] | Setting[float]) -> tuple[Setting[object], ...]:
+    return found
+
+
+_STORE: Final = _settings(
+    table.MINIO_ENDPOINT, table.MINIO_ACCESS_KEY, table.MINIO_SECRET_KEY, table.MINIO_REGION, table.MINIO_CA_FILE
+)
+_FUNCTION: Final = (*_settings(table.SOURCE, table.SINK, table.OPTION), *_STORE)
+_LOG: Final = _settings(table.LOG_LEVEL)
+_GATEWAY: Final = _settings(table.GATEWAY_URL, table.BASIC_AUTH_USER, table.BASIC_AUTH_PASSWORD)
+_DELIVERY: Final = _settings(
+    table.ATTEMPTS,
+    table.MIN_WAIT_SECONDS,
+    table.MAX_WAIT_SECONDS,
+    table.TIMEOUT_SECONDS,
+    table.CONCURRENCY,
+    table.MAX_IN_FLIGHT,
+    table.BATCH,
+    table.DELIVERY_DRAIN_SECONDS,
+    table.PORT,
+    table.CA_FILE,
+    table.FUNCTION_TOKEN,
+)
+_TOPICS: Final = (*_GATEWAY, *_settings(table.REDISCOVER_SECONDS))
+_KAFKA: Final = _settings(table.KAFKA, table.KAFKA_BROKERS)
+_MQTT: Final = _settings(table.MQTT_URL, table.MQTT_USERNAME, table.MQTT_PASSWORD)
+
+HELP: Final[Mapping[str, Help]] = {
+    "up": Help(
+        (
+            "penstock up",
+            "penstock up --port 8081 --store-port 9001 --fresh",
+            "penstock up --reload",
+            "penstock up --zero-after 30s --quiet",
+        ),
+        (*_settings(table.MINIO_ENDPOINT), *_LOG),
+    ),
+    "demo": Help(
+        ("penstock demo", "penstock demo --rows 1000", "penstock demo --data .penstock-demo"),
+        (*_settings(table.MINIO_ENDPOINT), *_LOG),
+    ),
+    "serve": Help(
+        ("penstock serve functions/compress --port 8081", "penstock serve resize --stack stack.yml"),
+        (*_settings(table.PORT), *_FUNCTION),
+    ),
+    "run": Help(
+        (
+            "penstock run compress --stack stack.yml --from upload --key donors.csv",
+            "penstock run compress -f upload -k donors.csv -t processed",
+        ),
+        (*_FUNCTION, *_settings(table.K_SINK)),
+    ),
+    "new": Help(("penstock new thumbnails",)),
+    "test": Help(
+        (
+            "penstock test compress donors.csv",
+            "penstock test resize s3://images/rose.jpg --stack stack.yml --write",
+        ),
+        (*_settings(table.OPTION, table.RENDITIONS), *_STORE),
+    ),
+    "donors": Help(("penstock donors", "penstock donors --rows 1000 --seed 7 --output -")),
+    "completion": Help(
+        (
+            "penstock completion bash > ~/.local/share/bash-completion/completions/penstock",
+            "penstock completion zsh > ~/.zfunc/_penstock",
+            "penstock completion fish > ~/.config/fish/completions/penstock.fish",
+        )
+    ),
+    "bridge": Help(
+        (
+            "penstock bridge --to compress=http://127.0.0.1:8081/ --inbox inbox.db --allow-anonymous",
+            "penstock bridge --to http://broker/ --only 'compress=s3://upload/*.csv'",
+        ),
+        (*_settings(table.BRIDGE_TOKEN, table.BRIDGE_SINK), *_DELIVERY, *_LOG),
+    ),
+    "connect kafka": Help(
+        (
+            "penstock connect kafka --stack stack.yml --gateway http://127.0.0.1:8080",
+            "penstock connect kafka --to upload=http://127.0.0.1:8081/ --set bootstrap.servers=127.0.0.1:9092",
+        ),
+        (*_KAFKA, *_TOPICS, *_DELIVERY, *_LOG),
+    ),
+    "connect mqtt": Help(
+        ("penstock connect mqtt --url mqtt://127.0.0.1:1883 --to lake/upload=http://127.0.0.1:8081/",),
+        (*_MQTT, *_TOPICS, *_DELIVERY, *_LOG),
+    ),
+    "dlq": Help(
+        (
+            "penstock dlq list --inbox .penstock/inbox.sqlite",
+            "penstock dlq show 7 --inbox .penstock/inbox.sqlite",
+            "penstock dlq replay --all --target resize --inbox .penstock/inbox.sqlite",
+        ),
+        _KAFKA,
+    ),
+    "repro": Help(
+        (
+            "penstock repro 7 --inbox .penstock/inbox.sqlite",
+            "penstock repro 7 --inbox .penstock/inbox.sqlite --function resize --yes",
+        ),
+        (*_KAFKA, *_STORE),
+    ),
+    "listen": Help(
+        (
+            "penstock listen kafka upload --set bootstrap.servers=127.0.0.1:9092",
+            "penstock listen mqtt 'lake/#' --url mqtt://127.0.0.1:1883",
+            "penstock listen minio upload --suffix .csv",
+        ),
+        (*_KAFKA, *_MQTT, *_settings(table.CA_FILE), *_STORE),
+    ),
+    "put": Help(
+        (
+            "penstock put donors.csv upload/",
+            "penstock donors --output - | penstock put - upload/donors.csv",
+            "penstock put --recursive photos images/2026/",
+        ),
+        _STORE,
+    ),
+    "get": Help(
+        (
+            "penstock get processed/donors.csv.gz",
+            "penstock get processed/donors.csv.gz - | gunzip",
+            "penstock get --recursive images/2026/ photos",
+        ),
+        _STORE,
+    ),
+    "ls": Help(("penstock ls upload", "penstock ls s3://processed/2026/ --json"), _STORE),
+    "rm": Help(("penstock rm upload/donors.csv", "penstock rm --recursive upload/2025/"), _STORE),
+    "reconcile": Help(
+        (
+            "penstock reconcile compress --stack stack.yml --check",
+            "penstock reconcile compress --stack stack.yml --since 24h",
+        ),
+        _FUNCTION,
+    ),
+    "jobs": Help(
+        (
+            "penstock jobs list --namespace lake",
+            "penstock jobs logs compress-1a2b3c --namespace lake",
+            "penstock jobs clean --older-than 7d --namespace lake",
+        ),
+        (*_settings(table.KUBECONFIG, table.JOB_MAX_RUNNING, table.DEAD_LETTER_SINK), *_LOG),
+    ),
+    "lake": Help(("penstock lake plan", "penstock lake apply --file lake.yml", "penstock lake show --json"), _STORE),
+    "render": Help(("penstock render knative", "penstock render openfaas --check")),
+    "graph": Help(("penstock graph", "penstock graph --lake lake.yml --format svg --output flow.svg")),
+    "doctor": Help(
+        (
+            "penstock doctor",
+            "penstock doctor --kafka 127.0.0.1:9092 --mqtt mqtt://127.0.0.1:1883 --json",
+            "penstock doctor openfaas --gateway http://127.0.0.1:8080",
+        ),
+        (*_STORE, *_GATEWAY, *_settings(table.CA_FILE, table.KAFKA_BROKERS, table.MQTT_URL)),
+    ),
+}

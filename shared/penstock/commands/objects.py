@@ -1,0 +1,119 @@
+"""What put, get, ls and rm share: names of objects as they are typed, and the store that is configured."""
+
+import argparse
+import os
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from penstock.commands.flags import DEFAULT_DATA
+from penstock.errors import ConfigError, PenstockError, PermanentError
+from penstock.settings.config import StoreSettings, bucket_problem, key_problem
+from penstock.settings.environment import load_store_settings
+from penstock.store import Store
+from penstock.types import ObjectRef
+
+_MOST_COMPLETED: Final = 200
+NO_STORE: Final = (
+    "MINIO_ENDPOINT: not set, and no local stack runs on {data}; start one with `penstock up`, or give the server's "
+    "URL, for example http://127.0.0.1:9000"
+)
+
+
+class Location(NamedTuple):
+    """A bucket and a key, or what keys begin with. The key is raw: `%`, `+` and letters of all scripts as they are."""
+
+    bucket: str
+    key: str = ""
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def names_many(self) -> bool:
+        """Whether it stands for a bucket or for a folder, and so not for one object."""
+        return not self.key or self.key.endswith("/")
+
+    def below(self, name: str) -> "Location":
+        """The place of a name in this folder."""
+        return Location(self.bucket, self.key + name)
+
+    def ref(self) -> ObjectRef:
+        """The one object that it names; raises `ConfigError` where no object can have this name."""
+        if problem := key_problem(self.key):
+            raise ConfigError(f"{self}: the key {problem}")
+        return ObjectRef(self.bucket, self.key)
+
+
+def place(text: str) -> Location:
+    """`BUCKET/KEY` or `s3://BUCKET/KEY`.
+
+    >>> place("s3://upload/100%+日本.csv")
+    Location(bucket='upload', key='100%+日本.csv')
+    """
+    bucket, _, key = text.removeprefix("s3://").partition("/")
+    if problem := bucket_problem(bucket):
+        raise argparse.ArgumentTypeError(f"{text!r}: {problem}; write BUCKET/KEY")
+    return Location(bucket, key)
+
+
+def place_argument(parser: argparse.ArgumentParser, name: str, **given: Any) -> None:
+    """Add an argument that takes places; a shell completes it with the store's buckets and keys."""
+    action = parser.add_argument(name, type=place, **given)
+    action.completer = _stored  # type: ignore[attr-defined]  # argcomplete asks for it there
+
+
+def _stored(prefix: str, parsed_args: argparse.Namespace, **_asked: object) -> list[str]:
+    """What may stand there: buckets, or keys up to the next slash. Nothing where the store does not answer."""
+    scheme = "s3://" if prefix.startswith("s3://") else ""
+    bucket, slash, key = prefix.removeprefix(scheme).partition("/")
+    try:
+        settings = store_settings(getattr(parsed_args, "data", None) or Path(DEFAULT_DATA), os.environ)
+        if not slash:
+            from penstock.lake.minio_buckets import Buckets
+
+            return [f"{scheme}{name}/" for name in sorted(Buckets(settings).names())]
+        from penstock.store.s3 import S3ObjectStore
+
+        found = islice(S3ObjectStore(settings).list(bucket, key), _MOST_COMPLETED)
+        cut = len(key)
+        keys = (state.ref.key[:cut] + "".join(state.ref.key[cut:].partition("/")[:2]) for state in found)
+        return [f"{scheme}{bucket}/{each}" for each in dict.fromkeys(keys)]
+    except PenstockError:
+        return []
+
+
+def add_store_flags(parser: argparse.ArgumentParser) -> None:
+    """Add where the local stack keeps its address, which counts where MINIO_ENDPOINT is not set."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(DEFAULT_DATA),
+        metavar="FOLDER",
+        help="without MINIO_ENDPOINT: the store of the local stack that runs on this folder (default: %(default)s)",
+    )
+
+
+def store_settings(data: Path, env: Mapping[str, str]) -> StoreSettings:
+    """How to reach the store that MINIO_ENDPOINT names, else the local stack's; raises `ConfigError`."""
+    if env.get("MINIO_ENDPOINT"):
+        return load_store_settings(env)
+    from penstock.local.address import kept_address
+
+    settings = kept_address(data)
+    if settings is None:
+        raise ConfigError(NO_STORE.format(data=data))
+    return settings
+
+
+def open_store(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> Store:
+    """The store that the flags and the environment name; raises `ConfigError`."""
+    from penstock.store.s3 import S3ObjectStore
+
+    return S3ObjectStore(store_settings(args.data, env))
+
+
+def no_object(found: Location) -> PermanentError:
+    """The error for a key that is not there."""
+    return PermanentError(f"{found}: no such object; see: penstock ls {found.bucket}")

@@ -1,0 +1,146 @@
+"""`penstock test NAME`: a function on its samples, or on files and objects; what went in, and what came out."""
+
+import argparse
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from penstock.commands.flags import add_function_flags
+from penstock.commands.objects import add_store_flags, no_object, open_store, place
+from penstock.commands.put import content_type_of
+from penstock.commands.written import Made, Sample, call_text, how_to_run, identifier, keep, sample_test
+from penstock.errors import ConfigError, NothingToDo, PermanentError
+from penstock.serving.wiring import function_config
+from penstock.terminal import columns, json_text, printable, size_text
+from penstock.types import ObjectRef
+
+if TYPE_CHECKING:
+    from penstock.testing import Output
+
+MOST_BYTES: Final = 64 * 1024 * 1024
+_SHOWN: Final = 60
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` reads."""
+    add_function_flags(parser)
+    parser.add_argument(
+        "inputs", nargs="*", metavar="INPUT", help="file, or s3://BUCKET/KEY (default: the files in its folder samples)"
+    )
+    parser.add_argument("--write", action="store_true", help="write a test that holds the function to these results")
+    parser.add_argument("--json", action="store_true", help="print one JSON object for each input")
+    add_store_flags(parser)
+
+
+def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
+    """Call the handler on each input; exit code 65 when it refuses one."""
+    from penstock.handler.loading import load_module
+    from penstock.testing import run as call
+
+    # Where results go and where sources are does not matter here.
+    config = function_config(args.function, {**env, "SOURCE": "", "SINK": ""}, args.stack)
+    handle = load_module(args.function).handle
+    refused, rows = 0, [("input", "size", "type", "result", "size", "type", "begins with")]
+    for data, sample in _inputs(args, env):
+        try:
+            made = call(
+                handle,
+                data,
+                name=sample.name,
+                content_type=sample.content_type,
+                metadata=sample.metadata,
+                content_encoding=sample.content_encoding,
+                renditions=config.renditions or None,
+                **config.options,  # type: ignore[arg-type]  # names of options, which are none of the others
+            )
+        except (PermanentError, NothingToDo) as exc:
+            refused += isinstance(exc, PermanentError)
+            rows.append((sample.name, size_text(len(data)), sample.content_type, "refused", "", "", str(exc)))
+            told: dict[str, object] = {"input": sample.name, "size": len(data), "refused": str(exc)}
+        else:
+            rows.append((sample.name, size_text(len(data)), sample.content_type, *_after(made)))
+            told = _told(sample, len(data), made)
+            if args.write:
+                first = dict(list(config.renditions.items())[:1])
+                text = call_text(sample, first, config.options).replace(
+                    "rendition=rendition", f"rendition={next(iter(first), '')!r}"
+                )
+                _write(args.function, data, sample, made, text)
+        if args.json:
+            print(json_text(told))
+    if not args.json:
+        print("\n".join(columns(rows, right={1, 4})))
+    return PermanentError.exit_code if refused else 0
+
+
+def _inputs(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[tuple[bytes, Sample]]:
+    given = args.inputs or sorted(str(path) for path in (args.function / "samples").glob("*") if path.is_file())
+    given = [text for text in given if not text.endswith(".py")]
+    if not given:
+        raise ConfigError(f"{args.function}: no samples there; name a file or s3://BUCKET/KEY")
+    for text in given:
+        if text.startswith("s3://"):
+            try:
+                found = place(text)
+            except argparse.ArgumentTypeError as exc:
+                raise ConfigError(str(exc)) from None
+            yield object_of(found.ref(), args, env, MOST_BYTES)
+        elif Path(text).is_file():
+            name = Path(text).name
+            yield Path(text).read_bytes(), Sample(name, name, content_type_of(name), {})
+        else:
+            raise ConfigError(f"{text}: no such file")
+
+
+def object_of(
+    ref: ObjectRef, args: argparse.Namespace, env: Mapping[str, str], most_bytes: int
+) -> tuple[bytes, Sample]:
+    """An object's bytes, and what the handler is told of it; raises `PermanentError` for one that is too large."""
+    store = open_store(args, env)
+    state = store.stat(ref)
+    if state is None:
+        raise no_object(place(str(ref)))
+    if state.size > most_bytes:
+        raise PermanentError(f"{ref}: has {size_text(state.size)}, and {size_text(most_bytes)} are copied at most")
+    opened = store.open(ref, if_etag=state.etag)
+    if opened is None:
+        raise no_object(place(str(ref)))
+    state, chunks = opened
+    name = ref.key.rpartition("/")[2] or ref.key
+    file = "".join(char if char.isalnum() or char in "._-" else "_" for char in name).lstrip(".") or "object"
+    encoding = state.headers.get("content-encoding", "").lower()
+    return b"".join(chunks), Sample(file[-100:], name, state.content_type, dict(state.metadata), encoding)
+
+
+def _after(made: "Output") -> tuple[str, str, str, str]:
+    begins = "".join(char for char in made.data[:_SHOWN].decode("utf-8", "backslashreplace") if char.isprintable())
+    return "made", size_text(len(made.data)), made.content_type, begins[:_SHOWN]
+
+
+def _told(sample: Sample, size: int, made: "Output") -> dict[str, object]:
+    return {
+        "input": sample.name,
+        "size": size,
+        "content_type": sample.content_type,
+        "made": {
+            "size": len(made.data),
+            "content_type": made.content_type,
+            "metadata": dict(made.metadata),
+            "name": made.name,
+            "notes": list(made.notes),
+        },
+    }
+
+
+def _write(folder: Path, data: bytes, sample: Sample, made: "Output", call: str) -> None:
+    copy, test = folder / "samples" / sample.file, folder / f"{identifier(sample.file)}_test.py"
+    try:
+        if not copy.exists():
+            keep(copy, data)
+        elif copy.read_bytes() != data:
+            raise ConfigError(f"{copy}: is another file; rename one of them")
+        keep(test, sample_test(sample, Made(made.data, made.content_type, made.document), call))
+    except FileExistsError:
+        raise ConfigError(f"{test}: is there already; remove it to write it anew") from None
+    print(printable(how_to_run(test)))

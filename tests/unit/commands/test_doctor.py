@@ -1,0 +1,105 @@
+"""`penstock doctor` without a place: the servers that are configured, and the files of this machine."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from penstock.cli import main
+from penstock.store.s3 import S3ObjectStore
+
+STACK = """functions:
+  upper:
+    handler: ./upper
+    environment: {{SOURCE: 's3://upload/*', SINK: 's3://{target}/{{key}}'}}
+  find:
+    handler: ./upper
+    environment: {{SOURCE: 's3://upload/*', SINK: '${{INDEX_SINK:-opensearch+http://127.0.0.1:9/i}}'}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("upper").mkdir()
+    write("processed")
+    for name in ("GATEWAY_URL", "KAFKA_BROKERS", "KAFKA_BOOTSTRAP_SERVERS", "MQTT_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(name="closed_port")
+def closed_port_fixture() -> Iterator[int]:
+    """A port of this machine on which nothing listens, and that nothing else takes meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def write(target: str) -> None:
+    Path("stack.yml").write_text(STACK.format(target=target))
+
+
+def examined(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, dict[str, str]]]:
+    code = main(["doctor", "--json", *words])
+    return code, {each["subject"]: each for each in json.loads(capsys.readouterr().out)}
+
+
+def test_what_works_is_said_and_the_exit_code_is_0(
+    store: S3ObjectStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("INDEX_SINK", "sqlite:///tmp/index.sqlite")
+    code, found = examined(capsys)
+    assert code == 0
+    assert {subject: each["grade"] for subject, each in found.items() if subject != "packages"} == {
+        "versions": "good",
+        "store": "good",
+        "clock": "good",
+        "bucket upload": "good",
+        "bucket processed": "good",
+        "index of find": "good",
+    }
+
+
+def test_missing_bucket_and_silent_index_are_problems_with_remedies(
+    store: S3ObjectStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("elsewhere")
+    code, found = examined(capsys)
+    assert code == 1
+    assert found["bucket elsewhere"]["grade"] == "problem"
+    assert found["bucket elsewhere"]["remedy"] == "run `penstock lake apply`"
+    assert found["index of find"]["grade"] == "problem"
+
+
+def test_servers_that_do_not_answer_are_named(
+    store: S3ObjectStore, closed_port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = f"127.0.0.1:{closed_port}"
+    words = ["--gateway", f"http://{where}", "--kafka", where, "--mqtt", f"mqtt://{where}"]
+    code, found = examined(capsys, *words)
+    assert code == 1
+    assert {each: found[each]["grade"] for each in ("gateway", "kafka", "mqtt")} == dict.fromkeys(
+        ("gateway", "kafka", "mqtt"), "problem"
+    )
+
+
+def test_a_store_that_is_not_there_is_one_line(
+    closed_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.setenv(f"MINIO_{name}", "x")
+    monkeypatch.setenv("MINIO_ENDPOINT", f"http://127.0.0.1:{closed_port}")
+    assert main(["doctor"]) == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.split()[1] == "store"]
+    assert len(lines) == 1
+    assert lines[0].startswith("problem  store ")
+
+
+@pytest.mark.parametrize("text", ["functions: [", STACK.format(target="A B")])
+def test_a_wrong_stack_file_is_a_finding(text: str, store: S3ObjectStore, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("stack.yml").write_text(text)
+    code, found = examined(capsys)
+    assert (code, found["stack file"]["grade"], found["store"]["grade"]) == (1, "problem", "good")

@@ -1,0 +1,108 @@
+"""`penstock test`: a function on samples, files and objects, and the test that is written from it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from penstock.cli import main
+from penstock.store.s3 import S3ObjectStore
+from penstock.types import ObjectRef
+
+HANDLER = """from dataclasses import dataclass
+
+from penstock import Result, UnsupportedInput, option
+
+
+@dataclass(frozen=True)
+class Options:
+    mark: str = option("!", "goes to the end")
+
+
+def handle(event, context):
+    data = event.body.read()
+    if data == b"bad":
+        raise UnsupportedInput(f"{event.name}: bad")
+    return Result(data.upper() + event.options.mark.encode(), content_type=event.content_type, notes=["loud"])
+"""
+STACK = "functions:\n  shout: {handler: ./functions/shout, environment: {OPTION_MARK: '?', SOURCE: 's3://upload/*'}}\n"
+
+
+@pytest.fixture(name="folder")
+def folder_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The function's folder, in a project that is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "functions" / "shout"
+    (folder / "samples").mkdir(parents=True)
+    (folder / "handler.py").write_text(HANDLER)
+    (folder / "samples" / "a b.txt").write_text("hello")
+    (tmp_path / "stack.yml").write_text(STACK)
+    return folder
+
+
+def pytest_of(path: Path) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--import-mode=importlib",
+        "--rootdir",
+        ".",
+    ]
+    return subprocess.run([*command, str(path)], cwd=path.parents[2], capture_output=True, text=True)
+
+
+def test_samples_are_shown_before_and_after(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["test", "shout"]) == 0
+    head, line = capsys.readouterr().out.splitlines()
+    assert head.split()[:3] == ["input", "size", "type"]
+    assert line.split() == ["a", "b.txt", "5", "B", "text/plain", "made", "6", "B", "text/plain", "HELLO!"]
+
+
+def test_refusal_is_a_line_and_exit_code_65(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.txt").write_text("bad")
+    assert main(["test", "shout", "bad.txt", "--json"]) == 65
+    assert json.loads(capsys.readouterr().out) == {"input": "bad.txt", "size": 3, "refused": "bad.txt: bad"}
+
+
+def test_object_and_the_options_of_the_stack_file_count(
+    folder: Path, store: S3ObjectStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.put(ObjectRef("upload", "x/日本.csv"), [b"a"], content_type="text/csv", metadata={})
+    assert main(["test", "shout", "s3://upload/x/日本.csv", "--stack", "stack.yml", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["input"], told["content_type"], told["made"]["size"]) == ("日本.csv", "text/csv", 2)
+    assert told["made"]["notes"] == ["loud"]
+    assert main(["test", "shout", "s3://upload/none"]) == 65
+
+
+@pytest.mark.parametrize("text", ["a b", "x" * 5000])
+def test_written_test_passes_until_the_function_changes(folder: Path, text: str) -> None:
+    Path("new.txt").write_text(text)
+    assert main(["test", "shout", "new.txt", "--write"]) == 0
+    written = folder / "new_txt_test.py"
+    assert (folder / "samples" / "new.txt").read_text() == text
+    assert pytest_of(written).returncode == 0
+    (folder / "handler.py").write_text(HANDLER.replace("upper", "lower"))
+    assert pytest_of(written).returncode == 1
+    assert main(["test", "shout", "new.txt", "--write"]) == 78
+
+
+@pytest.mark.parametrize(("words", "says"), [(["none.txt"], "no such file"), (["s3://A/b"], "bucket 'A'")])
+def test_input_that_is_not_there_is_named(
+    folder: Path, words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["test", "shout", *words]) == 78
+    assert says in capsys.readouterr().err
+
+
+def test_without_samples_the_remedy_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "samples" / "a b.txt").unlink()
+    assert main(["test", "shout"]) == 78
+    assert "no samples there; name a file or s3://BUCKET/KEY" in capsys.readouterr().err

@@ -1,0 +1,36 @@
+"""The store's clock, and the buckets that functions name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from penstock.doctor.store import buckets_of, clock_finding
+from penstock.settings.stackfile import FunctionSpec
+
+
+@pytest.mark.parametrize(
+    ("seconds", "grade", "words"),
+    [
+        (0, "good", "agree"),
+        (59, "good", "agree"),
+        (-61, "note", "61 s behind"),
+        (899, "note", "899 s ahead of"),
+        (900, "problem", "900 s ahead of"),
+        (-3600, "problem", "3600 s behind"),
+    ],
+)
+def test_difference_of_the_clocks_is_judged(seconds: int, grade: str, words: str) -> None:
+    found = clock_finding(1_000_000 + seconds, 1_000_000)
+    assert found.grade.value == grade
+    assert words in found.text
+
+
+def test_buckets_of_sources_and_sinks_have_their_functions() -> None:
+    specs = [
+        FunctionSpec("a", Path(), environment={"SOURCE": "s3://into/* s3://more/*", "SINK": "s3://out/{key}"}),
+        FunctionSpec("b", Path(), environment={"SOURCE": "s3://out/*", "SINK": "sqlite:///index.db"}),
+        FunctionSpec("c", Path(), environment={"SOURCE": "s3://into/*", "SINK": "s3://copies/{bucket}/{key}"}),
+    ]
+    found = buckets_of(specs)
+    assert found == {"into": {"a", "c"}, "more": {"a"}, "out": {"a", "b"}, "copies": {"c"}}
