@@ -4,7 +4,6 @@ import itertools
 import json
 import mimetypes
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
@@ -12,6 +11,8 @@ from flask import Blueprint, Response, request
 from penstock.delivery.dead_letters import DeadLetter
 from penstock.delivery.inbox import Inbox
 from penstock.errors import EventError, TemporaryError
+from penstock.local.console.page import add_page
+from penstock.local.console.views import Watched, add_views
 from penstock.local.functions.functions import LocalFunctions
 from penstock.local.gateway.invocations import Invocation, InvocationLog
 from penstock.local.gateway.router import Router
@@ -31,17 +32,7 @@ def make_console(
 ) -> Blueprint:
     """The routes under /ui; errors are left to the application."""
     ui = Blueprint("ui", __name__, url_prefix="/ui")
-    page = files("penstock.local.gateway").joinpath("console.html").read_bytes()
-
-    @ui.get("/")
-    def show() -> Response:
-        # Everything the page needs is in it, so nothing else may be loaded or run.
-        policy = (
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
-            "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        )
-        headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
-        return Response(page, headers=headers, content_type="text/html; charset=utf-8")
+    add_page(ui)
 
     @ui.get("/state")
     def state() -> Response:
@@ -117,6 +108,12 @@ def make_console(
         stored = store.put(ref, _pieces(), content_type=content_type or "application/octet-stream", metadata={})
         return _json({"bucket": ref.bucket, "key": ref.key, "size": stored.size})
 
+    def overview() -> str:
+        """The state without what the views read page by page."""
+        now = state().get_json()
+        return json.dumps({name: now[name] for name in now if name not in ("invocations", "dead_letters")})
+
+    add_views(ui, Watched(functions, invocations, inbox, router, store, overview))
     return ui
 
 

@@ -1,0 +1,99 @@
+"""One object's page: each attempt with what the function said and logged, what it became and what it was made of."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from penstock.delivery.dead_letters import DeadLetter
+from penstock.local.console.records import Record
+from penstock.local.functions.functions import LocalFunction, LocalFunctions
+from penstock.local.functions.logs import LogLine
+from penstock.local.gateway.router import Router
+from penstock.types import ObjectRef
+
+_MAX_LINES: Final = 40
+_MAX_ATTEMPTS: Final = 100
+# A function's log line may be read a moment after the answer was through.
+_SLACK_SECONDS: Final = 1.0
+
+
+def object_page(ref: ObjectRef, records: Sequence[Record], functions: LocalFunctions, router: Router) -> dict[str, Any]:
+    """What `records`, newest first, tell about `ref`; ready for JSON.
+
+    `attempts` are those with the object as their source, oldest first. `made_from` names the objects that became it.
+    `outputs` are the objects that each function makes of it, whether or not they are there yet.
+    """
+    deployed = {function.spec.name: function for function in functions}
+    own = [each for each in records if (each["bucket"], each["key"]) == (ref.bucket, ref.key)]
+    made_from = [each for each in records if each not in own]
+    takers = [route for route in router.routes if route.config.takes(ref)]
+    outputs = [
+        {"function": route.name, "bucket": made.bucket, "key": made.key}
+        for route in takers
+        for rendition in (list(route.config.renditions) or [None])
+        if route.address is not None and (made := route.address.of(ref, rendition)) is not None
+    ]
+    sources = {(each["bucket"], each["key"], each["function"]) for each in made_from}
+    return {
+        "bucket": ref.bucket,
+        "key": ref.key,
+        "attempts": [_attempt(each, deployed.get(each["function"])) for each in reversed(own[:_MAX_ATTEMPTS])],
+        "takers": [route.name for route in takers],
+        "outputs": outputs,
+        "made_from": [{"bucket": b, "key": k, "function": f} for b, k, f in sorted(sources)],
+    }
+
+
+def dead_letter(letter: DeadLetter) -> dict[str, Any]:
+    """A dead letter, ready for JSON; `said` is the reason that the function gave, which says more than the status."""
+    try:
+        said = json.loads(letter.data)
+    except ValueError:
+        said = None
+    key = letter.message.key if isinstance(letter.message.key, str) else letter.message.key.decode("utf-8", "replace")
+    return {
+        "id": int(letter.id),
+        "function": letter.message.target,
+        "object": key,
+        "origin": letter.message.origin,
+        "code": letter.code,
+        "reason": letter.reason,
+        "said": str(said["reason"]) if isinstance(said, dict) and said.get("reason") else "",
+        "died": letter.died,
+    }
+
+
+def _attempt(record: Record, function: LocalFunction | None) -> Record:
+    """A record with the log lines about it, and the trace of an unexpected error."""
+    if function is None:
+        return record | {"lines": [], "trace": "", "log": ""}
+    since = record["at"] - record["ms"] / 1000 - _SLACK_SECONDS
+    until = record["at"] + _SLACK_SECONDS
+    during = [line for line in function.logs.tail(since=since) if line.time <= until]
+    told = [(line, _parsed(line)) for line in during]
+    about = [
+        (line, parsed)
+        for line, parsed in told
+        if not parsed or record["key"] in line.text or (record["incident"] and record["incident"] in line.text)
+    ]
+    traces = [str(parsed["trace"]) for _, parsed in about if parsed.get("trace") and _is(parsed, record["incident"])]
+    lines = [_in_words(line, parsed) for line, parsed in about[-_MAX_LINES:]]
+    return record | {"lines": lines, "trace": traces[-1] if traces else "", "log": str(function.logs.path)}
+
+
+def _is(parsed: dict[str, Any], incident: str) -> bool:
+    return not incident or parsed.get("incident") == incident
+
+
+def _parsed(line: LogLine) -> dict[str, Any]:
+    """A line of Penstock's own log, else an empty dictionary."""
+    try:
+        found = json.loads(line.text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and "message" in found else {}
+
+
+def _in_words(line: LogLine, parsed: dict[str, Any]) -> dict[str, Any]:
+    level = str(parsed.get("level", ""))
+    return {"time": line.time, "level": level, "text": str(parsed.get("message", line.text))}
