@@ -12,7 +12,10 @@ KEPT: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One request to a function. Sizes in bytes, `seconds` to the end of the answer; `answer` is an event's JSON."""
+    """One request to a function. Sizes in bytes, `seconds` to the end of the answer; `answer` is an event's JSON.
+
+    `reason` says why the gateway had no answer: the function did not start, or broke off.
+    """
 
     function: str
     method: str
@@ -25,6 +28,26 @@ class Invocation:
     call_id: str
     answer: Mapping[str, Any] | None = None
     finished: float = field(default_factory=time.time)
+    reason: str = ""
+
+    @property
+    def is_event(self) -> bool:
+        """Whether it brought an event; else it brought an object's bytes, or asked for something."""
+        return self.path.partition("?")[0] == "/event"
+
+    @property
+    def why(self) -> str:
+        """Why it was refused or failed, the first reason of several objects; "" when all went well."""
+        answer = self.answer or {}
+        said = [each.get("reason") for each in answer.get("results", [answer]) if isinstance(each, dict)]
+        return self.reason or next((str(reason) for reason in said if reason), "")
+
+    @property
+    def incidents(self) -> list[str]:
+        """The names of its unexpected errors in the function's log."""
+        answer = self.answer or {}
+        said = [each.get("incident") for each in answer.get("results", [answer]) if isinstance(each, dict)]
+        return [str(incident) for incident in said if incident]
 
 
 class InvocationLog:
