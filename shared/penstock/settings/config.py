@@ -1,7 +1,7 @@
 """The settings of a function as frozen values. `environment` reads them; `table` has their defaults."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,6 +111,24 @@ class SourceRule:
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.prefix}*{self.suffix}"
+
+
+def rule_texts(rules: Iterable[SourceRule]) -> list[str]:
+    """Rules for people, as SOURCE has them: those that differ in their ends only are one.
+
+    >>> rule_texts(SourceRule.parse_all("s3://images/*.{jpg,png} s3://scans/*"))
+    ['s3://images/*.{jpg,png}', 's3://scans/*']
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for rule in rules:
+        groups.setdefault((rule.bucket, rule.prefix), []).append(rule.suffix)
+    texts = []
+    for (bucket, prefix), suffixes in groups.items():
+        if len(suffixes) > 1 and all(suffix.startswith(".") for suffix in suffixes):
+            texts.append(f"s3://{bucket}/{prefix}*.{{{','.join(suffix[1:] for suffix in suffixes)}}}")
+        else:
+            texts.extend(str(SourceRule(bucket, prefix, suffix)) for suffix in suffixes)
+    return texts
 
 
 def _expanded(word: str) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from penstock.delivery.dead_letters import DeadLetter
 from penstock.local.console.records import Record
+from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunction, LocalFunctions
 from penstock.local.functions.logs import LogLine
 from penstock.local.gateway.router import Router
@@ -17,7 +18,9 @@ _MAX_ATTEMPTS: Final = 100
 _SLACK_SECONDS: Final = 1.0
 
 
-def object_page(ref: ObjectRef, records: Sequence[Record], functions: LocalFunctions, router: Router) -> dict[str, Any]:
+def object_page(
+    ref: ObjectRef, records: Sequence[Record], *, functions: LocalFunctions, router: Router, crashes: CrashLog
+) -> dict[str, Any]:
     """What `records`, newest first, tell about `ref`; ready for JSON.
 
     `attempts` are those with the object as their source, oldest first. `made_from` names the objects that became it.
@@ -37,14 +40,14 @@ def object_page(ref: ObjectRef, records: Sequence[Record], functions: LocalFunct
     return {
         "bucket": ref.bucket,
         "key": ref.key,
-        "attempts": [_attempt(each, deployed.get(each["function"])) for each in reversed(own[:_MAX_ATTEMPTS])],
+        "attempts": [_attempt(each, deployed.get(each["function"]), crashes) for each in reversed(own[:_MAX_ATTEMPTS])],
         "takers": [route.name for route in takers],
         "outputs": outputs,
         "made_from": [{"bucket": b, "key": k, "function": f} for b, k, f in sorted(sources)],
     }
 
 
-def dead_letter(letter: DeadLetter) -> dict[str, Any]:
+def letter_document(letter: DeadLetter, crashes: CrashLog) -> dict[str, Any]:
     """A dead letter, ready for JSON; `said` is the reason that the function gave, which says more than the status."""
     try:
         said = json.loads(letter.data)
@@ -57,32 +60,26 @@ def dead_letter(letter: DeadLetter) -> dict[str, Any]:
         "object": key,
         "origin": letter.message.origin,
         "code": letter.code,
-        "reason": letter.reason,
-        "said": str(said["reason"]) if isinstance(said, dict) and said.get("reason") else "",
+        "reason": crashes.explained(letter.reason),
+        "said": crashes.explained(str(said["reason"])) if isinstance(said, dict) and said.get("reason") else "",
         "died": letter.died,
     }
 
 
-def _attempt(record: Record, function: LocalFunction | None) -> Record:
+def _attempt(record: Record, function: LocalFunction | None, crashes: CrashLog) -> Record:
     """A record with the log lines about it, and the trace of an unexpected error."""
+    crash = crashes.of(record["incident"])
+    record = record | {"reason": crashes.explained(record["reason"]), "trace": crash.trace if crash else ""}
     if function is None:
-        return record | {"lines": [], "trace": "", "log": ""}
+        return record | {"lines": [], "log": ""}
     since = record["at"] - record["ms"] / 1000 - _SLACK_SECONDS
     until = record["at"] + _SLACK_SECONDS
-    during = [line for line in function.logs.tail(since=since) if line.time <= until]
-    told = [(line, _parsed(line)) for line in during]
-    about = [
-        (line, parsed)
-        for line, parsed in told
+    lines = [
+        _in_words(line, parsed)
+        for line, parsed in ((line, _parsed(line)) for line in function.logs.tail(since=since) if line.time <= until)
         if not parsed or record["key"] in line.text or (record["incident"] and record["incident"] in line.text)
     ]
-    traces = [str(parsed["trace"]) for _, parsed in about if parsed.get("trace") and _is(parsed, record["incident"])]
-    lines = [_in_words(line, parsed) for line, parsed in about[-_MAX_LINES:]]
-    return record | {"lines": lines, "trace": traces[-1] if traces else "", "log": str(function.logs.path)}
-
-
-def _is(parsed: dict[str, Any], incident: str) -> bool:
-    return not incident or parsed.get("incident") == incident
+    return record | {"lines": lines[-_MAX_LINES:], "log": str(function.logs.path)}
 
 
 def _parsed(line: LogLine) -> dict[str, Any]:

@@ -12,8 +12,10 @@ _OBJECTS: Final = "s3://"
 def records_of(invocation: Invocation) -> Iterator[Record]:
     """The records of one request, ready for JSON. Sizes are in bytes, `ms` in milliseconds, `at` in epoch seconds.
 
-    A direct call has one, without bucket and key. An event with several objects has one for each, with the time of all.
+    A search has none, because it changes nothing. A direct call has one, without bucket and key. An event with several objects has one for each, with the time of all.
     """
+    if invocation.method in ("GET", "HEAD"):
+        return
     answer = invocation.answer or {}
     results = answer.get("results")
     documents = [each for each in results if isinstance(each, Mapping)] if isinstance(results, list) else [answer]
@@ -24,10 +26,9 @@ def records_of(invocation: Invocation) -> Iterator[Record]:
 def _record(invocation: Invocation, document: Mapping[str, Any]) -> Record:
     source = document.get("source") or {}
     targets = [each for each in document.get("targets") or [] if isinstance(each, Mapping)]
-    reasons = [document.get("reason"), *(target.get("reason") for target in targets)]
+    reasons = [invocation.reason, document.get("reason"), *(target.get("reason") for target in targets)]
     notes = [*(note for target in targets for note in target.get("notes") or ()), *invocation.notes]
     named = bool(source.get("bucket") and source.get("key"))
-    is_event = invocation.path.partition("?")[0] == "/event"
     return {
         "function": invocation.function,
         "object": f"{source['bucket']}/{source['key']}" if named else f"{invocation.method} {invocation.path}",
@@ -40,8 +41,8 @@ def _record(invocation: Invocation, document: Mapping[str, Any]) -> Record:
         "status": document.get("status") or invocation.status,
         "cold": invocation.cold,
         "ms": round(invocation.seconds * 1000, 1),
-        "in": source.get("size", 0) if is_event else invocation.bytes_in,
-        "out": sum(target.get("size") or 0 for target in targets) if is_event else invocation.bytes_out,
+        "in": source.get("size", 0) if invocation.is_event else invocation.bytes_in,
+        "out": sum(target.get("size") or 0 for target in targets) if invocation.is_event else invocation.bytes_out,
         "stored": sum(target.get("size") or 0 for target in targets if _is_object(target)),
         "saves": document.get("outcome") == "processed" and any(_is_object(target) for target in targets),
         "targets": [{"address": t.get("address", ""), "size": t.get("size")} for t in targets],

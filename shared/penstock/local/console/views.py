@@ -14,10 +14,12 @@ from penstock.local.console.dropped import Dropped
 from penstock.local.console.feed import Feed
 from penstock.local.console.folders import read_folder
 from penstock.local.console.meter import Meter
-from penstock.local.console.object_page import dead_letter, object_page
+from penstock.local.console.object_page import letter_document, object_page
 from penstock.local.console.preview import preview_of
 from penstock.local.console.records import Record, records_of
+from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunctions
+from penstock.local.gateway.attempts import Attempts
 from penstock.local.gateway.invocations import Invocation, InvocationLog
 from penstock.local.gateway.router import Router
 from penstock.render.drawing import PLACE_HEIGHT, PLACE_WIDTH, draw
@@ -40,6 +42,8 @@ class Watched:
     inbox: Inbox
     router: Router
     store: Store
+    crashes: CrashLog
+    attempts: Attempts
     overview: Callable[[], str]
 
 
@@ -137,10 +141,22 @@ def _add_objects(ui: Blueprint, watched: Watched, feed: Feed) -> None:
     def about() -> Response:
         """Everything that is known of one object: what was made of it and how, attempt by attempt."""
         ref = _ref(request.args)
-        page = object_page(ref, feed.recent(_MAX_RECORDS, wanted=_about(ref)), watched.functions, watched.router)
         named = f"{ref.bucket}/{ref.key}"
-        letters = [dead_letter(each) for each in watched.inbox.dead_letters() if each.message.key == named]
-        return answer(page | {"dead_letters": letters})
+        page = object_page(
+            ref,
+            feed.recent(_MAX_RECORDS, wanted=_about(ref)),
+            functions=watched.functions,
+            router=watched.router,
+            crashes=watched.crashes,
+        )
+        letters = [letter_document(each, watched.crashes) for each in watched.inbox.dead_letters()]
+        waiting = [
+            asdict(each) | {"reason": watched.crashes.explained(each.reason)}
+            for each in watched.attempts.waiting()
+            if each.object == named
+        ]
+        letters = [each for each in letters if each["object"] == named]
+        return answer(page | {"waiting": waiting, "dead_letters": letters})
 
     @ui.delete("/object")
     def delete() -> Response:
@@ -164,7 +180,9 @@ def _add_dead_letters(ui: Blueprint, watched: Watched, dropped: Dropped) -> None
     @ui.get("/dead")
     def dead() -> Response:
         letters = watched.inbox.dead_letters(after=_number("after", 0), limit=_LETTERS)
-        return answer({"letters": [dead_letter(each) for each in letters], "more": len(letters) == _LETTERS})
+        return answer(
+            {"letters": [letter_document(each, watched.crashes) for each in letters], "more": len(letters) == _LETTERS}
+        )
 
     @ui.post("/dismiss")
     def dismiss() -> Response:
