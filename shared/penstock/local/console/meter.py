@@ -27,7 +27,7 @@ class Slot:
 
     def add(self, record: Record) -> None:
         self.count += 1
-        self.failed += record["status"] >= 400
+        self.failed += record["outcome"] == "failed"
         self.milliseconds += record["ms"]
         self.slowest = max(self.slowest, record["ms"])
         if record["saves"]:

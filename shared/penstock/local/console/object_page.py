@@ -48,20 +48,15 @@ def object_page(
 
 
 def letter_document(letter: DeadLetter, crashes: CrashLog) -> dict[str, Any]:
-    """A dead letter, ready for JSON; `said` is the reason that the function gave, which says more than the status."""
-    try:
-        said = json.loads(letter.data)
-    except ValueError:
-        said = None
-    key = letter.message.key if isinstance(letter.message.key, str) else letter.message.key.decode("utf-8", "replace")
+    """A dead letter, ready for JSON. `object` is "" for one that is about no object."""
+    key = letter.message.key if isinstance(letter.message.key, str) else letter.message.key.decode(errors="replace")
     return {
         "id": int(letter.id),
         "function": letter.message.target,
-        "object": key,
         "origin": letter.message.origin,
+        "object": key if "/" in key else "",
         "code": letter.code,
         "reason": crashes.explained(letter.reason),
-        "said": crashes.explained(str(said["reason"])) if isinstance(said, dict) and said.get("reason") else "",
         "died": letter.died,
     }
 

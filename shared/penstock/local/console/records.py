@@ -12,7 +12,8 @@ _OBJECTS: Final = "s3://"
 def records_of(invocation: Invocation) -> Iterator[Record]:
     """The records of one request, ready for JSON. Sizes are in bytes, `ms` in milliseconds, `at` in epoch seconds.
 
-    A search has none, because it changes nothing. A direct call has one, without bucket and key. An event with several objects has one for each, with the time of all.
+    An event with several objects has one for each, with the time of all. A direct call has one, without bucket and
+    key. A search has none, because it changes nothing.
     """
     if invocation.method in ("GET", "HEAD"):
         return

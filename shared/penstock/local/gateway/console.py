@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
-from penstock.delivery.dead_letters import DeadLetter
 from penstock.delivery.inbox import Inbox
 from penstock.errors import EventError, TemporaryError
-from penstock.local.functions.crashes import CrashLog
+from penstock.local.console.object_page import letter_document
 from penstock.local.console.page import add_page
 from penstock.local.console.views import Watched, add_views
+from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunctions
 from penstock.local.gateway.attempts import Attempts, Waiting
 from penstock.local.gateway.invocations import Invocation, InvocationLog
@@ -67,7 +67,7 @@ def make_console(
                 ],
                 "pending": counts.pending,
                 "dead": counts.dead,
-                "dead_letters": [_dead_letter(letter, crashes) for letter in inbox.dead_letters(limit=50)],
+                "dead_letters": [letter_document(letter, crashes) for letter in inbox.dead_letters(limit=50)],
                 "waiting": [_waiting(each, crashes) for each in attempts.waiting()[:_SHOWN_INVOCATIONS]],
                 "buckets": router.buckets(),
                 "searchable": [r.name for r in router.routes if r.address is not None and r.address.is_searchable],
@@ -83,9 +83,9 @@ def make_console(
         tried = [_invocation(entry, crashes) | {"crashes": _crashes(entry, crashes)} for entry in found]
         waiting = [_waiting(each, crashes) for each in attempts.waiting() if each.object == named]
         dead = [
-            _dead_letter(each, crashes)
+            letter_document(each, crashes)
             for each in inbox.dead_letters()
-            if _dead_letter(each, crashes)["object"] == named
+            if letter_document(each, crashes)["object"] == named
         ]
         names = {entry.function for entry in found} | {each["function"] for each in waiting}
         logs = {function.spec.name: str(function.logs.path) for function in functions if function.spec.name in names}
@@ -199,19 +199,6 @@ def _waiting(waiting: Waiting, crashes: CrashLog) -> dict[str, Any]:
         "attempts": waiting.attempts,
         "at": waiting.at,
         "reason": crashes.explained(waiting.reason),
-    }
-
-
-def _dead_letter(letter: DeadLetter, crashes: CrashLog) -> dict[str, Any]:
-    key = letter.message.key if isinstance(letter.message.key, str) else letter.message.key.decode(errors="replace")
-    return {
-        "id": int(letter.id),
-        "function": letter.message.target,
-        "origin": letter.message.origin,
-        "object": key if "/" in key else "",
-        "code": letter.code,
-        "reason": crashes.explained(letter.reason),
-        "died": letter.died,
     }
 
 

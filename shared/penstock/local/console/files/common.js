@@ -27,6 +27,8 @@ export const post = (path, document) => ask(path, {method: "POST", body: JSON.st
 export const query = given => new URLSearchParams(given).toString();
 export const link = (view, given = {}) => `#/${view}${Object.keys(given).length ? "?" + query(given) : ""}`;
 export const objectLink = (bucket, key) => link("object", {bucket, key});
+/** The page of an object that is named as bucket/key. */
+export const refLink = named => objectLink(named.slice(0, named.indexOf("/")), named.slice(named.indexOf("/") + 1));
 export const bytesUrl = (bucket, key, show) => `object?${query({bucket, key})}${show ? "&show=" : ""}`;
 export const isImage = key => /\.(jpe?g|png|webp|avif|gif)$/i.test(key);
 
@@ -69,6 +71,10 @@ export function ago(seconds) {
 export const when = seconds => html`<time datetime=${new Date(seconds * 1000).toISOString()}
   title=${new Date(seconds * 1000).toLocaleString()}>${ago(seconds)}</time>`;
 
+export function retrying(waiting) {
+  const left = Math.max(0, Math.round(waiting.at - Date.now() / 1000));
+  return `retrying, attempt ${waiting.attempt}${waiting.attempts ? ` of ${waiting.attempts}` : ""}, next in ${left} s`;
+}
 export const good = record => record.status < 400;
 export const outcome = record => html`<span class=${good(record) ? "good" : "bad"}>${record.outcome}${
   good(record) ? "" : ` ${record.status}`}</span>`;

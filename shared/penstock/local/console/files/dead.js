@@ -1,5 +1,5 @@
 // Events that were given up, by their reason. What is dropped can be taken back.
-import {app, ask, attempt, count, html, link, live, many, nothing, objectLink, post, redraw, repeat, say, when} from "./common.js";
+import {app, ask, attempt, count, html, link, live, many, nothing, post, redraw, refLink, repeat, say, when} from "./common.js";
 import {onRecords} from "./live.js";
 
 const SHOWN = 50;
@@ -27,7 +27,13 @@ async function read() {
 }
 onRecords(records => { if (!records || records.some(each => each.status >= 400)) seen = -1; });
 
-const reason = letter => letter.said || letter.reason;
+/** A reason without what differs from object to object: its name, and the number of an incident. */
+function kind(letter) {
+  const name = letter.object.slice(letter.object.lastIndexOf("/") + 1);
+  const reason = letter.reason.replace(/ \(incident [0-9a-f]+\)/, "");
+  return (name ? reason.replaceAll(name, "…") : reason) || `status ${letter.code}`;
+}
+const named = letter => letter.object || letter.origin;
 const focusHeading = () => requestAnimationFrame(() => document.querySelector("h1")?.focus());
 function replay(ids, then = read) {
   return attempt(async () => {
@@ -50,15 +56,13 @@ function drop(ids, then = read) {
   });
 }
 export function letterItem(letter, then = read, choose = false) {
-  const [bucket, ...rest] = letter.object.split("/");
-  return html`<li class="letter">${choose ? html`<input type="checkbox" aria-label=${`Choose ${letter.object}`} .checked=${live(chosen.has(letter.id))}
+  return html`<li class="letter">${choose ? html`<input type="checkbox" aria-label=${`Choose ${named(letter)}`} .checked=${live(chosen.has(letter.id))}
       @change=${event => { event.target.checked ? chosen.add(letter.id) : chosen.delete(letter.id); redraw(); }}>` : nothing}
-    <div class="grow"><strong>${letter.function}</strong> ${rest.length && bucket
-      ? html`<a class="key" href=${objectLink(bucket, rest.join("/"))}>${letter.object}</a>` : html`<span class="key">${letter.origin}</span>`}
-      <span class="dim small">${when(letter.died)}</span><div class="small dim">${letter.reason}</div>
-      ${letter.said ? html`<div class="small">${letter.said}</div>` : nothing}</div>
-    <button aria-label=${`Replay ${letter.object}`} @click=${() => replay([letter.id], then)}>Replay</button>
-    <button aria-label=${`Drop ${letter.object}`} @click=${() => drop([letter.id], then)}>Drop</button></li>`;
+    <div class="grow"><strong>${letter.function}</strong> ${letter.object
+      ? html`<a class="key" href=${refLink(letter.object)}>${letter.object}</a>` : html`<span class="key">${letter.origin}</span>`}
+      <span class="dim small">${when(letter.died)}</span><div class="small">${letter.reason}</div></div>
+    <button aria-label=${`Replay ${named(letter)}`} @click=${() => replay([letter.id], then)}>Replay</button>
+    <button aria-label=${`Drop ${named(letter)}`} @click=${() => drop([letter.id], then)}>Drop</button></li>`;
 }
 function group([why, members]) {
   const ids = members.map(each => each.id);
@@ -77,10 +81,10 @@ export function view() {
   if (!letters.length) return html`<section class="card"><p>None. An event that is still tried again is not here: see
     <a href=${link("events")}>Events</a>.</p></section>`;
   const words = filter.toLowerCase();
-  const shown = letters.filter(each => !words || `${each.function} ${each.object} ${reason(each)}`.toLowerCase().includes(words));
+  const shown = letters.filter(each => !words || `${each.function} ${named(each)} ${each.reason}`.toLowerCase().includes(words));
   const groups = new Map();
   for (const letter of shown) {
-    const why = reason(letter) || `status ${letter.code}`;
+    const why = kind(letter);
     if (!groups.has(why)) groups.set(why, []);
     groups.get(why).push(letter);
   }

@@ -1,5 +1,5 @@
 // What flows where: the graph of the stack file, with what runs and what passes.
-import {app, ask, count, duration, functions, html, link, many, nothing, redraw, svg} from "./common.js";
+import {app, ask, count, duration, functions, html, link, many, nothing, redraw, refLink, retrying, svg} from "./common.js";
 import {onRecords} from "./live.js";
 import {meter, readMeter} from "./meter.js";
 import {recentEvents} from "./events.js";
@@ -47,8 +47,9 @@ function step(each) {
   const moves = Date.now() - (passing.get(name) || 0) < PASSING_MS;
   const number = passed(each, from, to);
   return svg`<path class=${moves ? "step passing" : "step"} d=${each.path}></path>
-    <text class="label" x=${each.at[0]} y=${each.at[1]} text-anchor="middle">${each.label}${
-      number ? `${each.label ? " · " : ""}${count(number)}` : ""}</text>`;
+    <text class="label" x=${each.at[0]} y=${each.at[1]} text-anchor="middle">${
+      each.label.length > 18 ? each.label.slice(0, 17) + "…" : each.label}</text>
+    <text class="label number" x=${each.at[0]} y=${each.at[1] + 19} text-anchor="middle">${number ? count(number) : ""}</text>`;
 }
 function drawing() {
   if (problem) return html`<p class="bad">${problem}</p>`;
@@ -63,7 +64,7 @@ function row(f) {
     <td><span class=${`badge ${f.starting ? "starting" : f.replicas ? "up" : ""}`}>${phase(f)}</span></td>
     <td class="n">${f.replicas}</td><td class="n">${count(all?.count || 0)}</td>
     <td class="n">${count(outcomes.processed || 0)}</td><td class="n">${count(outcomes.refused || 0)}</td>
-    <td class=${`n ${all?.failed ? "bad" : ""}`}>${count(all?.failed || 0)}</td>
+    <td class=${`n ${outcomes.failed ? "bad" : ""}`}>${count(outcomes.failed || 0)}</td>
     <td class="n">${all?.count ? duration(all.milliseconds / all.count) : ""}</td></tr>`;
 }
 export function view() {
@@ -80,7 +81,8 @@ export function view() {
           <th scope="col" class="n">failed</th><th scope="col" class="n">mean time</th></tr></thead>
         <tbody>${functions().map(row)}</tbody></table></div>
         ${waiting.length ? html`<h3>Waiting for another attempt</h3><ul>${waiting.slice(0, 20).map(each => html`<li>
-          ${each.function}: ${each.object}, attempt ${each.attempt} of ${each.attempts}; ${each.reason}</li>`)}</ul>` : nothing}
+          ${each.function}: <a class="key" href=${refLink(each.object)}>${each.object}</a>, ${retrying(each)}:
+          <span class="bad">${each.reason}</span></li>`)}</ul>` : nothing}
         ${app.state?.dead ? html`<p class="bad">${many(app.state.dead, "event")} could not be dealt with.
           <a href=${link("dead")}>See why</a></p>` : nothing}
       </section>

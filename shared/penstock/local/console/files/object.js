@@ -1,6 +1,6 @@
 // One object: what is in it, what it became, and each attempt with its reason, trace and log lines.
 import {ask, attempt, bytesUrl, copy, curl, duration, html, isImage, link, nothing, objectLink, outcome, post, query, redraw,
-  saved, saving, say, size, when} from "./common.js";
+  retrying, saved, saving, say, size, when} from "./common.js";
 import {onRecords} from "./live.js";
 import {letterItem} from "./dead.js";
 import {remove} from "./objects.js";
@@ -100,6 +100,7 @@ export function view() {
       ${about.attempts.length ? html`<ol class="timeline">${about.attempts.map(attemptItem)}</ol>`
         : html`<p class="dim">${about.takers.length ? "No function was asked about it since the stack was started."
           : "No function takes this object."}</p>`}
+      ${about.waiting.map(each => html`<p class="warm">${each.function}: ${retrying(each)}</p>`)}
       ${about.dead_letters.length ? html`<h3>Given up</h3><ul class="list">${about.dead_letters.map(letter => letterItem(letter, read))}</ul>`
         : nothing}</section>`;
 }
