@@ -462,7 +462,7 @@ def test_console_shows_what_a_function_assumed(gateway: Running) -> None:
     *direct, event = gateway.request("GET", "/ui/state").json["invocations"]
     assert event["notes"] == ["The encoding was guessed."]
     assert [entry["notes"] for entry in reversed(direct)] == list(sent.values())
-    assert 'c.notes.map(note => el("div"' in gateway.request("GET", "/ui/").text
+    assert "each.notes.map(note => html" in gateway.request("GET", "/ui/files/events.js").text
 
 
 def test_console_page_is_complete_in_itself(gateway: Running) -> None:
