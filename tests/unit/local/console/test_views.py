@@ -129,7 +129,7 @@ def test_an_objects_page_has_the_trace_of_a_crash(gateway: Running) -> None:
 
     attempt = gateway.request("GET", "/ui/about?bucket=upload&key=a.csv").json["attempts"][-1]
     assert attempt["trace"] == "Traceback\nKeyError: 'x'"
-    assert attempt["reason"] == "KeyError: 'x' (incident abc123)"
+    assert attempt["reason"] == "unexpected error; KeyError: 'x' (incident abc123)"
 
 
 def test_an_object_is_sent_again_to_those_that_take_it(gateway: Running) -> None:
