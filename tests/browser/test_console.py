@@ -150,7 +150,7 @@ def test_a_picture_is_shown_before_and_after(gateway: Running, open_page: OpenPa
     page = open_page("object?bucket=upload&key=rose.csv")
 
     for key, side in (("rose.csv", 800), ("rose.csv.gz", 80)):
-        shown = page.get_by_role("img", name=f"Picture {key}")
+        shown = page.get_by_role("img", name=f"Picture {key}", exact=True)
         expect(shown).to_be_visible()
         until(lambda shown=shown, side=side: shown.evaluate("image => image.naturalWidth") == side)
     accessible(page)

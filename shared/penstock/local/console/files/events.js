@@ -45,7 +45,10 @@ function joined(newest, old, most) {
 onRecords(came => {
   if (came === null) { recent.reading = false; recent.records = null; if (location.hash.startsWith("#/events")) read(); return; }
   if (recent.records) recent.records = joined(came, recent.records, 10);
-  if (before === 0 && location.hash.startsWith("#/events")) records = joined(came.filter(matches), records, PAGE);
+  if (before === 0 && location.hash.startsWith("#/events")) {
+    records = joined(came.filter(matches), records, PAGE);
+    more = records.length === PAGE;
+  }
 });
 const row = each => html`<tr><td class="name">${each.key ? html`<a href=${objectLink(each.bucket, each.key)}>${each.object}</a>` : each.object}
     ${each.reason ? html`<div class=${each.status < 400 ? "dim small" : "bad small"}>${each.reason}</div>` : nothing}
