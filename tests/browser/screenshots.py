@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.e2e.test_stack import Up, photo, until
 from tests.paths import DOCS
@@ -51,8 +51,8 @@ def shoot(up: Up) -> None:
             )
             page = context.new_page()
             page.goto(f"http://127.0.0.1:{up.port}/ui/#/{view}")
-            page.get_by_text("functions running").wait_for()
-            page.get_by_text("reading …").wait_for(state="detached")
+            expect(page.get_by_text("functions running")).to_be_visible()
+            expect(page.get_by_text("reading …")).to_have_count(0)
             page.wait_for_timeout(2000)  # the pictures of the page, and a line that moves
             picture = Image.open(io.BytesIO(page.screenshot()))
             # The page has few colours: a palette makes the file a third as large.

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import re
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,7 +12,7 @@ import pytest
 from penstock.delivery.deliverer import Message
 from penstock.types import ObjectRef
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from tests.browser.conftest import OpenPage, accessible
 from tests.unit.local.conftest import until
@@ -67,8 +68,8 @@ def test_a_file_is_uploaded_to_the_bucket_whose_functions_take_it(gateway: Runni
     page.set_input_files(
         "input[type=file]",
         [
-            {"name": "日本語 100%.csv", "mimeType": "text/csv", "buffer": ROWS},
-            {"name": "song.mp3", "mimeType": "audio/mpeg", "buffer": b"x"},
+            FilePayload(name="日本語 100%.csv", mimeType="text/csv", buffer=ROWS),
+            FilePayload(name="song.mp3", mimeType="audio/mpeg", buffer=b"x"),
         ],
     )
     uploads = page.get_by_role("list", name="Uploads")
@@ -88,7 +89,7 @@ def test_an_upload_is_cancelled_and_retried_and_the_others_go_on(gateway: Runnin
     page.route("**/object?*", lambda route: None if "slow" in route.request.url else route.continue_())
     page.set_input_files(
         "input[type=file]",
-        [{"name": name, "mimeType": "text/csv", "buffer": ROWS} for name in ("slow.csv", "quick.csv")],
+        [FilePayload(name=name, mimeType="text/csv", buffer=ROWS) for name in ("slow.csv", "quick.csv")],
     )
     uploads = page.get_by_role("list", name="Uploads")
     expect(uploads.get_by_role("progressbar", name="Upload of slow.csv")).to_be_visible()
@@ -144,6 +145,10 @@ def test_a_table_is_shown_before_and_after_with_what_was_saved(gateway: Running,
     expect(attempts.get_by_role("listitem")).to_have_count(2)
 
 
+def has_width(image: Locator, side: int) -> bool:
+    return bool(image.evaluate("image => image.naturalWidth") == side)
+
+
 def test_a_picture_is_shown_before_and_after(gateway: Running, open_page: OpenPage) -> None:
     put(gateway, "upload", "rose.csv", picture(800), "image/jpeg")
     put(gateway, "processed", "rose.csv.gz", picture(80), "image/jpeg")
@@ -152,7 +157,7 @@ def test_a_picture_is_shown_before_and_after(gateway: Running, open_page: OpenPa
     for key, side in (("rose.csv", 800), ("rose.csv.gz", 80)):
         shown = page.get_by_role("img", name=f"Picture {key}", exact=True)
         expect(shown).to_be_visible()
-        until(lambda shown=shown, side=side: shown.evaluate("image => image.naturalWidth") == side)
+        until(partial(has_width, shown, side))
     accessible(page)
 
 
@@ -321,6 +326,11 @@ def test_every_view_fits_a_narrow_window(gateway: Running, open_page: OpenPage, 
         page.goto(f"{gateway.server.url}/ui/#/{view}")
         expect(page.get_by_text("reading …")).to_have_count(0)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+        # A heading beside buttons must not become a column of syllables.
+        headings = page.locator("h2:visible").evaluate_all(
+            "all => all.map(each => [each.textContent, each.offsetWidth])"
+        )
+        assert [each for each in headings if each[1] < 140 < 7 * len(each[0])] == [], view
 
 
 def test_names_that_are_markup_stay_text_in_every_view(gateway: Running, open_page: OpenPage) -> None:

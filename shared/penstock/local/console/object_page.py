@@ -9,7 +9,7 @@ from penstock.local.console.records import Record
 from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunction, LocalFunctions
 from penstock.local.functions.logs import LogLine
-from penstock.local.gateway.router import Router
+from penstock.local.gateway.router import Route, Router
 from penstock.types import ObjectRef
 
 _MAX_LINES: Final = 40
@@ -33,7 +33,7 @@ def object_page(
     outputs = [
         {"function": route.name, "bucket": made.bucket, "key": made.key}
         for route in takers
-        for rendition in (list(route.config.renditions) or [None])
+        for rendition in _renditions(route)
         if route.address is not None and (made := route.address.of(ref, rendition)) is not None
     ]
     sources = {(each["bucket"], each["key"], each["function"]) for each in made_from}
@@ -45,6 +45,10 @@ def object_page(
         "outputs": outputs,
         "made_from": [{"bucket": b, "key": k, "function": f} for b, k, f in sorted(sources)],
     }
+
+
+def _renditions(route: Route) -> Sequence[str | None]:
+    return [*route.config.renditions] if route.config.renditions else [None]
 
 
 def letter_document(letter: DeadLetter, crashes: CrashLog) -> dict[str, Any]:

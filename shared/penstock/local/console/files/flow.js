@@ -46,7 +46,7 @@ function step(each) {
   const name = from.kind === "function" ? from.name : to.name;
   const moves = Date.now() - (passing.get(name) || 0) < PASSING_MS;
   const number = passed(each, from, to);
-  return svg`<path class=${moves ? "step passing" : "step"} d=${each.path}></path>
+  return svg`<path class=${moves ? "step passing" : "step"} d=${each.path} marker-end="url(#head)"></path>
     <text class="label" x=${each.at[0]} y=${each.at[1]} text-anchor="middle">${
       each.label.length > 18 ? each.label.slice(0, 17) + "…" : each.label}</text>
     <text class="label number" x=${each.at[0]} y=${each.at[1] + 19} text-anchor="middle">${number ? count(number) : ""}</text>`;
@@ -56,6 +56,8 @@ function drawing() {
   if (!graph) return html`<p class="dim">reading the stack file …</p>`;
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Graph of the flow">
     <svg class="graph" viewBox="0 0 ${graph.width} ${graph.height}" role="group" aria-label="What flows where">
+      <defs><marker id="head" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto">
+        <path d="M0 0L8 4L0 8z"></path></marker></defs>
       ${graph.steps.map(step)}${graph.places.map(place)}</svg></div>`;
 }
 function row(f) {
