@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from penstock.errors import TemporaryError
-from penstock.local.console.records import Record
+from penstock.local.console.records import ConsoleRecord
 
 KEPT: Final = 5000
 MAX_PAGES: Final = 24
@@ -44,7 +44,7 @@ class Feed:
     ) -> None:
         self._read_state = state
         self._run = secrets.token_hex(4)
-        self._records: deque[Record] = deque(maxlen=kept)
+        self._records: deque[ConsoleRecord] = deque(maxlen=kept)
         self._number = 0
         self._changed = threading.Condition()
         self._max_pages = max_pages
@@ -54,14 +54,16 @@ class Feed:
         self._state, self._state_read = "", float("-inf")
         self.pages = 0
 
-    def add(self, record: Record) -> None:
+    def add(self, record: ConsoleRecord) -> None:
         """Keep one record under the next number, and tell every page."""
         with self._changed:
             self._number += 1
             self._records.append(record | {"n": self._number})
             self._changed.notify_all()
 
-    def recent(self, limit: int, *, before: int = 0, wanted: Callable[[Record], bool] = lambda _: True) -> list[Record]:
+    def recent(
+        self, limit: int, *, before: int = 0, wanted: Callable[[ConsoleRecord], bool] = lambda _: True
+    ) -> list[ConsoleRecord]:
         """The last `limit` records that are wanted, newest first, of those with a number below `before` (0: of all)."""
         with self._changed:
             records = list(self._records)
@@ -123,7 +125,7 @@ class Feed:
             known = run == self._run and number.isdecimal() and first - 1 <= int(number) <= self._number
             return (int(number), False) if known else (self._number, True)
 
-    def _after(self, after: int) -> tuple[list[Record], int]:
+    def _after(self, after: int) -> tuple[list[ConsoleRecord], int]:
         with self._changed:
             if self._number == after:
                 return [], after

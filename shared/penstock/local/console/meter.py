@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from penstock.local.console.records import Record
+from penstock.local.console.records import ConsoleRecord
 
 SLOT_SECONDS: Final = 10
 SLOTS: Final = 360
@@ -25,7 +25,7 @@ class Slot:
     bytes_in: int = 0
     bytes_out: int = 0
 
-    def add(self, record: Record) -> None:
+    def add(self, record: ConsoleRecord) -> None:
         self.count += 1
         self.failed += record["outcome"] == "failed"
         self.milliseconds += record["ms"]
@@ -45,7 +45,7 @@ class Meter:
         self._slots: dict[str, deque[Slot]] = {}
         self._outcomes: dict[str, dict[str, int]] = {}
 
-    def add(self, record: Record) -> None:
+    def add(self, record: ConsoleRecord) -> None:
         now, name = self._clock(), record["function"]
         start = int(now // SLOT_SECONDS) * SLOT_SECONDS
         with self._lock:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from penstock.delivery.dead_letters import DeadLetter
-from penstock.local.console.records import Record
+from penstock.local.console.records import ConsoleRecord
 from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunction, LocalFunctions
 from penstock.local.functions.logs import LogLine
@@ -19,7 +19,7 @@ _SLACK_SECONDS: Final = 1.0
 
 
 def object_page(
-    ref: ObjectRef, records: Sequence[Record], *, functions: LocalFunctions, router: Router, crashes: CrashLog
+    ref: ObjectRef, records: Sequence[ConsoleRecord], *, functions: LocalFunctions, router: Router, crashes: CrashLog
 ) -> dict[str, Any]:
     """What `records`, newest first, tell about `ref`; ready for JSON.
 
@@ -65,7 +65,7 @@ def letter_document(letter: DeadLetter, crashes: CrashLog) -> dict[str, Any]:
     }
 
 
-def _attempt(record: Record, function: LocalFunction | None, crashes: CrashLog) -> Record:
+def _attempt(record: ConsoleRecord, function: LocalFunction | None, crashes: CrashLog) -> ConsoleRecord:
     """A record with the log lines about it, and the trace of an unexpected error."""
     crash = crashes.of(record["incident"])
     record = record | {"reason": crashes.explained(record["reason"]), "trace": crash.trace if crash else ""}

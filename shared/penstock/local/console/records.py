@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from penstock.local.gateway.invocations import Invocation
 
-Record = dict[str, Any]
+ConsoleRecord = dict[str, Any]
 _OBJECTS: Final = "s3://"
 
 
-def records_of(invocation: Invocation) -> Iterator[Record]:
+def records_of(invocation: Invocation) -> Iterator[ConsoleRecord]:
     """The records of one request, ready for JSON. Sizes are in bytes, `ms` in milliseconds, `at` in epoch seconds.
 
     An event with several objects has one for each, with the time of all. A direct call has one, without bucket and
@@ -24,7 +24,7 @@ def records_of(invocation: Invocation) -> Iterator[Record]:
         yield _record(invocation, document)
 
 
-def _record(invocation: Invocation, document: Mapping[str, Any]) -> Record:
+def _record(invocation: Invocation, document: Mapping[str, Any]) -> ConsoleRecord:
     source = document.get("source") or {}
     targets = [each for each in document.get("targets") or [] if isinstance(each, Mapping)]
     reasons = [invocation.reason, document.get("reason"), *(target.get("reason") for target in targets)]

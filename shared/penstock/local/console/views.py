@@ -16,7 +16,7 @@ from penstock.local.console.folders import read_folder
 from penstock.local.console.meter import Meter
 from penstock.local.console.object_page import letter_document, object_page
 from penstock.local.console.preview import preview_of
-from penstock.local.console.records import Record, records_of
+from penstock.local.console.records import ConsoleRecord, records_of
 from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunctions
 from penstock.local.gateway.attempts import Attempts
@@ -247,10 +247,10 @@ def _number(name: str, default: int, most: int = 10**9) -> int:
     return min(int(text), most)
 
 
-def _wanted(given: Mapping[str, str]) -> Callable[[Record], bool]:
+def _wanted(given: Mapping[str, str]) -> Callable[[ConsoleRecord], bool]:
     function, outcome, words = given.get("function", ""), given.get("outcome", ""), given.get("words", "").casefold()
 
-    def matches(record: Record) -> bool:
+    def matches(record: ConsoleRecord) -> bool:
         return (
             (not function or record["function"] == function)
             and (not outcome or record["outcome"] == outcome)
@@ -260,10 +260,10 @@ def _wanted(given: Mapping[str, str]) -> Callable[[Record], bool]:
     return matches
 
 
-def _about(ref: ObjectRef) -> Callable[[Record], bool]:
+def _about(ref: ObjectRef) -> Callable[[ConsoleRecord], bool]:
     address = str(ref)
 
-    def matches(record: Record) -> bool:
+    def matches(record: ConsoleRecord) -> bool:
         made = any(target["address"] == address for target in record["targets"])
         return made or (record["bucket"] == ref.bucket and record["key"] == ref.key)
 
