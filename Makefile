@@ -43,6 +43,19 @@ format: $(READY)  ## put every file into shape
 test: $(READY)  ## every test that needs Python only
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
+# Playwright and axe-core, for the tests in a browser only.
+$(VENV)/.browser: requirements-browser.lock $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.lock
+	@touch $@
+
+.PHONY: browser
+browser: $(VENV)/.browser  ## the console's tests in Chromium: apt-get install chromium, or CHROMIUM=program
+	$(BIN)/python -m pytest tests/browser
+
+.PHONY: screenshots
+screenshots: $(VENV)/.browser  ## renew docs/console*.png from a stack that runs
+	$(BIN)/python -m tests.browser.screenshots
+
 .PHONY: up
 up: $(READY)  ## the whole lake on this machine, until Ctrl+C: EDITION=ce|pro, the rules of OpenFaaS's gateway
 	$(BIN)/penstock up --edition $(or $(EDITION),ce)
@@ -135,6 +148,7 @@ LOCKS := shared/locks
 .PHONY: lock
 lock: $(READY)  ## renew requirements.lock and shared/locks from the bounds
 	$(COMPILE) --all-extras shared/pyproject.toml requirements-dev.in functions/*/requirements.txt -o requirements.lock
+	$(COMPILE) -c requirements.lock requirements-browser.in -o requirements-browser.lock
 	$(COMPILE) -c requirements.lock --extra cli shared/pyproject.toml requirements-images.in requirements-build.in \
 	  functions/*/requirements.txt functions/*/requirements-test.txt examples/*/requirements.txt -o $(LOCKS)/constraints.txt
 	$(COMPILE) -c $(LOCKS)/constraints.txt shared/pyproject.toml -o $(LOCKS)/function.txt

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol, TextIO
 
@@ -175,16 +175,26 @@ def set_up_log_lines(level: str) -> None:
     if level not in _LEVELS:
         raise ConfigError(f"LOG_LEVEL={level!r}: expected {', '.join(_LEVELS[:-1])} or {_LEVELS[-1]}")
     handler = logging.StreamHandler()
-    handler.setFormatter(_LineFormatter("%(asctime)s  %(levelname)s  %(message)s", datefmt="%H:%M:%S"))
+    handler.setFormatter(LineFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
-class _LineFormatter(logging.Formatter):
-    """Only a stack trace has lines of its own; they are indented, so that none looks like a log line."""
+class LineFormatter(logging.Formatter):
+    """Only a stack trace has lines of its own; they are indented, so that none looks like a log line.
+
+    `given` says which fields of a record are added as `name=value`.
+    """
+
+    def __init__(self, given: Callable[[logging.LogRecord], Mapping[str, object]] | None = None) -> None:
+        super().__init__("%(asctime)s  %(levelname)s  %(message)s", datefmt="%H:%M:%S")
+        self._given = given
 
     def format(self, record: logging.LogRecord) -> str:
         shown = copy.copy(record)
-        shown.msg, shown.args = printable(record.getMessage()), None
+        fields = self._given(record) if self._given else {}
+        words = [record.getMessage(), *(f"{name}={value}" for name, value in fields.items() if value != "")]
+        shown.msg, shown.args = "  ".join(map(printable, words)), None
+        shown.exc_text = None  # another formatter may have kept its own
         line, *trace = super().format(shown).split("\n")
         return "\n".join([line, *(f"  {printable(each)}" for each in trace)])
 

@@ -60,7 +60,7 @@ TESTED_IN = {
     "lake/ownership.py": "tests/unit/lake/test_minio_admin.py",
     "lake/plan.py": "tests/unit/lake/test_applying.py",
     "lake/server.py": "tests/integration/lake/test_lake.py",
-    "local/demo/awaited.py": "tests/unit/local/demo/test_checks.py",
+    "local/console/object_page.py": "tests/unit/local/console/test_views.py",
     "local/demo/demo.py": "tests/e2e/test_stack.py",
     "local/demo/photos.py": "tests/unit/local/demo/test_checks.py",
     "local/functions/logs.py": "tests/unit/local/functions/test_functions.py",

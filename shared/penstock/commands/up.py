@@ -13,12 +13,15 @@ from urllib.parse import quote
 from penstock.commands.flags import DEFAULT_DATA, add_local_stack_flags, local_stack_options
 from penstock.connect.edition import Edition
 from penstock.errors import ConfigError
+from penstock.local.functions.crashes import Crash
+from penstock.local.gateway.attempts import Waiting
 from penstock.local.gateway.invocations import Invocation
 from penstock.local.reload import Reloaded, Reloader
 from penstock.local.running import raise_file_limit, running
 from penstock.local.stack import Stack
 from penstock.local.store.minio import RealMinio
 from penstock.process.signals import end_on_sigterm, stop_on_signals
+from penstock.settings.config import rule_texts
 from penstock.settings.environment import read_secret_file
 from penstock.terminal import columns, one_line, printable, set_up_log_lines, size_text, time_text
 
@@ -65,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
         print(_banner(stack), flush=True)
         if not args.quiet:
             stack.invocations.listen(print_invocation)
+            stack.attempts.listen(print_waiting)
+        stack.crashes.listen(CrashPrinter())
         stop_on_signals(stopped.set)
         with reloading(stack) if args.reload else contextlib.nullcontext():
             stopped.wait()
@@ -91,9 +96,40 @@ def _print_change(change: Reloaded) -> None:
 
 def print_invocation(invocation: Invocation) -> None:
     """Print one invocation; any thread may call it."""
+    _print(invocation_line(invocation))
+
+
+def print_waiting(waiting: Waiting) -> None:
+    """Print that an event is tried again, and when; any thread may call it."""
+    now = time.time()
+    _print(printable(f"{_clock(now)}  {waiting.function}  {waiting.object}  {waiting.text(now)}"))
+
+
+class CrashPrinter:
+    """Prints the stack trace of each unexpected error; one that comes again is not written out again."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, str] = {}
+
+    def __call__(self, crash: Crash) -> None:
+        """Any thread may call it."""
+        head = f"{_clock(time.time())}  {crash.function}  unexpected error {crash.incident}".rstrip()
+        if self._last.get(crash.function) == crash.trace:
+            _print(printable(f"{head}, the same as before"))
+            return
+        self._last[crash.function] = crash.trace
+        trace = [f"    {printable(line)}" for line in crash.trace.rstrip().split("\n")]
+        _print("\n".join([printable(head), *trace, printable(f"    the whole trace: {crash.log}")]))
+
+
+def _print(text: str) -> None:
     # print() writes the line and its end one after the other, and another thread's line may come in between.
-    sys.stdout.write(f"{invocation_line(invocation)}\n")
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(seconds))
 
 
 def invocation_line(invocation: Invocation) -> str:
@@ -105,17 +141,23 @@ def invocation_line(invocation: Invocation) -> str:
     answer = invocation.answer or {}
     source, targets = answer.get("source") or {}, answer.get("targets") or []
     what = f"{source['bucket']}/{source['key']}" if source else f"{invocation.method} {invocation.path}"
-    bytes_in = source.get("size", invocation.bytes_in)
-    bytes_out = sum(target.get("size", 0) for target in targets) if answer else invocation.bytes_out
+    if invocation.is_event:
+        sizes = (
+            [size_text(source["size"]), size_text(sum(each.get("size", 0) for each in targets))]
+            if ("size" in source)
+            else []
+        )
+    else:
+        sizes = [size_text(invocation.bytes_in), size_text(invocation.bytes_out)]
     parts = [
-        time.strftime("%H:%M:%S", time.localtime(invocation.finished)),
+        _clock(invocation.finished),
         invocation.function,
         what,
         str(answer.get("outcome", invocation.status)),
         "cold" if invocation.cold else "warm",
         time_text(invocation.seconds),
-        f"{size_text(bytes_in)} -> {size_text(bytes_out)}",
-        *([one_line(str(answer["reason"]))] if answer.get("reason") else []),
+        *([" -> ".join(sizes)] if sizes else []),
+        *([one_line(invocation.why)] if invocation.why else []),
     ]
     return printable("  ".join(parts))
 
@@ -145,7 +187,7 @@ def _banner(stack: Stack) -> str:
         lines.append(f"            access key {settings.access_key}, secret key {settings.secret_key}")
     rows = [("function", "takes", "gives")]
     for route in stack.router.routes:
-        takes = " ".join(str(rule) for rule in route.config.sources) or "requests"
+        takes = " ".join(rule_texts(route.config.sources)) or "requests"
         rows.append((route.name, takes, route.config.sink or "the answer"))
     return "\n".join([*lines, "", *(f"  {line}" for line in columns(rows))])
 

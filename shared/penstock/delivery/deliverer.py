@@ -141,7 +141,8 @@ class Deliverer(Generic[HeldT]):
 
     Not thread-safe: every method and callback runs where `timer` runs its callbacks. `finished(message,
     verdict)` is called once per message, with `delivered` or `dead`; `observe(message, verdict, seconds)`
-    once per attempt.
+    once per attempt. `waits(message, verdict, tries, seconds)` is called when a message waits for its next attempt:
+    `tries` were made, and the next comes after `seconds`.
     """
 
     def __init__(
@@ -152,6 +153,7 @@ class Deliverer(Generic[HeldT]):
         *,
         timer: Timer,
         observe: Callable[[Message[object], Verdict, float], None] | None = None,
+        waits: Callable[[Message[HeldT], Verdict, int, float], None] | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -160,6 +162,7 @@ class Deliverer(Generic[HeldT]):
         self._finished = finished
         self._timer = timer
         self._observe = observe
+        self._waits = waits
         self._uniform = uniform
         self._wall = wall
         self._lanes: dict[
@@ -244,9 +247,10 @@ class Deliverer(Generic[HeldT]):
             self._leave(delivery)
         else:
             self._retrying.add(delivery)
-            delivery.retry = self._timer.call_later(
-                self._wait_seconds(delivery, verdict), partial(self._again, delivery)
-            )
+            seconds = self._wait_seconds(delivery, verdict)
+            delivery.retry = self._timer.call_later(seconds, partial(self._again, delivery))
+            if self._waits is not None:
+                self._waits(delivery.message, verdict, delivery.tries, seconds)
         self._advance()
         if self._closing and not self._active:
             self._closing()

@@ -12,7 +12,7 @@ from penstock.delivery.deliverer import DeliveryOutcome, HeldT, Message, Policy,
 from penstock.delivery.http import HttpTarget
 from penstock.delivery.identity import body_without_identity
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.sender import Observe, Sender
+from penstock.delivery.sender import Observe, Sender, Waits
 from penstock.errors import ConfigError, TemporaryError
 
 _log = logging.getLogger("penstock.connect")
@@ -49,6 +49,7 @@ class InboxSender(Generic[HeldT]):
         policy: Policy | None = None,
         *,
         observe: Observe | None = None,
+        waits: Waits | None = None,
         finished: Callable[[Message[HeldT]], None] | None = None,
         poll_seconds: float = 1.0,
         keep_identity: bool = False,
@@ -57,7 +58,9 @@ class InboxSender(Generic[HeldT]):
         self._keep_identity = keep_identity
         self._finished = finished
         self._targets = {target.name: target for target in targets}
-        self._sender: Sender[int | _Submitted[HeldT]] = Sender(policy or Policy(), self._ended, observe=observe)
+        self._sender: Sender[int | _Submitted[HeldT]] = Sender(
+            policy or Policy(), self._ended, observe=observe, waits=waits
+        )
         self._poll_seconds = poll_seconds
         # How messages ended, in order, on their way from the sender's thread to this one's.
         self._stored: deque[tuple[int, Message[object], Verdict]] = deque()

@@ -12,21 +12,28 @@ from penstock.delivery.deliverer import Deliverer, DeliveryOutcome, HeldT, Messa
 from penstock.delivery.http import HttpTarget, HttpTransport
 
 Observe = Callable[[Message[object], Verdict, float], None]
+Waits = Callable[[Message[object], Verdict, int, float], None]
 
 
 class Sender(Generic[HeldT]):
     """Delivers messages over HTTP, each to the target that it names; its methods may be called from any thread.
 
-    `finished(message, verdict)` and `observe(message, verdict, seconds)` are called on the sender's thread and
-    must not block it. Each target has its own `Deliverer`, so a slow one does not hold up the others.
+    `finished`, `observe` and `waits` are those of `Deliverer`. They are called on the sender's thread and must not
+    block it. Each target has its own `Deliverer`, so a slow one does not hold up the others.
     """
 
     def __init__(
-        self, policy: Policy, finished: Callable[[Message[HeldT], Verdict], None], *, observe: Observe | None = None
+        self,
+        policy: Policy,
+        finished: Callable[[Message[HeldT], Verdict], None],
+        *,
+        observe: Observe | None = None,
+        waits: Waits | None = None,
     ) -> None:
         self._policy = policy
         self._finished = finished
         self._observe = observe
+        self._waits = waits
         self._routes: dict[str, tuple[HttpTarget, Deliverer[HeldT], HttpTransport]] = {}
         self._transports: set[HttpTransport] = set()
         self._posted: dict[str, int] = {}
@@ -104,7 +111,9 @@ class Sender(Generic[HeldT]):
                 if policy.batch > 1:
                     carrier = BatchTransport(transport, policy.batch, self._loop.call_soon)
                     policy = replace(policy, concurrency=policy.concurrency * policy.batch)
-                deliverer = Deliverer(carrier, policy, self._finished, timer=self._loop, observe=self._observe)
+                deliverer = Deliverer(
+                    carrier, policy, self._finished, timer=self._loop, observe=self._observe, waits=self._waits
+                )
                 self._routes[name] = (target, deliverer, transport)
                 self._transports.add(transport)
         done.set()

@@ -8,12 +8,15 @@ These are the classes of Knative's delivery specification. A redirect is never f
 redirected POST into a GET without a body, whose 200 would count as a delivery that never happened.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Any
 
+_MAX_REASON = 500
 _RETRIED_4XX = frozenset({404, 408, 409, 429})
 
 
@@ -58,7 +61,7 @@ def judge(answer: TargetAnswer, now: float) -> Verdict:
         where = answer.headers.get("location", "nowhere")
         reason = f"redirected to {where}; name that address as the target, a redirect is not followed"
         return Verdict(DeliveryOutcome.DEAD, status, reason, answer.body)
-    reason = answer.error or _phrase(status)
+    reason = answer.error or _phrase(status) + _said(answer)
     if status >= 500 or status in _RETRIED_4XX:
         after = retry_after_seconds(answer.headers.get("retry-after"), now)
         return Verdict(DeliveryOutcome.RETRY, status, reason, answer.body, after)
@@ -75,6 +78,23 @@ def retry_after_seconds(text: str | None, now: float) -> float | None:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now)
     except ValueError:
         return None
+
+
+def _said(answer: TargetAnswer) -> str:
+    """The reason that an answer gives: its text, or of JSON the first reason of several objects; "" for none."""
+    if answer.headers.get("content-type", "").startswith("text/plain"):
+        text = " ".join(answer.body.decode(errors="replace").split())
+        return f": {text[:_MAX_REASON]}" if text else ""
+    try:
+        document: Any = json.loads(answer.body)
+    except ValueError:  # no JSON, or only its start was kept
+        return ""
+    found = document.get("results", [document]) if isinstance(document, dict) else []
+    objects = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    for each in sorted(objects, key=lambda one: one.get("outcome") != "failed"):
+        if isinstance(reason := each.get("reason"), str) and reason:
+            return f": {reason[:_MAX_REASON]}"
+    return ""
 
 
 def _phrase(status: int) -> str:

@@ -18,9 +18,11 @@ from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError
 from penstock.local.address import forget_address, keep_address
+from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunctions, Settings, serve_command
 from penstock.local.functions.secret_files import SecretFiles
 from penstock.local.gateway.access import Access
+from penstock.local.gateway.attempts import Attempts
 from penstock.local.gateway.console import make_console
 from penstock.local.gateway.deployments import Deployments
 from penstock.local.gateway.gateway import Gateway
@@ -82,6 +84,9 @@ class Stack:
             (data / "objects").mkdir(exist_ok=True)
         self.options = options
         self.invocations = InvocationLog()
+        self.crashes = CrashLog()
+        policy = Policy(concurrency=_CONCURRENCY, timeout_seconds=_TIMEOUT_SECONDS)
+        self.attempts = Attempts(policy.attempts)
         self._connected = False
         self._token = _kept_secret(data / "events-token")
         self.password = _kept_secret(data / "password") if options.password is None else options.password
@@ -111,7 +116,9 @@ class Stack:
                 "minio-secret-key": self.lake.settings.secret_key,
             }
             files = SecretFiles(data / "secrets", own)
-            settings = Settings(data, self._environment, serve_command, options.zero_after_seconds, files.mount)
+            settings = Settings(
+                data, self._environment, serve_command, options.zero_after_seconds, files.mount, self.crashes
+            )
             self.functions = LocalFunctions(specs, settings)
             held.callback(self.functions.stop)
             self.deployments = Deployments(
@@ -124,14 +131,21 @@ class Stack:
                 router=self.router,
                 invocations=self.invocations,
                 healthy=self._problem,
-                console=make_console(self.functions, self.invocations, self.inbox, self.router, self.store),
+                console=make_console(
+                    self.functions, self.invocations, self.inbox, self.router, self.store, self.crashes, self.attempts
+                ),
                 access=Access(token=self._token, password=self.password),
                 secrets=files,
             )
             self._server = HttpServer(gateway, port=options.port)
             held.callback(self._server.stop)
-            policy = Policy(concurrency=_CONCURRENCY, timeout_seconds=_TIMEOUT_SECONDS)
-            self._sender = InboxSender(self.inbox, self.router.targets(self._server.url), policy)
+            self._sender: InboxSender[None] = InboxSender(
+                self.inbox,
+                self.router.targets(self._server.url),
+                policy,
+                observe=self.attempts.observe,
+                waits=self.attempts.waits,
+            )
             self._held = held.pop_all()
 
     @property
@@ -161,7 +175,9 @@ class Stack:
     def _changed(self, specs: list[FunctionSpec]) -> None:
         self.router.configure(specs)
         self.lake.connect(self.router.buckets(), self.url)
-        self._sender.configure(self.router.targets(self.url))
+        targets = self.router.targets(self.url)
+        self._sender.configure(targets)
+        self.attempts.keep({target.name for target in targets})
 
 
 def _bury_unwanted(inbox: Inbox, names: Set[str]) -> None:

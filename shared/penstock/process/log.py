@@ -1,4 +1,7 @@
-"""One JSON object per log line, with the event and trace that the current request works on."""
+"""One JSON object per log line, with the event and trace that the current request works on.
+
+On a terminal the lines are for people instead.
+"""
 
 import json
 import logging
@@ -33,7 +36,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: value for name, value in vars(record).items() if name not in _KNOWN and name not in line}
+        line |= {name: value for name, value in _given(record).items() if name not in line}
         for name, variable in (("event_id", event_id), ("trace_id", trace_id)):
             if value := variable.get():
                 line[name] = value
@@ -48,15 +51,32 @@ class JsonFormatter(logging.Formatter):
         )
 
 
+def _given(record: logging.LogRecord) -> dict[str, object]:
+    """What the caller gave as `extra`."""
+    return {name: value for name, value in vars(record).items() if name not in _KNOWN}
+
+
+def formatter_for(stream: TextIO) -> logging.Formatter:
+    """Lines for people where `stream` is a terminal, with their stack traces readable; else JSON."""
+    if not stream.isatty():
+        return JsonFormatter()
+    from penstock.terminal import LineFormatter  # a function in a container never needs it
+
+    return LineFormatter(_given)
+
+
 def parse_level(text: str) -> str:
     """The value of LOG_LEVEL in upper case; raises `ConfigError` for an unknown level."""
     return LOG_LEVEL.value({LOG_LEVEL.name: text})
 
 
 def set_up_logging(level: str, stream: TextIO = sys.stderr) -> None:
-    """Send everything at `level` and above to one stream as JSON lines; raises `ConfigError` for an unknown level."""
+    """Send everything at `level` and above to one stream; raises `ConfigError` for an unknown level.
+
+    The lines are JSON, and for people where the stream is a terminal.
+    """
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(formatter_for(stream))
     logging.basicConfig(level=parse_level(level), handlers=[handler], force=True)
 
 

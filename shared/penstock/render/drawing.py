@@ -62,15 +62,47 @@ class _Pass:
 _Item = FlowNode | _Pass
 
 
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Where a flow's places and steps are drawn, in pixels, for a page that draws them itself.
+
+    `places` has the top left corner of each place, `paths` each step's line as SVG has it in `d`, and `labels` the
+    middle of each label's base line.
+    """
+
+    width: int
+    height: int
+    places: Mapping[FlowNode, tuple[float, float]]
+    paths: Mapping[Step, str]
+    labels: Mapping[Step, tuple[float, float]]
+
+
+PLACE_WIDTH: Final = _WIDTH
+PLACE_HEIGHT: Final = _HEIGHT
+
+
+def draw(flow: Flow) -> Drawing:
+    """The drawing that `svg` makes, as numbers."""
+    columns = _columns(flow)
+    spots = _spots(columns)
+    width, height = _size(columns)
+    return Drawing(
+        width,
+        height,
+        {item: (spot.x, spot.y) for item, spot in spots.items() if isinstance(item, FlowNode)},
+        {step: _path(step, spots) for step in flow.steps},
+        {step: _middle(step, spots) for step in flow.steps},
+    )
+
+
 def svg(flow: Flow) -> str:
     """The flow as a standalone SVG document."""
     columns = _columns(flow)
     spots = _spots(columns)
-    width = _MARGIN * 2 + len(columns) * _WIDTH + max(0, len(columns) - 1) * _GAP_X
-    height = _MARGIN * 2 + max((len(column) for column in columns), default=0) * (_HEIGHT + _GAP_Y) - _GAP_Y
+    width, height = _size(columns)
     title = "What flows where: " + ", ".join(place.name for place in flow.places if place.kind == "function")
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {max(height, 2 * _MARGIN)}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
         f"<title>{escape(title)}</title>",
         f"<style>{_STYLE}</style>",
         '<defs><marker id="head" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
@@ -81,6 +113,12 @@ def svg(flow: Flow) -> str:
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _size(columns: Sequence[Sequence[_Item]]) -> tuple[int, int]:
+    width = _MARGIN * 2 + len(columns) * _WIDTH + max(0, len(columns) - 1) * _GAP_X
+    height = _MARGIN * 2 + max((len(column) for column in columns), default=0) * (_HEIGHT + _GAP_Y) - _GAP_Y
+    return width, max(height, 2 * _MARGIN)
 
 
 def _columns(flow: Flow) -> list[list[_Item]]:
@@ -161,17 +199,26 @@ def _outline(kind: NodeKind, spot: _Spot) -> str:
 
 
 def _step(step: Step, spots: Mapping[_Item, _Spot]) -> str:
+    return f'<path class="step" marker-end="url(#head)" d="{_path(step, spots)}"/>'
+
+
+def _path(step: Step, spots: Mapping[_Item, _Spot]) -> str:
     path = ""
     for x, y, to_x, to_y in _pieces(step, spots):
         bend = max(40.0, (to_x - x) / 2)
         path += f"M{x:g} {y:g}" if not path else f"L{x:g} {y:g}"
         path += f"C{x + bend:g} {y:g} {to_x - bend:g} {to_y:g} {to_x:g} {to_y:g}"
-    return f'<path class="step" marker-end="url(#head)" d="{path}"/>'
+    return path
+
+
+def _middle(step: Step, spots: Mapping[_Item, _Spot]) -> tuple[float, float]:
+    x, y, to_x, to_y = next(_pieces(step, spots))
+    return (x + to_x) / 2, (y + to_y) / 2 - 5
 
 
 def _label(step: Step, spots: Mapping[_Item, _Spot]) -> str:
-    x, y, to_x, to_y = next(_pieces(step, spots))
-    place = f'x="{(x + to_x) / 2:g}" y="{(y + to_y) / 2 - 5:g}" text-anchor="middle"'
+    x, y = _middle(step, spots)
+    place = f'x="{x:g}" y="{y:g}" text-anchor="middle"'
     return f'<text class="label" {place}><title>{escape(step.label)}</title>{_cut(step.label, _LABEL_CHARS)}</text>'
 
 

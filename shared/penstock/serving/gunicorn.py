@@ -6,6 +6,7 @@ function: gunicorn and, in the worker, Flask take most of a start.
 
 import logging
 import os
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from penstock.errors import ConfigError
-from penstock.process.log import JsonFormatter
+from penstock.process.log import formatter_for
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -64,7 +65,7 @@ class JsonLog(Logger):  # type: ignore[misc]
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         for handler in self.error_log.handlers:
-            handler.setFormatter(JsonFormatter())
+            handler.setFormatter(formatter_for(sys.stderr))
             handler.addFilter(_LoadErrors())
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import logging
 import sys
 import tempfile
 import time
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from penstock.serving.overdue import Overdue
     from penstock.serving.shared_counts import SharedCounts
     from penstock.serving.worker import Worker
+
+
+_log = logging.getLogger("penstock.serve")
 
 
 class FunctionServer(GunicornServer):
@@ -74,6 +78,9 @@ class FunctionServer(GunicornServer):
         self._health = Health(self._runtime)
         counts = self._counts if self._counts is not None and self._place < self._counts.places else None
         host, metrics = self.serving.host, Metrics(self._config.function, counts, self._place)
+        if self._place == 0:  # the first of its workers tells it
+            shown = f"[{host}]" if ":" in host else host
+            _log.info("%s listens on http://%s:%s", self._config.function, shown, self._config.port)
         hosts = LOOPBACK | {host} if is_loopback(host) else frozenset()
         return create_app(self._runtime, self._health, metrics, hosts=hosts)
 

@@ -1,7 +1,7 @@
 """The settings of a function as frozen values. `environment` reads them; `table` has their defaults."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -142,6 +142,25 @@ class SourceRule:
     def __str__(self) -> str:
         conditions = f"?{self.filter}" if self.filter is not None else ""
         return f"s3://{self.bucket}/{self.prefix}*{self.suffix}{conditions}"
+
+
+def rule_texts(rules: Iterable[SourceRule]) -> list[str]:
+    """Rules for people, as SOURCE has them: those that differ in their ends only are one.
+
+    >>> rule_texts(SourceRule.parse_all("s3://images/*.{jpg,png} s3://scans/*"))
+    ['s3://images/*.{jpg,png}', 's3://scans/*']
+    """
+    groups: dict[SourceRule, list[SourceRule]] = {}
+    for rule in rules:
+        groups.setdefault(replace(rule, suffix=""), []).append(rule)
+    texts = []
+    for group in groups.values():
+        endings = [rule.suffix for rule in group]
+        if len(endings) > 1 and all(ending.startswith(".") for ending in endings):
+            texts.append(str(replace(group[0], suffix=f".{{{','.join(ending[1:] for ending in endings)}}}")))
+        else:
+            texts += [str(rule) for rule in group]
+    return texts
 
 
 def _expanded(word: str) -> list[str]:

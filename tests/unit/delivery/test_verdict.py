@@ -55,3 +55,27 @@ def test_no_answer_is_retried_with_its_error() -> None:
 def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float | None) -> None:
     assert retry_after_seconds(text, NOW) == seconds
     assert judge(TargetAnswer(503, {} if text is None else {"retry-after": text}), NOW).after == seconds
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"outcome": "failed", "status": 415, "reason": "x.jpg: no picture"}', ": x.jpg: no picture"),
+        (
+            b'{"results": [{"outcome": "processed"}, {"status": 415, "reason": "x.jpg: no picture"}]}',
+            ": x.jpg: no picture",
+        ),
+        (b"no JSON", ""),
+        (b'{"reason": "only its beg', ""),
+        (b'{"reason": 7}', ""),
+        (b'{"results": 7}', ""),
+        (b'["reason"]', ""),
+    ],
+)
+def test_the_reason_that_the_answer_gives_is_the_verdicts(body: bytes, reason: str) -> None:
+    assert judge(TargetAnswer(415, body=body), NOW).reason == f"answered 415 Unsupported Media Type{reason}"
+
+
+def test_a_reason_without_end_is_cut() -> None:
+    verdict = judge(TargetAnswer(422, body=b'{"reason": "%b"}' % (b"x" * 5000)), NOW)
+    assert len(verdict.reason) < 600

@@ -14,17 +14,23 @@ from penstock.types import ObjectRef
 
 @dataclass(slots=True)
 class Awaited:
-    """What must happen: a function takes an object, and makes a target of each rendition. Filled in when it has."""
+    """What must happen: a function takes an object, and makes a target of each rendition. Filled in when it has.
+
+    `refused` says why it cannot happen; `last` is the last failure of one that is still tried.
+    """
 
     function: str
     source: ObjectRef
     targets: Mapping[str | None, ObjectRef]
     row: Row | None = None
     refused: str = ""
+    last: str = ""
+    needless: bool = False
 
     @property
     def done(self) -> bool:
-        return self.row is not None or bool(self.refused)
+        """Whether nothing is waited for: it has happened, it cannot, or what it needs cannot be made."""
+        return self.row is not None or bool(self.refused) or self.needless
 
 
 @dataclass(slots=True)
@@ -70,8 +76,31 @@ class Expectation:
                     bytes_out=sum(sizes),
                 )
             elif result.get("outcome") == "refused":
-                awaited.refused = str(result.get("reason", "refused"))
+                self._give_up(awaited, str(result.get("reason", "refused")))
+            else:
+                awaited.last = f"{invocation.status} {result.get('reason', '')}".strip()
             self.changed.notify_all()
+
+    def died(self, function: str, ref: ObjectRef, reason: str) -> bool:
+        """Take note of a dead letter; False when it is about nothing that is awaited."""
+        with self.changed:
+            awaited = self.awaited.get((function, ref))
+            if awaited is None:
+                return False
+            if not awaited.done:
+                self._give_up(awaited, reason)
+            return True
+
+    def _give_up(self, awaited: Awaited, reason: str) -> None:
+        """What would be made of its targets is not waited for either: one failure has one reason."""
+        awaited.refused = reason
+        waiting = list(awaited.targets.values())
+        while waiting:
+            ref = waiting.pop()
+            for (_, source), other in self.awaited.items():
+                if source == ref and not other.done:
+                    other.needless = True
+                    waiting.extend(other.targets.values())
 
     def count(self) -> tuple[int, int]:
         return sum(1 for awaited in self.awaited.values() if awaited.done), len(self.awaited)

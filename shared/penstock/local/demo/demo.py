@@ -42,16 +42,19 @@ class Demo:
         self._prefix = f"demo-{secrets.token_hex(3)}/" if self._real else ""
         self._expected = Expectation(stack.router.routes)
         self._uploads: dict[ObjectRef, Uploaded] = {}
-        self._dead_before = stack.inbox.counts().dead  # of earlier runs in the same --data folder
+        # Of earlier runs in the same --data folder.
+        self._dead_before = {letter.id for letter in stack.inbox.dead_letters()}
+        self._dead: list[str] = []
 
     def run(self) -> list[str]:
         """Do all of it and return what went wrong."""
         self._report.opening(self._stack, self._options.rows)
         self._stack.invocations.listen(self._expected.saw)
+        self._stack.crashes.listen(self._report.crashed)
         try:
             self._upload_all()
             self._wait()
-            problems = [*self._unfinished(), *self._dead_letters()]
+            problems = [*self._unfinished(), *self._dead]
             rows = [awaited.row for awaited in self._expected.awaited.values() if awaited.row is not None]
             self._report.table(rows, self._prefix)
             problems += self._check_all()
@@ -74,12 +77,8 @@ class Demo:
     def _place(self, key: str) -> ObjectRef:
         """The bucket whose objects with such a key are the first input of a function; raises `ConfigError`."""
         key = self._prefix + key
-        routes = self._stack.router.routes
-        made = {route.address.bucket for route in routes if route.address is not None}
-        for route in routes:
-            for rule in route.config.sources:
-                if rule.bucket not in made and rule.matches(ObjectRef(rule.bucket, key)):
-                    return ObjectRef(rule.bucket, key)
+        if bucket := self._stack.router.place(key):
+            return ObjectRef(bucket, key)
         raise ConfigError(
             f"{key}: no function of {self._stack.options.stack_file} takes it; the demo is for functions that do"
         )
@@ -103,26 +102,35 @@ class Demo:
         self._uploads[ref] = Uploaded(ref, size, digest.hexdigest(), pixels)
 
     def _wait(self) -> None:
-        self._expected.wait(
-            self._options.timeout_seconds,
-            stop=lambda: self._stack.inbox.counts().dead > self._dead_before,
-            show=self._report.progress,
-        )
+        self._expected.wait(self._options.timeout_seconds, stop=self._meet_dead_letters, show=self._report.progress)
         self._report.progress_done()
 
-    def _unfinished(self) -> list[str]:
-        late = f"no result within {self._options.timeout_seconds:g} s"
-        return [
-            f"{awaited.function} on {awaited.source}: {awaited.refused or late}"
-            for awaited in self._expected.awaited.values()
-            if awaited.row is None
-        ]
+    def _meet_dead_letters(self) -> bool:
+        """Note the new dead letters; True when one is about nothing that the demo waits for."""
+        for letter in self._stack.inbox.dead_letters():
+            if letter.id in self._dead_before:
+                continue
+            self._dead_before.add(letter.id)
+            key = letter.message.key if isinstance(letter.message.key, str) else letter.message.key.decode()
+            bucket, _, name = key.partition("/")
+            if not self._expected.died(letter.message.target, ObjectRef(bucket, name), letter.reason):
+                self._dead.append(f"dead letter of {letter.message.target}: {letter.message.origin}: {letter.reason}")
+        return bool(self._dead)
 
-    def _dead_letters(self) -> list[str]:
-        return [
-            f"dead letter of {letter.message.target}: {letter.message.origin}: {letter.reason}"
-            for letter in self._stack.inbox.dead_letters()[self._dead_before :]
-        ]
+    def _unfinished(self) -> list[str]:
+        """One reason for each failure; an object that was not made since another one failed has none of its own."""
+        late = (
+            f"no result within {self._options.timeout_seconds:g} s" if not self._dead else "not waited for any longer"
+        )
+        missing = [awaited for awaited in self._expected.awaited.values() if awaited.row is None]
+        not_made = {target for awaited in missing for target in awaited.targets.values()}
+        problems = []
+        for awaited in missing:
+            if awaited.source not in not_made:
+                last = f"; the last answer: {awaited.last}" if awaited.last else ""
+                reason = self._stack.crashes.explained(awaited.refused or late + last)
+                problems.append(f"{awaited.function} on {awaited.source}: {reason}")
+        return problems
 
     def _check_all(self) -> list[str]:
         problems = []

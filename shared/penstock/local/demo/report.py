@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
+from penstock.local.functions.crashes import Crash
 from penstock.terminal import bar_text, coloured, columns, printable, size_text, time_text
 from penstock.types import ObjectRef
 
@@ -30,6 +31,7 @@ class DemoReport:
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._live = out.isatty()
+        self._traces: set[str] = set()
 
     def line(self, text: str) -> None:
         print(text, file=self._out, flush=True)
@@ -52,6 +54,15 @@ class DemoReport:
             print(
                 "\r" + " " * min(60, shutil.get_terminal_size().columns - 1) + "\r", end="", file=self._out, flush=True
             )
+
+    def crashed(self, crash: Crash) -> None:
+        """Print the stack trace of an unexpected error, that of each place in the code once."""
+        if crash.trace in self._traces:
+            return
+        self._traces.add(crash.trace)
+        self.progress_done()
+        trace = "\n".join(f"    {printable(line)}" for line in crash.trace.rstrip().split("\n"))
+        self.line(f"  {crash.function}: an unexpected error, which is tried again:\n{trace}")
 
     def table(self, rows: Iterable[Row], prefix: str) -> None:
         lines = [

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
 from penstock.errors import PermanentError
+from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.logs import LogBuffer
 from penstock.local.functions.process import FunctionProcess, Spawner, StartFailed, free_port
 from penstock.local.functions.trial import problems_of_code
@@ -35,7 +37,7 @@ class NoSuchFunction(PermanentError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What holds for every function: the command that serves one, extra environment, where logs go.
+    """What holds for every function: the command that serves one, extra environment, where logs and crashes go.
 
     `zero_after_seconds` overrides what the stack file says; None leaves it. `secrets` makes the folder with the secrets
     of one function.
@@ -46,6 +48,7 @@ class Settings:
     command: Callable[[FunctionSpec], Sequence[str]]
     zero_after_seconds: float | None = None
     secrets: Callable[[FunctionSpec], Path] | None = None
+    crashes: CrashLog = field(default_factory=CrashLog)
 
 
 def serve_command(spec: FunctionSpec) -> Sequence[str]:
@@ -69,7 +72,8 @@ class LocalFunction:
         self.spec = spec
         self.created = time.time()
         self.invocations = 0
-        self.logs = LogBuffer(settings.data / "logs" / f"{spec.name}.log")
+        log = settings.data / "logs" / f"{spec.name}.log"
+        self.logs = LogBuffer(log, heard=partial(settings.crashes.read, spec.name, log))
         self._settings = settings
         self._spawner = spawner
         self._lock = threading.Lock()

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,10 +23,14 @@ class LogLine:
 
 
 class LogBuffer:
-    """Lines of one function, for any thread. A file over `MAX_FILE_BYTES` is renamed to `.1` and a new one begun."""
+    """Lines of one function, for any thread. A file over `MAX_FILE_BYTES` is renamed to `.1` and a new one begun.
 
-    def __init__(self, path: Path) -> None:
+    `heard` is called with each line, on the thread that adds it.
+    """
+
+    def __init__(self, path: Path, heard: Callable[[str], None] | None = None) -> None:
         self.path = path
+        self._heard = heard
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lines: deque[LogLine] = deque(maxlen=KEPT_LINES)
         self._count = 0
@@ -47,6 +51,8 @@ class LogBuffer:
                 self.path.replace(self.path.with_name(self.path.name + ".1"))
                 self._file = self.path.open("a", encoding="utf-8")
             self._changed.notify_all()
+        if self._heard is not None:
+            self._heard(text)
 
     def tail(self, count: int = -1, *, since: float = 0.0) -> list[LogLine]:
         """The last `count` lines, all that are kept when negative, not older than `since`."""

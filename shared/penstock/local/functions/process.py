@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from penstock.errors import TemporaryError
+from penstock.local.functions.crashes import in_words
 from penstock.local.functions.logs import LogBuffer
 
 READY_PATH: Final = "/_/ready"
@@ -130,7 +131,7 @@ class FunctionProcess:
                 raise OSError(str(exc)) from exc
 
     def _failure(self, what: str) -> str:
-        tail = [line.text for line in self._logs.tail(10) if line.instance == self.instance]
+        tail = [in_words(line.text) for line in self._logs.tail(10) if line.instance == self.instance]
         said = "\n".join(tail) or "it printed nothing"
         return f"{self._name}: the function {what}; its log ({self._logs.path}) ends with:\n{said}"
 

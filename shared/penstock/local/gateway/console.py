@@ -4,19 +4,22 @@ import itertools
 import json
 import mimetypes
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
-from penstock.delivery.dead_letters import DeadLetter
 from penstock.delivery.inbox import Inbox
 from penstock.errors import EventError, TemporaryError
+from penstock.local.console.object_page import letter_document
+from penstock.local.console.page import add_page
+from penstock.local.console.views import Watched, add_views
+from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunctions
+from penstock.local.gateway.attempts import Attempts, Waiting
 from penstock.local.gateway.invocations import Invocation, InvocationLog
 from penstock.local.gateway.router import Router
 from penstock.serving.responses import content_disposition
-from penstock.settings.config import RESERVED_PREFIX
+from penstock.settings.config import RESERVED_PREFIX, rule_texts
 from penstock.store import Store
 from penstock.streams import CHUNK_BYTES, close_quietly
 from penstock.types import ObjectRef, ObjectState
@@ -27,21 +30,17 @@ _LOOKED_AT: Final = 1000
 
 
 def make_console(
-    functions: LocalFunctions, invocations: InvocationLog, inbox: Inbox, router: Router, store: Store
+    functions: LocalFunctions,
+    invocations: InvocationLog,
+    inbox: Inbox,
+    router: Router,
+    store: Store,
+    crashes: CrashLog,
+    attempts: Attempts,
 ) -> Blueprint:
     """The routes under /ui; errors are left to the application."""
     ui = Blueprint("ui", __name__, url_prefix="/ui")
-    page = files("penstock.local.gateway").joinpath("console.html").read_bytes()
-
-    @ui.get("/")
-    def show() -> Response:
-        # Everything the page needs is in it, so nothing else may be loaded or run.
-        policy = (
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
-            "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        )
-        headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
-        return Response(page, headers=headers, content_type="text/html; charset=utf-8")
+    add_page(ui)
 
     @ui.get("/state")
     def state() -> Response:
@@ -56,20 +55,41 @@ def make_console(
                         "in_flight": function.in_flight,
                         "invocations": function.invocations,
                         "zero_after_seconds": function.zero_after_seconds,
-                        "sources": [str(rule) for rule in route.config.sources] if route else [],
+                        "sources": rule_texts(route.config.sources) if route else [],
                         "sink": route.config.sink if route else "",
                     }
                     for function in functions
                     for route in [next((r for r in router.routes if r.name == function.spec.name), None)]
                 ],
-                "invocations": [_invocation(entry) for entry in invocations.recent(_SHOWN_INVOCATIONS)],
+                "invocations": [
+                    _invocation(entry, crashes)
+                    for entry in itertools.islice(filter(_did_work, invocations.recent()), _SHOWN_INVOCATIONS)
+                ],
                 "pending": counts.pending,
                 "dead": counts.dead,
-                "dead_letters": [_dead_letter(letter) for letter in inbox.dead_letters(limit=50)],
+                "dead_letters": [letter_document(letter, crashes) for letter in inbox.dead_letters(limit=50)],
+                "waiting": [_waiting(each, crashes) for each in attempts.waiting()[:_SHOWN_INVOCATIONS]],
                 "buckets": router.buckets(),
                 "searchable": [r.name for r in router.routes if r.address is not None and r.address.is_searchable],
             }
         )
+
+    @ui.get("/history")
+    def history() -> Response:
+        """What was tried with one object, newest first, and what is tried next."""
+        ref = _ref()
+        named = f"{ref.bucket}/{ref.key}"
+        found = [entry for entry in invocations.recent() if named in _objects(entry)]
+        tried = [_invocation(entry, crashes) | {"crashes": _crashes(entry, crashes)} for entry in found]
+        waiting = [_waiting(each, crashes) for each in attempts.waiting() if each.object == named]
+        dead = [
+            letter_document(each, crashes)
+            for each in inbox.dead_letters()
+            if letter_document(each, crashes)["object"] == named
+        ]
+        names = {entry.function for entry in found} | {each["function"] for each in waiting}
+        logs = {function.spec.name: str(function.logs.path) for function in functions if function.spec.name in names}
+        return _json({"attempts": tried, "waiting": waiting, "dead_letters": dead, "logs": logs})
 
     @ui.post("/replay")
     def replay() -> Response:
@@ -106,6 +126,13 @@ def make_console(
         response.call_on_close(lambda: close_quietly(chunks))
         return response
 
+    @ui.get("/place")
+    def place() -> Response:
+        """Where an object of this key is taken: the bucket to choose, and what every function takes."""
+        key = request.args.get("key", "")
+        wants = [[route.name, " ".join(rule_texts(route.config.sources))] for route in router.routes]
+        return _json({"bucket": router.place(key), "takers": router.takers(key), "wants": [w for w in wants if w[1]]})
+
     @ui.put("/object")
     def upload() -> Response:
         ref = _ref()
@@ -117,41 +144,61 @@ def make_console(
         stored = store.put(ref, _pieces(), content_type=content_type or "application/octet-stream", metadata={})
         return _json({"bucket": ref.bucket, "key": ref.key, "size": stored.size})
 
+    def overview() -> str:
+        """The state without what the views read page by page."""
+        now = state().get_json()
+        return json.dumps({name: now[name] for name in now if name not in ("invocations", "dead_letters")})
+
+    add_views(ui, Watched(functions, invocations, inbox, router, store, crashes, attempts, overview))
     return ui
 
 
-def _invocation(entry: Invocation) -> dict[str, Any]:
+def _invocation(entry: Invocation, crashes: CrashLog) -> dict[str, Any]:
     answer = entry.answer or {}
     source = answer.get("source") or {}
     targets = answer.get("targets") or []
     return {
         "function": entry.function,
         "object": f"{source['bucket']}/{source['key']}" if source else f"{entry.method} {entry.path}",
+        "event": bool(source),
         "outcome": answer.get("outcome", ""),
-        "reason": answer.get("reason", ""),
+        "reason": crashes.explained(entry.why),
         "notes": [*dict.fromkeys([*(note for target in targets for note in target.get("notes", ())), *entry.notes])],
         "status": entry.status,
         "cold": entry.cold,
         "milliseconds": round(entry.seconds * 1000, 1),
-        "bytes_in": source.get("size", entry.bytes_in),
-        "bytes_out": sum(target.get("size", 0) for target in targets) if answer else entry.bytes_out,
+        # Of an event the size is its object's, which a failure does not know.
+        "bytes_in": source.get("size") if entry.is_event else entry.bytes_in,
+        "bytes_out": sum(target.get("size", 0) for target in targets) if entry.is_event else entry.bytes_out,
         "finished": entry.finished,
     }
 
 
-def _dead_letter(letter: DeadLetter) -> dict[str, Any]:
-    try:
-        said = json.loads(letter.data)  # what the function answered says more than its status
-    except ValueError:
-        said = None
-    reason = said.get("reason") if isinstance(said, dict) else None
+def _did_work(entry: Invocation) -> bool:
+    """A search is no work: it changes nothing."""
+    return entry.method != "GET"
+
+
+def _objects(entry: Invocation) -> list[str]:
+    """The objects that a request was about, as `bucket/key`."""
+    answer = entry.answer or {}
+    sources = [each.get("source") or {} for each in answer.get("results", [answer]) if isinstance(each, dict)]
+    return [f"{source['bucket']}/{source['key']}" for source in sources if source.get("bucket") and source.get("key")]
+
+
+def _crashes(entry: Invocation, crashes: CrashLog) -> list[dict[str, str]]:
+    found = [crashes.of(incident) for incident in entry.incidents]
+    return [{"trace": crash.trace, "log": str(crash.log)} for crash in found if crash is not None]
+
+
+def _waiting(waiting: Waiting, crashes: CrashLog) -> dict[str, Any]:
     return {
-        "id": int(letter.id),
-        "function": letter.message.target,
-        "origin": letter.message.origin,
-        "code": letter.code,
-        "reason": f"{letter.reason}: {reason}" if reason else letter.reason,
-        "died": letter.died,
+        "function": waiting.function,
+        "object": waiting.object,
+        "attempt": waiting.attempt,
+        "attempts": waiting.attempts,
+        "at": waiting.at,
+        "reason": crashes.explained(waiting.reason),
     }
 
 

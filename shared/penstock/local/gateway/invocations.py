@@ -15,6 +15,7 @@ class Invocation:
     """One request to a function. Sizes in bytes, `seconds` to the end of the answer; `answer` is an event's JSON.
 
     `notes` are those of a direct call's answer: what the function assumed.
+    `reason` says why the gateway had no answer: the function did not start, or broke off.
     """
 
     function: str
@@ -29,6 +30,26 @@ class Invocation:
     answer: Mapping[str, Any] | None = None
     notes: Sequence[str] = ()
     finished: float = field(default_factory=time.time)
+    reason: str = ""
+
+    @property
+    def is_event(self) -> bool:
+        """Whether it brought an event; else it brought an object's bytes, or asked for something."""
+        return self.path.partition("?")[0] == "/event"
+
+    @property
+    def why(self) -> str:
+        """Why it was refused or failed, the first reason of several objects; "" when all went well."""
+        answer = self.answer or {}
+        said = [each.get("reason") for each in answer.get("results", [answer]) if isinstance(each, dict)]
+        return self.reason or next((str(reason) for reason in said if reason), "")
+
+    @property
+    def incidents(self) -> list[str]:
+        """The names of its unexpected errors in the function's log."""
+        answer = self.answer or {}
+        said = [each.get("incident") for each in answer.get("results", [answer]) if isinstance(each, dict)]
+        return [str(incident) for incident in said if incident]
 
 
 class InvocationLog:

@@ -51,11 +51,12 @@ class Proxy:
         try:
             status, headers = exchange.begin()
         except StartFailed as exc:
-            exchange.fail(503)
+            exchange.fail(503, str(exc))
             return plain(start_response, "503 Service Unavailable", str(exc), [("Retry-After", "5")])
         except (OSError, http.client.HTTPException) as exc:
-            exchange.fail(502)
-            reason = f"{name}: the function broke off before it answered ({type(exc).__name__}: {exc}); see its log"
+            log = function.logs.path
+            reason = f"{name}: the function broke off before it answered ({type(exc).__name__}: {exc}); see {log}"
+            exchange.fail(502, reason)
             return plain(start_response, "502 Bad Gateway", reason)
         start_response(status, headers)
         return exchange
@@ -104,8 +105,8 @@ class _Exchange:
         ]
         return f"{response.status} {response.reason}", headers
 
-    def fail(self, status: int) -> None:
-        self._finish(status)
+    def fail(self, status: int, reason: str) -> None:
+        self._finish(status, reason)
 
     def __iter__(self) -> Iterator[bytes]:
         response = self._response
@@ -146,7 +147,7 @@ class _Exchange:
         if chunked:
             connection.send(b"0\r\n\r\n")
 
-    def _finish(self, status: int) -> None:
+    def _finish(self, status: int, reason: str = "") -> None:
         if self._closed:
             return
         self._closed = True
@@ -171,6 +172,7 @@ class _Exchange:
                 call_id=self._call_id,
                 answer=_json(self._kept),
                 notes=self._notes,
+                reason=reason,
             )
         )
 

@@ -85,6 +85,29 @@ class Router:
             HttpTarget(UNREADABLE_TARGET, f"{gateway_url}/events"),
         ]
 
+    def takers(self, key: str) -> dict[str, list[str]]:
+        """The buckets in which a function takes an object of this key, each with these functions.
+
+        A bucket that functions write to comes last, and one whose rule names the key's end comes first.
+        """
+        made = {route.address.bucket for route in self._routes if route.address is not None}
+        found: dict[str, list[str]] = {}
+        ranks: dict[str, tuple[bool, bool]] = {}
+        for route in self._routes:
+            for rule in route.config.sources:
+                if rule.matches(ObjectRef(rule.bucket, key)):
+                    names = found.setdefault(rule.bucket, [])
+                    if route.name not in names:
+                        names.append(route.name)
+                    rank = (rule.bucket in made, not rule.suffix)
+                    ranks[rule.bucket] = min(rank, ranks.get(rule.bucket, rank))
+        return {bucket: found[bucket] for bucket in sorted(found, key=lambda each: ranks[each])}
+
+    def place(self, key: str) -> str:
+        """The bucket where an object of this key is the first input of a function; "" when none takes it."""
+        made = {route.address.bucket for route in self._routes if route.address is not None}
+        return next((bucket for bucket in self.takers(key) if bucket not in made), "")
+
     def buckets(self) -> list[str]:
         """Every bucket that a function reads or writes."""
         found = {rule.bucket for route in self._routes for rule in route.config.sources}

@@ -12,16 +12,18 @@ from urllib.parse import quote
 
 import pytest
 from penstock.connect.edition import Edition
-from penstock.delivery.deliverer import Policy
+from penstock.delivery.deliverer import DeliveryOutcome, Message, Policy, Verdict
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
+from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunctions
 from penstock.local.functions.secret_files import SecretFiles
 from penstock.local.gateway.access import Access
+from penstock.local.gateway.attempts import Attempts
 from penstock.local.gateway.console import make_console
 from penstock.local.gateway.deployments import Deployments
 from penstock.local.gateway.gateway import Gateway
-from penstock.local.gateway.invocations import InvocationLog
+from penstock.local.gateway.invocations import Invocation, InvocationLog
 from penstock.local.gateway.router import Router
 from penstock.local.http_server import HttpServer
 from penstock.store.memory import MemoryStore
@@ -66,6 +68,7 @@ class Running:
         self.router = Router(self.inbox)
         self.invocations = InvocationLog()
         self.store = MemoryStore("upload", "processed")
+        self.crashes, self.attempts = CrashLog(), Attempts(2)
         self.changes = 0
         self.secrets = SecretFiles(bench.folder / "secrets", {"minio-access-key": "own"})
         stack_file = bench.folder / "stack.yml"
@@ -79,7 +82,9 @@ class Running:
             router=self.router,
             invocations=self.invocations,
             healthy=lambda: "",
-            console=make_console(functions, self.invocations, self.inbox, self.router, self.store),
+            console=make_console(
+                functions, self.invocations, self.inbox, self.router, self.store, self.crashes, self.attempts
+            ),
             access=access,
             secrets=self.secrets,
         )
@@ -87,7 +92,14 @@ class Running:
         self.server = HttpServer(gateway)
         self.server.start()
         policy = Policy(attempts=2, min_wait_seconds=0.01, max_wait_seconds=0.01)
-        self.pump = InboxSender(self.inbox, self.router.targets(self.server.url), policy, poll_seconds=0.05)
+        self.pump: InboxSender[None] = InboxSender(
+            self.inbox,
+            self.router.targets(self.server.url),
+            policy,
+            poll_seconds=0.05,
+            observe=self.attempts.observe,
+            waits=self.attempts.waits,
+        )
         self.pump.start()
 
     def _changed(self, specs: list[Any]) -> None:
@@ -450,7 +462,7 @@ def test_console_shows_what_a_function_assumed(gateway: Running) -> None:
     *direct, event = gateway.request("GET", "/ui/state").json["invocations"]
     assert event["notes"] == ["The encoding was guessed."]
     assert [entry["notes"] for entry in reversed(direct)] == list(sent.values())
-    assert 'c.notes.map(note => el("div"' in gateway.request("GET", "/ui/").text
+    assert "each.notes.map(note => html" in gateway.request("GET", "/ui/files/events.js").text
 
 
 def test_console_page_is_complete_in_itself(gateway: Running) -> None:
@@ -492,3 +504,63 @@ def test_the_console_does_not_write_what_is_penstocks_own(gateway: Running) -> N
 
     assert answer.status == 400
     assert ".penstock/" in answer.text
+
+
+def test_what_was_tried_with_an_object_is_shown_with_its_trace(gateway: Running) -> None:
+    trace = 'Traceback (most recent call last):\n  File "handler.py", line 3, in handle\nKeyError: 7'
+    answer = {
+        "outcome": "failed",
+        "status": 500,
+        "source": {"bucket": "upload", "key": "a b.csv"},
+        "reason": "unexpected error",
+        "incident": "abc",
+    }
+    gateway.invocations.add(Invocation("echo", "POST", "/event", 500, False, 0.1, 1034, 80, "id", answer))
+    line = json.dumps({"message": "unexpected error", "incident": "abc", "trace": trace})
+    gateway.crashes.read("echo", gateway.functions.get("echo").logs.path, line)
+    message = Message("upload/a b.csv", b"{}", {}, "event", "echo", 1)
+    gateway.attempts.waits(message, Verdict(DeliveryOutcome.RETRY, 500, "answered 500"), 1, 20.0)
+
+    found = gateway.request("GET", "/ui/history?bucket=upload&key=a%20b.csv").json
+    [tried] = found["attempts"]
+    assert tried["crashes"] == [{"trace": trace, "log": str(gateway.functions.get("echo").logs.path)}]
+    assert (tried["reason"], tried["bytes_in"]) == ("unexpected error", None)
+    assert (found["waiting"][0]["attempt"], found["waiting"][0]["attempts"]) == (2, 2)
+    assert list(found["logs"]) == ["echo"]
+    assert gateway.request("GET", "/ui/state").json["waiting"] == found["waiting"]
+    assert gateway.request("GET", "/ui/history?bucket=upload&key=other.csv").json["attempts"] == []
+
+
+def test_a_function_that_does_not_start_says_why_in_the_record(bench: Bench) -> None:
+    gateway = Running(bench, bench.functions(bench.spec(EXIT="3")), Access())
+    try:
+        assert gateway.request("POST", "/function/echo/event", b"{}").status == 503
+        until(gateway.invocations.recent)
+        [entry] = gateway.invocations.recent()
+        assert "exited with code 3 instead of starting" in entry.why
+        assert str(gateway.functions.get("echo").logs.path) in entry.why
+    finally:
+        gateway.close()
+
+
+def test_a_function_that_breaks_off_has_its_log_named(gateway: Running) -> None:
+    answer = gateway.request("POST", "/function/echo/crash", b"x")
+    assert answer.status == 502
+    assert str(gateway.functions.get("echo").logs.path) in answer.text
+
+
+def test_searches_are_not_among_the_invocations_of_the_console(gateway: Running) -> None:
+    gateway.request("GET", "/function/echo/?q=words")
+    gateway.request("POST", "/function/echo/event", b"{}")
+    until(lambda: len(gateway.invocations.recent()) == 2)
+    assert [entry["object"] for entry in gateway.request("GET", "/ui/state").json["invocations"]] == ["upload/a.csv"]
+
+
+def test_the_console_says_which_function_takes_a_file(gateway: Running) -> None:
+    taken = gateway.request("GET", "/ui/place?key=donors.csv").json
+    assert (taken["bucket"], taken["takers"]) == ("upload", {"upload": ["echo"]})
+    assert gateway.request("GET", "/ui/place?key=photo.xyz").json == {
+        "bucket": "",
+        "takers": {},
+        "wants": [["echo", "s3://upload/*.csv"]],
+    }

@@ -1,0 +1,111 @@
+"""A crash in a handler: its stack trace is where the user looks, in the terminal and on the object's page."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from penstock.commands.up import CrashPrinter, print_waiting
+from penstock.local.stack import Stack, StackOptions
+from penstock.types import ObjectRef
+
+from tests.served import free_port
+
+HANDLER = """
+from penstock import Context, Event, Result
+
+
+def handle(event: Event, context: Context) -> Result:
+    lines = event.body.read().split()
+    return Result(lines[7], content_type="text/plain")
+"""
+STACK = """
+functions:
+  seventh:
+    handler: ./seventh
+    image: example/seventh:1
+    environment: {FUNCTION_NAME: seventh, SOURCE: s3://upload/*, SINK: "s3://processed/{key}"}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "seventh").mkdir()
+    (tmp_path / "seventh" / "handler.py").write_text(HANDLER)
+    (tmp_path / "stack.yml").write_text(STACK)
+    return tmp_path
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """Wait for something that certainly comes; a hang is the failure."""
+    while not (found := condition()):
+        time.sleep(0.05)
+    return found
+
+
+def ask(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return bytes(answer.read())
+
+
+def test_up_shows_the_trace_once_and_when_the_next_attempt_comes(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = Stack(StackOptions(project / "stack.yml", project / "data", {}, port=0, store_port=0, password=""))
+    try:
+        stack.crashes.listen(CrashPrinter())
+        stack.attempts.listen(print_waiting)
+        stack.start()
+        stack.store.put(ObjectRef("upload", "a.txt"), [b"hello"], content_type="text/plain", metadata={})
+        until(lambda: len(stack.invocations.recent()) > 1)
+        page = until(lambda: ask(f"{stack.url}/ui/history?bucket=upload&key=a.txt")).decode()
+    finally:
+        stack.stop()
+    shown = capsys.readouterr().out
+    log = project / "data" / "logs" / "seventh.log"
+    assert shown.count("Traceback (most recent call last)") == 1
+    assert f'File "{project / "seventh" / "handler.py"}", line 7, in handle' in shown
+    assert "IndexError: list index out of range" in shown
+    assert f"the whole trace: {log}" in shown
+    assert "the same as before" in shown
+    assert "seventh  upload/a.txt  retrying, attempt 2 of 10, next in " in shown
+    assert "IndexError: list index out of range" in page
+    assert str(log) in page
+
+
+def test_serve_shows_the_trace_and_where_it_listens_in_lines_on_a_terminal(project: Path) -> None:
+    main, side = os.openpty()
+    port = free_port()
+    command = [sys.executable, "-m", "penstock.cli", "serve", str(project / "seventh"), "--port", str(port)]
+    process = subprocess.Popen(
+        command, stdin=side, stdout=side, stderr=side, env={"PATH": os.environ["PATH"]}, start_new_session=True
+    )
+    os.close(side)
+    shown = ""
+
+    def read_until(text: str) -> None:
+        nonlocal shown
+        while text not in shown:
+            shown += os.read(main, 4096).decode()
+
+    try:
+        read_until(f"seventh listens on http://127.0.0.1:{port}")
+        with pytest.raises(urllib.error.HTTPError, match="500"):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/a.txt", data=b"hello", timeout=60)
+        read_until("IndexError: list index out of range")
+    finally:
+        process.terminate()
+        process.wait(60)
+        os.close(main)
+    lines = shown.splitlines()
+    assert any(line.lstrip().startswith(f'File "{project / "seventh" / "handler.py"}", line 7') for line in lines)
+    assert "incident=" in shown
+    assert '{"time"' not in shown
