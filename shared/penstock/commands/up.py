@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from urllib.parse import quote
 
 from penstock.commands.flags import DEFAULT_DATA, add_local_stack_flags, local_stack_options
 from penstock.errors import ConfigError
@@ -145,7 +144,7 @@ def _banner(stack: Stack) -> str:
     lines = [
         "Penstock is up, on this machine only. Ctrl+C stops it.",
         "",
-        f"  console   {stack.url}/ui/{_login(stack)}",
+        f"  console   {stack.console_url}",
         f"  gateway   {stack.url}    ({_gateway_hint(stack)})",
         f"  store     {settings.endpoint}    ({store})",
     ]
@@ -156,11 +155,6 @@ def _banner(stack: Stack) -> str:
         takes = " ".join(rule_texts(route.config.sources)) or "requests"
         rows.append((route.name, takes, route.config.sink or "the answer"))
     return "\n".join([*lines, "", *(f"  {line}" for line in columns(rows))])
-
-
-def _login(stack: Stack) -> str:
-    """What opens the console at once: the page keeps the login in a cookie, and the address loses the password."""
-    return f"?password={quote(stack.password, safe='')}" if stack.password else ""
 
 
 def _gateway_hint(stack: Stack) -> str:

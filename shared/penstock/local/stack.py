@@ -10,6 +10,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
@@ -131,6 +132,12 @@ class Stack:
     @property
     def url(self) -> str:
         return self._server.url
+
+    @property
+    def console_url(self) -> str:
+        """What opens the console at once: the page keeps the login in a cookie, and the address loses the password."""
+        login = f"?password={quote(self.password, safe='')}" if self.password else ""
+        return f"{self.url}/ui/{login}"
 
     def start(self) -> None:
         self._held.callback(self._sender.stop, 2.0)
