@@ -89,6 +89,12 @@ render: $(READY)  ## renew the manifests and the drawing that are made from stac
 	$(BIN)/penstock render openfaas
 	$(BIN)/penstock graph --format svg --output docs/flow.svg
 
+.PHONY: dist
+dist: $(TOOLS)  ## build/dist: the package as sdist and wheel, checked as an index would
+	rm -rf build/dist
+	$(BIN)/uv build --quiet --out-dir build/dist shared
+	$(BIN)/uv tool run --quiet twine check --strict build/dist/*.whl build/dist/*.tar.gz
+
 .PHONY: docs-reference
 docs-reference: $(READY)  ## renew docs/commands.md from the parsers
 	$(BIN)/python -m penstock.commands.reference > docs/commands.md

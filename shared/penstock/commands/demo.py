@@ -13,6 +13,7 @@ from penstock.commands.flags import add_local_stack_flags, local_stack_options, 
 from penstock.local.demo.demo import Demo, DemoOptions
 from penstock.local.demo.donors import DEFAULT_ROWS
 from penstock.local.demo.report import DemoReport
+from penstock.local.project import shipped_stack_file
 from penstock.local.running import raise_file_limit, running
 from penstock.process.signals import end_on_sigterm, stop_on_signals
 from penstock.terminal import set_up_log_lines
@@ -47,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
     end_on_sigterm()
     if args.zero_after is None:
         args.zero_after = _ZERO_AFTER_SECONDS
+    if args.stack == Path("stack.yml") and not args.stack.exists():
+        args.stack = shipped_stack_file() or args.stack  # an empty folder: the project that came with the package
     report = DemoReport(sys.stdout)
     with contextlib.ExitStack() as held:
         data = args.data or _temporary_folder(held)

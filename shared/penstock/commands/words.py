@@ -21,7 +21,8 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("demo", "demo", "a million donors and some photographs through all three functions, checked"),
         Command("serve", "stack", "serve one function over HTTP, exactly as its image does"),
         Command("run", "stack", "run one function on one object, once"),
-        Command("new", "", "start a function of your own from the template"),
+        Command("init", "", "write a project into an empty folder: stack.yml, three functions, the template"),
+        Command("new", "bridge,stack", "start a function of your own from the template"),
         Command("donors", "", "write a CSV file of made-up donors"),
     ),
     "Events in": (

@@ -97,7 +97,7 @@ class StackFile:
 
 def load_stack(path: Path, env: Mapping[str, str]) -> StackFile:
     """Read a stack file; `env` supplies `${NAME}`. Raises `ConfigError` with every problem found."""
-    root = compose(path, env, "name the stack file with --stack")
+    root = compose(path, env, "name the stack file with --stack, or write a project with penstock init")
     reader = _StackReader(path)
     stack = reader.stack(root)
     if reader.problems:
