@@ -52,12 +52,12 @@ test: $(TOOLS)  ## every test that needs Python only
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: up
-up: $(READY)  ## the whole lake on this machine, until Ctrl+C
-	$(BIN)/penstock up
+up: $(READY)  ## the whole lake on this machine, until Ctrl+C; ARGS='--port 8090'
+	$(BIN)/penstock up $(ARGS)
 
 .PHONY: demo
 demo: $(READY)  ## a million rows and some photographs through all three functions
-	$(BIN)/penstock demo
+	$(BIN)/penstock demo $(ARGS)
 
 .PHONY: demo-minio
 demo-minio: $(TOOLS)  ## the same demo on a real MinIO server, which it installs and starts

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from penstock.commands.flags import add_kafka_flags, whole
+from penstock.commands.flags import DEFAULT_DATA, add_kafka_flags, whole
 from penstock.delivery.dead_letters import DeadLetter, DeadLetterStore
 from penstock.delivery.inbox import Inbox
 from penstock.errors import ConfigError, PermanentError
 from penstock.terminal import columns, json_text, one_line, printable
 
+# Where `penstock up` keeps its dead letters, in the folder that it was started in.
+_LOCAL_INBOX = Path(DEFAULT_DATA, "inbox.sqlite")
 _COLUMNS = ("ID", "DIED", "TARGET", "CODE", "ORIGIN", "REASON")
 
 
@@ -21,7 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     where = argparse.ArgumentParser(add_help=False)
     where.add_argument(
-        "--inbox", type=Path, metavar="FILE", help="the store of a bridge, an MQTT connector or a local stack"
+        "--inbox",
+        type=Path,
+        metavar="FILE",
+        help="the store of a bridge, an MQTT connector or a local stack (default: that of penstock up in this folder)",
     )
     where.add_argument(
         "--dead-letter-topic",
@@ -55,6 +60,9 @@ def open_dead_letters(args: argparse.Namespace, env: Mapping[str, str]) -> DeadL
                 f"--inbox {args.inbox}: is empty and not an inbox; name the file of the bridge or connector"
             )
         return Inbox(args.inbox)
+    if _LOCAL_INBOX.is_file() and not (args.properties or args.set or env.get("KAFKA_BOOTSTRAP_SERVERS")):
+        print(f"penstock dlq: of the local stack, {_LOCAL_INBOX}", file=sys.stderr)
+        return Inbox(_LOCAL_INBOX)
     from penstock.connect.kafka.dead_letter_log import DeadLetterLog
     from penstock.connect.kafka.settings import load_settings
 

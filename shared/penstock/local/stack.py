@@ -141,7 +141,13 @@ class Stack:
 
     def start(self) -> None:
         self._held.callback(self._sender.stop, 2.0)
-        self._sender.start()
+        try:
+            self._sender.start()
+        except ConfigError as exc:
+            raise ConfigError(
+                f"--data {self.options.data}: another penstock up runs on it; stop that one, or run this one beside "
+                "it: make up ARGS='--data .penstock-2 --port 8090 --store-port 9090'"
+            ) from exc
         _bury_unwanted(self.inbox, {target.name for target in self.router.targets(self.url)})
         self._server.start()
         self.lake.connect(self.router.buckets(), self.url)
