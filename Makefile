@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := $(VENV)/.ready-tools
 ENGINE ?= $(shell command -v podman || command -v docker || echo docker)
-REGISTRY ?= ghcr.io/example
+REGISTRY ?= registry.example.com
 TAG ?= 0.1.0
 CODE := shared functions templates tests bench
 

@@ -28,7 +28,7 @@ _ENTRY = """
   {name}:
     lang: python3-penstock
     handler: ./{folder}
-    image: ${{REGISTRY:-ghcr.io/example}}/penstock-{name}:${{TAG:-0.1.0}}
+    image: ${{REGISTRY:-registry.example.com}}/penstock-{name}:${{TAG:-0.1.0}}
     readonly_root_filesystem: true
     environment:
       FUNCTION_NAME: {name}

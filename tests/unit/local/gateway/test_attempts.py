@@ -8,7 +8,7 @@ MESSAGE = Message("upload/a.txt", b"{}", {}, "event", "shout", 7)
 
 
 def test_an_event_that_waits_says_which_attempt_comes_next_and_when() -> None:
-    attempts, heard = Attempts(10, wall=lambda: 100.0), []
+    attempts, heard = Attempts(10, wall=lambda: 100.0), list[Waiting]()
     attempts.listen(heard.append)
 
     attempts.observe(MESSAGE, FAILED, 0.1)
