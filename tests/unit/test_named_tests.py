@@ -45,7 +45,6 @@ TESTED_IN = {
     "connect/kafka/dead_letter_topic.py": "tests/unit/connect/test_kafka_connector.py",
     "connect/kafka/group_member.py": "tests/unit/connect/test_kafka_connector.py",
     "connect/kafka/listen.py": "tests/integration/test_kafka_connector.py",
-    "connect/kafka/topics.py": "tests/integration/test_kafka_connector.py",
     "connect/minio/listen.py": "tests/integration/test_bridge_connector.py",
     "connect/mqtt/listen.py": "tests/integration/test_mqtt_connector.py",
     "connect/openfaas.py": "tests/unit/connect/test_idler.py",

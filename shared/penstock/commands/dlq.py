@@ -60,13 +60,18 @@ def open_dead_letters(args: argparse.Namespace, env: Mapping[str, str]) -> DeadL
                 f"--inbox {args.inbox}: is empty and not an inbox; name the file of the bridge or connector"
             )
         return Inbox(args.inbox)
-    if _LOCAL_INBOX.is_file() and not (args.properties or args.set or env.get("KAFKA_BOOTSTRAP_SERVERS")):
+    from penstock.connect.kafka.settings import load_settings
+
+    try:
+        settings = load_settings(args.properties, env, args.set)
+    except ConfigError:
+        if args.properties or args.set or not _LOCAL_INBOX.is_file():
+            raise
         print(f"penstock dlq: of the local stack, {_LOCAL_INBOX}", file=sys.stderr)
         return Inbox(_LOCAL_INBOX)
     from penstock.connect.kafka.dead_letter_log import DeadLetterLog
-    from penstock.connect.kafka.settings import load_settings
 
-    return DeadLetterLog(args.dead_letter_topic, load_settings(args.properties, env, args.set))
+    return DeadLetterLog(args.dead_letter_topic, settings)
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO | None = None) -> int:

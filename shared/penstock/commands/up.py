@@ -10,7 +10,7 @@ from pathlib import Path
 from penstock.commands.flags import DEFAULT_DATA, add_local_stack_flags, local_stack_options
 from penstock.errors import ConfigError
 from penstock.local.functions.crashes import Crash
-from penstock.local.gateway.attempts import Waiting
+from penstock.local.gateway.attempts import NextAttempt
 from penstock.local.gateway.invocations import Invocation
 from penstock.local.running import raise_file_limit, running
 from penstock.local.stack import Stack
@@ -64,7 +64,7 @@ def print_invocation(invocation: Invocation) -> None:
     _print(invocation_line(invocation))
 
 
-def print_waiting(waiting: Waiting) -> None:
+def print_waiting(waiting: NextAttempt) -> None:
     """Print that an event is tried again, and when; any thread may call it."""
     now = time.time()
     _print(printable(f"{_clock(now)}  {waiting.function}  {waiting.object}  {waiting.text(now)}"))
