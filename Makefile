@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Two steps: what the local stack and its demo need, and what working on Penstock needs besides.
 READY := $(VENV)/.ready
+TOOLS := $(VENV)/.ready-tools
 ENGINE ?= $(shell command -v podman || command -v docker || echo docker)
-REGISTRY ?= ghcr.io/example
+REGISTRY ?= registry.example.com
 TAG ?= 0.1.0
 CODE := shared functions templates tests bench
 
@@ -15,18 +17,24 @@ help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(READY)  ## a virtual environment in .venv with the penstock command
+setup: $(READY)  ## a virtual environment in .venv with the penstock command and what the demo needs
 
-$(READY): requirements.lock shared/pyproject.toml
+$(READY): requirements-demo.lock shared/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Penstock needs Python 3.11 or newer; try: make setup PYTHON=python3.12" >&2; exit 1; }
+	@echo "Penstock and what its demo needs go into $(VENV): 50 packages, 220 MB; once, under a minute on a quick line"
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-demo.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e shared
 	@touch $@
 
+$(TOOLS): $(READY) requirements.lock
+	@echo "The tools for tests and checks go into $(VENV) too: about 1 GB; once, a few minutes"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
 .PHONY: lint
-lint: $(READY)  ## style, types, import directions, the Dockerfiles
+lint: $(TOOLS)  ## style, types, import directions, the Dockerfiles
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
@@ -35,16 +43,16 @@ lint: $(READY)  ## style, types, import directions, the Dockerfiles
 	$(BIN)/hadolint templates/python3-penstock/Dockerfile deploy/image/Dockerfile
 
 .PHONY: format
-format: $(READY)  ## put every file into shape
+format: $(TOOLS)  ## put every file into shape
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
 .PHONY: test
-test: $(READY)  ## every test that needs Python only
+test: $(TOOLS)  ## every test that needs Python only
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # Playwright and axe-core, for the tests in a browser only.
-$(VENV)/.browser: requirements-browser.lock $(READY)
+$(VENV)/.browser: requirements-browser.lock $(TOOLS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.lock
 	@touch $@
 
@@ -57,48 +65,48 @@ screenshots: $(VENV)/.browser  ## renew docs/console*.png from a stack that runs
 	$(BIN)/python -m tests.browser.screenshots
 
 .PHONY: up
-up: $(READY)  ## the whole lake on this machine, until Ctrl+C: EDITION=ce|pro, the rules of OpenFaaS's gateway
-	$(BIN)/penstock up --edition $(or $(EDITION),ce)
+up: $(READY)  ## the whole lake on this machine, until Ctrl+C; EDITION=ce|pro, ARGS='--port 8090'
+	$(BIN)/penstock up --edition $(or $(EDITION),ce) $(ARGS)
 
 .PHONY: demo
 demo: $(READY)  ## a million rows and some photographs through all three functions
-	$(BIN)/penstock demo
+	$(BIN)/penstock demo $(ARGS)
 
 .PHONY: demo-minio
-demo-minio: $(READY)  ## the same demo on a real MinIO server, which it installs and starts
+demo-minio: $(TOOLS)  ## the same demo on a real MinIO server, which it installs and starts
 	$(BIN)/python -m tests.e2e.demo_on_minio
 
 .PHONY: integration
-integration: $(READY)  ## the suite against real servers, which it installs and starts itself; PENSTOCK_CRDS: CONTRIBUTING.md
+integration: $(TOOLS)  ## the suite against real servers, which it installs and starts itself; PENSTOCK_CRDS: CONTRIBUTING.md
 	$(BIN)/python -m pytest tests/integration -m 'crds or not crds'
 
 .PHONY: cluster
-cluster: $(READY)  ## the lake on a real Kubernetes with Knative, started on this machine and gone afterwards; needs root
+cluster: $(TOOLS)  ## the lake on a real Kubernetes with Knative, started on this machine and gone afterwards; needs root
 	$(BIN)/python -m pytest tests/cluster
 
 .PHONY: chaos
-chaos: $(READY)  ## operations and faults on real servers against a model of the truth: SEED=n, LONG=1
+chaos: $(TOOLS)  ## operations and faults on real servers against a model of the truth: SEED=n, LONG=1
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(LONG),--long) $(if $(WITHOUT),--without $(WITHOUT))
 
 .PHONY: fuzz
-fuzz: $(READY)  ## inputs that nothing good sends, against all that reads: SECONDS=120, SEED=n, ONLY=images, CASE=n
+fuzz: $(TOOLS)  ## inputs that nothing good sends, against all that reads: SECONDS=120, SEED=n, ONLY=images, CASE=n
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),120) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(ONLY),--only $(ONLY)) $(if $(CASE),--case $(CASE))
 
 .PHONY: load
-load: $(READY)  ## the functions on a real MinIO under load, ten minutes: SECONDS=600, LONG=1 for an hour
+load: $(TOOLS)  ## the functions on a real MinIO under load, ten minutes: SECONDS=600, LONG=1 for an hour
 	$(BIN)/python -m tests.load --seconds $(or $(SECONDS),$(if $(LONG),3600,600))
 
 .PHONY: simulate
-simulate: $(READY)  ## ten thousand schedules of connector, runtime and store, and safeguards taken away: two minutes
+simulate: $(TOOLS)  ## ten thousand schedules of connector, runtime and store, and safeguards taken away: two minutes
 	$(BIN)/python -m pytest tests/simulation -n auto --dist worksteal
 
 .PHONY: mutants
-mutants: $(READY)  ## break each safety line in a copy of the tree: the tests that guard it must fail
+mutants: $(TOOLS)  ## break each safety line in a copy of the tree: the tests that guard it must fail
 	$(BIN)/python -m tests.mutants
 
 .PHONY: crds
-crds: $(READY)  ## manifests against the operators' definitions, in the folder that PENSTOCK_CRDS names
+crds: $(TOOLS)  ## manifests against the operators' definitions, in the folder that PENSTOCK_CRDS names
 	$(BIN)/python -m pytest tests/functional -m crds
 
 .PHONY: render
@@ -106,6 +114,12 @@ render: $(READY)  ## renew the manifests and the drawing that are made from stac
 	$(BIN)/penstock render knative
 	$(BIN)/penstock render openfaas
 	$(BIN)/penstock graph --format svg --output docs/flow.svg
+
+.PHONY: dist
+dist: $(TOOLS)  ## build/dist: the package as sdist and wheel, checked as an index would
+	rm -rf build/dist
+	$(BIN)/uv build --quiet --out-dir build/dist shared
+	$(BIN)/uv tool run --quiet twine check --strict build/dist/*.whl build/dist/*.tar.gz
 
 .PHONY: docs-reference
 docs-reference: $(READY)  ## renew docs/commands.md from the parsers
@@ -126,19 +140,19 @@ base:  ## pin the images' base to the digest that its tag has today: ENGINE=podm
 	  && sed -i "s|^ARG PYTHON_IMAGE=.*|ARG PYTHON_IMAGE=$(BASE)@$$digest|" $(DOCKERFILES)
 
 .PHONY: digests
-digests: $(READY)  ## pin the images of other projects in deploy/ to the digests that their tags have today
+digests: $(TOOLS)  ## pin the images of other projects in deploy/ to the digests that their tags have today
 	$(BIN)/python -m tests.digests
 
 .PHONY: bench
-bench: $(READY)  ## speed as ratios against peers, side by side
+bench: $(TOOLS)  ## speed as ratios against peers, side by side
 	$(BIN)/python -m bench
 
 .PHONY: bench-small
-bench-small: $(READY)  ## the same in three minutes: numbers to look at, not to quote
+bench-small: $(TOOLS)  ## the same in three minutes: numbers to look at, not to quote
 	$(BIN)/python -m bench --small
 
 .PHONY: servers
-servers: $(READY)  ## install the real servers into ~/.cache/penstock: Go, Java and Maven needed
+servers: $(TOOLS)  ## install the real servers into ~/.cache/penstock: Go, Java and Maven needed
 	$(BIN)/python -m tests.components install
 
 # One version of each package for every image, and the hash of every file that may be it.
@@ -146,9 +160,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 LOCKS := shared/locks
 
 .PHONY: lock
-lock: $(READY)  ## renew requirements.lock and shared/locks from the bounds
+lock: $(TOOLS)  ## renew requirements.lock and shared/locks from the bounds
 	$(COMPILE) --all-extras shared/pyproject.toml requirements-dev.in functions/*/requirements.txt -o requirements.lock
 	$(COMPILE) -c requirements.lock requirements-browser.in -o requirements-browser.lock
+	$(COMPILE) -c requirements.lock --extra demo shared/pyproject.toml requirements-build.in -o requirements-demo.lock
 	$(COMPILE) -c requirements.lock --extra cli shared/pyproject.toml requirements-images.in requirements-build.in \
 	  functions/*/requirements.txt functions/*/requirements-test.txt examples/*/requirements.txt -o $(LOCKS)/constraints.txt
 	$(COMPILE) -c $(LOCKS)/constraints.txt shared/pyproject.toml -o $(LOCKS)/function.txt
@@ -156,11 +171,11 @@ lock: $(READY)  ## renew requirements.lock and shared/locks from the bounds
 	$(COMPILE) -c $(LOCKS)/constraints.txt requirements-build.in -o $(LOCKS)/build.txt
 
 .PHONY: licences
-licences: $(READY)  ## renew the table of docs/licences.md from the packages of the locks
+licences: $(TOOLS)  ## renew the table of docs/licences.md from the packages of the locks
 	$(BIN)/python -m tests.licences
 
 .PHONY: lowest
-lowest: $(READY)  ## the unit tests with the lowest version that each bound allows
+lowest: $(TOOLS)  ## the unit tests with the lowest version that each bound allows
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
 	$(BIN)/uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct \
 	  -e 'shared[demo]' -r requirements-dev.in $(addprefix -r ,$(wildcard functions/*/requirements.txt))

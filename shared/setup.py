@@ -5,9 +5,12 @@ template's Dockerfile sets it. One source tree and one name, so a function impor
 """
 
 import os
+import shutil
+from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 # tests/functional/test_function_package.py holds this list: what is left is what serving, `run` and `reconcile` import.
 NOT_IN_A_FUNCTION = (
@@ -28,6 +31,30 @@ NOT_IN_A_FUNCTION = (
 COMMANDS_OF_A_FUNCTION = ("__init__", "words", "serve", "run", "reconcile", "flags")
 
 
+HERE = Path(__file__).resolve().parent
+# What `penstock init` writes, and `penstock demo` runs in an empty folder: its place in the package and in a checkout.
+PROJECT = {
+    "stack.yml": "stack.yml",
+    "functions/compress": "functions/compress",
+    "functions/index": "functions/index",
+    "functions/resize": "functions/resize",
+    "template/python3-penstock": "templates/python3-penstock",
+}
+
+
+def copy_project(package: Path) -> None:
+    """Put the project into a package's folder: from the checkout around it, or from an sdist that has it already."""
+    packed = HERE / "penstock" / "project"
+    for name, in_checkout in PROJECT.items():
+        source = packed / name if packed.is_dir() else HERE.parent / in_checkout
+        target = package / "project" / name
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*"), dirs_exist_ok=True)
+        elif source.is_file():  # a folder `shared` alone, as images have it, has none of this
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+
+
 def is_wanted(package: str, module: str) -> bool:
     name = package if module == "__init__" else f"{package}.{module}"
     if package == "penstock.commands":
@@ -37,6 +64,11 @@ def is_wanted(package: str, module: str) -> bool:
 
 class BuildPy(build_py):  # type: ignore[misc]
     """Copies the modules that were asked for."""
+
+    def run(self) -> None:
+        super().run()
+        if not self.for_function and not self.editable_mode:
+            copy_project(Path(self.build_lib) / "penstock")
 
     def finalize_options(self) -> None:
         super().finalize_options()
@@ -57,4 +89,12 @@ class BuildPy(build_py):  # type: ignore[misc]
         return [] if self.for_function else found  # the console's page
 
 
-setup(cmdclass={"build_py": BuildPy})
+class Sdist(sdist):  # type: ignore[misc]
+    """Has the project in it, so that a wheel made of it has it too."""
+
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
+        super().make_release_tree(base_dir, files)
+        copy_project(Path(base_dir) / "penstock")
+
+
+setup(cmdclass={"build_py": BuildPy, "sdist": Sdist})

@@ -18,7 +18,7 @@ import urllib3
 from tests.manifests import DEPLOY
 
 # Images of this repository: their names are a setting (`penstock render`, a kustomization's `images:`).
-OWN = ("ghcr.io/example/", "penstock")
+OWN = ("registry.example.com/", "penstock")
 _LINE = re.compile(
     r"(?m)^(?P<before>[ -]*(?:image|clusterImage): )(?P<name>[\w./:-]+?):(?P<tag>[\w.-]+)(?:@(?P<digest>\S+))?$"
 )

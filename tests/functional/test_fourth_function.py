@@ -1,5 +1,7 @@
 """Adding a function touches its own folder and stack.yml, nothing else; and it works."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,9 +11,11 @@ from pathlib import Path
 import pytest
 from penstock.cli import main
 from penstock.local.stack import Stack, StackOptions
+from penstock.settings.stackfile import load_stack
 from penstock.types import ObjectRef
 
 from tests.paths import ROOT
+from tests.shell_blocks import run_block
 
 HANDLER = """
 from penstock import Context, Event, Result
@@ -63,7 +67,7 @@ def test_a_new_function_processes_objects_in_the_embedded_stack(project: Path, t
     stack = Stack(StackOptions(project / "stack.yml", tmp_path / "data", {}, port=0, store_port=0))
     try:
         stack.start()
-        stack.store.put(ObjectRef("upload", "greeting.txt"), [b"hello"], content_type="text/plain", metadata={})
+        stack.store.put(ObjectRef("shout", "greeting.txt"), [b"hello"], content_type="text/plain", metadata={})
         target = ObjectRef("processed", "shout/greeting.txt")
         for _ in range(300):
             if (found := stack.store.open(target)) is not None:
@@ -75,9 +79,79 @@ def test_a_new_function_processes_objects_in_the_embedded_stack(project: Path, t
         stack.stop()
 
 
-@pytest.mark.parametrize("name", ["Shout", "a_b", "-a", "", "compress"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Shout", "a_b", "-a", "a-", "", "compress"),
+        "1a",  # Knative: a label of RFC 1035 begins with a letter
+        "ab",  # its bucket would have two characters
+        "a" * 43,  # a CronJob's name has at most 52
+        *("penstock-bridge", "events", "async-function"),  # taken on a cluster, and by the local gateway
+        "class",  # no package of Python can be called so
+    ],
+)
 def test_a_name_that_cannot_be_is_refused(name: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = files(project)
     assert main(["new", "--", name]) == 78
     assert repr(name) in capsys.readouterr().err or name == "compress"
     assert files(project) == before
+
+
+def test_a_stack_file_that_cannot_work_stays_as_it_is(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stack = project / "stack.yml"
+    stack.write_text(stack.read_text().replace("penstock.dev/reconcile", "penstock.dev/reconsile"))
+    before = files(project)
+    assert main(["new", "shout"]) == 78
+    assert "'shout' cannot be added to stack.yml" in capsys.readouterr().err
+    assert files(project) == before
+
+
+def test_a_name_with_a_hyphen_has_a_folder_that_python_can_import(project: Path) -> None:
+    assert main(["new", "shout-loud"]) == 0
+    assert (project / "functions" / "shout_loud" / "handler.py").is_file()
+    spec = load_stack(project / "stack.yml", {}).functions["shout-loud"]
+    assert (spec.handler, spec.environment["FUNCTION_NAME"]) == (project / "functions" / "shout_loud", "shout-loud")
+
+
+def test_the_new_entry_has_all_that_its_sisters_have(project: Path) -> None:
+    assert main(["new", "shout"]) == 0
+    functions = load_stack(project / "stack.yml", {}).functions
+    new, sister = functions["shout"], functions["compress"]
+    assert (set(new.labels), set(new.annotations)) == (set(sister.labels), set(sister.annotations))
+    assert (new.limits, new.requests, new.secrets) == (sister.limits, sister.requests, sister.secrets)
+    assert set(new.environment) == set(sister.environment)
+
+
+def test_the_first_commands_of_its_readme_run(project: Path) -> None:
+    assert main(["new", "shout"]) == 0
+    readme = (project / "functions" / "shout" / "README.md").read_text()
+    [block] = re.findall(r"^```sh\n(.*?)^```", readme, re.S | re.M)
+    assert run_block(block, project) == "hello\nworld"
+
+
+def test_it_leaves_a_whole_checkout_green(tmp_path: Path) -> None:
+    """Style, types, manifests, drawing and what the tests ask of each function of the stack file."""
+    copy = tmp_path / "checkout"
+    ignored = shutil.ignore_patterns("__pycache__", ".venv", ".git", ".*_cache", "*.egg-info", ".penstock")
+    shutil.copytree(ROOT, copy, ignore=ignored, symlinks=True)
+    env = {**os.environ, "PYTHONPATH": f"{copy / 'shared'}:{copy}"}
+    tests = [
+        "tests/unit/commands/test_render.py",
+        "tests/unit/render/test_drawing.py",
+        "tests/unit/test_architecture_page.py",
+        "tests/functional/test_manifests.py",
+        "tests/functional/test_faas_cli.py",
+        "functions/shout_2",
+    ]
+    for words in (
+        ["penstock.cli", "new", "shout-2"],
+        ["ruff", "check", "functions"],
+        ["ruff", "format", "--check", "functions"],
+        ["mypy", "functions/shout_2"],
+        ["tests.function_imports"],
+        ["penstock.cli", "render", "knative", "--check"],
+        ["penstock.cli", "render", "openfaas", "--check"],
+        ["pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests],
+    ):
+        done = subprocess.run([sys.executable, "-m", *words], cwd=copy, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"

@@ -32,7 +32,30 @@ def test_every_requirement_has_both_bounds() -> None:
     assert unbounded == []
 
 
-LOCKS = (ROOT / "requirements.lock", *sorted((ROOT / "shared" / "locks").glob("*.txt")))
+def test_the_demo_has_what_the_functions_need() -> None:
+    demo = {normal(text) for text in PROJECT["optional-dependencies"]["demo"] + PROJECT["dependencies"]}
+    for path in (ROOT / "functions").glob("*/requirements.txt"):
+        lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+        assert {normal(line) for line in lines} <= demo, path
+
+
+def test_an_extra_that_a_message_names_is_there() -> None:
+    extras = set(PROJECT["optional-dependencies"])
+    named = {
+        (path.name, extra)
+        for path in (ROOT / "shared" / "penstock").rglob("*.py")
+        for found in re.findall(r"penstock\[([a-z,]+)\]", path.read_text())
+        for extra in found.split(",")
+    }
+    assert named
+    assert {(path, extra) for path, extra in named if extra not in extras} == set()
+
+
+LOCKS = (
+    ROOT / "requirements.lock",
+    ROOT / "requirements-demo.lock",
+    *sorted((ROOT / "shared" / "locks").glob("*.txt")),
+)
 
 
 def pins(lock: Path) -> dict[str, tuple[str, frozenset[str]]]:

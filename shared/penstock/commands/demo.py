@@ -5,6 +5,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +13,9 @@ from penstock.commands.flags import add_local_stack_flags, local_stack_options, 
 from penstock.local.demo.demo import Demo, DemoOptions
 from penstock.local.demo.donors import DEFAULT_ROWS
 from penstock.local.demo.report import DemoReport
+from penstock.local.project import shipped_stack_file
 from penstock.local.running import raise_file_limit, running
-from penstock.process.signals import end_on_sigterm
+from penstock.process.signals import end_on_sigterm, stop_on_signals
 from penstock.terminal import set_up_log_lines
 
 _ZERO_AFTER_SECONDS: Final = 3.0
@@ -34,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how long to wait for results (default: %(default)g)",
     )
     parser.add_argument("--keep", action="store_true", help="leave the demo's objects on a real MinIO server")
+    parser.add_argument(
+        "--open", action="store_true", help="then show the console in the browser, until Ctrl+C; implies --keep"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,17 +48,34 @@ def run(args: argparse.Namespace) -> int:
     end_on_sigterm()
     if args.zero_after is None:
         args.zero_after = _ZERO_AFTER_SECONDS
+    if args.stack == Path("stack.yml") and not args.stack.exists():
+        args.stack = shipped_stack_file() or args.stack  # an empty folder: the project that came with the package
     report = DemoReport(sys.stdout)
     with contextlib.ExitStack() as held:
         data = args.data or _temporary_folder(held)
         with running(local_stack_options(args, data)) as stack:
-            problems = Demo(stack, report, DemoOptions(args.rows, args.seed, args.timeout, args.keep)).run()
-    report.verdict(problems)
+            problems = Demo(
+                stack, report, DemoOptions(args.rows, args.seed, args.timeout, args.keep or args.open)
+            ).run()
+            report.verdict(problems)
+            report.where_to_look(stack, stays=args.open)
+            if args.open:
+                _show(stack.console_url)
     if problems:
         where = f"are in {data}" if args.data else "are gone; --data FOLDER keeps those of the next run"
         print(f"logs and inbox {where}", file=sys.stderr)
         return 1
     return 0
+
+
+def _show(url: str) -> None:
+    """Open the address in the user's browser and wait for SIGINT or SIGTERM."""
+    import webbrowser
+
+    stopped = threading.Event()
+    stop_on_signals(stopped.set)
+    webbrowser.open(url)
+    stopped.wait()
 
 
 def _temporary_folder(held: contextlib.ExitStack) -> Path:

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from penstock.commands.flags import add_kafka_flags, whole
+from penstock.commands.flags import DEFAULT_DATA, add_kafka_flags, whole
 from penstock.delivery.dead_letters import DeadLetter, DeadLetterStore
 from penstock.delivery.inbox import Inbox
 from penstock.errors import ConfigError, PermanentError
 from penstock.terminal import columns, json_text, one_line, printable
 
+# Where `penstock up` keeps its dead letters, in the folder that it was started in.
+_LOCAL_INBOX = Path(DEFAULT_DATA, "inbox.sqlite")
 _COLUMNS = ("ID", "DIED", "TARGET", "CODE", "ORIGIN", "REASON")
 
 
@@ -40,7 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_letter_flags(parser: argparse.ArgumentParser) -> None:
     """Add where dead letters are: what `open_dead_letters` reads."""
     parser.add_argument(
-        "--inbox", type=Path, metavar="FILE", help="the store of a bridge, an MQTT connector or a local stack"
+        "--inbox",
+        type=Path,
+        metavar="FILE",
+        help="the store of a bridge, an MQTT connector or a local stack (default: that of penstock up in this folder)",
     )
     parser.add_argument(
         "--dead-letter-topic",
@@ -61,10 +66,18 @@ def open_dead_letters(args: argparse.Namespace, env: Mapping[str, str]) -> DeadL
                 f"--inbox {args.inbox}: is empty and not an inbox; name the file of the bridge or connector"
             )
         return Inbox(args.inbox)
-    from penstock.connect.kafka.dead_letter_log import DeadLetterLog
     from penstock.connect.kafka.settings import load_settings
 
-    return DeadLetterLog(args.dead_letter_topic, load_settings(args.properties, env, args.set))
+    try:
+        settings = load_settings(args.properties, env, args.set)
+    except ConfigError:
+        if args.properties or args.set or not _LOCAL_INBOX.is_file():
+            raise
+        print(f"penstock dlq: of the local stack, {_LOCAL_INBOX}", file=sys.stderr)
+        return Inbox(_LOCAL_INBOX)
+    from penstock.connect.kafka.dead_letter_log import DeadLetterLog
+
+    return DeadLetterLog(args.dead_letter_topic, settings)
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: TextIO | None = None) -> int:

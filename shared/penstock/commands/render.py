@@ -14,7 +14,7 @@ from penstock.settings.names import is_dns_label
 from penstock.settings.stackfile import load_stack
 from penstock.settings.yamlfile import substitute
 
-_IMAGE = "${REGISTRY:-ghcr.io/example}/penstock:${TAG:-0.1.0}"
+_IMAGE = "${REGISTRY:-registry.example.com}/penstock:${TAG:-0.1.0}"
 _GATEWAY = "http://gateway.openfaas.svc.cluster.local:8080"
 
 

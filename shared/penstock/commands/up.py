@@ -8,13 +8,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 from penstock.commands.flags import DEFAULT_DATA, add_local_stack_flags, local_stack_options
 from penstock.connect.edition import Edition
 from penstock.errors import ConfigError
 from penstock.local.functions.crashes import Crash
-from penstock.local.gateway.attempts import Waiting
+from penstock.local.gateway.attempts import NextAttempt
 from penstock.local.gateway.invocations import Invocation
 from penstock.local.reload import Reloaded, Reloader
 from penstock.local.running import raise_file_limit, running
@@ -99,7 +98,7 @@ def print_invocation(invocation: Invocation) -> None:
     _print(invocation_line(invocation))
 
 
-def print_waiting(waiting: Waiting) -> None:
+def print_waiting(waiting: NextAttempt) -> None:
     """Print that an event is tried again, and when; any thread may call it."""
     now = time.time()
     _print(printable(f"{_clock(now)}  {waiting.function}  {waiting.object}  {waiting.text(now)}"))
@@ -179,7 +178,7 @@ def _banner(stack: Stack) -> str:
     lines = [
         "Penstock is up, on this machine only. Ctrl+C stops it.",
         "",
-        f"  console   {stack.url}/ui/{_login(stack)}",
+        f"  console   {stack.console_url}",
         f"  gateway   {stack.url}    ({_gateway_hint(stack)})",
         f"  store     {settings.endpoint}    ({store})",
     ]
@@ -190,11 +189,6 @@ def _banner(stack: Stack) -> str:
         takes = " ".join(rule_texts(route.config.sources)) or "requests"
         rows.append((route.name, takes, route.config.sink or "the answer"))
     return "\n".join([*lines, "", *(f"  {line}" for line in columns(rows))])
-
-
-def _login(stack: Stack) -> str:
-    """What opens the console at once: the page keeps the login in a cookie, and the address loses the password."""
-    return f"?password={quote(stack.password, safe='')}" if stack.password else ""
 
 
 def _gateway_hint(stack: Stack) -> str:

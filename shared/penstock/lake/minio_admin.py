@@ -188,6 +188,9 @@ def _told(exc: MinioAdminException | S3Error) -> tuple[str, str]:
     """Code and message of an error answer."""
     if isinstance(exc, S3Error):
         return exc.code or "", exc.message or ""
+    told_in_xml = re.search(r"<Code>([^<]*)</Code>\s*<Message>([^<]*)</Message>", str(exc))
+    if told_in_xml:  # as S3 tells it, where MinIO's own admin API tells it in JSON
+        return told_in_xml[1], told_in_xml[2]
     found = re.search(r"\{.*\}", str(exc), re.DOTALL)
     try:
         told = json.loads(found.group() if found else "")

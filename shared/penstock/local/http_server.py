@@ -51,7 +51,8 @@ class HttpServer:
         except OSError as exc:
             listener.close()
             why = "is in use" if exc.errno == errno.EADDRINUSE else f"cannot be opened: {exc.strerror}"
-            raise ConfigError(f"port {port} on {host} {why}; choose another with {option}") from exc
+            other = f"choose another with {option}, as in: make up ARGS='{option} {port % 65000 + 1}'"
+            raise ConfigError(f"port {port} on {host} {why}; {other}") from exc
         self.host, self.port = host, int(listener.getsockname()[1])
         self._server: BaseWSGIServer = make_server(
             host, self.port, with_sendable_headers(app), threaded=True, request_handler=handler, fd=listener.fileno()

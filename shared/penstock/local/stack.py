@@ -10,6 +10,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from penstock.connect.edition import Edition
 from penstock.delivery.deliverer import Policy
@@ -152,9 +153,21 @@ class Stack:
     def url(self) -> str:
         return self._server.url
 
+    @property
+    def console_url(self) -> str:
+        """What opens the console at once: the page keeps the login in a cookie, and the address loses the password."""
+        login = f"?password={quote(self.password, safe='')}" if self.password else ""
+        return f"{self.url}/ui/{login}"
+
     def start(self) -> None:
         self._held.callback(self._sender.stop, 2.0)
-        self._sender.start()
+        try:
+            self._sender.start()
+        except ConfigError as exc:
+            raise ConfigError(
+                f"--data {self.options.data}: another penstock up runs on it; stop that one, or run this one beside "
+                "it: make up ARGS='--data .penstock-2 --port 8090 --store-port 9090'"
+            ) from exc
         _bury_unwanted(self.inbox, {target.name for target in self.router.targets(self.url)})
         self._server.start()
         self.lake.connect(self.router.buckets(), self.url)

@@ -116,7 +116,7 @@ def load_stack(path: Path, env: Mapping[str, str]) -> StackFile:
     Raises `ConfigError` with every problem found.
     """
     path = stack_path(path)
-    root = compose(path, env, "name the stack file with --stack")
+    root = compose(path, env, "name the stack file with --stack, or write a project with penstock init")
     reader = _StackReader(path)
     stack = reader.stack(root)
     if reader.problems:

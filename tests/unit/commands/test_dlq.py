@@ -120,3 +120,20 @@ def test_file_that_is_missing_or_empty_is_named_and_made_into_no_inbox(tmp_path:
             dlq(path, *action)
     assert sorted(tmp_path.iterdir()) == [empty]
     assert empty.stat().st_size == 0
+
+
+def test_the_inbox_of_the_local_stack_is_found_where_no_other_is_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(path.parent)
+    Path(".penstock").mkdir()
+    path.rename(".penstock/inbox.sqlite")
+    parser = argparse.ArgumentParser()
+    dead_letters.add_arguments(parser)
+    out = io.StringIO()
+    assert dead_letters.run(parser.parse_args(["list"]), {}, out) == 0
+    assert len(out.getvalue().splitlines()) == 4
+    assert "of the local stack, .penstock/inbox.sqlite" in capsys.readouterr().err
+
+    asked = dead_letters.open_dead_letters(parser.parse_args(["list"]), {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+    assert not isinstance(asked, Inbox)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 from collections.abc import Callable
 
+import pytest
+from penstock.connect.mqtt.broker import Broker
 from penstock.connect.mqtt.session import Session
 from penstock.connect.mqtt.window import Arrival
 
@@ -70,3 +74,16 @@ def test_a_client_that_ended_is_seen(play: Callable[..., PlayedBroker]) -> None:
     broker.publish(1, "processed", b"{}")
     wait_until(lambda: not session.joined)
     session.end()
+
+
+def test_a_broker_that_does_not_answer_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    session = Session(Broker("127.0.0.1", port, "penstock-test"), 10, take, lambda _window: None)
+    with caplog.at_level(logging.WARNING):
+        session.start(["processed"])
+        try:
+            wait_until(lambda: bool(caplog.messages))
+        finally:
+            session.end()
+    assert caplog.messages == [f"mqtt: 127.0.0.1:{port} does not answer; trying again until it does"]

@@ -25,7 +25,10 @@ def test_path_arrives_as_it_was_sent() -> None:
 
 def test_taken_port_is_a_clear_error() -> None:
     first = HttpServer(application)
-    with pytest.raises(ConfigError, match=f"port {first.port} on 127.0.0.1 is in use; choose another with --there"):
+    with pytest.raises(
+        ConfigError,
+        match=f"port {first.port} on 127.0.0.1 is in use; choose another with --there, as in: make up ARGS='--there",
+    ):
         HttpServer(application, port=first.port, option="--there")
     first.stop()
 

@@ -85,3 +85,14 @@ def test_events_of_an_earlier_run_for_a_function_that_is_gone_are_dead_letters(t
         stack.stop()
     assert {letter.message.target for letter in letters} == {"old-name"}
     assert "no function old-name is deployed: it was renamed or removed" in letters[0].reason
+
+
+def test_a_second_stack_on_one_folder_says_how_to_run_beside_the_first(tmp_path: Path) -> None:
+    first, second = Stack(options(tmp_path)), Stack(options(tmp_path))
+    try:
+        first.start()
+        with pytest.raises(ConfigError, match=r"another penstock up runs on it; .*make up ARGS='--data "):
+            second.start()
+    finally:
+        second.stop()
+        first.stop()

@@ -1,5 +1,6 @@
 """Ask the brokers about their topics."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,23 +11,29 @@ from penstock.connect.kafka.settings import producer_settings
 # librdkafka holds signals up for as long as it waits.
 TURN_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
+SILENT_SECONDS = 2.0
+_log = logging.getLogger("penstock.connect")
 
 
 def find_topic(client: Any, topic: str, timeout_seconds: float, stopping: Callable[[], bool] = lambda: False) -> Any:
     """The topic's metadata, or None once `stopping()` says so; raises `KafkaException` when no broker answers.
 
-    It asks again each second, so that a signal can end it.
+    It asks again each second, so that a signal can end it. After `SILENT_SECONDS` it logs that no broker answers.
     """
     from confluent_kafka import KafkaException
 
-    deadline = time.monotonic() + timeout_seconds
+    started = time.monotonic()
+    deadline, told = started + timeout_seconds, False
     while not stopping():
         left = max(0.0, deadline - time.monotonic())
         try:
             return client.list_topics(topic, timeout=min(left, TURN_SECONDS)).topics[topic]
-        except KafkaException:
+        except KafkaException as exc:
             if left <= TURN_SECONDS:
                 raise
+            if not told and time.monotonic() - started >= SILENT_SECONDS:
+                told = True
+                _log.warning("kafka: no broker answers yet (%s); asking for %.0f s more", exc.args[0].str(), left)
     return None
 
 

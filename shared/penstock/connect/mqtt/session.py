@@ -39,6 +39,7 @@ class Session:
         self._lose = lost
         self._client = new_client(broker, broker.client_id, manual_ack=True)
         self._client.on_connect = self._connected
+        self._client.on_connect_fail = self._not_connected
         self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = self._subscribed
         self._client.on_message = self._arrived
@@ -49,6 +50,7 @@ class Session:
         self._asked: int | None = None
         self._confirmed = False
         self.refusal = ""
+        self._told = False
         self._ending = False
         self.window = self._new_window()
 
@@ -117,11 +119,20 @@ class Session:
             _log.info("mqtt: topics %s", ", ".join(name for name, _ in filters))
             self._asked = self._client.subscribe(filters)[1]
 
+    def _not_connected(self, _client: Any, _data: Any) -> None:
+        """Nothing answers: said once, until a connection was there."""
+        if not self._told and not self._ending:
+            self._told = True
+            _log.warning(
+                "mqtt: %s:%s does not answer; trying again until it does", self._broker.host, self._broker.port
+            )
+
     def _connected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
             self.refusal = f"{self._broker.host}:{self._broker.port} refused: {reason}; check MQTT_USERNAME"
             _log.error("mqtt: %s", self.refusal)
             return
+        self._told = False
         with self._lock:
             self._ask()
 

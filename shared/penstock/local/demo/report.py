@@ -38,7 +38,7 @@ class DemoReport:
 
     def opening(self, stack: "Stack", rows: int) -> None:
         self.line(f"{rows:,} donors and eight photographs walk into a bucket.\n")
-        self.line(f"  console  {stack.url}/ui/")
+        self.line(f"  console  {stack.console_url}")
         self.line(f"  store    {stack.lake.settings.endpoint}")
         self.line(f"  asleep   {', '.join(route.name for route in stack.router.routes)}: zero processes\n")
 
@@ -93,6 +93,13 @@ class DemoReport:
                 self.line(f"  {printable(problem)}")
         else:
             self.line("  Every output was read back and is right.")
+
+    def where_to_look(self, stack: "Stack", *, stays: bool) -> None:
+        """The last lines: where the objects are, before and after."""
+        if stays:
+            self.line(f"\n  The objects, before and after: {stack.console_url}\n  Ctrl+C stops the stack.")
+        else:
+            self.line("\n  To see the objects, before and after, on a page: penstock demo --open")
 
     def _green(self, text: str) -> str:
         return coloured(text, "green", self._out)

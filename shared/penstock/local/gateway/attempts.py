@@ -9,7 +9,7 @@ from penstock.delivery.deliverer import DeliveryOutcome, Message, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class NextAttempt:
     """One event that is tried again. `at` is the time of the next attempt, in seconds since the epoch.
 
     `attempt` is the number of the attempt that comes next; `attempts` is how many there are, 0 for no end.
@@ -25,7 +25,7 @@ class Waiting:
     def text(self, now: float) -> str:
         """In words.
 
-        >>> Waiting("shout", "upload/a.txt", 3, 10, 120.0, "answered 500").text(100.0)
+        >>> NextAttempt("shout", "upload/a.txt", 3, 10, 120.0, "answered 500").text(100.0)
         'retrying, attempt 3 of 10, next in 20 s'
         """
         many = f" of {self.attempts}" if self.attempts else ""
@@ -38,11 +38,11 @@ class Attempts:
     def __init__(self, attempts: int, wall: Callable[[], float] = time.time) -> None:
         self._attempts = attempts
         self._wall = wall
-        self._waiting: dict[tuple[str, object], Waiting] = {}
-        self._listeners: list[Callable[[Waiting], None]] = []
+        self._waiting: dict[tuple[str, object], NextAttempt] = {}
+        self._listeners: list[Callable[[NextAttempt], None]] = []
         self._lock = threading.Lock()
 
-    def listen(self, listener: Callable[[Waiting], None]) -> None:
+    def listen(self, listener: Callable[[NextAttempt], None]) -> None:
         """Call `listener` whenever an event begins to wait, on the thread of the delivery: it must be quick."""
         with self._lock:
             self._listeners.append(listener)
@@ -56,7 +56,7 @@ class Attempts:
     def waits(self, message: Message[object], verdict: Verdict, tries: int, seconds: float) -> None:
         """After `tries` attempts the next one comes in `seconds`."""
         key = message.key if isinstance(message.key, str) else message.key.decode(errors="replace")
-        waiting = Waiting(message.target, key, tries + 1, self._attempts, self._wall() + seconds, verdict.reason)
+        waiting = NextAttempt(message.target, key, tries + 1, self._attempts, self._wall() + seconds, verdict.reason)
         with self._lock:
             self._waiting[message.target, message.receipt] = waiting
             listeners = list(self._listeners)
@@ -68,7 +68,7 @@ class Attempts:
         with self._lock:
             self._waiting = {key: each for key, each in self._waiting.items() if each.function in functions}
 
-    def waiting(self) -> list[Waiting]:
+    def waiting(self) -> list[NextAttempt]:
         """All of them, the next attempt first."""
         with self._lock:
             return sorted(self._waiting.values(), key=lambda each: each.at)

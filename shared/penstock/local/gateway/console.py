@@ -15,7 +15,7 @@ from penstock.local.console.page import add_page
 from penstock.local.console.views import Watched, add_views
 from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunctions
-from penstock.local.gateway.attempts import Attempts, Waiting
+from penstock.local.gateway.attempts import Attempts, NextAttempt
 from penstock.local.gateway.invocations import Invocation, InvocationLog
 from penstock.local.gateway.router import Router
 from penstock.serving.responses import content_disposition
@@ -191,7 +191,7 @@ def _crashes(entry: Invocation, crashes: CrashLog) -> list[dict[str, str]]:
     return [{"trace": crash.trace, "log": str(crash.log)} for crash in found if crash is not None]
 
 
-def _waiting(waiting: Waiting, crashes: CrashLog) -> dict[str, Any]:
+def _waiting(waiting: NextAttempt, crashes: CrashLog) -> dict[str, Any]:
     return {
         "function": waiting.function,
         "object": waiting.object,

@@ -110,6 +110,7 @@ class EmbeddedStore:
         return response.body
 
     def _carry_out(self, request: S3Request) -> tuple[S3Response, list[ObjectChange]]:
+        _refuse_what_only_minio_has(request)
         completes = request.method == "POST" and "uploadId" in request.query
         if completes:
             self._check_match(request)
@@ -287,6 +288,24 @@ def _moto() -> tuple[Any, Callable[[], Any], type[QuietHandler]]:
         """Keeps underscores in the names of user metadata."""
 
     return application, lambda: models.s3_backends[DEFAULT_ACCOUNT_ID]["aws"], S3Handler
+
+
+def _refuse_what_only_minio_has(request: S3Request) -> None:
+    """Say what this store does not have; moto would answer something else."""
+    if request.bucket == "minio" and request.key.startswith("admin/"):
+        raise S3Error(
+            501,
+            "NotImplemented",
+            "this is the store of penstock up, which has no admin API: penstock lake needs a MinIO server, "
+            "and penstock demo brings its own store when MINIO_ENDPOINT is not set",
+        )
+    if request.method == "GET" and not request.key and "events" in request.query:
+        raise S3Error(
+            501,
+            "NotImplemented",
+            "this is the store of penstock up, which tells its functions alone of events: "
+            "penstock up prints a line for each, and the console shows them",
+        )
 
 
 def _kept(ref: ObjectRef, stored: Any) -> KeptObject:

@@ -23,7 +23,7 @@ def line(trace: str, incident: str = "abc") -> str:
 
 
 def test_a_crash_is_told_to_listeners_and_found_by_its_incident() -> None:
-    crashes, heard = CrashLog(), []
+    crashes, heard = CrashLog(), list[Crash]()
     crashes.listen(heard.append)
 
     crashes.read("shout", LOG, line(TRACE))

@@ -1,20 +1,20 @@
 """What waits for another attempt is known until it is done, given up, or its function is gone."""
 
 from penstock.delivery.deliverer import DeliveryOutcome, Message, Verdict
-from penstock.local.gateway.attempts import Attempts, Waiting
+from penstock.local.gateway.attempts import Attempts, NextAttempt
 
 FAILED = Verdict(DeliveryOutcome.RETRY, 500, "answered 500")
 MESSAGE = Message("upload/a.txt", b"{}", {}, "event", "shout", 7)
 
 
 def test_an_event_that_waits_says_which_attempt_comes_next_and_when() -> None:
-    attempts, heard = Attempts(10, wall=lambda: 100.0), []
+    attempts, heard = Attempts(10, wall=lambda: 100.0), list[NextAttempt]()
     attempts.listen(heard.append)
 
     attempts.observe(MESSAGE, FAILED, 0.1)
     attempts.waits(MESSAGE, FAILED, 2, 20.0)
 
-    assert attempts.waiting() == heard == [Waiting("shout", "upload/a.txt", 3, 10, 120.0, "answered 500")]
+    assert attempts.waiting() == heard == [NextAttempt("shout", "upload/a.txt", 3, 10, 120.0, "answered 500")]
     assert heard[0].text(110.0) == "retrying, attempt 3 of 10, next in 10 s"
     assert heard[0].text(130.0) == "retrying, attempt 3 of 10, next in 0 s"
 

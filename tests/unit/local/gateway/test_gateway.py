@@ -351,7 +351,7 @@ def test_deploying_keeps_what_only_this_stack_knows(gateway: Running) -> None:
 
 
 def test_image_may_name_the_folder(gateway: Running) -> None:
-    document = {"service": "copy", "image": "ghcr.io/example/penstock-another:0.1.0"}
+    document = {"service": "copy", "image": "registry.example.com/penstock-another:0.1.0"}
     assert gateway.request("POST", "/system/functions", document).status == 202
     assert gateway.functions.get("copy").spec.handler == gateway.bench.folder / "another"
 

@@ -23,6 +23,9 @@ from minio.error import S3Error
 from minio.versioningconfig import VersioningConfig
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import S3Store
+from penstock.connect.minio.listen import minio_lines
+from penstock.errors import PenstockError
+from penstock.lake.minio_admin import Admin
 from penstock.local.store.server import EmbeddedStore
 from penstock.types import ObjectRef
 
@@ -483,3 +486,13 @@ def test_a_store_that_is_full_takes_back_what_it_cannot_keep(tmp_path: Path, rec
     assert [each.object_name for each in listing(full)] == ["big", "half"]
     assert not [name for name in recorder.names() if "Created" in name]
     full.stop()
+
+
+def test_what_only_minio_has_is_refused_in_words(server: EmbeddedStore) -> None:
+    """Else moto answers for it: with a bucket that does not exist, or with a listing in place of a stream of events."""
+    with pytest.raises(
+        PenstockError, match=r"NotImplemented: this is the store of penstock up, which has no admin API"
+    ):
+        Admin(server.settings).info()
+    with pytest.raises(PenstockError, match="tells its functions alone of events: penstock up prints a line for each"):
+        next(minio_lines(server.settings, "upload", ["s3:ObjectCreated:*"]))

@@ -1,0 +1,25 @@
+"""`penstock init`: a project of your own in an empty folder, with the three functions to begin with."""
+
+import argparse
+from pathlib import Path
+
+from penstock.errors import ConfigError
+from penstock.local.project import write_project
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` reads."""
+    parser.add_argument(
+        "folder", type=Path, nargs="?", default=Path(), metavar="FOLDER", help="where to (default: this folder)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write stack.yml, functions/ and template/; raises `ConfigError` where one of them is already."""
+    try:
+        parts = write_project(args.folder)
+    except OSError as exc:
+        raise ConfigError(f"{args.folder}: cannot be written: {exc.strerror}") from exc
+    print(f"{args.folder.resolve()}: {', '.join(parts)}")
+    print("next: penstock up, and penstock new NAME for a function of your own")
+    return 0
