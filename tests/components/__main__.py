@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.components.crds import GO_CRDS
+from tests.components.databases import MariadbServer, PostgresServer
 from tests.components.errors import ComponentError
 from tests.components.install import ensure_debian_package, progress
 from tests.components.kafka import KAFKA, KafkaServer
@@ -22,6 +23,7 @@ from tests.components.minio import MC, MINIO, MinioServer
 from tests.components.mosquitto import MosquittoServer
 from tests.components.process import Server
 from tests.components.prometheus import RULE_CHECK
+from tests.components.queues import NSQD, NatsServer, NsqdServer, RabbitServer, RedisServer
 from tests.components.search import ELASTICSEARCH, OPENSEARCH, ElasticsearchServer, OpenSearchServer
 
 SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
@@ -31,6 +33,12 @@ SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
     "opensearch": OpenSearchServer,
     "elasticsearch": ElasticsearchServer,
     "kubernetes": KubernetesServer,
+    "redis": RedisServer,
+    "nats": NatsServer,
+    "nsqd": NsqdServer,
+    "rabbitmq": RabbitServer,
+    "postgresql": PostgresServer,
+    "mariadb": MariadbServer,
 }
 INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "minio": MINIO.install,
@@ -45,6 +53,12 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "queue-proxy": QUEUE_PROXY.install,
     "knative-check": KNATIVE_CHECK.install,
     "rule-check": RULE_CHECK.install,
+    "redis": lambda: ensure_debian_package("redis-server"),
+    "nats": lambda: ensure_debian_package("nats-server"),
+    "nsqd": NSQD.install,
+    "rabbitmq": lambda: ensure_debian_package("rabbitmq-server"),
+    "postgresql": lambda: ensure_debian_package("postgresql", "psql"),
+    "mariadb": lambda: ensure_debian_package("mariadb-server", "mariadbd"),
     "crds": lambda: [source.install() for source in GO_CRDS][-1].parent,
 }
 

@@ -71,7 +71,7 @@ class Admin:
 
     def targets(self, kind: keys.TargetKind) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
         """The targets of one kind, without ARN and status, and the keys that this server knows for the kind."""
-        text = self._config(f"notify_{kind}")
+        text = self._config(keys.subsystem(kind))
         return parse_targets(kind, text)
 
     def set_target(self, ref: TargetRef, values: Mapping[str, str]) -> None:
@@ -86,7 +86,7 @@ class Admin:
     def remove_target(self, ref: TargetRef) -> None:
         """Remove a target from what the next start reads; one that does not exist is fine."""
         try:
-            self._call("admin:ConfigUpdate", lambda: self._admin.config_reset(f"notify_{ref.kind}", ref.id))
+            self._call("admin:ConfigUpdate", lambda: self._admin.config_reset(keys.subsystem(ref.kind), ref.id))
         except _Refused as exc:
             if "already deleted" not in exc.message:
                 raise ConfigError(f"target {ref}: {self._settings.endpoint} keeps it: {exc.message}") from exc
@@ -216,7 +216,7 @@ def parse_targets(kind: keys.TargetKind, text: str) -> tuple[dict[TargetRef, Pre
     this server knows.
     """
     found: dict[TargetRef, PresentTarget] = {}
-    names = {key.name for key in keys.KEYS[kind]}
+    names, secret = {key.name for key in keys.KEYS[kind]}, frozenset(keys.secret_names(kind))
     overrides: list[str] = []
     for line in text.splitlines():
         if line.startswith("# "):
@@ -226,7 +226,9 @@ def parse_targets(kind: keys.TargetKind, text: str) -> tuple[dict[TargetRef, Pre
         _, _, target_id = subsystem.partition(":")
         if target_id:
             ref = TargetRef(kind, target_id)
-            found[ref] = PresentTarget(ref, _values(rest, names), tuple(overrides))
+            # MinIO tells what it does not call a secret, such as the password in an AMQP URL.
+            values = {name: value for name, value in _values(rest, names).items() if name not in secret}
+            found[ref] = PresentTarget(ref, values, tuple(overrides))
         elif subsystem:
             names = {*re.findall(r"(?:^| )([a-z0-9_]+)=", rest), *keys.secret_names(kind), "comment"}
         overrides = []

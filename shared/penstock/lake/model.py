@@ -59,7 +59,7 @@ class TargetRef:
     @property
     def subsystem(self) -> str:
         """How MinIO's configuration names it."""
-        return f"notify_{self.kind}:{self.id}"
+        return f"{keys.subsystem(self.kind)}:{self.id}"
 
     def is_arn(self, arn: str) -> bool:
         """Whether `arn:minio:sqs:REGION:ID:KIND` names this target, in any region."""

@@ -140,8 +140,8 @@ def _conflicts(lake: DeclaredLake, state: LakeState, *, adopt: bool) -> Iterator
         known = state.known_keys.get(target.ref.kind)
         unknown = [name for name in target.values if known and name not in known and name != "comment"]
         if unknown:
-            kind = target.ref.kind
-            yield f"target {target.ref}: this server's notify_{kind} has no {', '.join(unknown)}; leave it out"
+            subsystem = keys.subsystem(target.ref.kind)
+            yield f"target {target.ref}: this server's {subsystem} has no {', '.join(unknown)}; leave it out"
         if present is None:
             continue
         if present.overrides:
