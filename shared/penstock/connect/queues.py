@@ -9,6 +9,7 @@ import operator
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from penstock.connect.messages import make_messages
@@ -33,7 +34,7 @@ class Receipt(Protocol):
         """One of its deliveries is over; after the last one the message may be settled."""
 
 
-class Arrival:
+class Settlement:
     """A receipt for queues that settle in any order. `settle` is called once, after the last delivery.
 
     `session` is the session that brought the message.
@@ -91,16 +92,25 @@ Arrived = Callable[[str, bytes, str, ReceiptT], None]
 Lost = Callable[[Callable[[ReceiptT], bool]], None]
 
 
+@dataclass(frozen=True, slots=True)
+class QueueNames:
+    """How a kind of queue is called, and its counter of new clients and its gauge of what is not settled."""
+
+    kind: str
+    new_clients: str
+    unacknowledged: str
+
+
 class QueueConnector(Generic[ReceiptT]):
     """Delivers the messages of some topics to the functions that want them, until `stop`.
 
-    `matches(wanted, topic)` tells whether a topic that a function wants is the one that a message has. `watch` says when
-    the client no longer works and another must be made; by default a minute after it last did.
+    `matches(wanted, topic)` tells whether a topic that a function wants is that of a message. `watch` says when the
+    client no longer works and another must be made; by default a minute after it last did.
     """
 
     def __init__(
         self,
-        kind: str,
+        names: QueueNames,
         open_session: Callable[[Arrived[ReceiptT], Lost[ReceiptT]], QueueSession],
         answers: Callable[[], bool],
         finder: Finder,
@@ -113,14 +123,14 @@ class QueueConnector(Generic[ReceiptT]):
         watch: SubscriptionWatch | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._kind = kind
+        self._kind = names.kind
         self._open_session = open_session
         self._finder = finder
         self._matches = matches
         self._cloudevents = cloudevents
         self._wanted = Subscriptions({}, {})
         self._stopping = threading.Event()
-        self._watch = watch or SubscriptionWatch(kind, answers, clock=clock)
+        self._watch = watch or SubscriptionWatch(names.kind, answers, clock=clock)
         self.measures = DeliveryMeasures()
         self._sender: InboxSender[ReceiptT] = InboxSender(
             inbox,
@@ -133,9 +143,9 @@ class QueueConnector(Generic[ReceiptT]):
         self._session = self._new_session()
         counter, gauge = self.measures.counter, self.measures.gauge
         self._new_clients = counter(
-            f"penstock_{kind}_new_clients", "Clients that were made because the one before did not subscribe."
+            names.new_clients, "Clients that were made because the one before did not subscribe."
         )
-        gauge(f"penstock_{kind}_unacknowledged", "Taken, not finished.", lambda: [({}, self._session.unsettled)])
+        gauge(names.unacknowledged, "Taken, not finished.", lambda: [({}, self._session.unsettled)])
         gauge("penstock_inbox_dead", "Dead letters.", lambda: [({}, inbox.counts().dead)])
         gauge("penstock_subscription", "1 for the state that the subscription is in.", self._watch.measured)
 

@@ -22,7 +22,8 @@ def test_a_notification_becomes_a_cloudevent_for_each_record() -> None:
 
 def test_any_other_message_is_wrapped_and_has_the_same_id_each_time() -> None:
     first, again, other = (
-        make_messages("processed", body, "compress", "a#1", None, kind="mqtt", cloudevents=True)[0] for body in (b"x", b"x", b"y")
+        make_messages("processed", body, "compress", "a#1", None, kind="mqtt", cloudevents=True)[0]
+        for body in (b"x", b"x", b"y")
     )
     assert first.headers["ce-type"] == "dev.penstock.mqtt.message"
     assert first.headers["ce-source"] == "/penstock/connect/mqtt#processed"

@@ -7,11 +7,13 @@ from penstock.connect.mqtt.broker import Broker
 from penstock.connect.mqtt.client import broker_answers
 from penstock.connect.mqtt.session import Session
 from penstock.connect.mqtt.window import Arrival
-from penstock.connect.queues import Arrived, Lost, QueueConnector
+from penstock.connect.queues import Arrived, Lost, QueueConnector, QueueNames
 from penstock.connect.subscriptions import Finder
 from penstock.connect.watch import SubscriptionWatch
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
+
+NAMES = QueueNames("mqtt", "penstock_mqtt_new_clients", "penstock_mqtt_unacknowledged")
 
 
 class MqttConnector(QueueConnector[Arrival]):
@@ -38,7 +40,7 @@ class MqttConnector(QueueConnector[Arrival]):
             )
 
         super().__init__(
-            "mqtt",
+            NAMES,
             open_session,
             lambda: broker_answers(broker),
             finder,
