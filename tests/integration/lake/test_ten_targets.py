@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import nats
-import pika
+import pika  # type: ignore[import-untyped]
 import pytest
 import redis
 from confluent_kafka import Consumer
@@ -210,7 +210,7 @@ def first_record(kafka: KafkaServer, topic: str) -> str:
     try:
         record = consumer.poll(60)
         assert record is not None
-        key: str = json.loads(record.value())["Key"]
+        key: str = json.loads(record.value() or b"")["Key"]
         return key
     finally:
         consumer.close()
