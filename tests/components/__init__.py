@@ -1,5 +1,6 @@
 """Real servers for the tests: installed into a cache, started on loopback, stopped with the test (see README.md)."""
 
+from tests.components.databases import DatabaseEndpoint, MariadbServer
 from tests.components.errors import ComponentError
 from tests.components.kafka import KafkaEndpoint, KafkaServer
 from tests.components.knative import QueueProxyEndpoint, QueueProxyServer
@@ -7,23 +8,31 @@ from tests.components.kubernetes import KubernetesEndpoint, KubernetesServer
 from tests.components.minio import MinioEndpoint, MinioServer
 from tests.components.mosquitto import MosquittoEndpoint, MosquittoServer
 from tests.components.postgresql import PostgresEndpoint, PostgresServer
+from tests.components.queues import NatsServer, NsqdServer, QueueEndpoint, RabbitServer, RedisServer
 from tests.components.search import ElasticsearchServer, OpenSearchServer, SearchEndpoint
 
 __all__ = [
     "ComponentError",
+    "DatabaseEndpoint",
     "ElasticsearchServer",
     "KafkaEndpoint",
     "KafkaServer",
     "KubernetesEndpoint",
     "KubernetesServer",
+    "MariadbServer",
     "MinioEndpoint",
     "MinioServer",
     "MosquittoEndpoint",
     "MosquittoServer",
+    "NatsServer",
+    "NsqdServer",
     "OpenSearchServer",
     "PostgresEndpoint",
     "PostgresServer",
+    "QueueEndpoint",
     "QueueProxyEndpoint",
     "QueueProxyServer",
+    "RabbitServer",
+    "RedisServer",
     "SearchEndpoint",
 ]

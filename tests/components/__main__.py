@@ -15,6 +15,7 @@ from typing import Any
 from tests.components.cluster import ClusterServer
 from tests.components.cluster.programs import install_programs
 from tests.components.crds import GO_CRDS
+from tests.components.databases import MariadbServer
 from tests.components.errors import ComponentError
 from tests.components.install import ensure_debian_package, progress
 from tests.components.kafka import KAFKA, KafkaServer
@@ -25,6 +26,7 @@ from tests.components.mosquitto import MosquittoServer
 from tests.components.postgresql import PostgresServer
 from tests.components.process import Server
 from tests.components.prometheus import RULE_CHECK
+from tests.components.queues import NSQD, NatsServer, NsqdServer, RabbitServer, RedisServer
 from tests.components.search import ELASTICSEARCH, OPENSEARCH, ElasticsearchServer, OpenSearchServer
 
 SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
@@ -36,6 +38,11 @@ SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
     "kubernetes": KubernetesServer,
     "cluster": ClusterServer,
     "postgresql": PostgresServer,
+    "redis": RedisServer,
+    "nats": NatsServer,
+    "nsqd": NsqdServer,
+    "rabbitmq": RabbitServer,
+    "mariadb": MariadbServer,
 }
 INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "minio": MINIO.install,
@@ -52,6 +59,12 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "knative-check": KNATIVE_CHECK.install,
     "rule-check": RULE_CHECK.install,
     "cluster": lambda: install_programs().knative,
+    "redis": lambda: ensure_debian_package("redis-server"),
+    "nats": lambda: ensure_debian_package("nats-server"),
+    "nsqd": NSQD.install,
+    "rabbitmq": lambda: ensure_debian_package("rabbitmq-server"),
+    "postgresql": lambda: ensure_debian_package("postgresql", "psql"),
+    "mariadb": lambda: ensure_debian_package("mariadb-server", "mariadbd"),
     "crds": lambda: [source.install() for source in GO_CRDS][-1].parent,
 }
 

@@ -158,7 +158,8 @@ def ensure_debian_package(name: str, program: str | None = None) -> Path:
         with _services_stay_stopped():
             env = {"DEBIAN_FRONTEND": "noninteractive"}
             _run(name, ["apt-get", "update", "-qq"], env=env)
-            _run(name, ["apt-get", "install", "-y", "-qq", "--no-install-recommends", name], env=env)
+            wait = ["-o", "DPkg::Lock::Timeout=300"]  # another installation may be under way
+            _run(name, ["apt-get", "install", *wait, "-y", "-qq", "--no-install-recommends", name], env=env)
         if found := shutil.which(program, path=search):
             return Path(found)
     raise ComponentError(f"{name}: the Debian package is installed but brought no `{program}`")

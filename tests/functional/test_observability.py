@@ -12,6 +12,8 @@ from penstock.connect.kafka.connector import Connector
 from penstock.connect.kafka.records import openfaas
 from penstock.connect.mqtt.broker import Broker
 from penstock.connect.mqtt.connector import MqttConnector
+from penstock.connect.nats.connector import NatsConnector
+from penstock.connect.nats.server import NatsServers
 from penstock.connect.subscriptions import Finder, from_pairs
 from penstock.delivery.deliverer import DeliveryOutcome, Message, Policy, Verdict
 from penstock.delivery.inbox import Inbox
@@ -77,6 +79,11 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     inbox = Inbox(folder / "mqtt.db")
     mqtt = MqttConnector(Broker("127.0.0.1", 9, "x"), finder, inbox, policy=Policy())
     texts.append(mqtt.measures.render()[0].decode())
+    inbox.close()
+
+    inbox = Inbox(folder / "nats.db")
+    nats = NatsConnector(NatsServers(("nats://127.0.0.1:9",)), finder, inbox, policy=Policy())
+    texts.append(nats.measures.render()[0].decode())
     inbox.close()
 
     texts.append(JobMeasures().render()[0].decode())

@@ -1,6 +1,6 @@
 """Every documented key of the subsystems of MinIO that a lake may use, and what each may hold.
 
-Four of them send notifications, and one is Object Lambda.
+Ten of them send notifications, and one is Object Lambda.
 
 Source: MinIO's `internal/config/notify/{help,parse}.go`, `internal/event/target/*.go` and `internal/config/lambda`
 (February 2026). MinIO itself checks little of this: a misspelt SASL mechanism means plain text there, and an unknown
@@ -11,17 +11,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
-from urllib.parse import urlsplit
 
-from penstock.settings.durations import parse_go_duration
+from penstock.lake import key_values as read
 
-TargetKind = Literal["webhook", "kafka", "mqtt", "elasticsearch", "lambda"]
+TargetKind = Literal[
+    "webhook", "kafka", "mqtt", "elasticsearch", "amqp", "mysql", "nats", "nsq", "postgresql", "redis", "lambda"
+]
 KINDS: Final[tuple[TargetKind, ...]] = get_args(TargetKind)
 
 
 def subsystem(kind: TargetKind) -> str:
-    """How MinIO's configuration names a kind."""
-    return "lambda_webhook" if kind == "lambda" else f"notify_{kind}"
+    """How MinIO's configuration names a kind; its ARNs name it as we do."""
+    other = {"lambda": "lambda_webhook", "postgresql": "notify_postgres"}
+    return other.get(kind, f"notify_{kind}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,163 +40,132 @@ class Key:
     secret: bool = False
 
 
-def _text(value: str) -> str:
-    return value
-
-
-def _switch(value: str) -> str:
-    words = {"on": "on", "true": "on", "yes": "on", "off": "off", "false": "off", "no": "off"}
-    if value.lower() not in words:
-        raise ValueError("expected on or off")
-    return words[value.lower()]
-
-
-def _number(minimum: int = 0, maximum: int | None = None) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        if (
-            not re.fullmatch(r"-?[0-9]{1,30}", value)
-            or int(value) < minimum
-            or (maximum is not None and int(value) > maximum)
-        ):
-            upto = f" to {maximum}" if maximum is not None else " or more"
-            raise ValueError(f"expected a whole number, {minimum}{upto}")
-        return value
-
-    return read
-
-
-def _duration(value: str) -> str:
-    if value != "0":
-        parse_go_duration(value)
-    return value if value != "0" else "0s"
-
-
-def _path(value: str) -> str:
-    if not value.startswith("/"):
-        raise ValueError("expected an absolute path on the MinIO server")
-    return value
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        if value.lower() not in words:
-            raise ValueError(f"expected one of {', '.join(words)}")
-        return value.lower()
-
-    return read
-
-
-def _url(schemes: tuple[str, ...], credentials: str) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        try:
-            url = urlsplit(value)
-            _ = url.port
-        except ValueError as exc:
-            raise ValueError(f"expected a URL: {exc}") from exc
-        if url.scheme not in schemes or not url.hostname:
-            raise ValueError(f"expected {'://, '.join(schemes)}:// and a host")
-        if url.username or url.password:
-            raise ValueError(f"holds credentials; give them as {credentials}, from a file or the environment")
-        return value
-
-    return read
-
-
-def _brokers(value: str) -> str:
-    brokers = [each.strip() for each in value.split(",")]
-    for broker in brokers:
-        if not re.fullmatch(r"([\w.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}", broker):
-            raise ValueError(f"expected HOST:PORT, several separated by commas, got {broker!r}")
-    return ",".join(brokers)
-
-
-def _kafka_topic(value: str) -> str:
-    # org.apache.kafka.common.internals.Topic
-    if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", value) or value in (".", ".."):
-        raise ValueError("expected 1 to 249 letters, digits, '.', '_' and '-'")
-    return value
-
-
-def _mqtt_topic(value: str) -> str:
-    if not value or set(value) & set("+#\0"):
-        raise ValueError("expected a topic to publish to, so without + and #")
-    return value
-
-
-def _index(value: str) -> str:
-    if not re.fullmatch(r'[^-_+A-Z\\/*?"<>|\s,#:.][^A-Z\\/*?"<>|\s,#:]*', value) or len(value.encode()) > 255:
-        raise ValueError('expected an index name: lower case, no spaces or any of \\ / * ? " < > | , # :')
-    return value
-
-
-def _kafka_version(value: str) -> str:
-    if not re.fullmatch(r"0\.\d+\.\d+\.\d+|[1-9]\d*\.\d+\.\d+", value, re.ASCII):
-        raise ValueError("expected a version such as 3.9.0")
-    return value
+_FORMAT: Final = read.one_of("namespace", "access")
 
 
 def _common(*keys: Key) -> tuple[Key, ...]:
     return (
-        Key("enable", _switch, "on"),
+        Key("enable", read.switch, "on"),
         *keys,
         # Without a folder one failed attempt loses the event, and one slow target stalls all others.
-        Key("queue_dir", _path, required=True),
-        Key("queue_limit", _number(), "0"),
-        Key("comment", _text),
+        Key("queue_dir", read.path, required=True),
+        Key("queue_limit", read.number(), "0"),
+        Key("comment", read.text),
     )
 
 
 KEYS: Final[Mapping[TargetKind, tuple[Key, ...]]] = {
     "webhook": _common(
-        Key("endpoint", _url(("http", "https"), "auth_token"), required=True),
-        Key("auth_token", _text, secret=True),
-        Key("client_cert", _path),
-        Key("client_key", _path),
+        Key("endpoint", read.url(("http", "https"), "auth_token"), required=True),
+        Key("auth_token", read.text, secret=True),
+        Key("client_cert", read.path),
+        Key("client_key", read.path),
     ),
     "kafka": _common(
-        Key("brokers", _brokers, required=True),
+        Key("brokers", read.brokers, required=True),
         # Optional in MinIO's help, but there is no default: without it every event fails.
-        Key("topic", _kafka_topic, required=True),
-        Key("sasl", _switch, "off"),
-        Key("sasl_username", _text),
-        Key("sasl_password", _text, secret=True),
-        Key("sasl_mechanism", _one_of("plain", "sha256", "sha512"), "plain"),
-        Key("tls", _switch, "off"),
-        Key("tls_skip_verify", _switch, "off"),
-        Key("tls_client_auth", _number(0, 4), "0"),
-        Key("client_tls_cert", _path),
-        Key("client_tls_key", _path),
-        Key("version", _kafka_version),
-        Key("batch_size", _number(), "0"),
-        Key("batch_commit_timeout", _duration, "0s"),
-        Key("compression_codec", _one_of("none", "snappy", "gzip", "lz4", "zstd")),
-        Key("compression_level", _number(-1000, 22)),
+        Key("topic", read.kafka_topic, required=True),
+        Key("sasl", read.switch, "off"),
+        Key("sasl_username", read.text),
+        Key("sasl_password", read.text, secret=True),
+        Key("sasl_mechanism", read.one_of("plain", "sha256", "sha512"), "plain"),
+        Key("tls", read.switch, "off"),
+        Key("tls_skip_verify", read.switch, "off"),
+        Key("tls_client_auth", read.number(0, 4), "0"),
+        Key("client_tls_cert", read.path),
+        Key("client_tls_key", read.path),
+        Key("version", read.kafka_version),
+        Key("batch_size", read.number(), "0"),
+        Key("batch_commit_timeout", read.duration, "0s"),
+        Key("compression_codec", read.one_of("none", "snappy", "gzip", "lz4", "zstd")),
+        Key("compression_level", read.number(-1000, 22)),
     ),
     "mqtt": _common(
-        Key("broker", _url(("tcp", "ssl", "tls", "tcps", "ws", "wss"), "username and password"), required=True),
-        Key("topic", _mqtt_topic, required=True),
-        Key("username", _text),
-        Key("password", _text, secret=True),
+        Key("broker", read.url(("tcp", "ssl", "tls", "tcps", "ws", "wss"), "username and password"), required=True),
+        Key("topic", read.mqtt_topic, required=True),
+        Key("username", read.text),
+        Key("password", read.text, secret=True),
         # MinIO's own default is 0, which it refuses together with queue_dir.
-        Key("qos", _number(1, 2), "1"),
-        Key("keep_alive_interval", _duration, "0s"),
-        Key("reconnect_interval", _duration, "0s"),
+        Key("qos", read.number(1, 2), "1"),
+        Key("keep_alive_interval", read.duration, "0s"),
+        Key("reconnect_interval", read.duration, "0s"),
     ),
     "elasticsearch": _common(
-        Key("url", _url(("http", "https"), "username and password"), required=True),
-        Key("index", _index, required=True),
-        Key("format", _one_of("namespace", "access"), "namespace"),
-        Key("username", _text),
-        Key("password", _text, secret=True),
+        Key("url", read.url(("http", "https"), "username and password"), required=True),
+        Key("index", read.index, required=True),
+        Key("format", _FORMAT, "namespace"),
+        Key("username", read.text),
+        Key("password", read.text, secret=True),
+    ),
+    "amqp": _common(
+        Key("url", read.amqp_url, required=True, secret=True),
+        # Optional in MinIO's help, but it declares the exchange before each event, and no broker takes "" for either.
+        Key("exchange", read.text, required=True),
+        Key("exchange_type", read.text, required=True),
+        Key("routing_key", read.text),
+        Key("mandatory", read.switch, "off"),
+        # MinIO's own defaults (off, 0, off) lose events when the broker restarts, and do not notice.
+        Key("durable", read.switch, "on"),
+        Key("delivery_mode", read.number(1, 2), "2"),
+        Key("publisher_confirms", read.switch, "on"),
+        Key("no_wait", read.switch, "off"),
+        Key("internal", read.switch, "off"),
+        Key("auto_deleted", read.switch, "off"),
+    ),
+    "mysql": _common(
+        Key("dsn_string", read.mysql_dsn, required=True, secret=True),
+        Key("table", read.sql_table, required=True),
+        Key("format", _FORMAT, "namespace"),
+        Key("max_open_connections", read.number(), "2"),
+    ),
+    "nats": _common(
+        Key("address", read.address, required=True),
+        Key("subject", read.subject, required=True),
+        Key("username", read.text),
+        Key("password", read.text, secret=True),
+        Key("token", read.text, secret=True),
+        Key("tls", read.switch, "off"),
+        Key("tls_skip_verify", read.switch, "off"),
+        Key("cert_authority", read.path),
+        Key("client_cert", read.path),
+        Key("client_key", read.path),
+        # A number for MinIO, whose help calls it a duration; it does nothing with it.
+        Key("ping_interval", read.number(), "0"),
+        # Off in MinIO; then an event that no subscriber waits for is gone, and MinIO counts it as delivered.
+        Key("jetstream", read.switch, "on"),
+        # NATS Streaming ended in 2023; MinIO still takes its keys.
+        Key("streaming", read.switch, "off"),
+        Key("streaming_async", read.switch, "off"),
+        Key("streaming_max_pub_acks_in_flight", read.number(), "0"),
+        Key("streaming_cluster_id", read.text),
+    ),
+    "nsq": _common(
+        Key("nsqd_address", read.address, required=True),
+        Key("topic", read.nsq_topic, required=True),
+        Key("tls", read.switch, "off"),
+        Key("tls_skip_verify", read.switch, "off"),
+    ),
+    "postgresql": _common(
+        Key("connection_string", read.postgres_connection, required=True, secret=True),
+        Key("table", read.simple_table, required=True),
+        Key("format", _FORMAT, "namespace"),
+        Key("max_open_connections", read.number(), "2"),
+    ),
+    "redis": _common(
+        Key("address", read.address, required=True),
+        Key("key", read.text, required=True),
+        Key("format", _FORMAT, "namespace"),
+        Key("user", read.text),
+        Key("password", read.text, secret=True),
     ),
     # Object Lambda: it answers reads and gets no events, so there is nothing to keep in a folder.
     "lambda": (
-        Key("enable", _switch, "on"),
-        Key("endpoint", _url(("http", "https"), "auth_token"), required=True),
-        Key("auth_token", _text, secret=True),
-        Key("client_cert", _path),
-        Key("client_key", _path),
-        Key("comment", _text),
+        Key("enable", read.switch, "on"),
+        Key("endpoint", read.url(("http", "https"), "auth_token"), required=True),
+        Key("auth_token", read.text, secret=True),
+        Key("client_cert", read.path),
+        Key("client_key", read.path),
+        Key("comment", read.text),
     ),
 }
 
@@ -203,8 +174,9 @@ def check(kind: TargetKind, values: Mapping[str, str], secrets: Mapping[str, str
     """Problems of a target's declared keys, each with its key."""
     keys = {key.name: key for key in KEYS[kind]}
     for name, key in keys.items():
-        if key.required and not values.get(name):
-            yield name, _MISSING.get(name, "missing")
+        if key.required and not values.get(name) and not secrets.get(name):
+            how = f"missing; write {name}: {{file: PATH}} or {{env: NAME}}" if key.secret else "missing"
+            yield name, _MISSING.get(name, how)
     for name, value in values.items():
         if name not in keys:
             yield name, f"unknown key of {subsystem(kind)}; known: {', '.join(keys)}"
@@ -215,9 +187,14 @@ def check(kind: TargetKind, values: Mapping[str, str], secrets: Mapping[str, str
                 keys[name].read(value)
             except ValueError as exc:
                 yield name, f"{exc}, got {value!r}"
-    for name in secrets:
+    for name, value in secrets.items():
         if name not in keys or not keys[name].secret:
             yield name, f"{subsystem(kind)} has no such secret"
+        elif value:
+            try:
+                keys[name].read(value)
+            except ValueError as exc:  # its text does not hold the value
+                yield name, str(exc)
     yield from unspeakable({**values, **secrets}, keys)
     yield from _together(kind, values, secrets)
 
@@ -253,8 +230,20 @@ def _together(kind: TargetKind, values: Mapping[str, str], secrets: Mapping[str,
 
     if kind in ("webhook", "lambda"):
         yield from pair("client_cert", "client_key")
-    if kind == "elasticsearch":
+    if kind in ("elasticsearch", "nats"):
         yield from pair("username", "password")
+    if kind == "nats":
+        yield from pair("client_cert", "client_key")
+        if is_on("streaming") and not values.get("streaming_cluster_id"):
+            yield "streaming_cluster_id", "missing; streaming needs it"
+        if is_on("streaming") and values.get("jetstream", "on").lower() in ("", "on", "true", "yes"):
+            yield "streaming", "MinIO would use it and not JetStream; write jetstream: off, or better leave streaming"
+        if values.get("cert_authority") and not is_on("tls"):
+            yield "cert_authority", "needs tls: on"
+    if kind == "redis" and values.get("user") and not secrets.get("password"):
+        yield "user", "needs a password; without one MinIO does not log in"
+    if kind in ("nats", "nsq") and is_on("tls_skip_verify") and not is_on("tls"):
+        yield "tls_skip_verify", "needs tls: on"
     if kind == "mqtt" and secrets.get("password") and not values.get("username"):
         yield "password", "needs a username"
     if kind == "kafka":

@@ -219,7 +219,7 @@ def parse_targets(kind: keys.TargetKind, text: str) -> tuple[dict[TargetRef, Pre
     this server knows.
     """
     found: dict[TargetRef, PresentTarget] = {}
-    names = {key.name for key in keys.KEYS[kind]}
+    names, secret = {key.name for key in keys.KEYS[kind]}, frozenset(keys.secret_names(kind))
     overrides: list[str] = []
     for line in text.splitlines():
         if line.startswith("# "):
@@ -229,7 +229,9 @@ def parse_targets(kind: keys.TargetKind, text: str) -> tuple[dict[TargetRef, Pre
         _, _, target_id = subsystem.partition(":")
         if target_id:
             ref = TargetRef(kind, target_id)
-            found[ref] = PresentTarget(ref, _values(rest, names), tuple(overrides))
+            # MinIO tells what it does not call a secret, such as the password in an AMQP URL.
+            values = {name: value for name, value in _values(rest, names).items() if name not in secret}
+            found[ref] = PresentTarget(ref, values, tuple(overrides))
         elif subsystem:
             names = {*re.findall(r"(?:^| )([a-z0-9_]+)=", rest), *keys.secret_names(kind), "comment"}
         overrides = []

@@ -317,6 +317,10 @@ KAFKA_BROKERS: Final = text("KAFKA_BROKERS", "`HOST:PORT`, in place of KAFKA_BOO
 MQTT_URL: Final = text("MQTT_URL", "`mqtt://HOST:1883` or `mqtts://HOST:8883`", of="mqtt")
 MQTT_USERNAME: Final = text("MQTT_USERNAME", "the broker's user", of="mqtt", is_secret=True)
 MQTT_PASSWORD: Final = text("MQTT_PASSWORD", "the broker's password", of="mqtt", is_secret=True)
+NATS_URL: Final = text("NATS_URL", "`nats://HOST:4222` or `tls://HOST:4222`; several separated by commas", of="nats")
+NATS_USERNAME: Final = text("NATS_USERNAME", "the servers' user", of="nats", is_secret=True)
+NATS_PASSWORD: Final = text("NATS_PASSWORD", "the servers' password", of="nats", is_secret=True)
+NATS_TOKEN: Final = text("NATS_TOKEN", "the servers' token, in place of user and password", of="nats", is_secret=True)
 BRIDGE_TOKEN: Final = text(
     "BRIDGE_TOKEN", "what a webhook must present. Required without `--allow-anonymous`", of="bridge", is_secret=True
 )

@@ -105,7 +105,8 @@ def test_every_problem_is_reported_with_its_line(problems: Problems) -> None:
     assert found == [
         "lake.yml:2: stack: no file stakc.yml; paths are relative to lake.yml",
         "lake.yml:6: buckets.processed.versioning: expected on or off, got 'maybe'",
-        "lake.yml:9: targets.uploads.type: expected one of webhook, kafka, mqtt, elasticsearch, lambda",
+        "lake.yml:9: targets.uploads.type: expected one of webhook, kafka, mqtt, elasticsearch, amqp, "
+        "mysql, nats, nsq, postgresql, redis, lambda",
         "lake.yml:20: targets.bridge.auth_token: the environment variable BRIDGE_TOKEN is not set",
         "lake.yml:25: rules[1].target: 'uploads' is not a target; declared: bridge",
     ]

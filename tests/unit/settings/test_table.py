@@ -25,7 +25,7 @@ from tests.paths import ROOT
 PAGES: list[tuple[str, tuple[Component, ...]]] = [
     ("settings.md", ("function",)),
     ("settings.md", ("run",)),
-    ("settings.md", ("delivery", "gateway", "kafka", "mqtt", "bridge")),
+    ("settings.md", ("delivery", "gateway", "kafka", "mqtt", "nats", "bridge")),
     ("jobs.md", ("job",)),
     ("jobs.md", ("watcher",)),
 ]
@@ -34,6 +34,7 @@ READ_BY = {
     "gateway": "connectors, doctor",
     "kafka": "`connect kafka`",
     "mqtt": "`connect mqtt`",
+    "nats": "`connect nats`",
     "bridge": "`bridge`",
 }
 # What the shell and the platforms set.

@@ -59,6 +59,11 @@ class Session:
         """Whether messages can come: connected, and the broker has answered the subscription."""
         return self._thread.is_alive() and self._client.is_connected() and self._confirmed
 
+    @property
+    def unsettled(self) -> int:
+        """Messages taken and not acknowledged."""
+        return len(self.window)
+
     def problem(self) -> str:
         """Why messages do not come, or ""."""
         if self.refusal or self.joined:

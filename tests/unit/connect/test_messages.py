@@ -1,7 +1,7 @@
 """MQTT messages as messages to deliver: their order, their headers, and CloudEvents."""
 
 import pytest
-from penstock.connect.mqtt.messages import make_messages, ordering_key
+from penstock.connect.messages import make_messages, ordering_key
 
 from tests.paths import EVENTS
 
@@ -9,20 +9,21 @@ NOTIFICATION = (EVENTS / "mqtt_payload.json").read_bytes()
 
 
 def test_a_message_names_its_topic() -> None:
-    [message] = make_messages("läke/a b", b"body", "compress", "a#1", 7, cloudevents=False)
+    [message] = make_messages("läke/a b", b"body", "compress", "a#1", 7, kind="mqtt", cloudevents=False)
     assert message.headers == {"Content-Type": "text/plain", "X-Topic": "l%C3%A4ke/a b"}
     assert (message.value, message.target, message.origin, message.receipt) == (b"body", "compress", "a#1", 7)
 
 
 def test_a_notification_becomes_a_cloudevent_for_each_record() -> None:
-    [message] = make_messages("processed", NOTIFICATION, "compress", "a#1", None, cloudevents=True)
+    [message] = make_messages("processed", NOTIFICATION, "compress", "a#1", None, kind="mqtt", cloudevents=True)
     assert message.headers["ce-type"].startswith("com.amazonaws.s3.ObjectCreated")
     assert message.key == ordering_key("processed", NOTIFICATION)
 
 
 def test_any_other_message_is_wrapped_and_has_the_same_id_each_time() -> None:
     first, again, other = (
-        make_messages("processed", body, "compress", "a#1", None, cloudevents=True)[0] for body in (b"x", b"x", b"y")
+        make_messages("processed", body, "compress", "a#1", None, kind="mqtt", cloudevents=True)[0]
+        for body in (b"x", b"x", b"y")
     )
     assert first.headers["ce-type"] == "dev.penstock.mqtt.message"
     assert first.headers["ce-source"] == "/penstock/connect/mqtt#processed"
@@ -43,7 +44,7 @@ def test_other_messages_of_a_topic_are_one_lane(payload: bytes) -> None:
 @pytest.mark.parametrize("cloudevents", [False, True])
 @pytest.mark.parametrize("topic", ["lake/" + "t" * 20_000, "lake/" + "é" * 10_000, "lake/short"])
 def test_topic_of_any_length_makes_a_request_that_servers_take(topic: str, cloudevents: bool) -> None:
-    [message] = make_messages(topic, b"not an event", "compress", "lake#1", None, cloudevents=cloudevents)
+    [message] = make_messages(topic, b"not an event", "compress", "lake#1", None, kind="mqtt", cloudevents=cloudevents)
     assert all(len(f"{name}: {value}") < 8190 for name, value in message.headers.items())
     if cloudevents:
         source = message.headers["ce-source"]

@@ -1,4 +1,4 @@
-"""An MQTT message as messages to deliver: with OpenFaaS's headers, or as CloudEvents."""
+"""A message of a queue as messages to deliver: with OpenFaaS's headers, or as CloudEvents."""
 
 import hashlib
 import json
@@ -8,14 +8,17 @@ from penstock import events
 from penstock.delivery.deliverer import HeldT, Message
 from penstock.errors import EventError
 
-# A topic may have 64 KiB. An HTTP server refuses a request with such a header (431).
+# A topic of MQTT may have 64 KiB. An HTTP server refuses a request with such a header (431).
 MAX_TOPIC_BYTES = 4000
 
 
 def make_messages(
-    topic: str, payload: bytes, target: str, origin: str, receipt: HeldT, *, cloudevents: bool
+    topic: str, payload: bytes, target: str, origin: str, receipt: HeldT, *, kind: str, cloudevents: bool
 ) -> list[Message[HeldT]]:
-    """What one target gets: one message, or as CloudEvents one for each record of a notification."""
+    """What one target gets: one message, or as CloudEvents one for each record of a notification.
+
+    `kind` is that of the queue, such as `mqtt`; it is a part of the type of what is not a notification.
+    """
     key = ordering_key(topic, payload)
     if not cloudevents:
         headers = {"Content-Type": "text/plain"}
@@ -28,8 +31,8 @@ def make_messages(
     except EventError:
         headers = {
             "ce-specversion": "1.0",
-            "ce-type": "dev.penstock.mqtt.message",
-            "ce-source": f"/penstock/connect/mqtt#{_short(quote(topic))}",
+            "ce-type": f"dev.penstock.{kind}.message",
+            "ce-source": f"/penstock/connect/{kind}#{_short(quote(topic))}",
             "ce-id": hashlib.sha256(topic.encode() + b"\0" + payload).hexdigest(),
         }
         return [Message(key, payload, headers, origin, target, receipt)]

@@ -1,0 +1,181 @@
+"""Real queues beside Kafka and Mosquitto: Redis, NATS with JetStream, nsqd and RabbitMQ; what they took is on disk."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.components.errors import ComponentError
+from tests.components.http import request_json
+from tests.components.install import HERE, GoModule, ensure_debian_package
+from tests.components.process import LOOPBACK, Server, free_ports
+
+NSQD = GoModule("nsqd", HERE / "go" / "nsqd", {"nsqd": "."})
+_RABBIT = "/usr/lib/rabbitmq/lib"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEndpoint:
+    """What a client needs; user name and password stand in for the one that the server demands."""
+
+    host: str
+    port: int
+    username: str = ""
+    password: str = ""
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class RedisServer(Server[QueueEndpoint]):
+    """Redis that writes each change to disk before it answers, with a password."""
+
+    name = "redis"
+
+    def install(self) -> None:
+        self._program = ensure_debian_package("redis-server")
+
+    def prepare(self) -> QueueEndpoint:
+        (self.port,) = free_ports(1)
+        return QueueEndpoint(LOOPBACK, self.port, "", "redis secret")
+
+    def launch(self) -> None:
+        options = {
+            "--port": str(self.port),
+            "--bind": LOOPBACK,
+            "--dir": str(self.folder),
+            "--save": "",
+            "--appendonly": "yes",
+            "--appendfsync": "always",
+            "--requirepass": self.endpoint.password,
+        }
+        self.run("redis", [self._program, *(word for pair in options.items() for word in pair)])
+
+    def is_ready(self) -> bool:
+        return self.listens_on(self.port) and _says(self.port, b"PING\r\n", b"-NOAUTH")
+
+
+class NatsServer(Server[QueueEndpoint]):
+    """A NATS server with JetStream and one user."""
+
+    name = "nats"
+
+    def install(self) -> None:
+        self._program = ensure_debian_package("nats-server")
+
+    def prepare(self) -> QueueEndpoint:
+        (self.port,) = free_ports(1)
+        endpoint = QueueEndpoint(LOOPBACK, self.port, "lake", "nats-secret")
+        self._config = self.folder / "nats.conf"
+        self._config.write_text(
+            f'listen: "{endpoint.address}"\n'
+            f'jetstream: {{ store_dir: "{self.folder / "jetstream"}" }}\n'
+            f'authorization: {{ user: "{endpoint.username}", password: "{endpoint.password}" }}\n',
+            encoding="utf-8",
+        )
+        return endpoint
+
+    def launch(self) -> None:
+        self.run("nats", [self._program, "-c", self._config])
+
+    def is_ready(self) -> bool:
+        return self.listens_on(self.port) and _says(self.port, b"", b"INFO ")
+
+
+@dataclass(frozen=True, slots=True)
+class NsqdEndpoint(QueueEndpoint):
+    """The address for clients, and the HTTP API."""
+
+    url: str = ""
+
+    def depth(self, topic: str) -> int:
+        """Messages that wait in a topic."""
+        found: dict[str, Any] = request_json("GET", f"{self.url}/stats?format=json&topic={topic}")
+        return sum(each["depth"] for each in found["topics"])
+
+
+class NsqdServer(Server[NsqdEndpoint]):
+    """One nsqd, without a lookup service."""
+
+    name = "nsqd"
+
+    def install(self) -> None:
+        self._program = NSQD.install() / "nsqd"
+
+    def prepare(self) -> NsqdEndpoint:
+        self.port, self._http_port = free_ports(2)
+        return NsqdEndpoint(LOOPBACK, self.port, url=f"http://{LOOPBACK}:{self._http_port}")
+
+    def launch(self) -> None:
+        http = f"{LOOPBACK}:{self._http_port}"
+        options = ["-tcp-address", self.endpoint.address, "-http-address", http, "-data-path", str(self.folder)]
+        self.run("nsqd", [self._program, *options])
+
+    def is_ready(self) -> bool:
+        return self.listens_on(self.port) and self.listens_on(self._http_port)
+
+
+class RabbitServer(Server[QueueEndpoint]):
+    """RabbitMQ, one node with a port mapper (epmd) of its own."""
+
+    name = "rabbitmq"
+
+    def install(self) -> None:
+        ensure_debian_package("rabbitmq-server")
+        found = sorted(Path(_RABBIT).glob("rabbitmq_server-*/sbin/rabbitmq-server"))
+        epmd = shutil.which("epmd")
+        if not found or epmd is None:
+            raise ComponentError(f"rabbitmq: no server below {_RABBIT}, or no epmd; reinstall rabbitmq-server")
+        self._program, self._epmd = found[-1], epmd
+
+    def prepare(self) -> QueueEndpoint:
+        self.port, self._epmd_port, self._node_port = free_ports(3)
+        (self.folder / "plugins").write_text("[].\n", encoding="ascii")
+        cookie = self.folder / ".erlang.cookie"
+        if not cookie.exists():
+            cookie.write_text(secrets.token_hex(20), encoding="ascii")
+            cookie.chmod(0o400)
+        return QueueEndpoint(LOOPBACK, self.port, "guest", "guest")
+
+    def launch(self) -> None:
+        self.run("epmd", [self._epmd, "-port", str(self._epmd_port), "-address", LOOPBACK])
+        env = {
+            "HOME": str(self.folder),
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": LOOPBACK,
+            "RABBITMQ_NODENAME": "penstock@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": LOOPBACK,
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self._node_port),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self.folder),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq"),
+            # So the script becomes the server itself, and a kill reaches it.
+            "RABBITMQ_ALLOW_INPUT": "yes",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1}",
+            "LANG": os.environ.get("LANG", "C.UTF-8"),
+        }
+        self.run("rabbitmq", [self._program], env)
+
+    def is_ready(self) -> bool:
+        # A broker answers a protocol that it does not speak with the one that it does.
+        return self.listens_on(self.port) and _says(self.port, b"AMQP\x00\x00\x00\x00", b"AMQP")
+
+
+def _says(port: int, request: bytes, answer: bytes) -> bool:
+    """Whether a server answers a connection's first bytes with these."""
+    try:
+        with socket.create_connection((LOOPBACK, port), 5) as connection:
+            connection.settimeout(5)
+            connection.sendall(request)
+            return connection.recv(4096).startswith(answer)
+    except OSError:
+        return False
