@@ -72,7 +72,7 @@ class Running:
         stack_file.write_text(STACK)
         for name in ("echo", "another"):
             (bench.folder / name).mkdir()
-        gateway = Gateway(
+        self.gateway = Gateway(
             functions=functions,
             deployments=Deployments(stack_file, functions, {"KEPT": "ours"}, self._changed, edition, self.secrets),
             inbox=self.inbox,
@@ -84,7 +84,7 @@ class Running:
             secrets=self.secrets,
         )
         self.router.configure([function.spec for function in functions])
-        self.server = HttpServer(gateway)
+        self.server = HttpServer(self.gateway)
         self.server.start()
         policy = Policy(attempts=2, min_wait_seconds=0.01, max_wait_seconds=0.01)
         self.pump = InboxSender(self.inbox, self.router.targets(self.server.url), policy, poll_seconds=0.05)
