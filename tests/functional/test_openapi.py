@@ -6,6 +6,7 @@ of another type or form than described, or a 500.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -31,7 +32,7 @@ from tests.served import free_port, served
 from tests.unit.local.conftest import Bench
 from tests.unit.local.gateway.test_gateway import Running
 
-EXAMPLES = int(os.environ.get("EX", "8"))
+EXAMPLES = 8
 load_all_checks()
 # What a description says, and no more: a body that does not follow it may be taken, because it is a file.
 CHECKED = CHECKS.get_by_names(
@@ -75,7 +76,10 @@ def try_everything(url: str, *, headers: Mapping[str, str] | None = None, names:
 
     `names` are what a path's `{name}`, and a body's own name, are in half of the requests.
     """
-    schema = schemathesis.openapi.from_url(f"{url}{PATH}", headers=dict(headers or {}))
+    with urllib.request.urlopen(
+        urllib.request.Request(f"{url}{PATH}", headers=dict(headers or {})), timeout=60
+    ) as answer:
+        schema = schemathesis.openapi.from_dict(json.load(answer))
     tried = set()
     for found in schema.get_all_operations():
         operation: APIOperation = found.ok()
@@ -88,7 +92,7 @@ def try_operation(operation: APIOperation, url: str, headers: Mapping[str, str],
     allowed = operation.as_strategy()
     other = operation.as_strategy(generation_mode=GenerationMode.NEGATIVE) if operation.body else allowed
 
-    @given(case=st.one_of(allowed, other), name=st.sampled_from(["", *names] if names else [""]))
+    @given(case=st.one_of(allowed, other), name=st.sampled_from(["", *names]))
     @settings(
         max_examples=EXAMPLES,
         deadline=None,
@@ -123,14 +127,13 @@ def call_it(case: schemathesis.Case, name: str) -> None:
     ("name", "extra"),
     [
         ("compress", {}),
-        ("index", {"SINK": "sqlite:///{folder}/index.db", "SOURCE": "s3://upload/"}),
+        ("index", {"SINK": "sqlite://{folder}/index.db"}),
         ("compress", {"SEARCH": "off", "BODY_MODE": "off"}),
         ("compress", {"FUNCTION_TOKEN": "hunter2"}),
     ],
 )
 def test_a_function_answers_as_it_is_described(name: str, extra: dict[str, str], tmp_path: Path) -> None:
-    environment = {"FUNCTION_NAME": name, "THREADS": "4", "MINIO_ENDPOINT": "http://127.0.0.1:9"}
-    environment |= {"MINIO_ACCESS_KEY": "none", "MINIO_SECRET_KEY": "none"}
+    environment = {"FUNCTION_NAME": name, "THREADS": "4"}
     filled = {key: value.replace("{folder}", str(tmp_path)) for key, value in extra.items()}
     headers = {"Authorization": "Bearer hunter2"} if "FUNCTION_TOKEN" in extra else {}
     with served(name, environment | filled) as function:

@@ -218,7 +218,10 @@ class Inbox:
     def drop(self, ids: Collection[str]) -> int:
         """Delete dead letters without delivering them; returns how many there were."""
         return self._commit(
-            lambda db: (db.executemany("DELETE FROM dead WHERE id = ?", [(each,) for each in _numbers(ids)]).rowcount, 0)
+            lambda db: (
+                db.executemany("DELETE FROM dead WHERE id = ?", [(each,) for each in _numbers(ids)]).rowcount,
+                0,
+            )
         )
 
     def counts(self) -> InboxCounts:

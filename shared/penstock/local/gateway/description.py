@@ -53,9 +53,7 @@ _CONSOLE: Final = (
     Operation("POST", "/ui/drop", "forget dead letters", {200: JSON, **_REFUSED}, takes=JSON, body=_IDS),
     Operation("GET", "/ui/objects", "the latest objects of a bucket", {200: JSON, **_STORE}, query=("bucket",)),
     Operation("GET", "/ui/object", "one object", {200: ANYTHING, **_STORE}, query=("bucket", "key", "show")),
-    Operation(
-        "PUT", "/ui/object", "store an object", {200: JSON, **_STORE}, takes=ANYTHING, query=("bucket", "key")
-    ),
+    Operation("PUT", "/ui/object", "store an object", {200: JSON, **_STORE}, takes=ANYTHING, query=("bucket", "key")),
 )
 _SYSTEM: Final = (
     Operation("GET", "/system/functions", "all functions", {200: JSON, **_REFUSED}, query=("namespace",)),

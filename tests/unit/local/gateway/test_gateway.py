@@ -302,6 +302,12 @@ def test_logs_come_as_lines_of_json(gateway: Running) -> None:
     assert gateway.request("GET", "/system/logs?name=echo&since=soon").status == 400
 
 
+def test_tail_that_is_no_number_is_refused_with_words(gateway: Running) -> None:
+    answer = gateway.request("GET", "/system/logs?name=echo&tail=few")
+
+    assert (answer.status, answer.text) == (400, "tail='few': expected a whole number of lines, or -1 for all\n")
+
+
 def test_followed_logs_end_with_the_function(gateway: Running) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", gateway.server.port, timeout=30)
     connection.request("GET", "/system/logs?name=echo&follow=1")
