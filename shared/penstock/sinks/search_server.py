@@ -103,7 +103,8 @@ class SearchIndex:
         timeout_seconds: float,
     ) -> None:
         self._url, self._index = url.rstrip("/"), index
-        self._authority = {"ca_cert_data": ca} if ca else {"ca_certs": str(ca_file)} if ca_file else {}
+        self._ca = ca or None
+        self._ca_file = str(ca_file) if ca_file and not ca else None
         self._timeout_seconds = timeout_seconds
         self._headers: dict[str, str] = {}
         if username:
@@ -234,5 +235,7 @@ class SearchIndex:
         with self._lock:
             if self._pool is None:
                 timeout = urllib3.Timeout(connect=min(self._timeout_seconds, 5), read=self._timeout_seconds)
-                self._pool = urllib3.PoolManager(maxsize=16, timeout=timeout, **self._authority)
+                self._pool = urllib3.PoolManager(
+                    maxsize=16, timeout=timeout, ca_certs=self._ca_file, ca_cert_data=self._ca
+                )
             return self._pool

@@ -10,6 +10,7 @@ from penstock.errors import ConfigError, TemporaryError
 from penstock.settings.environment import load_config
 from penstock.settings.stackfile import FunctionSpec
 from penstock.sinks.address import parse_sink
+from penstock.sinks.opensearch import OpenSearchSink
 from pytest_httpserver import HTTPServer
 
 from tests.components.certificates import Certificates, make_certificates
@@ -35,8 +36,10 @@ def ask(server: HTTPServer, **settings: str) -> None:
     server.expect_request("/docs/_search").respond_with_handler(fake.answer)
     sink = f"opensearch+https://127.0.0.1:{server.port}/docs"
     config = load_config({"FUNCTION_NAME": "index", "SINK": sink, "SECRETS_DIR": "/nonexistent", **settings})
-    with contextlib.closing(parse_sink(sink).open(config, None)) as opened:
-        opened.search("rose")  # type: ignore[attr-defined]
+    opened = parse_sink(sink).open(config, None)
+    assert isinstance(opened, OpenSearchSink)
+    with contextlib.closing(opened):
+        opened.search("rose")
 
 
 def store(ca: Path) -> dict[str, str]:

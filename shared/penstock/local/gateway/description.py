@@ -5,7 +5,7 @@ console's own.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from penstock import __version__
 from penstock.process.openapi import ANY_STATUS, ANYTHING, HTML, JSON, PATH, TEXT, Operation, description
@@ -87,10 +87,16 @@ _SYSTEM: Final = (
     Operation("PUT", "/system/secrets", "replace a secret", {**_CHANGED, 202: ""}, takes=JSON, body=_SECRET),
     Operation("DELETE", "/system/secrets", "remove a secret", {**_CHANGED, 202: ""}, takes=JSON, body=_SECRET_NAME),
 )
+_METHODS: Final[tuple[tuple[Literal["GET", "POST", "PUT", "DELETE"], str], ...]] = (
+    ("GET", ""),
+    ("POST", ANYTHING),
+    ("PUT", ANYTHING),
+    ("DELETE", ""),
+)
 _FUNCTIONS: Final = tuple(
     Operation(method, f"/function/{{name}}{rest}", "the function's own answer", {ANY_STATUS: ANYTHING}, takes=takes)
     for rest in ("", "/{path}")
-    for method, takes in (("GET", ""), ("POST", ANYTHING), ("PUT", ANYTHING), ("DELETE", ""))
+    for method, takes in _METHODS
 )
 _LATER: Final = tuple(
     Operation(
