@@ -125,8 +125,12 @@ dist: $(TOOLS)  ## build/dist: the package as sdist and wheel, checked as an ind
 docs-reference: $(READY)  ## renew docs/commands.md from the parsers
 	$(BIN)/python -m penstock.commands.reference > docs/commands.md
 
+.PHONY: sbom
+sbom: $(READY)  ## what each image ships, in CycloneDX: build/sbom/IMAGE.cdx.json, made from the locks
+	$(BIN)/python -m tests.sbom
+
 .PHONY: image
-image:  ## the image of connectors and bridge: REGISTRY, TAG, ENGINE=podman|docker
+image: sbom  ## the image of connectors and bridge: REGISTRY, TAG, ENGINE=podman|docker
 	$(ENGINE) build -t $(REGISTRY)/penstock:$(TAG) -f deploy/image/Dockerfile shared
 
 BASE := docker.io/library/python:3.12-slim-trixie

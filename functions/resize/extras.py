@@ -20,7 +20,7 @@ from .traits import Traits
 MEMORY_BYTES: Final = 352 << 20
 MAX_PIXELS: Final = 25_000_000
 TIMEOUT_SECONDS: Final = 30
-_CHILD: Final = Path(__file__).with_name("decoder.py")
+CHILD: Final = Path(__file__).with_name("decoder.py")
 _PHOTOMETRIC: Final = {1: 1, 2: 1, 3: 2, 4: 2}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
@@ -46,7 +46,7 @@ def _decoded(name: str, kind: str, data: bytes, max_pixels: int) -> tuple[Mappin
     shown = formats.EXTRAS[kind].name
     try:
         done = subprocess.run(
-            [sys.executable, "-I", str(_CHILD), kind, str(min(max_pixels, MAX_PIXELS))],
+            [sys.executable, "-I", str(CHILD), kind, str(min(max_pixels, MAX_PIXELS))],
             input=data,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -110,7 +110,7 @@ def test_extra_that_is_off_or_not_installed_is_named(
         resize(data, "a")
     other = Path(extras.__file__).with_name("decoder.py").read_text().replace(decoder.MODULES[kind], "not_installed")
     (tmp_path / "decoder.py").write_text(other)
-    monkeypatch.setattr(extras, "_CHILD", tmp_path / "decoder.py")
+    monkeypatch.setattr(extras, "CHILD", tmp_path / "decoder.py")
     with pytest.raises(UnsupportedInput, match=rf"^a: {kind.upper()} is an extra: {how}"):
         resize(data, "a", **{kind: True})
 
@@ -150,7 +150,7 @@ def test_large_heic_is_refused_before_it_is_decoded() -> None:
 
 
 def test_decoder_that_takes_too_long_or_dies_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extras, "_CHILD", tmp_path / "decoder.py")
+    monkeypatch.setattr(extras, "CHILD", tmp_path / "decoder.py")
     (tmp_path / "decoder.py").write_text("while True: pass")
     monkeypatch.setattr(extras, "TIMEOUT_SECONDS", 0.5)
     with pytest.raises(PermanentError, match=r"^a: the PDF takes more than 0\.5 seconds"):
@@ -187,7 +187,7 @@ print(fails(lambda: bytearray(decoder.MEMORY_BYTES)), fails(write), resource.get
         "import os, json\n"
         "print(json.dumps({'refused': 'unsupported', 'reason': ' '.join(os.environ) + ' ' + os.getcwd()}))\n"
     )
-    monkeypatch.setattr(extras, "_CHILD", tmp_path / "decoder.py")
+    monkeypatch.setattr(extras, "CHILD", tmp_path / "decoder.py")
     with pytest.raises(UnsupportedInput) as caught:
         resize(pdf(), "a", pdf=True)
     assert "AWS" not in str(caught.value)

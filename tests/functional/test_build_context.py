@@ -128,7 +128,7 @@ def test_a_function_installs_and_serves_from_its_build_context_alone(name: str, 
             "MINIO_ACCESS_KEY": settings.access_key,
             "MINIO_SECRET_KEY": settings.secret_key,
             # The stack file's is a path in a pod.
-            "MINIO_CA_FILE": "",
+            "SINK_CA_FILE": "",
             "SINK": f"sqlite://{tmp_path}/index.db" if name == "index" else spec.environment["SINK"],
         }
         store.put(ObjectRef(bucket, key), [data], content_type=content_type, metadata={})

@@ -398,6 +398,8 @@ def test_the_search_server_is_reached_by_tls_as_a_user() -> None:
     spec = STACK.functions["index"]
     assert spec.environment["SINK"].startswith("opensearch+https://opensearch.search.svc")
     assert {"sink-username", "sink-password", "search-ca"} <= set(spec.secrets)
+    assert spec.environment["SINK_CA_FILE"] == "/var/openfaas/secrets/search-ca"
+    assert "MINIO_CA_FILE" not in spec.environment  # it is the store's, which may have another authority
     [certificate] = [
         each for each in by_kind("Certificate", "search").values() if each["spec"]["secretName"] == "opensearch-tls"
     ]

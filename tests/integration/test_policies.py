@@ -19,7 +19,7 @@ from tests.paths import DEPLOY
 from tests.served import Served, served
 
 POLICIES = DEPLOY / "minio" / "policies"
-BUCKETS = ("upload", "images", "twitter", "processed", "private")
+BUCKETS = ("upload", "images", "twitter", "processed", "assets", "private")
 
 
 class Account:
@@ -132,6 +132,22 @@ def test_function_does_all_its_work_with_its_policy(
             assert any(name in (each.object_name or "") for each in records)
 
 
+@pytest.mark.parametrize("policy", ["resize", "functions"])
+def test_resize_reads_its_watermark_with_its_policy(
+    lake: MinioServer, account: Callable[[str], Account], tmp_path: Path, policy: str
+) -> None:
+    root = lake.endpoint.client()
+    put(root, "images", f"{policy}.jpg", picture())
+    settings = {**settings_of("resize", account(policy), tmp_path), "OPTION_WATERMARK": "s3://assets/mark.jpg"}
+    root.remove_object(bucket_name="assets", object_name="mark.jpg")
+    with served("resize", settings) as function:
+        status, answer = function.send("images", f"{policy}.jpg")
+        assert status == 503
+        assert "s3://assets/mark.jpg: option watermark names it, and it is not there; upload it" in str(answer)
+        put(root, "assets", "mark.jpg", picture())
+        assert outcome(function, "images", f"{policy}.jpg") == "processed"
+
+
 def outcome(function: Served, bucket: str, key: str) -> str:
     _, answer = function.send(bucket, key)
     assert "outcome" in answer, answer
@@ -160,9 +176,14 @@ def test_reconcile_works_with_the_same_policy(
     ("policy", "readable", "writable", "listable"),
     [
         ("compress", {"upload", "processed"}, {"processed"}, {"upload", "processed"}),
-        ("resize", {"images", "processed"}, {"processed"}, {"images", "processed"}),
+        ("resize", {"images", "assets", "processed"}, {"processed"}, {"images", "assets", "processed"}),
         ("index", {"processed"}, set(), {"processed"}),
-        ("functions", {"upload", "images", "processed"}, {"processed"}, {"upload", "images", "processed"}),
+        (
+            "functions",
+            {"upload", "images", "assets", "processed"},
+            {"processed"},
+            {"upload", "images", "assets", "processed"},
+        ),
         ("uploader", set(), {"upload", "images", "twitter"}, {"upload", "images", "twitter"}),
     ],
 )

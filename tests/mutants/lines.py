@@ -197,4 +197,12 @@ MUTANTS: Sequence[Mutant] = (
         "class _ChunksFailed(BaseException):\n",
         ("tests/unit/store",),
     ),
+    Mutant(
+        "a Kafka partition that goes away is forgotten as a paused one",
+        "connect/kafka/group_member.py",
+        "        gone = {self.partitions.pop(key) for key in keys if key in self.partitions}\n",
+        "        gone = {self.partitions.pop(key) for key in keys if key in self.partitions}\n"
+        "        self._paused.difference_update(keys)\n",
+        ("tests/unit/connect/test_kafka_group_member.py",),
+    ),
 )

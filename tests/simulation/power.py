@@ -61,7 +61,8 @@ class Disk:
 
     def committed(self, connection: sqlite3.Connection) -> None:
         (level,) = sqlite3.Connection.execute(connection, "PRAGMA synchronous").fetchone()
-        if level >= FULL:
+        (pages,) = sqlite3.Connection.execute(connection, "PRAGMA page_count").fetchone()
+        if level >= FULL and pages:  # before its layout a file has no page, and SQLite no image of it
             self.image = bytes(connection.serialize())
             self.syncs += 1
 

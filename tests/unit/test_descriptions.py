@@ -1,5 +1,6 @@
 """The descriptions in OpenAPI and the routes of the applications are the same, both ways round."""
 
+import base64
 import re
 from pathlib import Path
 
@@ -8,12 +9,23 @@ from flask import Flask
 from penstock import errors
 from penstock.connect.bridge import description as bridge
 from penstock.connect.bridge.app import create_app as create_bridge
+from penstock.local.gateway import description as gateway
+from penstock.local.gateway.access import Access
 from penstock.process.openapi import PATH, Operation
 from penstock.serving import description as function
 
 from tests.functional.test_app import serve
 from tests.lake import Lake
 from tests.unit.connect.test_bridge import configure
+from tests.unit.local.conftest import Bench
+from tests.unit.local.gateway.test_gateway import Running
+
+# What the gateway answers before its routes: calls of functions, whose paths are the functions' own business.
+CALLS = {
+    *((method, f"/function/{{name}}{rest}") for method in ("GET", "POST", "PUT", "DELETE") for rest in ("", "/{path}")),
+    *(("POST", f"/async-function/{{name}}{rest}") for rest in ("", "/{path}")),
+    ("POST", "/_/async"),
+}
 
 
 def routes(app: Flask) -> set[tuple[str, str]]:
@@ -53,12 +65,25 @@ def test_every_route_of_the_bridge_is_described_and_the_other_way_round(tmp_path
         inbox.close()
 
 
+def test_every_route_of_the_gateway_is_described_and_the_other_way_round(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    running = Running(bench, bench.functions(), Access(password="pass"))
+    try:
+        assert routes(running.gateway.application) | CALLS == described(gateway.OPERATIONS)
+        assert running.request("GET", PATH).status == 401
+        login = "Basic " + base64.b64encode(b"admin:pass").decode()
+        assert running.request("GET", PATH, Authorization=login).json == gateway.gateway_description()
+    finally:
+        running.close()
+        bench.close()
+
+
 def test_every_error_of_the_hierarchy_may_come_from_an_event() -> None:
     classes = [each for each in vars(errors).values() if isinstance(each, type) and hasattr(each, "status")]
     [event] = [each for each in function.OPERATIONS if each.path == "/event"]
     assert {int(each.status) for each in classes} <= set(event.answers)
 
 
-@pytest.mark.parametrize("operations", [function.OPERATIONS, bridge.OPERATIONS])
+@pytest.mark.parametrize("operations", [function.OPERATIONS, bridge.OPERATIONS, gateway.OPERATIONS])
 def test_no_operation_is_described_twice(operations: tuple[Operation, ...]) -> None:
     assert len(described(operations)) == len(operations)

@@ -1,13 +1,15 @@
 """SECURITY.md names a test for each line, and each of these tests exists."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
 
 import pytest
+from penstock.handler.loading import load_module
 from penstock.settings.stackfile import load_stack
 
-from tests.paths import DEPLOY, ROOT
+from tests.paths import DEPLOY, FUNCTIONS, ROOT
 
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 FILES = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "functions").rglob("*_test.py")]
@@ -18,6 +20,7 @@ TESTS = {
 }
 
 STACK = load_stack(ROOT / "stack.yml", {})
+ARN = "arn:aws:s3:::"
 BUCKETS_OF_SINKS = re.compile(r"^s3://([^/]+)")
 
 
@@ -45,4 +48,8 @@ def test_the_policy_of_each_function_names_its_own_buckets_only(name: str) -> No
     for statement in named:
         assert all(action.startswith("s3:") and "*" not in action for action in statement["Action"])
     resources = {each for statement in named for each in statement["Resource"]}
-    assert {each.removeprefix("arn:aws:s3:::").partition("/")[0] for each in resources} == own
+    options = getattr(load_module(FUNCTIONS / name), "Options", None)
+    if options is not None and any(each.metadata.get("asset") for each in dataclasses.fields(options)):
+        own.add("assets")  # the bucket that docs/settings.md names for what options name
+        assert [each["Action"] for each in named if f"{ARN}assets/*" in each["Resource"]] == [["s3:GetObject"]]
+    assert {each.removeprefix(ARN).partition("/")[0] for each in resources} == own

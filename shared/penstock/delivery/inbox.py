@@ -12,7 +12,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -51,6 +51,7 @@ _LAYOUT = Layout(
     unversioned={"pending": _PENDING, "dead": _DEAD},
 )
 _MESSAGE = "target, key, value, headers, origin, received"
+_MAX_ID = 2**63 - 1  # SQLite's largest integer
 _INSERT_DEAD = f"INSERT INTO dead ({_MESSAGE}, died, code, reason, data)"
 
 
@@ -202,7 +203,7 @@ class Inbox:
 
         def move(db: sqlite3.Connection) -> tuple[int, int]:
             count = 0
-            for number in map(int, ids):
+            for number in _numbers(ids):
                 count += db.execute(
                     f"INSERT INTO pending ({_MESSAGE}) SELECT {_MESSAGE} FROM dead WHERE id = ?",  # noqa: S608
                     (number,),
@@ -217,7 +218,10 @@ class Inbox:
     def drop(self, ids: Collection[str]) -> int:
         """Delete dead letters without delivering them; returns how many there were."""
         return self._commit(
-            lambda db: (db.executemany("DELETE FROM dead WHERE id = ?", [(int(each),) for each in ids]).rowcount, 0)
+            lambda db: (
+                db.executemany("DELETE FROM dead WHERE id = ?", [(each,) for each in _numbers(ids)]).rowcount,
+                0,
+            )
         )
 
     def counts(self) -> InboxCounts:
@@ -283,6 +287,11 @@ class _Tally:
     def add(self, change: int) -> None:
         with self._lock:
             self.value += change
+
+
+def _numbers(ids: Iterable[str]) -> list[int]:
+    """The ids as numbers, without those that no row can have."""
+    return [number for number in map(int, ids) if 0 < number <= _MAX_ID]
 
 
 def _row(message: Message[object], now: float) -> tuple[str, bytes | str, bytes, str, str, float]:

@@ -269,7 +269,8 @@ def _store_environment(settings: StoreSettings) -> dict[str, str]:
         "MINIO_ACCESS_KEY": settings.access_key,
         "MINIO_SECRET_KEY": settings.secret_key,
         "MINIO_REGION": settings.region,
-        # Empty in place of the stack file's, which is a path in a pod.
+        # Empty in place of the stack file's, which are paths in a pod.
+        "SINK_CA_FILE": "",
         "MINIO_CA_FILE": str(settings.ca_file.resolve()) if settings.ca_file is not None else "",
     }
 

@@ -31,7 +31,7 @@ OPERATIONS: Final = (
         {200: ANYTHING, 202: JSON, 204: "", **_ERRORS},
         takes=ANYTHING,
     ),
-    Operation("GET", "/", "the function's own search", {200: JSON, **_ERRORS}, query=True, schemas={404: ""}),
+    Operation("GET", "/", "the function's own search", {200: JSON, **_ERRORS}, query=("q",), schemas={404: ""}),
     Operation("GET", "/_/health", "whether the process works", {200: TEXT}),
     Operation("GET", "/_/ready", "whether the function can work now", {200: TEXT, 503: TEXT}),
     Operation("GET", "/metrics", "figures for Prometheus", {200: TEXT}),

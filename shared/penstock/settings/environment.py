@@ -137,7 +137,7 @@ def read_secret(env: Mapping[str, str], name: str) -> str:
     named = env.get(f"{name}_FILE")
     path = Path(named) if named else Path(table.SECRETS_DIR.value(env), secret_file(name))
     try:
-        return read_secret_file(path, name)
+        return read_secret_file(path, name, is_pem=name == table.SINK_CA.name)
     except FileNotFoundError:
         if named:
             raise ConfigError(f"{name}_FILE={named}: no such file") from None

@@ -73,8 +73,13 @@ class FunctionSpec:
         """The function's settings as the stack file has them; raises `ConfigError` with every problem.
 
         The store is left out: its credentials are not in a stack file, and where it is does not change what goes where.
+        So are the files of the sink's credentials, which are in the function's pod.
         """
-        given = {name: value for name, value in self.environment.items() if not name.startswith("MINIO_")}
+        given = {
+            name: value
+            for name, value in self.environment.items()
+            if not name.startswith("MINIO_") and not (name.startswith("SINK_") and name.endswith("_FILE"))
+        }
         return load_config(given, function=self.name)
 
     @property

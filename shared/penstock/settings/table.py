@@ -109,6 +109,12 @@ MINIO_CA_FILE: Final = text(
 )
 SINK_USERNAME: Final = text("SINK_USERNAME", "the user of a search server or database", is_secret=True, in_job=True)
 SINK_PASSWORD: Final = text("SINK_PASSWORD", "its password", is_secret=True, in_job=True)
+SINK_CA: Final = text(
+    "SINK_CA",
+    "the certificate of a search server's private CA, in PEM; mostly its file, `SINK_CA_FILE`. Unset: `MINIO_CA_FILE`",
+    is_secret=True,
+    in_job=True,
+)
 SINK_OTHER: Final = text(
     "SINK_<NAME>", "a credential of a sink that is installed beside Penstock", is_secret=True, in_job=True
 )
@@ -337,7 +343,7 @@ K_CE_OVERRIDES: Final = text(
     of="bridge",
 )
 
-SINK_SECRETS: Final = (SINK_USERNAME, SINK_PASSWORD)
+SINK_SECRETS: Final = (SINK_USERNAME, SINK_PASSWORD, SINK_CA)
 CLUSTER: Final = (KUBECONFIG, KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT, SERVICE_ACCOUNT_DIR)
 # All that stand above, in this order.
 SETTINGS: Final = tuple(found for found in list(globals().values()) if isinstance(found, Setting))

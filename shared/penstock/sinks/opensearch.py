@@ -45,10 +45,11 @@ class OpenSearchSink:
         username: str = "",
         password: str = "",
         ca_file: str | Path | None = None,
+        ca: str = "",
         timeout: float = 30,
     ) -> None:
         self._index = SearchIndex(
-            url, index, username=username, password=password, ca_file=ca_file, timeout_seconds=timeout
+            url, index, username=username, password=password, ca_file=ca_file, ca=ca, timeout_seconds=timeout
         )
 
     # The protocol

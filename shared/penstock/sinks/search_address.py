@@ -11,7 +11,7 @@ from penstock.sinks import Sink
 from penstock.sinks.address import Address
 from penstock.store import Store
 
-_USERNAME, _PASSWORD = "SINK_USERNAME", "SINK_PASSWORD"
+_USERNAME, _PASSWORD, _CA = "SINK_USERNAME", "SINK_PASSWORD", "SINK_CA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class SearchAddress(Address):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return (_USERNAME, _PASSWORD)
+        return (_USERNAME, _PASSWORD, _CA)
 
     @property
     def is_searchable(self) -> bool:
@@ -45,6 +45,9 @@ class SearchAddress(Address):
         del store
         from penstock.sinks.opensearch import OpenSearchSink
 
+        ca = config.secrets.get(_CA, "")
+        if ca and "-----BEGIN CERTIFICATE-----" not in ca:
+            raise ConfigError(f"{_CA}: holds no certificate in PEM; set {_CA}_FILE to the file that has it")
         if config.secrets.get(_PASSWORD):
             warn_if_plain(self.url, _PASSWORD)
         return OpenSearchSink(
@@ -53,6 +56,7 @@ class SearchAddress(Address):
             username=config.secrets.get(_USERNAME, ""),
             password=config.secrets.get(_PASSWORD, ""),
             ca_file=config.store.ca_file if config.store else None,
+            ca=ca,
         )
 
 

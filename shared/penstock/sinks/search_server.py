@@ -86,13 +86,26 @@ class Answer:
 
 
 class SearchIndex:
-    """An index at `url` (`http://HOST:PORT` or `https://HOST:PORT`); safe for threads."""
+    """An index at `url` (`http://HOST:PORT` or `https://HOST:PORT`); safe for threads.
+
+    `ca` is the text of a private CA's certificate in PEM; without it the file `ca_file` counts.
+    """
 
     def __init__(
-        self, url: str, index: str, *, username: str, password: str, ca_file: str | Path | None, timeout_seconds: float
+        self,
+        url: str,
+        index: str,
+        *,
+        username: str,
+        password: str,
+        ca_file: str | Path | None,
+        ca: str = "",
+        timeout_seconds: float,
     ) -> None:
         self._url, self._index = url.rstrip("/"), index
-        self._ca_file, self._timeout_seconds = ca_file, timeout_seconds
+        self._ca = ca or None
+        self._ca_file = str(ca_file) if ca_file and not ca else None
+        self._timeout_seconds = timeout_seconds
         self._headers: dict[str, str] = {}
         if username:
             token = base64.b64encode(f"{username}:{password}".encode()).decode()
@@ -201,7 +214,7 @@ class SearchIndex:
             response = pool.request(method, self._url + path, body=body, headers=headers, retries=False)
         except urllib3.exceptions.HTTPError as exc:
             raise TemporaryError(
-                f"{self}: cannot be reached: {exc}: check SINK, the network, and for https MINIO_CA_FILE", retry_after=2
+                f"{self}: cannot be reached: {exc}: check SINK, the network, and for https SINK_CA_FILE", retry_after=2
             ) from exc
         try:
             parsed = orjson.loads(response.data or b"{}")
@@ -223,6 +236,6 @@ class SearchIndex:
             if self._pool is None:
                 timeout = urllib3.Timeout(connect=min(self._timeout_seconds, 5), read=self._timeout_seconds)
                 self._pool = urllib3.PoolManager(
-                    maxsize=16, timeout=timeout, ca_certs=str(self._ca_file) if self._ca_file else None
+                    maxsize=16, timeout=timeout, ca_certs=self._ca_file, ca_cert_data=self._ca
                 )
             return self._pool

@@ -114,6 +114,11 @@ def test_replayed_dead_letter_waits_behind_the_others(inbox: Inbox) -> None:
     assert inbox.counts() == InboxCounts(pending=2, dead=0)
 
 
+@pytest.mark.parametrize("number", [0, -1, 2**63, -(2**70)])
+def test_id_that_no_row_can_have_finds_no_dead_letter(inbox: Inbox, number: int) -> None:
+    assert (inbox.replay([str(number)]), inbox.drop([str(number)])) == (0, 0)
+
+
 def test_dropped_dead_letter_is_gone(inbox: Inbox) -> None:
     inbox.store_dead_letter(message(1), 400, "why")
     inbox.store_dead_letter(message(2), 400, "why")

@@ -153,6 +153,7 @@ def test_a_job_gets_the_settings_that_the_table_hands_on() -> None:
         "MINIO_CA_FILE": __file__,
         "SINK_USERNAME": "u",
         "SINK_PASSWORD": "p",
+        "SINK_CA": "-----BEGIN CERTIFICATE-----",
         "MAX_INPUT_BYTES": "9",
         "LOG_LEVEL": "DEBUG",
         "K_SINK": "http://broker",
@@ -161,7 +162,7 @@ def test_a_job_gets_the_settings_that_the_table_hands_on() -> None:
         "OFFLOAD_ABOVE_BYTES": "5",
         "JOB_IMAGE": "i",
         "JOB_SECRETS": "MINIO_ACCESS_KEY=a/a MINIO_SECRET_KEY=b/b MINIO_CA_FILE=c/c"
-        " MINIO_SESSION_TOKEN=t/t SINK_USERNAME=u/u SINK_PASSWORD=p/p",
+        " MINIO_SESSION_TOKEN=t/t SINK_USERNAME=u/u SINK_PASSWORD=p/p SINK_CA=s/s",
     }
     config = load_config(every)
     assert config.jobs is not None

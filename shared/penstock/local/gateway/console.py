@@ -217,7 +217,7 @@ def _ref() -> ObjectRef:
 def _ids() -> list[str]:
     found = request.get_json(force=True, silent=True)
     ids = found.get("ids") if isinstance(found, Mapping) else None
-    if not isinstance(ids, list) or not all(isinstance(number, int) for number in ids):
+    if not isinstance(ids, list) or not all(type(number) is int for number in ids):
         raise EventError('expected {"ids": [1, 2]}')
     return [str(number) for number in ids]
 

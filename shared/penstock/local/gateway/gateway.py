@@ -4,9 +4,10 @@
 /async-function/NAME[/path]   202 at once
 /system/...                   faas-cli's API
 /events                       MinIO's webhook target: stored, then 202
-/healthz /metrics /ui/
+/healthz /metrics /ui/ /_/openapi.json
 """
 
+import json
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -28,6 +29,7 @@ from penstock.local.gateway.proxy import Environ, Proxy, plain
 from penstock.local.gateway.router import ASYNC_PATH, Router
 from penstock.local.gateway.secrets_api import make_secrets_blueprint
 from penstock.local.gateway.system_api import make_blueprint
+from penstock.process.openapi import PATH
 
 MAX_EVENT_BYTES: Final = 1024 * 1024
 _log = logging.getLogger("penstock.gateway")
@@ -54,6 +56,11 @@ class Gateway:
         self._asynchronous = Asynchronous(functions, inbox, self._proxy, access.hosts)
         self._app = _make_app(functions, deployments, inbox, router, invocations, healthy, console, access)
         self._app.register_blueprint(make_secrets_blueprint(secrets))
+
+    @property
+    def application(self) -> Flask:
+        """What answers everything but the calls of functions."""
+        return self._app
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         refusal = self._access.refuses_request(environ)
@@ -96,6 +103,12 @@ def _make_app(
     def health() -> Response:
         problem = healthy()
         return _text(problem or "OK", 503 if problem else 200)
+
+    @app.get(PATH)
+    def describe() -> Response:
+        from penstock.local.gateway.description import gateway_description  # seldom asked for
+
+        return Response(json.dumps(gateway_description()), content_type="application/json")
 
     @app.get("/metrics")
     def scrape() -> Response:

@@ -22,6 +22,7 @@ from penstock.local.functions.functions import LocalFunction, LocalFunctions
 from penstock.local.functions.logs import LogLine
 from penstock.local.gateway.deployments import NAMESPACE, Deployments
 from penstock.settings.durations import parse_moment
+from penstock.settings.numbers import whole_number
 from penstock.settings.stackfile import Resources
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
@@ -81,7 +82,7 @@ def make_blueprint(functions: LocalFunctions, deployments: Deployments) -> Bluep
     @api.get("/logs")
     def logs() -> Response:
         function = functions.get(_bare(request.args.get("name", "")))
-        tail = int(request.args.get("tail") or -1)
+        tail = _lines(request.args.get("tail", ""))
         follow = request.args.get("follow", "").lower() in ("1", "true")
         instance = request.args.get("instance", "")
         since = _since(request.args.get("since", ""))
@@ -165,6 +166,14 @@ def _log_json(name: str, line: LogLine) -> str:
     moment = datetime.fromtimestamp(line.time, UTC).isoformat().replace("+00:00", "Z")
     fields = {"name": name, "namespace": NAMESPACE, "instance": line.instance, "timestamp": moment, "text": line.text}
     return json.dumps(fields, ensure_ascii=False) + "\n"
+
+
+def _lines(text: str) -> int:
+    """How many of the last lines; a negative number stands for all."""
+    try:
+        return whole_number(text) if text else -1
+    except ValueError as exc:
+        raise EventError(f"tail={text[:40]!r}: {exc} of lines, or -1 for all") from exc
 
 
 def _since(text: str) -> float:

@@ -75,7 +75,7 @@ class Running:
         stack_file.write_text(STACK)
         for name in ("echo", "another"):
             (bench.folder / name).mkdir()
-        gateway = Gateway(
+        self.gateway = Gateway(
             functions=functions,
             deployments=Deployments(stack_file, functions, {"KEPT": "ours"}, self._changed, edition, self.secrets),
             inbox=self.inbox,
@@ -89,7 +89,7 @@ class Running:
             secrets=self.secrets,
         )
         self.router.configure([function.spec for function in functions])
-        self.server = HttpServer(gateway)
+        self.server = HttpServer(self.gateway)
         self.server.start()
         policy = Policy(attempts=2, min_wait_seconds=0.01, max_wait_seconds=0.01)
         self.pump: InboxSender[None] = InboxSender(
@@ -312,6 +312,12 @@ def test_logs_come_as_lines_of_json(gateway: Running) -> None:
     assert gateway.request("GET", "/system/logs?name=echo&tail=1").body.count(b"\n") == 1
     assert gateway.request("GET", "/system/logs?name=echo&since=1h").body.count(b"\n") == 3
     assert gateway.request("GET", "/system/logs?name=echo&since=soon").status == 400
+
+
+def test_tail_that_is_no_number_is_refused_with_words(gateway: Running) -> None:
+    answer = gateway.request("GET", "/system/logs?name=echo&tail=few")
+
+    assert (answer.status, answer.text) == (400, "tail='few': expected a whole number of lines, or -1 for all\n")
 
 
 def test_followed_logs_end_with_the_function(gateway: Running) -> None:
