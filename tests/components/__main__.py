@@ -63,7 +63,6 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "nats": lambda: ensure_debian_package("nats-server"),
     "nsqd": NSQD.install,
     "rabbitmq": lambda: ensure_debian_package("rabbitmq-server"),
-    "postgresql": lambda: ensure_debian_package("postgresql", "psql"),
     "mariadb": lambda: ensure_debian_package("mariadb-server", "mariadbd"),
     "crds": lambda: [source.install() for source in GO_CRDS][-1].parent,
 }

@@ -53,6 +53,7 @@ _DELIVERY: Final = _settings(
 _TOPICS: Final = (*_GATEWAY, *_settings(table.REDISCOVER_SECONDS))
 _KAFKA: Final = _settings(table.KAFKA, table.KAFKA_BROKERS)
 _MQTT: Final = _settings(table.MQTT_URL, table.MQTT_USERNAME, table.MQTT_PASSWORD)
+_NATS: Final = _settings(table.NATS_URL, table.NATS_USERNAME, table.NATS_PASSWORD, table.NATS_TOKEN)
 
 HELP: Final[Mapping[str, Help]] = {
     "up": Help(
@@ -79,6 +80,7 @@ HELP: Final[Mapping[str, Help]] = {
         ),
         (*_FUNCTION, *_settings(table.K_SINK)),
     ),
+    "init": Help(("penstock init", "penstock init my-lake")),
     "new": Help(("penstock new thumbnails",)),
     "test": Help(
         (
@@ -112,6 +114,10 @@ HELP: Final[Mapping[str, Help]] = {
     "connect mqtt": Help(
         ("penstock connect mqtt --url mqtt://127.0.0.1:1883 --to lake/upload=http://127.0.0.1:8081/",),
         (*_MQTT, *_TOPICS, *_DELIVERY, *_LOG),
+    ),
+    "connect nats": Help(
+        ("penstock connect nats --url nats://127.0.0.1:4222 --to lake.upload=http://127.0.0.1:8081/",),
+        (*_NATS, *_TOPICS, *_DELIVERY, *_LOG),
     ),
     "dlq": Help(
         (
@@ -171,6 +177,17 @@ HELP: Final[Mapping[str, Help]] = {
     ),
     "lake": Help(("penstock lake plan", "penstock lake apply --file lake.yml", "penstock lake show --json"), _STORE),
     "render": Help(("penstock render knative", "penstock render openfaas --check")),
+    "status": Help(
+        ("penstock status s3://upload/donors.csv", "penstock status s3://images/rose.jpg --function resize --json"),
+        _STORE,
+    ),
+    "sign": Help(
+        (
+            "penstock sign s3://images/rose.jpg --url http://127.0.0.1:8082 --for 7d",
+            "penstock sign s3://images/rose.jpg --option width=200",
+        ),
+        _settings(table.SIGNED_URL_KEY),
+    ),
     "graph": Help(("penstock graph", "penstock graph --lake lake.yml --format svg --output flow.svg")),
     "doctor": Help(
         (

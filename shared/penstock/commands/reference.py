@@ -65,7 +65,7 @@ def words_after(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, arg
 
 def arguments(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     """What a parser reads, without its help and the words after it."""
-    left_out = argparse._HelpAction | argparse._SubParsersAction
+    left_out = (argparse._HelpAction, argparse._SubParsersAction)
     return [action for action in parser._actions if not isinstance(action, left_out)]
 
 
