@@ -303,5 +303,12 @@ def test_every_image_of_a_kustomization_has_a_version() -> None:
 def test_no_file_is_left_out() -> None:
     """Files that are not YAML are named here, so that a new one is looked at."""
     others = {path.relative_to(DEPLOY) for path in DEPLOY.rglob("*") if path.is_file() and path.suffix != ".yaml"}
-    assert {path.suffix or path.name for path in others} <= {".json", "Dockerfile", ".conf", ".md", ".dockerignore", ".yml"}
+    assert {path.suffix or path.name for path in others} <= {
+        ".json",
+        "Dockerfile",
+        ".conf",
+        ".md",
+        ".dockerignore",
+        ".yml",
+    }
     assert all((DEPLOY / path).stat().st_size for path in others if path != Path())
