@@ -161,6 +161,10 @@ class ClusterLake:
         """Run a block in the folder; what it exports is there for the next one."""
         self.settings = run_script(script, self.folder, self.server.programs.kubernetes, self.settings)
 
+    def mc(self, *words: str) -> None:
+        """Run mc as the store's root; its alias is `lake`."""
+        self.run(f"{self.server.programs.mc} {' '.join(words)}")
+
     def put(self, bucket: str, key: str, data: bytes) -> None:
         self.store.put_object(bucket_name=bucket, object_name=key, data=io.BytesIO(data), length=len(data))
 
