@@ -131,7 +131,7 @@ class SourceRule:
         return self if self.filter is None else replace(self, filter=None)
 
     def matches(self, ref: ObjectRef) -> bool:
-        """Whether the rule names this key, whatever its filter asks of the object."""
+        """Whether the rule names this key; its filter is not asked."""
         return (
             ref.bucket == self.bucket
             and len(ref.key) >= len(self.prefix) + len(self.suffix)

@@ -18,16 +18,15 @@ from typing import Any
 
 import orjson
 
-from penstock.errors import HandlerError, PermanentError, TargetChanged, TemporaryError
+from penstock.errors import HandlerError, PermanentError, TemporaryError
 from penstock.sinks import document
+from penstock.sinks.document import Stored
 from penstock.sinks.search_server import Answer, SearchIndex
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
 
 PAGE_DOCUMENTS = 1000
 BULK_BYTES = 8 * 1024 * 1024  # of one bulk call; servers refuse requests over 100 MB (http.max_content_length)
 _WAIT = {"timeout": "10s"}  # for a missing shard; the default of a minute would outlast every caller
-
-Stored = Entry | TargetChanged | PermanentError | HandlerError | TemporaryError
 
 
 class OpenSearchSink:

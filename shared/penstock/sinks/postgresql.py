@@ -18,6 +18,7 @@ import orjson
 
 from penstock.errors import EventError, HandlerError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document, postgresql_words
+from penstock.sinks.document import Stored
 from penstock.sinks.postgresql_address import PostgresqlAddress
 from penstock.sinks.postgresql_table import PostgresqlTable
 from penstock.sinks.rows import MARK, document_of, entry_of, id_of
@@ -26,7 +27,6 @@ from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
 PAGE_ROWS = 1000
 STATEMENT_CHARS = 8 * 1024 * 1024  # of the documents in one statement
 
-Stored = Entry | TargetChanged | PermanentError | HandlerError | TemporaryError
 
 _ENTRY = "id, version, NULL, state, function, options, source, refusal::text"
 _DOCUMENT = "body::text, state, function, options, source, refusal::text"

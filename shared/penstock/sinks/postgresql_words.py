@@ -1,4 +1,4 @@
-"""Full text for PostgreSQL, made here: the same words on every server, whatever its locale and dictionaries are.
+"""Full text for PostgreSQL, made here: the same words on every server, with any locale and any dictionaries.
 
 PostgreSQL's own parser divides by the locale of the database, and takes accents off only with an extension. So a
 `tsvector` is written in its text form, and so is a `tsquery`

@@ -25,6 +25,7 @@ import orjson
 
 from penstock.errors import HandlerError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document, sqlite_words
+from penstock.sinks.document import Stored
 from penstock.sinks.rows import MARK, document_of, entry_of, id_of
 from penstock.sinks.sqlite_rows import PAGE_ROWS, entries_of
 from penstock.sqlite_file import Change, Layout, SqliteFile
@@ -53,8 +54,6 @@ _RECORDS = f"{document.RECORDS_BUCKET}/{document.RECORDS_PREFIX}"
 _INSERT = f"INSERT INTO documents (version, body, {MARK}, id) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"  # noqa: S608
 _UPDATE = f"UPDATE documents SET (version, body, {MARK}) = (?,?,?,?,?,?,?) WHERE id=? AND version=? RETURNING number"  # noqa: S608
 
-Committed = Entry | TargetChanged | PermanentError | HandlerError | TemporaryError
-
 
 class SqliteSink:
     """The documents of one function in the SQLite file at `path`; safe for threads and for several processes."""
@@ -65,7 +64,7 @@ class SqliteSink:
 
     def __init__(self, path: str | Path, function: str, *, busy_timeout_seconds: float = 10) -> None:
         self._backlog = sqlite_words.Backlog()
-        self._file: SqliteFile[int, Committed] = SqliteFile(
+        self._file: SqliteFile[int, Stored] = SqliteFile(
             Path(path), _LAYOUT, owner=function, busy_timeout_seconds=busy_timeout_seconds, finish=self._backlog.note
         )
         self._token, self._count = token_hex(6), count()
@@ -90,10 +89,10 @@ class SqliteSink:
             [record] = entries_of(db, [id_of(document.refusal_ref(mark))])
         return document.as_beside(address, record)
 
-    def write_many(self, writes: Sequence[Write]) -> list[Committed]:
+    def write_many(self, writes: Sequence[Write]) -> list[Stored]:
         """Store a batch in one commit; the outcomes in the same order, errors not raised."""
         moment = document.now()
-        changes: list[Change[int, Committed]] = []
+        changes: list[Change[int, Stored]] = []
         for write in writes:
             try:
                 changes.append(self._describe(write, moment))
@@ -118,7 +117,7 @@ class SqliteSink:
             return
         place = previous.record or address
 
-        def change(db: sqlite3.Connection, written: list[int]) -> Committed:
+        def change(db: sqlite3.Connection, written: list[int]) -> Stored:
             del written
             found = db.execute("SELECT number, version FROM documents WHERE id = ?", (place,)).fetchone()
             if found is None:
@@ -197,7 +196,7 @@ class SqliteSink:
         if row is None:
             return None
 
-        def change(db: sqlite3.Connection, written: list[int]) -> Committed:
+        def change(db: sqlite3.Connection, written: list[int]) -> Stored:
             del written
             db.execute("DELETE FROM documents WHERE id = ?", (record,))
             return _NOTHING
@@ -229,19 +228,19 @@ class SqliteSink:
 
     # Changes
 
-    def _describe(self, write: Write, moment: str) -> Change[int, Committed]:
+    def _describe(self, write: Write, moment: str) -> Change[int, Stored]:
         body = {**document.inside(write.result, write.address), **document.delivered(write.source, moment)}
         return self._store(write.address, body, write.mark, None, write.previous)
 
     def _store(
         self, address: str, body: dict[str, Any], mark: Mark, refusal: Refusal | None, previous: Entry | None
-    ) -> Change[int, Committed]:
+    ) -> Change[int, Stored]:
         text, version = document.to_json(body), f"{self._token}-{next(self._count)}"
         refused = document.to_json(refusal.record) if refusal else None
         values = (version, text, mark.state, mark.function, mark.options, mark.source, refused, address)
         stored = Entry(address, mark, refusal, len(text), version)
 
-        def change(db: sqlite3.Connection, written: list[int]) -> Committed:
+        def change(db: sqlite3.Connection, written: list[int]) -> Stored:
             if previous is None:
                 cursor = db.execute(_INSERT, values)
                 number = cursor.lastrowid if cursor.rowcount == 1 else None
@@ -261,14 +260,14 @@ class SqliteSink:
     def _changed(self, address: str) -> TargetChanged:
         return TargetChanged(f"{address}: its document in {self._file.path} was written by another program meanwhile")
 
-    def _one(self, change: Change[int, Committed]) -> Entry:
+    def _one(self, change: Change[int, Stored]) -> Entry:
         [outcome] = self._file.commit([change])
         if isinstance(outcome, Entry):
             return outcome
         raise outcome
 
 
-def _work_off(db: sqlite3.Connection, written: list[int]) -> Committed:
+def _work_off(db: sqlite3.Connection, written: list[int]) -> Stored:
     del written
     sqlite_words.work_off(db)
     return _NOTHING
