@@ -22,7 +22,9 @@ def cluster() -> Cluster:
 
 @pytest.fixture
 def member(cluster: Cluster) -> Iterator[GroupMember]:
-    made = GroupMember({"bootstrap.servers": cluster.servers, "group.id": "lake"}, lambda gone, drain: None)
+    # The mock waits a session for a member that left.
+    session = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "1000"}
+    made = GroupMember({"bootstrap.servers": cluster.servers, "group.id": "lake", **session}, lambda gone, drain: None)
     made.subscribe([TOPIC])
     yield made
     made.close()
