@@ -32,6 +32,21 @@ OPERATIONS: Final = (
         takes=ANYTHING,
     ),
     Operation("GET", "/", "the function's own search", {200: JSON, **_ERRORS}, query=("q",), schemas={404: ""}),
+    Operation(
+        "GET",
+        "/status",
+        "whether the targets of one object are ready",
+        {200: JSON, **_ERRORS},
+        query=("bucket", "key"),
+    ),
+    # The answer has the handler's result, or an S3 error in headers and no body.
+    Operation(
+        "POST",
+        "/lambda",
+        "answer a reader of the object store: MinIO's Object Lambda",
+        {200: ANYTHING, 206: ANYTHING, 304: "", **dict.fromkeys((*_ERRORS, 409, 412, 416, 502), ANYTHING)},
+        takes=JSON,
+    ),
     Operation("GET", "/_/health", "whether the process works", {200: TEXT}),
     Operation("GET", "/_/ready", "whether the function can work now", {200: TEXT, 503: TEXT}),
     Operation("GET", "/metrics", "figures for Prometheus", {200: TEXT}),
@@ -41,4 +56,9 @@ OPERATIONS: Final = (
 
 def function_description(name: str) -> dict[str, Any]:
     """The document of the function of this name."""
-    return description(f"Penstock function {name}", __version__, OPERATIONS, bearer=("/event", "/", "/{path}", PATH))
+    return description(
+        f"Penstock function {name}",
+        __version__,
+        OPERATIONS,
+        bearer=("/event", "/", "/{path}", "/status", "/lambda", PATH),
+    )

@@ -127,6 +127,8 @@ class LambdaRoute:
         config = self._runtime.config
         if config.store is None:
             raise Forbidden(f"{config.function} takes no reads: set SOURCE and MINIO_ENDPOINT")
+        if not config.deadline_seconds:  # 0: no deadline
+            return PresignedObjects(config.store, config.store_urls)
         return PresignedObjects(config.store, config.store_urls, request_seconds=config.deadline_seconds)
 
     def answer(self) -> Response:

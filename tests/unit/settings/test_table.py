@@ -38,7 +38,16 @@ READ_BY = {
     "bridge": "`bridge`",
 }
 # What the shell and the platforms set.
-PLATFORM = {"HOME", "OPENFAAS_NAME", "K_SERVICE"}
+# NO_COLOR, TERM and COMP_LINE are the terminal's; KAFKA_BOOTSTRAP_SERVERS is one of librdkafka's, as `KAFKA_<PROPERTY>`.
+PLATFORM = {
+    "COMP_LINE",
+    "HOME",
+    "KAFKA_BOOTSTRAP_SERVERS",
+    "NO_COLOR",
+    "OPENFAAS_NAME",
+    "K_SERVICE",
+    "TERM",
+}
 
 
 def default_of(setting: Setting[Any]) -> str:

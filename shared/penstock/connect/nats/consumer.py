@@ -16,7 +16,7 @@ def consumer_name(group: str, subject: str) -> str:
     """A name that all connectors of a group have for one subject.
 
     >>> consumer_name("penstock", "lake.upload")
-    'penstock-lake_upload-f3cf1bac'
+    'penstock-lake_upload-98c6a6e1'
     """
     plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in subject)[:40]
     return f"{group}-{plain}-{hashlib.sha256(subject.encode()).hexdigest()[:8]}"

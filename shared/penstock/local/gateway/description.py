@@ -39,11 +39,16 @@ _SECRET: Final = _object(("name",), name=_NAME, value={"type": "string"}, namesp
 _SECRET_NAME: Final = _object(("name",), name=_NAME, namespace={"type": "string"})
 _NAMESPACE: Final = _object(("name",), name=_NAME)
 _IDS: Final = _object(("ids",), ids={"type": "array", "items": {"type": "integer"}})
+_OBJECT: Final = _object(("bucket", "key"), bucket=_NAME, key=_NAME)
+_UNDO: Final = _object(("undo",), undo=_NAME)
+_FILTERS: Final = ("limit", "before", "function", "outcome", "words")
+_FOLDER: Final = ("bucket", "prefix", "words", "offset")
 
 # Which request is refused with which status is said by the classes in penstock.errors. 403: another Host or Origin.
 _REFUSED: Final = dict.fromkeys((400, 401, 403), TEXT)
 _UNKNOWN: Final = {**_REFUSED, 404: TEXT}
 _CHANGED: Final = {202: TEXT, **_UNKNOWN, 409: TEXT, 413: TEXT, 415: TEXT}
+_FEED: Final = {200: "text/event-stream", **_REFUSED}
 _STORE: Final = {**_UNKNOWN, 413: TEXT, 503: TEXT}
 
 _CONSOLE: Final = (
@@ -54,6 +59,22 @@ _CONSOLE: Final = (
     Operation("GET", "/ui/objects", "the latest objects of a bucket", {200: JSON, **_STORE}, query=("bucket",)),
     Operation("GET", "/ui/object", "one object", {200: ANYTHING, **_STORE}, query=("bucket", "key", "show")),
     Operation("PUT", "/ui/object", "store an object", {200: JSON, **_STORE}, takes=ANYTHING, query=("bucket", "key")),
+    Operation("DELETE", "/ui/object", "delete an object", {200: JSON, **_STORE}, query=("bucket", "key")),
+    Operation("GET", "/ui/files/{name}", "a file of the console's page", {200: ANYTHING, 304: "", **_UNKNOWN}),
+    Operation("GET", "/ui/feed", "records as they come; it does not end", _FEED, query=("after",)),
+    Operation("GET", "/ui/events", "records, newest first", {200: JSON, **_REFUSED}, query=_FILTERS),
+    Operation("GET", "/ui/meter", "figures of the last minutes", {200: JSON, **_REFUSED}),
+    Operation("GET", "/ui/flow", "buckets and functions as a drawing", {200: JSON, **_REFUSED}),
+    Operation("GET", "/ui/history", "what was tried with an object", {200: JSON, **_REFUSED}, query=("bucket", "key")),
+    Operation("GET", "/ui/place", "the bucket in which a key is taken", {200: JSON, **_REFUSED}, query=("key",)),
+    Operation("GET", "/ui/folder", "one folder of a bucket", {200: JSON, **_STORE}, query=_FOLDER),
+    Operation("GET", "/ui/preview", "the begin of an object", {200: JSON, **_STORE}, query=("bucket", "key")),
+    Operation("GET", "/ui/about", "all that is known of an object", {200: JSON, **_STORE}, query=("bucket", "key")),
+    Operation("POST", "/ui/rerun", "send an object again", {200: JSON, **_STORE}, takes=JSON, body=_OBJECT),
+    Operation("GET", "/ui/dead", "dead letters", {200: JSON, **_REFUSED}, query=("after",)),
+    Operation("POST", "/ui/dismiss", "forget dead letters for now", {200: JSON, **_REFUSED}, takes=JSON, body=_IDS),
+    Operation("POST", "/ui/restore", "bring them back", {200: JSON, **_UNKNOWN}, takes=JSON, body=_UNDO),
+    Operation("GET", "/ui/function", "one function and its options", {200: JSON, **_UNKNOWN}, query=("name",)),
 )
 _SYSTEM: Final = (
     Operation("GET", "/system/functions", "all functions", {200: JSON, **_REFUSED}, query=("namespace",)),
