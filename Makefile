@@ -113,6 +113,7 @@ crds: $(TOOLS)  ## manifests against the operators' definitions, in the folder t
 render: $(READY)  ## renew the manifests and the drawing that are made from stack.yml
 	$(BIN)/penstock render knative
 	$(BIN)/penstock render openfaas
+	$(BIN)/penstock render openfaas-pro
 	$(BIN)/penstock graph --format svg --output docs/flow.svg
 
 .PHONY: dist

@@ -16,6 +16,7 @@ from setuptools.command.sdist import sdist
 NOT_IN_A_FUNCTION = (
     "penstock.connect",
     "penstock.delivery",
+    "penstock.doctor",
     "penstock.jobs.dead_letter",
     "penstock.jobs.measures",
     "penstock.jobs.policy",
@@ -28,7 +29,7 @@ NOT_IN_A_FUNCTION = (
     "penstock.store.memory",
     "penstock.testing",
 )
-COMMANDS_OF_A_FUNCTION = ("__init__", "words", "serve", "run", "reconcile", "flags")
+COMMANDS_OF_A_FUNCTION = ("__init__", "words", "serve", "run", "reconcile", "flags", "exit_codes")
 
 
 HERE = Path(__file__).resolve().parent

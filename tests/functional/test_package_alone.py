@@ -82,7 +82,7 @@ def test_sdist_and_wheel_have_the_project_and_the_photographs(sdist: Path, wheel
         installed = set(archive.namelist())
     wanted = {f"penstock/project/{part}" for part in PARTS} | {"penstock/local/demo/pictures/rocket.jpg"}
     assert wanted <= packed
-    assert wanted | {"penstock/py.typed", "penstock/local/gateway/console.html"} <= installed
+    assert wanted | {"penstock/py.typed", "penstock/local/console/files/index.html"} <= installed
     assert not [name for name in installed if "__pycache__" in name or not name.startswith("penstock")]
 
 

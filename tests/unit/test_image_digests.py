@@ -82,7 +82,7 @@ def test_every_image_of_another_project_is_found_and_has_a_tag() -> None:
     found = {image for path in DEPLOY.rglob("*.yaml") for image in images_in(path.read_text(encoding="utf-8"))}
     assert {image.repository for image in found} == {
         *("minio/minio", "opensearchproject/opensearch", "library/eclipse-mosquitto"),
-        "adobe/koperator/kafka",
+        *("adobe/koperator/kafka", "pgsty/silo"),
     }
     assert Image("quay.io", "minio/minio", "RELEASE.2025-09-07T16-13-09Z") in {
         Image(each.registry, each.repository, each.tag) for each in found

@@ -119,7 +119,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         raise ConfigError(f"{stack}: not UTF-8 at byte {exc.start}; save it as UTF-8") from exc
     if "\nfunctions:" not in before:
         raise ConfigError(f"{stack}: has no functions: to add {name} to")
-    if name in load_stack(stack, env).functions:
+    has_entries = re.search(r"^\s+[^\s#]", before.partition("\nfunctions:")[2], re.MULTILINE)
+    if has_entries and name in load_stack(stack, env).functions:  # a file without functions cannot be loaded
         raise ConfigError(f"{stack}: has a function {name} already; choose another name")
     # Not at the minutes of the others, so that the jobs of all functions do not start together.
     entry = _ENTRY.format(name=name, folder=folder, minute=zlib.crc32(name.encode()) % 60)

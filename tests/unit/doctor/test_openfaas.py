@@ -34,10 +34,11 @@ def said(url: str, specs: list[FunctionSpec], grade: Grade | None = None) -> dic
 
 
 STORE = ("minio-access-key", "minio-secret-key")
+SINK = ("sink-username", "sink-password", "search-ca")
 
 
 def test_free_edition_takes_the_committed_stack_file_and_keeps_one_replica(httpserver: HTTPServer) -> None:
-    url = play(httpserver, "faas-netes-ce", [], STORE)
+    url = play(httpserver, "faas-netes-ce", [], (*STORE, *SINK))
     assert said(url, STACK, Grade.PROBLEM) == {}
     found = said(url, STACK)
     assert found[url] == ["faas-netes-ce 0.18.15: the free Community Edition"]
@@ -49,7 +50,7 @@ def test_free_edition_takes_the_committed_stack_file_and_keeps_one_replica(https
 
 
 def test_free_edition_refuses_the_stack_file_for_paid_ones(httpserver: HTTPServer) -> None:
-    url = play(httpserver, "faas-netes-ce", [], STORE)
+    url = play(httpserver, "faas-netes-ce", [], (*STORE, *SINK))
     paid = list(load_stack(ROOT / "stack.pro.yml", {}).functions.values())
     refused = "a deployment is refused: com.openfaas.scale.zero not available for Community Edition"
     assert said(url, paid, Grade.PROBLEM) == {name: [refused] for name in ("compress", "resize", "index")}

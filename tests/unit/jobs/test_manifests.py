@@ -29,8 +29,11 @@ def test_a_manifest_is_valid_to_the_last_field(document: dict[str, Any]) -> None
 
 
 def test_every_file_is_listed() -> None:
-    listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"]
-    assert sorted(listed) == sorted(file.name for file in FOLDER.glob("*.yaml") if file.name != "kustomization.yaml")
+    folders = [FOLDER, *(path for path in FOLDER.iterdir() if path.is_dir())]
+    for folder in folders:
+        listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+        files = [file.name for file in folder.glob("*.yaml") if file.name != "kustomization.yaml"]
+        assert sorted(listed) == sorted(files + [path.name for path in folder.iterdir() if path.is_dir()]), folder
 
 
 def test_no_role_has_a_wildcard_or_reads_secrets() -> None:
