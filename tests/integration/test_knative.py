@@ -17,7 +17,6 @@ from penstock.connect.bridge.messages import to_messages
 from penstock.delivery.http import HttpTarget
 from penstock.events import Kind, kind_of
 from penstock.render.knative import KnativeSettings
-from penstock.settings.environment import load_config
 from penstock.settings.stackfile import load_stack
 from penstock.types import ObjectRef
 from pytest_httpserver import HTTPServer
@@ -132,10 +131,7 @@ def wanting(ref: ObjectRef, name: str) -> set[str]:
     """The functions that act on the event, by their own rules."""
     if kind_of(name) not in (Kind.CREATED, Kind.REMOVED):
         return set()
-    configs = {
-        key: load_config({k: v for k, v in spec.environment.items() if not k.startswith("MINIO_")})
-        for key, spec in STACK.functions.items()
-    }
+    configs = {key: spec.config() for key, spec in STACK.functions.items()}
     return {key for key, config in configs.items() if config.takes(ref)}
 
 
