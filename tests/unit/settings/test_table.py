@@ -38,7 +38,7 @@ READ_BY = {
     "bridge": "`bridge`",
 }
 # What the shell and the platforms set.
-# NO_COLOR, TERM and COMP_LINE are the terminal's; KAFKA_BOOTSTRAP_SERVERS is one of librdkafka's, as `KAFKA_<PROPERTY>`.
+# NO_COLOR, TERM and COMP_LINE are the terminal's; KAFKA_BOOTSTRAP_SERVERS is librdkafka's, as `KAFKA_<PROPERTY>`.
 PLATFORM = {
     "COMP_LINE",
     "HOME",
