@@ -29,7 +29,7 @@ NOT_IN_A_FUNCTION = (
     "penstock.store.memory",
     "penstock.testing",
 )
-COMMANDS_OF_A_FUNCTION = ("__init__", "words", "serve", "run", "reconcile", "flags", "exit_codes")
+COMMANDS_OF_A_FUNCTION = ("__init__", "words", "serve", "run", "reconcile", "flags", "exit_codes", "examples")
 
 
 HERE = Path(__file__).resolve().parent

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 
 import pytest
@@ -54,16 +55,16 @@ class Readers:
         finally:
             response.close()
 
-    def raw(self, key: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
+    def raw(self, key: str, headers: Mapping[str, str]) -> tuple[int, Message, bytes]:
         """Read by a presigned URL, as a browser or curl does."""
         url = self.client.get_presigned_url(
             "GET", bucket_name="upload", object_name=key, extra_query_params={"lambdaArn": ARN}
         )
         try:
             with urllib.request.urlopen(urllib.request.Request(url, headers=dict(headers)), timeout=60) as answer:
-                return answer.status, dict(answer.headers), answer.read()
+                return answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as error:
-            return error.code, dict(error.headers), error.read()
+            return error.code, error.headers, error.read()
 
 
 @pytest.fixture(scope="module", params=["off", "on"], ids=["made at each read", "stored by the first read"])

@@ -130,7 +130,7 @@ def test_chapter_and_article_reach_every_target_and_agree_when_applied_again(
     remove(server, "processed", "notes.txt")
     server.wait_until(lambda: documents(elasticsearch) == ["donors.csv.gz"], "gone from the index")
 
-    put(server, "images", "deeper/path/rose.png")
+    put(server, "images", "deeper/path/rose.txt")
     put(server, "images", "deeper/path/rose.jpg")
     assert read_topic(kafka, "my-topic", 1) == [("s3:ObjectCreated:Put", "images/deeper/path/rose.jpg")]
 
