@@ -90,7 +90,7 @@ def test_written_test_passes_until_the_function_changes(folder: Path, text: str)
     assert (folder / "samples" / "new.txt").read_text() == text
     assert pytest_of(written).returncode == 0
     # Another size: Python takes compiled code for current when second and size of its source are equal.
-    (folder / "handler.py").write_text(HANDLER.replace("upper", "swapcase"))
+    (folder / "handler.py").write_text(HANDLER.replace("upper", "lower") + "# changed\n")
     assert pytest_of(written).returncode == 1
     assert main(["test", "shout", "new.txt", "--write"]) == 78
 
