@@ -40,13 +40,16 @@ class Heads(Subject):
         host, port = running.url.removeprefix("http://").split(":")
         self._address = (host, int(port))
         self._process = running.process
-        fields = b"Host: f\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(_EVENT), _EVENT)
-        chunked = b"POST /a.csv HTTP/1.1\r\nHost: f\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na,b\r\n0\r\n\r\n"
+        fields = b"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+            len(_EVENT),
+            _EVENT,
+        )
+        chunked = b"POST /a.csv HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na,b\r\n0\r\n\r\n"
         self._samples = [
             b"POST /event HTTP/1.1\r\n" + fields,
             b"POST /a.csv HTTP/1.1\r\n" + fields,
             chunked,
-            b"GET /_/health HTTP/1.1\r\nHost: f\r\n\r\n",
+            b"GET /_/health HTTP/1.1\r\nHost: localhost\r\n\r\n",
             b"GET /metrics HTTP/1.0\r\n\r\n",
             b"POST / HTTP/1.1\r\nExpect: 100-continue\r\n" + fields,
             chunked.replace(b"0\r\n\r\n", b"0\r\nX-Trailer: 1\r\n\r\n"),
@@ -105,7 +108,7 @@ class Heads(Subject):
                 raise Wrong(f"answered {answer[:400]!r}")
         if self._process.poll() is not None:
             raise Wrong(f"the function ended with {self._process.returncode}")
-        alive = self._exchange(b"GET /_/health HTTP/1.1\r\nHost: f\r\nConnection: close\r\n\r\n")
+        alive = self._exchange(b"GET /_/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         if not alive.startswith(b"HTTP/1.1 200"):
             raise Wrong(f"the function is not alive afterwards: {alive[:200]!r}")
 

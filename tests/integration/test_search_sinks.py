@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from penstock.errors import ConfigError, PermanentError, TargetChanged, TemporaryError
+from penstock.errors import ConfigError, HandlerError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import opensearch as module
 from penstock.sinks.opensearch import OpenSearchSink
 from penstock.sinks.search_server import TEMPLATE
@@ -163,7 +163,7 @@ def test_batch_reports_each_outcome(sink: OpenSearchSink, monkeypatch: pytest.Mo
     ]
     writes.append(Write("x", Result(b"no mapping"), MARK, state("x"), None))
     outcomes = sink.write_many(writes)
-    assert [type(outcome) for outcome in outcomes] == [Entry] * 3 + [TargetChanged] + [Entry] * 6 + [PermanentError]
+    assert [type(outcome) for outcome in outcomes] == [Entry] * 3 + [TargetChanged] + [Entry] * 6 + [HandlerError]
     for asked, outcome in zip(writes, outcomes, strict=True):
         if isinstance(outcome, Entry):
             assert read(sink, asked.address, MARK) == outcome
