@@ -46,7 +46,7 @@ class Bench:
     command: Sequence[str]
     small: Sequence[str]
     seconds: int
-    small_seconds: int = 150
+    small_seconds: int = 60
 
 
 def module(name: str, seconds: int, *more: str) -> Bench:

@@ -62,7 +62,7 @@ class Start:
 
 def wait_for_ready(port: int) -> None:
     """Ask every millisecond: a start takes a hundred of them."""
-    question = b"GET /_/ready HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
+    question = b"GET /_/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=30) as wire:
