@@ -21,7 +21,7 @@ from penstock.sinks import document, postgresql_words
 from penstock.sinks.document import Stored
 from penstock.sinks.postgresql_address import PostgresqlAddress
 from penstock.sinks.postgresql_table import PostgresqlTable
-from penstock.sinks.rows import MARK, document_of, entry_of, id_of
+from penstock.sinks.rows import MARK, RECORDS, document_of, entry_of, id_of, recorded_entries
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
 
 PAGE_ROWS = 1000
@@ -56,7 +56,6 @@ _FORGET = "DELETE FROM {table} WHERE id = :id RETURNING body::text"
 _SEARCH = f"""
 SELECT {_DOCUMENT} FROM {{table}} WHERE words @@ :wanted::tsquery
 ORDER BY ts_rank(words, :wanted::tsquery) DESC, id LIMIT :limit OFFSET :offset"""  # noqa: S608
-_RECORDS = f"{document.RECORDS_BUCKET}/{document.RECORDS_PREFIX}"
 _ESCAPE = re.compile(r"\\(u0000|.)")
 
 
@@ -143,12 +142,7 @@ class PostgresqlSink:
 
     def entries(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[tuple[ObjectRef, Entry]]:
         """What is recorded for a bucket's objects, in key order; then the refusals beside foreign documents."""
-        for row in self._page_through(f"{bucket}/{prefix}", f"{bucket}/{start_after}" if start_after else ""):
-            yield ObjectRef(bucket, row[0][len(bucket) + 1 :]), entry_of(*row[:-1])
-        for row in self._page_through(_RECORDS, column="body::text"):
-            source = document.source_of_record(orjson.loads(row[-1]))
-            if source is not None and document.is_wanted(source, bucket, prefix, start_after):
-                yield source, replace(entry_of(*row[:-1]), record=row[0])
+        return recorded_entries(self._page, PAGE_ROWS, bucket, prefix, start_after)
 
     def refusal_address(self, address: str, mark: Mark) -> str:
         """The id of the row of a refusal beside a foreign document."""
@@ -191,23 +185,14 @@ class PostgresqlSink:
         found = {row[0]: entry_of(*row) for row in rows}
         return [found.get(name) for name in ids]
 
-    def _page_through(self, wanted: str, start_after: str = "", column: str = "NULL") -> Iterator[list[Any]]:
-        """Rows whose id begins with `wanted`, in order, from behind `start_after` on; `column` comes last in each."""
-        after, comparison = max((wanted, ">="), (start_after, ">")) if start_after else (wanted, ">=")
-        while True:
-            page = self._table.run(
-                "listing",
-                f"SELECT {_ENTRY}, {column} FROM {{table}}"  # noqa: S608
-                f" WHERE id {comparison} :after ORDER BY id LIMIT {PAGE_ROWS}",
-                after=after,
-            )
-            for row in page:
-                if not row[0].startswith(wanted):
-                    return
-                yield row
-            if len(page) < PAGE_ROWS:
-                return
-            after, comparison = page[-1][0], ">"
+    def _page(self, comparison: str, after: str, with_body: bool) -> Sequence[Any]:
+        column = "body::text" if with_body else "NULL"
+        return self._table.run(
+            "listing",
+            f"SELECT {_ENTRY}, {column} FROM {{table}}"  # noqa: S608
+            f" WHERE id {comparison} :after ORDER BY id LIMIT {PAGE_ROWS}",
+            after=after,
+        )
 
     def _row(
         self, address: str, body: dict[str, Any], mark: Mark, refusal: Refusal | None, previous: Entry | None
@@ -224,7 +209,7 @@ class PostgresqlSink:
             "source": mark.source,
             "refusal": _json(refusal.record) if refusal else None,
             # No search finds a refusal beside a foreign document.
-            "words": "" if address.startswith(_RECORDS) else postgresql_words.vector(document.searchable(body)),
+            "words": "" if address.startswith(RECORDS) else postgresql_words.vector(document.searchable(body)),
             "seen": previous.etag if previous else None,
             "beside": previous.beside.record if previous and previous.beside else None,
         }

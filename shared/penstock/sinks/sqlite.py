@@ -26,7 +26,7 @@ import orjson
 from penstock.errors import HandlerError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document, sqlite_words
 from penstock.sinks.document import Stored
-from penstock.sinks.rows import MARK, document_of, entry_of, id_of
+from penstock.sinks.rows import MARK, RECORDS, document_of, id_of, recorded_entries
 from penstock.sinks.sqlite_rows import PAGE_ROWS, entries_of
 from penstock.sqlite_file import Change, Layout, SqliteFile
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
@@ -50,7 +50,6 @@ _LAYOUT = Layout(
     application_id=int.from_bytes(b"Pnst", "big"),
     elsewhere="name another file in SINK, or move this one away, and run `penstock reconcile` to fill it",
 )
-_RECORDS = f"{document.RECORDS_BUCKET}/{document.RECORDS_PREFIX}"
 _INSERT = f"INSERT INTO documents (version, body, {MARK}, id) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"  # noqa: S608
 _UPDATE = f"UPDATE documents SET (version, body, {MARK}) = (?,?,?,?,?,?,?) WHERE id=? AND version=? RETURNING number"  # noqa: S608
 
@@ -177,12 +176,7 @@ class SqliteSink:
 
         Page by page, so that no read lasts long.
         """
-        for row in self._page_through(f"{bucket}/{prefix}", f"{bucket}/{start_after}" if start_after else ""):
-            yield ObjectRef(bucket, row[0][len(bucket) + 1 :]), entry_of(*row[:-1])
-        for row in self._page_through(_RECORDS, column="body"):
-            source = document.source_of_record(orjson.loads(row[-1]))
-            if source is not None and document.is_wanted(source, bucket, prefix, start_after):
-                yield source, replace(entry_of(*row[:-1]), record=row[0])
+        return recorded_entries(self._page, PAGE_ROWS, bucket, prefix, start_after)
 
     def refusal_address(self, address: str, mark: Mark) -> str:
         """The id of the row of a refusal beside a foreign document."""
@@ -204,23 +198,14 @@ class SqliteSink:
         self._one(change)
         return document.source_of_record(orjson.loads(row[0]))
 
-    def _page_through(self, wanted: str, start_after: str = "", column: str = "NULL") -> Iterator[Any]:
-        """Rows whose id begins with `wanted`, in order, from behind `start_after` on; `column` comes last in each."""
-        after, comparison = max((wanted, ">="), (start_after, ">")) if start_after else (wanted, ">=")
-        while True:
-            with self._file.reader() as db:
-                page = db.execute(
-                    f"SELECT id, version, length(body), {MARK}, {column} FROM documents"  # noqa: S608
-                    f" WHERE id {comparison} ? ORDER BY id LIMIT ?",
-                    (after, PAGE_ROWS),
-                ).fetchall()
-            for row in page:
-                if not row[0].startswith(wanted):
-                    return
-                yield row
-            if len(page) < PAGE_ROWS:
-                return
-            after, comparison = page[-1][0], ">"
+    def _page(self, comparison: str, after: str, with_body: bool) -> Sequence[Any]:
+        column = "body" if with_body else "NULL"
+        with self._file.reader() as db:
+            return db.execute(
+                f"SELECT id, version, length(body), {MARK}, {column} FROM documents"  # noqa: S608
+                f" WHERE id {comparison} ? ORDER BY id LIMIT ?",
+                (after, PAGE_ROWS),
+            ).fetchall()
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
@@ -251,7 +236,7 @@ class SqliteSink:
                 return self._changed(address)
             if previous is not None and previous.beside is not None:
                 db.execute("DELETE FROM documents WHERE id = ?", (previous.beside.record,))
-            if not address.startswith(_RECORDS):  # no search finds a refusal beside a foreign document
+            if not address.startswith(RECORDS):  # no search finds a refusal beside a foreign document
                 written.append(number)
             return stored
 
