@@ -26,6 +26,11 @@ def put(gateway: Running, bucket: str, key: str, body: bytes = ROWS, kind: str =
     gateway.store.put(ObjectRef(bucket, key), [body], content_type=kind, metadata={})
 
 
+def moved(page: Page) -> None:
+    """Wait until a move to another view is over: then its heading has the focus."""
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+
+
 def picture(side: int) -> bytes:
     file = io.BytesIO()
     Image.linear_gradient("L").resize((side, side)).convert("RGB").save(file, "JPEG")
@@ -110,6 +115,7 @@ def test_objects_are_walked_filtered_and_deleted(gateway: Running, open_page: Op
     expect(page.get_by_role("link", name="2026/", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="b.csv", exact=True)).to_be_visible()
     page.get_by_role("navigation", name="Folders").get_by_role("link", name="upload").click()
+    moved(page)
     page.get_by_label("name has").fill("A.csv")
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="donors/2026/a.csv", exact=True)).to_be_visible()
@@ -362,6 +368,25 @@ def test_text_cannot_become_markup_even_by_mistake(open_page: OpenPage) -> None:
         "document.head.append(Object.assign(document.createElement('style'), {textContent: 'h1 {color: red}'}))"
     )
     assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") != "rgb(255, 0, 0)"
+
+
+def test_a_field_that_is_entered_during_a_move_keeps_the_focus(gateway: Running, open_page: OpenPage) -> None:
+    put(gateway, "upload", "donors/a.csv")
+    page = open_page("objects?bucket=upload")
+    expect(page.get_by_role("link", name="donors/", exact=True)).to_be_visible()
+    left = page.evaluate(
+        """async () => {
+            const frame = () => new Promise(requestAnimationFrame);
+            location.hash = "#/objects?bucket=upload&prefix=donors%2F";
+            await new Promise(done => addEventListener("hashchange", done, {once: true}));
+            document.getElementById("words").focus();
+            for (let count = 0; count < 5; count++) await frame();
+            return document.activeElement.id;
+        }"""
+    )
+    assert left == "words"
+    page.get_by_role("link", name="Flow", exact=True).click()
+    moved(page)
 
 
 def test_the_keyboard_reaches_everything(gateway: Running, open_page: OpenPage) -> None:

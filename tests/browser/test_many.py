@@ -60,6 +60,8 @@ def test_five_thousand_events_while_the_page_looks_on(gateway: Running, open_pag
     answers(page, "newest events")
     page.get_by_role("link", name="Older").click()
     expect(page.get_by_role("link", name="upload/4799.csv", exact=True)).to_be_visible()
+    # The move to the older page is over: until then the heading takes the focus.
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
     page.get_by_label("object or reason has").fill("/77.csv")
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="upload/77.csv", exact=True)).to_be_visible()

@@ -1,6 +1,6 @@
 // The frame of the console: navigation, one view at a time, and the line that says what was done.
 import {render} from "./vendor/lit-html/lit-html.js";
-import {app, html, link, many, nothing, onDraw, redraw} from "./common.js";
+import {app, focusHeading, html, link, many, nothing, onDraw, redraw} from "./common.js";
 import {listen} from "./live.js";
 import * as flow from "./flow.js";
 import * as objects from "./objects.js";
@@ -25,8 +25,7 @@ function route() {
   views[current].enter(given);
   document.title = `${views[current].title(given)} · Penstock`;
   redraw();
-  // The view's heading gets the focus, as on a page that was loaded.
-  if (moved) requestAnimationFrame(() => requestAnimationFrame(() => document.querySelector("h1")?.focus()));
+  if (moved) focusHeading();
 }
 function summary() {
   if (app.connection) return html`<span class="bad">${app.connection}</span>`;

@@ -79,6 +79,13 @@ export const good = record => record.status < 400;
 export const outcome = record => html`<span class=${good(record) ? "good" : "bad"}>${record.outcome}${
   good(record) ? "" : ` ${record.status}`}</span>`;
 
+/** Move the focus to the view's heading, as on a page that was loaded. A field in which a person writes keeps it. */
+export function focusHeading() {
+  // Two frames: the first one draws the view.
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    if (!document.activeElement?.matches("input, select, textarea")) document.querySelector("h1")?.focus();
+  }));
+}
 /** A text for a shell in single quotes. */
 export const quoted = text => `'${text.replaceAll("'", `'\\''`)}'`;
 export function curl(name, bucket, key) {

@@ -1,5 +1,5 @@
 // Events that were given up, by their reason. What is dropped can be taken back.
-import {app, ask, attempt, count, html, link, live, many, nothing, post, redraw, refLink, repeat, say, when} from "./common.js";
+import {app, ask, attempt, count, focusHeading, html, link, live, many, nothing, post, redraw, refLink, repeat, say, when} from "./common.js";
 import {onRecords} from "./live.js";
 
 const SHOWN = 50;
@@ -34,7 +34,6 @@ function kind(letter) {
   return (name ? reason.replaceAll(name, "…") : reason) || `status ${letter.code}`;
 }
 const named = letter => letter.object || letter.origin;
-const focusHeading = () => requestAnimationFrame(() => document.querySelector("h1")?.focus());
 function replay(ids, then = read) {
   return attempt(async () => {
     const {replayed} = await post("replay", {ids});
