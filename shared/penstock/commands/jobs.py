@@ -184,9 +184,9 @@ def _logs(api: JobsApi, name: str, tail: int, out: TextIO, *, as_json: bool) -> 
     if not pods:
         print("no pods: " + ("it waits for its turn" if job.state is JobState.WAITING else "gone already"), file=out)
     for pod in pods:
-        told = _pod(api, pod, tail)
-        print(f"==> {told['name']} ({told['phase']})", file=out)
-        out.write(printable(told["log"], keep="\n\t"))
+        found = _pod(api, pod, tail)
+        print(f"==> {found['name']} ({found['phase']})", file=out)
+        out.write(printable(found["log"], keep="\n\t"))
     return 0
 
 

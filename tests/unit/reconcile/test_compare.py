@@ -91,9 +91,10 @@ def test_a_person_at_a_terminal_is_told_how_long_it_takes(make_lake: MakeLake, m
     monkeypatch.setattr("penstock.commands.reconcile.function_config", lambda *_: lake.runtime.config)
     monkeypatch.setattr("penstock.commands.reconcile.make_runtime", lambda *_: lake.runtime)
     monkeypatch.setattr(terminal._Bar, "expect", told)
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
     assert main(["reconcile", "upper"]) == 0
-    assert re.search(r"100%.* 3.00/3.00 \[\d\d:\d\d<\d\d:\d\d", sys.stderr.getvalue())
+    assert re.search(r"100%.* 3.00/3.00 \[\d\d:\d\d<\d\d:\d\d", screen.getvalue())
 
 
 def test_sources_are_counted_under_a_prefix(lake: Lake) -> None:
