@@ -122,12 +122,18 @@ class Progress(Protocol):
     def restart(self, total: int) -> None:
         """Count from zero again, up to `total`."""
 
+    def expect(self, total: int) -> None:
+        """There are so many in all: from now on the time that is left can be told."""
+
 
 class _Silent:
     def advance(self, amount: int = 1) -> None:
         """Nothing is shown."""
 
     def restart(self, total: int) -> None:
+        """Nothing is shown."""
+
+    def expect(self, total: int) -> None:
         """Nothing is shown."""
 
 
@@ -140,6 +146,10 @@ class _Bar:
 
     def restart(self, total: int) -> None:
         self._bar.reset(total=total)
+
+    def expect(self, total: int) -> None:
+        self._bar.total = total
+        self._bar.refresh()
 
 
 @contextmanager

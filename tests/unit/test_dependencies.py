@@ -51,6 +51,22 @@ def test_an_extra_that_a_message_names_is_there() -> None:
     assert {(path, extra) for path, extra in named if extra not in extras} == set()
 
 
+def installed_from(lock: Path) -> int:
+    """How many packages a lock installs on Linux."""
+    lines = re.findall(r"^[a-z0-9][^=\n]*==.*$", lock.read_text(), re.MULTILINE)
+    return len([line for line in lines if "sys_platform == 'win32'" not in line])
+
+
+def test_the_readme_and_make_say_how_many_packages_are_installed() -> None:
+    # With Penstock itself.
+    demo = installed_from(ROOT / "requirements-demo.lock") + 1
+    tools = installed_from(ROOT / "requirements.lock") + 1 - demo
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert f"The first run installs {demo} packages into `.venv`" in readme
+    assert f"{tools} packages and" in readme
+    assert f": {demo} packages," in (ROOT / "Makefile").read_text()
+
+
 LOCKS = (
     ROOT / "requirements.lock",
     ROOT / "requirements-demo.lock",

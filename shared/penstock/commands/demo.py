@@ -16,7 +16,7 @@ from penstock.local.demo.report import DemoReport
 from penstock.local.project import shipped_stack_file
 from penstock.local.running import raise_file_limit, running
 from penstock.process.signals import end_on_sigterm, stop_on_signals
-from penstock.terminal import set_up_log_lines
+from penstock.terminal import json_text, set_up_log_lines
 
 _ZERO_AFTER_SECONDS: Final = 3.0
 
@@ -39,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--open", action="store_true", help="then show the console in the browser, until Ctrl+C; implies --keep"
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print the results as one JSON object; the lines go to standard error"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         args.zero_after = _ZERO_AFTER_SECONDS
     if args.stack == Path("stack.yml") and not args.stack.exists():
         args.stack = shipped_stack_file() or args.stack  # an empty folder: the project that came with the package
-    report = DemoReport(sys.stdout)
+    report = DemoReport(sys.stderr if args.json else sys.stdout)
     with contextlib.ExitStack() as held:
         data = args.data or _temporary_folder(held)
         with running(local_stack_options(args, data)) as stack:
@@ -59,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
             ).run()
             report.verdict(problems)
             report.where_to_look(stack, stays=args.open)
+            if args.json:
+                print(json_text(report.document(problems), indent=2), flush=True)
             if args.open:
                 _show(stack.console_url)
     if problems:

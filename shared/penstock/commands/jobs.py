@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 from urllib.parse import urlsplit
 
 from penstock.commands.flags import whole
@@ -73,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     logs.add_argument(
         "--tail", type=whole, default=200, metavar="LINES", help="lines of each pod (default: %(default)s)"
     )
+    logs.add_argument("--json", action="store_true", help="print one JSON object with state, reason and pods")
     clean = actions.add_parser("clean", parents=[where, some], help="delete Jobs that have ended, after their pods")
     clean.add_argument("names", nargs="*", metavar="JOB", help="these, in any state; each becomes a dead letter")
     clean.add_argument(
@@ -90,7 +91,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: Text
     if args.action == "watch":
         return _watch(args, env, api)
     if args.action == "logs":
-        return _logs(api, args.name, args.tail, out)
+        return _logs(api, args.name, args.tail, out, as_json=args.json)
     before = datetime.now(UTC) - _duration(args.older_than) if args.action == "clean" else None
     jobs = sorted(map(Job.read, api.list_jobs(SELECTOR)[0]), key=lambda job: job.order)
     chosen = [job for job in jobs if args.function in (None, job.function) and args.state in (None, job.state.value)]
@@ -158,7 +159,7 @@ def _list(jobs: Iterable[Job], out: TextIO, *, as_json: bool) -> None:
         print(line, file=out)
 
 
-def _logs(api: JobsApi, name: str, tail: int, out: TextIO) -> int:
+def _logs(api: JobsApi, name: str, tail: int, out: TextIO, *, as_json: bool) -> int:
     if tail < 1:
         raise ConfigError(f"--tail {tail}: expected a number of lines, 1 or more")
     try:
@@ -167,16 +168,31 @@ def _logs(api: JobsApi, name: str, tail: int, out: TextIO) -> int:
         if exc.code != 404:
             raise
         raise PermanentError(f"no Job {name} in {api.namespace}; see: penstock jobs list") from exc
-    if job.state is JobState.FAILED:
-        print(f"failed: {one_line(reason_of(job))}", file=out)
+    reason = reason_of(job) if job.state is JobState.FAILED else ""
     pods = api.pods_of(name)
+    if as_json:
+        told = {
+            "name": job.name,
+            "state": job.state.value,
+            "reason": reason,
+            "pods": [_pod(api, p, tail) for p in pods],
+        }
+        print(json_text(told), file=out)
+        return 0
+    if reason:
+        print(f"failed: {one_line(reason)}", file=out)
     if not pods:
         print("no pods: " + ("it waits for its turn" if job.state is JobState.WAITING else "gone already"), file=out)
     for pod in pods:
-        phase = (pod.get("status") or {}).get("phase", "")
-        print(f"==> {pod['metadata']['name']} ({phase})", file=out)
-        out.write(printable(api.log_of(pod["metadata"]["name"], tail), keep="\n\t"))
+        found = _pod(api, pod, tail)
+        print(f"==> {found['name']} ({found['phase']})", file=out)
+        out.write(printable(found["log"], keep="\n\t"))
     return 0
+
+
+def _pod(api: JobsApi, pod: Mapping[str, Any], tail: int) -> dict[str, str]:
+    name = pod["metadata"]["name"]
+    return {"name": name, "phase": (pod.get("status") or {}).get("phase", ""), "log": api.log_of(name, tail)}
 
 
 def _clean(api: JobsApi, args: argparse.Namespace, jobs: list[Job], before: datetime, out: TextIO) -> int:

@@ -1,20 +1,24 @@
 """`penstock reconcile`: make every target of one function agree with its source."""
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from penstock.commands.flags import add_function_flags, duration, moment, whole
-from penstock.errors import ConfigError, TemporaryError
+from penstock.errors import ConfigError, PenstockError, TemporaryError
 from penstock.process.signals import end_on_sigterm
 from penstock.reconcile.compare import Report
-from penstock.reconcile.engine import UPLOAD_AGE_SECONDS, reconcile
+from penstock.reconcile.engine import UPLOAD_AGE_SECONDS, count_sources, reconcile
 from penstock.reconcile.listing import WholeListings
 from penstock.serving.wiring import function_config, make_runtime
+from penstock.settings.config import Config
+from penstock.store import Store
 from penstock.store.s3 import S3ObjectStore
-from penstock.terminal import json_text, printable, progress
+from penstock.terminal import Progress, json_text, printable, progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,9 +56,13 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     if args.concurrency < 1:
         raise ConfigError(f"--concurrency {args.concurrency}: expected a whole number of at least 1")
     config = function_config(args.function, env, args.stack)
-    store = WholeListings.of(S3ObjectStore(config.store), config) if config.store is not None else None
-    runtime = make_runtime(args.function, config, store)
-    with progress(f"reconcile {config.function}", unit=" objects") as bar:
+    plain = S3ObjectStore(config.store) if config.store is not None else None
+    runtime = make_runtime(args.function, config, WholeListings.of(plain, config) if plain is not None else None)
+    counted_in = plain or runtime.store
+    with (
+        progress(f"reconcile {config.function}", unit=" objects") as bar,
+        _counted(config, counted_in, args.prefix, bar),
+    ):
         report = reconcile(
             runtime,
             check=args.check,
@@ -75,6 +83,32 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     if args.check:
         return 1 if report.differences or report.uploads else 0
     return TemporaryError.exit_code if report.done["failed"] else 0
+
+
+@contextlib.contextmanager
+def _counted(config: Config, store: Store | None, prefix: str, bar: Progress) -> Iterator[None]:
+    """While the block runs, count the sources beside it and tell the bar; only for a person at a terminal."""
+    if store is None or not sys.stderr.isatty():
+        yield
+        return
+    ended = threading.Event()
+
+    def count() -> None:
+        total = 0
+        # The run itself meets the same error and tells it.
+        with contextlib.suppress(PenstockError):
+            for total in count_sources(config, store, prefix):  # noqa: B007 - the last number counts
+                if ended.is_set():
+                    return
+            bar.expect(total)
+
+    counting = threading.Thread(target=count, name="count", daemon=True)
+    counting.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        counting.join()
 
 
 def _told(report: Report, function: str) -> dict[str, object]:

@@ -13,6 +13,7 @@ from penstock.render.plan import make_plans
 from penstock.settings.names import is_dns_label
 from penstock.settings.stackfile import load_stack
 from penstock.settings.yamlfile import substitute
+from penstock.terminal import json_text
 
 _IMAGE = "${REGISTRY:-registry.example.com}/penstock:${TAG:-0.1.0}"
 _GATEWAY = "http://gateway.openfaas.svc.cluster.local:8080"
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stack", type=Path, default=Path("stack.yml"), metavar="FILE", help="the stack file (default: %(default)s)"
     )
     common.add_argument("--check", action="store_true", help="write nothing; exit code 1 when a file is not current")
+    common.add_argument("--json", action="store_true", help="print which files differ and are left over as JSON")
     with_bridge = argparse.ArgumentParser(add_help=False, parents=[common])
     with_bridge.add_argument(
         "--image", metavar="NAME", help="the bridge's image (default: REGISTRY/penstock:TAG, as in the stack file)"
@@ -106,7 +108,10 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     present = _present(args.output, header)
     stale = sorted(name for name in present if name not in wanted)
     different = [name for name, text in wanted.items() if present.get(name) != text]
+    told = {"output": str(args.output), "files": sorted(wanted), "different": sorted(different), "left_over": stale}
     if args.check:
+        if args.json:
+            print(json_text(told))
         return _report(args, different, stale)
     try:
         args.output.mkdir(parents=True, exist_ok=True)
@@ -116,9 +121,9 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             (args.output / name).unlink()
     except OSError as exc:
         raise ConfigError(f"--output {args.output}: cannot be written: {exc.strerror}") from exc
-    print(
-        f"{args.output}: {len(wanted)} file{'s' * (len(wanted) != 1)}, {len(different)} written, {len(stale)} removed"
-    )
+    many = "s" * (len(wanted) != 1)
+    done = f"{args.output}: {len(wanted)} file{many}, {len(different)} written, {len(stale)} removed"
+    print(json_text(told) if args.json else done)
     return 0
 
 

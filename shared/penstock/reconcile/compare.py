@@ -131,7 +131,7 @@ class Reconciler:
         self._rules = [
             narrowed
             for rule in dict.fromkeys(rule.keys for rule in runtime.config.sources)
-            if (narrowed := _narrow(rule, prefix))
+            if (narrowed := narrow(rule, prefix))
         ]
         self.report = Report()
         self.held = 0
@@ -154,7 +154,7 @@ class Reconciler:
         for rule in self._rules:
             last = (compared_before or {}).get(str(rule), "")
             for state in self._store.list(rule.bucket, rule.prefix):
-                if not (_covers(rule, state.ref) and self._runtime.config.takes(state.ref)):
+                if not (covers(rule, state.ref) and self._runtime.config.takes(state.ref)):
                     continue
                 if self._runtime.config.has_filters and objection(self._runtime.config, self._store, state):
                     self._exclude(db, state.ref)
@@ -271,7 +271,7 @@ class Reconciler:
             f"SELECT address, bucket, key, refused, beside {unseen}"
         ):
             source = ObjectRef(bucket, key) if bucket is not None else None
-            if source is not None and not any(_covers(rule, source) for rule in self._rules):
+            if source is not None and not any(covers(rule, source) for rule in self._rules):
                 continue  # of another prefix: not asked for
             if beside:
                 if self._is_whole:
@@ -295,14 +295,14 @@ def _is_same(held: _Held, mark: Mark) -> bool:
     return (content, held.function, held.options, held.source) == (mark.state, mark.function, mark.options, mark.source)
 
 
-def _narrow(rule: SourceRule, prefix: str) -> SourceRule | None:
+def narrow(rule: SourceRule, prefix: str) -> SourceRule | None:
     """The part of a rule that lies under `prefix`, or None."""
     if prefix.startswith(rule.prefix):
         return SourceRule(rule.bucket, prefix, rule.suffix)
     return rule if rule.prefix.startswith(prefix) else None
 
 
-def _covers(rule: SourceRule, ref: ObjectRef) -> bool:
+def covers(rule: SourceRule, ref: ObjectRef) -> bool:
     """Whether a narrowed rule names this object; `--prefix rose.jpg` and a suffix `.jpg` may overlap."""
     return ref.bucket == rule.bucket and ref.key.startswith(rule.prefix) and ref.key.endswith(rule.suffix)
 

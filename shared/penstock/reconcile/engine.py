@@ -1,11 +1,11 @@
 """Compare one function's sources with its sink, and make what differs agree."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
 from penstock.errors import ConfigError
-from penstock.reconcile.compare import Reconciler, Report, scratch
+from penstock.reconcile.compare import Reconciler, Report, covers, narrow, scratch
 from penstock.reconcile.listing import WholeListings
 from penstock.reconcile.place import Place
 from penstock.reconcile.worker import DifferenceWorker
@@ -78,6 +78,16 @@ def reconcile(
     report.extra_requests = _extra_requests(store) - asked_before
     report.uploads = _abandoned_uploads(config, store, upload_age_seconds, dry_run=check)
     return report
+
+
+def count_sources(config: Config, store: Store, prefix: str = "") -> Iterator[int]:
+    """How many sources a run with this prefix looks at, told again after each key: the last number is the count.
+
+    It costs the listing of the sources once more. Raises `TemporaryError` when a listing fails.
+    """
+    rules = [each for rule in dict.fromkeys(rule.keys for rule in config.sources) if (each := narrow(rule, prefix))]
+    listed = (state for rule in rules for state in store.list(rule.bucket, rule.prefix) if covers(rule, state.ref))
+    return (number for number, _ in enumerate(filter(lambda state: config.takes(state.ref), listed), 1))
 
 
 def _extra_requests(store: Store) -> int:

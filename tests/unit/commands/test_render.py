@@ -1,6 +1,7 @@
 """The command: what it writes, what `--check` says, and that the committed files are current."""
 
 import argparse
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -52,6 +53,18 @@ def test_check_names_what_changed_went_missing_or_is_left_over(
     for name in ("broker.yaml", "bridge.yaml", "function-gone.yaml"):
         assert str(tmp_path / name) in said
     assert not (tmp_path / "broker.yaml").exists()
+
+
+def test_what_differs_is_told_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--output", str(tmp_path), "--json") == 0
+    first = json.loads(capsys.readouterr().out)
+    assert first["different"] == first["files"] != []
+    (tmp_path / "broker.yaml").unlink()
+    (tmp_path / "function-gone.yaml").write_text((tmp_path / "bridge.yaml").read_text())
+    assert run("--output", str(tmp_path), "--check", "--json") == 1
+    second = json.loads(capsys.readouterr().out)
+    assert (second["different"], second["left_over"]) == (["broker.yaml"], ["function-gone.yaml"])
+    assert second["output"] == str(tmp_path)
 
 
 def test_writing_mends_all_of_that_and_leaves_other_files_alone(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """Reconcile finds what notifications lost, mends it through the runtime, and removes nothing in doubt."""
 
+import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from penstock import Context, Event, Result, option
+from penstock import Context, Event, Result, option, terminal
 from penstock.cli import main
 from penstock.errors import ConfigError, TemporaryError
 from penstock.reconcile.compare import TooManyRemovals
-from penstock.reconcile.engine import reconcile
+from penstock.reconcile.engine import count_sources, reconcile
 from penstock.settings.config import SourceRule
 from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef, ObjectState
@@ -26,6 +29,11 @@ from tests.lake import TARGET, Lake
 from tests.paths import FUNCTIONS
 
 MakeLake = Callable[..., Lake]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def ref(number: int) -> ObjectRef:
@@ -61,6 +69,39 @@ def test_report_as_json_has_counts_and_examples(
     told = json.loads(capsys.readouterr().out)
     assert (told["function"], told["found"], told["done"]) == ("upper", {"missing": 1}, {})
     assert told["examples"] == [{"finding": "missing", "object": "s3://upload/a  b.txt"}]
+
+
+def test_a_person_at_a_terminal_is_told_how_long_it_takes(make_lake: MakeLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = threading.Event()
+
+    def waits(event: Event[Any], _context: Context[Any]) -> Result:
+        assert counted.wait(60), "the sources were not counted"
+        return Result(event.body)
+
+    expect = terminal._Bar.expect
+
+    def told(bar: terminal._Bar, total: int) -> None:
+        expect(bar, total)
+        counted.set()
+
+    lake = make_lake(waits)
+    for number in range(3):
+        lake.put(b"one", ref(number))
+    lake.put(b"one", ObjectRef("processed", "other.txt"))
+    monkeypatch.setattr("penstock.commands.reconcile.function_config", lambda *_: lake.runtime.config)
+    monkeypatch.setattr("penstock.commands.reconcile.make_runtime", lambda *_: lake.runtime)
+    monkeypatch.setattr(terminal._Bar, "expect", told)
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert main(["reconcile", "upper"]) == 0
+    assert re.search(r"100%.* 3.00/3.00 \[\d\d:\d\d<\d\d:\d\d", screen.getvalue())
+
+
+def test_sources_are_counted_under_a_prefix(lake: Lake) -> None:
+    for number in (1, 2, 11, 12, 13):
+        lake.put(b"one", ref(number))
+    assert list(count_sources(lake.config, lake.store, "01")) == [1, 2, 3]
+    assert list(count_sources(lake.config, lake.store)) == [1, 2, 3, 4, 5]
 
 
 def test_a_missing_target_is_made(lake: Lake) -> None:

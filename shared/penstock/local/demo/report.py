@@ -2,8 +2,8 @@
 
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TextIO
 
 from penstock.local.functions.crashes import Crash
 from penstock.terminal import bar_text, coloured, columns, printable, size_text, time_text
@@ -32,6 +32,8 @@ class DemoReport:
         self._out = out
         self._live = out.isatty()
         self._traces: set[str] = set()
+        self._rows: list[Row] = []
+        self._checked: list[dict[str, str]] = []
 
     def line(self, text: str) -> None:
         print(text, file=self._out, flush=True)
@@ -64,7 +66,17 @@ class DemoReport:
         trace = "\n".join(f"    {printable(line)}" for line in crash.trace.rstrip().split("\n"))
         self.line(f"  {crash.function}: an unexpected error, which is tried again:\n{trace}")
 
+    def document(self, problems: Sequence[str]) -> dict[str, Any]:
+        """What was shown, ready for JSON: sizes in bytes, times in seconds."""
+        return {
+            "ok": not problems,
+            "objects": [asdict(row) | {"source": str(row.source)} for row in self._rows],
+            "checked": list(self._checked),
+            "problems": list(problems),
+        }
+
     def table(self, rows: Iterable[Row], prefix: str) -> None:
+        self._rows = list(rows)
         lines = [
             (
                 _short(row.source, prefix),
@@ -74,13 +86,14 @@ class DemoReport:
                 size_text(row.bytes_in),
                 size_text(row.bytes_out),
             )
-            for row in rows
+            for row in self._rows
         ]
         for text in columns([("object", "function", "start", "time", "size in", "size out"), *lines], right={3, 4, 5}):
             self.line(f"  {text}")
         self.line("")
 
     def checked(self, target: ObjectRef, function: str, seen: str, prefix: str) -> None:
+        self._checked.append({"object": str(target), "function": function, "seen": seen})
         self.line(f"  {self._green('ok')}  {_short(target, prefix)}  {function}: {printable(seen)}")
 
     def asleep(self, count: int) -> None:

@@ -1,6 +1,7 @@
 """The demo's table is aligned and says the same on paper and on a terminal."""
 
 import io
+import json
 
 import pytest
 from penstock.local.demo.report import DemoReport, Row
@@ -45,6 +46,28 @@ def test_table_has_a_line_for_each_row() -> None:
         "  images/a.jpg       resize    warm    42 ms  98.9 kB   24.1 kB",
         "",
     ]
+
+
+def test_results_are_a_document_too() -> None:
+    report = DemoReport(io.StringIO())
+    report.table([Row(ObjectRef("upload", "a.csv"), "compress", True, 1.5, 60, 20)], "")
+    report.checked(ObjectRef("processed", "a.csv.gz"), "compress", "unpacks to the source", "")
+    document = json.loads(json.dumps(report.document(["resize on s3://images/a.jpg: refused"])))
+    assert document == {
+        "ok": False,
+        "objects": [
+            {
+                "source": "s3://upload/a.csv",
+                "function": "compress",
+                "cold": True,
+                "seconds": 1.5,
+                "bytes_in": 60,
+                "bytes_out": 20,
+            }
+        ],
+        "checked": [{"object": "s3://processed/a.csv.gz", "function": "compress", "seen": "unpacks to the source"}],
+        "problems": ["resize on s3://images/a.jpg: refused"],
+    }
 
 
 def test_progress_moves_on_a_terminal_only() -> None:
