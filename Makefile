@@ -112,6 +112,7 @@ crds: $(TOOLS)  ## manifests against the operators' definitions, in the folder t
 .PHONY: render
 render: $(READY)  ## renew the manifests and the drawing that are made from stack.yml
 	$(BIN)/penstock render knative
+	$(BIN)/penstock render kubernetes
 	$(BIN)/penstock render openfaas
 	$(BIN)/penstock render openfaas-pro
 	$(BIN)/penstock graph --format svg --output docs/flow.svg
