@@ -139,7 +139,7 @@ def test_it_leaves_a_whole_checkout_green(tmp_path: Path) -> None:
         "tests/unit/commands/test_render.py",
         "tests/unit/render/test_drawing.py",
         "tests/unit/test_architecture_page.py",
-        "tests/functional/test_manifests.py",
+        "tests/functional/test_render_manifest.py",
         "tests/functional/test_faas_cli.py",
         "functions/shout_2",
     ]
