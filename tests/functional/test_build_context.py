@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from penstock.local.store.server import EmbeddedStore
 from penstock.settings.config import StoreSettings
 from penstock.settings.stackfile import FunctionSpec, load_stack
@@ -147,12 +146,3 @@ def test_every_folder_that_the_dockerfile_copies_is_in_the_template() -> None:
     ]
     assert copied
     assert [name for name in copied if not (template / name).exists()] == []
-
-
-def test_a_file_without_its_hash_in_the_lock_is_not_installed(tmp_path: Path) -> None:
-    context = lay_out(STACK.functions["compress"], tmp_path / "build")
-    lock = context / "shared" / "locks" / "constraints.txt"
-    damaged = re.sub(r"(?<=sha256:)[0-9a-f]{64}", "0" * 64, lock.read_text(encoding="utf-8"))
-    lock.write_text(damaged, encoding="utf-8")
-    with pytest.raises(subprocess.CalledProcessError):
-        install(context / "Dockerfile", context, tmp_path / "env")

@@ -1,6 +1,7 @@
 """What each image holds installs from its build context alone, and a function serves from it."""
 
 import json
+import re
 import shutil
 import subprocess
 import urllib.request
@@ -51,3 +52,12 @@ def test_the_connectors_install_from_their_build_context_alone(tmp_path: Path) -
     )
     assert "usage: penstock connect kafka" in help_text.stdout
     assert not list((tmp_path / "env").rglob("pip"))
+
+
+def test_a_file_without_its_hash_in_the_lock_is_not_installed(tmp_path: Path) -> None:
+    context = lay_out(STACK.functions["compress"], tmp_path / "build")
+    lock = context / "shared" / "locks" / "constraints.txt"
+    damaged = re.sub(r"(?<=sha256:)[0-9a-f]{64}", "0" * 64, lock.read_text(encoding="utf-8"))
+    lock.write_text(damaged, encoding="utf-8")
+    with pytest.raises(subprocess.CalledProcessError):
+        install(context / "Dockerfile", context, tmp_path / "env")

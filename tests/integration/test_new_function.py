@@ -14,7 +14,7 @@ def test_it_leaves_a_whole_checkout_green(tmp_path: Path) -> None:
     copy = tmp_path / "checkout"
     ignored = shutil.ignore_patterns("__pycache__", ".venv", ".git", ".*_cache", "*.egg-info", ".penstock")
     shutil.copytree(ROOT, copy, ignore=ignored, symlinks=True)
-    env = {**os.environ, "PYTHONPATH": f"{copy / 'shared'}:{copy}"}
+    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "", "PYTHONPATH": f"{copy / 'shared'}:{copy}"}
     tests = [
         "tests/unit/commands/test_render.py",
         "tests/unit/render/test_drawing.py",
