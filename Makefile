@@ -47,9 +47,12 @@ format: $(TOOLS)  ## put every file into shape
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
+# Half of the tests' time is waiting for processes that they start: on a small machine two tests for each core.
+TESTERS ?= $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; print(max(n, min(2 * n, 8)))')
+
 .PHONY: test
-test: $(TOOLS)  ## every test that needs Python only
-	$(BIN)/python -m pytest -n auto --dist worksteal
+test: $(TOOLS)  ## every test that needs Python only; TESTERS=4 processes
+	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
 
 # Playwright and axe-core, for the tests in a browser only.
 $(VENV)/.browser: requirements-browser.lock $(TOOLS)

@@ -7,7 +7,8 @@ from typing import Any, Final
 from penstock.delivery.dead_letters import DeadLetter
 from penstock.local.console.records import ConsoleRecord
 from penstock.local.functions.crashes import CrashLog
-from penstock.local.functions.functions import LocalFunction, LocalFunctions
+from penstock.local.functions.function import LocalFunction
+from penstock.local.functions.functions import LocalFunctions
 from penstock.local.functions.logs import LogLine
 from penstock.local.gateway.router import Route, Router
 from penstock.types import ObjectRef

@@ -22,11 +22,9 @@ from penstock.serving.responses import content_disposition
 from penstock.settings.config import RESERVED_PREFIX, rule_texts
 from penstock.store import Store
 from penstock.streams import CHUNK_BYTES, close_quietly
-from penstock.types import ObjectRef, ObjectState
+from penstock.types import ObjectRef
 
 _SHOWN_INVOCATIONS: Final = 60
-_SHOWN_OBJECTS: Final = 100
-_LOOKED_AT: Final = 1000
 
 
 def make_console(
@@ -74,38 +72,9 @@ def make_console(
             }
         )
 
-    @ui.get("/history")
-    def history() -> Response:
-        """What was tried with one object, newest first, and what is tried next."""
-        ref = _ref()
-        named = f"{ref.bucket}/{ref.key}"
-        found = [entry for entry in invocations.recent() if named in _objects(entry)]
-        tried = [_invocation(entry, crashes) | {"crashes": _crashes(entry, crashes)} for entry in found]
-        waiting = [_waiting(each, crashes) for each in attempts.waiting() if each.object == named]
-        dead = [
-            letter_document(each, crashes)
-            for each in inbox.dead_letters()
-            if letter_document(each, crashes)["object"] == named
-        ]
-        names = {entry.function for entry in found} | {each["function"] for each in waiting}
-        logs = {function.spec.name: str(function.logs.path) for function in functions if function.spec.name in names}
-        return _json({"attempts": tried, "waiting": waiting, "dead_letters": dead, "logs": logs})
-
     @ui.post("/replay")
     def replay() -> Response:
         return _json({"replayed": inbox.replay(_ids())})
-
-    @ui.post("/drop")
-    def drop() -> Response:
-        return _json({"dropped": inbox.drop(_ids())})
-
-    @ui.get("/objects")
-    def list_objects() -> Response:
-        bucket = request.args.get("bucket", "")
-        seen = list(itertools.islice(store.list(bucket), _LOOKED_AT + 1))
-        states = [found for found in seen[:_LOOKED_AT] if not found.ref.key.startswith(".penstock/")]
-        states.sort(key=lambda found: found.last_modified.timestamp() if found.last_modified else 0.0, reverse=True)
-        return _json({"objects": [_object(found) for found in states[:_SHOWN_OBJECTS]], "more": len(seen) > _LOOKED_AT})
 
     @ui.get("/object")
     def download() -> Response:
@@ -179,18 +148,6 @@ def _did_work(entry: Invocation) -> bool:
     return entry.method != "GET"
 
 
-def _objects(entry: Invocation) -> list[str]:
-    """The objects that a request was about, as `bucket/key`."""
-    answer = entry.answer or {}
-    sources = [each.get("source") or {} for each in answer.get("results", [answer]) if isinstance(each, dict)]
-    return [f"{source['bucket']}/{source['key']}" for source in sources if source.get("bucket") and source.get("key")]
-
-
-def _crashes(entry: Invocation, crashes: CrashLog) -> list[dict[str, str]]:
-    found = [crashes.of(incident) for incident in entry.incidents]
-    return [{"trace": crash.trace, "log": str(crash.log)} for crash in found if crash is not None]
-
-
 def _waiting(waiting: NextAttempt, crashes: CrashLog) -> dict[str, Any]:
     return {
         "function": waiting.function,
@@ -200,11 +157,6 @@ def _waiting(waiting: NextAttempt, crashes: CrashLog) -> dict[str, Any]:
         "at": waiting.at,
         "reason": crashes.explained(waiting.reason),
     }
-
-
-def _object(state: ObjectState) -> dict[str, Any]:
-    modified = state.last_modified.timestamp() if state.last_modified else None
-    return {"bucket": state.ref.bucket, "key": state.ref.key, "size": state.size, "modified": modified}
 
 
 def _ref() -> ObjectRef:
