@@ -73,7 +73,7 @@ class Reloader:
         while not self._stopping.wait(_LOOK_SECONDS):
             try:
                 self.step()
-            except Exception as exc:  # noqa: BLE001 - what is stopping refuses in many ways
+            except Exception as exc:  # what is stopping refuses in many ways
                 if self._stopping.is_set():
                     return
                 if not isinstance(exc, PenstockError | OSError):

@@ -94,8 +94,8 @@ def test_second_ctrl_c_ends_a_command_whose_stop_hangs(first: signal.Signals, wa
     text = f"""
 told = threading.Event()
 {way}
-say("begun")
 try:
+    say("begun")
     told.wait()
 except KeyboardInterrupt:
     pass
@@ -135,8 +135,8 @@ def test_interrupt_comes_once() -> None:
     """A second SIGTERM must not break off what the first one made begin."""
     text = """
 end_on_sigterm()
-say("begun")
 try:
+    say("begun")
     threading.Event().wait()
 except KeyboardInterrupt:
     say("ending")

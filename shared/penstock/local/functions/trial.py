@@ -40,7 +40,7 @@ def problems_of_code(folder: Path, env: Mapping[str, str]) -> list[str]:
 def end_with_parent() -> None:
     """End this process when the other end of its standard input closes; code that is tried reads an empty one."""
     parent = os.dup(0)
-    with open(os.devnull, "rb") as nothing:
+    with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
 
     def wait() -> None:
