@@ -128,8 +128,9 @@ def test_stop_works_on_whichever_thread_the_signal_arrives(project: Project) -> 
 def test_second_ctrl_c_does_not_wait_for_a_function_that_does_not_end(project: Project) -> None:
     calling(project)
     project.up.process.send_signal(signal.SIGINT)
-    assert project.up.process.stdout is not None
-    until(lambda: "stopping" in project.up.process.stdout.readline(), "the beginning of the stop")
+    said = project.up.process.stdout
+    assert said is not None
+    until(lambda: "stopping" in said.readline(), "the beginning of the stop")
     project.up.process.send_signal(signal.SIGINT)
     assert project.up.process.wait(60) == 130
     (project.folder / "hold-calls").unlink()

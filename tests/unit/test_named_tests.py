@@ -89,7 +89,6 @@ TESTED_IN = {
     "process/exposition.py": "tests/unit/process/test_status_server.py",
     "process/loopback.py": "tests/functional/test_serve_on_loopback.py",
     "process/openapi.py": "tests/unit/test_descriptions.py",
-    "process/signals.py": "tests/functional/test_app_process.py",
     "reconcile/engine.py": "tests/unit/reconcile/test_compare.py",
     "reconcile/worker.py": "tests/unit/reconcile/test_compare.py",
     "render/bridge.py": "tests/functional/test_manifests.py",

@@ -94,7 +94,7 @@ def _hear(readable: int, act: Callable[[], bool]) -> None:
                 return
             for number in numbers:
                 if number == signal.SIGINT and heard:
-                    os._exit(128 + number)  # whatever the other threads do
+                    os._exit(128 + number)  # also where the other threads wait for ever
                 heard = heard or number in _ENDING
     finally:
         os.close(readable)
