@@ -134,6 +134,7 @@ def call_it(case: schemathesis.Case[Any], name: str) -> None:
         ("index", {"SINK": "sqlite://{folder}/index.db"}),
         ("compress", {"SEARCH": "off", "BODY_MODE": "off"}),
         ("compress", {"FUNCTION_TOKEN": "hunter2"}),
+        ("compress", {"SIGNED_URL_KEY": "the-key-of-the-page"}),
     ],
 )
 def test_a_function_answers_as_it_is_described(name: str, extra: dict[str, str], tmp_path: Path) -> None:
@@ -146,6 +147,7 @@ def test_a_function_answers_as_it_is_described(name: str, extra: dict[str, str],
             status, document = function.get(PATH)
             assert (status, document["error"]) == (401, "Unauthorized")
     assert {"POST /event", "POST /", "POST /{path}", "GET /", f"GET {PATH}"} <= tried
+    assert ("GET /read/{path}" in tried) == ("SIGNED_URL_KEY" in extra)
 
 
 @pytest.mark.parametrize("extra", [{}, {"BRIDGE_TOKEN": "hunter2"}])

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.lake import Lake
 from tests.unit.connect.test_bridge_app import configure
 from tests.unit.local.conftest import Bench
 from tests.unit.local.gateway.conftest import Running
+from tests.unit.serving.test_read_door import SECRETS
 
 # What the gateway answers before its routes: calls of functions, whose paths are the functions' own business.
 CALLS = {
@@ -48,6 +50,16 @@ def test_every_route_of_a_function_is_described_and_the_other_way_round(lake: La
     assert document is not None
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {each.path for each in function.OPERATIONS}
+
+
+def test_signed_urls_are_described_where_a_key_opens_them(make_lake: Callable[..., Lake]) -> None:
+    client = serve(make_lake(secrets=SECRETS))
+    assert routes(client.application) == described((*function.OPERATIONS, function.READ))
+    document = client.get(PATH).json
+    assert document is not None
+    read = document["paths"]["/read/{path}"]["get"]
+    assert "security" not in read
+    assert set(read["responses"]) == {str(status) for status in function.READ.answers}
 
 
 def test_every_route_of_the_bridge_is_described_and_the_other_way_round(tmp_path: Path) -> None:

@@ -64,12 +64,12 @@ def run(args: argparse.Namespace) -> int:
     data = args.data or Path(DEFAULT_DATA)
     stopped = threading.Event()
     with running(local_stack_options(args, data, password=password)) as stack:
+        stop_on_signals(stopped.set)
         print(_banner(stack), flush=True)
         if not args.quiet:
             stack.invocations.listen(print_invocation)
             stack.attempts.listen(print_waiting)
         stack.crashes.listen(CrashPrinter())
-        stop_on_signals(stopped.set)
         with reloading(stack) if args.reload else contextlib.nullcontext():
             stopped.wait()
         print("\nstopping ...", flush=True)

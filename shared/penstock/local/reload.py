@@ -12,6 +12,7 @@ from penstock.settings.stackfile import FunctionSpec
 
 # Looking at some hundred files takes a millisecond, so a library for the system's own notices would gain nothing.
 _LOOK_SECONDS: Final = 0.3
+_STOP_SECONDS: Final = 2.0
 _log = logging.getLogger("penstock.local")
 
 
@@ -49,8 +50,9 @@ class Reloader:
         self._thread.start()
 
     def stop(self) -> None:
+        """Take up nothing more. Code that is being tried may take a minute to import, so that is not waited for."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(_STOP_SECONDS)
 
     def step(self) -> None:
         """Look once, and act on what has changed since the last look."""
@@ -62,7 +64,8 @@ class Reloader:
         touched = {spec.name for spec in self._deployed.specs() if any(_is_in(path, spec) for path in changed)}
         if touched or self._deployed.stack_file in changed:
             for change in self._deployed.reload(frozenset(touched)):
-                self._say(change)
+                if not self._stopping.is_set():
+                    self._say(change)
             # Files of a function that came with the change are known from now on; what was saved meanwhile is not.
             self._seen = {**self._look(), **now}
 
@@ -70,7 +73,11 @@ class Reloader:
         while not self._stopping.wait(_LOOK_SECONDS):
             try:
                 self.step()
-            except (PenstockError, OSError):
+            except Exception as exc:  # what is stopping refuses in many ways
+                if self._stopping.is_set():
+                    return
+                if not isinstance(exc, PenstockError | OSError):
+                    raise
                 _log.exception("reload: what was saved is not taken up; save it again")
 
     def _look(self) -> Seen:

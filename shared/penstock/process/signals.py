@@ -1,25 +1,100 @@
-"""How a command ends on SIGTERM and Ctrl+C."""
+"""How a command ends on SIGTERM and Ctrl+C.
 
+Python runs the handler of a signal on the main thread, between two steps of it. The kernel may deliver the signal to
+another thread. A main thread that waits for a lock then sleeps on, and the signal has no effect. So a thread of its own
+reads the number of each signal, which C code writes into a pipe (`signal.set_wakeup_fd`).
+"""
+
+import os
+import select
 import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import Final
+
+_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
+_LOOK_SECONDS: Final = 0.05
 
 
 def end_on_sigterm() -> None:
-    """Have SIGTERM end everything in order, as Ctrl+C does; outside the main thread, which gets signals, do nothing."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)
+    """Have SIGTERM end everything in order, as Ctrl+C does, and a second Ctrl+C end the process at once.
+
+    Outside the main thread, which gets signals, do nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    interrupt = _Interrupt()
+    for number in _ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
+    # Ignored unless there is a handler, so it disturbs no other program.
+    signal.signal(signal.SIGURG, _nothing)
+    _watch(interrupt.hurry)
 
 
 def stop_on_signals(stop: Callable[[], object]) -> None:
-    """Have SIGTERM and Ctrl+C call `stop`, which lets the command drain and return.
+    """Have SIGTERM and Ctrl+C call `stop`, which lets the command drain and return; it is called on another thread.
 
-    It may interrupt anything in this thread, a line that is being logged too, so it must not log.
+    A second Ctrl+C ends the process at once, with exit code 130.
     """
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _signal, _frame: stop())
+    for number in _ENDING:
+        signal.signal(number, _nothing)
+
+    def stop_once() -> bool:
+        stop()
+        return True
+
+    _watch(stop_once)
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+class _Interrupt:
+    """Raises `KeyboardInterrupt` in the main thread, at the first signal."""
+
+    def __init__(self) -> None:
+        self._done = False
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+        if not self._done:
+            self._done = True
+            raise KeyboardInterrupt
+
+    def hurry(self) -> bool:
+        """Wake the main thread, which may not have had the signal; True once it was raised there."""
+        main = threading.main_thread().ident
+        if not self._done and main is not None:
+            signal.pthread_kill(main, signal.SIGURG)
+        return self._done
+
+
+def _nothing(_signal: int, _frame: FrameType | None) -> None:
+    """What Python itself does at a signal that the thread of `_watch` acts on."""
+
+
+def _watch(act: Callable[[], bool]) -> None:
+    """Call `act` on a thread of its own from the first signal on, until it returns True."""
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    before = signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    if before != -1:
+        os.close(before)  # an earlier call's: its thread ends
+    threading.Thread(target=_hear, args=(readable, act), name="signals", daemon=True).start()
+
+
+def _hear(readable: int, act: Callable[[], bool]) -> None:
+    heard = done = False
+    try:
+        while True:
+            if heard and not done:
+                done = act()
+            if heard and not done and not select.select([readable], [], [], _LOOK_SECONDS)[0]:
+                continue
+            numbers = os.read(readable, 64)
+            if not numbers:
+                return
+            for number in numbers:
+                if number == signal.SIGINT and heard:
+                    os._exit(128 + number)  # also where the other threads wait for ever
+                heard = heard or number in _ENDING
+    finally:
+        os.close(readable)

@@ -235,15 +235,3 @@ def narrow(rule: SourceRule, prefix: str) -> SourceRule | None:
 def covers(rule: SourceRule, ref: ObjectRef) -> bool:
     """Whether a narrowed rule names this object; `--prefix rose.jpg` and a suffix `.jpg` may overlap."""
     return ref.bucket == rule.bucket and ref.key.startswith(rule.prefix) and ref.key.endswith(rule.suffix)
-
-
-@contextmanager
-def scratch() -> Iterator[sqlite3.Connection]:
-    """A temporary database for what the sink holds; gone afterwards."""
-    with (
-        tempfile.TemporaryDirectory(prefix="penstock-reconcile-") as folder,
-        closing(sqlite3.connect(Path(folder, "held.db"))) as db,
-    ):
-        # Nothing in it is worth a sync: it is made anew every time.
-        db.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_SCHEMA}")
-        yield db

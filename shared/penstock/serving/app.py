@@ -171,7 +171,8 @@ class FunctionRoutes:
     def description(self) -> Response:
         from penstock.serving.description import function_description  # seldom asked for
 
-        return json_response(function_description(self._function.name), 200)
+        reads = "SIGNED_URL_KEY" in self._runtime.config.secrets
+        return json_response(function_description(self._function.name, reads=reads), 200)
 
     def query(self) -> Response:
         """`GET /?...`: the function's own search."""

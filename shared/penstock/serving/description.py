@@ -52,13 +52,26 @@ OPERATIONS: Final = (
     Operation("GET", "/metrics", "figures for Prometheus", {200: TEXT}),
     Operation("GET", PATH, "this description", {200: JSON, 401: JSON}),
 )
+# There where SIGNED_URL_KEY is set. A signature opens it, so it wants no token.
+READ: Final = Operation(
+    "GET",
+    "/read/{path}",
+    "an object through the handler, by a signed URL",
+    {
+        **dict.fromkeys((200, 206), ANYTHING),
+        **dict.fromkeys((304, 412), ""),
+        **dict.fromkeys((400, 403, 404, 413, 415, 416, 422, 500, 503), JSON),
+    },
+    query=("expires", "signature", "rendition"),
+    schemas={404: "", 416: ""},
+)
 
 
-def function_description(name: str) -> dict[str, Any]:
-    """The document of the function of this name."""
+def function_description(name: str, *, reads: bool) -> dict[str, Any]:
+    """The document of the function of this name; `reads` says whether signed URLs open objects."""
     return description(
         f"Penstock function {name}",
         __version__,
-        OPERATIONS,
+        (*OPERATIONS, READ) if reads else OPERATIONS,
         bearer=("/event", "/", "/{path}", "/status", "/lambda", PATH),
     )

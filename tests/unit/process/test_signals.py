@@ -1,51 +1,175 @@
-"""SIGTERM and Ctrl+C end a command in order, in a process of its own."""
+"""How commands end on SIGTERM and Ctrl+C, each in a process of its own, because signals are a process's."""
+
+from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-END = """
-import signal
-from penstock.process.signals import end_on_sigterm
+HEAD = """
+import signal, sys, threading, time
+from penstock.process.signals import end_on_sigterm, stop_on_signals
+
+def to_another_thread(number):
+    '''Have the kernel give the signal to a thread that is not the main one, as it may do with each.'''
+    def take():
+        time.sleep(0.3)  # the main thread waits by then
+        signal.pthread_kill(threading.get_ident(), number)
+        threading.Event().wait()
+    threading.Thread(target=take, daemon=True).start()
+
+def say(text):
+    print(text, flush=True)
+"""
+
+
+@contextmanager
+def program(text: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen([sys.executable, "-c", HEAD + text], stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_signal_that_another_thread_got_stops_a_command_that_waits(number: str) -> None:
+    text = f"""
+stopped = threading.Event()
+stop_on_signals(stopped.set)
+to_another_thread(signal.{number})
+stopped.wait()
+say("stopped")
+"""
+    with program(text) as process:
+        assert (line(process), process.wait(60)) == ("stopped", 0)
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_signal_that_another_thread_got_interrupts_a_command_that_waits(number: str) -> None:
+    text = f"""
+end_on_sigterm()
+to_another_thread(signal.{number})
+try:
+    threading.Event().wait()
+except KeyboardInterrupt:
+    say("interrupted")
+"""
+    with program(text) as process:
+        assert (line(process), process.wait(60)) == ("interrupted", 0)
+
+
+def test_signal_at_any_step_of_waiting_stops_a_command() -> None:
+    """A handler that sets an event which the main thread is about to wait for would wait for itself."""
+    text = """
+stopped = threading.Event()
+stop_on_signals(stopped.set)
+say("begun")
+while not stopped.wait(0.000001):
+    pass
+say("stopped")
+"""
+    for _ in range(3):
+        with program(text) as process:
+            assert line(process) == "begun"
+            process.send_signal(signal.SIGTERM)
+            assert (line(process), process.wait(60)) == ("stopped", 0)
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("way", ["stop_on_signals(told.set)", "end_on_sigterm()"])
+def test_second_ctrl_c_ends_a_command_whose_stop_hangs(first: signal.Signals, way: str) -> None:
+    text = f"""
+told = threading.Event()
+{way}
+try:
+    say("begun")
+    told.wait()
+except KeyboardInterrupt:
+    pass
+say("stopping")
+lock = threading.Lock()
+lock.acquire()
+while True:
+    try:
+        lock.acquire()
+    except KeyboardInterrupt:
+        pass
+"""
+    with program(text) as process:
+        assert line(process) == "begun"
+        process.send_signal(first)
+        assert line(process) == "stopping"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+
+
+def test_command_that_waits_for_signals_after_it_was_ready_to_be_interrupted_stops() -> None:
+    text = """
+stopped = threading.Event()
+end_on_sigterm()
+stop_on_signals(stopped.set)
+say("begun")
+stopped.wait()
+say("stopped")
+"""
+    with program(text) as process:
+        assert line(process) == "begun"
+        process.send_signal(signal.SIGINT)
+        assert (line(process), process.wait(60)) == ("stopped", 0)
+
+
+def test_interrupt_comes_once() -> None:
+    """A second SIGTERM must not break off what the first one made begin."""
+    text = """
+end_on_sigterm()
+try:
+    say("begun")
+    threading.Event().wait()
+except KeyboardInterrupt:
+    say("ending")
+    for _ in range(20):
+        time.sleep(0.01)
+        signal.raise_signal(signal.SIGTERM)
+say("ended")
+"""
+    with program(text) as process:
+        assert line(process) == "begun"
+        process.send_signal(signal.SIGTERM)
+        assert [line(process), line(process), process.wait(60)] == ["ending", "ended", 0]
+
+
+def test_sigterm_in_the_main_thread_ends_a_command_as_ctrl_c_does() -> None:
+    text = """
 end_on_sigterm()
 try:
     signal.raise_signal(signal.SIGTERM)
+    threading.Event().wait()
 except KeyboardInterrupt:
-    print("ended as by Ctrl+C")
+    say("ended as by Ctrl+C")
 """
-ASIDE = """
-import signal, threading
-from penstock.process.signals import end_on_sigterm
-thread = threading.Thread(target=end_on_sigterm)
-thread.start()
-thread.join()
-print(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)
-"""
-STOP = """
-import signal
-from penstock.process.signals import stop_on_signals
-stop_on_signals(lambda: print("stopped"))
-signal.raise_signal(signal.{name})
-print("drained")
-"""
-
-
-def run(program: str) -> list[str]:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
-def test_sigterm_ends_a_command_as_ctrl_c_does() -> None:
-    assert run(END) == ["ended as by Ctrl+C"]
+    with program(text) as process:
+        assert (line(process), process.wait(60)) == ("ended as by Ctrl+C", 0)
 
 
 def test_outside_of_the_main_thread_signals_stay_as_they_are() -> None:
-    assert run(ASIDE) == ["True"]
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_both_signals_ask_it_to_stop_and_it_drains(number: signal.Signals) -> None:
-    assert run(STOP.format(name=number.name)) == ["stopped", "drained"]
+    text = """
+thread = threading.Thread(target=end_on_sigterm)
+thread.start()
+thread.join()
+say(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)
+"""
+    with program(text) as process:
+        assert (line(process), process.wait(60)) == ("True", 0)

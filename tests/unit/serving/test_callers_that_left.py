@@ -1,4 +1,4 @@
-"""A caller that closes its connection: the work for it ends at the next chunk, in every way in that answers directly."""
+"""A caller that closes its connection: work for it ends at the next chunk, in every way in that answers directly."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ import http.client
 import os
 import queue
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -116,7 +117,9 @@ class FunctionProcess:
             try:
                 self._popen.wait(grace_seconds)
             except subprocess.TimeoutExpired:
-                self._popen.kill()
+                # Its workers too: one that is stuck in a call would outlive the process that started it.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._popen.pid, signal.SIGKILL)
                 self._popen.wait()
                 self._logs.add(f"penstock: killed after {grace_seconds:g} s", self.instance)
         self._reader.join(timeout=1)

@@ -6,6 +6,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -18,18 +19,16 @@ def problems_of_code(folder: Path, env: Mapping[str, str]) -> list[str]:
     """What keeps the handler in `folder` from starting with these settings; nothing when it would start."""
     # As it is served: `-P` keeps the working directory off the path.
     command = [sys.executable, "-P", "-m", "penstock.local.functions.trial", str(folder)]
+    readable, writable = os.pipe()  # its other end closes with this process
     try:
         done = subprocess.run(
-            command,
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
+            command, env=dict(env), stdin=readable, capture_output=True, text=True, timeout=_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         return [f"{folder}: its imports take more than {_SECONDS:g} s"]
+    finally:
+        os.close(readable)
+        os.close(writable)
     if done.returncode == 0:
         return []
     if done.returncode == _PROBLEMS:
@@ -38,7 +37,21 @@ def problems_of_code(folder: Path, env: Mapping[str, str]) -> list[str]:
     return [f"{folder}: its imports end Python: {last}"]
 
 
+def end_with_parent() -> None:
+    """End this process when the other end of its standard input closes; code that is tried reads an empty one."""
+    parent = os.dup(0)
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+
+    def wait() -> None:
+        os.read(parent, 1)
+        os._exit(1)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
+
+
 def main() -> int:
+    end_with_parent()
     from penstock.serving.wiring import problems_of_handler
     from penstock.settings.environment import read_config
     from penstock.terminal import printable
