@@ -9,11 +9,12 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from .cells import EMPTY, TEXT, kind_of
+from .escapes import doubled, has_escaped_quotes
 from .headers import Judgement, judge_header
 from .markup import is_markup
 
@@ -35,7 +36,7 @@ _LEAST_SHARE = 0.5  # of the rows of a table have to be equally wide; else what 
 class Dialect:
     """The delimiter, whether the first row names the columns, the first rows themselves, and what was assumed.
 
-    `skipped_lines` stand before the table.
+    `skipped_lines` stand before the table. `escapes` says that a backslash escapes a quote; in `rows` it is doubled.
     """
 
     delimiter: str
@@ -43,6 +44,7 @@ class Dialect:
     rows: list[list[str]]
     skipped_lines: int = 0
     assumed: tuple[str, ...] = ()
+    escapes: bool = False
 
 
 Rows = list[list[str]]
@@ -66,6 +68,13 @@ def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
     do with less, and so does a first line that names the delimiter. JSON and mark-up have regular commas too,
     and are not.
     """
+    if not has_escaped_quotes(text) or is_markup(text):
+        return _sniff(text, name, is_whole=is_whole)
+    found = _sniff(doubled(text), name, is_whole=is_whole)
+    return None if found is None else replace(found, escapes=True)
+
+
+def _sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
     says_csv = name.lower().endswith(_SUFFIXES)
     if (declared := _SEP.match(text)) is not None:
         return _declared(text, declared, is_whole=is_whole)
