@@ -46,7 +46,7 @@ TEXTS = {
     "a dump": "create table t (x int, y int);\n",
     "a dump of MySQL": "-- MySQL dump 10.13\n\nDROP TABLE IF EXISTS `a`;\nINSERT INTO `a` VALUES (1,'x'),(2,'y');\n",
     "a dump of MySQL by versions": "/*!40101 SET NAMES utf8 */;\nINSERT INTO `a` VALUES (1,2);\n",
-    "a dump of PostgreSQL": "--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\nCOPY a (b, c) FROM stdin;\n",
+    "a dump of PostgreSQL": "--\n-- PostgreSQL database dump\n--\n\nSET lock_timeout = 0;\nCOPY a (b) FROM stdin;\n",
     "a dump of SQLite": 'PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nINSERT INTO "a" VALUES(1,2);\nCOMMIT;\n',
     "a dump that names a database": "USE shop;\nINSERT INTO t VALUES (1,2);\n",
     "a transaction": "BEGIN;\nINSERT INTO t VALUES (1,2);\nCOMMIT;\n",
