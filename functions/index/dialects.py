@@ -9,7 +9,6 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,8 +31,7 @@ _COMMENTS = ("#", "//", "%", "--")
 _LEAST_SHARE = 0.5  # of the rows of a table have to be equally wide; else what was found is a text with commas
 
 
-@dataclass(frozen=True)
-class Dialect:
+class Dialect(NamedTuple):
     """The delimiter, whether the first row names the columns, the first rows themselves, and what was assumed.
 
     `skipped_lines` stand before the table. `escapes` says that a backslash escapes a quote; in `rows` it is doubled.
@@ -71,7 +69,7 @@ def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
     if not has_escaped_quotes(text) or is_markup(text):
         return _sniff(text, name, is_whole=is_whole)
     found = _sniff(doubled(text), name, is_whole=is_whole)
-    return None if found is None else replace(found, escapes=True)
+    return None if found is None else found._replace(escapes=True)
 
 
 def _sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
@@ -180,9 +178,11 @@ def parse(text: str, delimiter: str, *, is_whole: bool) -> Rows:
 
 def _lines_before(text: str, delimiter: str, count: int) -> int:
     """How many lines there are before the row that comes after `count` rows."""
+    if not count:
+        return 0
     reader = _reader(text, delimiter)
     lines = 0
-    for row in reader if count else ():
+    for row in reader:
         if row:
             count -= 1
             if count < 0:
@@ -263,6 +263,8 @@ def _start(rows: Rows, widths: Sequence[int], width: int) -> int:
     is_full = start > first and widths[start] == width and _filled(rows[start]) >= width - 1
     if is_full and judge_header(rows[start:]).has_header:
         return start
+    if first == 0 and all(map(str.isalpha, rows[0])):  # names of one word each, which no title has
+        return 0
     # `Report, 2026` above two columns is as wide as they are.
     is_title = not _are_texts(rows[first]) and not _names(rows, first) and _names(rows, first + 1)
     return first + 1 if is_title else first
