@@ -49,6 +49,7 @@ SIGNATURES: Final = (
     Signature("crx", b"Cr24\x02\x00\x00\x00"),
     Signature("crx", b"Cr24\x03\x00\x00\x00"),
     Signature("chm", b"ITSF\x03\x00\x00\x00"),
+    Signature("pbzx", b"pbzx\x00\x00\x00\x00"),
     Signature("SZDD", b"SZDD\x88\xf0\x27\x33"),
     Signature("ACE", b"**ACE**", 7),
     Signature("git pack", b"PACK\x00\x00\x00\x02"),
@@ -77,6 +78,8 @@ SIGNATURES: Final = (
     Signature("WMA or WMV", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
     Signature("Flash video", b"FLV\x01"),
     Signature("RealMedia", b".RMF\x00\x00\x00"),
+    Signature("TAK", b"tBaK\x01"),
+    Signature("DTS", b"\x7f\xfe\x80\x01"),
     Signature("MPEG", b"\x00\x00\x01\xba"),  # ISO 13818-1, a pack
     Signature("MPEG", b"\x00\x00\x01\xb3"),  # ISO 13818-2, a sequence
     Signature("IVF", b"DKIF\x00\x00\x20\x00"),
@@ -87,6 +90,7 @@ SIGNATURES: Final = (
     Signature("WOFF2", b"wOF2OTTO"),
     # Its columns are compressed, and readers seek in it. 0x15 begins the first page's Thrift header.
     Signature("Parquet", b"PAR1\x15"),
+    Signature("Parquet", b"PARE\x15"),  # with an encrypted footer
 )
 
 # What takes more than equal bytes at one place.
@@ -108,6 +112,9 @@ PATTERNS: Final = tuple(
         # QuickTime before there was ftyp
         ("MP4, MOV, HEIC or AVIF", rb"[\x00-\x08].{3}(?:moov|mdat)|\x00\x00\x00\x08wide"),
         ("H.264", rb"\x00?\x00\x00\x01[\x27\x47\x67][\x42\x4d\x58\x64\x6e\x7a]"),
+        # ITU-T H.265, 7.3.1.2: the set of parameters that a stream begins with
+        ("H.265", rb"\x00?\x00\x00\x01\x40\x01\x0c"),
+        ("ZOO", rb"ZOO [12]\.\d\d Archive\.\x1a"),
         ("DjVu", rb"AT&TFORM.{4}DJV[UMI]"),
         ("AMR", rb"#!AMR(?:-WB)?\n."),
         ("WavPack", rb"wvpk.{3}\x00"),

@@ -32,6 +32,8 @@ EMPTY = ""
 def kind_of(cell: str) -> str:
     """`number`, `percent`, `date`, `time`, `phone`, `address`, `url`, `uuid`, `boolean`, `text`, or "" for nothing."""
     cell = cell.strip()
+    if cell.isdecimal() and len(cell) <= MAX_CHARS:  # as most cells are that are no text
+        return "number"
     if len(cell) < _LONGEST_WORD:
         word = cell.lower()
         if word in _NOTHING:

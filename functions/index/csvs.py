@@ -5,6 +5,7 @@ from typing import Any
 
 from .charsets import Encoding
 from .dialects import Dialect
+from .escapes import doubled_chunks
 from .notes import Notes, blocks
 from .rows import RowCounter
 from .texts import EncodingCheck
@@ -32,7 +33,8 @@ def describe_csv(
     check = EncodingCheck(encoding, notes)
     counter = RowCounter(dialect.delimiter, len(first))
     skipped = dialect.skipped_lines
-    for block in blocks(check.watch(chunks), BLOCK_BYTES):
+    read = check.watch(chunks)
+    for block in blocks(doubled_chunks(read) if dialect.escapes else read, BLOCK_BYTES):
         # They were seen in the beginning that was sniffed, which is shorter than a block.
         counter.feed(b"".join(block.splitlines(keepends=True)[skipped:]) if skipped else block)
         skipped = 0

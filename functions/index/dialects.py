@@ -9,11 +9,11 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from .cells import EMPTY, TEXT, kind_of
+from .escapes import doubled, has_escaped_quotes
 from .headers import Judgement, judge_header
 from .markup import is_markup
 
@@ -31,11 +31,10 @@ _COMMENTS = ("#", "//", "%", "--")
 _LEAST_SHARE = 0.5  # of the rows of a table have to be equally wide; else what was found is a text with commas
 
 
-@dataclass(frozen=True)
-class Dialect:
+class Dialect(NamedTuple):
     """The delimiter, whether the first row names the columns, the first rows themselves, and what was assumed.
 
-    `skipped_lines` stand before the table.
+    `skipped_lines` stand before the table. `escapes` says that a backslash escapes a quote; in `rows` it is doubled.
     """
 
     delimiter: str
@@ -43,6 +42,7 @@ class Dialect:
     rows: list[list[str]]
     skipped_lines: int = 0
     assumed: tuple[str, ...] = ()
+    escapes: bool = False
 
 
 Rows = list[list[str]]
@@ -66,6 +66,13 @@ def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
     do with less, and so does a first line that names the delimiter. JSON and mark-up have regular commas too,
     and are not.
     """
+    if not has_escaped_quotes(text) or is_markup(text):
+        return _sniff(text, name, is_whole=is_whole)
+    found = _sniff(doubled(text), name, is_whole=is_whole)
+    return None if found is None else found._replace(escapes=True)
+
+
+def _sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
     says_csv = name.lower().endswith(_SUFFIXES)
     if (declared := _SEP.match(text)) is not None:
         return _declared(text, declared, is_whole=is_whole)
@@ -171,9 +178,11 @@ def parse(text: str, delimiter: str, *, is_whole: bool) -> Rows:
 
 def _lines_before(text: str, delimiter: str, count: int) -> int:
     """How many lines there are before the row that comes after `count` rows."""
+    if not count:
+        return 0
     reader = _reader(text, delimiter)
     lines = 0
-    for row in reader if count else ():
+    for row in reader:
         if row:
             count -= 1
             if count < 0:
@@ -254,6 +263,8 @@ def _start(rows: Rows, widths: Sequence[int], width: int) -> int:
     is_full = start > first and widths[start] == width and _filled(rows[start]) >= width - 1
     if is_full and judge_header(rows[start:]).has_header:
         return start
+    if first == 0 and all(map(str.isalpha, rows[0])):  # names of one word each, which no title has
+        return 0
     # `Report, 2026` above two columns is as wide as they are.
     is_title = not _are_texts(rows[first]) and not _names(rows, first) and _names(rows, first + 1)
     return first + 1 if is_title else first

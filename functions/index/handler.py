@@ -104,10 +104,12 @@ def _inside(body: Body, found: Detected, name: str, options: Options, notes: Not
     if found.encoding is None:
         return "binary", {}
     text = decode_beginning(head, found.encoding, len(head))
-    dialect = sniff(text, name, is_whole=len(head) < PEEK_BYTES)
+    is_whole = len(head) < PEEK_BYTES
+    dialect = sniff(text, name, is_whole=is_whole)
+    chunks = (head,) if is_whole else body  # what was read already needs no layers of streams
     if dialect is not None:
-        return "csv", {"csv": describe_csv(body, found.encoding, dialect, options.sample_rows, notes)}
-    return "text", {"text": describe_text(body, head, found.encoding, options.sample_chars, notes)}
+        return "csv", {"csv": describe_csv(chunks, found.encoding, dialect, options.sample_rows, notes)}
+    return "text", {"text": describe_text(chunks, head, found.encoding, options.sample_chars, notes)}
 
 
 def query(request: Mapping[str, str], sink: Index) -> dict[str, Any] | None:

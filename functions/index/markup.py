@@ -20,11 +20,22 @@ _OTHERS = (
     "BEGIN:VCALENDAR",
 )
 _RULE = r"[ \t]*(?:-{3,}|:-+:?|-+:)[ \t]*"
+# What dumps of databases begin with. Those without a bracket are known by the semicolon that ends their line.
+_STATEMENT = (
+    r"(?:(?i:(?:INSERT\s+INTO|REPLACE\s+INTO|CREATE\s+TABLE|DROP\s+TABLE|ALTER\s+TABLE|LOCK\s+TABLES|COPY)\s+[^,;\t|\r\n]+[(;]"
+    r"|(?:BEGIN|BEGIN\s+TRANSACTION|START\s+TRANSACTION|COMMIT"
+    r"|(?:SET|USE|PRAGMA|CREATE|DROP|ALTER)\s+[^;\r\n]+);[ \t]*(?:\r|\n|$))"
+    r"|SELECT\s[^;\r\n]*\sFROM\s|/\*!\d)"
+)
 _SHAPES = re.compile(
     r"---[ \t]*(?:\r|\n|$)"  # YAML, and the front matter of a page
     r"|\[[^\]\r\n]+\][ \t]*[\r\n]\s*[\w.\"-]+[ \t]*="  # INI, TOML: a section and a key
-    r"|(?i:(?:INSERT\s+INTO|CREATE\s+TABLE|DROP\s+TABLE)\s+[^,;\t|\r\n]+[(;])"
+    rf"|{_STATEMENT}"
+    r"|HTTP/\d(?:\.\d)? \d{3}\b"  # the head of an answer, kept with its body
+    r"|(?i:@relation[ \t]+\S)"  # ARFF, which has a table further down
 )
+_SQL_COMMENTS = re.compile(r"(?:[ \t]*(?:--[^\r\n]*)?(?:\r\n?|\n)|/\*[^!].*?\*/)+", re.DOTALL)
+_SQL = re.compile(_STATEMENT)
 _RULES = re.compile(rf"[ \t]*(?:\|{_RULE}(?:\|{_RULE})*\|?|{_RULE}(?:\|{_RULE})+\|?)[ \t]*")  # below the first row
 _LOOKED_AT_CHARS = 64 * 1024
 
@@ -36,6 +47,9 @@ def is_markup(text: str) -> bool:
         return bool(_TAG.match(start)) and not _TAGS_IN_CELLS.match(start)
     if start.startswith(_OTHERS) or _SHAPES.match(start) or _is_markdown(start):
         return True
+    if start.startswith(("--", "/*")):
+        comments = _SQL_COMMENTS.match(start)
+        return comments is not None and _SQL.match(start, comments.end()) is not None
     return start.startswith(("{", "[")) and _is_json(start)
 
 

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from penstock import UnsupportedInput
 
@@ -11,6 +11,9 @@ from .traits import Traits
 
 _CODINGS: Final = (b"av01", b"grid", b"iovl", b"iden")  # the latter three are made of others
 _MAX_ITEMS: Final = 1000  # whose properties are looked through; a grid has one for each tile
+# Turn, mirror, cut; and what a decoder finds in the coded picture, or does not use.
+_MOVES: Final = frozenset((b"irot", b"imir", b"clap"))
+_NOT_NEEDED: Final = frozenset((b"pixi", b"pasp", b"colr"))
 _MAX_BOXES: Final = 10_000  # of one parent: more than any picture has
 
 
@@ -47,8 +50,52 @@ def _look(name: str, data: bytes) -> Traits:
         premultiplied=_premultiplied(inside.get(b"iref", b""), primary),
         profile=profile,
         frames=int.from_bytes(sizes[8:12], "big") or None,
+        data=_with_alpha_moved(name, data, inside, primary),
         notes=notes,
     )
+
+
+def _with_alpha_moved(name: str, data: bytes, inside: dict[bytes, bytes], primary: int) -> bytes | None:
+    """A copy whose alpha is turned and cut as its picture is, or None where nothing is to be done.
+
+    libavif and browsers turn both by what the picture's own properties say. libheif turns each by its own, and files
+    of libavif have none for alpha. There is no room to add one, so it takes the place of one that no decoder needs.
+    Raises `UnsupportedInput` where there is no such place.
+    """
+    alphas = set(_auxiliaries(inside.get(b"iref", b""), primary))
+    iprp = dict(_boxes(inside.get(b"iprp", b"")))
+    properties, ipma = list(_boxes(iprp.get(b"ipco", b""))), iprp.get(b"ipma", b"")
+
+    def found(kinds: frozenset[bytes], items: set[int]) -> list[_Association]:
+        return [
+            one
+            for one in _associations(ipma)
+            if one.item in items and 0 < one.property <= len(properties) and properties[one.property - 1][0] in kinds
+        ]
+
+    moves = found(_MOVES, {primary})
+    if not moves or not alphas or found(_MOVES, alphas):
+        return None
+    start = data.find(b"ipma" + ipma) + 4
+    changed = bytearray(data)
+    for alpha in alphas:
+        places = found(_NOT_NEEDED, {alpha})
+        if len(places) < len(moves):
+            what = "an AVIF with alpha that is turned, mirrored or cut, more than one of them,"
+            raise UnsupportedInput(f"{name}: {what} is not read; save it upright")
+        for place, move in zip(places, moves, strict=False):
+            essential = move.property | 1 << (8 * place.wide - 1)
+            changed[start + place.at : start + place.at + place.wide] = essential.to_bytes(place.wide, "big")
+    return bytes(changed)
+
+
+def _auxiliaries(iref: bytes, primary: int) -> Iterator[int]:
+    """The pictures that belong to this one, alpha among them: references `auxl` to it (ISO/IEC 23008-12, 6.4.5)."""
+    wide = 2 if iref[:1] == b"\0" else 4
+    for name, body in _boxes(iref[4:]):
+        targets = range(wide + 2, len(body), wide)
+        if name == b"auxl" and any(int.from_bytes(body[at : at + wide], "big") == primary for at in targets):
+            yield int.from_bytes(body[:wide], "big")
 
 
 def _inside(data: bytes, *path: bytes) -> bytes:
@@ -110,23 +157,32 @@ def _colours(iprp: bytes, primary: int) -> Iterator[tuple[bytes, bytes]]:
             yield body[:4], body[4:]
 
 
+class _Association(NamedTuple):
+    """That a picture has a property, by its number from 1; `at` is where it stands in the box, in `wide` bytes."""
+
+    item: int
+    property: int
+    at: int
+    wide: int
+
+
 def _associated(ipma: bytes, primary: int) -> list[int]:
     """The numbers of the properties of one picture, counted from 1."""
+    return [one.property for one in _associations(ipma) if one.item == primary]
+
+
+def _associations(ipma: bytes) -> Iterator[_Association]:
     if not ipma:
-        return []
-    version, wide = ipma[0], bool(ipma[3] & 1)
+        return
+    version, wide = ipma[0], 2 if ipma[3] & 1 else 1
     (count,) = struct.unpack_from(">I", ipma, 4)
-    at, found = 8, []
+    at = 8
     for _ in range(min(count, _MAX_ITEMS)):
         item = int.from_bytes(ipma[at : at + (2 if version < 1 else 4)], "big")
         at += 2 if version < 1 else 4
         number, at = ipma[at], at + 1
         for _ in range(number):
             # The highest bit says whether the property is essential.
-            if wide:
-                index, at = int.from_bytes(ipma[at : at + 2], "big") & 0x7FFF, at + 2
-            else:
-                index, at = ipma[at] & 0x7F, at + 1
-            if item == primary:
-                found.append(index)
-    return found
+            mask = (1 << (8 * wide - 1)) - 1
+            yield _Association(item, int.from_bytes(ipma[at : at + wide], "big") & mask, at, wide)
+            at += wide

@@ -38,6 +38,10 @@ class Frame:
     transparent: bool
     pixels: int
 
+    def hides(self, other: "Frame") -> bool:
+        """Whether nothing of the other's place is seen any more, also when this one is taken away again."""
+        return self.disposal != _TO_PREVIOUS and self.covers(other)
+
     def covers(self, other: "Frame") -> bool:
         return (
             not self.transparent
@@ -134,7 +138,7 @@ def _with_alpha(data: bytes, frames: Sequence[Frame], end: int) -> bytes | None:
     left = [
         frame
         for frame, after in pairwise(frames)
-        if frame.disposal == _TO_BACKGROUND and not frame.transparent and not after.covers(frame)
+        if frame.disposal == _TO_BACKGROUND and not frame.transparent and not after.hides(frame)
     ]
     covered = frames[0].covers(canvas) and (len(frames) == 1 or frames[0].disposal != _TO_PREVIOUS)
     if not left and (covered or any(frame.transparent for frame in frames)):

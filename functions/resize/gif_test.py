@@ -96,6 +96,15 @@ def test_what_a_frame_leaves_behind_is_as_its_disposal_says(
     assert near(shown[1].getpixel((0, 0)), expected)
 
 
+def test_frame_that_is_taken_away_again_shows_what_was_cleared_before_it() -> None:
+    one = gif_frame(*MIDDLE, RED, disposal=2)
+    two = gif_frame(*WHOLE, GREEN, disposal=3)
+    shown = frames(gif(WIDTH, HEIGHT, one, two, gif_frame(0, 0, 4, 4, BLUE)), animated=True)
+    assert [near(frame.getpixel((8, 6)), COLOURS[GREEN], 60) for frame in shown] == [False, True, False]
+    assert near(shown[2].getpixel((8, 6)), CLEAR), shown[2].getpixel((8, 6))
+    assert near(shown[2].getpixel((14, 10)), CLEAR), shown[2].getpixel((14, 10))
+
+
 def test_colour_that_a_frame_uses_is_not_made_transparent() -> None:
     # The last colour is taken, the one before is not.
     one = gif_frame(*WHOLE, RED, disposal=2, code_size=8, others=[255, 254, 1, 252])

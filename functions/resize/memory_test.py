@@ -110,15 +110,15 @@ def with_budget(monkeypatch: pytest.MonkeyPatch, total: int) -> Budget:
 
 
 def test_a_picture_that_never_fits_is_refused_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    budget = with_budget(monkeypatch, 440 * MIB)
-    data = saved(flat(5200, 5200, (1, 2, 3)), "avif")
+    budget = with_budget(monkeypatch, 220 * MIB)
+    data = saved(flat(3600, 3600, (1, 2, 3)), "avif")
     assert len(data) < 10_000
     with pytest.raises(
-        InputTooLarge, match=r"5200x5200 as AVIF takes about \d+ MiB .* has 440 MiB for pictures; raise"
+        InputTooLarge, match=r"3600x3600 as AVIF takes about \d+ MiB .* has 220 MiB for pictures; raise"
     ):
         resize(data, width=100)
     assert budget.used == 0
-    assert resize(saved(flat(5200, 5200, (1, 2, 3)), "jpeg"), width=100).data
+    assert resize(saved(flat(3600, 3600, (1, 2, 3)), "jpeg"), width=100).data
 
 
 def test_a_result_that_never_fits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,8 @@ def look(name: str, data: bytes) -> Traits:
     directory = read_directory(data)
     if directory is None:
         return Traits()  # libvips says what is wrong with it
+    if _PHOTOMETRIC not in directory.fields:
+        raise _unsupported(name, "a TIFF that does not tell what its samples mean (PhotometricInterpretation)")
     photometric, samples = directory.one(_PHOTOMETRIC, _MIN_IS_WHITE), directory.one(_SAMPLES, 1)
     colours = _COLOURS.get(photometric)
     if colours is None or (photometric == _YCBCR and directory.one(_COMPRESSION, 1) not in _JPEG):
@@ -82,6 +84,9 @@ def look(name: str, data: bytes) -> Traits:
     bits = {int(value) for value in directory.fields.get(_BITS) or (1,)}
     if len(bits) > 1 or not bits <= set(_DEPTHS[photometric]):
         raise _unsupported(name, f"a TIFF with samples of {'/'.join(map(str, sorted(bits)))} bits")
+    if samples > 1 and (max(bits) < 8 or photometric == _PALETTE):  # libvips shows the latter's numbers as grey
+        what = "a palette" if photometric == _PALETTE else f"samples of {max(bits)} bits"
+        raise _unsupported(name, f"a TIFF of {samples} channels with {what}")
     if photometric == _SEPARATED and directory.one(_INKS, _CMYK_INKS) != _CMYK_INKS:
         raise _unsupported(name, "a TIFF of inks other than cyan, magenta, yellow and black")
     if samples < colours:

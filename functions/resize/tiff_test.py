@@ -273,3 +273,23 @@ def test_number_of_bits_that_is_left_empty_is_an_error_of_the_picture_or_the_def
     data[at + 4 : at + 8] = bytes(4)
     with contextlib.suppress(PermanentError):
         assert resize(bytes(data)).data
+
+
+@pytest.mark.parametrize("extra", [UNSPECIFIED, ASSOCIATED, UNASSOCIATED])
+def test_palette_with_another_channel_is_not_taken_for_grey(extra: int) -> None:
+    more = {COLOUR_MAP: ("H", [*range(256)] * 3), EXTRA: ("H", [extra])}
+    with pytest.raises(UnsupportedInput, match="a TIFF of 2 channels with a palette is not read"):
+        resize(flat((109, 128), 8, PALETTE, more=more), width=4)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_few_bits_with_alpha_are_not_called_damaged(bits: int) -> None:
+    samples = bytes(SIDE * SIDE * 2 * bits // 8)
+    data = tiff(SIDE, SIDE, samples, bits=[bits] * 2, photometric=MIN_IS_BLACK, more={EXTRA: ("H", [UNASSOCIATED])})
+    with pytest.raises(UnsupportedInput, match=f"a TIFF of 2 channels with samples of {bits} bits is not read"):
+        resize(data, width=4)
+
+
+def test_tiff_that_does_not_say_what_its_samples_mean_is_not_called_damaged() -> None:
+    with pytest.raises(UnsupportedInput, match="does not tell what its samples mean"):
+        resize(tiff(SIDE, SIDE, bytes(SIDE * SIDE), bits=[8], photometric=MIN_IS_BLACK, without=[262]), width=4)

@@ -1,7 +1,7 @@
 """Which function gets which event: decided by the functions' own SOURCE, stored before anything is acknowledged."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,8 +109,9 @@ class Router:
         return next((bucket for bucket in self.takers(key) if bucket not in made), "")
 
     def buckets(self) -> list[str]:
-        """Every bucket that a function reads or writes."""
+        """Every bucket that a function reads or writes, those of the objects that its options name among them."""
         found = {rule.bucket for route in self._routes for rule in route.config.sources}
+        found |= {bucket for route in self._routes for bucket in _asset_buckets(route.config)}
         found |= {route.address.bucket for route in self._routes if route.address is not None}
         return sorted(found - {""})
 
@@ -133,6 +134,16 @@ class Router:
             for route in self._routes
             if route.config.takes(ref)
         ]
+
+
+def _asset_buckets(config: Config) -> Iterator[str]:
+    """The buckets of `s3://BUCKET/KEY` in options: what is an asset, its function alone knows, and it is not loaded."""
+    for options in (config.options, *config.renditions.values()):
+        for value in options.values():
+            scheme, _, rest = value.partition("://")
+            bucket, _, key = rest.partition("/")
+            if scheme == "s3" and bucket and key:
+                yield bucket
 
 
 def _caller_headers(config: Config) -> dict[str, str]:

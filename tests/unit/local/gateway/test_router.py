@@ -112,6 +112,20 @@ def test_buckets_and_rules_come_from_the_functions(router: Router) -> None:
     ]
 
 
+def test_objects_that_options_name_have_their_buckets(inbox: Inbox) -> None:
+    router = Router(inbox)
+    plain = spec("resize", "s3://images", "s3://made/{key}", OPTION_WATERMARK="s3://assets/logo.png", OPTION_WIDTH="8")
+    several = spec(
+        "thumbs",
+        "s3://images",
+        "s3://small/{rendition}/{key}",
+        RENDITIONS="a?width=8&watermark=s3://marks/a.png b?width=9",
+        OPTION_NOTE="s3://nowhere",
+    )
+    router.configure([plain, several])
+    assert router.buckets() == ["assets", "images", "made", "marks", "small"]
+
+
 def test_functions_that_feed_each_other_in_a_circle_are_refused(inbox: Inbox) -> None:
     circle = [spec("there", "s3://one", "s3://two/{key}"), spec("back", "s3://two", "s3://one/{key}")]
     with pytest.raises(ConfigError, match="there -> back -> there: an endless loop"):

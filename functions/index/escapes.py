@@ -1,0 +1,34 @@
+"""Quotes that a backslash escapes inside a quoted cell, as MySQL, Spark and Hive write them: `"a \\"b\\""`.
+
+RFC 4180 has only the doubled quote. So the escaped one is turned into that, which has as many bytes.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+# An even number of backslashes before it escape each other. In `"C:\\dir\\","next"` the quote ends the cell, so what
+# proves an escape is a quote after which a cell cannot end.
+_PROOF = re.compile(r'(?<!\\)(?:\\\\)*\\"(?![",;\t|^~\x01\x1f\r\n ]|$)')
+_ESCAPED = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
+_ESCAPED_BYTES = re.compile(rb'(?<!\\)((?:\\\\)*)\\"')
+
+
+def has_escaped_quotes(text: str) -> bool:
+    """Whether a backslash escapes a quote somewhere in the text."""
+    return '\\"' in text and '"' in text.replace('\\"', "") and _PROOF.search(text) is not None
+
+
+def doubled(text: str) -> str:
+    """The text with doubled quotes in place of escaped ones."""
+    return _ESCAPED.sub(r'\1""', text)
+
+
+def doubled_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same for a stream in which ASCII is ASCII; a backslash at the end of a chunk waits for the next one."""
+    waiting = b""
+    for chunk in chunks:
+        data = waiting + chunk
+        end = len(data.rstrip(b"\\"))
+        waiting = data[end:]
+        yield _ESCAPED_BYTES.sub(rb'\1""', data[:end])
+    yield waiting
