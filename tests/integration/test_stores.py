@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from minio.deleteobjects import DeleteObject
+from penstock.connect.listing.hints import Taken
+from penstock.connect.listing.rounds import ListingWatch
+from penstock.connect.listing.seen import SeenObjects
+from penstock.errors import TemporaryError
+from penstock.events import Kind, Notification, parse, to_cloudevents
+from penstock.reconcile.engine import reconcile
+from penstock.reconcile.listing import WholeListings
 from penstock.settings.config import SourceRule, StoreSettings
 from penstock.store import Store
+from penstock.store.headers import TAGGING
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
-from tests.components import S3ProxyServer, SeaweedServer, VersityServer
-from tests.components.stores import StoreServer
-from tests.store_contract import KEYS, StoreContract, Unfinished, write
+from tests.components import S3ProxyServer, SeaweedServer, StoreServer, VersityServer
+from tests.functional.test_app import serve
+from tests.lake import Lake
+from tests.store_contract import KEYS, MIB, StoreContract, Unfinished, read, write
 from tests.uploads import UploadsClient
 
 
@@ -74,6 +88,13 @@ class TestVersity(OtherStore):
         return versity
 
 
+def test_uploads_that_a_store_does_not_list_are_left(s3proxy: StoreServer, unique_name: str) -> None:
+    endpoint = s3proxy.endpoint
+    endpoint.client().make_bucket(unique_name)
+    store = S3ObjectStore(StoreSettings(endpoint.url, endpoint.access_key, endpoint.secret_key))
+    assert store.abort_uploads(SourceRule(unique_name), -5) == ()
+
+
 class TestSeaweedFS(OtherStore):
     """SeaweedFS: a file system underneath decides about two things."""
 
@@ -99,8 +120,120 @@ class TestSeaweedFS(OtherStore):
 
 
 class TestS3Proxy(OtherStore):
-    """s3proxy over a folder."""
+    """s3proxy over a folder. It has no tags, and does not list uploads under way."""
+
+    @pytest.fixture
+    def unfinished(self, server: StoreServer, bucket: str) -> Unfinished:
+        """Its folder shows what an upload left behind."""
+        return lambda: [each.name for each in (server.folder / "data" / bucket).rglob("*mpus*")]
+
+    @pytest.mark.parametrize("key", [key for name, key in KEYS.items() if not name.startswith("900")])
+    def test_key_arrives_exactly_as_it_is(self, store: Store, bucket: str, key: str) -> None:
+        super().test_key_arrives_exactly_as_it_is(store, bucket, key)
+
+    def test_key_that_the_folder_cannot_hold_is_an_error(self, store: Store, bucket: str) -> None:
+        with pytest.raises(TemporaryError):
+            write(store, ObjectRef(bucket, KEYS["900 bytes in Japanese"]), b"one")
+
+    def test_trailing_slash_is_a_key_of_its_own(self, store: Store, bucket: str) -> None:
+        """The folder answers in place of the object, which no function takes anyway: it ends in a slash."""
+        write(store, ObjectRef(bucket, "photos/"))
+        with pytest.raises(TemporaryError):
+            store.stat(ObjectRef(bucket, "photos/"))
+
+    @pytest.mark.parametrize("size", [3, 6 * MIB], ids=["small", "in parts"])
+    @pytest.mark.parametrize("key", ["a", "odd\nkey"], ids=["plain", "odd"])
+    def test_content_headers_and_tags_are_stored_and_told(self, store: Store, bucket: str, key: str, size: int) -> None:
+        ref = ObjectRef(bucket, key)
+        content = {"cache-control": "max-age=60", "content-encoding": "br", "content-language": "de"}
+        store.put(ref, [b"x" * size], content_type="text/x", metadata={"owner": "ann"}, headers=content)
+        state = store.head(ref)
+        assert state is not None
+        assert {name: value for name, value in state.headers.items() if name in content} == content
+        with pytest.raises(TemporaryError, match="NotImplemented"):
+            store.put(ref, [b"x"], content_type="text/x", metadata={}, headers={TAGGING: "a=b"})
+
+    def test_object_without_tags_has_none(self, store: Store, bucket: str) -> None:
+        write(store, ObjectRef(bucket, "a"), b"one")
+        state = store.stat(ObjectRef(bucket, "a"))
+        assert state is not None
+        with pytest.raises(TemporaryError, match="NotImplemented"):
+            store.tags(state)
 
     @pytest.fixture
     def server(self, s3proxy: StoreServer) -> StoreServer:
         return s3proxy
+
+
+@pytest.fixture(params=["versity", "seaweedfs", "s3proxy"])
+def other(request: pytest.FixtureRequest) -> StoreServer:
+    server: StoreServer = request.getfixturevalue(request.param)
+    return server
+
+
+NAMES = ["a+b.csv", "100%.csv", "日本語/ファイル.csv", "a b.csv", "deep/er/c.csv"]
+
+
+def test_watch_and_reconcile_bring_every_target_in_line(other: StoreServer, unique_name: str, tmp_path: Path) -> None:
+    """What a mute store needs: listings become hints, and reconcile finds nothing left to do."""
+    endpoint, client = other.endpoint, other.endpoint.client()
+    source, target = f"{unique_name}-in", f"{unique_name}-out"
+    for name in (source, target):
+        client.make_bucket(name)
+    store = WholeListings(S3ObjectStore(StoreSettings(endpoint.url, endpoint.access_key, endpoint.secret_key)))
+    lake = Lake(store=store, sink=f"s3://{target}/{{key}}", sources=(SourceRule(source),))  # type: ignore[arg-type]
+    functions = serve(lake)
+
+    def send(body: bytes) -> Taken:
+        assert functions.post("/event", data=body).status_code == 200
+        return Taken.TOLD
+
+    def targets() -> list[str]:
+        return sorted(state.ref.key for state in store.list(target))
+
+    for key in NAMES:
+        write(store, ObjectRef(source, key), b"one")
+    seen = SeenObjects(tmp_path / "watch.db", source)
+    watch = ListingWatch(store, [SourceRule(source)], seen, send, batch=2, concurrency=2)
+    assert watch.round().told == len(NAMES)
+    assert targets() == sorted(NAMES)
+    write(store, ObjectRef(source, "a+b.csv"), b"other bytes")
+    assert watch.round().told == 1
+    assert read(store, ObjectRef(target, "a+b.csv")) == b"OTHER BYTES"
+    seen.close()
+    assert reconcile(lake.runtime, check=True).found == {"agreeing": len(NAMES)}
+    write(store, ObjectRef(source, "missed.csv"), b"one")
+    report = reconcile(lake.runtime)
+    assert (report.found["missing"], report.done["processed"]) == (1, 1)
+    assert reconcile(lake.runtime, check=True).differences == 0
+
+
+def test_events_of_versity_name_what_was_written_and_removed(tmp_path: Path, httpserver: HTTPServer) -> None:
+    bodies: list[bytes] = []
+
+    def take(request: Request) -> Response:
+        bodies.append(request.get_data())
+        return Response(status=200)
+
+    httpserver.expect_request("/events").respond_with_handler(take)
+    with VersityServer(tmp_path / "versity", webhook=httpserver.url_for("/events")) as server:
+        client = server.endpoint.client()
+        client.make_bucket("upload")
+        for key in NAMES:
+            client.put_object("upload", key, io.BytesIO(b"one"), 3)
+        client.remove_object("upload", NAMES[0])
+        errors = list(client.remove_objects("upload", [DeleteObject(key) for key in NAMES[1:]]))
+        assert errors == []
+        server.wait_until(lambda: len(found(bodies)) >= 2 * len(NAMES), "told about every change")
+    told = found(bodies)
+    for kind in (Kind.CREATED, Kind.REMOVED):
+        named = [each.refs for each in told if each.kind is kind]
+        assert [any(ObjectRef("upload", key) in refs for refs in named) for key in NAMES] == [True] * len(NAMES)
+    assert [each.ref.key for each in told if each.kind is Kind.CREATED] == NAMES
+
+
+def found(bodies: list[bytes]) -> list[Notification]:
+    """Every notification in these bodies; a bridge makes the same number of events of them."""
+    read = [each for body in bodies for each in parse(body, {})]
+    assert len([made for body in bodies for made in to_cloudevents(body)]) == len(read)
+    return read

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import threading
 from collections.abc import Callable, Iterator
@@ -11,18 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from penstock.commands.watch import run as run_watch
-from penstock.connect.listing.hints import HintTarget, Taken
+from penstock.connect.listing.hints import Taken
 from penstock.connect.listing.rounds import ListingWatch
 from penstock.connect.listing.seen import SeenObjects
-from penstock.delivery.http import HttpTarget
-from penstock.errors import ConfigError, TemporaryError
+from penstock.errors import TemporaryError
 from penstock.events import Kind, parse
 from penstock.settings.config import SourceRule
-from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef, ObjectState
-from pytest_httpserver import HTTPServer
-from werkzeug import Request, Response
 
 from tests.functional.test_app import serve
 from tests.lake import Lake
@@ -223,40 +217,6 @@ def test_every_key_arrives_as_it_is(make: Make, listing: Listing, target: Target
     assert target.take() == [(Kind.CREATED, key)]
 
 
-def test_file_of_another_watch_is_refused(make: Make, tmp_path: Path) -> None:
-    make()
-    with pytest.raises(ConfigError, match=r"belongs to another watch, s3://upload/"):
-        make("s3://upload/other/")
-    with pytest.raises(ConfigError, match=r"can be used now .*another watch may use it"):
-        SeenObjects(tmp_path / "held.db", "x"), SeenObjects(tmp_path / "held.db", "x")
-    (tmp_path / "text.db").write_text("no database at all, only text that is long enough to be one " * 20)
-    with pytest.raises(ConfigError, match=r"not a file of `penstock watch`"):
-        SeenObjects(tmp_path / "text.db", "x")
-
-
-@pytest.mark.parametrize(
-    ("status", "ended"),
-    [
-        (200, Taken.TOLD),
-        (204, Taken.TOLD),
-        (422, Taken.REFUSED),
-        (503, TemporaryError),
-        (429, TemporaryError),
-        (404, ConfigError),
-        (401, ConfigError),
-        (302, ConfigError),
-    ],
-)
-def test_answer_says_whether_a_hint_was_taken(httpserver: HTTPServer, status: int, ended: Any) -> None:
-    httpserver.expect_request("/event").respond_with_data("why", status=status)
-    target = HintTarget(HttpTarget("compress", httpserver.url_for("/event")), 1)
-    if isinstance(ended, Taken):
-        assert target.send(b"{}") is ended
-        return
-    with pytest.raises(ended, match=f"answered {status}: why"):
-        target.send(b"{}")
-
-
 def test_functions_targets_agree_after_a_round(tmp_path: Path) -> None:
     lake = Lake(remove_with_source=True)
     client = serve(lake)
@@ -275,33 +235,6 @@ def test_functions_targets_agree_after_a_round(tmp_path: Path) -> None:
     watch.round()
     assert lake.keys() == ["a+b.csv", "日本.csv"]
     seen.close()
-
-
-def test_command_tells_once_and_ends(httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from penstock.cli import main
-
-    store = MemoryStore("upload")
-    store.put(ObjectRef("upload", "a b.csv"), [b"one"], content_type="text/csv", metadata={})
-    monkeypatch.setattr("penstock.store.s3.S3ObjectStore", lambda _settings: store)
-    for name, value in {"ENDPOINT": "http://127.0.0.1:9", "ACCESS_KEY": "a", "SECRET_KEY": "b"}.items():
-        monkeypatch.setenv(f"MINIO_{name}", value)
-    monkeypatch.setenv("FUNCTION_TOKEN", "new old")
-    bodies: list[Any] = []
-
-    def take(request: Request) -> Response:
-        bodies.append((request.headers["Authorization"], json.loads(request.data)))
-        return Response(status=200)
-
-    httpserver.expect_request("/event").respond_with_handler(take)
-    words = ["watch", "s3://upload/*.csv", "--to", httpserver.url_for("/event"), "--once"]
-    words += ["--state", str(tmp_path / "watch.db")]
-    assert main(words) == 0
-    assert main(words) == 0
-    [(token, body)] = bodies
-    assert token == "Bearer new"
-    assert body["Records"][0]["s3"]["object"]["key"] == "a+b.csv"
-    assert main([*words[:1], "s3://upload/?type=image/*", *words[2:]]) == ConfigError.exit_code
-    assert run_watch.__module__ == "penstock.commands.watch"
 
 
 class Million:
