@@ -11,13 +11,16 @@ from minio.deleteobjects import DeleteObject
 from penstock.connect.listing.hints import Taken
 from penstock.connect.listing.rounds import ListingWatch
 from penstock.connect.listing.seen import SeenObjects
-from penstock.errors import TemporaryError
+from penstock.errors import ConfigError, TemporaryError
 from penstock.events import Kind, Notification, parse, to_cloudevents
+from penstock.lake.model import DeclaredLake
+from penstock.lake.server import LakeServer
 from penstock.reconcile.engine import reconcile
 from penstock.reconcile.listing import WholeListings
 from penstock.settings.config import SourceRule, StoreSettings
 from penstock.store import Store
 from penstock.store.headers import TAGGING
+from penstock.store.profile import answer_headers, profile_of
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
 from pytest_httpserver import HTTPServer
@@ -169,6 +172,31 @@ class TestS3Proxy(OtherStore):
 def other(request: pytest.FixtureRequest) -> StoreServer:
     server: StoreServer = request.getfixturevalue(request.param)
     return server
+
+
+def test_store_is_known_by_its_answer(other: StoreServer) -> None:
+    endpoint = other.endpoint
+    settings = StoreSettings(endpoint.url, endpoint.access_key, endpoint.secret_key)
+    # s3proxy gives itself no name.
+    assert profile_of(answer_headers(settings)) == ("s3" if other.profile == "s3proxy" else other.profile)
+
+
+def test_listing_does_not_tell_metadata(other: StoreServer, unique_name: str) -> None:
+    endpoint = other.endpoint
+    endpoint.client().make_bucket(unique_name)
+    store = S3ObjectStore(StoreSettings(endpoint.url, endpoint.access_key, endpoint.secret_key))
+    write(store, ObjectRef(unique_name, "a"), b"one", owner="ann")
+    (plain,) = store.list(unique_name)
+    assert plain.content_type == ""
+    (asked,) = WholeListings(store).list(unique_name)
+    assert (asked.content_type, dict(asked.metadata)) == ("text/x", {"owner": "ann"})
+
+
+def test_lake_says_that_it_cannot_set_up_this_store(other: StoreServer) -> None:
+    endpoint = other.endpoint
+    server = LakeServer(StoreSettings(endpoint.url, endpoint.access_key, endpoint.secret_key))
+    with pytest.raises((ConfigError, TemporaryError), match="admin API"):
+        server.state(DeclaredLake())
 
 
 NAMES = ["a+b.csv", "100%.csv", "日本語/ファイル.csv", "a b.csv", "deep/er/c.csv"]
