@@ -1,4 +1,4 @@
-"""What is read of a CloudEvent, whichever mode it came in."""
+"""What is read of a CloudEvent, of binary mode or structured."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -104,7 +104,7 @@ def _text(value: dict[str, Any], name: str, where: str) -> str:
 
 
 def is_eventbridge(value: dict[str, Any]) -> bool:
-    """Whether it is an event of EventBridge, whatever it is about."""
+    """Whether it is an event of EventBridge, of any service."""
     return "detail-type" in value and "detail" in value
 
 
@@ -157,7 +157,7 @@ def _of_detail(detail: Any, name: str, where: str, time: Any, region: Any) -> di
 def door_record(envelope: Envelope, where: str) -> dict[str, Any] | None:
     """The S3 record of a CloudEvent of Google's or Microsoft's store; None when it is of neither.
 
-    Bucket and key come from the attributes, which are there whatever the data's format is.
+    Bucket and key come from the attributes, which are there in every format of the data.
     """
     if envelope.type.startswith(_GOOGLE_PREFIX):
         name = _GOOGLE.get(envelope.type.removeprefix(_GOOGLE_PREFIX))
