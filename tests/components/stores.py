@@ -74,7 +74,7 @@ class VersityServer(StoreServer):
         env = {"ROOT_ACCESS_KEY": self.endpoint.access_key, "ROOT_SECRET_KEY": self.endpoint.secret_key}
         events = ["--event-webhook-url", self._webhook] if self._webhook else []
         # Metadata beside the objects: not every file system has extended attributes.
-        storage = ["posix", "--sidecar", metadata, data]
+        storage: list[str | Path] = ["posix", "--sidecar", metadata, data]
         self.run("versity", [self._program, "--port", self.endpoint.endpoint, *events, *storage], env)
 
 
@@ -99,8 +99,7 @@ class SeaweedServer(StoreServer):
     def launch(self) -> None:
         data = self.folder / "data"
         data.mkdir(exist_ok=True)
-        names = ("s3.port", "s3.port.grpc", "master.port", "master.port.grpc")
-        names += ("volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
+        names = [f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("", ".grpc")]
         ports = [f"-{name}={port}" for name, port in zip(names, self._ports, strict=True)]
         self.run(
             "seaweedfs",

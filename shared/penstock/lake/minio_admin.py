@@ -120,6 +120,10 @@ class Admin:
                 raise cast(Exception, exc.__context__) from None
 
 
+class NoAdminApi(ConfigError):
+    """What answers is an S3 server, and not MinIO."""
+
+
 class _Refused(ConfigError):
     """The server understood the request and refused it; `message` is its reason."""
 
@@ -150,7 +154,7 @@ def error_from(settings: StoreSettings, permission: str, exc: Exception) -> Pens
             )
         # Another S3 server takes the path of the admin API, /minio/admin/..., for an object in the bucket `minio`.
         if permission.startswith("admin:") and code in _OF_BUCKETS:
-            return ConfigError(
+            return NoAdminApi(
                 f"{settings.endpoint}: has no admin API of MinIO ({code}): set up this store's notifications with its"
                 " own tools, or use `penstock watch`; docs/stores.md says what each store can"
             )

@@ -1,5 +1,6 @@
 """The file of a watch: whose it is, and what makes an object another one."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
 def state(**other: Any) -> ObjectState:
-    return ObjectState(ObjectRef("upload", "a"), **({"size": 1, "etag": "1", "last_modified": NOW} | other))
+    return replace(ObjectState(ObjectRef("upload", "a"), 1, "1", last_modified=NOW), **other)
 
 
 @pytest.mark.parametrize(
