@@ -112,6 +112,7 @@ class SeaweedServer(StoreServer):
                 "-s3",
                 f"-s3.config={self._config}",
                 "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
                 "-s3.autoCreateBucket=false",  # a write must not make a bucket that is missing
                 "-master.volumeSizeLimitMB=64",
                 "-volume.max=1000",  # each bucket takes some
