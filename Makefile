@@ -72,8 +72,8 @@ up: $(READY)  ## the whole lake on this machine, until Ctrl+C; EDITION=ce|pro, A
 	$(BIN)/penstock up --edition $(or $(EDITION),ce) $(ARGS)
 
 .PHONY: demo
-demo: $(READY)  ## a million rows and some photographs through all three functions
-	$(BIN)/penstock demo $(ARGS)
+demo: $(READY)  ## a million rows and some photographs through all three functions; STORE=minio|versity|seaweedfs|s3proxy: on that server
+	$(if $(STORE),$(BIN)/python -m tests.e2e.demo_on_store $(STORE),$(BIN)/penstock demo) $(ARGS)
 
 .PHONY: demo-minio
 demo-minio: $(TOOLS)  ## the same demo on a real MinIO server, which it installs and starts

@@ -10,6 +10,7 @@ from tests.components.mosquitto import MosquittoEndpoint, MosquittoServer
 from tests.components.postgresql import PostgresEndpoint, PostgresServer
 from tests.components.queues import NatsServer, NsqdServer, QueueEndpoint, RabbitServer, RedisServer
 from tests.components.search import ElasticsearchServer, OpenSearchServer, SearchEndpoint
+from tests.components.stores import S3ProxyServer, SeaweedServer, StoreServer, VersityServer
 
 __all__ = [
     "ComponentError",
@@ -34,5 +35,9 @@ __all__ = [
     "QueueProxyServer",
     "RabbitServer",
     "RedisServer",
+    "S3ProxyServer",
     "SearchEndpoint",
+    "SeaweedServer",
+    "StoreServer",
+    "VersityServer",
 ]

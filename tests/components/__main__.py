@@ -29,6 +29,7 @@ from tests.components.process import Server
 from tests.components.prometheus import RULE_CHECK
 from tests.components.queues import NSQD, NatsServer, NsqdServer, RabbitServer, RedisServer
 from tests.components.search import ELASTICSEARCH, OPENSEARCH, ElasticsearchServer, OpenSearchServer
+from tests.components.stores import S3PROXY, SEAWEEDFS, VERSITY, S3ProxyServer, SeaweedServer, VersityServer
 
 SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
     "minio": MinioServer,
@@ -44,6 +45,9 @@ SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
     "nsqd": NsqdServer,
     "rabbitmq": RabbitServer,
     "mariadb": MariadbServer,
+    "versity": VersityServer,
+    "seaweedfs": SeaweedServer,
+    "s3proxy": S3ProxyServer,
 }
 INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "minio": MINIO.install,
@@ -66,6 +70,9 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "nsqd": NSQD.install,
     "rabbitmq": lambda: ensure_debian_package("rabbitmq-server"),
     "mariadb": lambda: ensure_debian_package("mariadb-server", "mariadbd"),
+    "versity": VERSITY.install,
+    "seaweedfs": SEAWEEDFS.install,
+    "s3proxy": S3PROXY.install,
     "crds": lambda: [source.install() for source in GO_CRDS][-1].parent,
 }
 

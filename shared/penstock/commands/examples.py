@@ -119,6 +119,13 @@ HELP: Final[Mapping[str, Help]] = {
         ("penstock connect nats --url nats://127.0.0.1:4222 --to lake.upload=http://127.0.0.1:8081/",),
         (*_NATS, *_TOPICS, *_DELIVERY, *_LOG),
     ),
+    "watch": Help(
+        (
+            "penstock watch 's3://upload/*.csv' --to http://127.0.0.1:8081/event --state watch.db",
+            "penstock watch s3://upload/ --to http://bridge:8080/ --every 5m --since 1h",
+        ),
+        (*_STORE, *_settings(table.FUNCTION_TOKEN, table.FUNCTION_HMAC_KEY, table.BRIDGE_TOKEN, table.CA_FILE), *_LOG),
+    ),
     "dlq": Help(
         (
             "penstock dlq list --inbox .penstock/inbox.sqlite",

@@ -103,7 +103,7 @@ def _own(
 ) -> TargetAnswer:
     """The answer that a message would have got alone: that of its worst record. One without a result was ignored."""
     try:
-        refs = [each.ref for each in events.parse(message.value, {})]
+        refs = [ref for each in events.parse(message.value, {}) for ref in each.refs]
     except EventError as exc:
         return TargetAnswer(exc.status, error=str(exc))
     found = [results[ref.bucket, ref.key] for ref in refs if (ref.bucket, ref.key) in results]

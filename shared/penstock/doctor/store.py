@@ -1,9 +1,6 @@
 """The object store: whether it answers, has the buckets that functions name, and agrees about the time."""
 
-import ssl
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -14,11 +11,11 @@ from penstock.lake.minio_buckets import Buckets
 from penstock.settings.config import StoreSettings
 from penstock.settings.stackfile import FunctionSpec
 from penstock.sinks.wiring import outputs
+from penstock.store.profile import answer_headers, profile_of
 
 # S3 refuses a request that is signed 15 minutes off; MinIO and the local store do, too.
 _REFUSED_SECONDS: Final = 900
 _NOTED_SECONDS: Final = 60
-_ANSWER_SECONDS: Final = 10
 
 
 def examine_store(settings: StoreSettings, specs: Iterable[FunctionSpec]) -> Iterator[Finding]:
@@ -29,7 +26,11 @@ def examine_store(settings: StoreSettings, specs: Iterable[FunctionSpec]) -> Ite
         yield Finding(Grade.PROBLEM, "store", str(exc), "start it, or correct MINIO_ENDPOINT and its credentials")
         return
     yield Finding(Grade.GOOD, "store", f"{settings.endpoint} answers with {len(present)} buckets")
-    yield from _clock(settings)
+    specs = list(specs)
+    headers = answer_headers(settings)
+    if headers:
+        yield profile_finding(profile_of(headers), {spec.config().store_profile for spec in specs})
+    yield from _clock(str(headers.get("Date") or ""))
     for bucket, functions in sorted(buckets_of(specs).items()):
         subject, used = f"bucket {bucket}", ", ".join(sorted(functions))
         if bucket in present:
@@ -48,6 +49,21 @@ def buckets_of(specs: Iterable[FunctionSpec]) -> Mapping[str, set[str]]:
     return found
 
 
+def profile_finding(detected: str, set_profiles: set[str]) -> Finding:
+    """Which store it is, beside what STORE_PROFILE of the functions says."""
+    wrong = sorted(set_profiles - {"auto", detected})
+    same_name = detected == "minio" and set(wrong) <= {"silo", "aistor"}
+    # A door to another store, and a store behind a proxy, do not say what is behind them.
+    if wrong and not same_name and detected != "s3" and not set(wrong) & {"gcs", "azure"}:
+        return Finding(
+            Grade.PROBLEM,
+            "profile",
+            f"the store calls itself {detected}, and STORE_PROFILE says {', '.join(wrong)}",
+            "correct it, or set auto; keys in events would be read as the other store writes them",
+        )
+    return Finding(Grade.GOOD, "profile", f"the store is of the kind {detected} (docs/stores.md)")
+
+
 def clock_finding(server_seconds: float, own_seconds: float) -> Finding:
     """How far the store's clock is from this machine's, both in seconds since 1970."""
     off = server_seconds - own_seconds
@@ -60,22 +76,8 @@ def clock_finding(server_seconds: float, own_seconds: float) -> Finding:
     return Finding(Grade.GOOD, "clock", "the store's and this machine's agree within a minute")
 
 
-def _clock(settings: StoreSettings) -> Iterator[Finding]:
-    told = _date(settings)
+def _clock(told: str) -> Iterator[Finding]:
     if told:
         yield clock_finding(parsedate_to_datetime(told).timestamp(), time.time())
     else:
         yield Finding(Grade.NOTE, "clock", "the store's answers have no Date, so its clock is not known")
-
-
-def _date(settings: StoreSettings) -> str:
-    """The Date header of any answer; a refusal has one, too."""
-    context = ssl.create_default_context(cafile=str(settings.ca_file)) if settings.ca_file else None
-    request = urllib.request.Request(settings.endpoint, method="HEAD")  # noqa: S310 - the setting is checked: http or https
-    try:
-        with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS, context=context) as answer:  # noqa: S310
-            return str(answer.headers.get("Date", ""))
-    except urllib.error.HTTPError as refused:
-        return refused.headers.get("Date", "")
-    except OSError:
-        return ""

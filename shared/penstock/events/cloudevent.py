@@ -13,15 +13,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import EventError
+from penstock.events.envelope import Envelope
 from penstock.events.record import (
     OddRecord,
     kind_name,
     load_json,
     optional_text,
     read_record,
-    records_of,
     required_text,
 )
+from penstock.events.wrapped import records_in
 
 if TYPE_CHECKING:
     from cloudevents.core.base import BaseCloudEvent
@@ -31,17 +32,6 @@ TYPE_PREFIX = "com.amazonaws.s3."
 
 _ATTRIBUTE_HEADER = re.compile(r"ce-[a-z0-9]+")
 _RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What is read of a CloudEvent: `data` is bytes or text as it came, or JSON already read, or None."""
-
-    type: str
-    source: str
-    id: str
-    traceparent: str | None
-    data: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +72,7 @@ _MAX_ORIGIN_CHARS = 256
 
 
 def to_cloudevents(body: bytes) -> list[CloudEventFields]:
-    """Make one CloudEvent of each record in a notification of MinIO or S3.
+    """Make one CloudEvent of each record in a notification of MinIO, S3 or another store (events/wrapped.py).
 
     `subject` is the raw key. `id` comes from the record alone, so a repeated notification gives the same one;
     the request id of the mapping is not used, because MinIO's bulk delete gives it to many records. Records
@@ -104,13 +94,10 @@ def to_cloudevents_each(
     `change` is applied to each record that an event carries on. Raises `EventError` when the notification as a whole
     is malformed.
     """
-    value = load_json(body)
-    if not isinstance(value, dict) or "Records" not in value:
-        raise EventError(f'event: expected a notification with "Records", got {kind_name(value)} without')
     made: list[CloudEventFields | OddRecord] = []
-    for index, record in enumerate(records_of(value, "")):
+    for record, where in records_in(load_json(body)):
         try:
-            event = _to_cloudevent(record, f"Records[{index}]", change)
+            event = _to_cloudevent(record, where, change)
         except EventError as exc:
             made.append(OddRecord(exc, record))
             continue
@@ -207,7 +194,13 @@ def _envelope(event: "BaseCloudEvent", data: Any, where: str) -> Envelope:
     for name in required:
         required_text(required, name, where)
     traceparent = event.get_extension("traceparent")
-    return Envelope(**required, traceparent=traceparent if isinstance(traceparent, str) else None, data=data)
+    subject = event.get_subject()
+    return Envelope(
+        **required,
+        traceparent=traceparent if isinstance(traceparent, str) else None,
+        data=data,
+        subject=subject if isinstance(subject, str) else "",
+    )
 
 
 def _sdk_errors() -> tuple[type[Exception], ...]:

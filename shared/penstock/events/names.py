@@ -1,6 +1,7 @@
 """The names of S3 events, and what each says about a key.
 
-Sources: MinIO's `internal/event/name.go` (February 2026) and the S3 user guide, "Supported event types".
+Sources: MinIO's `internal/event/name.go` (February 2026), the S3 user guide, "Supported event types", and Ceph's
+"S3 Bucket Notifications Compatibility".
 """
 
 from enum import StrEnum
@@ -28,6 +29,13 @@ ACTED_ON = {
     # AWS sends these instead of ObjectRemoved when a lifecycle rule deletes; MinIO has the second family.
     "LifecycleExpiration": (Kind.REMOVED, "Delete DeleteMarkerCreated"),
     "LifecycleDelMarkerExpiration": (Kind.REMOVED, "Delete"),
+    # Ceph's own: what its lifecycle rules and its synchronisation of zones did.
+    "ObjectLifecycle": (
+        Kind.REMOVED,
+        "Expiration:Current Expiration:Noncurrent Expiration:NonCurrent Expiration:DeleteMarker Expiration:AbortMPU "
+        "Expiration:AbortMultipartUpload",
+    ),
+    "ObjectSynced": (Kind.REMOVED, "Delete DeletionMarkerCreated"),
 }
 # Families that functions ignore are known as a whole: what MinIO adds to them is ignored too.
 ACCESSED = "ObjectAccessed"
@@ -50,6 +58,16 @@ IGNORED = {ACCESSED: Kind.ACCESSED} | dict.fromkeys(
     Kind.OTHER,
 )
 _KINDS = {f"s3:{family}:{action}": kind for family, (kind, actions) in ACTED_ON.items() for action in actions.split()}
+# Names that are not like the others of their family.
+_KINDS |= {
+    "s3:ObjectSynced:Create": Kind.CREATED,
+    "s3:Replication:Create": Kind.CREATED,  # Ceph's newer name of ObjectSynced
+    "s3:Replication:Delete": Kind.REMOVED,
+    "s3:ObjectLifecycle:Transition:Current": Kind.OTHER,
+    "s3:ObjectLifecycle:Transition:Noncurrent": Kind.OTHER,
+    "s3:ObjectLifecycle:Transition:NonCurrent": Kind.OTHER,
+    "s3:ObjectRemoved:DeleteObjects": Kind.REMOVED,  # Versity's
+}
 
 
 def full_name(name: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from penstock.errors import EventError, InputTooLarge
-from penstock.events.cloudevent import Envelope, media_type, open_binary, open_structured
+from penstock.events.cloudevent import media_type, open_binary, open_structured
+from penstock.events.envelope import Envelope
 from penstock.events.names import Kind
 from penstock.events.record import (
     EXPECTED,
@@ -22,6 +23,14 @@ from penstock.events.record import (
     required_text,
 )
 from penstock.events.trace import read_traceparent
+from penstock.events.wrapped import (
+    detail_record,
+    door_record,
+    eventbridge_record,
+    is_detail,
+    is_eventbridge,
+    opened,
+)
 
 _CLOUDEVENTS = "application/cloudevents"
 _STRUCTURED = frozenset({_CLOUDEVENTS, f"{_CLOUDEVENTS}+json"})
@@ -121,9 +130,10 @@ def looks_like_notification(head: bytes) -> bool:
 class _Reader:
     """Reads what is in one request. `traceparent` is the request's own; reading ends above `max_objects` objects."""
 
-    def __init__(self, traceparent: str | None = None, max_objects: int | None = None) -> None:
+    def __init__(self, traceparent: str | None = None, max_objects: int | None = None, depth: int = 0) -> None:
         self._traceparent = traceparent
         self._max_objects = max_objects
+        self._depth = depth  # messages of SNS and SQS that are around this
 
     def event(self, value: Any, where: str, envelope: Envelope | None = None) -> EventsRead:
         """Read one event or a list of them; `envelope` is the CloudEvent around it."""
@@ -143,8 +153,8 @@ class _Reader:
         """Read the `Records` of a notification."""
 
         def read(record: Any, where: str) -> EventsRead:
-            found = read_record(record, where, raw_key=raw_key, traceparent=self._traceparent)
-            return [found] if found else []
+            inner = opened(record, where, self._depth) if isinstance(record, dict) and "s3" not in record else None
+            return self._record(record, where, raw_key=raw_key) if inner is None else self._deeper(inner, where)
 
         return self._each(records_of(body, where), f"{where}Records", read)
 
@@ -156,6 +166,8 @@ class _Reader:
     def _data(self, envelope: Envelope, where: str) -> EventsRead:
         if envelope.type.startswith("penstock."):
             return self._own_answer(envelope)
+        if (record := door_record(envelope, where)) is not None:
+            return self._record(record, where)
         data = envelope.data
         if data is None:
             raise EventError(f"{where}: the CloudEvent has no data; expected {EXPECTED}")
@@ -180,8 +192,13 @@ class _Reader:
             if "Records" in value:
                 return self.records(value, "" if where == "event" else f"{where}.")
             if "s3" in value:
-                found = read_record(value, where, traceparent=self._traceparent)
-                return [found] if found else []
+                return self._record(value, where)
+            if is_eventbridge(value):
+                return self._record(eventbridge_record(value, where), where)
+            if (inner := opened(value, where, self._depth)) is not None:
+                return self._deeper(inner, where)
+            if envelope is not None and is_detail(value):
+                return self._record(detail_record(value, envelope, where), where)
             # A connector passes a Kafka value on as it is. It may be a CloudEvent; one within another is not read.
             if "specversion" in value and envelope is None:
                 return self.envelope(open_structured(value, where), where)
@@ -190,6 +207,14 @@ class _Reader:
             if value.get("Event") == "s3:TestEvent":  # AWS sends it when a rule is made; it names no key
                 return []
         raise EventError(f"{where}: expected {EXPECTED}, got {_members(value)}")
+
+    def _record(self, record: Any, where: str, *, raw_key: bool = False) -> EventsRead:
+        found = read_record(record, where, raw_key=raw_key, traceparent=self._traceparent)
+        return [found] if found else []
+
+    def _deeper(self, value: Any, where: str) -> EventsRead:
+        """Read what stood in a message of SNS or SQS."""
+        return _Reader(self._traceparent, self._max_objects, self._depth + 1).event(value, where)
 
     def _reference(self, value: dict[str, Any], where: str, envelope: Envelope | None) -> Notification:
         ref = checked_ref(required_text(value, "bucket", where), required_text(value, "key", where), where)

@@ -9,12 +9,12 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, NoReturn
-from urllib.parse import unquote_plus
 
 from penstock.errors import EventError
+from penstock.events.keys import read_keys
 from penstock.events.names import Kind, full_name, kind_of
 from penstock.settings.config import MAX_KEY_BYTES, key_problem
 from penstock.types import ObjectRef
@@ -22,7 +22,6 @@ from penstock.types import ObjectRef
 EXPECTED = 'a notification of MinIO or S3 ("Records"), a CloudEvent that carries one, or {"bucket": ..., "key": ...}'
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,254}")
-_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,9 @@ class Notification:
     `ref` holds the raw key. `name` is such as "s3:ObjectCreated:Put", empty for a reference. `id` is the same
     for the same event whichever way it came. The rest are hints of the moment the event was sent: `size` in
     bytes, `etag` without quotes, `time` in RFC 3339; the object may have changed since.
+
+    `origin` is the record's eventSource, such as "minio:s3". `other` is the object's second name where the store may
+    mean either: `a+b` may be URL-encoded or not (events/keys.py).
     """
 
     ref: ObjectRef
@@ -44,6 +46,13 @@ class Notification:
     sequencer: str | None = None
     time: str | None = None
     traceparent: str | None = None
+    origin: str = field(default="", compare=False)
+    other: ObjectRef | None = None
+
+    @property
+    def refs(self) -> tuple[ObjectRef, ...]:
+        """Every object that the event may be about: one, or two where the store may mean either."""
+        return (self.ref,) if self.other is None else (self.ref, self.other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +141,25 @@ def read_record(
     s3 = _member(record, "s3", where)
     bucket = required_text(_member(s3, "bucket", f"{where}.s3"), "name", f"{where}.s3.bucket")
     stored = _member(s3, "object", f"{where}.s3")
-    where = f"{where}.s3.object"
+    record_where, where = where, f"{where}.s3.object"
     if kind is Kind.OTHER and not stored.get("key"):
         return None
-    key = required_text(stored, "key", where)
-    ref = checked_ref(bucket, key if raw_key else _decode_key(key, f"{where}.key"), where)
+    key, origin = required_text(stored, "key", where), optional_text(record, "eventSource", record_where) or ""
+    keys = (key,) if raw_key else read_keys(key, origin, s3.get("configurationId"), f"{where}.key")
+    refs = _refs(bucket, keys, where)
+    ref, other = refs[0], refs[1] if len(refs) > 1 else None
     etag, version_id = optional_text(stored, "eTag", where), optional_text(stored, "versionId", where)
     sequencer, time = optional_text(stored, "sequencer", where), optional_text(record, "eventTime", where)
     # Without a sequencer only the time tells two such events about one key apart.
     event_id = identity(bucket, ref.key, version_id, sequencer or time, name)
     size = _size(stored, where)
-    return Notification(ref, kind, name, event_id, size, etag, version_id, sequencer, time, traceparent)
+    return Notification(ref, kind, name, event_id, size, etag, version_id, sequencer, time, traceparent, origin, other)
+
+
+def _refs(bucket: str, keys: Sequence[str], where: str) -> list[ObjectRef]:
+    """The objects of these keys, without those that cannot exist; raises `EventError` when none can."""
+    able = [key for key in keys if not key_problem(key)]
+    return [checked_ref(bucket, key, where) for key in able or keys[:1]]
 
 
 def checked_ref(bucket: str, key: str, where: str) -> ObjectRef:
@@ -153,16 +170,6 @@ def checked_ref(bucket: str, key: str, where: str) -> ObjectRef:
         shown = f" {key[:80]!r}" if 0 < len(key) <= MAX_KEY_BYTES else ""
         raise EventError(f"{where}: the key{shown} {problem}")
     return ObjectRef(bucket, key)
-
-
-def _decode_key(encoded: str, where: str) -> str:
-    """Undo what MinIO and AWS do to keys in records: `url.QueryEscape`, so a space is `+` and `/` is `%2F`."""
-    if broken := _BROKEN_ESCAPE.search(encoded):
-        raise EventError(f"{where}: {broken.group()!r} in it is not percent-encoding; keys in records are URL-encoded")
-    try:
-        return unquote_plus(encoded, errors="strict")
-    except UnicodeDecodeError as exc:
-        raise EventError(f"{where}: {encoded[:80]!r} does not decode to UTF-8") from exc
 
 
 def _size(stored: dict[str, Any], where: str) -> int | None:

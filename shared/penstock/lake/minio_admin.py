@@ -27,6 +27,7 @@ from penstock.settings.config import StoreSettings
 from penstock.store.credentials import provider_of
 
 _SYNC_VARIABLE: Final = "MINIO_API_SYNC_EVENTS"
+_OF_BUCKETS: Final = frozenset({"NoSuchBucket", "NoSuchKey", "InvalidBucketName"})
 _REFUSED: Final = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 
 
@@ -119,6 +120,10 @@ class Admin:
                 raise cast(Exception, exc.__context__) from None
 
 
+class NoAdminApi(ConfigError):
+    """What answers is an S3 server, and not MinIO."""
+
+
 class _Refused(ConfigError):
     """The server understood the request and refused it; `message` is its reason."""
 
@@ -146,6 +151,12 @@ def error_from(settings: StoreSettings, permission: str, exc: Exception) -> Pens
             return ConfigError(
                 f"{settings.endpoint}: refuses {settings.access_key} ({code}: {message}); check MINIO_ACCESS_KEY and "
                 f"MINIO_SECRET_KEY, and give that user {permission}"
+            )
+        # Another S3 server takes the path of the admin API, /minio/admin/..., for an object in the bucket `minio`.
+        if permission.startswith("admin:") and code in _OF_BUCKETS:
+            return NoAdminApi(
+                f"{settings.endpoint}: has no admin API of MinIO ({code}): set up this store's notifications with its"
+                " own tools, or use `penstock watch`; docs/stores.md says what each store can"
             )
         if code in ("ServerNotInitialized", "XMinioServerNotInitialized", "SlowDown", "ServiceUnavailable"):
             return TemporaryError(f"{settings.endpoint}: {code}: {message}")

@@ -72,8 +72,8 @@ class TargetRef:
         return f"arn:minio:s3-object-lambda::{self.id}:webhook"
 
     def is_arn(self, arn: str) -> bool:
-        """Whether `arn:minio:sqs:REGION:ID:KIND` names this target, in any region."""
-        return arn.startswith("arn:minio:sqs:") and arn.split(":")[4:] == [self.id, self.kind]
+        """Whether `arn:minio:sqs:REGION:ID:KIND` names this target, in any region; RustFS has `rustfs` in it."""
+        return arn.startswith(("arn:minio:sqs:", "arn:rustfs:sqs:")) and arn.split(":")[4:] == [self.id, self.kind]
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}"

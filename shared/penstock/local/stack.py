@@ -101,7 +101,12 @@ class Stack:
             if options.env.get("MINIO_ENDPOINT"):
                 queue_dir = options.queue_dir or str(data / "minio-queue")
                 self.lake = RealMinio(
-                    load_store_settings(options.env), self.router, queue_dir, self._token, options.events_url
+                    load_store_settings(options.env),
+                    self.router,
+                    queue_dir,
+                    self._token,
+                    data / "watch.db",
+                    options.events_url,
                 )
             else:
                 self.lake = EmbeddedLake(

@@ -121,15 +121,21 @@ class Reconciler:
         self._read_sink(held)
         for rule in self._rules:
             last = (compared_before or {}).get(str(rule), "")
+            previous = ""
             for state in self._store.list(rule.bucket, rule.prefix):
                 if not (covers(rule, state.ref) and self._runtime.config.takes(state.ref)):
                     continue
                 if self._runtime.config.has_filters and objection(self._runtime.config, self._store, state):
                     self._exclude(held, state.ref)
-                elif state.ref.key <= last:
+                elif previous <= state.ref.key <= last:
                     self._skim(held, state.ref)
                     self.report.compared_before += 1
+                    previous = state.ref.key
+                    if state.ref.key == last:
+                        last = ""
                 else:
+                    # Some stores list folder by folder, so a key that comes later may be a smaller one.
+                    last = ""
                     yield from self._compare(held, state)
                     on_compared(rule, state.ref.key)
         yield from self._orphans(held)

@@ -26,6 +26,7 @@ from penstock.runtime.status import status_document, status_of
 from penstock.serving.access import CallerTokens
 from penstock.serving.callers import leaving_check
 from penstock.serving.health import Health
+from penstock.serving.key_readings import KeyReadings
 from penstock.serving.requests import (
     MAX_CALL_BYTES,
     body_chunks,
@@ -113,6 +114,7 @@ class FunctionRoutes:
         self._signatures = SignatureCheck(config.hmac_keys)
         self._search, self._body_mode = config.search, config.body_mode
         self._deadline_seconds = config.deadline_seconds
+        self._readings = KeyReadings(config.store_profile)
         self._log = logging.getLogger("penstock.app")
 
     def begin(self) -> None:
@@ -232,10 +234,12 @@ class FunctionRoutes:
             event_id.set(event_id.get() or notifications[0].id)
             _follow(notifications[0].traceparent)
         # Several events about one object ask the same question: it is answered once.
-        wanted = list({each.ref: None for each in notifications if each.kind not in _NO_CHANGE})
+        wanted = {each.refs: each for each in notifications if each.kind not in _NO_CHANGE}
         self._metrics.add("penstock_events", len(notifications) - len(wanted), "ignored")
+        odd += [refused for each in wanted.values() if (refused := self._readings.refused(each))]
         self._metrics.add("penstock_events", len(odd), "failed")
-        results = [*self._agree(wanted), *odd]
+        taken = [each for each in wanted.values() if not self._readings.refused(each)]
+        results = [*self._readings.agree(taken, self._agree), *odd]
         self._log_failures(results)
         return results_response(results, self._function.name, as_cloudevent=came_as_cloudevent())
 
@@ -243,7 +247,7 @@ class FunctionRoutes:
         """The request's body; raises `Unauthorized` at its end unless it is signed as the settings want."""
         return self._signatures.checked(request.headers.get, body_chunks())
 
-    def _agree(self, refs: Sequence[ObjectRef]) -> list[Outcome | Failure]:
+    def _agree(self, refs: Sequence[ObjectRef]) -> Sequence[Outcome | Failure]:
         with _for_caller():
             return [self._ended(*ended) for ended in zip(refs, self._runtime.agree_all(refs), strict=True)]
 

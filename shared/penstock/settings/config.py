@@ -246,6 +246,7 @@ class Config:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     hmac_keys: tuple[bytes, ...] = field(default=(), repr=False)
     store_name: str = ""
+    store_profile: str = table.STORE_PROFILE.default
 
     def takes(self, ref: ObjectRef) -> bool:
         """Whether an object is an input of this function; the objects that Penstock keeps for itself never are."""

@@ -29,6 +29,30 @@ def _level(given: str) -> str:
     return given.upper()
 
 
+def _profile(given: str) -> str:
+    if given not in ("auto", *STORES):
+        raise ValueError(f"expected auto or one of {', '.join(STORES)}")
+    return given
+
+
+STORES: Final = (
+    "minio",
+    "silo",
+    "aistor",
+    "rustfs",
+    "ceph",
+    "versity",
+    "seaweedfs",
+    "garage",
+    "s3proxy",
+    "aws",
+    "gcs",
+    "azure",
+    "s3",
+)
+"""The stores that docs/stores.md tells about; `s3` is any other one."""
+
+
 # A function
 
 FUNCTION_NAME: Final = text(
@@ -103,6 +127,17 @@ STORE_NAME: Final = text(
     "a name for the object store, where functions of several stores share an index. It is part of every mark, so keep"
     " it the same. For a name that is given later: `penstock reconcile --adopt`",
     in_job=True,
+)
+STORE_PROFILE: Final = Setting(
+    name="STORE_PROFILE",
+    doc="which store answers there ([stores.md](stores.md)). It decides what a key in an event means, and `gcs` and"
+    " `azure` say that this is an S3 door to that store, so that its events are taken. With `auto` the first objects"
+    " tell what keys mean",
+    default="auto",
+    read=_profile,
+    component="function",
+    takes=", ".join(f"`{name}`" for name in ("auto", *STORES)),
+    shown="`auto`",
 )
 MINIO_CA_FILE: Final = text(
     "MINIO_CA_FILE", "a PEM file with a private CA. The server's certificate is always checked", in_job=True

@@ -3,6 +3,7 @@
 It is imported on first use only, because minio takes 180 ms to import and most functions never need it.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import Minio
-from minio.error import MinioException, S3Error
+from minio.error import InvalidResponseError, MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
 from penstock.errors import PermanentError, SourceChanged, TemporaryError
@@ -23,6 +24,8 @@ from penstock.store.failures import NO_S3, check_is_object, check_size, error_fo
 from penstock.store.headers import kept_of, metadata_of
 from penstock.streams import CHUNK_BYTES, Body
 from penstock.types import ObjectRef, ObjectState
+
+_log = logging.getLogger("penstock.store")
 
 _META = "x-amz-meta-"
 _CONNECTIONS = 1024
@@ -201,6 +204,9 @@ class AnyKeyClient:
                     return tuple(aborted)
                 key_marker, upload_marker = page.next_key_marker, page.next_upload_id_marker
         except _FAILURES as exc:
+            if _is_not_implemented(exc):
+                _log.warning("%s: the store does not list uploads under way, so none is aborted", outputs)
+                return ()
             _refuse(ObjectRef(outputs.bucket, outputs.prefix), exc)
 
 
@@ -256,6 +262,13 @@ def _reported(chunks: Iterable[bytes], failures: list[BaseException]) -> Iterato
     except BaseException as exc:
         failures.append(exc)
         raise _ChunksFailed from exc
+
+
+def _is_not_implemented(exc: Exception) -> bool:
+    """Whether the store has no such request at all; s3proxy says so with a page of HTML."""
+    if isinstance(exc, S3Error):
+        return exc.code == "NotImplemented"
+    return isinstance(exc, InvalidResponseError) and "Response code: 501" in str(exc)
 
 
 def _is_gone(exc: Exception) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from penstock.doctor.store import buckets_of, clock_finding
+from penstock.doctor.store import buckets_of, clock_finding, profile_finding
 from penstock.settings.stackfile import FunctionSpec
 
 
@@ -34,3 +34,19 @@ def test_buckets_of_sources_and_sinks_have_their_functions() -> None:
     ]
     found = buckets_of(specs)
     assert found == {"into": {"a", "c"}, "more": {"a"}, "out": {"a", "b"}, "copies": {"c"}}
+
+
+@pytest.mark.parametrize(
+    ("detected", "said", "grade"),
+    [
+        ("minio", {"auto"}, "good"),
+        ("minio", {"silo"}, "good"),
+        ("s3", {"ceph"}, "good"),
+        ("s3proxy", {"azure"}, "good"),
+        ("ceph", {"ceph", "auto"}, "good"),
+        ("minio", {"ceph"}, "problem"),
+        ("seaweedfs", {"minio"}, "problem"),
+    ],
+)
+def test_profile_that_the_store_contradicts_is_a_problem(detected: str, said: set[str], grade: str) -> None:
+    assert profile_finding(detected, said).grade.value == grade

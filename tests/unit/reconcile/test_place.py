@@ -160,3 +160,32 @@ def test_a_place_of_another_run_is_refused(make_lake: MakeLake, tmp_path: Path, 
         reconcile(lake.runtime, resume=place, prefix="00")
     reconcile(lake.runtime, resume=place)
     assert len(lake.keys()) == 6
+
+
+def test_a_resumed_run_leaves_nothing_out_where_the_listing_goes_folder_by_folder(
+    make_lake: MakeLake, tmp_path: Path
+) -> None:
+    """As SeaweedFS lists: `b/2` comes before `b.x`, which is the smaller key."""
+    lake, place = make_lake(Broken()), tmp_path / "place.json"
+    order = ["b/1", "b/2", "b.x", "c"]
+    for key in order:
+        lake.put(b"x", ObjectRef("upload", key))
+    whole, is_cut = lake.store.list, True
+
+    def listed(bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
+        found = list(whole(bucket, prefix, start_after))
+        if bucket == "upload":
+            found.sort(key=lambda state: state.ref.key.replace("/", "\0"))
+        for state in found:
+            if is_cut and state.ref == ObjectRef("upload", "b.x"):
+                raise TemporaryError("cut off")
+            yield state
+
+    lake.store.list = listed  # type: ignore[method-assign]
+    with pytest.raises(TemporaryError, match="cut off"):
+        reconcile(lake.runtime, resume=place)
+    assert json.loads(place.read_text())["after"] == {"s3://upload/*": "b/2"}
+    is_cut = False
+    report = reconcile(lake.runtime, resume=place)
+    assert report.compared_before == 2
+    assert lake.keys() == sorted(order)

@@ -18,12 +18,12 @@ def targets_of(notification: bytes, targets: Iterable[HttpTarget], filters: Filt
     """
     [found] = events.parse(notification, {})
     acted_on = found.kind in (events.Kind.CREATED, events.Kind.REMOVED)
-    own = found.ref.key.startswith(RESERVED_PREFIX)
+    refs = [ref for ref in found.refs if not ref.key.startswith(RESERVED_PREFIX)]
     return [
         target
         for target in targets
         if target.name not in filters
-        or (acted_on and not own and any(rule.matches(found.ref) for rule in filters[target.name]))
+        or (acted_on and any(rule.matches(ref) for ref in refs for rule in filters[target.name]))
     ]
 
 

@@ -4,12 +4,15 @@ The target has a queue_dir, so the server keeps on disk what this stack has not 
 """
 
 import ipaddress
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError
 from penstock.lake import Bucket, DeclaredLake, NotificationTarget, Rule, TargetRef, apply, remove
+from penstock.lake.minio_admin import NoAdminApi
 from penstock.local.gateway.router import Router
+from penstock.local.store.listed import ListedStore
 from penstock.settings.config import StoreSettings
 
 # Names of their own, so that a local run leaves a deployment on the same server alone.
@@ -18,15 +21,21 @@ TARGET: Final = TargetRef("webhook", "penstockdev")
 
 
 class RealMinio:
-    """The server that `settings` names. `events_url` is where it reaches this stack, empty for loopback."""
+    """The server that `settings` names. `events_url` is where it reaches this stack, empty for loopback.
+
+    Another S3 server is listed again and again, since this stack cannot have it send events; `watched` keeps what was
+    told of it.
+    """
 
     def __init__(
-        self, settings: StoreSettings, router: Router, queue_dir: str, token: str, events_url: str = ""
+        self, settings: StoreSettings, router: Router, queue_dir: str, token: str, watched: Path, events_url: str = ""
     ) -> None:
         self.settings = settings
         self._router = router
         self._events_url = events_url
         self._queue_dir, self._token = queue_dir, token
+        self._watched = watched
+        self._listed: ListedStore | None = None
         if not events_url and not _is_loopback(settings.endpoint):
             raise ConfigError(
                 f"MINIO_ENDPOINT={settings.endpoint}: is not on this machine, so it cannot reach this stack; "
@@ -47,14 +56,25 @@ class RealMinio:
             # A local run must not change a setting of the whole server.
             sync_events=False,
         )
-        apply(self.settings, lake, adopt=True)
+        try:
+            apply(self.settings, lake, adopt=True)
+        except NoAdminApi:
+            make_buckets(self.settings, buckets)
+            rules = list(self._router.rules())
+            self._listed = ListedStore(self.settings, rules, self._watched, f"{own_url}/events", self._token)
+            self._listed.start()
 
     def disconnect(self) -> None:
         """Take the rules off the buckets, and the target out of what the server's next start reads."""
+        if self._listed is not None:
+            self.stop()
+            return
         remove(self.settings, LAKE, restart=False)
 
     def stop(self) -> None:
-        """Nothing to end: rules and queue outlive the stack, and the next one takes what has gathered."""
+        """End the listings. Rules and queue of a MinIO outlive the stack, and the next one takes what has gathered."""
+        if self._listed is not None:
+            self._listed.stop()
 
 
 def make_buckets(settings: StoreSettings, buckets: list[str]) -> None:

@@ -1,0 +1,1 @@
+"""For stores that send no events: listings become hints, for functions or for the bridge."""

@@ -1,0 +1,97 @@
+"""Hints as a store would send them, and the one endpoint that takes them."""
+
+import json
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote_plus
+
+from penstock.delivery.http import HttpTarget
+from penstock.errors import ConfigError, TemporaryError
+from penstock.events.signature import signature_headers
+from penstock.types import ObjectRef, ObjectState
+
+_TIMEOUT_SECONDS: Final = 300.0
+# The same hint will never be taken, and neither will others: the address or a secret is wrong.
+_WRONG_TARGET: Final = frozenset({401, 403, 404, 405, 415})
+_TRY_AGAIN: Final = frozenset({408, 409, 429})
+
+
+class Taken(StrEnum):
+    """What the target said of a hint."""
+
+    TOLD = "told"
+    REFUSED = "refused"
+    """For good: the function has recorded why, and a second hint would lead to the same."""
+
+
+def written(states: Sequence[ObjectState]) -> bytes:
+    """A notification that these objects were written."""
+    return _notification([_record("s3:ObjectCreated:Put", each.ref, each) for each in states])
+
+
+def removed(refs: Sequence[ObjectRef]) -> bytes:
+    """A notification that these objects are gone."""
+    return _notification([_record("s3:ObjectRemoved:Delete", each, None) for each in refs])
+
+
+def _notification(records: list[dict[str, object]]) -> bytes:
+    return json.dumps({"Records": records}, separators=(",", ":")).encode()
+
+
+def _record(name: str, ref: ObjectRef, state: ObjectState | None) -> dict[str, object]:
+    stored: dict[str, object] = {"key": quote_plus(ref.key)}
+    moment: Mapping[str, object] = {}
+    if state is not None:
+        stored |= {"size": state.size, "eTag": state.etag}
+        if state.last_modified is not None:
+            # The same state gives the same id, so brokers can drop doubles.
+            stored["sequencer"] = f"{int(state.last_modified.timestamp() * 1e9):016X}"
+            moment = {"eventTime": state.last_modified.isoformat()}
+    # MinIO's name: Triggers filter by it, and MinIO's keys leave no doubt what they mean.
+    return {
+        "eventVersion": "2.0",
+        "eventSource": "minio:s3",
+        "awsRegion": "",
+        "eventName": name,
+        **moment,
+        "s3": {"bucket": {"name": ref.bucket}, "object": stored},
+    }
+
+
+class HintTarget:
+    """A function's `/event`, or a bridge; threads may share it."""
+
+    def __init__(self, target: HttpTarget, connections: int) -> None:
+        import urllib3
+
+        self._target = target
+        self._pool = urllib3.PoolManager(
+            maxsize=connections, ca_certs=target.ca_file, retries=False, timeout=_TIMEOUT_SECONDS
+        )
+
+    def send(self, body: bytes) -> Taken:
+        """Send one notification. Raises `ConfigError` when the target takes none, `TemporaryError` to try it again."""
+        import urllib3
+
+        headers = {"Content-Type": "application/json", **self._target.headers}
+        if self._target.keys:
+            headers |= signature_headers(self._target.keys, uuid.uuid4().hex, body, time.time())
+        url = self._target.url
+        try:
+            # A redirect is not followed: clients repeat a POST as a GET, and the hint would be lost.
+            answer = self._pool.request("POST", url, body=body, headers=headers, redirect=False)
+        except urllib3.exceptions.HTTPError as exc:
+            raise TemporaryError(f"{url}: cannot be reached: {exc}") from exc
+        status = answer.status
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            return Taken.TOLD
+        text = answer.data[:300].decode("utf-8", "replace").strip()
+        if status in _WRONG_TARGET or status < HTTPStatus.BAD_REQUEST:
+            raise ConfigError(f"{url}: answered {status}: {text}; check --to, FUNCTION_TOKEN and the function's SOURCE")
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _TRY_AGAIN:
+            raise TemporaryError(f"{url}: answered {status}: {text}")
+        return Taken.REFUSED

@@ -1,0 +1,59 @@
+"""Which kind of store answers at an endpoint, by the name that it gives itself.
+
+Nothing in the way objects are read and written depends on it: what a listing does not tell is asked for, and what a
+store refuses is said. The profile is for what no answer tells: what a key in an event means (STORE_PROFILE), and what
+`penstock doctor` says.
+"""
+
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from email.message import Message
+from typing import Final
+
+from penstock.settings.config import StoreSettings
+
+_ANSWER_SECONDS: Final = 10
+# The beginning of the `Server` header of each, in lower case. Silo and AIStor call themselves MinIO.
+_SERVERS: Final[Mapping[str, str]] = {
+    "minio": "minio",
+    "rustfs": "rustfs",
+    "versitygw": "versity",
+    "seaweedfs": "seaweedfs",
+    "amazons3": "aws",
+    "s3proxy": "s3proxy",
+    "ceph": "ceph",
+    "garage": "garage",
+    "uploadserver": "gcs",
+}
+
+
+def answer_headers(settings: StoreSettings) -> Mapping[str, str] | Message:
+    """The headers of an answer to a request without a signature: a refusal has them too. Empty without an answer."""
+    context = ssl.create_default_context(cafile=str(settings.ca_file)) if settings.ca_file else None
+    request = urllib.request.Request(settings.endpoint)  # noqa: S310 - the setting is checked: http or https
+    try:
+        with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS, context=context) as answer:  # noqa: S310
+            headers: Message = answer.headers
+            return headers
+    except urllib.error.HTTPError as refused:
+        return refused.headers
+    except OSError:
+        return {}
+
+
+def profile_of(headers: Mapping[str, str] | Message) -> str:
+    """The profile that an answer's headers name, `s3` for one that is not known.
+
+    >>> profile_of({"Server": "SeaweedFS 8000GB 4.48"})
+    'seaweedfs'
+    """
+    server = str(headers.get("Server") or "").lower()
+    for start, profile in _SERVERS.items():
+        if server.startswith(start):
+            return profile
+    # Ceph's gateway names itself in no header; its request ids begin with "tx".
+    if str(headers.get("x-amz-request-id") or "").startswith("tx0"):
+        return "ceph"
+    return "s3"

@@ -1,0 +1,68 @@
+"""Hints as a store would send them, and what a target's answer means."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from penstock.connect.listing.hints import HintTarget, Taken, removed, written
+from penstock.delivery.http import HttpTarget
+from penstock.errors import ConfigError, TemporaryError
+from penstock.events import Kind, parse, to_cloudevents
+from penstock.types import ObjectRef, ObjectState
+from pytest_httpserver import HTTPServer
+
+REF = ObjectRef("upload", "dir/a+b 100%.csv")
+
+
+def test_hint_is_a_notification_that_everything_reads() -> None:
+    state = ObjectState(REF, 3, "abc", last_modified=datetime(2026, 11, 28, tzinfo=UTC))
+    (found,) = parse(written([state]), {})
+    assert (found.ref, found.kind, found.size, found.etag, found.other) == (REF, Kind.CREATED, 3, "abc", None)
+    (gone,) = parse(removed([REF]), {})
+    assert (gone.ref, gone.kind) == (REF, Kind.REMOVED)
+    (event,) = to_cloudevents(written([state]))
+    assert event.attributes["source"] == "minio:s3..upload"
+
+
+def test_same_state_has_the_same_id() -> None:
+    states = [ObjectState(REF, 3, "abc", last_modified=datetime(2026, 11, day, tzinfo=UTC)) for day in (27, 27, 28)]
+    first, second, third = (parse(written([state]), {})[0].id for state in states)
+    assert first == second != third
+
+
+def test_target_that_cannot_be_reached_is_tried_again() -> None:
+    with pytest.raises(TemporaryError, match="cannot be reached"):
+        HintTarget(HttpTarget("compress", "http://127.0.0.1:9/event"), 1).send(b"{}")
+
+
+def test_hint_is_signed_where_the_function_wants_it(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/event").respond_with_data("ok")
+    target = HttpTarget("compress", httpserver.url_for("/event"), {"Authorization": "Bearer x"}, keys=(b"k" * 32,))
+    assert HintTarget(target, 1).send(json.dumps({}).encode()) is Taken.TOLD
+    ((request, _answer),) = httpserver.log
+    assert request.headers["webhook-signature"].startswith("v1,")
+    assert request.headers["Authorization"] == "Bearer x"
+
+
+@pytest.mark.parametrize(
+    ("status", "ended"),
+    [
+        (200, Taken.TOLD),
+        (204, Taken.TOLD),
+        (422, Taken.REFUSED),
+        (503, TemporaryError),
+        (429, TemporaryError),
+        (404, ConfigError),
+        (401, ConfigError),
+        (302, ConfigError),
+    ],
+)
+def test_answer_says_whether_a_hint_was_taken(httpserver: HTTPServer, status: int, ended: Any) -> None:
+    httpserver.expect_request("/event").respond_with_data("why", status=status)
+    target = HintTarget(HttpTarget("compress", httpserver.url_for("/event")), 1)
+    if isinstance(ended, Taken):
+        assert target.send(b"{}") is ended
+        return
+    with pytest.raises(ended, match=f"answered {status}: why"):
+        target.send(b"{}")

@@ -1,0 +1,272 @@
+"""`penstock watch`: what is told, when, and what a failure or a kill leaves to be told."""
+
+from __future__ import annotations
+
+import resource
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from penstock.connect.listing.hints import Taken
+from penstock.connect.listing.rounds import ListingWatch
+from penstock.connect.listing.seen import SeenObjects
+from penstock.errors import TemporaryError
+from penstock.events import Kind, parse
+from penstock.settings.config import SourceRule
+from penstock.types import ObjectRef, ObjectState
+
+from tests.functional.test_app import serve
+from tests.lake import Lake
+from tests.store_contract import KEYS
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+class Listing:
+    """A store whose listing is a dict: what is told of it is all that a watch uses."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, ObjectState] = {}
+        self.cut_after: int | None = None
+
+    def put(self, key: str, etag: str = "1", at: datetime = NOW) -> None:
+        self.objects[key] = ObjectState(ObjectRef("upload", key), 1, etag, last_modified=at)
+
+    def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
+        for number, key in enumerate(sorted(self.objects)):
+            if self.cut_after is not None and number >= self.cut_after:
+                raise TemporaryError("the listing was cut off")
+            if key.startswith(prefix):
+                yield self.objects[key]
+
+
+class Target:
+    """Takes hints and remembers them; fails where it is told to."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Kind, str]] = []
+        self.error: Exception | None = None
+        self.answer = Taken.TOLD
+        self._lock = threading.Lock()
+
+    def send(self, body: bytes) -> Taken:
+        if self.error is not None:
+            raise self.error
+        with self._lock:
+            self.told += [(each.kind, each.ref.key) for each in parse(body, {})]
+        return self.answer
+
+    def take(self) -> list[tuple[Kind, str]]:
+        """What was told since the last call, by key."""
+        found, self.told = sorted(self.told, key=lambda each: each[1]), []
+        return found
+
+
+Make = Callable[..., ListingWatch]
+
+
+@pytest.fixture
+def listing() -> Listing:
+    return Listing()
+
+
+@pytest.fixture
+def target() -> Target:
+    return Target()
+
+
+@pytest.fixture
+def make(listing: Listing, target: Target, tmp_path: Path) -> Iterator[Make]:
+    made: list[SeenObjects] = []
+
+    def of(source: str = "s3://upload/", **options: Any) -> ListingWatch:
+        for each in made:
+            each.close()
+        made.append(SeenObjects(tmp_path / "watch.db", source))
+        options = {"batch": 2, "concurrency": 2} | options
+        return ListingWatch(listing, SourceRule.parse_all(source), made[-1], target.send, **options)
+
+    yield of
+    for each in made:
+        each.close()
+
+
+def test_each_object_is_told_once(make: Make, listing: Listing, target: Target) -> None:
+    for key in ("a", "b", "c"):
+        listing.put(key)
+    watch = make()
+    report = watch.round()
+    assert target.take() == [(Kind.CREATED, "a"), (Kind.CREATED, "b"), (Kind.CREATED, "c")]
+    assert (report.listed, report.changed, report.told, report.failed) == (3, 3, 3, 0)
+    assert watch.round().told == 0
+    assert target.take() == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"etag": "2"}, {"at": NOW + timedelta(seconds=1)}], ids=["other bytes", "other metadata"]
+)
+def test_object_that_was_overwritten_is_told_again(
+    make: Make, listing: Listing, target: Target, change: dict[str, Any]
+) -> None:
+    watch = make()
+    listing.put("a")
+    watch.round()
+    listing.put("a", **change)
+    target.take()
+    watch.round()
+    assert target.take() == [(Kind.CREATED, "a")]
+
+
+def test_object_that_is_gone_is_told_once(make: Make, listing: Listing, target: Target) -> None:
+    watch = make()
+    for key in ("a", "b"):
+        listing.put(key)
+    watch.round()
+    target.take()
+    del listing.objects["a"]
+    assert watch.round().gone == 1
+    assert target.take() == [(Kind.REMOVED, "a")]
+    assert watch.round().gone == 0
+    listing.put("a")
+    watch.round()
+    assert target.take() == [(Kind.CREATED, "a")]
+
+
+def test_hint_that_was_not_taken_is_told_in_the_next_round(make: Make, listing: Listing, target: Target) -> None:
+    watch = make()
+    listing.put("a")
+    target.error = TemporaryError("busy")
+    report = watch.round()
+    assert (report.told, report.failed, report.problems) == (0, 1, ["busy"])
+    target.error = None
+    assert watch.round().told == 1
+    del listing.objects["a"]
+    target.error = TemporaryError("busy")
+    assert watch.round().failed == 1
+    target.error = None
+    target.take()
+    watch.round()
+    assert target.take() == [(Kind.REMOVED, "a")]
+
+
+def test_hint_that_was_refused_for_good_is_not_told_again(make: Make, listing: Listing, target: Target) -> None:
+    watch = make()
+    listing.put("a")
+    target.answer = Taken.REFUSED
+    assert watch.round().refused == 1
+    assert watch.round().refused == 0
+
+
+def test_listing_that_fails_removes_nothing(make: Make, listing: Listing, target: Target) -> None:
+    watch = make()
+    for key in ("a", "b", "c"):
+        listing.put(key)
+    watch.round()
+    target.take()
+    listing.cut_after = 1
+    with pytest.raises(TemporaryError, match="cut off"):
+        watch.round()
+    assert target.take() == []
+
+
+def test_what_was_told_before_an_end_is_not_told_after_it(
+    make: Make, listing: Listing, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.connect.listing.rounds.PAGE_KEYS", 2)
+    for number in range(10):
+        listing.put(f"{number}")
+    listing.cut_after = 7
+    with pytest.raises(TemporaryError):
+        make(batch=1, concurrency=1).round()
+    first = [key for _, key in target.take()]
+    assert first
+    listing.cut_after = None
+    make(batch=1, concurrency=1).round()
+    second = [key for _, key in target.take()]
+    assert sorted(first + second) == [str(number) for number in range(10)]
+
+
+def test_first_round_may_leave_out_what_is_old(make: Make, listing: Listing, target: Target) -> None:
+    listing.put("old", at=NOW - timedelta(days=2))
+    listing.put("new", at=NOW)
+    watch = make(since=NOW - timedelta(days=1))
+    watch.round()
+    assert target.take() == [(Kind.CREATED, "new")]
+    listing.put("late", at=NOW - timedelta(days=2))  # copied with its time
+    watch.round()
+    assert target.take() == [(Kind.CREATED, "late")]
+    del listing.objects["old"]
+    watch.round()
+    assert target.take() == [(Kind.REMOVED, "old")]
+
+
+def test_only_what_the_sources_name_is_told(make: Make, listing: Listing, target: Target) -> None:
+    for key in ("in/a.csv", "in/b.txt", "in/c/", "out.csv", ".penstock/refused/x.csv"):
+        listing.put(key)
+    make("s3://upload/in/*.csv").round()
+    assert target.take() == [(Kind.CREATED, "in/a.csv")]
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+def test_every_key_arrives_as_it_is(make: Make, listing: Listing, target: Target, key: str) -> None:
+    listing.put(key)
+    make().round()
+    assert target.take() == [(Kind.CREATED, key)]
+
+
+def test_functions_targets_agree_after_a_round(tmp_path: Path) -> None:
+    lake = Lake(remove_with_source=True)
+    client = serve(lake)
+
+    def send(body: bytes) -> Taken:
+        assert client.post("/event", data=body).status_code == 200
+        return Taken.TOLD
+
+    for key in ("a+b.csv", "100%.csv", "日本.csv"):
+        lake.put(b"one", ObjectRef("upload", key))
+    seen = SeenObjects(tmp_path / "watch.db", "x")
+    watch = ListingWatch(lake.store, SourceRule.parse_all("s3://upload/"), seen, send, batch=20, concurrency=1)
+    watch.round()
+    assert lake.keys() == ["100%.csv", "a+b.csv", "日本.csv"]
+    lake.store.delete(ObjectRef("upload", "100%.csv"))
+    watch.round()
+    assert lake.keys() == ["a+b.csv", "日本.csv"]
+    seen.close()
+
+
+class Million:
+    """A bucket of a million keys, made while they are asked for."""
+
+    COUNT = 1_000_000
+
+    def __init__(self) -> None:
+        self.changed = -1
+
+    def list(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
+        for number in range(self.COUNT):
+            etag = "2" if number == self.changed else "1"
+            yield ObjectState(ObjectRef(bucket, f"{number:07}"), 1, etag, last_modified=NOW)
+
+
+def test_a_million_keys_are_watched_in_bounded_memory(tmp_path: Path) -> None:
+    store, told = Million(), []
+
+    def send(body: bytes) -> Taken:
+        told.append(body)
+        return Taken.TOLD
+
+    seen = SeenObjects(tmp_path / "watch.db", "x")
+    rules = SourceRule.parse_all("s3://upload/")
+    watch = ListingWatch(store, rules, seen, send, batch=50, concurrency=2, since=NOW + timedelta(days=1))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert watch.round().listed == store.COUNT
+    assert told == []
+    store.changed = 777_777
+    report = watch.round()
+    assert (report.listed, report.changed, report.told, report.gone) == (store.COUNT, 1, 1, 0)
+    grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown_kib < 60 * 1024
+    seen.close()
