@@ -38,8 +38,6 @@ READ_BY_HAND: Final = {
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
     "tqdm": "MPL-2.0 AND MIT",
 }
-# In the lock for Windows alone; an image is Linux.
-NOT_ON_LINUX: Final = frozenset({"colorama"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +50,14 @@ class Shipped:
 
 
 def locked(lock: Path) -> set[str]:
-    """The names in a lock of shared/locks, without those of other systems."""
-    names = re.findall(r"^([\w.-]+)==", lock.read_text(encoding="utf-8"), re.MULTILINE)
-    return {str(canonicalize_name(name)) for name in names} - NOT_ON_LINUX
+    """The names in a lock of shared/locks, without those of other systems and older Pythons."""
+    lines = re.findall(r"^([\w.-]+==[^\\]+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    found = [Requirement(line.strip()) for line in lines]
+    return {
+        str(canonicalize_name(each.name))
+        for each in found
+        if each.marker is None or each.marker.evaluate({"extra": ""})
+    }
 
 
 def needed(name: str) -> Iterator[str]:

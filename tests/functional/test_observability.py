@@ -14,6 +14,8 @@ from penstock.connect.mqtt.broker import Broker
 from penstock.connect.mqtt.connector import MqttConnector
 from penstock.connect.nats.connector import NatsConnector
 from penstock.connect.nats.server import NatsServers
+from penstock.connect.redis.connector import RedisConnector
+from penstock.connect.redis.server import RedisServer
 from penstock.connect.subscriptions import Finder, from_pairs
 from penstock.delivery.deliverer import DeliveryOutcome, Message, Policy, Verdict
 from penstock.delivery.inbox import Inbox
@@ -84,6 +86,11 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     inbox = Inbox(folder / "nats.db")
     nats = NatsConnector(NatsServers(("nats://127.0.0.1:9",)), finder, inbox, policy=Policy())
     texts.append(nats.measures.render()[0].decode())
+    inbox.close()
+
+    inbox = Inbox(folder / "redis.db")
+    redis = RedisConnector(RedisServer("127.0.0.1", 9), finder, inbox, policy=Policy())
+    texts.append(redis.measures.render()[0].decode())
     inbox.close()
 
     texts.append(JobMeasures().render()[0].decode())

@@ -362,6 +362,18 @@ NATS_URL: Final = text("NATS_URL", "`nats://HOST:4222` or `tls://HOST:4222`; sev
 NATS_USERNAME: Final = text("NATS_USERNAME", "the servers' user", of="nats", is_secret=True)
 NATS_PASSWORD: Final = text("NATS_PASSWORD", "the servers' password", of="nats", is_secret=True)
 NATS_TOKEN: Final = text("NATS_TOKEN", "the servers' token, in place of user and password", of="nats", is_secret=True)
+REDIS_URL: Final = text(
+    "REDIS_URL", "`redis://HOST:6379/0` or `rediss://HOST:6379/0`; the path is the number of the database", of="redis"
+)
+REDIS_USERNAME: Final = text("REDIS_USERNAME", "the server's user", of="redis", is_secret=True)
+REDIS_PASSWORD: Final = text("REDIS_PASSWORD", "the server's password", of="redis", is_secret=True)
+REDIS_LEASE_SECONDS: Final = number(
+    "REDIS_LEASE_SECONDS",
+    "without a sign of life for so long, what a connector took comes to another one",
+    30.0,
+    above=0,
+    of="redis",
+)
 BRIDGE_TOKEN: Final = text(
     "BRIDGE_TOKEN", "what a webhook must present. Required without `--allow-anonymous`", of="bridge", is_secret=True
 )

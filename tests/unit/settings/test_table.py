@@ -25,7 +25,7 @@ from tests.paths import ROOT
 PAGES: list[tuple[str, tuple[Component, ...]]] = [
     ("settings.md", ("function",)),
     ("settings.md", ("run",)),
-    ("settings.md", ("delivery", "gateway", "kafka", "mqtt", "nats", "bridge")),
+    ("settings.md", ("delivery", "gateway", "kafka", "mqtt", "nats", "redis", "bridge")),
     ("jobs.md", ("job",)),
     ("jobs.md", ("watcher",)),
 ]
@@ -35,6 +35,7 @@ READ_BY = {
     "kafka": "`connect kafka`",
     "mqtt": "`connect mqtt`",
     "nats": "`connect nats`",
+    "redis": "`connect redis`",
     "bridge": "`bridge`",
 }
 # What the shell and the platforms set.
