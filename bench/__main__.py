@@ -1,8 +1,8 @@
 """Every bench, one after the other, each in a process of its own and within its time: `python -m bench [NAME...]`.
 
 Prints Markdown, and at the end every goal with what was reached; bench/results.json has the goals with the machine and
-the versions.
-A whole run renews bench/figures.json and the chart docs/speed.svg. `--small` does little work: it shows that everything runs, and its figures say nothing about speed.
+the versions. A whole run renews bench/figures.json and the chart docs/speed.svg. `--small` does little work: it shows
+that everything runs, and its figures say nothing about speed.
 The exit code is 0 when every bench ran to its end; the figures do not change it.
 """
 
