@@ -142,6 +142,15 @@ docs: $(SITE_TOOLS)/.ready  ## the pages as a site in build/site; a link or an a
 	NO_MKDOCS_2_WARNING=1 $(SITE_TOOLS)/bin/mkdocs build --quiet --strict
 	@echo "build/site/index.html is the first page; build/external-links.txt lists the links to other sites"
 
+# JupyterLab, for reading the notebooks only.
+$(VENV)/.notebooks: requirements-notebooks.lock $(TOOLS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-notebooks.lock
+	@touch $@
+
+.PHONY: notebooks
+notebooks: $(VENV)/.notebooks  ## the notebooks in the browser; local.ipynb starts a lake of its own
+	$(BIN)/jupyter lab examples/notebooks/local.ipynb
+
 .PHONY: sbom
 sbom: $(READY)  ## what each image ships, in CycloneDX: build/sbom/IMAGE.cdx.json, made from the locks
 	$(BIN)/python -m tests.sbom
@@ -185,6 +194,7 @@ lock: $(TOOLS)  ## renew requirements.lock and shared/locks from the bounds
 	$(COMPILE) --all-extras shared/pyproject.toml requirements-dev.in functions/*/requirements.txt -o requirements.lock
 	$(COMPILE) -c requirements.lock requirements-browser.in -o requirements-browser.lock
 	$(COMPILE) -c requirements.lock requirements-docs.in -o requirements-docs.lock
+	$(COMPILE) -c requirements.lock requirements-notebooks.in -o requirements-notebooks.lock
 	$(COMPILE) -c requirements.lock --extra demo shared/pyproject.toml requirements-build.in -o requirements-demo.lock
 	$(COMPILE) -c requirements.lock --extra cli shared/pyproject.toml requirements-images.in requirements-build.in \
 	  functions/*/requirements.txt functions/*/requirements-test.txt examples/*/requirements.txt -o $(LOCKS)/constraints.txt

@@ -1,7 +1,8 @@
 """Every bench, one after the other, each in a process of its own and within its time: `python -m bench [NAME...]`.
 
 Prints Markdown, and at the end every goal with what was reached; bench/results.json has the goals with the machine and
-the versions. `--small` does little work: it shows that everything runs, and its figures say nothing about speed.
+the versions. A whole run renews bench/figures.json and the chart docs/speed.svg. `--small` does little work: it shows
+that everything runs, and its figures say nothing about speed.
 The exit code is 0 when every bench ran to its end; the figures do not change it.
 """
 
@@ -21,6 +22,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.chart import write_figures
 from bench.report import RESULTS, Goal, goals_table
 from tests.paths import ROOT
 
@@ -152,6 +154,8 @@ def main() -> int:
     RESULTS_FILE.write_text(
         json.dumps({"machine": here, "small": args.small, "benches": found, "failures": failures}, indent=1) + "\n"
     )
+    if not (args.names or args.small or failures):
+        write_figures(here, goals)
     print(f"\n{len(args.names or BENCHES)} benches in {time.monotonic() - started:.0f} s; {RESULTS_FILE}")
     for failure in failures:
         print(f"FAILED: {failure}", file=sys.stderr)
