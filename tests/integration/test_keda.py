@@ -26,7 +26,7 @@ from tests.components.crds import GO_CRDS
 from tests.components.keda import KedaServer
 from tests.components.process import free_ports
 from tests.integration.connect_helpers import Penstock
-from tests.integration.flow import minio_to_kafka, quiet, serve
+from tests.integration.flow import minio_to_kafka, put_event, quiet, serve
 from tests.integration.operators import Cluster
 from tests.integration.processes import store_settings, wait_until
 from tests.manifests import definitions
@@ -209,13 +209,8 @@ def test_lag_starts_a_function_from_zero_and_it_goes_back_to_zero(lake: Lake, re
 def test_what_waits_at_the_bridge_starts_a_function_from_zero(lake: Lake, record_property: Any) -> None:
     lake.rests()
     lake.put("other", "two.csv")  # no rule reports this bucket: the webhook below does
-    record = {
-        "eventName": "s3:ObjectCreated:Put",
-        "eventTime": "2026-01-31T12:00:00.000Z",
-        "s3": {"bucket": {"name": "other"}, "object": {"key": "two.csv", "sequencer": "1"}},
-    }
     begin = time.monotonic()
-    body = json.dumps({"EventName": record["eventName"], "Key": "other/two.csv", "Records": [record]}).encode()
+    body = put_event("other", "two.csv")
     with urllib.request.urlopen(f"http://{lake.bridge.address}/", body, timeout=30) as answer:
         assert answer.status == 202
     wait_until(lambda: lake.is_compressed("two.csv"), "the result of an event at the bridge", PATIENCE_SECONDS)
