@@ -116,7 +116,7 @@ class Lake:
 
 
 @pytest.fixture(scope="module")
-def lake(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     folder = tmp_path_factory.mktemp("keda")
     function_port, bridge_port, connector_port = free_ports(3)
     with ExitStack() as stack:
@@ -128,9 +128,12 @@ def lake(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             server.wait_until(lambda path=path: cluster.is_established(path), f"serving {path}")  # type: ignore[misc]
         cluster.namespace(NAMESPACE, "restricted")
         stack.enter_context(KedaServer(server.endpoint, folder / "operator"))
+        # Of its own, for the connector's group and topic of dead letters have the names that are rendered.
+        kafka = stack.enter_context(KafkaServer(folder / "kafka"))
+        kafka.endpoint.create_topic("dead-letters")
         minio = stack.enter_context(minio_to_kafka(folder, kafka, TOPIC, "upload", "other", "processed"))
         settings = {
-            "SOURCE": "s3://upload/*.csv,s3://other/*.csv",
+            "SOURCE": "s3://upload/*.csv s3://other/*.csv",
             "SINK": "s3://processed/{key}.gz",
             **store_settings(minio),
         }
@@ -166,7 +169,7 @@ def _documents(folder: Path, kafka: str, addresses: dict[str, str]) -> dict[tupl
     given = KubernetesSettings("registry.example/penstock:1", NAMESPACE, kafka, kafka_secret="")
     documents = render_one(
         folder,
-        environment={"SOURCE": "s3://upload/*.csv,s3://other/*.csv"},
+        environment={"SOURCE": "s3://upload/*.csv s3://other/*.csv"},
         annotations={
             "topic": TOPIC,
             "penstock.dev/scale.zero": "true",
