@@ -11,9 +11,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 from penstock.errors import ConfigError
 from penstock.process.tracing import Tracer, make_tracer
-from penstock.store.memory import MemoryStore
-from penstock.store.traced import TracedStore
-from penstock.types import ObjectRef
 
 
 def test_no_endpoint_means_no_tracer() -> None:
@@ -29,25 +26,6 @@ def test_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(ConfigError, match=r"install penstock\[tracing\]"):
         make_tracer("compress", "http://127.0.0.1:9")
-
-
-def test_requests_to_the_store_are_steps_of_what_the_thread_does() -> None:
-    exporter = InMemorySpanExporter()
-    tracer = Tracer("compress", exporter)
-    store = TracedStore(MemoryStore("in"), tracer)
-    ref = ObjectRef("in", "one.csv")
-    with tracer.step("POST /event", "server"):
-        store.put(ref, [b"text"], content_type="text/plain", metadata={})
-        found = store.open(ref)
-        assert found is not None
-        assert b"".join(found[1]) == b"text"
-        store.delete(ref)
-        assert store.stat(ref) is None
-    tracer.stop()
-    *requests, whole = exporter.get_finished_spans()
-    assert [step.name for step in requests] == ["store put", "store open", "store delete", "store stat"]
-    assert {step.parent.span_id for step in requests if step.parent} == {whole.context.span_id}
-    assert dict(requests[1].attributes or {}) == {"bucket": "in", "key": "one.csv", "size": 4}
 
 
 def test_request_that_fails_is_a_failed_step() -> None:
