@@ -32,9 +32,11 @@ CLASSIFIERS: Final = {
 # Read in the licence file of the package, whose metadata does not say it in full.
 READ_BY_HAND: Final = {
     "chardetng-py": "MIT",
+    "charset-normalizer": "MIT",
     "itsdangerous": "BSD-3-Clause",
     "jinja2": "BSD-3-Clause",
     "pg8000": "BSD-3-Clause",
+    "protobuf": "BSD-3-Clause",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
     "tqdm": "MPL-2.0 AND MIT",
 }

@@ -50,3 +50,23 @@ def render_one(
     texts = platform(plans) if platform else render(plans, knative)
     documents = [each for text in texts.values() for each in yaml.load_all(text, yaml.CSafeLoader)]
     return {(each["kind"], each.get("metadata", {}).get("name", "")): each for each in documents}
+
+
+SLEEPS = {
+    "topic": "upload",
+    "penstock.dev/scale.zero": "true",
+    "penstock.dev/scale.zero-duration": "7m",
+    "penstock.dev/scale.max": "9",
+    "penstock.dev/scale.type": "capacity",
+    "penstock.dev/scale.target": "2",
+}
+
+
+def scaled(documents: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = documents["ScaledObject", "compress"]["spec"]
+    return found
+
+
+def container_of(document: dict[str, Any]) -> dict[str, Any]:
+    [found] = document["spec"]["template"]["spec"]["containers"]
+    return dict(found)

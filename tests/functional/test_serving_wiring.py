@@ -45,7 +45,7 @@ def test_function_that_cannot_start_says_why_once(function: str, settings: dict[
 
 @pytest.mark.parametrize("host", ["::1", "127.0.0.1"])
 def test_gunicorn_is_given_the_host_as_it_was_named(host: str) -> None:
-    assert FunctionServer(Config("upper"), host, pytest.fail).cfg.address == [(host, 8080)]
+    assert FunctionServer(Config("upper"), host, lambda _tracer: pytest.fail("wired")).cfg.address == [(host, 8080)]
 
 
 @pytest.mark.parametrize("library", ["pyvips", "_libvips"])

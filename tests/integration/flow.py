@@ -23,7 +23,7 @@ from tests.components import KafkaServer, MinioServer
 from tests.components.process import free_ports
 from tests.integration.connect_helpers import Penstock
 from tests.integration.processes import store_settings
-from tests.paths import ROOT
+from tests.paths import EVENTS, ROOT
 
 DEAD_LETTERS = "dead-letters"
 SAFE_EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
@@ -137,6 +137,15 @@ def headers_of(record: Message) -> dict[str, str]:
     pairs = record.headers() or {}
     items = pairs.items() if isinstance(pairs, dict) else pairs
     return {name: value if isinstance(value, str) else (value or b"").decode() for name, value in items}
+
+
+def put_event(bucket: str, key: str) -> bytes:
+    """What MinIO sends about a new object."""
+    document = json.loads((EVENTS / "minio_put.json").read_bytes())
+    document["Key"] = f"{bucket}/{key}"
+    s3 = document["Records"][0]["s3"]
+    s3["bucket"]["name"], s3["object"]["key"] = bucket, key
+    return json.dumps(document).encode()
 
 
 def died(connector: Penstock) -> int:

@@ -53,7 +53,7 @@ class Cluster:
         return f"{path}/{definition['metadata']['name']}"
 
     def is_established(self, path: str) -> bool:
-        conditions = self.request("GET", path).get("status", {}).get("conditions", [])
+        conditions = self.request("GET", path).get("status", {}).get("conditions") or []
         return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
     def namespace(self, name: str, level: str) -> None:

@@ -56,6 +56,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         given = load_settings(args.properties, env, args.set)
         group = given.get("group.id", "penstock")
         address = settings.address_from(args, env)
+        tracer = settings.tracer_from("penstock-connect-kafka", env)
         limits = Limits(args.max_uncommitted, settings.drain_seconds_from(args, env))
         connector = Connector(
             given,
@@ -65,6 +66,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             policy=settings.policy_from(args, env),
             limits=limits,
             keep_identity=args.keep_identity,
+            tracer=tracer,
         )
         stop_on_signals(connector.stop)
         _log.info("kafka: asking the brokers at %s", given.get("bootstrap.servers", "-"))
@@ -79,4 +81,6 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         connector.run()
     finally:
         status.stop()
+        if tracer is not None:
+            tracer.stop()
     return 75 if connector.statistics.fatal else 0

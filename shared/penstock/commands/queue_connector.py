@@ -43,12 +43,14 @@ def run_queue_connector(
         address = settings.address_from(args, env)
         drain_seconds = settings.drain_seconds_from(args, env)
         finder = sources.finder_from(args, env)
+        tracer = settings.tracer_from("penstock-connect", env)
         connector = make(
             finder,
             Inbox(args.inbox),
             policy=settings.policy_from(args, env),
             cloudevents=args.cloudevents,
             keep_identity=args.keep_identity,
+            tracer=tracer,
         )
         stop_on_signals(connector.stop)
         status = StatusServer(address, connector.measures, ill=connector.ill, unready=connector.unready)
@@ -57,6 +59,8 @@ def run_queue_connector(
             connector.run(drain_seconds)
         finally:
             status.stop()
+            if tracer is not None:
+                tracer.stop()
     except (ConfigError, TemporaryError) as exc:
         logging.getLogger("penstock.connect").error("%s", exc)  # noqa: TRY400 - the text is the message
         return exc.exit_code

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from penstock.connect.messages import make_messages
 from penstock.connect.subscriptions import Finder, Subscriptions
@@ -20,6 +20,9 @@ from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.settings.table import DELIVERY_DRAIN_SECONDS
+
+if TYPE_CHECKING:
+    from penstock.process.tracing import Tracer
 
 _log = logging.getLogger("penstock.connect")
 
@@ -122,6 +125,7 @@ class QueueConnector(Generic[ReceiptT]):
         keep_identity: bool = False,
         watch: SubscriptionWatch | None = None,
         clock: Callable[[], float] = time.monotonic,
+        tracer: "Tracer | None" = None,
     ) -> None:
         self._kind = names.kind
         self._open_session = open_session
@@ -139,6 +143,7 @@ class QueueConnector(Generic[ReceiptT]):
             observe=self.measures.observe,
             finished=lambda message: message.receipt.finish_one(),
             keep_identity=keep_identity,
+            tracer=tracer,
         )
         self._session = self._new_session()
         counter, gauge = self.measures.counter, self.measures.gauge

@@ -4,7 +4,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from penstock.delivery.deliverer import Policy
@@ -19,6 +19,7 @@ from penstock.settings.table import (
     CA_FILE,
     CONCURRENCY,
     DELIVERY_DRAIN_SECONDS,
+    DELIVERY_TRACES_ENDPOINT,
     FUNCTION_HMAC_KEY,
     FUNCTION_TOKEN,
     MAX_IN_FLIGHT,
@@ -27,6 +28,9 @@ from penstock.settings.table import (
     PORT,
     TIMEOUT_SECONDS,
 )
+
+if TYPE_CHECKING:
+    from penstock.process.tracing import Tracer
 
 T = TypeVar("T")
 
@@ -80,6 +84,16 @@ def address_from(flags: Flags, env: Mapping[str, str]) -> tuple[str, int]:
 def drain_seconds_from(flags: Flags, env: Mapping[str, str]) -> float:
     """How long requests under way may take at the end."""
     return given(flags, env, DELIVERY_DRAIN_SECONDS)
+
+
+def tracer_from(service: str, env: Mapping[str, str]) -> "Tracer | None":
+    """The tracer of a program, None where no traces are wanted; raises `ConfigError`. Stop it at the end."""
+    endpoint = DELIVERY_TRACES_ENDPOINT.value(env)
+    if not endpoint:
+        return None
+    from penstock.process.tracing import make_tracer
+
+    return make_tracer(service, endpoint)
 
 
 def ca_file_from(flags: Flags, env: Mapping[str, str]) -> str | None:

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import IO, Generic
+from typing import IO, TYPE_CHECKING, Generic
 
 from penstock.delivery.deliverer import DeliveryOutcome, HeldT, Message, Policy, Verdict
 from penstock.delivery.http import HttpTarget
@@ -14,6 +14,9 @@ from penstock.delivery.identity import body_without_identity
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.sender import Observe, Sender, Waits
 from penstock.errors import ConfigError, TemporaryError
+
+if TYPE_CHECKING:
+    from penstock.process.tracing import Tracer
 
 _log = logging.getLogger("penstock.connect")
 
@@ -53,13 +56,14 @@ class InboxSender(Generic[HeldT]):
         finished: Callable[[Message[HeldT]], None] | None = None,
         poll_seconds: float = 1.0,
         keep_identity: bool = False,
+        tracer: "Tracer | None" = None,
     ) -> None:
         self._inbox = inbox
         self._keep_identity = keep_identity
         self._finished = finished
         self._targets = {target.name: target for target in targets}
         self._sender: Sender[int | _Submitted[HeldT]] = Sender(
-            policy or Policy(), self._ended, observe=observe, waits=waits
+            policy or Policy(), self._ended, observe=observe, waits=waits, tracer=tracer
         )
         self._poll_seconds = poll_seconds
         # How messages ended, in order, on their way from the sender's thread to this one's.

@@ -5,11 +5,14 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Generic
+from typing import TYPE_CHECKING, Generic
 
 from penstock.delivery.batching import BatchTransport
 from penstock.delivery.deliverer import Deliverer, DeliveryOutcome, HeldT, Message, Policy, Transport, Verdict
 from penstock.delivery.http import HttpTarget, HttpTransport
+
+if TYPE_CHECKING:
+    from penstock.process.tracing import Tracer
 
 Observe = Callable[[Message[object], Verdict, float], None]
 Waits = Callable[[Message[object], Verdict, int, float], None]
@@ -19,7 +22,8 @@ class Sender(Generic[HeldT]):
     """Delivers messages over HTTP, each to the target that it names; its methods may be called from any thread.
 
     `finished`, `observe` and `waits` are those of `Deliverer`. They are called on the sender's thread and must not
-    block it. Each target has its own `Deliverer`, so a slow one does not hold up the others.
+    block it. Each target has its own `Deliverer`, so a slow one does not hold up the others. With a `tracer`, each
+    message is in a trace.
     """
 
     def __init__(
@@ -29,11 +33,13 @@ class Sender(Generic[HeldT]):
         *,
         observe: Observe | None = None,
         waits: Waits | None = None,
+        tracer: "Tracer | None" = None,
     ) -> None:
         self._policy = policy
         self._finished = finished
         self._observe = observe
         self._waits = waits
+        self._tracer = tracer
         self._routes: dict[str, tuple[HttpTarget, Deliverer[HeldT], HttpTransport]] = {}
         self._transports: set[HttpTransport] = set()
         self._posted: dict[str, int] = {}
@@ -107,7 +113,7 @@ class Sender(Generic[HeldT]):
             if name not in self._routes:
                 policy = self._policy
                 transport = HttpTransport(target, timeout_seconds=policy.timeout_seconds, loop=self._loop)
-                carrier: Transport = transport
+                carrier = self._traced(transport, name)
                 if policy.batch > 1:
                     carrier = BatchTransport(transport, policy.batch, self._loop.call_soon)
                     policy = replace(policy, concurrency=policy.concurrency * policy.batch)
@@ -118,6 +124,20 @@ class Sender(Generic[HeldT]):
                 self._transports.add(transport)
         done.set()
 
+    def _traced(self, transport: Transport, target: str) -> Transport:
+        if self._tracer is None:
+            return transport
+        from penstock.delivery.traced import TracedTransport
+
+        return TracedTransport(transport, target, self._tracer)
+
+    def _in_traces(self, messages: Sequence[Message[HeldT]]) -> Sequence[Message[HeldT]]:
+        if self._tracer is None:
+            return messages
+        from penstock.delivery.traced import taken_on
+
+        return [taken_on(message, self._tracer) for message in messages]
+
     def _retire(self, transport: HttpTransport) -> None:
         self._transports.discard(transport)
         transport.close()
@@ -126,7 +146,7 @@ class Sender(Generic[HeldT]):
         with self._lock:
             for message in messages:
                 self._posted[message.target] -= 1
-        for message in messages:
+        for message in self._in_traces(messages):
             route = self._routes.get(message.target)
             if route is None:
                 reason = f"no target is named {message.target!r}; add it again and replay, or drop the message"

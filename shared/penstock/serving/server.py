@@ -21,6 +21,7 @@ from penstock.settings.config import Config
 if TYPE_CHECKING:
     from flask import Flask
 
+    from penstock.process.tracing import Tracer
     from penstock.runtime.runtime import Runtime
     from penstock.serving.health import Health
     from penstock.serving.overdue import Overdue
@@ -32,13 +33,14 @@ _log = logging.getLogger("penstock.serve")
 
 
 class FunctionServer(GunicornServer):
-    """Serves one function; `make` wires it in each worker."""
+    """Serves one function; `make` wires it in each worker, with the tracer where traces are wanted."""
 
-    def __init__(self, config: Config, host: str, make: "Callable[[], Runtime]") -> None:
+    def __init__(self, config: Config, host: str, make: "Callable[[Tracer | None], Runtime]") -> None:
         self._config = config
         self._make = make
         self._health: Health | None = None
         self._runtime: Runtime | None = None
+        self._tracer: Tracer | None = None
         self._place = 0
         # A reload has twice as many for a while.
         self._counts = _shared_counts(2 * config.workers) if config.workers > 1 else None
@@ -71,7 +73,8 @@ class FunctionServer(GunicornServer):
 
             watch_with(self._overdue.watch(self._place))
         try:
-            self._runtime = self._make()
+            self._tracer = self._make_tracer()
+            self._runtime = self._make(self._tracer)
         except ConfigError as exc:
             say_problems(exc.problems)
             sys.exit(Arbiter.APP_LOAD_ERROR)
@@ -82,7 +85,12 @@ class FunctionServer(GunicornServer):
             shown = f"[{host}]" if ":" in host else host
             _log.info("%s listens on http://%s:%s", self._config.function, shown, self._config.port)
         hosts = LOOPBACK | {host} if is_loopback(host) else frozenset()
-        return create_app(self._runtime, self._health, metrics, hosts=hosts)
+        app = create_app(self._runtime, self._health, metrics, hosts=hosts)
+        if self._tracer is not None:
+            from penstock.serving.traced import TracedApplication
+
+            app.wsgi_app = TracedApplication(app.wsgi_app, self._tracer)  # type: ignore[method-assign]
+        return app
 
     def begin_drain(self) -> float:
         """Not ready at once; accepting for DRAIN_SECONDS more."""
@@ -118,9 +126,18 @@ class FunctionServer(GunicornServer):
                 arbiter.kill_worker(pid, number)
 
     def close(self) -> None:
-        """Call the handler's own `stop`."""
+        """Call the handler's own `stop`, and send what is left of the traces."""
         if self._runtime is not None and self._runtime.function.stop is not None:
             self._runtime.function.stop()
+        if self._tracer is not None:
+            self._tracer.stop()
+
+    def _make_tracer(self) -> "Tracer | None":
+        if not self._config.traces_endpoint:
+            return None
+        from penstock.process.tracing import make_tracer
+
+        return make_tracer(self._config.function, self._config.traces_endpoint)
 
 
 def import_application() -> None:

@@ -15,6 +15,7 @@ from penstock.sinks.wiring import contradictions, make_sink, writes_objects
 from penstock.store import Store
 
 if TYPE_CHECKING:
+    from penstock.process.tracing import Tracer
     from penstock.runtime.runtime import Runtime
 
 
@@ -49,21 +50,34 @@ def read_settings(folder: Path, env: Mapping[str, str], stack: Path | None) -> d
     return settings
 
 
-def make_served_runtime(folder: Path, config: Config) -> "Runtime":
-    """As `make_runtime`, for a server, where DEADLINE_SECONDS limits the time of each object."""
-    if config.store is None or not config.deadline_seconds:
-        return make_runtime(folder, config)
+def make_served_runtime(folder: Path, config: Config, tracer: "Tracer | None" = None) -> "Runtime":
+    """As `make_runtime`, for a server, where DEADLINE_SECONDS limits the time of each object.
+
+    With a `tracer` the requests to the store are steps of a trace.
+    """
+    return make_runtime(folder, config, _served_store(config, tracer))
+
+
+def _served_store(config: Config, tracer: "Tracer | None") -> Store | None:
+    """The store of a server, None for that of `make_runtime`."""
+    if config.store is None or not (config.deadline_seconds or tracer):
+        return None
     from penstock.store.deadline import DeadlineStore
     from penstock.store.s3 import S3ObjectStore
 
-    # The client's own limit ends a request that gives a byte now and then.
-    return make_runtime(
-        folder,
-        config,
-        DeadlineStore(
+    store: Store
+    if config.deadline_seconds:
+        # The client's own limit ends a request that gives a byte now and then.
+        store = DeadlineStore(
             S3ObjectStore(config.store, request_seconds=config.deadline_seconds, whole_answers=writes_objects(config))
-        ),
-    )
+        )
+    else:
+        store = S3ObjectStore(config.store, whole_answers=writes_objects(config))
+    if tracer is None:
+        return store
+    from penstock.store.traced import TracedStore
+
+    return TracedStore(store, tracer)
 
 
 def make_runtime(folder: Path, config: Config, store: Store | None = None) -> "Runtime":

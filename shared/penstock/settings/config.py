@@ -243,6 +243,7 @@ class Config:
     store_on_read: bool = table.STORE_ON_READ.default
     cache_seconds: int = table.CACHE_SECONDS.default
     log_level: str = table.LOG_LEVEL.default
+    traces_endpoint: str = table.TRACES_ENDPOINT.default
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     hmac_keys: tuple[bytes, ...] = field(default=(), repr=False)
     store_name: str = ""

@@ -86,6 +86,7 @@ def read_config(env: Mapping[str, str], *, function: str = "") -> tuple[Config, 
         store_on_read=reader.value(table.STORE_ON_READ),
         cache_seconds=reader.value(table.CACHE_SECONDS),
         log_level=reader.value(table.LOG_LEVEL),
+        traces_endpoint=reader.value(table.TRACES_ENDPOINT),
         secrets={
             name: value
             for name in (table.FUNCTION_TOKEN.name, table.SIGNED_URL_KEY.name, *reader.sink_secrets())

@@ -238,6 +238,12 @@ LOG_LEVEL: Final = Setting(
     takes=", ".join(f"`{level}`" for level in _LEVELS),
     in_job=True,
 )
+TRACES_ENDPOINT: Final = text(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "where traces go by OTLP over HTTP, such as `http://collector:4318`; needs `penstock[tracing]`."
+    " OpenTelemetry's other variables hold too",
+    shown="no traces",
+)
 # Where OpenFaaS mounts secrets; Knative manifests mount theirs to the same place.
 SECRETS_DIR: Final = text("SECRETS_DIR", "the folder with the mounted secrets", "/var/openfaas/secrets")
 
@@ -337,6 +343,9 @@ BATCH: Final = whole(
     1,
     minimum=1,
     of="delivery",
+)
+DELIVERY_TRACES_ENDPOINT: Final = text(
+    TRACES_ENDPOINT.name, "where traces go, as for a function", of="delivery", shown="no traces"
 )
 CA_FILE: Final = text("CA_FILE", "a PEM file with a private CA for https targets", of="delivery")
 DELIVERY_DRAIN_SECONDS: Final = number(

@@ -18,6 +18,8 @@ from penstock.serving.gunicorn import GunicornServer, Serving
 if TYPE_CHECKING:
     from flask import Flask
 
+    from penstock.process.tracing import Tracer
+
 _THREADS = 16
 # MinIO sends one event at a time for each of its targets and servers.
 _MAX_WAITING = 256
@@ -29,6 +31,7 @@ class BridgeServer(GunicornServer):
     def __init__(self, config: BridgeConfig) -> None:
         self._config = config
         self._sender: InboxSender | None = None
+        self._tracer: Tracer | None = None
         host, port = config.address
         super().__init__(
             Serving(
@@ -43,8 +46,9 @@ class BridgeServer(GunicornServer):
         measures = DeliveryMeasures()
         targets = [*self._config.targets, self._own_target()]
         try:
+            self._tracer = _make_tracer(self._config.traces_endpoint)
             inbox = Inbox(self._config.inbox)
-            sender = InboxSender(inbox, targets, self._config.policy, observe=measures.observe)
+            sender = InboxSender(inbox, targets, self._config.policy, observe=measures.observe, tracer=self._tracer)
             sender.start()
         except (ConfigError, TemporaryError) as exc:
             raise AppImportError(str(exc)) from exc
@@ -61,11 +65,18 @@ class BridgeServer(GunicornServer):
             "penstock_inbox_oldest_seconds", "Age of the oldest pending one.", lambda: [({}, inbox.oldest_seconds())]
         )
         measures.gauge("penstock_delivery_held", "Messages in memory, not finished.", lambda: [({}, sender.held())])
-        return create_app(self._config, inbox, sender, measures)
+        app = create_app(self._config, inbox, sender, measures)
+        if self._tracer is not None:
+            from penstock.serving.traced import TracedApplication
+
+            app.wsgi_app = TracedApplication(app.wsgi_app, self._tracer)  # type: ignore[method-assign]
+        return app
 
     def close(self) -> None:
         if self._sender is not None and not self._sender.stop(self._config.drain_seconds):
             logging.getLogger("penstock.connect").warning("requests under way were cut off; they will be sent again")
+        if self._tracer is not None:
+            self._tracer.stop()
 
     def _own_target(self) -> HttpTarget:
         """Where a replayed body goes that the bridge could not read before: to the bridge itself."""
@@ -73,6 +84,14 @@ class BridgeServer(GunicornServer):
         own = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
         headers = {"Authorization": f"Bearer {self._config.token}"} if self._config.token else {}
         return HttpTarget(SELF, f"http://{own}:{port}/", headers)
+
+
+def _make_tracer(endpoint: str) -> "Tracer | None":
+    if not endpoint:
+        return None
+    from penstock.process.tracing import make_tracer
+
+    return make_tracer("penstock-bridge", endpoint)
 
 
 def _by_target(names: Sequence[str], inbox: Inbox) -> list[tuple[dict[str, str], int]]:

@@ -15,6 +15,7 @@ from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError
 from penstock.process.log import parse_level
 from penstock.settings.secrets import read_secret
+from penstock.settings.table import DELIVERY_TRACES_ENDPOINT
 
 # The target of what could not be read: when it is replayed it goes to the bridge itself, perhaps a newer version.
 SELF = "bridge"
@@ -45,6 +46,7 @@ class BridgeConfig:
     drain_seconds: float
     extensions: Mapping[str, str]
     log_level: str = "INFO"
+    traces_endpoint: str = ""
     filters: Filters = field(default_factory=dict)
     keep_identity: bool = False
     dead_letter_token: str = field(default="", repr=False)
@@ -81,6 +83,7 @@ def load_bridge_config(flags: Flags, env: Mapping[str, str]) -> BridgeConfig:
         drain_seconds=collect(lambda: settings.drain_seconds_from(flags, env), 0.0),
         extensions=collect(lambda: _extensions(env.get("K_CE_OVERRIDES", "")), {}),
         log_level=collect(lambda: parse_level(env.get("LOG_LEVEL", "INFO")), "INFO"),
+        traces_endpoint=DELIVERY_TRACES_ENDPOINT.value(env),
         filters=filters,
         keep_identity=flags.keep_identity,
         dead_letter_token=collect(lambda: read_secret(env, "DEAD_LETTER_TOKEN"), ""),

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock.connect.kafka.arrivals import Arrivals
 from penstock.connect.kafka.dead_letter_topic import DeadLetterTopic
@@ -33,6 +33,9 @@ from penstock.delivery.deliverer import DeliveryOutcome, Message, Policy, Verdic
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.delivery.sender import Sender
 from penstock.settings.table import DELIVERY_DRAIN_SECONDS
+
+if TYPE_CHECKING:
+    from penstock.process.tracing import Tracer
 
 BATCH = 500
 # A target that stays full this long gets its topics paused, so that the others go on.
@@ -73,6 +76,7 @@ class Connector:
         watch: SubscriptionWatch | None = None,
         clock: Callable[[], float] = time.monotonic,
         keep_identity: bool = False,
+        tracer: "Tracer | None" = None,
     ) -> None:
         self._settings = settings
         self._make = make
@@ -86,7 +90,9 @@ class Connector:
         self._watch = watch or SubscriptionWatch("kafka", lambda: brokers_answer(settings), clock=clock)
         self.measures = measures or DeliveryMeasures()
         self.last_turn = clock()
-        self._sender: Sender[PendingRecord] = Sender(policy or Policy(), self._ended, observe=self.measures.observe)
+        self._sender: Sender[PendingRecord] = Sender(
+            policy or Policy(), self._ended, observe=self.measures.observe, tracer=tracer
+        )
         self._dead = DeadLetterTopic(
             dead_letter_topic, producer_settings(settings), self._stored, clock=clock, keep_identity=keep_identity
         )

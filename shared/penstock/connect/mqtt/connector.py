@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from penstock.connect.mqtt.broker import Broker
 from penstock.connect.mqtt.client import broker_answers
@@ -12,6 +13,9 @@ from penstock.connect.subscriptions import Finder
 from penstock.connect.watch import SubscriptionWatch
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
+
+if TYPE_CHECKING:
+    from penstock.process.tracing import Tracer
 
 NAMES = QueueNames("mqtt", "penstock_mqtt_new_clients", "penstock_mqtt_unacknowledged")
 
@@ -30,6 +34,7 @@ class MqttConnector(QueueConnector[Arrival]):
         keep_identity: bool = False,
         watch: SubscriptionWatch | None = None,
         clock: Callable[[], float] = time.monotonic,
+        tracer: "Tracer | None" = None,
     ) -> None:
         def open_session(arrived: Arrived[Arrival], lost: Lost[Arrival]) -> Session:
             return Session(
@@ -51,6 +56,7 @@ class MqttConnector(QueueConnector[Arrival]):
             keep_identity=keep_identity,
             watch=watch,
             clock=clock,
+            tracer=tracer,
         )
 
 

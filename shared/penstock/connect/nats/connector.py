@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from penstock.connect.nats.server import NatsServers, servers_answer
 from penstock.connect.nats.session import NatsSession
@@ -10,6 +11,9 @@ from penstock.connect.subscriptions import Finder
 from penstock.connect.watch import SubscriptionWatch
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
+
+if TYPE_CHECKING:
+    from penstock.process.tracing import Tracer
 
 NAMES = QueueNames("nats", "penstock_nats_new_clients", "penstock_nats_unacknowledged")
 
@@ -28,6 +32,7 @@ class NatsConnector(QueueConnector[Settlement]):
         keep_identity: bool = False,
         watch: SubscriptionWatch | None = None,
         clock: Callable[[], float] = time.monotonic,
+        tracer: "Tracer | None" = None,
     ) -> None:
         super().__init__(
             NAMES,
@@ -40,4 +45,5 @@ class NatsConnector(QueueConnector[Settlement]):
             keep_identity=keep_identity,
             watch=watch,
             clock=clock,
+            tracer=tracer,
         )

@@ -1,0 +1,38 @@
+"""A WSGI application whose requests are steps of a trace."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from penstock.process.tracing import Tracer
+
+Environ = dict[str, Any]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+# Asked every few seconds, by the platform and by Prometheus.
+_UNTRACED: Final = frozenset({"/_/health", "/_/ready", "/metrics"})
+_NAMED_PATHS: Final = frozenset({"/event", "/lambda", "/status"})
+
+
+class TracedApplication:
+    """Makes each request a step of its caller's trace, or a new trace; in `application` it looks like the caller's."""
+
+    def __init__(self, application: Application, tracer: Tracer) -> None:
+        self._application = application
+        self._tracer = tracer
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path in _UNTRACED:
+            return self._application(environ, start_response)
+        method = environ["REQUEST_METHOD"]
+        # Other paths hold names of files, which are too many for names of steps.
+        name = f"{method} {path}" if path in _NAMED_PATHS else method
+        with self._tracer.step(name, "server", environ.get("HTTP_TRACEPARENT", "")) as step:
+
+            def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+                step.note(http__response__status_code=int(status[:3]))
+                if status >= "5":
+                    step.fail(status)
+                return start_response(status, headers, *error)
+
+            return self._application({**environ, "HTTP_TRACEPARENT": step.traceparent}, start)
