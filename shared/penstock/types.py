@@ -67,6 +67,11 @@ class ObjectState:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def has_own_version(self) -> bool:
+        """Whether this is a version of its own, written while the bucket kept versions."""
+        return self.version_id not in (None, "", "null")
+
+    @property
     def content(self) -> str:
         """32 hex digits that change when the bytes, the content type, a content header or the user metadata do.
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from minio import Minio
 from minio.commonconfig import ENABLED
-from minio.versioningconfig import VersioningConfig
+from minio.versioningconfig import SUSPENDED, VersioningConfig
 from penstock.errors import PermanentError, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
 from penstock.store.s3 import S3ObjectStore
@@ -177,3 +177,23 @@ def test_missing_right_to_write_is_temporary_and_said(minio: MinioServer, bucket
         with pytest.raises(TemporaryError, match="access denied"):
             write(store, ObjectRef(bucket, "a"), data)
     assert store.stat(ObjectRef(bucket, "a")) is None
+
+
+@pytest.mark.parametrize("key", ["a", "odd\nkey"], ids=["plain", "odd"])
+@pytest.mark.parametrize("conditional", [False, True])
+def test_delete_in_a_bucket_whose_versions_were_switched_off_and_on(
+    store: S3ObjectStore, client: Minio, bucket: str, key: str, *, conditional: bool
+) -> None:
+    """MinIO answers 204 to the last DELETE and keeps the object: an older delete marker has the version "null"."""
+    ref = ObjectRef(bucket, key)
+    client.set_bucket_versioning(bucket, VersioningConfig(SUSPENDED))
+    write(store, ref, b"one")
+    store.delete(ref)
+    client.set_bucket_versioning(bucket, VersioningConfig(ENABLED))
+    write(store, ref, b"two")
+    client.set_bucket_versioning(bucket, VersioningConfig(SUSPENDED))
+    store.delete(ref, if_still=(lambda _: True) if conditional else None)
+    assert store.stat(ref) is None
+    assert list(store.list(bucket)) == []
+    kept = [each for each in client.list_objects(bucket, include_version=True) if not each.is_delete_marker]
+    assert [each.size for each in kept] == [3], "versions that users keep stay"

@@ -29,6 +29,7 @@ _log = logging.getLogger("penstock.store")
 
 _META = "x-amz-meta-"
 _CONNECTIONS = 1024
+_NULL_VERSION = "null"  # of what was written while the bucket kept no versions
 _CONTENT_TYPE = "application/octet-stream"  # of an object that was stored without one
 # Of minio-py, of urllib3, of minio-py's checks and readers of XML, and of the XML parser that a page brings to its end.
 _FAILURES = (MinioException, HTTPError, ValueError, ParseError)
@@ -164,6 +165,23 @@ class AnyKeyClient:
             self._client.remove_object(ref.bucket, ref.key)
         except _FAILURES as exc:
             _refuse(ref, exc)
+
+    def remove_old_marker(self, ref: ObjectRef) -> bool:
+        """Remove the delete marker whose version is "null"; False where there is none. No object's version goes."""
+        try:
+            self._client.stat_object(ref.bucket, ref.key, version_id=_NULL_VERSION)
+        except S3Error as exc:
+            if exc.response.headers.get("x-amz-delete-marker") != "true":
+                return False
+        except _FAILURES as exc:
+            _refuse(ref, exc)
+        else:
+            return False
+        try:
+            self._client.remove_object(ref.bucket, ref.key, version_id=_NULL_VERSION)
+        except _FAILURES as exc:
+            _refuse(ref, exc)
+        return True
 
     def list(self, bucket: str, prefix: str, start_after: str) -> Iterator[ObjectState]:
         try:

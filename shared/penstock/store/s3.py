@@ -176,6 +176,7 @@ class S3ObjectStore:
                 raise TargetChanged(f"{ref}: another program wrote it meanwhile")
 
     def delete(self, ref: ObjectRef, *, if_still: Callable[[ObjectState], bool] | None = None) -> None:
+        found = None
         if if_still is not None:
             # obstore cannot send a condition with a DELETE: ADR 24 says what remains of the window.
             found = self.stat(ref)
@@ -183,6 +184,21 @@ class S3ObjectStore:
                 return
             if not if_still(found):
                 raise TargetChanged(f"{ref}: another program wrote it meanwhile")
+        self._delete(ref)
+        if found is None or found.has_own_version:
+            self._check_gone(ref, found)
+
+    def _check_gone(self, ref: ObjectRef, deleted: ObjectState | None) -> None:
+        """See that a bucket with versions hides what was deleted (ADR 75); raises `TemporaryError` if it does not."""
+        for retry in (self._any_key.remove_old_marker, None):
+            left = self.head(ref)
+            if left is None or not left.has_own_version or (deleted and left.version_id != deleted.version_id):
+                return
+            if retry is not None and retry(ref):
+                self._delete(ref)
+        raise TemporaryError(f"{ref}: the object store answered a DELETE and still shows the object")
+
+    def _delete(self, ref: ObjectRef) -> None:
         if not _SPELLABLE.match(ref.key):
             self._any_key.delete(ref)
             return
