@@ -23,7 +23,7 @@ from tests.chaos.fault_proxy import FaultProxy
 from tests.chaos.model import MAX_INPUT_BYTES, SOURCES, TARGETS
 from tests.chaos.notices import Relay
 from tests.chaos.operations import PREFIXES
-from tests.chaos.versions import Splitter, make_buckets
+from tests.chaos.versions import Splitter, make_buckets, until_answered
 from tests.chaos.volumes import mount, unmount
 from tests.components import KafkaServer, MinioServer
 from tests.components.process import free_ports
@@ -185,7 +185,7 @@ class Lake:
 
     def keys(self) -> list[str]:
         """Some keys that the source bucket holds now."""
-        found = self.minio.endpoint.client().list_objects(SOURCES, recursive=True)
+        found = until_answered(lambda: list(self.minio.endpoint.client().list_objects(SOURCES, recursive=True)))
         return sorted(str(item.object_name) for item in found) or ["hook/none.csv"]
 
     def address_of(self, function: str) -> str:

@@ -9,13 +9,14 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from minio.commonconfig import ENABLED, GOVERNANCE
 from minio.objectlockconfig import DAYS, ObjectLockConfig
 from minio.versioningconfig import SUSPENDED, VersioningConfig
+from urllib3.exceptions import HTTPError
 
 from tests.chaos.http_relay import Broken, Head, HttpRelay, read_body, read_head
 from tests.chaos.model import SOURCES
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from tests.chaos.acts import Act
     from tests.chaos.lake import Lake
+
+AnswerT = TypeVar("AnswerT")
 
 _BURST = 200
 _BURST_SECONDS = 180.0
@@ -72,15 +75,27 @@ def make_buckets(client: Minio, names: Sequence[str], rng: random.Random) -> dic
     return kinds
 
 
+def until_answered(ask: Callable[[], AnswerT]) -> AnswerT:
+    """What MinIO answers; asked again while another fault of the same moment keeps it down, two minutes at most."""
+    end = time.monotonic() + 120
+    while True:
+        try:
+            return ask()
+        except HTTPError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.5)
+
+
 def _switch_versions(lake: Lake, seconds: float, rng: random.Random) -> None:
     """A bucket begins to keep versions, and stops again: its older versions stay."""
     name = rng.choice([name for name, kind in sorted(lake.buckets.items()) if kind != "locked"] or [""])
     if not name:
         return
     client = lake.minio.endpoint.client()
-    client.set_bucket_versioning(name, VersioningConfig(ENABLED))
+    until_answered(lambda: client.set_bucket_versioning(name, VersioningConfig(ENABLED)))
     time.sleep(seconds)
-    client.set_bucket_versioning(name, VersioningConfig(SUSPENDED))
+    until_answered(lambda: client.set_bucket_versioning(name, VersioningConfig(SUSPENDED)))
 
 
 def _two_versions(lake: Lake, seconds: float, rng: random.Random) -> None:
