@@ -69,7 +69,7 @@ def look(name: str, data: bytes) -> Traits:
     directory = read_directory(data)
     if directory is None:
         return Traits()  # libvips says what is wrong with it
-    if _PHOTOMETRIC not in directory.fields:
+    if directory.fields and _PHOTOMETRIC not in directory.fields:  # an empty directory is damage
         raise _unsupported(name, "a TIFF that does not tell what its samples mean (PhotometricInterpretation)")
     photometric, samples = directory.one(_PHOTOMETRIC, _MIN_IS_WHITE), directory.one(_SAMPLES, 1)
     colours = _COLOURS.get(photometric)
