@@ -11,7 +11,7 @@ from typing import Final
 
 from penstock import UnsupportedInput
 
-from . import pages, tiles
+from . import formats, pages, tiles
 from .icc import SRGB, Gamut, matrix_profile, srgb_table, stored_table
 from .traits import Traits
 
@@ -69,7 +69,7 @@ def look(name: str, data: bytes) -> Traits:
     directory = read_directory(data)
     if directory is None:
         return Traits()  # libvips says what is wrong with it
-    if _PHOTOMETRIC not in directory.fields:
+    if _PHOTOMETRIC not in directory.fields and pages.walk(data)[0] <= formats.MAX_PAGES:  # too many are refused first
         raise _unsupported(name, "a TIFF that does not tell what its samples mean (PhotometricInterpretation)")
     photometric, samples = directory.one(_PHOTOMETRIC, _MIN_IS_WHITE), directory.one(_SAMPLES, 1)
     colours = _COLOURS.get(photometric)
