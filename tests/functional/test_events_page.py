@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 from penstock import Context, Event, Result, UnsupportedInput
@@ -58,7 +59,7 @@ def test_limits_of_the_page_are_those_of_the_code() -> None:
 
 def test_names_of_the_page_are_those_of_the_code() -> None:
     rows = [line.split(" | ") for line in SECTIONS["Names of events"].splitlines() if line.startswith("| `")]
-    told = {}
+    told: dict[str, str] = {}
     for names, what in rows:
         family, *actions = re.findall(r"`([^`]+)`", names)
         told.update({f"{family}{action}": what for action in actions} if actions else {family: what})
@@ -69,7 +70,7 @@ def test_names_of_the_page_are_those_of_the_code() -> None:
     assert kind_of("s3:ObjectTagging:Put").value == "other"
 
 
-def shout(event: Event, context: Context) -> Result:
+def shout(event: Event[Any], context: Context[Any]) -> Result:
     data = event.body.read()
     if not data:
         raise UnsupportedInput(f"{event.name}: is empty")
