@@ -162,6 +162,9 @@ class S3ObjectStore:
             # A store that refuses the completion of an upload is reported by obstore as a bare OSError.
             if exc is body.failure:
                 raise  # making the chunks failed, not the store
+            if body.failure is not None:
+                # The store then refused to abort the upload: reconcile removes what is left of it.
+                raise body.failure from body.failure.__cause__
             if isinstance(exc, AlreadyExistsError | PreconditionError):
                 raise TargetChanged(f"{ref}: another program wrote it meanwhile") from exc
             _refuse(ref, exc)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from minio import Minio
+from obstore.exceptions import GenericError
 from penstock.errors import ConfigError, PermanentError, TemporaryError
 from penstock.local.store.server import EmbeddedStore
 from penstock.settings.config import SourceRule, StoreSettings
@@ -19,7 +20,7 @@ from penstock.types import ObjectRef
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from tests.store_contract import KEYS, MIB, StoreContract, Unfinished, write
+from tests.store_contract import KEYS, MIB, Broken, StoreContract, Unfinished, failing, write
 from tests.uploads import UploadsClient
 
 REF = ObjectRef("upload", "a")
@@ -300,3 +301,24 @@ def test_connection_that_breaks_off_is_a_temporary_error_not_a_short_object(one_
     one_answer.go_on.set()
     with pytest.raises(TemporaryError, match="the connection broke while it was read"):
         list(opened[1])
+
+
+def test_failure_of_the_chunks_is_told_and_not_that_of_the_abort_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """s3proxy may refuse to abort an upload while a part is under way."""
+
+    class Writer:
+        def __enter__(self) -> Writer:
+            return self
+
+        def write(self, data: bytes) -> None:
+            pass
+
+        def __exit__(self, *_given: object) -> None:
+            raise GenericError("the abort was answered 400")
+
+    monkeypatch.setattr("penstock.store.s3.obstore.open_writer", lambda *_given, **_named: Writer())
+    settings = StoreSettings("http://127.0.0.1:9", "a", "b")
+    with pytest.raises(Broken):
+        S3ObjectStore(settings).put(
+            ObjectRef("upload", "a"), failing(11 * MIB, Broken()), content_type="t/x", metadata={}
+        )

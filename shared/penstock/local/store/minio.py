@@ -5,15 +5,16 @@ The target has a queue_dir, so the server keeps on disk what this stack has not 
 
 import ipaddress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError
 from penstock.lake import Bucket, DeclaredLake, NotificationTarget, Rule, TargetRef, apply, remove
-from penstock.lake.minio_admin import NoAdminApi
 from penstock.local.gateway.router import Router
-from penstock.local.store.listed import ListedStore
 from penstock.settings.config import StoreSettings
+
+if TYPE_CHECKING:
+    from penstock.local.store.listed import ListedStore
 
 # Names of their own, so that a local run leaves a deployment on the same server alone.
 LAKE: Final = "dev"
@@ -56,9 +57,13 @@ class RealMinio:
             # A local run must not change a setting of the whole server.
             sync_events=False,
         )
+        from penstock.lake.minio_admin import NoAdminApi  # minio-py takes long to import
+
         try:
             apply(self.settings, lake, adopt=True)
         except NoAdminApi:
+            from penstock.local.store.listed import ListedStore
+
             make_buckets(self.settings, buckets)
             rules = list(self._router.rules())
             self._listed = ListedStore(self.settings, rules, self._watched, f"{own_url}/events", self._token)
