@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 MAX_EVENT_OBJECTS = 5000
 _HEAD_BYTES = 64 * 1024
-# The platforms and Prometheus cannot be given a token, nor can a browser: a signature opens what it reads. The names are
-# those of routes: a POST to the same path is a direct call or an event.
+# The platforms and Prometheus cannot be given a token, nor can a browser: a signature opens what it reads. These are
+# names of routes: a POST to the same path is a direct call or an event.
 _OPEN_ROUTES = frozenset({"alive", "ready", "metrics", "read"})
 _NO_CHANGE = (events.Kind.ACCESSED, events.Kind.OTHER)
 
