@@ -29,6 +29,11 @@ CALLS = [
     ("GET", "/?q=rose", {}),
     ("GET", "/status?bucket=upload&key=a.txt", {}),
     ("GET", "/nowhere", {}),
+    *(
+        ("POST", path, how)
+        for path in ("/_/health", "/_/ready", "/metrics", "/read/upload/a.txt")
+        for how in ({"data": b"one"}, {"json": notification("a.txt"), "headers": {"X-Topic": "uploads"}})
+    ),
 ]
 calls = pytest.mark.parametrize(("method", "path", "how"), CALLS, ids=lambda value: str(value)[:12])
 

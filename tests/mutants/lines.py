@@ -205,4 +205,18 @@ MUTANTS: Sequence[Mutant] = (
         "        self._paused.difference_update(keys)\n",
         ("tests/unit/connect/test_kafka_group_member.py",),
     ),
+    Mutant(
+        "a path of a probe needs no token",
+        "serving/app.py",
+        "        if request.endpoint not in _OPEN_ROUTES:\n",
+        '        if request.path != "/metrics":\n',
+        ("tests/functional/test_app_access.py",),
+    ),
+    Mutant(
+        "work goes on although its caller has left",
+        "process/deadline.py",
+        "        check_caller(self._subject)\n",
+        "",
+        ("tests/unit/serving/test_callers_that_left.py",),
+    ),
 )

@@ -31,7 +31,7 @@ class HttpTarget:
 
     name: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # a token may be among them
     ca_file: str | None = None
     keys: tuple[bytes, ...] = field(default=(), repr=False)
     token_file: Path | None = None

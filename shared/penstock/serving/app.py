@@ -53,8 +53,9 @@ if TYPE_CHECKING:
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 MAX_EVENT_OBJECTS = 5000
 _HEAD_BYTES = 64 * 1024
-# The platforms and Prometheus cannot be given a token.
-_OPEN_PATHS = frozenset({"/_/health", "/_/ready", "/metrics"})
+# The platforms and Prometheus cannot be given a token, nor can a browser: a signature opens what it reads. These are
+# names of routes: a POST to the same path is a direct call or an event.
+_OPEN_ROUTES = frozenset({"alive", "ready", "metrics", "read"})
 _NO_CHANGE = (events.Kind.ACCESSED, events.Kind.OTHER)
 
 
@@ -133,9 +134,7 @@ class FunctionRoutes:
         # No route matches a line's end, and Knative tries a 404 again.
         if "\n" in request.path or "\r" in request.path:
             raise EventError(f"path {request.path[:80]!r}: has the end of a line in it; leave out %0A and %0D")
-        # A browser has no token: a signature opens these.
-        is_read = request.method in ("GET", "HEAD") and request.path.startswith(PREFIX)
-        if request.path not in _OPEN_PATHS and not is_read:
+        if request.endpoint not in _OPEN_ROUTES:
             self._tokens.check(request.headers.get("Authorization", ""))
 
     def account(self, response: Response) -> Response:

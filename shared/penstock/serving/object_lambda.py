@@ -9,7 +9,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final
@@ -74,11 +74,12 @@ _MAX_MESSAGE_CHARS: Final = 1000
 class LambdaCall:
     """What the store sends: the presigned URL, what the answer must name, and the reader's own request."""
 
-    input_url: str
+    # They open the object, or let their holder answer the reader, so they are in no repr.
+    input_url: str = field(repr=False)
     route: str
-    token: str
-    user_url: str
-    user_headers: Mapping[str, str]
+    token: str = field(repr=False)
+    user_url: str = field(repr=False)
+    user_headers: Mapping[str, str] = field(repr=False)
 
     def options(self) -> dict[str, str]:
         """The options in the query of the reader's request, as `x-penstock-width=200`; raises `EventError`."""

@@ -7,7 +7,7 @@ something else than an object.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -27,7 +27,7 @@ class SignedUrl:
     """One presigned URL, taken apart. `target` is its path and query as they were signed, `host` what it is for."""
 
     ref: ObjectRef
-    target: str
+    target: str = field(repr=False)  # its signature opens the object
     host: str
     has_version: bool
 

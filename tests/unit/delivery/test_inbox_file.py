@@ -175,6 +175,27 @@ def test_inbox_whose_file_was_removed_stores_nothing_more_and_says_so(inbox: Inb
     assert not path.exists()
 
 
+@pytest.mark.parametrize("other", ["an inbox", "a database of another program", "a text"])
+def test_inbox_whose_file_was_replaced_stores_nothing_more_and_leaves_the_other_alone(
+    inbox: Inbox, path: Path, other: str
+) -> None:
+    inbox.put([message(1)])
+    remove(path)
+    if other == "an inbox":
+        Inbox(path).close()
+    elif other == "a text":
+        path.write_text("a text " * 2000)
+    else:
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("CREATE TABLE theirs (word TEXT)")
+            database.commit()
+    before = path.read_bytes()
+    for step in (lambda: inbox.put([message(2)]), lambda: inbox.store_dead_letter(message(2), 400, "why")):
+        with pytest.raises(TemporaryError, match="removed or replaced while it was in use"):
+            step()
+    assert path.read_bytes() == before
+
+
 def test_inbox_whose_file_was_truncated_stores_nothing_more_and_says_so(inbox: Inbox, path: Path) -> None:
     inbox.put([message(1)])
     os.truncate(path, 0)
