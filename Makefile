@@ -61,7 +61,7 @@ browser: $(VENV)/.browser  ## the console's tests in Chromium: apt-get install c
 	$(BIN)/python -m pytest tests/browser
 
 .PHONY: screenshots
-screenshots: $(VENV)/.browser  ## renew docs/console*.png from a stack that runs
+screenshots: $(VENV)/.browser  ## renew docs/console*.png and docs/console/ from a stack that runs
 	$(BIN)/python -m tests.browser.screenshots
 
 .PHONY: up

@@ -30,8 +30,8 @@ def get(url: str, *, what: str, headers: Mapping[str, str], ca_file: str | None 
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A server's answer, whatever its status."""
+class ServerAnswer:
+    """A server's answer with any status."""
 
     status: int
     content_type: str
@@ -48,15 +48,15 @@ def send(
     ca_file: str | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
     max_bytes: int = 4 * 1024 * 1024,
-) -> Answer:
+) -> ServerAnswer:
     """The answer with any status, its body up to `max_bytes`; raises `TemporaryError` when there is none."""
     request = urllib.request.Request(url, data=body, headers=dict(headers), method=method)  # noqa: S310 - checked
     context = ssl.create_default_context(cafile=ca_file) if url.startswith("https:") else None
     try:
         with urllib.request.urlopen(request, timeout=timeout_seconds, context=context) as answer:  # noqa: S310
-            return Answer(answer.status, answer.headers.get("Content-Type", ""), bytes(answer.read(max_bytes)))
+            return ServerAnswer(answer.status, answer.headers.get("Content-Type", ""), bytes(answer.read(max_bytes)))
     except urllib.error.HTTPError as exc:
         with exc:
-            return Answer(exc.code, exc.headers.get("Content-Type", ""), exc.read(max_bytes))
+            return ServerAnswer(exc.code, exc.headers.get("Content-Type", ""), exc.read(max_bytes))
     except (OSError, ValueError) as exc:
         raise TemporaryError(f"{what} {url}: {exc}; check the address") from exc

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class MetricSample:
     """One line: a name, its labels, and the present value."""
 
     name: str
@@ -15,14 +15,14 @@ class Sample:
     value: float
 
 
-def read_samples(text: str) -> list[Sample]:
+def read_samples(text: str) -> list[MetricSample]:
     """The samples in the order of the text; raises `ValueError` for what is not such a text.
 
     >>> read_samples('penstock_kafka_lag{topic="upload",partition="0"} 12')[0].value
     12.0
     """
     return [
-        Sample(sample.name, dict(sample.labels), float(sample.value))
+        MetricSample(sample.name, dict(sample.labels), float(sample.value))
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     ]

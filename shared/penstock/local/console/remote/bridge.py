@@ -72,7 +72,7 @@ class BridgeInbox:
         return found
 
 
-def _refusal(url: str, answer: rest.Answer) -> PenstockError:
+def _refusal(url: str, answer: rest.ServerAnswer) -> PenstockError:
     said = answer.body.decode(errors="replace").strip()[:300]
     if answer.status in (404, 405):
         return TemporaryError(f"bridge {url}: it tells nothing of its inbox; set CONSOLE_TOKEN for it")

@@ -221,7 +221,7 @@ class RemoteLake:
             for listener in self._listeners:
                 listener(invocation)
 
-    def ask(self, name: str, method: str, path: str, body: bytes | None = None) -> rest.Answer:
+    def ask(self, name: str, method: str, path: str, body: bytes | None = None) -> rest.ServerAnswer:
         """Send one request to a function, which starts it where none of it runs."""
         found = self._seen(name)
         if not found.url:

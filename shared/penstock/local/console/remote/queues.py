@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from penstock.connect import rest
 from penstock.errors import TemporaryError
-from penstock.process.scrape import Sample, read_samples
+from penstock.process.scrape import MetricSample, read_samples
 
 _LAG: Final = "penstock_kafka_lag"
 # Name of the metric, and what its number is for people.
@@ -34,7 +34,7 @@ class Queues:
         return found, problems
 
 
-def _waiting(url: str, samples: Iterable[Sample]) -> list[dict[str, Any]]:
+def _waiting(url: str, samples: Iterable[MetricSample]) -> list[dict[str, Any]]:
     lag: dict[str, float] = {}
     found = []
     for sample in samples:
