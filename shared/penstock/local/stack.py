@@ -19,7 +19,7 @@ from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError
-from penstock.local.address import forget_address, keep_address
+from penstock.local.address import forget_address, index_sink, keep_address
 from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunctions, Settings, serve_command
 from penstock.local.functions.secret_files import SecretFiles
@@ -74,7 +74,7 @@ class Stack:
 
     def __init__(self, options: StackOptions) -> None:
         data = options.data.resolve()
-        overrides = {"INDEX_SINK": f"sqlite://{data}/index.sqlite"}
+        overrides = {"INDEX_SINK": index_sink(data)}
         # Read before anything is made or forgotten: a wrong stack file must not cost what an earlier run kept.
         specs = load_stack(options.stack_file, {**options.env, **overrides}).functions
         _make_folder(data, options.data)
