@@ -47,9 +47,12 @@ format: $(TOOLS)  ## put every file into shape
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
+# Half of the tests' time is waiting for processes that they start: on a small machine two tests for each core.
+TESTERS ?= $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; print(max(n, min(2 * n, 8)))')
+
 .PHONY: test
-test: $(TOOLS)  ## every test that needs Python only
-	$(BIN)/python -m pytest -n auto --dist worksteal
+test: $(TOOLS)  ## every test that needs Python only; TESTERS=4 processes
+	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
 
 # Playwright and axe-core, for the tests in a browser only.
 $(VENV)/.browser: requirements-browser.lock $(TOOLS)
@@ -57,7 +60,7 @@ $(VENV)/.browser: requirements-browser.lock $(TOOLS)
 	@touch $@
 
 .PHONY: browser
-browser: $(VENV)/.browser  ## the console's tests in Chromium: apt-get install chromium, or CHROMIUM=program
+browser: $(VENV)/.browser docs  ## the tests of console and site in Chromium: apt-get install chromium, or CHROMIUM=program
 	$(BIN)/python -m pytest tests/browser
 
 .PHONY: screenshots
@@ -112,6 +115,7 @@ crds: $(TOOLS)  ## manifests against the operators' definitions, in the folder t
 .PHONY: render
 render: $(READY)  ## renew the manifests and the drawing that are made from stack.yml
 	$(BIN)/penstock render knative
+	$(BIN)/penstock render kubernetes
 	$(BIN)/penstock render openfaas
 	$(BIN)/penstock render openfaas-pro
 	$(BIN)/penstock graph --format svg --output docs/flow.svg
@@ -125,6 +129,18 @@ dist: $(TOOLS)  ## build/dist: the package as sdist and wheel, checked as an ind
 .PHONY: docs-reference
 docs-reference: $(READY)  ## renew docs/commands.md from the parsers
 	$(BIN)/python -m penstock.commands.reference > docs/commands.md
+
+# An environment of its own: the site needs none of the packages of Penstock, and its tools stay out of the tests'.
+SITE_TOOLS := build/docs-env
+$(SITE_TOOLS)/.ready: requirements-docs.lock
+	$(PYTHON) -m venv --clear $(SITE_TOOLS)
+	$(SITE_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
+	@touch $@
+
+.PHONY: docs
+docs: $(SITE_TOOLS)/.ready  ## the pages as a site in build/site; a link or an anchor that leads nowhere is an error
+	NO_MKDOCS_2_WARNING=1 $(SITE_TOOLS)/bin/mkdocs build --quiet --strict
+	@echo "build/site/index.html is the first page; build/external-links.txt lists the links to other sites"
 
 .PHONY: sbom
 sbom: $(READY)  ## what each image ships, in CycloneDX: build/sbom/IMAGE.cdx.json, made from the locks
@@ -168,6 +184,7 @@ LOCKS := shared/locks
 lock: $(TOOLS)  ## renew requirements.lock and shared/locks from the bounds
 	$(COMPILE) --all-extras shared/pyproject.toml requirements-dev.in functions/*/requirements.txt -o requirements.lock
 	$(COMPILE) -c requirements.lock requirements-browser.in -o requirements-browser.lock
+	$(COMPILE) -c requirements.lock requirements-docs.in -o requirements-docs.lock
 	$(COMPILE) -c requirements.lock --extra demo shared/pyproject.toml requirements-build.in -o requirements-demo.lock
 	$(COMPILE) -c requirements.lock --extra cli shared/pyproject.toml requirements-images.in requirements-build.in \
 	  functions/*/requirements.txt functions/*/requirements-test.txt examples/*/requirements.txt -o $(LOCKS)/constraints.txt

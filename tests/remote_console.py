@@ -33,7 +33,7 @@ from penstock.local.http_server import HttpServer
 from penstock.types import ObjectRef
 
 from tests.paths import EVENTS
-from tests.unit.local.gateway.test_gateway import Answer, Running
+from tests.unit.local.gateway.conftest import Answer, Running
 
 TOKEN = "console-token"
 PASSWORD = "pass word"

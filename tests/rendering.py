@@ -1,12 +1,12 @@
-"""A stack file with one function, rendered for Knative and read back."""
+"""A stack file with one function, rendered and read back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from penstock.render.knative import KnativeSettings, render
-from penstock.render.plan import make_plans
+from penstock.render.plan import FunctionPlan, make_plans
 from penstock.settings.stackfile import load_stack
 
 Render = Callable[..., dict[tuple[str, str], dict[str, Any]]]
@@ -20,9 +20,13 @@ def render_one(
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
     settings: KnativeSettings | None = None,
+    platform: Callable[[Sequence[FunctionPlan]], Mapping[str, str]] | None = None,
     **members: Any,
 ) -> dict[tuple[str, str], dict[str, Any]]:
-    """The manifests by kind and name; `environment`, `labels` and `annotations` are added to the function's."""
+    """The manifests by kind and name; `environment`, `labels` and `annotations` are added to the function's.
+
+    They are Knative's, unless `platform` makes others.
+    """
     (folder / "function").mkdir(exist_ok=True)
     function: dict[str, Any] = {
         "lang": "python3-penstock",
@@ -41,8 +45,8 @@ def render_one(
     stack = {"version": "1.0", "provider": {"name": "openfaas"}, "functions": {name: function}}
     file = folder / "stack.yml"
     file.write_text(yaml.safe_dump(stack), encoding="utf-8")
-    texts = render(
-        make_plans(load_stack(file, {}).functions.values()), settings or KnativeSettings("registry.example/penstock:1")
-    )
+    plans = make_plans(load_stack(file, {}).functions.values())
+    knative = settings or KnativeSettings("registry.example/penstock:1")
+    texts = platform(plans) if platform else render(plans, knative)
     documents = [each for text in texts.values() for each in yaml.load_all(text, yaml.CSafeLoader)]
     return {(each["kind"], each.get("metadata", {}).get("name", "")): each for each in documents}

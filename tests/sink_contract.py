@@ -27,6 +27,26 @@ FOREIGN: dict[str, Mark | None] = {
 }
 of_each_owner = pytest.mark.parametrize("owner", FOREIGN.values(), ids=FOREIGN)
 
+# What is asked of an index that holds `SEARCHED`, and whether it is found: by whole words, by beginnings with `*`, and
+# by nothing that a query language of the index would read in another way.
+SEARCHED = {"columns": ["email", "birthday"], "first_rows": [["a@b.org", "Müller"], ["日本語", "1e5"]]}
+QUERIES: list[tuple[str, bool]] = [
+    ("rose", True),
+    ("ROSE.jpg", True),
+    ("zeiss", True),
+    ("birthd*", True),
+    ("rose birthd* zeis*", True),
+    ("birthd* tulip", False),
+    ("BIRTHD*", True),
+    ("muller", True),
+    ("日本語", True),
+    ("birthd", False),
+    ("rose tulip", False),
+    ('rose" OR "x', False),
+    ("rose | other", False),
+    ("-other", False),
+]
+
 # Documents with what JSON cannot hold, and what the error says of the field.
 _ITSELF: dict[str, object] = {}
 _ITSELF["self"] = _ITSELF

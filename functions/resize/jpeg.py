@@ -60,7 +60,11 @@ def look(name: str, data: bytes) -> Traits:
         raise _unsupported(name, "a JPEG that tells its height after the picture")
     if len(frame.sampling) not in _COMPONENTS:
         raise _unsupported(name, f"a JPEG of {len(frame.sampling)} components")
-    return Traits(shrinks=frame.process in _BY_DCT, held_bytes=_coefficient_bytes(frame, data, scan))
+    return Traits(
+        shrinks=frame.process in _BY_DCT,
+        uneven=_unevenness(frame.sampling),
+        held_bytes=_coefficient_bytes(frame, data, scan),
+    )
 
 
 def _coefficient_bytes(frame: Frame, data: bytes, scan: int | None) -> int:
@@ -73,6 +77,24 @@ def _coefficient_bytes(frame: Frame, data: bytes, scan: int | None) -> int:
         2 * _blocks(frame.width, across, widest) * _blocks(frame.height, down, highest)
         for across, down in frame.sampling
     )
+
+
+def _unevenness(sampling: Sequence[tuple[int, int]]) -> int:
+    """What a reduced decode takes too much from a component that is stored coarser one way than the other: 1, 2 or 4.
+
+    libjpeg decodes a component with larger blocks instead of stretching it, but only both ways alike. So at 1/4 it has
+    the colours of 4:2:2 at 1/8 across.
+    """
+    if not all(across and down for across, down in sampling):
+        return 1
+    widest, highest = max(across for across, _ in sampling), max(down for _, down in sampling)
+    most = 1
+    for across, down in sampling:
+        wide, high = -(-widest // across), -(-highest // down)
+        while wide % 2 == high % 2 == 0:
+            wide, high = wide // 2, high // 2
+        most = max(most, wide, high)
+    return 4 if most > 2 else most
 
 
 def _blocks(side: int, factor: int, largest: int) -> int:

@@ -154,10 +154,11 @@ def decode(source: Source, factor: int, *, every_frame: bool = False, finer: Dec
     if source.traits.fault:
         raise PermanentError(f"{source.name}: the {formats.NAMES[source.kind]} is damaged: {source.traits.fault}")
     with reading(source.name, source.kind):
-        if source.shrinks_itself and not every_frame and factor > 1:
-            shrunk = _shrunk_by_decoder(source, factor)
+        own = factor // source.traits.uneven
+        if source.shrinks_itself and not every_frame and own > 1:
+            shrunk = _shrunk_by_decoder(source, own)
             if shrunk is not None:
-                return shrunk
+                return shrunk if own == factor else _averaged(shrunk, factor)
         if finer is None:
             frames = source.frames if every_frame else 1
             roll = _plain(source, _loaded(source, frames))
@@ -203,6 +204,15 @@ def _shrunk_by_decoder(source: Source, factor: int) -> Decoded | None:
         return None
     # `data` has to stay until here: libvips reads it where it lies.
     return Decoded((_plain(source, image).copy_memory(),), factor, premultiplied=False, extent=extent)
+
+
+def _averaged(shrunk: Decoded, factor: int) -> Decoded:
+    """From what the decoder made to `factor`."""
+    before = shrunk.frames[0]
+    made = _halved(before, shrunk, factor).copy_memory()
+    across, down = shrunk.extent
+    extent = (across * made.width / before.width, down * made.height / before.height)
+    return Decoded((made,), factor, premultiplied=False, extent=extent)
 
 
 def _halved(image: Image, finer: Decoded, factor: int) -> Image:

@@ -39,7 +39,7 @@ def frame(width: int, height: int, thickness: int = 3) -> Image.Image:
 
 def saved(image: Image.Image, kind: str, **more: Any) -> bytes:
     file = io.BytesIO()
-    image.save(file, kind, **SAVED.get(kind, {}), **more)
+    image.save(file, kind, **SAVED.get(kind, {}) | more)
     return file.getvalue()
 
 

@@ -10,6 +10,7 @@ class Traits:
     """Read from the file's own structure, before a pixel is decoded.
 
     - shrinks: whether the decoder's own reduction gives the whole picture
+    - uneven: how many times more the decoder takes from the colours than from the light when it shrinks: 1, 2 or 4
     - premultiplied: whether colour is stored already weighed by alpha
     - profile: an ICC profile that says what the file says of its colour by other means
     - outranks: whether `profile` is used although the file has an ICC profile too
@@ -26,6 +27,7 @@ class Traits:
     """
 
     shrinks: bool = True
+    uneven: int = 1
     premultiplied: bool = False
     profile: bytes | None = None
     outranks: bool = False

@@ -12,7 +12,7 @@ from penstock.local.gateway.access import Access
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.unit.local.conftest import Bench
-from tests.unit.local.gateway.test_gateway import Running
+from tests.unit.local.gateway.conftest import Running
 
 # A busy machine is slow: a test waits for what must come, and only what never comes fails it.
 expect.set_options(timeout=30_000)

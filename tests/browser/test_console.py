@@ -16,7 +16,7 @@ from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from tests.browser.conftest import OpenPage, accessible
 from tests.unit.local.conftest import until
-from tests.unit.local.gateway.test_gateway import Running
+from tests.unit.local.gateway.conftest import Running
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&{{7*7}}.csv"
 ROWS = b"email,name\n" + b"ann@example.com,Ann <b>bold</b>\n" * 200

@@ -7,7 +7,7 @@ from penstock.types import ObjectRef
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.unit.local.gateway.test_gateway import Running
+from tests.unit.local.gateway.conftest import Running
 
 OBJECTS, EVENTS = 10_000, 5_000
 # Far above what is measured (below 200 ms on an idle machine): a page that draws everything needs many seconds.

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import accessible
 from tests.remote_console import PASSWORD, RemoteConsole
 from tests.unit.local.conftest import until
-from tests.unit.local.gateway.test_gateway import Running
+from tests.unit.local.gateway.conftest import Running
 
 ROWS = b"email,name\n" + b"ann@example.com,Ann\n" * 200
 VIEWS = ("flow", "objects?bucket=upload", "events", "dead", "search", "functions", "functions?name=echo", "savings")

@@ -19,6 +19,7 @@ from tests.components.databases import MariadbServer
 from tests.components.errors import ComponentError
 from tests.components.install import ensure_debian_package, progress
 from tests.components.kafka import KAFKA, KafkaServer
+from tests.components.keda import KEDA
 from tests.components.knative import KNATIVE_CHECK, QUEUE_PROXY
 from tests.components.kubernetes import KUBECONFORM, KUBERNETES, KWOK, KubernetesServer
 from tests.components.minio import MC, MINIO, MinioServer
@@ -57,6 +58,7 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "kubeconform": KUBECONFORM.install,
     "queue-proxy": QUEUE_PROXY.install,
     "knative-check": KNATIVE_CHECK.install,
+    "keda": KEDA.install,
     "rule-check": RULE_CHECK.install,
     "cluster": lambda: install_programs().knative,
     "redis": lambda: ensure_debian_package("redis-server"),

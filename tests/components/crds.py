@@ -55,9 +55,14 @@ GO_CRDS = (
     GoCrds(
         "keda",
         "github.com/kedacore/keda/v2",
-        "v2.17.2",
+        "v2.21.0",
         "config/crd/bases",
-        ("keda.sh_scaledobjects.yaml", "keda.sh_triggerauthentications.yaml"),
+        # All of them: the operator does not start without a kind that it watches.
+        (
+            *(f"keda.sh_{kind}.yaml" for kind in ("scaledobjects", "scaledjobs", "triggerauthentications")),
+            "keda.sh_clustertriggerauthentications.yaml",
+            *(f"eventing.keda.sh_{kind}.yaml" for kind in ("cloudeventsources", "clustercloudeventsources")),
+        ),
     ),
     GoCrds(
         "zookeeper-operator",

@@ -164,6 +164,13 @@ class KubernetesServer(Server[KubernetesEndpoint]):
                 f"--service-account-key-file={certificates.cert_file}",
                 f"--service-account-signing-key-file={certificates.key_file}",
                 f"--kubelet-certificate-authority={certificates.ca_file}",
+                # How a server behind an APIService knows who asks: in headers, from a client with this certificate.
+                f"--proxy-client-cert-file={certificates.cert_file}",
+                f"--proxy-client-key-file={certificates.key_file}",
+                f"--requestheader-client-ca-file={certificates.ca_file}",
+                "--requestheader-username-headers=X-Remote-User",
+                "--requestheader-group-headers=X-Remote-Group",
+                "--requestheader-extra-headers-prefix=X-Remote-Extra-",
             ],
         )
         self.wait_until(self._api_is_ready, "ready (API server)")

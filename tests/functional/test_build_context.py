@@ -1,4 +1,6 @@
-"""Each function's build context, laid out as faas-cli does, is enough to install and serve it.
+"""A function's build context, laid out as faas-cli does, is enough to install and serve it.
+
+`make integration` does this with every function of the stack file and with the connectors.
 
 faas-cli copies the template to `build/NAME`, following links (builder/copy.go), and the handler's files over the
 template's into `build/NAME/function`. `faas-cli template pull` copies a template by the same code. The Dockerfile's own
@@ -6,7 +8,6 @@ command then installs it, in an environment that holds nothing else.
 """
 
 import io
-import json
 import os
 import re
 import shutil
@@ -17,13 +18,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from penstock.local.store.server import EmbeddedStore
 from penstock.settings.config import StoreSettings
 from penstock.settings.stackfile import FunctionSpec, load_stack
 from penstock.store.any_key import connect
-from penstock.store.s3 import S3ObjectStore
-from penstock.types import ObjectRef
 from PIL import Image
 
 from tests.paths import ROOT
@@ -116,31 +114,6 @@ def image_process(context: Path, spec: FunctionSpec, settings: dict[str, str]) -
         assert process.wait(30) == 0
 
 
-@pytest.mark.parametrize("name", sorted(INPUTS))
-def test_a_function_installs_and_serves_from_its_build_context_alone(name: str, tmp_path: Path) -> None:
-    spec = STACK.functions[name]
-    context = lay_out(spec, tmp_path / "build")
-    bucket, key, data, content_type = INPUTS[name]
-    with object_store("upload", "images", "processed") as settings:
-        store = S3ObjectStore(settings)
-        environment = {
-            "MINIO_ENDPOINT": settings.endpoint,
-            "MINIO_ACCESS_KEY": settings.access_key,
-            "MINIO_SECRET_KEY": settings.secret_key,
-            # The stack file's is a path in a pod.
-            "SINK_CA_FILE": "",
-            "SINK": f"sqlite://{tmp_path}/index.db" if name == "index" else spec.environment["SINK"],
-        }
-        store.put(ObjectRef(bucket, key), [data], content_type=content_type, metadata={})
-        with image_process(context, spec, environment) as url:
-            event = json.dumps({"bucket": bucket, "key": key}).encode()
-            answer = json.load(urllib.request.urlopen(urllib.request.Request(f"{url}/event", event)))
-            assert answer["outcome"] == "processed"
-            body = urllib.request.Request(f"{url}/{key}", data, {"Content-Type": content_type})
-            with urllib.request.urlopen(body) as direct:
-                assert int(direct.headers["Content-Length"]) == len(direct.read()) > 0
-
-
 def pull(project: Path) -> Path:
     """What `faas-cli template pull` leaves in a project: each template of the repository, as a folder of files."""
     templates = project / "template"
@@ -173,26 +146,3 @@ def test_every_folder_that_the_dockerfile_copies_is_in_the_template() -> None:
     ]
     assert copied
     assert [name for name in copied if not (template / name).exists()] == []
-
-
-def test_a_file_without_its_hash_in_the_lock_is_not_installed(tmp_path: Path) -> None:
-    context = lay_out(STACK.functions["compress"], tmp_path / "build")
-    lock = context / "shared" / "locks" / "constraints.txt"
-    damaged = re.sub(r"(?<=sha256:)[0-9a-f]{64}", "0" * 64, lock.read_text(encoding="utf-8"))
-    lock.write_text(damaged, encoding="utf-8")
-    with pytest.raises(subprocess.CalledProcessError):
-        install(context / "Dockerfile", context, tmp_path / "env")
-
-
-def test_the_connectors_install_from_their_build_context_alone(tmp_path: Path) -> None:
-    context = tmp_path / "shared"
-    shutil.copytree(ROOT / "shared", context)
-    install(ROOT / "deploy" / "image" / "Dockerfile", context, tmp_path / "env")
-    help_text = subprocess.run(
-        [tmp_path / "env" / "bin" / "penstock", "connect", "kafka", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "usage: penstock connect kafka" in help_text.stdout
-    assert not list((tmp_path / "env").rglob("pip"))

@@ -66,7 +66,7 @@ def test_up_shows_the_trace_once_and_when_the_next_attempt_comes(
         stack.start()
         stack.store.put(ObjectRef("upload", "a.txt"), [b"hello"], content_type="text/plain", metadata={})
         until(lambda: len(stack.invocations.recent()) > 1)
-        page = until(lambda: ask(f"{stack.url}/ui/history?bucket=upload&key=a.txt")).decode()
+        page = until(lambda: ask(f"{stack.url}/ui/about?bucket=upload&key=a.txt")).decode()
     finally:
         stack.stop()
     shown = capsys.readouterr().out

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
 from penstock.connect.edition import annotation_refusal, label_refusal
 from penstock.settings.stackfile import FunctionSpec, load_stack
 
@@ -110,6 +109,8 @@ def test_gateway_takes_what_faas_cli_deploys(stack: Up, spec: FunctionSpec) -> N
 @pytest.mark.crds
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_function_resource_follows_openfaas_own_definition(spec: FunctionSpec) -> None:
+    from jsonschema import Draft202012Validator  # takes seconds to import
+
     schema = crd_schemas(crd_folder())["openfaas.com", "v1", "Function"]
     assert [error.message for error in Draft202012Validator(schema).iter_errors(function_resource(spec))] == []
 

@@ -31,7 +31,7 @@ from schemathesis.schemas import APIOperation
 
 from tests.served import free_port, served
 from tests.unit.local.conftest import Bench
-from tests.unit.local.gateway.test_gateway import Running
+from tests.unit.local.gateway.conftest import Running
 
 EXAMPLES = 8
 load_all_checks()

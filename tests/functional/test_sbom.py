@@ -5,7 +5,6 @@ import re
 
 import pytest
 from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.licences import images
 from tests.paths import ROOT
@@ -16,6 +15,8 @@ LOCKS = ROOT / "shared" / "locks"
 
 @pytest.mark.parametrize("image", sorted(images()))
 def test_bill_of_materials_follows_the_schema(image: str) -> None:
+    from cyclonedx.validation.json import JsonStrictValidator  # takes seconds to import
+
     made = text(bill(image))
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(made) is None
     assert made == text(bill(image))  # the same for the same locks

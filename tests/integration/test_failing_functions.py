@@ -196,7 +196,7 @@ def test_function_that_takes_too_long_is_a_dead_letter_and_writes_nothing(
     assert letter.code == 504
     assert "given up after 8 attempts" in letter.reason
     world.say("slow.txt", "work")
-    left = "its caller closed the connection and will deliver again; nothing was written"
+    left = "its caller closed the connection before the answer; nothing was written"
     wait_until(lambda: left in world.function.text(), "what was under way ends")
     assert world.target("slow.txt") is None
     world.finish(letter)

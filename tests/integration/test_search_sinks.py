@@ -13,7 +13,7 @@ from penstock.sinks.search_server import TEMPLATE
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 from tests.components import SearchEndpoint
-from tests.sink_contract import Broken, SinkContract, Unmarked, read, write
+from tests.sink_contract import QUERIES, SEARCHED, Broken, SinkContract, Unmarked, read, write
 
 MARK = Mark(state="s1", function="index", options="o", source="digest")
 REFUSAL = Refusal("UnsupportedInput", "not a picture", 415)
@@ -179,27 +179,9 @@ def test_batch_of_questions_is_answered_as_each_alone(sink: OpenSearchSink) -> N
     assert sink.read_many(places) == [read(sink, *place) for place in places]
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("rose", True),
-        ("ROSE.jpg", True),
-        ("zeiss", True),
-        ("birthd*", True),
-        ("rose birthd* zeis*", True),
-        ("birthd* tulip", False),
-        ("BIRTHD*", True),
-        ("muller", True),
-        ("日本語", True),
-        ("birthd", False),
-        ("rose tulip", False),
-        ('rose" OR "x', False),
-        ("rose | other", False),
-        ("-other", False),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("query", "found"), QUERIES)
 def test_search_finds_documents_with_every_word(sink: OpenSearchSink, query: str, found: bool) -> None:
-    put(sink, csv={"columns": ["email", "birthday"], "first_rows": [["a@b.org", "Müller"], ["日本語", ""]]})
+    put(sink, csv=SEARCHED)
     listed(sink)
     assert [document["key"] for document in sink.search(query)] == (["in/rose.jpg"] if found else [])
 

@@ -17,11 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 import pytest
 import zstandard
 from hypothesis import given
@@ -218,7 +213,6 @@ def test_body_says_what_a_file_says_of_itself() -> None:
 
 
 TABLE = b"name,n\n" + b"".join(b"\xe7\x8c\xab %d,%d\n" % (n, n) for n in range(5000))
-FRAME = pd.DataFrame({"name": [f"猫 {n}" for n in range(5000)], "n": range(5000)})
 
 
 def cut(data: bytes, size: int = 1000) -> Body:
@@ -231,6 +225,28 @@ def tar() -> bytes:
     with tarfile.open(fileobj=file, mode="w") as archive:
         archive.addfile(member, io.BytesIO(TABLE))
     return file.getvalue()
+
+
+# pandas and pyarrow are imported where they are used: they take two seconds, and every worker reads this file.
+
+
+def frame() -> Any:
+    """`TABLE` as pandas holds it."""
+    import pandas as pd
+
+    return pd.DataFrame({"name": [f"猫 {n}" for n in range(5000)], "n": range(5000)})
+
+
+def by_python_file(body: Body) -> bytes:
+    import pyarrow as pa
+
+    return bytes(pa.PythonFile(body, mode="r").read(len(TABLE)))
+
+
+def by_input_stream(body: Body) -> bytes:
+    import pyarrow as pa
+
+    return bytes(pa.input_stream(body).read(len(TABLE)))
 
 
 def untar(body: Body) -> bytes:
@@ -254,8 +270,8 @@ def copied(body: Body) -> bytes:
         (tar(), untar),
         (TABLE, lambda body: io.BufferedReader(body).read()),
         (TABLE, lambda body: io.TextIOWrapper(body, encoding="utf-8", newline="").read().encode()),
-        (TABLE, lambda body: pa.PythonFile(body, mode="r").read(len(TABLE))),
-        (TABLE, lambda body: pa.input_stream(body).read(len(TABLE))),
+        (TABLE, by_python_file),
+        (TABLE, by_input_stream),
         (TABLE, copied),
     ],
     ids=["gzip", "bz2", "lzma", "zstandard", "tar", "BufferedReader", "TextIOWrapper", "PythonFile", "arrow", "copy"],
@@ -277,31 +293,41 @@ def test_json_reads_a_body() -> None:
 
 @pytest.mark.parametrize("engine", ["c", "python", "pyarrow"])
 def test_pandas_reads_a_table_from_a_body(engine: Any) -> None:
-    assert pd.read_csv(cut(TABLE), engine=engine).equals(FRAME)
+    import pandas as pd
+
+    assert pd.read_csv(cut(TABLE), engine=engine).equals(frame())
 
 
 def test_pandas_reads_a_packed_table_in_pieces() -> None:
+    import pandas as pd
+
     pieces = list(pd.read_csv(cut(gzip.compress(TABLE)), compression="gzip", chunksize=2000))
     assert [len(piece) for piece in pieces] == [2000, 2000, 1000]
-    assert pd.concat(pieces).equals(FRAME)
+    assert pd.concat(pieces).equals(frame())
 
 
 def test_pyarrow_reads_a_table_from_a_body_in_batches() -> None:
+    import pyarrow as pa
+    import pyarrow.csv
+
     body = cut(TABLE)
     with pa.csv.open_csv(body, read_options=pa.csv.ReadOptions(block_size=1000)) as reader:
         first = reader.read_next_batch()
         assert first.column_names == ["name", "n"]
         assert body.bytes_read < len(TABLE), "a stream is read as it is used"
         table = pa.Table.from_batches([first, *reader])
-    assert table.to_pandas().equals(FRAME)
+    assert table.to_pandas().equals(frame())
 
 
 def test_failure_of_the_source_reaches_the_caller_of_a_library() -> None:
+    import pandas as pd
+    import pyarrow.csv
+
     def broken() -> Iterator[bytes]:
         yield TABLE[:50_000]
         raise ConnectionError("the store went away")
 
-    for read in (pd.read_csv, pa.csv.read_csv, lambda body: list(io.TextIOWrapper(body, encoding="utf-8"))):
+    for read in (pd.read_csv, pyarrow.csv.read_csv, lambda body: list(io.TextIOWrapper(body, encoding="utf-8"))):
         body = Body(broken)
         with pytest.raises(ConnectionError, match="the store went away"):
             read(body)
@@ -318,16 +344,19 @@ def test_pillow_opens_a_picture_from_a_body(kind: str) -> None:
 
 
 def test_library_that_seeks_reads_a_spooled_body(tmp_path: Path) -> None:
+    import numpy as np
+    import pandas as pd
+
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
         archive.writestr("table.csv", TABLE)
     with spool(cut((tmp_path / "packed.zip").read_bytes())) as file, zipfile.ZipFile(file) as archive:
         assert archive.read("table.csv") == TABLE
-    FRAME.to_parquet(tmp_path / "table.parquet")
+    frame().to_parquet(tmp_path / "table.parquet")
     with spool(cut((tmp_path / "table.parquet").read_bytes())) as file:
-        assert pd.read_parquet(file).equals(FRAME)
-    np.save(tmp_path / "n.npy", FRAME["n"].to_numpy())
+        assert pd.read_parquet(file).equals(frame())
+    np.save(tmp_path / "n.npy", frame()["n"].to_numpy())
     with spool(cut((tmp_path / "n.npy").read_bytes())) as file:
-        assert np.load(file).sum() == FRAME["n"].sum()
+        assert np.load(file).sum() == frame()["n"].sum()
 
 
 def test_result_may_be_the_body_itself_and_keeps_its_chunks() -> None:

@@ -19,8 +19,8 @@ from penstock.doctor import openfaas
 from penstock.doctor.finding import Finding, Grade
 from penstock.errors import PenstockError
 from penstock.settings import table
-from penstock.settings.environment import read_secret
 from penstock.settings.names import stack_path
+from penstock.settings.secrets import read_secret
 from penstock.settings.stackfile import FunctionSpec, load_stack
 from penstock.sinks.wiring import outputs
 from penstock.terminal import coloured, columns, json_text, one_line, printable

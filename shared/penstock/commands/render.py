@@ -1,4 +1,4 @@
-"""`penstock render knative|openfaas|openfaas-pro`: write manifests, or say whether those that are there are current."""
+"""`penstock render PLATFORM`: write manifests, or say whether those that are there are current."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from penstock.errors import ConfigError
-from penstock.render import knative, openfaas, stack_pro
+from penstock.render import knative, kubernetes, openfaas, stack_pro
 from penstock.render.plan import make_plans
 from penstock.settings.names import is_dns_label
 from penstock.settings.stackfile import load_stack
@@ -42,18 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="folder for the files (default: %(default)s)",
     )
-    own.add_argument(
-        "--namespace", default=defaults.namespace, metavar="NAME", help="namespace of all of it (default: %(default)s)"
-    )
-    own.add_argument(
-        "--kafka", default=defaults.kafka, metavar="HOST:PORT", help="bootstrap servers of Kafka (default: %(default)s)"
-    )
-    own.add_argument(
-        "--kafka-secret",
-        default=defaults.kafka_secret,
-        metavar="NAME",
-        help='the Secret for Kafka\'s TLS and user; "" for a listener without them (default: %(default)s)',
-    )
+    _add_cluster_flags(own, defaults)
     own.add_argument(
         "--event-policy",
         action="store_true",
@@ -66,6 +55,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the region in MinIO's events, its MINIO_SITE_REGION (default: none)",
     )
+
+    own = platforms.add_parser(
+        "kubernetes", parents=[with_bridge], help="Deployments that KEDA scales from 0, connector, bridge; no FaaS"
+    )
+    own.add_argument(
+        "--output",
+        type=Path,
+        default=Path("deploy/kubernetes/base"),
+        metavar="FOLDER",
+        help="folder for the files (default: %(default)s)",
+    )
+    _add_cluster_flags(own, kubernetes.KubernetesSettings(image=""))
 
     own = platforms.add_parser(
         "openfaas", parents=[with_bridge], help="bridge and reconcile jobs beside faas-cli's functions"
@@ -82,6 +83,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # It names folders relative to itself, so it is always beside the file that it is made of.
     platforms.add_parser(
         "openfaas-pro", parents=[common], help="stack.pro.yml, with the labels that paid editions read"
+    )
+
+
+def _add_cluster_flags(
+    own: argparse.ArgumentParser, defaults: knative.KnativeSettings | kubernetes.KubernetesSettings
+) -> None:
+    own.add_argument(
+        "--namespace", default=defaults.namespace, metavar="NAME", help="namespace of all of it (default: %(default)s)"
+    )
+    own.add_argument(
+        "--kafka", default=defaults.kafka, metavar="HOST:PORT", help="bootstrap servers of Kafka (default: %(default)s)"
+    )
+    own.add_argument(
+        "--kafka-secret",
+        default=defaults.kafka_secret,
+        metavar="NAME",
+        help='the Secret for Kafka\'s TLS and user; "" for a listener without them (default: %(default)s)',
     )
 
 
@@ -102,6 +120,11 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             image, args.namespace, args.kafka, args.kafka_secret, args.region, args.event_policy
         )
         wanted = knative.render(plans, settings)
+    elif args.platform == "kubernetes":
+        header = kubernetes.HEADER
+        wanted = kubernetes.render(
+            plans, kubernetes.KubernetesSettings(image, args.namespace, args.kafka, args.kafka_secret)
+        )
     else:
         header = openfaas.HEADER
         wanted = openfaas.render(plans, image, args.gateway.rstrip("/"))
@@ -132,7 +155,7 @@ def _check(args: argparse.Namespace) -> None:
     problems = []
     if args.platform == "openfaas" and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", args.gateway):
         problems.append(f"--gateway {args.gateway!r}: expected a URL such as {_GATEWAY}")
-    if args.platform == "knative":
+    if args.platform in ("knative", "kubernetes"):
         if not is_dns_label(args.namespace):
             problems.append(f"--namespace {args.namespace!r}: expected lower-case letters, digits and -")
         if not re.fullmatch(r"[^\s:,/]+:[0-9]{1,5}(,[^\s:,/]+:[0-9]{1,5})*", args.kafka):

@@ -6,7 +6,7 @@ import time
 
 from penstock.errors import ConfigError, EventError
 from penstock.settings.durations import parse_duration
-from penstock.settings.environment import read_secret
+from penstock.settings.secrets import read_secret
 from penstock.types import ObjectRef
 
 

@@ -21,7 +21,7 @@ from penstock.local.stack import Stack
 from penstock.local.store.minio import RealMinio
 from penstock.process.signals import end_on_sigterm, stop_on_signals
 from penstock.settings.config import rule_texts
-from penstock.settings.environment import read_secret_file
+from penstock.settings.secrets import read_secret_file
 from penstock.terminal import columns, one_line, printable, set_up_log_lines, size_text, time_text
 
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError
-from penstock.settings.environment import read_secret
 from penstock.settings.hmac_keys import read_hmac_keys
+from penstock.settings.secrets import read_secret
 from penstock.settings.setting import Setting
 from penstock.settings.table import (
     ATTEMPTS,

@@ -7,7 +7,7 @@ from penstock.connect.openfaas import OpenFaasGateway
 from penstock.connect.settings import Flags
 from penstock.connect.subscriptions import Finder, Subscriptions
 from penstock.errors import ConfigError
-from penstock.settings.environment import read_secret
+from penstock.settings.secrets import read_secret
 from penstock.settings.table import REDISCOVER_SECONDS
 
 

@@ -1,8 +1,4 @@
-"""The HTTP/1.1 sender: keep-alive connections on one asyncio loop, parsed by httptools (Node's llhttp).
-
-A general client spends about 100 microseconds of CPU on a small request, this one about 25; at ten thousand records a
-second, only the second one fits on one core.
-"""
+"""The HTTP/1.1 sender: messages to one target, over connections that are kept alive on one asyncio loop."""
 
 import asyncio
 import ssl
@@ -11,21 +7,16 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 from urllib.parse import urlsplit
-
-import httptools
 
 from penstock import __version__
 from penstock.delivery.deliverer import Message, TargetAnswer
+from penstock.delivery.http_connection import Connection, Request
 from penstock.errors import ConfigError, EventError
 from penstock.events.signature import signature_headers
 
-KEPT_BODY_BYTES = 64 * 1024
-MAX_HEADERS = 256
 # New replicas behind a load balancer get no traffic from connections that never end.
 MAX_CONNECTION_AGE_SECONDS = 60.0
-_KEPT_HEADERS = frozenset({"retry-after", "location", "content-type"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +67,8 @@ class HttpTransport:
         self._token = _FileToken(target.token_file) if target.token_file is not None else None
         self._timeout_seconds = timeout_seconds
         self._loop = loop
-        self._idle: list[_Connection] = []
-        self._requests: set[_Request] = set()
+        self._idle: list[Connection] = []
+        self._requests: set[Request] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -96,7 +87,7 @@ class HttpTransport:
             # The time is that of this attempt, so that a late one is not taken for one that was sent again.
             headers = {**headers, **signature_headers(self._keys, uuid.uuid4().hex, message.value, time.time())}
         head = self._prefix + render_head("", headers) + b"Content-Length: %d\r\n\r\n" % len(message.value)
-        request = _Request(head + message.value, done, self._loop.time() + self._timeout_seconds)
+        request = Request(head + message.value, done, self._loop.time() + self._timeout_seconds)
         self._requests.add(request)
         if self._sweep is None:
             self._sweep = self._loop.call_later(self._tick_seconds, self._expire)
@@ -122,16 +113,16 @@ class HttpTransport:
     def _tick_seconds(self) -> float:
         return min(1.0, self._timeout_seconds / 4)
 
-    def _connect(self, request: "_Request") -> None:
+    def _connect(self, request: Request) -> None:
         task = self._loop.create_task(self._open(request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _open(self, request: "_Request") -> None:
+    async def _open(self, request: Request) -> None:
         try:
             async with asyncio.timeout_at(request.deadline):
                 _, connection = await self._loop.create_connection(
-                    lambda: _Connection(self), self._host, self._port, ssl=self._tls
+                    lambda: Connection(self), self._host, self._port, ssl=self._tls
                 )
         except (OSError, ssl.SSLError) as exc:
             why = str(exc) or "no connection in time"
@@ -149,17 +140,17 @@ class HttpTransport:
             self._fail(request, 504, f"no answer within {self._timeout_seconds:g} seconds")
         self._sweep = self._loop.call_later(self._tick_seconds, self._expire) if self._requests else None
 
-    def _fail(self, request: "_Request", status: int, error: str) -> None:
+    def _fail(self, request: Request, status: int, error: str) -> None:
         if request.connection is not None:
             request.connection.close()
         self._finish(request, TargetAnswer(status, error=error))
 
-    def _finish(self, request: "_Request", answer: TargetAnswer) -> None:
+    def _finish(self, request: Request, answer: TargetAnswer) -> None:
         if request in self._requests:
             self._requests.discard(request)
             request.done(answer)
 
-    def answered(self, connection: "_Connection", request: "_Request", answer: TargetAnswer, reusable: bool) -> None:
+    def answered(self, connection: Connection, request: Request, answer: TargetAnswer, reusable: bool) -> None:
         """A connection has a whole answer."""
         if reusable:
             self._release(connection)
@@ -167,7 +158,7 @@ class HttpTransport:
             connection.close()
         self._finish(request, answer)
 
-    def lost(self, connection: "_Connection", request: "_Request | None", error: str, untouched: bool) -> None:
+    def lost(self, connection: Connection, request: Request | None, error: str, untouched: bool) -> None:
         """A connection ended; `untouched` when it had served before and no byte of this answer had come."""
         if connection in self._idle:
             self._idle.remove(connection)
@@ -181,7 +172,7 @@ class HttpTransport:
         else:
             self._fail(request, 502, error)
 
-    def _release(self, connection: "_Connection") -> None:
+    def _release(self, connection: Connection) -> None:
         if self._closed or self._loop.time() - connection.opened > MAX_CONNECTION_AGE_SECONDS:
             connection.close()
         else:
@@ -213,100 +204,3 @@ def render_head(start: str, headers: Mapping[str, str]) -> bytes:
     if text.count("\n") != lines or text.count("\r") != lines or "\0" in text:
         raise EventError("a header holds a line break or a NUL; encode it before sending")
     return text.encode()
-
-
-class _Request:
-    __slots__ = ("connection", "data", "deadline", "done", "resent")
-
-    def __init__(self, data: bytes, done: Callable[[TargetAnswer], None], deadline: float) -> None:
-        self.data = data
-        self.done = done
-        self.deadline = deadline
-        self.resent = False
-        self.connection: _Connection | None = None
-
-
-class _Connection(asyncio.Protocol):
-    """One connection, one request at a time. The methods without underscore are asyncio's and httptools'."""
-
-    _wire: asyncio.Transport
-
-    def __init__(self, owner: HttpTransport) -> None:
-        self._owner = owner
-        self._request: _Request | None = None
-        self._served = 0
-        self.opened = 0.0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._wire = cast("asyncio.Transport", transport)
-        self.opened = asyncio.get_running_loop().time()
-
-    def start(self, request: _Request) -> None:
-        self._request = request
-        request.connection = self
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers: dict[str, str] = {}
-        self._header_count = 0
-        self._body = b""
-        self._framed = self._touched = self._headed = self._complete = False
-        self._wire.write(request.data)
-
-    def close(self) -> None:
-        self._request = None
-        self._wire.abort()  # nothing of ours is left to be flushed
-
-    def data_received(self, data: bytes) -> None:
-        request = self._request
-        if request is None:  # bytes that answer no request
-            self._wire.abort()
-            return
-        self._touched = True
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
-            self._wire.abort()
-            self._end(request, f"the answer is not HTTP/1.1: {exc}")
-            return
-        if self._complete:
-            self._done(request, reusable=self._reusable)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        request = self._request
-        if request is None:
-            self._owner.lost(self, None, "", False)
-        elif self._headed and not self._framed and exc is None:
-            self._done(request, reusable=False)  # a body that ends with the connection
-        else:
-            cut = "the answer was cut off" if self._touched else "the connection was closed before an answer"
-            self._end(request, f"{cut}: {exc}" if exc else cut)
-
-    def _done(self, request: _Request, reusable: bool) -> None:
-        self._request = request.connection = None
-        self._served += 1
-        answer = TargetAnswer(self._parser.get_status_code(), self._headers, self._body)
-        self._owner.answered(self, request, answer, reusable)
-
-    def _end(self, request: _Request, error: str) -> None:
-        self._request = None
-        self._owner.lost(self, request, error, untouched=self._served > 0 and not self._touched)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._header_count += 1
-        if self._header_count > MAX_HEADERS:
-            raise ValueError(f"more than {MAX_HEADERS} headers")
-        key = name.decode("latin-1").lower()
-        if key in ("content-length", "transfer-encoding"):
-            self._framed = True
-        if key in _KEPT_HEADERS:
-            self._headers[key] = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        self._headed = self._parser.get_status_code() >= 200  # 1xx comes before the answer
-
-    def on_body(self, body: bytes) -> None:
-        if len(self._body) < KEPT_BODY_BYTES:  # the rest is read and let go
-            self._body = (self._body + body)[:KEPT_BODY_BYTES]
-
-    def on_message_complete(self) -> None:
-        self._complete = self._headed
-        self._reusable = self._parser.should_keep_alive()  # the parser forgets it once this returns

@@ -236,6 +236,11 @@ class Inbox:
 
         return InboxCounts(self._commit(count, durable=False), dead)
 
+    def pending_by_target(self) -> dict[str, int]:
+        """How many messages are pending for each target that has any."""
+        with self._file.reader() as db:
+            return dict(db.execute("SELECT target, count(*) FROM pending GROUP BY target"))
+
     def oldest_seconds(self) -> float:
         """Age of the oldest pending message, 0 when there is none."""
         with self._file.reader() as db:

@@ -8,11 +8,12 @@ key becomes a part of the value before it.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from penstock.lake import key_values as read
+from penstock.lake.key_values import Reader
 
 TargetKind = Literal[
     "webhook", "kafka", "mqtt", "elasticsearch", "amqp", "mysql", "nats", "nsq", "postgresql", "redis", "lambda"
@@ -34,7 +35,7 @@ class Key:
     """
 
     name: str
-    read: Callable[[str], str]
+    read: Reader
     default: str = ""
     required: bool = False
     secret: bool = False

@@ -21,7 +21,8 @@ from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError
 from penstock.local.address import forget_address, index_sink, keep_address
 from penstock.local.functions.crashes import CrashLog
-from penstock.local.functions.functions import LocalFunctions, Settings, serve_command
+from penstock.local.functions.function import Settings, serve_command
+from penstock.local.functions.functions import LocalFunctions
 from penstock.local.functions.secret_files import SecretFiles
 from penstock.local.gateway.access import Access
 from penstock.local.gateway.console import make_console

@@ -78,7 +78,7 @@ def check_caller(subject: object) -> None:
     """Raise `TemporaryError` about `subject` when the caller of the block around this waits no more."""
     has_left = _has_left.get()
     if has_left is not None and has_left():
-        raise TemporaryError(f"{subject}: its caller closed the connection and will deliver again; nothing was written")
+        raise TemporaryError(f"{subject}: its caller closed the connection before the answer; nothing was written")
 
 
 def check_deadline(subject: object) -> None:
@@ -92,7 +92,7 @@ def check_deadline(subject: object) -> None:
 
 
 class BoundedChunks:
-    """Chunks that are given out until the deadline: then the next one raises `TemporaryError`."""
+    """Chunks that are given out until the deadline, and while the caller waits: then one raises `TemporaryError`."""
 
     def __init__(self, chunks: Iterable[bytes], subject: object) -> None:
         self._chunks = chunks
@@ -103,6 +103,7 @@ class BoundedChunks:
         return self
 
     def __next__(self) -> bytes:
+        check_caller(self._subject)
         check_deadline(self._subject)
         chunk = next(self._iterator)
         check_deadline(self._subject)

@@ -1,21 +1,16 @@
 """Compare listings of sources and targets, and name what differs.
 
 What the listings show is a hint, like an event: each difference is handed to the runtime, which looks at the object
-itself before it writes or removes anything. Keys may be many, so what the sink holds goes into a temporary SQLite
-file, and memory stays flat.
+itself before it writes or removes anything.
 """
 
-import sqlite3
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import NamedTuple
 
 from penstock.errors import ConfigError
+from penstock.reconcile.held import Held, HeldTarget, is_same
 from penstock.runtime.assets import look_at
 from penstock.runtime.basis import holds
 from penstock.runtime.filters import objection
@@ -28,14 +23,6 @@ from penstock.types import Mark, ObjectRef, ObjectState
 # More than this share of all targets is not removed without --yes: a wrong SOURCE looks like a million deletions.
 MAX_REMOVED_SHARE = 0.01
 EXAMPLES = 20
-
-_SCHEMA = """
-CREATE TABLE held (
-    address TEXT PRIMARY KEY, state TEXT, function TEXT, options TEXT, source TEXT,
-    refused INTEGER, etag TEXT, basis TEXT, beside INTEGER, ours INTEGER, bucket TEXT, key TEXT, seen INTEGER DEFAULT 0,
-    excluded INTEGER DEFAULT 0
-) WITHOUT ROWID
-"""
 
 
 @dataclass
@@ -83,25 +70,6 @@ class TooManyRemovals(ConfigError):
     """More targets would be removed than is usual; nothing was removed."""
 
 
-class _Held(NamedTuple):
-    """What the sink holds at one address. The mark's fields are None for a target that Penstock did not make."""
-
-    state: str | None
-    function: str | None
-    options: str | None
-    source: str | None
-    refused: bool
-    etag: str
-    basis: str
-
-
-# A target and a refusal of our own, of a source that is there and not taken.
-_EXCLUDE = """
-UPDATE held SET seen = 1, excluded = 1, bucket = ?, key = ? WHERE address = ? AND function = ? AND source = ?
-"""
-_TAKE = f"UPDATE held SET seen = 1 WHERE address = ? RETURNING {', '.join(_Held._fields)}"  # noqa: S608
-
-
 class Reconciler:
     """Compares one function's sources with its sink. `since` leaves out sources that are older."""
 
@@ -134,11 +102,11 @@ class Reconciler:
             if (narrowed := narrow(rule, prefix))
         ]
         self.report = Report()
-        self.held = 0
+        self._targets = 0
 
     def differences(
         self,
-        db: sqlite3.Connection,
+        held: Held,
         *,
         compared_before: Mapping[str, str] | None = None,
         on_compared: Callable[[SourceRule, str], None] = lambda _rule, _key: None,
@@ -150,51 +118,30 @@ class Reconciler:
         compared again, they only show what is not an orphan. `on_compared` is called with each rule and key that was
         compared.
         """
-        self._read_sink(db)
+        self._read_sink(held)
         for rule in self._rules:
             last = (compared_before or {}).get(str(rule), "")
             for state in self._store.list(rule.bucket, rule.prefix):
                 if not (covers(rule, state.ref) and self._runtime.config.takes(state.ref)):
                     continue
                 if self._runtime.config.has_filters and objection(self._runtime.config, self._store, state):
-                    self._exclude(db, state.ref)
+                    self._exclude(held, state.ref)
                 elif state.ref.key <= last:
-                    self._skim(db, state.ref)
+                    self._skim(held, state.ref)
                     self.report.compared_before += 1
                 else:
-                    yield from self._compare(db, state)
+                    yield from self._compare(held, state)
                     on_compared(rule, state.ref.key)
-        yield from self._orphans(db)
+        yield from self._orphans(held)
 
-    def _read_sink(self, db: sqlite3.Connection) -> None:
-        rows = (
-            (
-                entry.address,
-                entry.mark.state if entry.mark else None,
-                entry.mark.function if entry.mark else None,
-                entry.mark.options if entry.mark else None,
-                entry.mark.source if entry.mark else None,
-                entry.refusal is not None,
-                entry.etag or "",
-                entry.refusal.basis if entry.refusal else "",
-                entry.record != "",
-                self._is_ours(source, entry.mark),
-                source.bucket if source else None,
-                source.key if source else None,
-            )
+    def _read_sink(self, held: Held) -> None:
+        entries = (
+            (source, entry, self._is_ours(source, entry.mark))
             for rule in self._rules
             for source, entry in self._sink.entries(rule.bucket, rule.prefix)
         )
-        with db:
-            db.executemany(
-                "INSERT INTO held "
-                "(address, state, function, options, source, refused, etag, basis, beside, ours, bucket, key)"
-                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
-                # Rules of several buckets may list one target, and only that of its source's bucket knows the source.
-                "ON CONFLICT DO UPDATE SET bucket=coalesce(bucket, excluded.bucket), key=coalesce(key, excluded.key)",
-                rows,
-            )
-        (self.held,) = db.execute("SELECT count(*) FROM held WHERE NOT refused").fetchone()
+        held.add(entries)
+        self._targets = held.count_targets()
 
     def _is_ours(self, source: ObjectRef | None, mark: Mark | None) -> bool:
         """Whether this function made it; where the address tells the object store, it must be this one."""
@@ -202,10 +149,10 @@ class Reconciler:
             return False
         return source is None or mark.source == source.digest_in(self._store_name)
 
-    def _compare(self, db: sqlite3.Connection, state: ObjectState) -> Iterator[Difference]:
+    def _compare(self, held: Held, state: ObjectState) -> Iterator[Difference]:
         finding = "agreeing"
         for rendition, options in self._prints.items():
-            found = self._compare_one(db, state, rendition, options)
+            found = self._compare_one(held, state, rendition, options)
             finding = found if finding == "agreeing" else finding
         if finding != "agreeing" and self._since and state.last_modified and state.last_modified < self._since:
             finding = "agreeing"
@@ -213,64 +160,59 @@ class Reconciler:
         if finding != "agreeing":
             yield Difference(finding, state.ref)
 
-    def _compare_one(self, db: sqlite3.Connection, state: ObjectState, rendition: str | None, options: str) -> str:
+    def _compare_one(self, held: Held, state: ObjectState, rendition: str | None, options: str) -> str:
         mark = Mark(state.content, self._function, options, state.ref.digest_in(self._store_name))
         address = self._sink.address(state.ref, rendition)
-        target = _take(db, address)
+        target = held.take(address)
         if target is not None and (target.function, target.source) != (self._function, mark.source):
-            refusal = _take(db, self._sink.refusal_address(address, mark))
+            refusal = held.take(self._sink.refusal_address(address, mark))
             return "agreeing" if self._stands(refusal, mark, target.etag) and not self._adopt else "foreign"
         if target is not None:
-            same = self._stands(target, mark, None) if target.refused else _is_same(target, mark)
+            same = self._stands(target, mark, None) if target.refused else is_same(target, mark)
             return "agreeing" if same else "stale"
         # An index keeps a refusal beside a foreign document only. Without that document its reason is gone.
-        refusal = _take(db, self._sink.refusal_address(address, mark)) if self._sink.refuses_beside else None
+        refusal = held.take(self._sink.refusal_address(address, mark)) if self._sink.refuses_beside else None
         if refusal is None:
             return "missing"
         return "agreeing" if self._stands(refusal, mark, None) else "stale"
 
-    def _stands(self, refusal: _Held | None, mark: Mark, target_etag: str | None) -> bool:
+    def _stands(self, refusal: HeldTarget | None, mark: Mark, target_etag: str | None) -> bool:
         """Whether a refusal is about this state, and what it rests on has not changed."""
         return (
             refusal is not None
-            and _is_same(refusal, mark)
+            and is_same(refusal, mark)
             and not self._retry_refused
             and holds(refusal.basis, max_input_bytes=self._max_input_bytes, target_etag=target_etag)
         )
 
-    def _skim(self, db: sqlite3.Connection, ref: ObjectRef) -> None:
+    def _skim(self, held: Held, ref: ObjectRef) -> None:
         """Note that a source exists that an earlier run compared: what belongs to it is not an orphan."""
         for rendition, options in self._prints.items():
             mark = Mark("", self._function, options, ref.digest_in(self._store_name))
             address = self._sink.address(ref, rendition)
-            target = _take(db, address)
+            target = held.take(address)
             if target is None or (target.function, target.source) != (self._function, mark.source):
-                _take(db, self._sink.refusal_address(address, mark))
+                held.take(self._sink.refusal_address(address, mark))
 
-    def _exclude(self, db: sqlite3.Connection, ref: ObjectRef) -> None:
+    def _exclude(self, held: Held, ref: ObjectRef) -> None:
         """Note what the sink holds of a source that the filters leave out: it goes with the orphans."""
         for rendition, options in self._prints.items():
             mark = Mark("", self._function, options, ref.digest_in(self._store_name))
             address = self._sink.address(ref, rendition)
             for place in (address, self._sink.refusal_address(address, mark)):
-                db.execute(_EXCLUDE, (ref.bucket, ref.key, place, mark.function, mark.source))
+                held.exclude(place, ref, mark)
 
-    def _orphans(self, db: sqlite3.Connection) -> Iterator[Difference]:
-        unseen, excluded = "FROM held WHERE NOT seen AND ours", "FROM held WHERE excluded"
-        counted = [excluded, unseen] if self._sink.removes_with_source else [excluded]
-        removals = sum(db.execute(f"SELECT count(*) {each} AND NOT refused").fetchone()[0] for each in counted)
-        if removals > self.held * MAX_REMOVED_SHARE and not self._may_remove_many:
+    def _orphans(self, held: Held) -> Iterator[Difference]:
+        removals = held.count_removals(with_unseen=self._sink.removes_with_source)
+        if removals > self._targets * MAX_REMOVED_SHARE and not self._may_remove_many:
             raise TooManyRemovals(
-                f"{removals} of {self.held} targets of {self._function} have no source in the listing, or none "
+                f"{removals} of {self._targets} targets of {self._function} have no source in the listing, or none "
                 f"that SOURCE takes; if that is right, run it again with --yes, else look at SOURCE"
             )
-        for bucket, key in db.execute(f"SELECT DISTINCT bucket, key {excluded}"):
-            self.report.note("excluded", str(ObjectRef(bucket, key)))
-            yield Difference("excluded", ObjectRef(bucket, key))
-        for address, bucket, key, refused, beside in db.execute(
-            f"SELECT address, bucket, key, refused, beside {unseen}"
-        ):
-            source = ObjectRef(bucket, key) if bucket is not None else None
+        for ref in held.excluded():
+            self.report.note("excluded", str(ref))
+            yield Difference("excluded", ref)
+        for address, source, refused, beside in held.unseen():
             if source is not None and not any(covers(rule, source) for rule in self._rules):
                 continue  # of another prefix: not asked for
             if beside:
@@ -283,18 +225,6 @@ class Reconciler:
                     yield Difference("orphaned", source)
 
 
-def _take(db: sqlite3.Connection, address: str) -> _Held | None:
-    """What is held at an address; from now on it counts as seen."""
-    found = db.execute(_TAKE, (address,)).fetchone()
-    return found if found is None else _Held(*found)
-
-
-def _is_same(held: _Held, mark: Mark) -> bool:
-    # Listings do not tell version ids, so the content alone is compared: the same bytes make the same target.
-    content = (held.state or "").partition(".")[0]
-    return (content, held.function, held.options, held.source) == (mark.state, mark.function, mark.options, mark.source)
-
-
 def narrow(rule: SourceRule, prefix: str) -> SourceRule | None:
     """The part of a rule that lies under `prefix`, or None."""
     if prefix.startswith(rule.prefix):
@@ -305,15 +235,3 @@ def narrow(rule: SourceRule, prefix: str) -> SourceRule | None:
 def covers(rule: SourceRule, ref: ObjectRef) -> bool:
     """Whether a narrowed rule names this object; `--prefix rose.jpg` and a suffix `.jpg` may overlap."""
     return ref.bucket == rule.bucket and ref.key.startswith(rule.prefix) and ref.key.endswith(rule.suffix)
-
-
-@contextmanager
-def scratch() -> Iterator[sqlite3.Connection]:
-    """A temporary database for what the sink holds; gone afterwards."""
-    with (
-        tempfile.TemporaryDirectory(prefix="penstock-reconcile-") as folder,
-        closing(sqlite3.connect(Path(folder, "held.db"))) as db,
-    ):
-        # Nothing in it is worth a sync: it is made anew every time.
-        db.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_SCHEMA}")
-        yield db

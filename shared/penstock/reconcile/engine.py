@@ -5,7 +5,8 @@ from datetime import datetime
 from pathlib import Path
 
 from penstock.errors import ConfigError
-from penstock.reconcile.compare import Reconciler, Report, covers, narrow, scratch
+from penstock.reconcile.compare import Reconciler, Report, covers, narrow
+from penstock.reconcile.held import scratch
 from penstock.reconcile.listing import WholeListings
 from penstock.reconcile.place import Place
 from penstock.reconcile.worker import DifferenceWorker
@@ -67,8 +68,8 @@ def reconcile(
                 place.keep()
 
     try:
-        with scratch() as db:
-            for difference in compare.differences(db, compared_before=place.before, on_compared=on_compared):
+        with scratch() as held:
+            for difference in compare.differences(held, compared_before=place.before, on_compared=on_compared):
                 if not check:
                     worker.take(difference)
             worker.drain()

@@ -7,7 +7,7 @@ from typing import Final
 from penstock.jobs.pod import Document
 from penstock.render.bridge import BRIDGE, bridge_documents, dead_letter_sink
 from penstock.render.eventing import BrokerSettings, broker_documents, broker_url, event_policy, kafka_source, trigger
-from penstock.render.manifest import PART_OF, document, dump
+from penstock.render.manifest import dump, kustomization, namespace_document
 from penstock.render.network import network_policies
 from penstock.render.plan import FunctionPlan
 from penstock.render.service import function_documents
@@ -41,7 +41,7 @@ def render(plans: Sequence[FunctionPlan], settings: KnativeSettings) -> Mapping[
         settings.namespace, settings.kafka, settings.kafka_secret, settings.region, dead_letter_sink()
     )
     files: dict[str, list[Document]] = {
-        "namespace.yaml": [_namespace(settings.namespace)],
+        "namespace.yaml": [namespace_document(settings.namespace)],
         "broker.yaml": broker_documents(delivery),
         "bridge.yaml": bridge_documents(settings.image),
     }
@@ -52,16 +52,5 @@ def render(plans: Sequence[FunctionPlan], settings: KnativeSettings) -> Mapping[
     if settings.event_policy:
         files["event-policy.yaml"] = [event_policy(plans, BRIDGE)]
     files["network.yaml"] = network_policies(plans, settings.namespace)
-    kustomization = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "namespace": settings.namespace,
-        "resources": list(files),
-    }
     texts = {name: dump(documents, HEADER) for name, documents in files.items()}
-    return {**texts, "kustomization.yaml": dump([kustomization], HEADER)}
-
-
-def _namespace(name: str) -> Document:
-    levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
-    return document("v1", "Namespace", name, labels={PART_OF: "penstock", **levels})
+    return {**texts, "kustomization.yaml": dump([kustomization(settings.namespace, files)], HEADER)}

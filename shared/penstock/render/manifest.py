@@ -37,6 +37,22 @@ def labels(name: str, component: str) -> dict[str, str]:
 APPLIED_FIRST: Final = {"penstock.dev/apply": "first"}
 
 
+def namespace_document(name: str) -> Document:
+    """A namespace that admits pods of the level `restricted` only."""
+    levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    return document("v1", "Namespace", name, labels={PART_OF: "penstock", **levels})
+
+
+def kustomization(namespace: str, files: Iterable[str]) -> Document:
+    """What `kubectl apply -k` reads first: the files of a base, and the namespace of all of it."""
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": namespace,
+        "resources": list(files),
+    }
+
+
 def environment(settings: Mapping[str, str]) -> list[Document]:
     """Settings as a container's environment, in the order in which they were written."""
     return [{"name": name, "value": value} for name, value in settings.items()]

@@ -16,7 +16,7 @@ from penstock.sinks.address import parse_sink
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
 # Requests reach a function from Knative's activator and from the gateway inside the cluster; Kourier is Knative's own.
 _KNATIVE: Final = ("knative-serving", "knative-eventing", "kourier-system", "istio-system")
-_MONITORING: Final = "monitoring"
+MONITORING: Final = "monitoring"
 # queue-proxy's ports in a function's pod: HTTP/1, HTTP/2, TLS, and what the autoscaler reads
 # (knative/serving, pkg/networking/constants.go).
 _QUEUE_PROXY: Final = (8012, 8013, 8112, 9090)
@@ -29,48 +29,65 @@ _IN_CLUSTER: Final = re.compile(r"[^.]+\.(?P<namespace>[^.]+)\.svc(\.cluster\.lo
 
 
 def network_policies(plans: Sequence[FunctionPlan], namespace: str) -> list[Document]:
-    """Deny everything in the namespace, then allow what functions and bridge need."""
-    stores = sorted({host for plan in plans if (host := _in_cluster(_store_url(plan), namespace))})
-    offloading = any(plan.config.jobs for plan in plans)
-    everything: Document = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    made = [
-        document(
-            "networking.k8s.io/v1", "NetworkPolicy", "default-deny", labels=labels("network", "policy"), spec=everything
-        ),
-        _policy("allow-dns", {}, egress=[_dns()]),
-        _policy(
+    """Deny everything in the namespace, then allow what functions and bridge need on Knative."""
+    return [
+        *basic_policies(),
+        policy(
             BRIDGE,
             {NAME: BRIDGE},
-            ingress=[
-                _from(*stores, "knative-eventing", _MONITORING, ports=[PORT.default]),
-                *([_from_watcher()] if offloading else []),
-            ],
-            egress=[_to_namespaces("knative-eventing", ports=_BROKER)],
+            ingress=bridge_callers(plans, namespace, "knative-eventing"),
+            egress=[to_namespaces("knative-eventing", ports=_BROKER)],
         ),
+        *(
+            policy(
+                plan.name,
+                {NAME: plan.name},
+                ingress=[from_namespaces(*_KNATIVE, ports=_QUEUE_PROXY), from_namespaces(MONITORING)],
+                egress=function_egress(plan, namespace),
+            )
+            for plan in plans
+        ),
+        *job_policies(plans, namespace),
     ]
-    made += [
-        _policy(
-            plan.name,
-            {NAME: plan.name},
-            ingress=[_from(*_KNATIVE, ports=_QUEUE_PROXY), _from(_MONITORING, ports=[PORT.default])],
-            egress=[_to_url(url, namespace) for url in _urls(plan)] + ([_to_api_server()] if plan.config.jobs else []),
-        )
-        for plan in plans
+
+
+def basic_policies() -> list[Document]:
+    """No connection for any pod of the namespace, but for DNS."""
+    everything: Document = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    own = labels("network", "policy")
+    return [
+        document("networking.k8s.io/v1", "NetworkPolicy", "default-deny", labels=own, spec=everything),
+        policy("allow-dns", {}, egress=[_dns()]),
     ]
-    made += [
-        _policy(
+
+
+def bridge_callers(plans: Sequence[FunctionPlan], namespace: str, *others: str) -> list[Document]:
+    """Who may reach the bridge: the object stores, the monitoring, the namespaces `others`, and the watcher of Jobs."""
+    stores = sorted({host for plan in plans if (host := _in_cluster(_store_url(plan), namespace))})
+    watcher = [from_pods("penstock-jobs-watcher")] if any(plan.config.jobs for plan in plans) else []
+    return [from_namespaces(*stores, *others, MONITORING), *watcher]
+
+
+def function_egress(plan: FunctionPlan, namespace: str) -> list[Document]:
+    """What a function may reach: its store, its sink, and the API server where it makes Jobs."""
+    return [to_url(url, namespace) for url in _urls(plan)] + ([_to_api_server()] if plan.config.jobs else [])
+
+
+def job_policies(plans: Sequence[FunctionPlan], namespace: str) -> list[Document]:
+    """What the Jobs of functions may reach."""
+    return [
+        policy(
             f"{plan.name}-jobs",
             {FUNCTION_LABEL: plan.name},
             ingress=[],
-            egress=[_to_url(url, namespace) for url in (*_urls(plan), plan.config.jobs.answer_to) if url],
+            egress=[to_url(url, namespace) for url in (*_urls(plan), plan.config.jobs.answer_to) if url],
         )
         for plan in plans
         if plan.config.jobs
     ]
-    return made
 
 
-def _policy(
+def policy(
     name: str, pods: dict[str, str], *, ingress: list[Document] | None = None, egress: list[Document] | None = None
 ) -> Document:
     spec: Document = {"podSelector": {"matchLabels": pods} if pods else {}}
@@ -82,16 +99,25 @@ def _policy(
     return document("networking.k8s.io/v1", "NetworkPolicy", name, labels=labels("network", "policy"), spec=spec)
 
 
-def _from(*namespaces: str, ports: Sequence[int]) -> Document:
+def from_namespaces(*namespaces: str, ports: Sequence[int] = (PORT.default,)) -> Document:
     return {"from": [_namespaces(*namespaces)], "ports": _tcp(*ports)}
 
 
-def _from_watcher() -> Document:
-    """The dead letters of Jobs come from the watcher: deploy/jobs/functions."""
-    return {"from": [{"podSelector": {"matchLabels": {NAME: "penstock-jobs-watcher"}}}], "ports": _tcp(PORT.default)}
+def from_pods(*names: str) -> Document:
+    """From the pods of these names in the same namespace."""
+    return {"from": [{"podSelector": _named(names)}], "ports": _tcp(PORT.default)}
 
 
-def _to_namespaces(*namespaces: str, ports: Sequence[int]) -> Document:
+def to_pods(*names: str) -> Document:
+    """To the pods of these names in the same namespace."""
+    return {"to": [{"podSelector": _named(names)}], "ports": _tcp(PORT.default)}
+
+
+def _named(names: Sequence[str]) -> Document:
+    return _selector(NAME, names)
+
+
+def to_namespaces(*namespaces: str, ports: Sequence[int]) -> Document:
     return {"to": [_namespaces(*namespaces)], "ports": _tcp(*ports)}
 
 
@@ -100,10 +126,13 @@ def _tcp(*ports: int) -> list[Document]:
 
 
 def _namespaces(*names: str) -> Document:
-    if len(names) == 1:
-        return {"namespaceSelector": {"matchLabels": {_NAMESPACE: names[0]}}}
-    wanted = {"key": _NAMESPACE, "operator": "In", "values": list(names)}
-    return {"namespaceSelector": {"matchExpressions": [wanted]}}
+    return {"namespaceSelector": _selector(_NAMESPACE, names)}
+
+
+def _selector(label: str, values: Sequence[str]) -> Document:
+    if len(values) == 1:
+        return {"matchLabels": {label: values[0]}}
+    return {"matchExpressions": [{"key": label, "operator": "In", "values": list(values)}]}
 
 
 def _dns() -> Document:
@@ -116,13 +145,13 @@ def _to_api_server() -> Document:
     return {"ports": _tcp(443, 6443)}
 
 
-def _to_url(url: str, namespace: str) -> Document:
+def to_url(url: str, namespace: str) -> Document:
     """One rule for a URL: outside the cluster its port anywhere, inside it the port of the pods behind the Service."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     found = _in_cluster(url, namespace)
     if found:
-        return _to_namespaces(found, ports=_BEHIND.get(port, (port,)))
+        return to_namespaces(found, ports=_BEHIND.get(port, (port,)))
     return {"ports": _tcp(port)}
 
 

@@ -7,7 +7,7 @@ from penstock.jobs.pod import Document
 from penstock.render.bridge import bridge_workload
 from penstock.render.manifest import dump
 from penstock.render.plan import FunctionPlan
-from penstock.render.service import account_name, function_account, reconcile_job
+from penstock.render.workload import account_name, function_account, reconcile_job
 
 HEADER: Final = "Made by `penstock render openfaas`; change stack.yml and run it again."
 # The namespace where faas-netes runs functions and faas-cli puts secrets, and that of the gateway.

@@ -23,7 +23,7 @@ _CRON_FIELD: Final = re.compile(r"[0-9*,/-]+")
 _MAX_TIMEOUT_SECONDS: Final = 600
 _OPENFAAS_ATTEMPTS: Final = 10
 # Names of what is rendered beside the functions. A CronJob's name, which ends in -reconcile, has at most 52 characters.
-_TAKEN_NAMES: Final = ("penstock-bridge", "default-deny", "allow-dns")
+_TAKEN_NAMES: Final = ("penstock-bridge", "kafka-connector", "default-deny", "allow-dns")
 _MAX_NAME_LENGTH: Final = 42
 
 

@@ -20,7 +20,7 @@ from penstock.errors import (
     UnsupportedInput,
 )
 from penstock.handler.options import fingerprint, parse_options
-from penstock.process.deadline import check_deadline
+from penstock.process.deadline import BoundedChunks, check_deadline
 from penstock.runtime.agreement import check_size, marks_of, not_for_us, places_of
 from penstock.runtime.assets import Assets, look_at
 from penstock.runtime.handling import checked, context_for, event_for
@@ -73,7 +73,8 @@ def make(runtime: Runtime, variant: Variant, chunks: Iterable[bytes]) -> tuple[R
     """
     source, config = variant.source, runtime.config
     check_size(source, config.max_input_bytes)
-    body = Body(lambda: chunks, max_bytes=config.max_input_bytes, name=str(source.ref))
+    bounded = BoundedChunks(chunks, source.ref)
+    body = Body(lambda: bounded, max_bytes=config.max_input_bytes, name=str(source.ref))
     event = event_for(source, variant.options, body)
     context = context_for(variant.assets, runtime.cache, variant.rendition, {})
     try:

@@ -246,28 +246,26 @@ class Work:
         return True
 
     def _remove(self) -> None:
+        kept = self._take_away(removes_with_source=self._sink.removes_with_source)
+        self._outcome = outcome_when_gone(self.ref, kept, changed=self._changed)
+
+    def _exclude(self, source: ObjectState, why: str) -> None:
+        """Remove what was made of an object that passed a filter of SOURCE before, and does not now."""
+        self._take_away(removes_with_source=True)
+        reason = f"not one of this function's sources: {why}"
+        self._outcome = Outcome("ignored", self.ref, source, reason=reason, status=204, changed=self._changed)
+
+    def _take_away(self, *, removes_with_source: bool) -> list[str]:
+        """Remove what this function made of the object; returns why some of it stays."""
         reasons: list[str] = []
         for name, entry in self._known.items():
             address, mark = self.places[name]
-            remove, kept = removals(
-                self._with_refusal(name, entry), mark, removes_with_source=self._sink.removes_with_source
-            )
+            remove, kept = removals(self._with_refusal(name, entry), mark, removes_with_source=removes_with_source)
             reasons += [kept] if kept else []
             for found in remove:
                 self.wrote = self._changed = True
                 self._sink.remove(address, mark, found)
-        self._outcome = outcome_when_gone(self.ref, reasons, changed=self._changed)
-
-    def _exclude(self, source: ObjectState, why: str) -> None:
-        """Remove what was made of an object that passed a filter of SOURCE before, and does not now."""
-        for name, entry in self._known.items():
-            address, mark = self.places[name]
-            remove, _ = removals(self._with_refusal(name, entry), mark, removes_with_source=True)
-            for found in remove:
-                self.wrote = self._changed = True
-                self._sink.remove(address, mark, found)
-        reason = f"not one of this function's sources: {why}"
-        self._outcome = Outcome("ignored", self.ref, source, reason=reason, status=204, changed=self._changed)
+        return reasons
 
     def _run(
         self,

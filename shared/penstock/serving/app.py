@@ -4,6 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from flask import Flask, Response, g, request
 from penstock import events
 from penstock.errors import EventError, Forbidden, PenstockError, TemporaryError, UnsupportedInput
 from penstock.events.signature import SignatureCheck
-from penstock.process.deadline import BoundedChunks, called_by, within
+from penstock.process.deadline import BoundedChunks, called_by, check_caller, within
 from penstock.process.log import event_id, trace_id
 from penstock.process.loopback import page_problem
 from penstock.process.metrics import Metrics
@@ -181,7 +182,9 @@ class FunctionRoutes:
             raise EventError(f"{name} answers no queries; POST a file here, or an event to /event")
         if self._sink is None:
             raise TemporaryError(f"{name} has no SINK to search; set SINK")
-        found = self._function.query(request.args.to_dict(), self._sink)
+        with _for_caller():
+            check_caller(f"{name}: search")  # it may have waited for a thread
+            found = self._function.query(request.args.to_dict(), self._sink)
         if found is None:
             return json_response({"error": "NotFound", "reason": "no such document"}, 404)
         return json_response(found, 200)
@@ -191,7 +194,7 @@ class FunctionRoutes:
         given = request.args
         if set(given) != {"bucket", "key"}:
             raise EventError("status: ask /status?bucket=BUCKET&key=KEY")
-        with within(self._deadline_seconds):
+        with _for_caller(), within(self._deadline_seconds):
             found = status_of(self._runtime, ObjectRef(given["bucket"], given["key"]))
         return json_response(status_document(found, self._function.name), 200)
 
@@ -209,7 +212,8 @@ class FunctionRoutes:
 
     def answer_lambda(self) -> Response:
         """`POST /lambda`: answer a reader of the object store. A start does not need what only this imports."""
-        return self._lambda.answer()
+        with _for_caller():
+            return self._lambda.answer()
 
     @cached_property
     def _lambda(self) -> "LambdaRoute":
@@ -239,7 +243,7 @@ class FunctionRoutes:
         return self._signatures.checked(request.headers.get, body_chunks())
 
     def _agree(self, refs: Sequence[ObjectRef]) -> list[Outcome | Failure]:
-        with called_by(leaving_check(request.environ)):
+        with _for_caller():
             return [self._ended(*ended) for ended in zip(refs, self._runtime.agree_all(refs), strict=True)]
 
     def _ended(self, ref: ObjectRef, ended: Outcome | Exception) -> Outcome | Failure:
@@ -277,7 +281,7 @@ class FunctionRoutes:
         """Body mode: run the handler on the request's body, and answer with its result."""
         limit_body(self._max_body, "body", f"{self._max_body_name} is {self._max_body}")
         name = input_name(path)
-        with spool(self._body()) as body, within(self._deadline_seconds):
+        with spool(self._body()) as body, _for_caller(), within(self._deadline_seconds):
             # A webhook that was pointed here by mistake must not be gzipped, answered 200 and lost.
             if events.looks_like_notification(body.read(_HEAD_BYTES)):
                 raise UnsupportedInput("this looks like a bucket notification: POST it to /event")
@@ -286,6 +290,11 @@ class FunctionRoutes:
             content_type = request.headers.get("Content-Type") or "application/octet-stream"
             chunks = BoundedChunks(read_chunks(body), name)
             return result_response(self._runtime.transform(name, size, content_type, query_options(), chunks), name)
+
+
+def _for_caller() -> AbstractContextManager[None]:
+    """A block that works for the present request's caller, and ends early when it has left."""
+    return called_by(leaving_check(request.environ))
 
 
 def _follow(traceparent: str | None) -> None:

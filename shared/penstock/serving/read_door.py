@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from flask import Response, g, request
 
 from penstock.errors import Forbidden
+from penstock.process.deadline import called_by
 from penstock.runtime.handling import body_of
 from penstock.runtime.reading import check_readable
 from penstock.runtime.runtime import Runtime
+from penstock.serving.callers import leaving_check
 from penstock.serving.conditions import conditions_of
 from penstock.serving.reading import read_response
 from penstock.serving.requests import query_options
@@ -28,6 +30,10 @@ class ReadDoor:
 
     def read(self, path: str) -> Response:
         """Answer one GET or HEAD."""
+        with called_by(leaving_check(request.environ)):
+            return self._answer(path)
+
+    def _answer(self, path: str) -> Response:
         g.mode = "read"
         bucket, _, key = path.partition("/")
         ref = ObjectRef(bucket, key)

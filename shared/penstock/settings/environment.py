@@ -11,6 +11,7 @@ from penstock.settings import table
 from penstock.settings.config import Config, JobSettings, SecretKey, SourceRule, StoreSettings, WebIdentity
 from penstock.settings.hmac_keys import read_hmac_keys
 from penstock.settings.names import is_dns_label
+from penstock.settings.secrets import read_secret
 from penstock.settings.setting import Setting, secret_file
 
 T = TypeVar("T")
@@ -106,42 +107,6 @@ def load_store_settings(env: Mapping[str, str]) -> StoreSettings:
     if reader.problems or settings is None:
         raise ConfigError(*reader.problems)
     return settings
-
-
-def read_secret_file(path: Path, name: str, *, is_pem: bool = False) -> str:
-    """The text in a secret's file, one line unless it is PEM; raises `ConfigError` with the setting, never its value.
-
-    Raises `FileNotFoundError` when there is no such file.
-    """
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        raise
-    except OSError as exc:
-        raise ConfigError(f"{name}: cannot read {path}: {exc.strerror}") from exc
-    except UnicodeDecodeError:
-        raise ConfigError(f"{name}: {path} is not text; it must hold the secret and nothing else") from None
-    # It becomes part of a header, which has one line; some clients crash over more.
-    if not is_pem and not text.isprintable():
-        raise ConfigError(f"{name}: {path} is not one line of text; it must hold the secret and nothing else")
-    return text
-
-
-def read_secret(env: Mapping[str, str], name: str) -> str:
-    """A secret from NAME, from the file that NAME_FILE names, or from the mounted secret `name`; "" when unset.
-
-    Raises `ConfigError` for one that cannot be read.
-    """
-    if value := env.get(name):
-        return value
-    named = env.get(f"{name}_FILE")
-    path = Path(named) if named else Path(table.SECRETS_DIR.value(env), secret_file(name))
-    try:
-        return read_secret_file(path, name, is_pem=name == table.SINK_CA.name)
-    except FileNotFoundError:
-        if named:
-            raise ConfigError(f"{name}_FILE={named}: no such file") from None
-        return ""
 
 
 class _SettingsReader:

@@ -23,7 +23,7 @@ def run(*words: str, platform: str = "knative", env: Mapping[str, str] | None = 
     return command.run(parser.parse_args([platform, "--stack", str(ROOT / "stack.yml"), *words]), env or {})
 
 
-@pytest.mark.parametrize("platform", ["knative", "openfaas"])
+@pytest.mark.parametrize("platform", ["knative", "kubernetes", "openfaas"])
 def test_committed_base_is_what_the_stack_file_says(platform: str) -> None:
     assert run("--output", str(ROOT / f"deploy/{platform}/base"), "--check", platform=platform) == 0
 
@@ -112,6 +112,7 @@ def test_bridge_on_openfaas_wakes_only_whom_an_event_concerns(tmp_path: Path) ->
     [
         ("knative", ("--namespace", "My Lake"), "--namespace 'My Lake': expected lower-case"),
         ("knative", ("--kafka", "kafka"), "--kafka 'kafka': expected HOST:PORT"),
+        ("kubernetes", ("--kafka-secret", "My Secret"), "--kafka-secret 'My Secret': expected lower-case"),
         ("openfaas", ("--gateway", "gateway:8080"), "--gateway 'gateway:8080': expected a URL"),
     ],
 )

@@ -2,7 +2,6 @@
 
 import argparse
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 from penstock.commands.flags import add_delivery_flags, add_topic_flags
@@ -11,7 +10,6 @@ from penstock.connect.kafka.connector import Limits
 from penstock.delivery.deliverer import Policy
 from penstock.errors import ConfigError
 from penstock.settings import table
-from penstock.settings.environment import read_secret
 
 
 def parse(*flags: str) -> argparse.Namespace:
@@ -43,12 +41,6 @@ def test_every_bad_number_is_named() -> None:
 )
 def test_address_to_listen_on(flag: list[str], env: dict[str, str], address: tuple[str, int]) -> None:
     assert settings.address_from(parse(*flag), env) == address
-
-
-def test_secret_file_that_is_named_must_be_there(tmp_path: Path) -> None:
-    assert read_secret({"SECRETS_DIR": str(tmp_path)}, "TOKEN") == ""
-    with pytest.raises(ConfigError, match="TOKEN_FILE"):
-        read_secret({"TOKEN_FILE": str(tmp_path / "none")}, "TOKEN")
 
 
 def test_flags_say_the_words_and_the_default_of_the_table() -> None:

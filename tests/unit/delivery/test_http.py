@@ -3,74 +3,17 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from penstock.delivery.deliverer import Message, TargetAnswer
-from penstock.delivery.http import KEPT_BODY_BYTES, HttpTarget, HttpTransport
+from penstock.delivery.deliverer import TargetAnswer
+from penstock.delivery.http import HttpTarget, HttpTransport
 from penstock.errors import ConfigError, EventError
 from penstock.events.signature import SignatureCheck
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-
-def exchange(
-    url: str,
-    *messages: Message,
-    timeout_seconds: float = 5.0,
-    headers: dict[str, str] | None = None,
-    keys: tuple[bytes, ...] = (),
-) -> list[TargetAnswer]:
-    """Send messages one after the other over one transport."""
-
-    async def run() -> list[TargetAnswer]:
-        loop = asyncio.get_running_loop()
-        target = HttpTarget("t", url, headers or {}, keys=keys)
-        transport = HttpTransport(target, timeout_seconds=timeout_seconds, loop=loop)
-        answers = []
-        for message in messages:
-            future: asyncio.Future[TargetAnswer] = loop.create_future()
-            transport.send(message, future.set_result)
-            answers.append(await future)
-        transport.close()
-        await asyncio.sleep(0)
-        return answers
-
-    return asyncio.run(run())
-
-
-def message(value: bytes = b"body", **headers: str) -> Message:
-    return Message("k", value, {name.replace("_", "-"): text for name, text in headers.items()}, "test")
-
-
-@contextmanager
-def raw_server(*scripts: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Accept one connection per script, in order, and let the script speak on it."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        for script in scripts:
-            connection, _ = listener.accept()
-            with connection:
-                script(connection)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    finally:
-        listener.close()
-        thread.join(5)
-
-
-def reply(text: bytes) -> Callable[[socket.socket], None]:
-    def script(connection: socket.socket) -> None:
-        connection.recv(65536)
-        connection.sendall(text)
-
-    return script
+from tests.exchange import exchange, message, raw_server
 
 
 def test_with_keys_each_attempt_is_signed_with_its_own_time_and_id(httpserver: HTTPServer) -> None:
@@ -157,58 +100,6 @@ def test_redirect_is_reported_not_followed(httpserver: HTTPServer) -> None:
     assert [request.path for request, _ in httpserver.log] == ["/from"]
 
 
-def test_connection_is_kept_for_the_next_message() -> None:
-    def two(connection: socket.socket) -> None:
-        for number in (1, 2):
-            connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % number)
-
-    with raw_server(two) as url:
-        answers = exchange(url, message(), message())
-        assert [answer.body for answer in answers] == [b"1", b"2"]
-
-
-def test_idle_connection_closed_by_the_server_is_replaced_unnoticed() -> None:
-    ok = reply(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-    with raw_server(ok, ok) as url:
-        assert [answer.status for answer in exchange(url, message(), message())] == [200, 200]
-
-
-def test_chunked_answer_after_early_hints_is_read_whole() -> None:
-    text = (
-        b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
-    )
-    with raw_server(reply(text)) as url:
-        [answer] = exchange(url, message())
-    assert (answer.status, answer.body) == (200, b"abcde")
-
-
-def test_body_that_ends_with_the_connection_is_an_answer() -> None:
-    with raw_server(reply(b"HTTP/1.1 422 Unprocessable\r\nConnection: close\r\n\r\nno")) as url:
-        [answer] = exchange(url, message())
-    assert (answer.status, answer.body) == (422, b"no")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        b"",
-        b"HTTP/1.1 20",
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
-        b"SSH-2.0-OpenSSH_9.2\r\n",
-        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 300 + b"Content-Length: 0\r\n\r\n",
-    ],
-    ids=["nothing", "half a line", "half the headers", "half the body", "not HTTP", "too many headers"],
-)
-def test_broken_answer_is_no_answer(text: bytes) -> None:
-    with raw_server(reply(text)) as url:
-        [answer] = exchange(url, message())
-    assert answer.status == 502
-    assert answer.error
-
-
 def test_refused_connection_names_the_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -229,13 +120,6 @@ def test_silence_ends_in_a_time_out() -> None:
         release.set()
     assert answer.status == 504
     assert "0.05 seconds" in (answer.error or "")
-
-
-def test_long_answer_is_read_but_not_kept() -> None:
-    body = b"x" * (KEPT_BODY_BYTES * 3)
-    with raw_server(reply(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)) as url:
-        [answer] = exchange(url, message())
-    assert len(answer.body) == KEPT_BODY_BYTES
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\rb", "a\0b"])

@@ -58,6 +58,15 @@ def test_targets_are_claimed_apart(inbox: Inbox) -> None:
     assert inbox.targets() == {"a", "b"}
 
 
+def test_pending_messages_are_counted_by_target(inbox: Inbox) -> None:
+    inbox.put([message(0), message(1, "resize"), message(2, "resize")])
+    assert inbox.pending_by_target() == {"compress": 1, "resize": 2}
+    [claimed] = inbox.claim("compress", 10)
+    assert inbox.pending_by_target()["compress"] == 1
+    inbox.finish([claimed.receipt])
+    assert inbox.pending_by_target() == {"resize": 2}
+
+
 def test_unfinished_messages_are_pending_again_after_a_restart(tmp_path: Path) -> None:
     first = Inbox(tmp_path / "inbox.db")
     first.put([message(number) for number in range(3)])

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-import kubernetes_validate
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -95,6 +94,8 @@ def test_a_name_is_a_dns_label_for_any_key_and_function(key: str, function: str)
     ],
 )
 def test_a_job_is_valid_to_the_last_field(make_config: MakeConfig, changed: dict[str, str]) -> None:
+    import kubernetes_validate
+
     manifest = made(make_config(**changed), event_id="1", traceparent="00-1-1-01")
     kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
 

@@ -9,7 +9,6 @@ from minio.error import MinioAdminException
 from penstock.errors import ConfigError, TemporaryError
 from penstock.lake.minio_admin import Admin, error_from, parse_targets
 from penstock.lake.model import TargetRef
-from penstock.lake.ownership import Comment, mark
 from penstock.settings.config import StoreSettings
 
 SETTINGS = StoreSettings("https://minio.example:9000", "lake-admin", "secret")
@@ -85,18 +84,3 @@ def test_a_ca_file_without_a_certificate_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"MINIO_CA_FILE=.*ca.pem: holds no PEM certificate"):
         Admin(StoreSettings("https://127.0.0.1:1", "a", "b", ca_file=ca_file)).info()
-
-
-def test_a_mark_tells_its_lake_and_the_secrets_it_was_made_with() -> None:
-    comment = Comment.parse(mark("for the night run", "night", {"auth_token": "one"}))
-
-    assert (comment.text, comment.lake) == ("for the night run", "night")
-    assert comment.holds({"auth_token": "one"})
-    assert not comment.holds({"auth_token": "two"})
-    assert not comment.holds({})
-    assert Comment.parse(mark("", "night", {})).holds({})
-
-
-def test_a_comment_of_another_owner_is_not_a_mark() -> None:
-    assert Comment.parse("about penstock:night and more").lake == ""
-    assert Comment.parse("").lake == ""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from penstock.local.functions.functions import LocalFunctions, Settings
+from penstock.local.functions.function import Settings
+from penstock.local.functions.functions import LocalFunctions
 from penstock.settings.stackfile import FunctionSpec
 
 PROGRAM = Path(__file__).with_name("fake_function.py")

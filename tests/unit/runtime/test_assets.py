@@ -7,7 +7,8 @@ import pytest
 from penstock import Context, Event, Result, option
 from penstock.errors import ConfigError, EventError, PermanentError, TemporaryError
 from penstock.handler.loading import Function
-from penstock.reconcile.compare import Reconciler, scratch
+from penstock.reconcile.compare import Reconciler
+from penstock.reconcile.held import scratch
 from penstock.runtime import assets
 from penstock.serving.wiring import make_runtime
 from penstock.settings.config import Config, SourceRule
@@ -40,11 +41,11 @@ def lake_with(data: bytes = b"<", **options: object) -> Lake:
 
 
 def findings(lake: Lake) -> dict[str, int]:
-    with scratch() as db:
+    with scratch() as held:
         sink = lake.runtime.sink
         assert sink is not None
         reconciler = Reconciler(lake.runtime, lake.store, sink)
-        list(reconciler.differences(db))
+        list(reconciler.differences(held))
     return dict(reconciler.report.found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -65,9 +66,9 @@ class Reader:
         )
         return url
 
-    def post(self, document: Any) -> TestResponse:
+    def post(self, document: Any, environ: Mapping[str, Any] | None = None) -> TestResponse:
         app = create_app(self.runtime, Health(self.runtime), Metrics("upper"))
-        return app.test_client().post("/lambda", json=document)
+        return app.test_client().post("/lambda", json=document, environ_overrides=dict(environ or {}))
 
     def call(self, url: str, query: str = "", headers: Mapping[str, str] | None = None) -> TestResponse:
         """One call of MinIO; Go writes the headers of the reader's request as lists."""
@@ -491,3 +492,27 @@ def test_document_is_read_as_json(make_reader: Callable[..., Reader]) -> None:
     response = reader.read()
     assert json.loads(response.data) == {"size": 3}
     assert response.headers["x-amz-fwd-header-Content-Type"] == "application/json"
+
+
+def test_source_is_read_no_further_once_the_store_waits_no_more(make_reader: Callable[..., Reader]) -> None:
+    server, caller = socket.socketpair()
+    made = 0
+
+    def handle(event: Event[Any], context: Context[Any]) -> Result:
+        def chunks() -> Iterator[bytes]:
+            nonlocal made
+            caller.close()
+            for chunk in event.body:
+                made += 1
+                yield chunk
+
+        return Result(chunks())
+
+    with server:
+        reader = make_reader(handle)
+        reader.put(bytes(4 * 1024 * 1024))
+        document = {"getObjectContext": {"inputS3Url": reader.url(), **ROUTE}, "userRequest": {"url": "/upload/a.txt"}}
+        response = reader.post(document, {"gunicorn.socket": server})
+    assert response.headers["x-amz-fwd-error-code"] == "SlowDown"
+    assert "its caller closed the connection before the answer" in response.headers["x-amz-fwd-error-message"]
+    assert made <= 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -77,44 +76,6 @@ def test_secrets_are_in_no_text_of_the_settings() -> None:
 
 
 # Secrets
-
-
-def test_secret_comes_from_the_mounted_file(tmp_path: Path) -> None:
-    (tmp_path / "minio-access-key").write_text("from-file\n")
-    (tmp_path / "minio-secret-key").write_text(" secret with spaces inside \n")
-    config = load_config({"MINIO_ENDPOINT": "x", "SECRETS_DIR": str(tmp_path)}, function="upper")
-    assert config.store is not None
-    assert (config.store.access_key, config.store.secret_key) == ("from-file", "secret with spaces inside")
-
-
-def test_secret_comes_from_the_file_that_is_named(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("named")
-    env = {"MINIO_ENDPOINT": "x", "MINIO_ACCESS_KEY_FILE": str(tmp_path / "key"), "MINIO_SECRET_KEY": "b"}
-    config = load_config(env, function="upper")
-    assert config.store is not None
-    assert config.store.access_key == "named"
-
-
-def test_variable_goes_before_the_file(tmp_path: Path) -> None:
-    (tmp_path / "minio-access-key").write_text("file")
-    env = {"MINIO_ENDPOINT": "x", "SECRETS_DIR": str(tmp_path), "MINIO_ACCESS_KEY": "a", "MINIO_SECRET_KEY": "b"}
-    config = load_config(env, function="upper")
-    assert config.store is not None
-    assert config.store.access_key == "a"
-
-
-@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe\x00binary"])
-def test_secret_file_that_holds_none_is_said(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "minio-access-key").write_bytes(content)
-    said = problems_of({"MINIO_ENDPOINT": "x", "SECRETS_DIR": str(tmp_path), "MINIO_SECRET_KEY": "b"})
-    assert "MINIO_ACCESS_KEY" in said
-    assert "binary" not in said
-
-
-def test_secret_file_that_is_a_folder_is_said(tmp_path: Path) -> None:
-    (tmp_path / "minio-access-key").mkdir()
-    said = problems_of({"MINIO_ENDPOINT": "x", "SECRETS_DIR": str(tmp_path), "MINIO_SECRET_KEY": "b"})
-    assert "MINIO_ACCESS_KEY: cannot read" in said
 
 
 # Problems

@@ -15,8 +15,8 @@ from penstock.delivery.deliverer import Policy
 from penstock.jobs.manifest import job_manifest
 from penstock.settings import table
 from penstock.settings.config import Config, JobSettings, StoreSettings
-from penstock.settings.environment import load_config, read_secret
-from penstock.settings.setting import Component, Setting, secret_file
+from penstock.settings.environment import load_config
+from penstock.settings.setting import Component, Setting
 from penstock.types import ObjectRef, ObjectState
 
 from tests.paths import ROOT
@@ -130,17 +130,6 @@ def test_defaults_of_delivery_are_those_of_the_table() -> None:
 def test_a_setting_that_is_set_to_nothing_is_not_set() -> None:
     empty = {setting.name: "" for setting in table.SETTINGS if "<" not in setting.name}
     assert load_config(empty, function="f") == Config("f")
-
-
-@pytest.mark.parametrize("setting", [each for each in table.SETTINGS if each.is_secret and "<" not in each.name])
-def test_a_secret_is_read_from_each_of_its_places(setting: Setting[str], tmp_path: Path) -> None:
-    (tmp_path / secret_file(setting.name)).write_text("mounted")
-    (tmp_path / "named").write_text("named")
-    mounted = {"SECRETS_DIR": str(tmp_path)}
-    named = mounted | {f"{setting.name}_FILE": str(tmp_path / "named")}
-    assert read_secret(mounted, setting.name) == "mounted"
-    assert read_secret(named, setting.name) == "named"
-    assert read_secret(named | {setting.name: "given"}, setting.name) == "given"
 
 
 # Jobs

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import doctest
 import logging
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from penstock.errors import ConfigError, EventError, TemporaryError
+from penstock.errors import ConfigError, TemporaryError
 from penstock.settings.config import Config
 from penstock.settings.environment import load_config
-from penstock.sinks import document, postgresql_words
 from penstock.sinks.address import parse_sink
 from penstock.sinks.postgresql import PostgresqlSink
 from penstock.sinks.wiring import make_sink
@@ -27,33 +22,6 @@ SINK = "postgresql://db.example/lake/objects"
 
 def config(sink: str = SINK, **secrets: str) -> Config:
     return replace(load_config({"SINK": sink}, function="index"), secrets={"SINK_USERNAME": "penstock", **secrets})
-
-
-def test_examples_of_the_words_hold() -> None:
-    assert doctest.testmod(postgresql_words).failed == 0
-
-
-@given(st.text(max_size=60))
-def test_what_is_written_is_found_by_each_of_its_own_words(text: str) -> None:
-    """The text form has no character that PostgreSQL would read as an operator or a quote."""
-    written = postgresql_words.vector(text)
-    assert re.fullmatch(r"('[^\W_]+':[\d,]+ ?)*", written)
-    try:
-        words = document.query_words(postgresql_words.fold(text)[:40], 20, 0)
-    except EventError:
-        return
-    lexemes = set(re.findall(r"'([^']+)'", written))
-    for word in words[:-1]:  # the last one may be cut
-        assert word.rstrip("*") in lexemes
-    assert re.fullmatch(r"'[^\W_]+'(:\*)?( & '[^\W_]+'(:\*)?)*", postgresql_words.query(words))
-
-
-def test_word_of_a_long_text_has_as_many_positions_as_the_server_takes() -> None:
-    written = postgresql_words.vector("a " * 300 + "b " * 17_000 + "c")
-    found = dict(re.findall(r"'(\w)'(?::([\d,]+))?", written))
-    assert len(found["a"].split(",")) == 255
-    assert found["b"].startswith("301,")
-    assert found["c"] == ""
 
 
 def test_sink_is_opened_and_closed_without_a_server() -> None:

@@ -1,6 +1,7 @@
 """The bridge's server: one worker, because one process owns the inbox; its threads share the inbox's commits."""
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gunicorn.errors import AppImportError
@@ -62,6 +63,12 @@ class BridgeServer(GunicornServer):
             raise AppImportError(str(exc)) from exc
         self._sender = sender
         measures.gauge("penstock_inbox_pending", "Messages not delivered yet.", lambda: [({}, inbox.counts().pending)])
+        names = [target.name for target in targets]
+        measures.gauge(
+            "penstock_inbox_target_pending",
+            "Messages not delivered yet, by target. KEDA starts a function by it.",
+            lambda: _by_target(names, inbox),
+        )
         measures.gauge("penstock_inbox_dead", "Dead letters.", lambda: [({}, inbox.counts().dead)])
         measures.gauge(
             "penstock_inbox_oldest_seconds", "Age of the oldest pending one.", lambda: [({}, inbox.oldest_seconds())]
@@ -102,3 +109,9 @@ class _Watched:
         from penstock.connect.bridge.inbox_api import make_inbox_api
 
         return make_inbox_api(self._token, self._inbox, self._recent, self.attempts)
+
+
+def _by_target(names: Sequence[str], inbox: Inbox) -> list[tuple[dict[str, str], int]]:
+    """A number for every target: KEDA takes one that is missing for a failure, and not for 0."""
+    pending = inbox.pending_by_target()
+    return [({"target": name}, pending.get(name, 0)) for name in names]

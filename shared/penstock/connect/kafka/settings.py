@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from penstock.errors import ConfigError
-from penstock.settings.environment import read_secret_file
+from penstock.settings.secrets import read_secret_file
 
 # What at-least-once rests on; set otherwise, offsets would move past records that were not answered.
 _FIXED = {

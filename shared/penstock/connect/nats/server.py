@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from penstock.connect import settings
 from penstock.connect.settings import Flags
 from penstock.errors import ConfigError
-from penstock.settings.environment import read_secret
 from penstock.settings.plaintext import warn_if_plain
+from penstock.settings.secrets import read_secret
 
 if TYPE_CHECKING:
     from nats.aio.client import Client

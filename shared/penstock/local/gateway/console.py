@@ -2,14 +2,12 @@
 
 import itertools
 import json
-from collections.abc import Mapping
 from typing import Any, Final
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from penstock.delivery.attempts import Attempts, NextAttempt
 from penstock.delivery.inbox import Inbox
-from penstock.errors import EventError
 from penstock.local.console.embedded import EmbeddedSource
 from penstock.local.console.feed import Feed
 from penstock.local.console.object_page import letter_document
@@ -21,11 +19,8 @@ from penstock.local.gateway.invocations import Invocation, InvocationLog
 from penstock.local.gateway.router import Router
 from penstock.settings.config import rule_texts
 from penstock.store import Store
-from penstock.types import ObjectRef, ObjectState
 
 _SHOWN_INVOCATIONS: Final = 60
-_SHOWN_OBJECTS: Final = 100
-_LOOKED_AT: Final = 1000
 
 
 def make_console(
@@ -73,35 +68,6 @@ def make_console(
             }
         )
 
-    @ui.get("/history")
-    def history() -> Response:
-        """What was tried with one object, newest first, and what is tried next."""
-        ref = _ref()
-        named = f"{ref.bucket}/{ref.key}"
-        found = [entry for entry in invocations.recent() if named in _objects(entry)]
-        tried = [_invocation(entry, crashes) | {"crashes": _crashes(entry, crashes)} for entry in found]
-        waiting = [_waiting(each, crashes) for each in attempts.waiting() if each.object == named]
-        dead = [
-            letter_document(each, crashes)
-            for each in inbox.dead_letters()
-            if letter_document(each, crashes)["object"] == named
-        ]
-        names = {entry.function for entry in found} | {each["function"] for each in waiting}
-        logs = {function.spec.name: str(function.logs.path) for function in functions if function.spec.name in names}
-        return _json({"attempts": tried, "waiting": waiting, "dead_letters": dead, "logs": logs})
-
-    @ui.post("/drop")
-    def drop() -> Response:
-        return _json({"dropped": inbox.drop(_ids())})
-
-    @ui.get("/objects")
-    def list_objects() -> Response:
-        bucket = request.args.get("bucket", "")
-        seen = list(itertools.islice(store.list(bucket), _LOOKED_AT + 1))
-        states = [found for found in seen[:_LOOKED_AT] if not found.ref.key.startswith(".penstock/")]
-        states.sort(key=lambda found: found.last_modified.timestamp() if found.last_modified else 0.0, reverse=True)
-        return _json({"objects": [_object(found) for found in states[:_SHOWN_OBJECTS]], "more": len(seen) > _LOOKED_AT})
-
     def overview() -> str:
         """The state without what the views read page by page."""
         now = state().get_json()
@@ -139,18 +105,6 @@ def _did_work(entry: Invocation) -> bool:
     return entry.method != "GET"
 
 
-def _objects(entry: Invocation) -> list[str]:
-    """The objects that a request was about, as `bucket/key`."""
-    answer = entry.answer or {}
-    sources = [each.get("source") or {} for each in answer.get("results", [answer]) if isinstance(each, dict)]
-    return [f"{source['bucket']}/{source['key']}" for source in sources if source.get("bucket") and source.get("key")]
-
-
-def _crashes(entry: Invocation, crashes: CrashLog) -> list[dict[str, str]]:
-    found = [crashes.of(incident) for incident in entry.incidents]
-    return [{"trace": crash.trace, "log": str(crash.log)} for crash in found if crash is not None]
-
-
 def _waiting(waiting: NextAttempt, crashes: CrashLog) -> dict[str, Any]:
     return {
         "function": waiting.function,
@@ -160,26 +114,6 @@ def _waiting(waiting: NextAttempt, crashes: CrashLog) -> dict[str, Any]:
         "at": waiting.at,
         "reason": crashes.explained(waiting.reason),
     }
-
-
-def _object(state: ObjectState) -> dict[str, Any]:
-    modified = state.last_modified.timestamp() if state.last_modified else None
-    return {"bucket": state.ref.bucket, "key": state.ref.key, "size": state.size, "modified": modified}
-
-
-def _ref() -> ObjectRef:
-    bucket, key = request.args.get("bucket", ""), request.args.get("key", "")
-    if not bucket or not key:
-        raise EventError("expected ?bucket=...&key=...")
-    return ObjectRef(bucket, key)
-
-
-def _ids() -> list[str]:
-    found = request.get_json(force=True, silent=True)
-    ids = found.get("ids") if isinstance(found, Mapping) else None
-    if not isinstance(ids, list) or not all(type(number) is int for number in ids):
-        raise EventError('expected {"ids": [1, 2]}')
-    return [str(number) for number in ids]
 
 
 def _json(document: Any) -> Response:

@@ -44,13 +44,6 @@ class Invocation:
         said = [each.get("reason") for each in answer.get("results", [answer]) if isinstance(each, dict)]
         return self.reason or next((str(reason) for reason in said if reason), "")
 
-    @property
-    def incidents(self) -> list[str]:
-        """The names of its unexpected errors in the function's log."""
-        answer = self.answer or {}
-        said = [each.get("incident") for each in answer.get("results", [answer]) if isinstance(each, dict)]
-        return [str(incident) for incident in said if incident]
-
 
 class InvocationLog:
     """The last invocations, and a call for everyone who wants to know at once."""

@@ -14,7 +14,8 @@ from typing import Any, Final
 from urllib.parse import unquote
 from wsgiref.types import StartResponse
 
-from penstock.local.functions.functions import LocalFunction, LocalFunctions, NoSuchFunction
+from penstock.local.functions.function import LocalFunction
+from penstock.local.functions.functions import LocalFunctions, NoSuchFunction
 from penstock.local.functions.process import StartFailed
 from penstock.local.gateway.invocations import Invocation, InvocationLog
 

@@ -18,7 +18,8 @@ from flask import Blueprint, Response, abort, request
 from penstock import __version__
 from penstock.connect.edition import LOCAL, REPLICAS_ZERO, Edition
 from penstock.errors import EventError
-from penstock.local.functions.functions import LocalFunction, LocalFunctions
+from penstock.local.functions.function import LocalFunction
+from penstock.local.functions.functions import LocalFunctions
 from penstock.local.functions.logs import LogLine
 from penstock.local.gateway.deployments import NAMESPACE, Deployments
 from penstock.settings.durations import parse_moment

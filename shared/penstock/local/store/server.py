@@ -1,6 +1,6 @@
 """An S3 server in this process that notifies as MinIO does: moto's, wrapped.
 
-moto keeps the objects, in memory up to `_KEY_BUFFER_BYTES` each and in temporary files above that. An object passes
+moto keeps the objects, in memory up to 4 MiB each and in temporary files above that (`moto_objects`). An object passes
 through memory as a whole on each request, so this is for objects up to some hundred MB. The wrapper adds what moto has
 not:
 
@@ -16,19 +16,17 @@ not:
 """
 
 import logging
-import os
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from penstock.local.http_server import HttpServer, QuietHandler
-from penstock.local.store import large_uploads
+from penstock.local.http_server import HttpServer
+from penstock.local.store.moto_objects import MotoObjects, kept_object, let_parts_go, stored_headers, version_id
 from penstock.local.store.notifications import ObjectChange, Origin, notification
-from penstock.local.store.object_folder import MAX_BYTES, KeptObject, ObjectFolder, StoreFull
+from penstock.local.store.object_folder import MAX_BYTES, ObjectFolder, StoreFull
 from penstock.local.store.s3_http import (
     S3Error,
     S3Request,
@@ -45,10 +43,6 @@ from penstock.types import ObjectRef
 
 Notify = Callable[[ObjectRef, Mapping[str, Any]], None]
 
-_KEY_BUFFER_BYTES: Final = 4 * 1024 * 1024
-_STANDARD_HEADERS: Final = frozenset(
-    {"content-type", "content-encoding", "content-disposition", "content-language", "cache-control", "expires"}
-)
 _log = logging.getLogger("penstock.objectstore")
 
 
@@ -72,13 +66,12 @@ class EmbeddedStore:
         folder: Path | None = None,
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        self._application, self._backend, handler = _moto()
+        self._objects = MotoObjects()
         self._folder = ObjectFolder(folder, max_bytes) if folder is not None else None
         self._notify, self._wanted = notify, wanted
         self._alone = threading.Lock()
-        self._last_ns = 0
         self._deployment_id = str(uuid.uuid4())
-        self._server = HttpServer(self._serve, port=port, handler=handler, option=option)
+        self._server = HttpServer(self._serve, port=port, handler=self._objects.handler, option=option)
         self.settings = StoreSettings(self._server.url, access_key, secret_key)
 
     def start(self) -> None:
@@ -90,7 +83,7 @@ class EmbeddedStore:
         """Close the port and let every object go from memory."""
         self._server.stop()
         with self._alone:
-            self._backend().reset()
+            self._objects.reset()
 
     def _serve(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request_id = f"{time.time_ns():016X}"
@@ -119,12 +112,12 @@ class EmbeddedStore:
         # Only its URL patterns read this, and no newline gets through them; the key comes from the raw path.
         request.environ["PATH_INFO"] = request.environ["PATH_INFO"].replace("\n", " ")
         form = hide_form(request)
-        response = call_wsgi(self._application, request.environ)
+        response = call_wsgi(self._objects.application, request.environ)
         if not response.ok or not request.bucket:
             return response, []
-        stored = self._stored(ObjectRef(request.bucket, request.key))
+        stored = self._objects.find(ObjectRef(request.bucket, request.key))
         if completes:
-            _let_parts_go(stored)
+            let_parts_go(stored)
         if form and stored is not None:
             stored.metadata["content-type"] = form
         changes = list(self._changes(request, before))
@@ -132,19 +125,15 @@ class EmbeddedStore:
         return response, [change for change in changes if self._wanted(change.name, change.ref)]
 
     def _check_room(self, request: S3Request) -> None:
-        completed = self._upload(request) if request.method == "POST" else None
+        upload_id = request.query.get("uploadId", [""])[0]
+        completed = self._objects.upload_size(request.bucket, upload_id) if request.method == "POST" else None
         if self._folder is None or not request.key or (request.method != "PUT" and completed is None):
             return
-        size = len(request.body) if completed is None else sum(part.contentsize for part in completed.parts.values())
+        size = len(request.body) if completed is None else completed
         try:
             self._folder.check(ObjectRef(request.bucket, request.key), size)
         except StoreFull as exc:
             raise S3Error(507, "XMinioStorageFull", str(exc)) from exc
-
-    def _upload(self, request: S3Request) -> Any:
-        """moto's record of the upload in parts that a request is about, or None."""
-        bucket = self._backend().buckets.get(request.bucket)
-        return bucket.multiparts.get(request.query.get("uploadId", [""])[0]) if bucket is not None else None
 
     def _keep(self, request: S3Request, changes: Iterable[ObjectChange]) -> None:
         """Write to the folder what a request changed, before it is answered and notified."""
@@ -156,14 +145,14 @@ class EmbeddedStore:
             elif request.method == "DELETE":
                 self._folder.remove_bucket(request.bucket)
         for change in changes:
-            stored = self._stored(change.ref)
+            stored = self._objects.find(change.ref)
             if stored is None:
                 self._folder.remove(change.ref)
             elif not change.name.startswith("s3:ObjectAccessed:"):
                 try:
                     # A copy tells its size only now.
                     self._folder.check(change.ref, stored.size)
-                    self._folder.save(_kept(change.ref, stored), stored._value_buffer)
+                    self._folder.save(kept_object(change.ref, stored), stored._value_buffer)
                 except (StoreFull, OSError) as exc:
                     self._put_back(change.ref)
                     raise S3Error(507, "XMinioStorageFull", f"the local store cannot keep the object: {exc}") from exc
@@ -173,31 +162,23 @@ class EmbeddedStore:
         assert self._folder is not None
         found = self._folder.find(ref)
         if found is None:
-            self._backend().delete_object(ref.bucket, ref.key)
+            self._objects.remove(ref)
         else:
-            self._take_up(*found)
+            self._objects.take_up(*found)
 
     def _restore(self) -> None:
         if self._folder is None:
             return
         for name in self._folder.buckets():
-            self._backend().create_bucket(name, "us-east-1")
+            self._objects.create_bucket(name)
         for kept, path in self._folder.load():
-            self._take_up(kept, path)
-
-    def _take_up(self, kept: KeptObject, path: Path) -> None:
-        value = path.read_bytes()
-        stored = self._backend().put_object(kept.bucket, kept.key, value, etag=kept.etag, disable_notification=True)
-        stored.set_metadata(dict(kept.metadata))
-        stored.last_modified = datetime.fromtimestamp(kept.modified, UTC).replace(tzinfo=None)
-        stored.modified_ns = kept.modified_ns
-        self._last_ns = max(self._last_ns, kept.modified_ns)
+            self._objects.take_up(kept, path)
 
     def _check_match(self, request: S3Request) -> None:
         wanted = request.header("If-Match").strip('"')
         if not wanted:
             return
-        stored = self._stored(ObjectRef(request.bucket, request.key))
+        stored = self._objects.find(ObjectRef(request.bucket, request.key))
         if stored is None:
             raise S3Error(404, "NoSuchKey", "the object that If-Match names does not exist")
         if wanted != stored.etag.strip('"'):
@@ -211,7 +192,7 @@ class EmbeddedStore:
             refs = [ObjectRef(request.bucket, key) for key in keys_to_delete(request.body)]
         else:
             refs = []
-        return {ref: self._stored(ref) is not None for ref in refs}
+        return {ref: self._objects.find(ref) is not None for ref in refs}
 
     def _changes(self, request: S3Request, before: Mapping[ObjectRef, bool]) -> Iterable[ObjectChange]:
         if before:
@@ -220,45 +201,31 @@ class EmbeddedStore:
                 yield self._removed(ref, existed, bulk, request.query.get("versionId", [None])[0])
         elif request.key and (name := event_name(request)):
             ref = ObjectRef(request.bucket, request.key)
-            stored = self._stored(ref)
+            stored = self._objects.find(ref)
             if stored is not None:
                 yield self._present(name, ref, stored)
 
     def _present(self, name: str, ref: ObjectRef, stored: Any) -> ObjectChange:
-        now = time.time_ns()
         written = name.startswith("s3:ObjectCreated:") and not name.endswith(("Tagging", "Retention", "LegalHold"))
-        if written or not hasattr(stored, "modified_ns"):
-            # Strictly rising, so that two writes in one tick of the clock still have an order.
-            self._last_ns = stored.modified_ns = max(now, self._last_ns + 1)
         return ObjectChange(
             name=name,
             ref=ref,
-            time_ns=now,
-            sequencer_ns=stored.modified_ns,
+            time_ns=time.time_ns(),
+            sequencer_ns=self._objects.order(stored, written=written),
             size=stored.size,
             etag=stored.etag.strip('"'),
-            headers=_stored_headers(stored),
-            version_id=_version(stored),
+            headers=stored_headers(stored),
+            version_id=version_id(stored),
         )
 
     def _removed(self, ref: ObjectRef, existed: bool, bulk: bool, version: str | None) -> ObjectChange:
         now = time.time_ns()
-        marker = self._bucket(ref.bucket).keys.get(ref.key)
         name = "s3:ObjectRemoved:Delete"
-        if version is None and self._bucket(ref.bucket).is_versioned:
-            name, version = "s3:ObjectRemoved:DeleteMarkerCreated", _version(marker)
+        if version is None and self._objects.is_versioned(ref.bucket):
+            name, version = "s3:ObjectRemoved:DeleteMarkerCreated", self._objects.hidden_by(ref)
         elif not existed and not bulk and version is None:
             name = "s3:ObjectRemoved:NoOP"
         return ObjectChange(name, ref, now, now, version_id=version, response_headers={"content-length": "0"})
-
-    def _bucket(self, name: str) -> Any:
-        return self._backend().buckets[name]
-
-    def _stored(self, ref: ObjectRef) -> Any:
-        """moto's record of the current object, or None when there is none or a delete marker."""
-        bucket = self._backend().buckets.get(ref.bucket)
-        found = bucket.keys.get(ref.key) if bucket is not None else None
-        return found if hasattr(found, "etag") else None
 
     def _send(self, change: ObjectChange, environ: Mapping[str, Any], request_id: str) -> None:
         origin = Origin(
@@ -270,24 +237,6 @@ class EmbeddedStore:
             user_agent=environ.get("HTTP_USER_AGENT", ""),
         )
         self._notify(change.ref, notification(change, origin))
-
-
-def _moto() -> tuple[Any, Callable[[], Any], type[QuietHandler]]:
-    """moto's S3 as a WSGI application, its state, and its request handler; imported late, as it takes a second."""
-    os.environ.setdefault("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", str(_KEY_BUFFER_BYTES))
-    from moto.core.models import DEFAULT_ACCOUNT_ID
-    from moto.moto_server import werkzeug_app
-    from moto.s3 import models
-
-    # A page in the user's browser has no business here: without this moto allows every origin.
-    vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True
-    large_uploads.install(models)
-    application = werkzeug_app.create_backend_app("s3")
-
-    class S3Handler(QuietHandler, werkzeug_app.MotoRequestHandler):
-        """Keeps underscores in the names of user metadata."""
-
-    return application, lambda: models.s3_backends[DEFAULT_ACCOUNT_ID]["aws"], S3Handler
 
 
 def _refuse_what_only_minio_has(request: S3Request) -> None:
@@ -306,30 +255,3 @@ def _refuse_what_only_minio_has(request: S3Request) -> None:
             "this is the store of penstock up, which tells its functions alone of events: "
             "penstock up prints a line for each, and the console shows them",
         )
-
-
-def _kept(ref: ObjectRef, stored: Any) -> KeptObject:
-    metadata = {name: str(value) for name, value in stored.metadata.items()}
-    modified = stored.last_modified.replace(tzinfo=UTC).timestamp()
-    etag = stored.etag.strip('"')
-    return KeptObject(ref.bucket, ref.key, "", stored.size, etag, metadata, modified, stored.modified_ns)
-
-
-def _let_parts_go(stored: Any) -> None:
-    multipart = getattr(stored, "multipart", None)
-    if multipart is not None:
-        multipart.dispose()
-
-
-def _stored_headers(stored: Any) -> dict[str, str]:
-    """What the client asked to keep; moto files some headers of the request itself there too."""
-    return {
-        name: str(value)
-        for name, value in stored.metadata.items()
-        if name.startswith("x-amz-meta-") or name in _STANDARD_HEADERS
-    }
-
-
-def _version(stored: Any) -> str | None:
-    version = getattr(stored, "version_id", None)
-    return None if version in (None, "null") else str(version)

@@ -9,7 +9,7 @@ from penstock.local.gateway.access import Access
 
 from tests.paths import ROOT
 from tests.unit.local.conftest import Bench
-from tests.unit.local.gateway.test_gateway import Running
+from tests.unit.local.gateway.conftest import Running
 
 FILES = ROOT / "shared" / "penstock" / "local" / "console" / "files"
 

@@ -7,7 +7,7 @@ from penstock.local.gateway.access import Access
 
 from tests.remote_console import LOGIN, RemoteConsole
 from tests.unit.local.conftest import Bench
-from tests.unit.local.gateway.test_gateway import Running
+from tests.unit.local.gateway.conftest import Running
 
 
 @pytest.fixture(name="console")

@@ -10,7 +10,7 @@ from penstock.types import ObjectRef
 
 from tests.remote_console import RemoteConsole
 from tests.unit.local.conftest import Bench, until
-from tests.unit.local.gateway.test_gateway import Running
+from tests.unit.local.gateway.conftest import Running
 
 ROWS = b"a,b\n1,2\n"
 REF = ObjectRef("upload", "a.csv")

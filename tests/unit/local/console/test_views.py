@@ -13,7 +13,7 @@ from penstock.local.gateway.access import Access
 from penstock.types import ObjectRef
 
 from tests.unit.local.conftest import Bench, until
-from tests.unit.local.gateway.test_gateway import Running
+from tests.unit.local.gateway.conftest import Running
 
 
 @pytest.fixture(name="functions")

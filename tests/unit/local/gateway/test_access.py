@@ -10,7 +10,7 @@ from penstock.local.functions.functions import LocalFunctions
 from penstock.local.gateway.access import Access
 
 from tests.unit.local.conftest import Bench
-from tests.unit.local.gateway.test_gateway import Running
+from tests.unit.local.gateway.conftest import Running
 
 DEPLOYMENT = json.dumps({"service": "echo", "image": "example/echo:1", "envVars": {"OPTION_X": "1"}}).encode()
 
@@ -75,7 +75,7 @@ def test_no_spelling_of_a_path_gets_around_the_password(guarded: Running, method
     assert guarded.changes == 0
 
 
-@pytest.mark.parametrize("path", ["/ui/", "/%2fui/state", "//ui/state", "/ui/objects?bucket=upload", "/ui//state"])
+@pytest.mark.parametrize("path", ["/ui/", "/%2fui/state", "//ui/state", "/ui/folder?bucket=upload", "/ui//state"])
 def test_the_console_asks_for_the_password(guarded: Running, path: str) -> None:
     assert raw(guarded, f"GET {path}").split(" ")[1] in ("400", "401", "404", "308")
 

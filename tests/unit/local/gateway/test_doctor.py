@@ -11,7 +11,7 @@ from penstock.connect.edition import Edition
 from penstock.local.gateway.access import Access
 
 from tests.unit.local.conftest import Bench
-from tests.unit.local.gateway.test_gateway import Running
+from tests.unit.local.gateway.conftest import Running
 
 
 def run(*words: str, env: Mapping[str, str]) -> int:

@@ -9,7 +9,7 @@ from penstock.local.gateway.access import Access
 
 from tests.unit.connect.test_edition import LABELS
 from tests.unit.local.conftest import Bench, until
-from tests.unit.local.gateway.test_gateway import Running
+from tests.unit.local.gateway.conftest import Running
 
 
 @pytest.fixture(name="editions")

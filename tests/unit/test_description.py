@@ -16,9 +16,9 @@ from penstock.serving import description as function
 
 from tests.functional.test_app import serve
 from tests.lake import Lake
-from tests.unit.connect.test_bridge import configure
+from tests.unit.connect.test_bridge_app import configure
 from tests.unit.local.conftest import Bench
-from tests.unit.local.gateway.test_gateway import Running
+from tests.unit.local.gateway.conftest import Running
 
 # What the gateway answers before its routes: calls of functions, whose paths are the functions' own business.
 CALLS = {

@@ -70,3 +70,25 @@ def test_bridge_whose_inbox_goes_away_answers_503_from_then_on_and_says_so(tmp_p
             assert process.poll() is None, (tmp_path / "bridge.log").read_text()
         assert words in ask(address, "/_/ready")[1]
     assert words in (tmp_path / "bridge.log").read_text()
+
+
+def test_each_target_says_how_many_events_wait_for_it_also_when_none_does(tmp_path: Path) -> None:
+    """KEDA reads these numbers. It takes one that is missing for a failure, so 0 is said too."""
+    address = f"127.0.0.1:{free_port()}"
+    argv = command(tmp_path / "inbox.db", address)
+    named = [
+        "--to",
+        "asleep=http://127.0.0.1:9/",
+        "--to",
+        "other=http://127.0.0.1:9/",
+        "--only",
+        "other=s3://no-such/*",
+    ]
+    argv[1:3] = named
+    with running(argv, tmp_path / "bridge.log") as process:
+        while ask(address, "/_/ready")[0] != 200:
+            assert process.poll() is None, (tmp_path / "bridge.log").read_text()
+        assert ask(address, "/", PUT)[0] == 202
+        lines = ask(address, "/metrics")[1].splitlines()
+    assert 'penstock_inbox_target_pending{target="asleep"} 1.0' in lines
+    assert 'penstock_inbox_target_pending{target="other"} 0.0' in lines

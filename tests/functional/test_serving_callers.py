@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.test_app_process import SLOW, Post, started, wait_for
+from tests.functional.test_serving_server import SLOW, Post, started, wait_for
 from tests.served import free_port
 
 PROBES = ("/_/health", "/_/ready", "/metrics")

@@ -1,7 +1,10 @@
 """Every manifest under deploy/, held against schemas. A real cluster takes them in tests/integration/test_cluster.py.
 
-`make test` runs what needs no files from elsewhere. The tests marked `crds` need the custom resource definitions of
-the operators in the folder that PENSTOCK_CRDS names: `make crds` runs them, and they fail without it.
+`make test` runs what needs no files from elsewhere. The libraries that check schemas take seconds to import, so a test
+imports what it needs.
+
+The tests marked `crds` need the custom resource definitions of the operators in the folder that PENSTOCK_CRDS names:
+`make crds` runs them, and they fail without it.
 """
 
 import copy
@@ -9,10 +12,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
 from penstock.settings.stackfile import load_stack
 
 from tests.manifests import KUBERNETES_VERSION, Manifest, crd_folder, crd_schemas, kustomizations, manifests
@@ -28,10 +29,14 @@ STACK = load_stack(ROOT / "stack.yml", {})
 
 @pytest.mark.parametrize("manifest", NATIVE, ids=str)
 def test_kubernetes_own_kinds_follow_its_schema(manifest: Manifest) -> None:
+    import kubernetes_validate
+
     kubernetes_validate.validate(dict(manifest.document), KUBERNETES_VERSION, strict=True)
 
 
 def test_schema_check_notices_a_field_that_does_not_exist() -> None:
+    import kubernetes_validate
+
     document = copy.deepcopy(dict(next(each for each in NATIVE if each.kind == "CronJob").document))
     document["spec"]["shedule"] = "* * * * *"
     with pytest.raises(kubernetes_validate.ValidationError):
@@ -41,6 +46,8 @@ def test_schema_check_notices_a_field_that_does_not_exist() -> None:
 @pytest.mark.crds
 @pytest.mark.parametrize("manifest", [each for each in CUSTOM if each.group not in FROM_GO_MODULES], ids=str)
 def test_custom_resources_follow_their_definitions(manifest: Manifest) -> None:
+    from jsonschema import Draft202012Validator
+
     schemas = crd_schemas(crd_folder())
     name = (manifest.group, manifest.version, manifest.kind)
     assert name in schemas, f"no definition of {name} in PENSTOCK_CRDS"
@@ -53,6 +60,8 @@ def test_custom_resources_follow_their_definitions(manifest: Manifest) -> None:
 
 @pytest.mark.crds
 def test_definition_check_notices_a_field_that_does_not_exist() -> None:
+    from jsonschema import Draft202012Validator
+
     document: Any = copy.deepcopy(dict(next(each for each in CUSTOM if each.kind == "Tenant").document))
     document["spec"]["poools"] = []
     schema = crd_schemas(crd_folder())["minio.min.io", "v2", "Tenant"]

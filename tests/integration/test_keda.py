@@ -1,0 +1,259 @@
+"""KEDA's real operator and metrics server scale a function from 0 by Kafka's lag and by the bridge, and back to 0.
+
+kwok plays the node, so no container runs. In its place the function itself is started here when Kubernetes reports a
+pod of its Deployment as ready, and is ended when there is none. Manifests are what `penstock render kubernetes` makes;
+names that only a cluster's DNS knows are replaced by addresses of this machine.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from penstock.render.kubernetes import KubernetesSettings, render
+
+from tests.components import KafkaServer, KubernetesServer, MinioServer
+from tests.components.crds import GO_CRDS
+from tests.components.keda import KedaServer
+from tests.components.process import free_ports
+from tests.integration.connect_helpers import Penstock
+from tests.integration.flow import minio_to_kafka, quiet, serve
+from tests.integration.operators import Cluster
+from tests.integration.processes import store_settings, wait_until
+from tests.manifests import definitions
+from tests.rendering import render_one
+
+NAMESPACE = "lake"
+TOPIC = "keda-upload"
+MAX_PODS = 4
+# Long enough to see that the last pod stays for it, short enough to wait for.
+STAYS_SECONDS = 12
+PATIENCE_SECONDS = 300
+
+
+@dataclass(slots=True)
+class PlayedPods:
+    """The function as a process here, for as long as Kubernetes reports a ready pod of its Deployment."""
+
+    cluster: Cluster
+    start: Callable[[], Penstock]
+    may_start: threading.Event = field(default_factory=threading.Event)
+    wanted: list[tuple[float, int]] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> PlayedPods:
+        self.may_start.set()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        assert self._thread is not None
+        self._thread.join()
+
+    def numbers(self) -> list[int]:
+        """How many pods the Deployment was to have, in order, without repetitions."""
+        return [number for _, number in list(self.wanted)]
+
+    def _run(self) -> None:
+        child: Penstock | None = None
+        while not self._stop.wait(0.1):
+            found = self.cluster.request("GET", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/compress")
+            number = found["spec"]["replicas"]
+            if not self.wanted or self.wanted[-1][1] != number:
+                self.wanted.append((time.monotonic(), number))
+            ready = found.get("status", {}).get("readyReplicas", 0) > 0
+            if ready and child is None and self.may_start.is_set():
+                child = self.start()
+            elif not ready and child is not None:
+                child.stop()
+                child = None
+        if child is not None:
+            child.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """A MinIO that reports to Kafka, the connector, the bridge, and a function that KEDA scales."""
+
+    cluster: Cluster
+    minio: MinioServer
+    connector: Penstock
+    bridge: Penstock
+    pods: PlayedPods
+
+    def put(self, bucket: str, name: str) -> None:
+        body = f"donor,amount\n{name},1\n".encode() * 50
+        self.minio.endpoint.client().put_object(bucket, name, io.BytesIO(body), len(body), content_type="text/csv")
+
+    def is_compressed(self, name: str) -> bool:
+        client = self.minio.endpoint.client()
+        return quiet(lambda: client.stat_object("processed", f"{name}.gz").size)()
+
+    def replicas(self) -> int:
+        return self.pods.numbers()[-1] if self.pods.wanted else -1
+
+    def rests(self) -> None:
+        wait_until(lambda: self.replicas() == 0, "a Deployment at 0", PATIENCE_SECONDS)
+        self.pods.wanted[:] = self.pods.wanted[-1:]
+
+    def asks_bridge(self, name: str) -> float:
+        with urllib.request.urlopen(f"http://{self.bridge.address}/metrics", timeout=30) as answer:
+            lines = answer.read().decode().splitlines()
+        [found] = [line for line in lines if line.startswith(name)]
+        return float(found.rpartition(" ")[2])
+
+
+@pytest.fixture(scope="module")
+def lake(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    folder = tmp_path_factory.mktemp("keda")
+    function_port, bridge_port, connector_port = free_ports(3)
+    with ExitStack() as stack:
+        server = stack.enter_context(KubernetesServer(folder / "kubernetes"))
+        cluster = Cluster(server)
+        [source] = [each for each in GO_CRDS if each.name == "keda"]
+        for definition in definitions(source.install()):
+            path = cluster.define(definition)
+            server.wait_until(lambda path=path: cluster.is_established(path), f"serving {path}")  # type: ignore[misc]
+        cluster.namespace(NAMESPACE, "restricted")
+        stack.enter_context(KedaServer(server.endpoint, folder / "operator"))
+        minio = stack.enter_context(minio_to_kafka(folder, kafka, TOPIC, "upload", "other", "processed"))
+        settings = {
+            "SOURCE": "s3://upload/*.csv,s3://other/*.csv",
+            "SINK": "s3://processed/{key}.gz",
+            **store_settings(minio),
+        }
+
+        def start() -> Penstock:
+            return serve("compress", folder, settings, function_port)
+
+        addresses = {
+            f"compress.{NAMESPACE}.svc.cluster.local": f"127.0.0.1:{function_port}",
+            f"penstock-bridge.{NAMESPACE}.svc.cluster.local": f"127.0.0.1:{bridge_port}",
+            "/data/inbox.db": str(folder / "inbox.db"),
+        }
+        documents = _documents(folder, kafka.endpoint.bootstrap_servers, addresses)
+        wanted = ("ServiceAccount", "Service", "Deployment", "ScaledObject", "PodDisruptionBudget")
+        cluster.apply([each for (kind, name), each in documents.items() if kind in wanted and name == "compress"])
+        bridge = _container(documents["StatefulSet", "penstock-bridge"])
+        connector = _container(documents["Deployment", "kafka-connector"])
+        bridge_process = Penstock(
+            "bridge", folder, *bridge["args"], "--allow-anonymous", address=f"127.0.0.1:{bridge_port}"
+        )
+        stack.callback(bridge_process.stop)
+        environment = {each["name"]: each["value"] for each in connector["env"]}
+        connector_process = Penstock(
+            "connector", folder, *connector["args"], env=environment, address=f"127.0.0.1:{connector_port}"
+        )
+        stack.callback(connector_process.stop)
+        connector_process.until(lambda: "kafka: assigned" in connector_process.text(), "partitions assigned")
+        pods = stack.enter_context(PlayedPods(cluster, start))
+        yield Lake(cluster, minio, connector_process, bridge_process, pods)
+
+
+def _documents(folder: Path, kafka: str, addresses: dict[str, str]) -> dict[tuple[str, str], dict[str, Any]]:
+    given = KubernetesSettings("registry.example/penstock:1", NAMESPACE, kafka, kafka_secret="")
+    documents = render_one(
+        folder,
+        environment={"SOURCE": "s3://upload/*.csv,s3://other/*.csv"},
+        annotations={
+            "topic": TOPIC,
+            "penstock.dev/scale.zero": "true",
+            "penstock.dev/scale.zero-duration": f"{STAYS_SECONDS}s",
+            "penstock.dev/scale.max": str(MAX_PODS),
+            "penstock.dev/scale.type": "capacity",
+            "penstock.dev/scale.target": "1",
+        },
+        platform=lambda plans: render(plans, given),
+    )
+    text = json.dumps([[*key, value] for key, value in documents.items()])
+    for name, address in addresses.items():
+        text = text.replace(name, address)
+    made = {(kind, name): {**each} for kind, name, each in json.loads(text)}
+    for document in made.values():
+        document.setdefault("metadata", {})["namespace"] = NAMESPACE
+    return made
+
+
+def _container(document: dict[str, Any]) -> dict[str, Any]:
+    [found] = document["spec"]["template"]["spec"]["containers"]
+    return dict(found)
+
+
+def test_lag_starts_a_function_from_zero_and_it_goes_back_to_zero(lake: Lake, record_property: Any) -> None:
+    lake.rests()
+    begin = time.monotonic()
+    lake.put("upload", "one.csv")
+    wait_until(lambda: lake.is_compressed("one.csv"), "the result of an event that found no pod", PATIENCE_SECONDS)
+    record_property("event_to_result_seconds", round(time.monotonic() - begin, 1))
+    [(scaled_at, _)] = [each for each in lake.pods.wanted if each[1] == 1]
+    record_property("event_to_replica_seconds", round(scaled_at - begin, 1))
+    wait_until(lambda: lake.replicas() == 0, "a Deployment at 0 again", PATIENCE_SECONDS)
+    assert lake.pods.numbers() == [0, 1, 0]
+    (_, _), (up, _), (down, _) = lake.pods.wanted
+    record_property("stayed_seconds", round(down - up, 1))
+    assert "dead letter:" not in lake.connector.text()
+
+
+def test_what_waits_at_the_bridge_starts_a_function_from_zero(lake: Lake, record_property: Any) -> None:
+    lake.rests()
+    lake.put("other", "two.csv")  # no rule reports this bucket: the webhook below does
+    record = {
+        "eventName": "s3:ObjectCreated:Put",
+        "eventTime": "2026-01-31T12:00:00.000Z",
+        "s3": {"bucket": {"name": "other"}, "object": {"key": "two.csv", "sequencer": "1"}},
+    }
+    begin = time.monotonic()
+    body = json.dumps({"EventName": record["eventName"], "Key": "other/two.csv", "Records": [record]}).encode()
+    with urllib.request.urlopen(f"http://{lake.bridge.address}/", body, timeout=30) as answer:
+        assert answer.status == 202
+    wait_until(lambda: lake.is_compressed("two.csv"), "the result of an event at the bridge", PATIENCE_SECONDS)
+    record_property("event_to_result_seconds", round(time.monotonic() - begin, 1))
+    wait_until(lambda: lake.replicas() == 0, "a Deployment at 0 again", PATIENCE_SECONDS)
+    assert lake.pods.numbers() == [0, 1, 0]
+    assert lake.asks_bridge("penstock_inbox_dead") == 0
+
+
+def test_much_lag_makes_as_many_pods_as_are_allowed_and_no_event_is_lost(lake: Lake) -> None:
+    """From 1 to N it is Kubernetes' own autoscaler, which reads the lag from KEDA's metrics server."""
+    lake.rests()
+    lake.pods.may_start.clear()
+    names = [f"many-{number}.csv" for number in range(60)]
+    try:
+        for name in names:
+            lake.put("upload", name)
+        wait_until(lambda: lake.replicas() == MAX_PODS, "as many pods as are allowed", PATIENCE_SECONDS)
+    finally:
+        lake.pods.may_start.set()
+    wait_until(lambda: all(map(lake.is_compressed, names)), "every result", PATIENCE_SECONDS)
+    wait_until(lambda: lake.replicas() == 0, "a Deployment at 0 again", PATIENCE_SECONDS)
+    assert max(lake.pods.numbers()) == MAX_PODS
+    assert "dead letter:" not in lake.connector.text()
+
+
+def test_a_bridge_that_does_not_answer_stops_no_function(lake: Lake) -> None:
+    """KEDA leaves the number of pods alone while one of its sources fails and none of the others is active."""
+    lake.rests()
+    lake.put("upload", "three.csv")
+    wait_until(lambda: lake.is_compressed("three.csv"), "the result", PATIENCE_SECONDS)
+    lake.bridge.stop()
+    path = f"/apis/keda.sh/v1alpha1/namespaces/{NAMESPACE}/scaledobjects/compress"
+
+    def is_reported() -> bool:
+        conditions = lake.cluster.request("GET", path)["status"]["conditions"]
+        return any(each["type"] == "Ready" and each["status"] == "False" for each in conditions)
+
+    wait_until(is_reported, "KEDA's report of the failing source", PATIENCE_SECONDS)
+    time.sleep(2 * STAYS_SECONDS)
+    assert lake.replicas() == 1
