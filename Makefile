@@ -64,7 +64,7 @@ browser: $(VENV)/.browser docs  ## the tests of console and site in Chromium: ap
 	$(BIN)/python -m pytest tests/browser
 
 .PHONY: screenshots
-screenshots: $(VENV)/.browser  ## renew docs/console*.png from a stack that runs
+screenshots: $(VENV)/.browser  ## renew docs/console*.png and docs/console/ from a stack that runs
 	$(BIN)/python -m tests.browser.screenshots
 
 .PHONY: up

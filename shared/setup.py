@@ -24,6 +24,7 @@ NOT_IN_A_FUNCTION = (
     "penstock.jobs.watcher",
     "penstock.lake",
     "penstock.local",
+    "penstock.process.scrape",
     "penstock.process.status_server",
     "penstock.render",
     "penstock.store.memory",
@@ -41,6 +42,9 @@ PROJECT = {
     "functions/resize": "functions/resize",
     "template/python3-penstock": "templates/python3-penstock",
 }
+# What tools leave in a checkout. The template's link `shared` leads back to this folder, and `build` is what is being
+# written just now: to copy it too would never end.
+NOT_OF_THE_PROJECT = shutil.ignore_patterns("__pycache__", ".*", "build", "dist", "*.egg-info")
 
 
 def copy_project(package: Path) -> None:
@@ -50,7 +54,7 @@ def copy_project(package: Path) -> None:
         source = packed / name if packed.is_dir() else HERE.parent / in_checkout
         target = package / "project" / name
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*"), dirs_exist_ok=True)
+            shutil.copytree(source, target, ignore=NOT_OF_THE_PROJECT, dirs_exist_ok=True)
         elif source.is_file():  # a folder `shared` alone, as images have it, has none of this
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, target)

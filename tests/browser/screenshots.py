@@ -1,4 +1,4 @@
-"""Remakes docs/console*.png from a stack that runs: `make screenshots`."""
+"""Remakes docs/console*.png and docs/console/ from a stack that runs: `make screenshots`."""
 
 import io
 import os
@@ -12,11 +12,23 @@ from playwright.sync_api import expect, sync_playwright
 from tests.e2e.test_stack import Up, photo, until
 from tests.paths import DOCS
 
-# File, view, theme.
-SHOTS = (
+# The views by the names of their pictures, which are in docs/console in both themes.
+VIEWS = {
+    "flow": "flow",
+    "objects": "objects?bucket=images&prefix=summer/",
+    "object": "object?bucket=upload&key=donors/2026.csv",
+    "events": "events",
+    "dead": "dead",
+    "search": "search?q=rose",
+    "functions": "functions",
+    "function": "functions?name=resize",
+    "savings": "savings",
+}
+# Those that README and docs/console.md show.
+SHOWN = (
     ("console.png", "flow", "light"),
     ("console-dark.png", "flow", "dark"),
-    ("console-object.png", "object?bucket=upload&key=donors/2026.csv", "light"),
+    ("console-object.png", "object", "light"),
     ("console-dead.png", "dead", "dark"),
 )
 TYPES = ("A+", "O-", "B+", "AB-", "O+")
@@ -43,14 +55,16 @@ def shoot(up: Up) -> None:
     program = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        for file, view, theme in SHOTS:
+        (DOCS / "console").mkdir(exist_ok=True)
+        each = [(f"console/{name}-{theme}.png", name, theme) for name in VIEWS for theme in ("light", "dark")]
+        for file, name, theme in (*SHOWN, *each):
             context = browser.new_context(
                 viewport={"width": 1240, "height": 860},
                 color_scheme="dark" if theme == "dark" else "light",
                 extra_http_headers=up.login,
             )
             page = context.new_page()
-            page.goto(f"http://127.0.0.1:{up.port}/ui/#/{view}")
+            page.goto(f"http://127.0.0.1:{up.port}/ui/#/{VIEWS[name]}")
             expect(page.get_by_text("functions running")).to_be_visible()
             expect(page.get_by_text("reading …")).to_have_count(0)
             page.wait_for_timeout(2000)  # the pictures of the page, and a line that moves

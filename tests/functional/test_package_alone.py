@@ -68,6 +68,21 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "python"
 
 
+def test_a_wheel_made_in_the_checkout_does_not_hold_what_its_build_left_there(tmp_path: Path) -> None:
+    for name in ("shared", "functions", "templates"):
+        ignored = shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
+        # The template's link leads back to the package, and so to the folder that is being built.
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored, symlinks=True)
+    shutil.copy(ROOT / "stack.yml", tmp_path)
+    assert (tmp_path / "templates/python3-penstock/shared").is_symlink()
+    for _ in range(2):
+        made = build("build_wheel", tmp_path / "shared", tmp_path)
+        with zipfile.ZipFile(made) as archive:
+            names = archive.namelist()
+        assert [name for name in names if "/build/" in name or "egg-info" in name] == []
+        assert "penstock/project/template/python3-penstock/shared/penstock/types.py" in names
+
+
 def run(python: Path, folder: Path, *words: str) -> str:
     env = {"PATH": os.environ["PATH"], "HOME": str(folder)}
     done = subprocess.run([python, "-m", "penstock.cli", *words], cwd=folder, env=env, capture_output=True, text=True)

@@ -23,8 +23,8 @@ from penstock.store.deadline import DeadlineStore
 from penstock.store.memory import MemoryStore
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
-from tests.functional.test_app import notification, serve
 
+from tests.functional.test_app import notification, serve
 from tests.lake import SOURCE, Lake, upper
 
 

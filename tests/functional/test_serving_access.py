@@ -15,8 +15,8 @@ from penstock import Context, Event, Result, option
 from penstock.errors import ConfigError
 from penstock.events.signature import signature_headers
 from penstock.settings.environment import load_config
-from tests.functional.test_app import notification, serve
 
+from tests.functional.test_app import notification, serve
 from tests.lake import Lake
 
 MakeLake = Callable[..., Lake]

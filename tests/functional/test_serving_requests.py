@@ -14,9 +14,9 @@ from penstock import Context, Event, Result, TemporaryError, UnsupportedInput
 from penstock.process.metrics import Metrics
 from penstock.serving.app import create_app
 from penstock.serving.health import Health
-from tests.functional.test_app import notification, raising, serve
 from werkzeug.http import parse_options_header
 
+from tests.functional.test_app import notification, raising, serve
 from tests.lake import Lake, upper
 from tests.paths import EVENTS
 

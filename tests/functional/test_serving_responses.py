@@ -16,9 +16,9 @@ from penstock.settings.config import StoreSettings
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
 from pytest_httpserver import HTTPServer
-from tests.functional.test_app import notification, serve
 from werkzeug import Request, Response
 
+from tests.functional.test_app import notification, serve
 from tests.lake import Lake
 
 Handle = Callable[[Event[Any], Context[Any]], Result]

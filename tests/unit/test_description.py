@@ -63,13 +63,18 @@ def test_signed_urls_are_described_where_a_key_opens_them(make_lake: Callable[..
 
 
 def test_every_route_of_the_bridge_is_described_and_the_other_way_round(tmp_path: Path) -> None:
+    from penstock.connect.bridge.inbox_api import make_inbox_api
+    from penstock.delivery.attempts import Attempts
     from penstock.delivery.inbox import Inbox
     from penstock.delivery.inbox_sender import InboxSender
     from penstock.delivery.measures import DeliveryMeasures
+    from penstock.delivery.recent import RecentAttempts
 
     config = configure({"BRIDGE_TOKEN": "t", "K_SINK": "http://broker/default"})
     inbox = Inbox(tmp_path / "inbox.db")
-    app = create_bridge(config, inbox, InboxSender(inbox, config.targets, config.policy), DeliveryMeasures())
+    console = make_inbox_api("token", inbox, RecentAttempts(), Attempts(1))
+    sender = InboxSender(inbox, config.targets, config.policy)
+    app = create_bridge(config, inbox, sender, DeliveryMeasures(), console)
     try:
         assert routes(app) == described(bridge.OPERATIONS)
         assert app.test_client().get(PATH).json == bridge.bridge_description()

@@ -201,6 +201,21 @@ HELP: Final[Mapping[str, Help]] = {
         _settings(table.SIGNED_URL_KEY),
     ),
     "graph": Help(("penstock graph", "penstock graph --lake lake.yml --format svg --output flow.svg")),
+    "console": Help(
+        (
+            "penstock console --gateway http://127.0.0.1:8080 --bridge http://127.0.0.1:8081",
+            "penstock console --kubernetes --namespace lake --metrics http://127.0.0.1:8082/metrics",
+            "penstock console --gateway http://127.0.0.1:8080 --store http://127.0.0.1:9000 --allow-writes",
+        ),
+        (
+            *_GATEWAY,
+            *_settings(
+                table.CONSOLE_TOKEN, table.CONSOLE_PASSWORD, table.KUBECONFIG, table.CA_FILE, table.FUNCTION_TOKEN
+            ),
+            *_STORE,
+            *_LOG,
+        ),
+    ),
     "doctor": Help(
         (
             "penstock doctor",

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from penstock.serving.wiring import function_folder
 from penstock.settings.durations import parse_duration, parse_moment
@@ -26,9 +26,23 @@ T = TypeVar("T")
 DEFAULT_DATA = ".penstock"
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says which flag was meant, as near as that can be told."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            import difflib  # a server's start does not need it
+
+            known = [option for action in self._actions for option in action.option_strings]
+            near = difflib.get_close_matches(unknown.split()[0].partition("=")[0], known, n=1)
+            message += f"; did you mean: {near[0]}" if near else ""
+        super().error(message)
+
+
 def new_parser(words: str, text: str, end: str = "") -> argparse.ArgumentParser:
     """The parser of one command; `text` says what the command does, `end` is printed below the flags."""
-    return argparse.ArgumentParser(
+    return _Parser(
         prog=f"penstock {words}",
         description=text[0].upper() + text[1:] + ".",
         epilog=end,

@@ -85,11 +85,11 @@ _NEXT = """\
 {stack}: SOURCE takes the bucket {name}, SINK writes to processed/{name}/; change both as you like
 
 next:
-  python -m pytest --import-mode=importlib {folder}    its test
+  python -m pytest --import-mode=importlib {folder}    its test; needs: pip install pytest
   penstock serve {folder} --port 8081    serve it alone, then send a file:
     curl -sS --fail --data-binary @FILE http://127.0.0.1:8081/
   penstock up    the whole lake: drop a file on the console
-  make render    after each change of {stack}, for the manifests of Knative and OpenFaaS
+  {render}    after each change of {stack}, for the manifests of Knative and OpenFaaS
   on a cluster: the bucket {name} and a rule for {name} in your lake file; see docs/lake.md
 """
 
@@ -134,7 +134,9 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         raise
     (folder / "README.md").write_text(_README.format(name=name, folder=folder), encoding="utf-8")
     _renew(env)
-    print(_NEXT.format(name=name, folder=folder, stack=stack), end="")
+    # A checkout has a Makefile; a project that penstock init wrote has none.
+    rendering = "make render" if Path("Makefile").is_file() else "penstock render knative, penstock render openfaas"
+    print(_NEXT.format(name=name, folder=folder, stack=stack, render=rendering), end="")
     return 0
 
 

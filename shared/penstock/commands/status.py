@@ -6,7 +6,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from penstock.commands.objects import add_store_flags
 from penstock.errors import ConfigError, PenstockError, TemporaryError
+from penstock.local.address import local_environment
 from penstock.runtime.status import Status, status_document, status_of
 from penstock.serving.wiring import function_config, make_quiet_runtime
 from penstock.settings.config import bucket_problem
@@ -23,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--function", metavar="NAME", help="only this function (default: all whose SOURCE has the key)")
     parser.add_argument("--json", action="store_true", help="one JSON document for each function")
+    add_store_flags(parser)
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
@@ -32,6 +35,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     when no function takes the object.
     """
     ref = _object(args.object)
+    if not env.get("MINIO_ENDPOINT"):
+        env = {**local_environment(args.data), **env}
     worst = asked = 0
     for spec in load_stack(args.stack, env).functions.values():
         if args.function not in (None, spec.name) or not spec.config().takes(ref):
@@ -41,7 +46,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             config = function_config(spec.handler, env, args.stack)
             status = status_of(make_quiet_runtime(spec.handler, config), ref)
         except PenstockError as exc:
-            print(printable(f"{spec.name}: {exc}"), file=sys.stderr)
+            for problem in exc.problems if isinstance(exc, ConfigError) else [str(exc)]:
+                print(printable(f"{spec.name}: {problem}"), file=sys.stderr)
             worst = max(worst, TemporaryError.exit_code)
             continue
         _print(status, spec.name, as_json=args.json)

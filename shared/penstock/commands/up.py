@@ -11,9 +11,9 @@ from pathlib import Path
 
 from penstock.commands.flags import DEFAULT_DATA, add_local_stack_flags, local_stack_options
 from penstock.connect.edition import Edition
+from penstock.delivery.attempts import NextAttempt
 from penstock.errors import ConfigError
 from penstock.local.functions.crashes import Crash
-from penstock.local.gateway.attempts import NextAttempt
 from penstock.local.gateway.invocations import Invocation
 from penstock.local.reload import Reloaded, Reloader
 from penstock.local.running import raise_file_limit, running

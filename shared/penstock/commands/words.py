@@ -52,6 +52,9 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("lake", "stack", "plan, apply, show or remove buckets, notification targets and rules"),
         Command("render", "stack", "write manifests for Knative or OpenFaaS from stack.yml, or check them"),
         Command("graph", "stack", "draw what flows where, from stack.yml and lake.yml: SVG or Mermaid"),
+        Command(
+            "console", "bridge,stack", "show a lake on OpenFaaS, Knative or Kubernetes on a page, as `up` shows its own"
+        ),
         Command("doctor", "bridge,stack", "say what does not work here or on a platform, why, and what to do"),
     ),
 }

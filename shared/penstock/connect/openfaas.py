@@ -1,12 +1,14 @@
 """OpenFaaS's gateway over its REST API (openfaas/faas, api-docs/spec.openapi.yml); no other module asks it.
 
-GET /system/functions tells names, images, labels, annotations, secrets and replicas; GET /system/info the provider.
+GET /system/functions tells names, images, labels, annotations, secrets and replicas; GET /system/info the provider,
+GET /system/logs the lines of a function's log, one JSON object each.
 """
 
 import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -25,9 +27,20 @@ class Deployed:
     name: str
     image: str = ""
     available_replicas: int = 0
+    replicas: int = 0
+    invocations: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedLine:
+    """A line of a function's log, and when it was written, in epoch seconds."""
+
+    time: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,18 @@ class OpenFaasGateway:
         """The names of the secrets that functions may list; raises `TemporaryError`."""
         return self._ask("/system/secrets", "list of secrets", lambda found: frozenset(str(e["name"]) for e in found))
 
+    def logs(self, name: str, *, tail: int, since: datetime | None = None) -> list[LoggedLine]:
+        """The last lines of a function's log; raises `TemporaryError`. A provider without logs says so."""
+        given = {"name": name, "tail": str(tail), "follow": "false", "namespace": self.namespace}
+        if since is not None:
+            given["since"] = since.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        url = f"{self.url}/system/logs?{urlencode({key: value for key, value in given.items() if value})}"
+        answer = rest.get(url, what="gateway", headers=self._headers, ca_file=self._ca_file)
+        try:
+            return [_line(json.loads(line)) for line in answer.splitlines() if line.strip()]
+        except (ValueError, TypeError, KeyError, AttributeError) as exc:
+            raise TemporaryError(f"gateway {self.url}: no log of {name}: {exc}") from exc
+
     def _ask(self, path: str, what: str, read: Callable[[Any], T]) -> T:
         url = f"{self.url}{path}{self._query}"
         answer = rest.get(url, what="gateway", headers=self._headers, ca_file=self._ca_file)
@@ -74,14 +99,22 @@ class OpenFaasGateway:
             raise TemporaryError(f"gateway {self.url}: no {what}: {exc}; check the address and basic-auth") from exc
 
 
+def _line(found: Mapping[str, Any]) -> LoggedLine:
+    moment = datetime.fromisoformat(str(found["timestamp"]))
+    return LoggedLine(moment.timestamp(), str(found["text"]).rstrip("\n"))
+
+
 def _deployed(entry: Mapping[str, Any]) -> Deployed:
     return Deployed(
         str(entry["name"]),
         str(entry.get("image") or ""),
         int(entry.get("availableReplicas") or 0),
-        entry.get("labels") or {},
-        entry.get("annotations") or {},
-        tuple(entry.get("secrets") or ()),
+        int(entry.get("replicas") or 0),
+        int(entry.get("invocationCount") or 0),
+        entry.get("envVars") or {},
+        labels=entry.get("labels") or {},
+        annotations=entry.get("annotations") or {},
+        secrets=tuple(entry.get("secrets") or ()),
     )
 
 

@@ -6,7 +6,7 @@ connector (`connect/kafka/dead_letter_log.py`). `penstock dlq` works on both thr
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from penstock.delivery.deliverer import Message
 
@@ -38,3 +38,17 @@ class DeadLetterStore(Protocol):
 
     def drop(self, ids: Collection[str]) -> int:
         """Delete dead letters without delivering them; returns how many there were."""
+
+
+def letter_document(letter: DeadLetter) -> dict[str, Any]:
+    """A dead letter without its body, ready for JSON. `object` is "" for one that is about no object."""
+    key = letter.message.key if isinstance(letter.message.key, str) else letter.message.key.decode(errors="replace")
+    return {
+        "id": int(letter.id),
+        "function": letter.message.target,
+        "origin": letter.message.origin,
+        "object": key if "/" in key else "",
+        "code": letter.code,
+        "reason": letter.reason,
+        "died": letter.died,
+    }

@@ -149,6 +149,25 @@ class KubernetesApi:
         response = self._send("GET", f"{self._pods}/{quote(pod)}/log?tailLines={tail_lines}")
         return bytes(response.data).decode("utf-8", "replace")
 
+    def list_of(self, group: str, kind: str, selector: str) -> list[Document]:
+        """All objects of one kind: `group` is as in its apiVersion (`apps/v1`), `kind` its plural in lower case.
+
+        Raises `KubernetesError`, code 404 where the cluster does not have this kind.
+        """
+        root = f"{self._access.server}/apis/{group}/namespaces/{quote(self.namespace)}/{kind}"
+        found: list[Document] = []
+        query = {"labelSelector": selector, "limit": str(_PAGE)}
+        while True:
+            page = self._json("GET", f"{root}?{urlencode(query)}")
+            found += page.get("items") or []
+            query["continue"] = page["metadata"].get("continue", "")
+            if not query["continue"]:
+                return found
+
+    def pods(self, selector: str) -> list[Document]:
+        """The pods that a label selector takes."""
+        return self._json("GET", f"{self._pods}?{urlencode({'labelSelector': selector})}").get("items") or []
+
     def _json(
         self, method: str, url: str, body: Document | None = None, *, content_type: str = "application/json"
     ) -> Document:

@@ -27,6 +27,27 @@ def forget_address(data: Path) -> None:
     (data / _FILE).unlink(missing_ok=True)
 
 
+def local_environment(data: Path) -> dict[str, str]:
+    """The settings of a command that works on the store and index of `penstock up`; none when none runs there."""
+    settings = kept_address(data)
+    if settings is None:
+        return {}
+    return {
+        "MINIO_ENDPOINT": settings.endpoint,
+        "MINIO_ACCESS_KEY": settings.access_key,
+        "MINIO_SECRET_KEY": settings.secret_key,
+        # Empty in place of the stack file's, which are paths in a pod.
+        "MINIO_CA_FILE": "",
+        "SINK_CA_FILE": "",
+        "INDEX_SINK": index_sink(data),
+    }
+
+
+def index_sink(data: Path) -> str:
+    """Where the local stack keeps its index."""
+    return f"sqlite://{data.resolve()}/index.sqlite"
+
+
 def kept_address(data: Path) -> StoreSettings | None:
     """The store of the stack that runs on this data folder, or None when none runs there."""
     try:

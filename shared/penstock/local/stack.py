@@ -13,18 +13,18 @@ from typing import Final
 from urllib.parse import quote
 
 from penstock.connect.edition import Edition
+from penstock.delivery.attempts import Attempts
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError
-from penstock.local.address import forget_address, keep_address
+from penstock.local.address import forget_address, index_sink, keep_address
 from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.function import Settings, serve_command
 from penstock.local.functions.functions import LocalFunctions
 from penstock.local.functions.secret_files import SecretFiles
 from penstock.local.gateway.access import Access
-from penstock.local.gateway.attempts import Attempts
 from penstock.local.gateway.console import make_console
 from penstock.local.gateway.deployments import Deployments
 from penstock.local.gateway.gateway import Gateway
@@ -75,7 +75,7 @@ class Stack:
 
     def __init__(self, options: StackOptions) -> None:
         data = options.data.resolve()
-        overrides = {"INDEX_SINK": f"sqlite://{data}/index.sqlite"}
+        overrides = {"INDEX_SINK": index_sink(data)}
         # Read before anything is made or forgotten: a wrong stack file must not cost what an earlier run kept.
         specs = load_stack(options.stack_file, {**options.env, **overrides}).functions
         _make_folder(data, options.data)

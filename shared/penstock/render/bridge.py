@@ -19,6 +19,7 @@ from penstock.settings.setting import secret_file
 from penstock.settings.stackfile import Resources
 from penstock.settings.table import (
     BRIDGE_TOKEN,
+    CONSOLE_TOKEN,
     DEAD_LETTER_TOKEN,
     DELIVERY_DRAIN_SECONDS,
     FUNCTION_HMAC_KEY,
@@ -28,9 +29,10 @@ from penstock.settings.table import (
 
 BRIDGE: Final = "penstock-bridge"
 TOKEN_SECRET: Final = secret_file(BRIDGE_TOKEN.name)
-# What functions want to see of their callers, and what the path for dead letters ends in.
+# What functions want to see of their callers, what the path for dead letters ends in, and what a console
+# shows.
 _OPTIONAL_SECRETS: Final = tuple(
-    map(secret_file, (FUNCTION_TOKEN.name, FUNCTION_HMAC_KEY.name, DEAD_LETTER_TOKEN.name))
+    map(secret_file, (FUNCTION_TOKEN.name, FUNCTION_HMAC_KEY.name, DEAD_LETTER_TOKEN.name, CONSOLE_TOKEN.name))
 )
 DEAD_LETTER_PATH: Final = "/dead-letters"
 # What a pod may need beyond the time for requests under way, before it is killed.

@@ -392,6 +392,18 @@ DEAD_LETTER_TOKEN: Final = text(
     of="bridge",
     is_secret=True,
 )
+CONSOLE_TOKEN: Final = text(
+    "CONSOLE_TOKEN",
+    "what `penstock console` presents to the bridge. Where it is set, the bridge answers `/inbox`",
+    of="bridge",
+    is_secret=True,
+)
+CONSOLE_PASSWORD: Final = text(
+    "CONSOLE_PASSWORD",
+    "the password of the user `admin` for `penstock console`. Without it one is made and printed",
+    of="console",
+    is_secret=True,
+)
 BRIDGE_SINK: Final = text("K_SINK", "where events go without `--to`. A Knative SinkBinding sets it", of="bridge")
 K_CE_OVERRIDES: Final = text(
     "K_CE_OVERRIDES",

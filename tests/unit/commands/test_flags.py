@@ -7,6 +7,7 @@ import ast
 from collections.abc import Callable
 
 import pytest
+from penstock.cli import main
 from penstock.commands import flags
 from penstock.commands.words import COMMANDS
 
@@ -57,3 +58,21 @@ def test_argparse_is_used_by_the_commands_alone() -> None:
             if "argparse" in names:
                 users.add(path.relative_to(PACKAGE).parts[0])
     assert users == {"commands"}
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [(("up", "--prot", "1"), "--port"), (("ls", "upload", "--jsno"), "--json"), (("up", "--prot=1"), "--port")],
+)
+def test_a_flag_that_is_typed_wrong_is_told_which_was_meant(
+    words: tuple[str, ...], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert f"did you mean: {meant}" in capsys.readouterr().err
+
+
+def test_a_flag_that_is_like_no_other_is_only_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["ls", "upload", "--qqqqqq"])
+    assert "unrecognized arguments: --qqqqqq\n" in capsys.readouterr().err

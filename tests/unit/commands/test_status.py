@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from penstock.cli import main
-from penstock.settings.config import Config
+from penstock.local.address import keep_address
+from penstock.settings.config import Config, StoreSettings
 
 from tests.lake import Lake
 
@@ -38,6 +40,29 @@ def stack(tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("penstock.commands.status.function_config", config)
     monkeypatch.setattr("penstock.commands.status.make_quiet_runtime", lambda *_: lake.runtime)
     return path
+
+
+def test_beside_a_local_stack_its_store_and_index_are_asked(
+    stack: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = stack.parent / "data"
+    data.mkdir()
+    keep_address(data, StoreSettings("http://127.0.0.1:9", "penstock", "secret"))
+    seen: list[Mapping[str, str]] = []
+
+    def config(_folder: Path, env: Mapping[str, str], _stack: Path) -> Config:
+        seen.append(env)
+        return lake.config
+
+    monkeypatch.setattr("penstock.commands.status.function_config", config)
+    monkeypatch.delenv("MINIO_ENDPOINT", raising=False)
+    words = ["status", "s3://upload/a.txt", "--stack", str(stack), "--data", str(data)]
+    assert main(words) == 1
+    assert seen[0]["MINIO_ENDPOINT"] == "http://127.0.0.1:9"
+    assert seen[0]["INDEX_SINK"] == f"sqlite://{data.resolve()}/index.sqlite"
+    monkeypatch.setenv("MINIO_ENDPOINT", "http://other:9000")
+    assert main(words) == 1
+    assert "INDEX_SINK" not in seen[1]
 
 
 def test_states_and_exit_codes(stack: Path, lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:

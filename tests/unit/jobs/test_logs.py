@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
+from collections.abc import Callable
 
 import pytest
-from penstock.commands import jobs
+from penstock.cli import main
 from penstock.runtime.outcome import Offload
 
 from tests.unit.jobs.cluster import MemoryCluster
 from tests.unit.jobs.conftest import large
+
+Logs = Callable[..., str]
 
 
 @pytest.fixture(name="job")
@@ -21,14 +23,19 @@ def job_fixture(cluster: MemoryCluster, offload: Offload) -> str:
     return name
 
 
-def logs(cluster: MemoryCluster, job: str, *, as_json: bool) -> str:
-    out = io.StringIO()
-    assert jobs._logs(cluster, job, 5, out, as_json=as_json) == 0
-    return out.getvalue()
+@pytest.fixture(name="logs")
+def logs_fixture(cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Logs:
+    monkeypatch.setattr("penstock.commands.jobs.KubernetesApi", lambda _access: cluster)
+
+    def logs(*words: str) -> str:
+        assert main(["jobs", "logs", *words, "--server=http://127.0.0.1:9", "--namespace=lake"]) == 0
+        return capsys.readouterr().out
+
+    return logs
 
 
-def test_pods_come_one_after_the_other(cluster: MemoryCluster, job: str) -> None:
-    lines = logs(cluster, job, as_json=False).splitlines()
+def test_pods_come_one_after_the_other(logs: Logs, job: str) -> None:
+    lines = logs(job).splitlines()
     assert "it ended with 65" in lines[0]
     assert lines[1:] == [
         f"==> {job}-1 (Failed)",
@@ -38,8 +45,8 @@ def test_pods_come_one_after_the_other(cluster: MemoryCluster, job: str) -> None
     ]
 
 
-def test_a_program_gets_one_object(cluster: MemoryCluster, job: str) -> None:
-    told = json.loads(logs(cluster, job, as_json=True))
+def test_a_program_gets_one_object(logs: Logs, job: str) -> None:
+    told = json.loads(logs(job, "--json"))
     assert (told["name"], told["state"]) == (job, "failed")
     assert "it ended with 65" in told["reason"]
     assert told["pods"][1] == {"name": f"{job}-2", "phase": "Failed", "log": f"{job}-2: the pod's last words\n"}

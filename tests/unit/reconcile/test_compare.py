@@ -10,19 +10,21 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from penstock import Context, Event, Result, option, terminal
+from penstock import Context, Event, Result, option
 from penstock.cli import main
 from penstock.errors import ConfigError, TemporaryError
 from penstock.reconcile.compare import TooManyRemovals
 from penstock.reconcile.engine import count_sources, reconcile
 from penstock.settings.config import SourceRule
 from penstock.store.memory import MemoryStore
+from penstock.terminal import Progress, progress
 from penstock.types import ObjectRef, ObjectState
 
 from tests.lake import TARGET, Lake
@@ -78,11 +80,21 @@ def test_a_person_at_a_terminal_is_told_how_long_it_takes(make_lake: MakeLake, m
         assert counted.wait(60), "the sources were not counted"
         return Result(event.body)
 
-    expect = terminal._Bar.expect
+    class Told:
+        """A bar that says when it was told how many there are."""
 
-    def told(bar: terminal._Bar, total: int) -> None:
-        expect(bar, total)
-        counted.set()
+        def __init__(self, bar: Progress) -> None:
+            self.advance = bar.advance
+            self._bar = bar
+
+        def expect(self, total: int) -> None:
+            self._bar.expect(total)
+            counted.set()
+
+    @contextmanager
+    def shown(label: str, *, unit: str) -> Iterator[Told]:
+        with progress(label, unit=unit) as bar:
+            yield Told(bar)
 
     lake = make_lake(waits)
     for number in range(3):
@@ -90,7 +102,7 @@ def test_a_person_at_a_terminal_is_told_how_long_it_takes(make_lake: MakeLake, m
     lake.put(b"one", ObjectRef("processed", "other.txt"))
     monkeypatch.setattr("penstock.commands.reconcile.function_config", lambda *_: lake.runtime.config)
     monkeypatch.setattr("penstock.commands.reconcile.make_runtime", lambda *_: lake.runtime)
-    monkeypatch.setattr(terminal._Bar, "expect", told)
+    monkeypatch.setattr("penstock.commands.reconcile.progress", shown)
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
     assert main(["reconcile", "upper"]) == 0

@@ -239,4 +239,5 @@ def test_the_bridge_starts_with_and_without_the_tokens_that_it_may_have(rendered
         "function-token": True,
         "function-hmac-key": True,
         "dead-letter-token": True,
+        "console-token": True,
     }

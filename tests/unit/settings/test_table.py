@@ -25,7 +25,7 @@ from tests.paths import ROOT
 PAGES: list[tuple[str, tuple[Component, ...]]] = [
     ("settings.md", ("function",)),
     ("settings.md", ("run",)),
-    ("settings.md", ("delivery", "gateway", "kafka", "mqtt", "nats", "redis", "bridge")),
+    ("settings.md", ("delivery", "gateway", "kafka", "mqtt", "nats", "redis", "bridge", "console")),
     ("jobs.md", ("job",)),
     ("jobs.md", ("watcher",)),
 ]
@@ -37,6 +37,7 @@ READ_BY = {
     "nats": "`connect nats`",
     "redis": "`connect redis`",
     "bridge": "`bridge`",
+    "console": "`console`",
 }
 # What the shell and the platforms set.
 # NO_COLOR, TERM and COMP_LINE are the terminal's; KAFKA_BOOTSTRAP_SERVERS is librdkafka's, as `KAFKA_<PROPERTY>`.

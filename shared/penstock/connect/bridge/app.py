@@ -9,7 +9,7 @@ import hmac
 import json
 import logging
 
-from flask import Flask, Response, request
+from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from penstock.connect.bridge.broker_dead_letters import BrokerDeadLetterLimits, read_broker_dead_letter
@@ -30,8 +30,14 @@ MAX_BODY_BYTES = 1024 * 1024
 _log = logging.getLogger("penstock.connect")
 
 
-def create_app(config: BridgeConfig, inbox: Inbox, sender: InboxSender, measures: DeliveryMeasures) -> Flask:
-    """The webhook receiver; `sender` delivers what it stores."""
+def create_app(
+    config: BridgeConfig,
+    inbox: Inbox,
+    sender: InboxSender,
+    measures: DeliveryMeasures,
+    console: Blueprint | None = None,
+) -> Flask:
+    """The webhook receiver; `sender` delivers what it stores. `console` has the routes that a console asks."""
     app = Flask("penstock.bridge", static_folder=None)
     app.response_class = BridgeResponse
     bridge = BridgeRoutes(config, inbox, sender, measures)
@@ -42,6 +48,8 @@ def create_app(config: BridgeConfig, inbox: Inbox, sender: InboxSender, measures
     app.add_url_rule("/_/ready", view_func=bridge.ready, methods=["GET"])
     app.add_url_rule("/metrics", view_func=bridge.metrics, methods=["GET"])
     app.add_url_rule(PATH, view_func=bridge.description, methods=["GET"])
+    if console is not None:
+        app.register_blueprint(console)
     app.register_error_handler(TemporaryError, _later)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     return app

@@ -8,6 +8,7 @@ from penstock.connect.bridge.filters import Filters, targets_of
 from penstock.delivery.deliverer import Message
 from penstock.delivery.http import HttpTarget
 from penstock.delivery.identity import without_identity
+from penstock.errors import EventError
 
 
 def to_messages(
@@ -45,6 +46,15 @@ def to_messages(
         chosen = targets_of(event.data, targets, filters) if filters else targets
         made += [Message(key, event.data, headers, origin, target.name) for target in chosen]
     return made
+
+
+def object_of(message: Message[object]) -> str:
+    """The object that a message is about, as `bucket/key`; "" for none."""
+    try:
+        found = [each for each in events.parse(message.value, dict(message.headers)) if each.ref.key]
+    except EventError:
+        return ""
+    return f"{found[0].ref.bucket}/{found[0].ref.key}" if found else ""
 
 
 def _unchanged(record: Any) -> Any:

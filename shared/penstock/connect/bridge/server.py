@@ -6,17 +6,23 @@ from typing import TYPE_CHECKING
 
 from gunicorn.errors import AppImportError
 
+from penstock.connect.bridge.messages import object_of
 from penstock.connect.bridge.settings import SELF, BridgeConfig
+from penstock.delivery.attempts import Attempts
+from penstock.delivery.deliverer import Message
 from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
+from penstock.delivery.recent import RecentAttempts
+from penstock.delivery.sender import Observe
+from penstock.delivery.verdict import Verdict
 from penstock.errors import ConfigError, TemporaryError
 from penstock.process.log import set_up_logging
 from penstock.serving.gunicorn import GunicornServer, Serving
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from flask import Blueprint, Flask
 
     from penstock.process.tracing import Tracer
 
@@ -48,7 +54,15 @@ class BridgeServer(GunicornServer):
         try:
             self._tracer = _make_tracer(self._config.traces_endpoint)
             inbox = Inbox(self._config.inbox)
-            sender = InboxSender(inbox, targets, self._config.policy, observe=measures.observe, tracer=self._tracer)
+            watched = _Watched(self._config, inbox) if self._config.console_token else None
+            sender = InboxSender(
+                inbox,
+                targets,
+                self._config.policy,
+                observe=watched.observing(measures.observe) if watched else measures.observe,
+                tracer=self._tracer,
+                waits=watched.attempts.waits if watched else None,
+            )
             sender.start()
         except (ConfigError, TemporaryError) as exc:
             raise AppImportError(str(exc)) from exc
@@ -65,7 +79,7 @@ class BridgeServer(GunicornServer):
             "penstock_inbox_oldest_seconds", "Age of the oldest pending one.", lambda: [({}, inbox.oldest_seconds())]
         )
         measures.gauge("penstock_delivery_held", "Messages in memory, not finished.", lambda: [({}, sender.held())])
-        app = create_app(self._config, inbox, sender, measures)
+        app = create_app(self._config, inbox, sender, measures, watched.routes() if watched else None)
         if self._tracer is not None:
             from penstock.serving.traced import TracedApplication
 
@@ -92,6 +106,29 @@ def _make_tracer(endpoint: str) -> "Tracer | None":
     from penstock.process.tracing import make_tracer
 
     return make_tracer("penstock-bridge", endpoint)
+
+
+class _Watched:
+    """What a console is told of the deliveries: kept only where a console may ask."""
+
+    def __init__(self, config: BridgeConfig, inbox: Inbox) -> None:
+        self._token, self._inbox = config.console_token, inbox
+        self.attempts, self._recent = Attempts(config.policy.attempts, named=object_of), RecentAttempts()
+
+    def observing(self, measure: Observe) -> Observe:
+        """`measure`, and what is kept here."""
+
+        def observe(message: Message[object], verdict: Verdict, seconds: float) -> None:
+            measure(message, verdict, seconds)
+            self._recent.observe(message, verdict, seconds)
+            self.attempts.observe(message, verdict, seconds)
+
+        return observe
+
+    def routes(self) -> "Blueprint":
+        from penstock.connect.bridge.inbox_api import make_inbox_api
+
+        return make_inbox_api(self._token, self._inbox, self._recent, self.attempts)
 
 
 def _by_target(names: Sequence[str], inbox: Inbox) -> list[tuple[dict[str, str], int]]:

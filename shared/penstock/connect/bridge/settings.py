@@ -35,7 +35,7 @@ class BridgeConfig:
 
     `filters` names, by target, the objects whose events it gets; a target that it does not name gets every event.
     `keep_identity` keeps the uploader and the client's address in events and dead letters. With a `dead_letter_token`
-    only `/dead-letters/TOKEN` takes dead letters.
+    only `/dead-letters/TOKEN` takes dead letters. With a `console_token` a console may ask for the inbox.
     """
 
     address: tuple[str, int]
@@ -50,6 +50,7 @@ class BridgeConfig:
     filters: Filters = field(default_factory=dict)
     keep_identity: bool = False
     dead_letter_token: str = field(default="", repr=False)
+    console_token: str = field(default="", repr=False)
 
 
 def load_bridge_config(flags: Flags, env: Mapping[str, str]) -> BridgeConfig:
@@ -87,6 +88,7 @@ def load_bridge_config(flags: Flags, env: Mapping[str, str]) -> BridgeConfig:
         filters=filters,
         keep_identity=flags.keep_identity,
         dead_letter_token=collect(lambda: read_secret(env, "DEAD_LETTER_TOKEN"), ""),
+        console_token=collect(lambda: read_secret(env, "CONSOLE_TOKEN"), ""),
     )
     if problems:
         raise ConfigError(*problems)

@@ -3,7 +3,7 @@
 import ast
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +38,14 @@ def declared_options(folder: Path) -> list[DeclaredOption]:
         and isinstance(statement.target, ast.Name)
         and isinstance(statement.value, ast.Call)
         and ast.unparse(statement.value.func).rpartition(".")[2] == "option"
+    ]
+
+
+def options_of(folder: Path, environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The options of a function with the values that its environment gives, ready for JSON."""
+    return [
+        asdict(each) | {"value": environment.get(f"OPTION_{each.name.upper()}", "")}
+        for each in declared_options(folder)
     ]
 
 

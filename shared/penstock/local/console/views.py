@@ -1,69 +1,50 @@
 """What the console's views read and do, as JSON under /ui/."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+import mimetypes
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
-from penstock.delivery.inbox import Inbox
-from penstock.errors import EventError
-from penstock.local.console.declared_options import declared_options
-from penstock.local.console.dropped import Dropped
+from penstock.errors import EventError, Forbidden, TemporaryError
 from penstock.local.console.feed import Feed
 from penstock.local.console.folders import read_folder
 from penstock.local.console.meter import Meter
-from penstock.local.console.object_page import letter_document, object_page
+from penstock.local.console.object_page import object_page
 from penstock.local.console.preview import preview_of
 from penstock.local.console.records import ConsoleRecord, records_of
-from penstock.local.functions.crashes import CrashLog
-from penstock.local.functions.functions import LocalFunctions
-from penstock.local.gateway.attempts import Attempts
-from penstock.local.gateway.invocations import Invocation, InvocationLog
-from penstock.local.gateway.router import Router
+from penstock.local.console.source import ConsoleSource
+from penstock.local.gateway.invocations import Invocation
 from penstock.render.drawing import PLACE_HEIGHT, PLACE_WIDTH, draw
 from penstock.render.flow import flow_of
-from penstock.settings.config import RESERVED_PREFIX
-from penstock.store import Store
-from penstock.streams import close_quietly
+from penstock.serving.responses import content_disposition
+from penstock.settings.config import RESERVED_PREFIX, rule_texts
+from penstock.streams import CHUNK_BYTES, close_quietly
 from penstock.types import ObjectRef
 
 _MAX_RECORDS: Final = 500
 _LETTERS: Final = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What the views look at. `overview` gives the present state as JSON text."""
-
-    functions: LocalFunctions
-    invocations: InvocationLog
-    inbox: Inbox
-    router: Router
-    store: Store
-    crashes: CrashLog
-    attempts: Attempts
-    overview: Callable[[], str]
-
-
-def add_views(ui: Blueprint, watched: Watched) -> None:
+def add_views(ui: Blueprint, source: ConsoleSource, feed: Feed) -> None:
     """Add the routes; errors are left to the application."""
-    feed, meter, dropped = Feed(watched.overview), Meter(), Dropped(watched.inbox)
+    meter = Meter()
 
     def hear(invocation: Invocation) -> None:
         for record in records_of(invocation):
             feed.add(record)
             meter.add(record)
 
-    watched.invocations.listen(hear)
-    _add_events(ui, watched, feed, meter)
-    _add_objects(ui, watched, feed)
-    _add_dead_letters(ui, watched, dropped)
-    _add_functions(ui, watched)
+    source.listen(hear)
+    _add_events(ui, source, feed, meter)
+    _add_objects(ui, source, feed)
+    _add_dead_letters(ui, source)
+    _add_functions(ui, source)
 
 
-def _add_events(ui: Blueprint, watched: Watched, feed: Feed, meter: Meter) -> None:
+def _add_events(ui: Blueprint, source: ConsoleSource, feed: Feed, meter: Meter) -> None:
     @ui.get("/feed")
     def listen() -> Response:
         last_id = request.headers.get("Last-Event-ID") or request.args.get("after", "")
@@ -87,7 +68,7 @@ def _add_events(ui: Blueprint, watched: Watched, feed: Feed, meter: Meter) -> No
 
     @ui.get("/flow")
     def flow() -> Response:
-        graph = flow_of(function.spec for function in watched.functions)
+        graph = flow_of(source.specs())
         drawing = draw(graph)
         numbers = {place: number for number, place in enumerate(graph.places)}
         places = [asdict(place) | dict(zip("xy", drawing.places[place], strict=True)) for place in graph.places]
@@ -105,7 +86,7 @@ def _add_events(ui: Blueprint, watched: Watched, feed: Feed, meter: Meter) -> No
         return answer(size | {"place": [PLACE_WIDTH, PLACE_HEIGHT], "places": places, "steps": steps})
 
 
-def _add_objects(ui: Blueprint, watched: Watched, feed: Feed) -> None:
+def _add_objects(ui: Blueprint, source: ConsoleSource, feed: Feed) -> None:
     @ui.get("/folder")
     def folder() -> Response:
         arguments = request.args
@@ -113,12 +94,12 @@ def _add_objects(ui: Blueprint, watched: Watched, feed: Feed) -> None:
         if not bucket:
             raise EventError("expected ?bucket=...")
         words = arguments.get("words", "")
-        return answer(read_folder(watched.store, bucket, prefix, words=words, offset=_number("offset", 0)))
+        return answer(read_folder(source.store, bucket, prefix, words=words, offset=_number("offset", 0)))
 
     @ui.get("/preview")
     def preview() -> Response:
         ref = _ref(request.args)
-        found = watched.store.open(ref)
+        found = source.store.open(ref)
         if found is None:
             return Response(f"{ref}: no such object\n", 404, content_type="text/plain; charset=utf-8")
         state, chunks = found
@@ -142,82 +123,117 @@ def _add_objects(ui: Blueprint, watched: Watched, feed: Feed) -> None:
         """Everything that is known of one object: what was made of it and how, attempt by attempt."""
         ref = _ref(request.args)
         named = f"{ref.bucket}/{ref.key}"
-        page = object_page(
-            ref,
-            feed.recent(_MAX_RECORDS, wanted=_about(ref)),
-            functions=watched.functions,
-            router=watched.router,
-            crashes=watched.crashes,
-        )
-        letters = [letter_document(each, watched.crashes) for each in watched.inbox.dead_letters()]
-        waiting = [
-            asdict(each) | {"reason": watched.crashes.explained(each.reason)}
-            for each in watched.attempts.waiting()
-            if each.object == named
-        ]
-        letters = [each for each in letters if each["object"] == named]
+        page = object_page(ref, feed.recent(_MAX_RECORDS, wanted=_about(ref)), source)
+        waiting = [each for each in source.waiting() if each["object"] == named]
+        letters = [each for each in source.dead_letters() if each["object"] == named]
         return answer(page | {"waiting": waiting, "dead_letters": letters})
 
     @ui.delete("/object")
     def delete() -> Response:
+        _check_may_write(source)
         ref = _ref(request.args)
         if ref.key.startswith(RESERVED_PREFIX):
             raise EventError(f"{ref.key}: what lies under {RESERVED_PREFIX} is Penstock's own; it stays")
-        watched.store.delete(ref)
+        source.store.delete(ref)
         return answer({"deleted": str(ref)})
+
+    @ui.get("/object")
+    def download() -> Response:
+        ref = _ref(request.args)
+        found = source.store.open(ref)
+        if found is None:
+            return Response(f"{ref}: no such object\n", 404, content_type="text/plain; charset=utf-8")
+        state, chunks = found
+        name = ref.key.rpartition("/")[2] or "object"
+        headers = {
+            "Content-Length": str(state.size),
+            # An object may hold anything, a page with scripts too: it is shown without any rights.
+            "Content-Security-Policy": "sandbox; default-src 'none'; img-src 'self'; style-src 'unsafe-inline'",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Disposition": content_disposition(name, "inline" if "show" in request.args else "attachment"),
+        }
+        response = Response(iter(chunks), headers=headers, content_type=state.content_type)
+        response.call_on_close(lambda: close_quietly(chunks))
+        return response
+
+    @ui.get("/place")
+    def place() -> Response:
+        """Where an object of this key is taken: the bucket to choose, and what every function takes."""
+        key, routes = request.args.get("key", ""), source.routes
+        wants = [[route.name, " ".join(rule_texts(route.config.sources))] for route in routes.routes]
+        return answer({"bucket": routes.place(key), "takers": routes.takers(key), "wants": [w for w in wants if w[1]]})
+
+    @ui.put("/object")
+    def upload() -> Response:
+        _check_may_write(source)
+        ref = _ref(request.args)
+        if ref.key.startswith(RESERVED_PREFIX):
+            raise EventError(f"{ref.key}: what lies under {RESERVED_PREFIX} is Penstock's own; choose another name")
+        if ref.bucket not in source.routes.buckets():
+            raise EventError(f"bucket {ref.bucket!r}: expected one of {', '.join(source.routes.buckets())}")
+        content_type = request.headers.get("Content-Type") or mimetypes.guess_type(ref.key)[0]
+        stored = source.store.put(ref, _pieces(), content_type=content_type or "application/octet-stream", metadata={})
+        return answer({"bucket": ref.bucket, "key": ref.key, "size": stored.size})
 
     @ui.post("/rerun")
     def rerun() -> Response:
+        _check_may_write(source)
         ref = _ref(document())
-        takers = [route.name for route in watched.router.routes if route.config.takes(ref)]
+        takers = [route.name for route in source.routes.routes if route.config.takes(ref)]
         if not takers:
             raise EventError(f"{ref}: no function takes it; see SOURCE of each function")
-        watched.router.accept(ref, {"bucket": ref.bucket, "key": ref.key, "EventName": "console"})
+        source.send_again(ref, takers)
         return answer({"sent_to": takers})
 
 
-def _add_dead_letters(ui: Blueprint, watched: Watched, dropped: Dropped) -> None:
+def _add_dead_letters(ui: Blueprint, source: ConsoleSource) -> None:
     @ui.get("/dead")
     def dead() -> Response:
-        letters = watched.inbox.dead_letters(after=_number("after", 0), limit=_LETTERS)
-        return answer(
-            {"letters": [letter_document(each, watched.crashes) for each in letters], "more": len(letters) == _LETTERS}
-        )
+        letters = source.dead_letters(after=_number("after", 0), limit=_LETTERS)
+        return answer({"letters": letters, "more": len(letters) == _LETTERS})
+
+    @ui.post("/replay")
+    def replay() -> Response:
+        _check_may_write(source)
+        return answer({"replayed": source.replay(_ids())})
 
     @ui.post("/dismiss")
     def dismiss() -> Response:
-        ids = document().get("ids")
-        if not isinstance(ids, list) or not all(isinstance(number, int) for number in ids):
-            raise EventError('expected {"ids": [1, 2]}')
-        count, name = dropped.drop([str(number) for number in ids])
+        _check_may_write(source)
+        count, name = source.drop(_ids())
         return answer({"dropped": count, "undo": name})
 
     @ui.post("/restore")
     def restore() -> Response:
-        return answer({"restored": dropped.restore(str(document().get("undo", "")))})
+        _check_may_write(source)
+        return answer({"restored": source.restore(str(document().get("undo", "")))})
 
 
-def _add_functions(ui: Blueprint, watched: Watched) -> None:
+def _add_functions(ui: Blueprint, source: ConsoleSource) -> None:
     @ui.get("/function")
     def function() -> Response:
-        found = watched.functions.get(request.args.get("name", ""))
-        environment = found.environment
-        options = [
-            asdict(each) | {"value": environment.get(f"OPTION_{each.name.upper()}", "")}
-            for each in declared_options(found.spec.handler)
-        ]
-        return answer(
-            {
-                "name": found.spec.name,
-                "folder": str(found.spec.handler),
-                "image": found.spec.image,
-                "environment": environment,
-                "secrets": list(found.spec.secrets),
-                "options": options,
-                "log": str(found.logs.path),
-                "lines": [asdict(line) for line in found.logs.tail(200)],
-            }
-        )
+        return answer(source.function(request.args.get("name", "")))
+
+
+def _check_may_write(source: ConsoleSource) -> None:
+    if not source.allows_writes:
+        raise Forbidden("this console only reads; start it with --allow-writes to change something")
+
+
+def _ids() -> list[str]:
+    ids = document().get("ids")
+    if not isinstance(ids, list) or not all(type(number) is int for number in ids):
+        raise EventError('expected {"ids": [1, 2]}')
+    return [str(number) for number in ids]
+
+
+def _pieces() -> Iterator[bytes]:
+    expected, seen = request.content_length, 0
+    while chunk := request.stream.read(CHUNK_BYTES):
+        seen += len(chunk)
+        yield chunk
+    if expected is not None and seen != expected:
+        raise TemporaryError(f"the upload broke off after {seen} of {expected} bytes")
 
 
 def answer(document: Any) -> Response:

@@ -2,27 +2,23 @@
 
 import itertools
 import json
-import mimetypes
-from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
+from penstock.delivery.attempts import Attempts, NextAttempt
 from penstock.delivery.inbox import Inbox
-from penstock.errors import EventError, TemporaryError
+from penstock.local.console.embedded import EmbeddedSource
+from penstock.local.console.feed import Feed
 from penstock.local.console.object_page import letter_document
 from penstock.local.console.page import add_page
-from penstock.local.console.views import Watched, add_views
+from penstock.local.console.views import add_views
 from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunctions
-from penstock.local.gateway.attempts import Attempts, NextAttempt
 from penstock.local.gateway.invocations import Invocation, InvocationLog
 from penstock.local.gateway.router import Router
-from penstock.serving.responses import content_disposition
-from penstock.settings.config import RESERVED_PREFIX, rule_texts
+from penstock.settings.config import rule_texts
 from penstock.store import Store
-from penstock.streams import CHUNK_BYTES, close_quietly
-from penstock.types import ObjectRef
 
 _SHOWN_INVOCATIONS: Final = 60
 
@@ -72,53 +68,14 @@ def make_console(
             }
         )
 
-    @ui.post("/replay")
-    def replay() -> Response:
-        return _json({"replayed": inbox.replay(_ids())})
-
-    @ui.get("/object")
-    def download() -> Response:
-        ref = _ref()
-        found = store.open(ref)
-        if found is None:
-            return Response(f"{ref}: no such object\n", 404, content_type="text/plain; charset=utf-8")
-        state, chunks = found
-        name = ref.key.rpartition("/")[2] or "object"
-        headers = {
-            "Content-Length": str(state.size),
-            # An object may hold anything, a page with scripts too: it is shown without any rights.
-            "Content-Security-Policy": "sandbox; default-src 'none'; img-src 'self'; style-src 'unsafe-inline'",
-            "X-Content-Type-Options": "nosniff",
-            "Content-Disposition": content_disposition(name, "inline" if "show" in request.args else "attachment"),
-        }
-        response = Response(iter(chunks), headers=headers, content_type=state.content_type)
-        response.call_on_close(lambda: close_quietly(chunks))
-        return response
-
-    @ui.get("/place")
-    def place() -> Response:
-        """Where an object of this key is taken: the bucket to choose, and what every function takes."""
-        key = request.args.get("key", "")
-        wants = [[route.name, " ".join(rule_texts(route.config.sources))] for route in router.routes]
-        return _json({"bucket": router.place(key), "takers": router.takers(key), "wants": [w for w in wants if w[1]]})
-
-    @ui.put("/object")
-    def upload() -> Response:
-        ref = _ref()
-        if ref.key.startswith(RESERVED_PREFIX):
-            raise EventError(f"{ref.key}: what lies under {RESERVED_PREFIX} is Penstock's own; choose another name")
-        if ref.bucket not in router.buckets():
-            raise EventError(f"bucket {ref.bucket!r}: expected one of {', '.join(router.buckets())}")
-        content_type = request.headers.get("Content-Type") or mimetypes.guess_type(ref.key)[0]
-        stored = store.put(ref, _pieces(), content_type=content_type or "application/octet-stream", metadata={})
-        return _json({"bucket": ref.bucket, "key": ref.key, "size": stored.size})
-
     def overview() -> str:
         """The state without what the views read page by page."""
         now = state().get_json()
-        return json.dumps({name: now[name] for name in now if name not in ("invocations", "dead_letters")})
+        told = {name: now[name] for name in now if name not in ("invocations", "dead_letters")}
+        return json.dumps(told | {"writes": True, "notes": {}, "queues": []})
 
-    add_views(ui, Watched(functions, invocations, inbox, router, store, crashes, attempts, overview))
+    source = EmbeddedSource(functions, invocations, inbox, router, store, crashes, attempts, overview)
+    add_views(ui, source, Feed(overview))
     return ui
 
 
@@ -157,30 +114,6 @@ def _waiting(waiting: NextAttempt, crashes: CrashLog) -> dict[str, Any]:
         "at": waiting.at,
         "reason": crashes.explained(waiting.reason),
     }
-
-
-def _ref() -> ObjectRef:
-    bucket, key = request.args.get("bucket", ""), request.args.get("key", "")
-    if not bucket or not key:
-        raise EventError("expected ?bucket=...&key=...")
-    return ObjectRef(bucket, key)
-
-
-def _ids() -> list[str]:
-    found = request.get_json(force=True, silent=True)
-    ids = found.get("ids") if isinstance(found, Mapping) else None
-    if not isinstance(ids, list) or not all(type(number) is int for number in ids):
-        raise EventError('expected {"ids": [1, 2]}')
-    return [str(number) for number in ids]
-
-
-def _pieces() -> Iterator[bytes]:
-    expected, seen = request.content_length, 0
-    while chunk := request.stream.read(CHUNK_BYTES):
-        seen += len(chunk)
-        yield chunk
-    if expected is not None and seen != expected:
-        raise TemporaryError(f"the upload broke off after {seen} of {expected} bytes")
 
 
 def _json(document: Any) -> Response:

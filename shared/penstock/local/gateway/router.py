@@ -32,16 +32,66 @@ class Route:
     address: Address | None = None
 
 
-class Router:
-    """Fans notifications out to the inbox, one message per function that takes the object."""
+class Routes:
+    """Which function takes which object, and where its results go."""
 
-    def __init__(self, inbox: Inbox) -> None:
-        self._inbox = inbox
-        self._routes: tuple[Route, ...] = ()
+    def __init__(self, specs: Iterable[FunctionSpec] = ()) -> None:
+        self._routes = tuple(_route(spec) for spec in specs)
 
     @property
     def routes(self) -> tuple[Route, ...]:
         return self._routes
+
+    @property
+    def searchable(self) -> list[str]:
+        """The functions whose sink can be searched."""
+        return [route.name for route in self._routes if route.address is not None and route.address.is_searchable]
+
+    def of(self, name: str) -> Route | None:
+        """The route of one function."""
+        return next((route for route in self._routes if route.name == name), None)
+
+    def takers(self, key: str) -> dict[str, list[str]]:
+        """The buckets in which a function takes an object of this key, each with these functions.
+
+        A bucket that functions write to comes last, and one whose rule names the key's end comes first.
+        """
+        made = {route.address.bucket for route in self._routes if route.address is not None}
+        found: dict[str, list[str]] = {}
+        ranks: dict[str, tuple[bool, bool]] = {}
+        for route in self._routes:
+            for rule in route.config.sources:
+                if rule.matches(ObjectRef(rule.bucket, key)):
+                    names = found.setdefault(rule.bucket, [])
+                    if route.name not in names:
+                        names.append(route.name)
+                    rank = (rule.bucket in made, not rule.suffix)
+                    ranks[rule.bucket] = min(rank, ranks.get(rule.bucket, rank))
+        return {bucket: found[bucket] for bucket in sorted(found, key=lambda each: ranks[each])}
+
+    def place(self, key: str) -> str:
+        """The bucket where an object of this key is the first input of a function; "" when none takes it."""
+        made = {route.address.bucket for route in self._routes if route.address is not None}
+        return next((bucket for bucket in self.takers(key) if bucket not in made), "")
+
+    def buckets(self) -> list[str]:
+        """Every bucket that a function reads or writes, those of the objects that its options name among them."""
+        found = {rule.bucket for route in self._routes for rule in route.config.sources}
+        found |= {bucket for route in self._routes for bucket in _asset_buckets(route.config)}
+        found |= {route.address.bucket for route in self._routes if route.address is not None}
+        return sorted(found - {""})
+
+    def rules(self) -> list[SourceRule]:
+        """What the store must notify about."""
+        return sorted({rule for route in self._routes for rule in route.config.sources}, key=str)
+
+
+class Router(Routes):
+    """Fans notifications out to the inbox, one message per function that takes the object."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        super().__init__()
+        self._inbox = inbox
 
     def configure(self, specs: Iterable[FunctionSpec]) -> None:
         """Take the functions' settings; raises `ConfigError` for one that cannot work."""
@@ -84,40 +134,6 @@ class Router:
             HttpTarget(ASYNC_TARGET, f"{gateway_url}{ASYNC_PATH}"),
             HttpTarget(UNREADABLE_TARGET, f"{gateway_url}/events"),
         ]
-
-    def takers(self, key: str) -> dict[str, list[str]]:
-        """The buckets in which a function takes an object of this key, each with these functions.
-
-        A bucket that functions write to comes last, and one whose rule names the key's end comes first.
-        """
-        made = {route.address.bucket for route in self._routes if route.address is not None}
-        found: dict[str, list[str]] = {}
-        ranks: dict[str, tuple[bool, bool]] = {}
-        for route in self._routes:
-            for rule in route.config.sources:
-                if rule.matches(ObjectRef(rule.bucket, key)):
-                    names = found.setdefault(rule.bucket, [])
-                    if route.name not in names:
-                        names.append(route.name)
-                    rank = (rule.bucket in made, not rule.suffix)
-                    ranks[rule.bucket] = min(rank, ranks.get(rule.bucket, rank))
-        return {bucket: found[bucket] for bucket in sorted(found, key=lambda each: ranks[each])}
-
-    def place(self, key: str) -> str:
-        """The bucket where an object of this key is the first input of a function; "" when none takes it."""
-        made = {route.address.bucket for route in self._routes if route.address is not None}
-        return next((bucket for bucket in self.takers(key) if bucket not in made), "")
-
-    def buckets(self) -> list[str]:
-        """Every bucket that a function reads or writes, those of the objects that its options name among them."""
-        found = {rule.bucket for route in self._routes for rule in route.config.sources}
-        found |= {bucket for route in self._routes for bucket in _asset_buckets(route.config)}
-        found |= {route.address.bucket for route in self._routes if route.address is not None}
-        return sorted(found - {""})
-
-    def rules(self) -> list[SourceRule]:
-        """What the store must notify about."""
-        return sorted({rule for route in self._routes for rule in route.config.sources}, key=str)
 
     def _messages(self, refs: Iterable[ObjectRef], body: bytes, name: str) -> list[Message]:
         wanted = list(dict.fromkeys(refs))

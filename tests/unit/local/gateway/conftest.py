@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from penstock.connect.edition import Edition
+from penstock.delivery.attempts import Attempts
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
@@ -15,7 +16,6 @@ from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunctions
 from penstock.local.functions.secret_files import SecretFiles
 from penstock.local.gateway.access import Access
-from penstock.local.gateway.attempts import Attempts
 from penstock.local.gateway.console import make_console
 from penstock.local.gateway.deployments import Deployments
 from penstock.local.gateway.gateway import Gateway

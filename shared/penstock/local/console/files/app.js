@@ -31,7 +31,13 @@ function summary() {
   if (app.connection) return html`<span class="bad">${app.connection}</span>`;
   if (!app.state) return "connecting …";
   const running = app.state.functions.filter(f => f.replicas).length;
-  return `${running} of ${many(app.state.functions.length, "function")} running · ${many(app.state.pending, "event")} waiting`;
+  return `${app.state.where ? `${app.state.where} · ` : ""}${running} of ${many(app.state.functions.length, "function")} running · ${many(app.state.pending, "event")} waiting`;
+}
+/** What does not answer, and what this platform does not tell. */
+function notes() {
+  const {problems = [], notes = {}} = app.state || {};
+  return html`${problems.map(each => html`<p class="bad">${each}</p>`)}${
+    notes[current] ? html`<p class="dim">${notes[current]}</p>` : nothing}`;
 }
 function page() {
   const letters = app.state ? app.state.dead : 0;
@@ -48,6 +54,7 @@ function page() {
     </header>
     <main id="main">
       <h1 tabindex="-1">${views[current].title(given)}</h1>
+      ${notes()}
       ${views[current].view()}
     </main>
     <div class="message" role="status">${app.message ? html`<p>${app.message}

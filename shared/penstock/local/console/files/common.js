@@ -97,4 +97,7 @@ export async function copy(text) {
   catch { say("The browser does not allow to copy. Select the text and copy it by hand."); }
 }
 export const functions = () => app.state ? app.state.functions : [];
+/** Whether this page may change something; a console for a cluster only reads unless it is told otherwise. */
+export const writes = () => app.state?.writes !== false;
+export const READ_ONLY = "This console only reads. Start it with --allow-writes to change something.";
 export const buckets = () => app.state ? app.state.buckets : [];

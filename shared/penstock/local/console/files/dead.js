@@ -1,5 +1,6 @@
 // Events that were given up, by their reason. What is dropped can be taken back.
-import {app, ask, attempt, count, focusHeading, html, link, live, many, nothing, post, redraw, refLink, repeat, say, when} from "./common.js";
+import {READ_ONLY, app, ask, attempt, count, focusHeading, html, link, live, many, nothing, post, redraw, refLink, repeat, say, when,
+  writes} from "./common.js";
 import {onRecords} from "./live.js";
 
 const SHOWN = 50;
@@ -60,16 +61,16 @@ export function letterItem(letter, then = read, choose = false) {
     <div class="grow"><strong>${letter.function}</strong> ${letter.object
       ? html`<a class="key" href=${refLink(letter.object)}>${letter.object}</a>` : html`<span class="key">${letter.origin}</span>`}
       <span class="dim small">${when(letter.died)}</span><div class="small">${letter.reason}</div></div>
-    <button aria-label=${`Replay ${named(letter)}`} @click=${() => replay([letter.id], then)}>Replay</button>
-    <button aria-label=${`Drop ${named(letter)}`} @click=${() => drop([letter.id], then)}>Drop</button></li>`;
+    ${writes() ? html`<button aria-label=${`Replay ${named(letter)}`} @click=${() => replay([letter.id], then)}>Replay</button>
+    <button aria-label=${`Drop ${named(letter)}`} @click=${() => drop([letter.id], then)}>Drop</button>` : nothing}</li>`;
 }
 function group([why, members]) {
   const ids = members.map(each => each.id);
   return html`<section class="card" aria-label=${why}><div class="row"><h2 class="grow">${why} <span class="count">${count(members.length)}</span></h2>
-    <button aria-label=${`Choose all with ${why}`} @click=${() => { ids.forEach(id => chosen.add(id)); redraw(); }}>Choose all</button>
+    ${writes() ? html`<button aria-label=${`Choose all with ${why}`} @click=${() => { ids.forEach(id => chosen.add(id)); redraw(); }}>Choose all</button>
     <button aria-label=${`Replay all with ${why}`} @click=${() => replay(ids)}>Replay ${count(ids.length)}</button>
-    <button aria-label=${`Drop all with ${why}`} @click=${() => drop(ids)}>Drop ${count(ids.length)}</button></div>
-    <ul class="list">${repeat(members.slice(0, SHOWN), each => each.id, each => letterItem(each, read, true))}</ul>
+    <button aria-label=${`Drop all with ${why}`} @click=${() => drop(ids)}>Drop ${count(ids.length)}</button>` : nothing}</div>
+    <ul class="list">${repeat(members.slice(0, SHOWN), each => each.id, each => letterItem(each, read, writes()))}</ul>
     ${members.length > SHOWN ? html`<p class="dim small">and ${many(members.length - SHOWN, "more")}</p>` : nothing}</section>`;
 }
 export function view() {
@@ -92,9 +93,9 @@ export function view() {
       <label for="filter">function, object or reason has</label>
       <input type="search" id="filter" .value=${live(filter)} @input=${event => { filter = event.target.value; redraw(); }}>
       <span role="status" class="dim">${many(shown.length, "dead letter")} in ${many(groups.size, "group")}, ${count(picked.length)} chosen</span></div>
-    <div class="row"><button class="main" ?disabled=${!picked.length} @click=${() => replay(picked)}>Replay chosen</button>
+    ${writes() ? html`<div class="row"><button class="main" ?disabled=${!picked.length} @click=${() => replay(picked)}>Replay chosen</button>
       <button ?disabled=${!picked.length} @click=${() => drop(picked)}>Drop chosen</button>
       <button @click=${() => replay(all)}>Replay all ${count(all.length)}</button>
-      <button class="danger" @click=${() => drop(all)}>Drop all ${count(all.length)}</button></div></section>
+      <button class="danger" @click=${() => drop(all)}>Drop all ${count(all.length)}</button></div>` : html`<p class="dim">${READ_ONLY}</p>`}</section>
     ${repeat([...groups].sort((a, b) => b[1].length - a[1].length), ([why]) => why, group)}`;
 }

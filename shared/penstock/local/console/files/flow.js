@@ -64,7 +64,7 @@ function row(f) {
   const all = total(f.name), outcomes = meter.functions[f.name]?.outcomes || {};
   return html`<tr><th scope="row"><a href=${link("functions", {name: f.name})}>${f.name}</a></th>
     <td><span class=${`badge ${f.starting ? "starting" : f.replicas ? "up" : ""}`}>${phase(f)}</span></td>
-    <td class="n">${f.replicas}</td><td class="n">${count(all?.count || 0)}</td>
+    <td class="n">${f.replicas}</td><td class="n">${count(all?.count ?? f.invocations ?? 0)}</td>
     <td class="n">${count(outcomes.processed || 0)}</td><td class="n">${count(outcomes.refused || 0)}</td>
     <td class=${`n ${outcomes.failed ? "bad" : ""}`}>${count(outcomes.failed || 0)}</td>
     <td class="n">${all?.count ? duration(all.milliseconds / all.count) : ""}</td></tr>`;
@@ -85,6 +85,8 @@ export function view() {
         ${waiting.length ? html`<h3>Waiting for another attempt</h3><ul>${waiting.slice(0, 20).map(each => html`<li>
           ${each.function}: <a class="key" href=${refLink(each.object)}>${each.object}</a>, ${retrying(each)}:
           <span class="bad">${each.reason}</span></li>`)}</ul>` : nothing}
+        ${app.state?.queues?.length ? html`<h3>Queues</h3><ul>${app.state.queues.map(each => html`<li>
+          <span class="key">${each.name}</span>: ${count(each.count)} ${each.what}</li>`)}</ul>` : nothing}
         ${app.state?.dead ? html`<p class="bad">${many(app.state.dead, "event")} could not be dealt with.
           <a href=${link("dead")}>See why</a></p>` : nothing}
       </section>

@@ -1,5 +1,5 @@
 // The functions: what each is told, what it says, how long it takes, and a way to ask it something.
-import {ask, attempt, copy, count, curl, duration, functions, html, link, nothing, query, redraw} from "./common.js";
+import {READ_ONLY, ask, attempt, copy, count, curl, duration, functions, html, link, nothing, query, redraw, writes} from "./common.js";
 import {sparkline, spread} from "./charts.js";
 import {phase} from "./flow.js";
 import {onRecords} from "./live.js";
@@ -69,12 +69,12 @@ function detailed() {
       <div class="scroll" tabindex="0" role="region" aria-label="Options, a table"><table><thead><tr><th scope="col">option</th><th scope="col">value</th>
         <th scope="col">default</th><th scope="col">accepts</th><th scope="col">what it does</th></tr></thead>
       <tbody>${detail.options.map(each => html`<tr><th scope="row"><code>${each.name}</code></th><td>${each.value ? html`<strong>${each.value}</strong>` : "default"}</td>
-        <td>${each.default}</td><td>${each.accepts || each.kind}</td><td>${each.meaning}</td></tr>`)}</tbody></table></div>`
+        <td>${each.default === "None" ? "none" : each.default}</td><td>${each.accepts || each.kind}</td><td>${each.meaning}</td></tr>`)}</tbody></table></div>`
       : html`<p class="dim">It declares none.</p>`}</section>
     <section class="card" aria-labelledby="h-ask"><h2 id="h-ask">Send a test event</h2>
-      <form class="row" @submit=${invoke}><label for="in-bucket">bucket</label> <input id="in-bucket" name="bucket" required .value=${first}>
+      ${writes() ? html`<form class="row" @submit=${invoke}><label for="in-bucket">bucket</label> <input id="in-bucket" name="bucket" required .value=${first}>
         <label for="in-key">key</label> <input id="in-key" name="key" required> <button class="main">Send</button>
-        <button type="button" @click=${event => copy(curl(name, event.target.form.bucket.value, event.target.form.key.value))}>Copy as curl</button></form>
+        <button type="button" @click=${event => copy(curl(name, event.target.form.bucket.value, event.target.form.key.value))}>Copy as curl</button></form>` : html`<p class="dim">${READ_ONLY}</p>`}
       ${answer ? html`<p role="status">Answered <strong class=${answer.status < 400 ? "good" : "bad"}>${answer.status}</strong> in ${duration(answer.ms)}</p>
         <pre tabindex="0">${answer.text}</pre>` : nothing}</section>
     <section class="card" aria-labelledby="h-log"><h2 id="h-log">Log</h2><p class="dim small">whole log: ${detail.log}</p>

@@ -37,7 +37,7 @@ function close() {
 async function explain() {
   try {
     const answer = await fetch("state");
-    if (answer.status === 401) app.connection = "The login is over. Open the address that penstock up printed.";
+    if (answer.status === 401) app.connection = "The login is over. Open the address that was printed at the start.";
     else if (answer.ok) app.connection = "Too many console pages are open. Close one of them.";
   } catch { /* the line says already that nothing answers */ }
   redraw();

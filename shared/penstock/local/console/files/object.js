@@ -1,6 +1,6 @@
 // One object: what is in it, what it became, and each attempt with its reason, trace and log lines.
 import {ask, attempt, bytesUrl, copy, curl, duration, html, isImage, link, nothing, objectLink, outcome, post, query, redraw,
-  retrying, saved, saving, say, size, when} from "./common.js";
+  retrying, saved, saving, say, size, when, writes} from "./common.js";
 import {onRecords} from "./live.js";
 import {letterItem} from "./dead.js";
 import {remove} from "./objects.js";
@@ -89,12 +89,13 @@ export function view() {
   return html`
     <p><a href=${link("objects", {bucket: ref.bucket, prefix: ref.key.slice(0, ref.key.lastIndexOf("/") + 1)})}>${ref.bucket}</a></p>
     <div class="row"><a class="button" href=${bytesUrl(ref.bucket, ref.key)}>Download</a>
-      ${about.takers.length ? html`<button class="main" @click=${() => attempt(async () => {
+      ${about.takers.length && writes() ? html`<button class="main" @click=${() => attempt(async () => {
         const {sent_to} = await post("rerun", ref);
         say(`Sent again to ${sent_to.join(" and ")}. A function whose result is right already changes nothing.`);
       })}>Run again</button>` : nothing}
       ${about.takers.map(taker => html`<button @click=${() => copy(curl(taker, ref.bucket, ref.key))}>Copy as curl for ${taker}</button>`)}
-      <button class="danger" @click=${() => remove(ref, () => { location.hash = link("objects", {bucket: ref.bucket}); })}>Delete</button></div>
+      ${writes() ? html`<button class="danger" @click=${() => remove(ref, () => { location.hash = link("objects", {bucket: ref.bucket}); })}>Delete</button>`
+        : nothing}</div>
     ${sides()}
     <section class="card" aria-labelledby="h-attempts"><h2 id="h-attempts">Attempts</h2>
       ${about.attempts.length ? html`<ol class="timeline">${about.attempts.map(attemptItem)}</ol>`

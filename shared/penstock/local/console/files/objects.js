@@ -1,6 +1,6 @@
 // The buckets as folders: names, sizes, what is newest first; by words in the name over all folders.
 import {ask, attempt, buckets, bytesUrl, count, html, isImage, link, many, nothing, objectLink, query, redraw, repeat, say,
-  size, when} from "./common.js";
+  size, when, writes} from "./common.js";
 import {onRecords} from "./live.js";
 import {uploadPanel} from "./uploads.js";
 
@@ -68,7 +68,7 @@ const file = each => html`<tr><td>${isImage(each.key) ? html`<img class="thumb" 
   <td class="name"><a href=${objectLink(each.bucket, each.key)}>${words ? each.key : each.key.slice(prefix.length)}</a></td>
   <td class="n">${size(each.size)}</td><td class="n">${each.modified ? when(each.modified) : ""}</td>
   <td class="n"><a href=${bytesUrl(each.bucket, each.key)} aria-label=${`Download ${each.key}`}>Download</a>
-  <button aria-label=${`Delete ${each.key}`} @click=${() => remove(each, () => read())}>Delete</button></td></tr>`;
+  ${writes() ? html`<button aria-label=${`Delete ${each.key}`} @click=${() => remove(each, () => read())}>Delete</button>` : nothing}</td></tr>`;
 const inner = each => html`<tr><td aria-hidden="true">▸</td><td class="name"><a href=${link("objects", {bucket, prefix: each.prefix})}>${
   each.name || "(no name)"}/</a></td><td class="n">${size(each.size)}</td><td class="n">${many(each.count, "object")}</td><td></td></tr>`;
 

@@ -1,5 +1,5 @@
 // Files on their way into a bucket, each with its progress; one that fails does not stop the others.
-import {app, ask, buckets, html, many, nothing, objectLink, query, redraw, size} from "./common.js";
+import {READ_ONLY, app, ask, buckets, html, many, nothing, objectLink, query, redraw, size, writes} from "./common.js";
 
 const AT_ONCE = 3;
 const uploads = [];
@@ -82,6 +82,7 @@ const hover = (event, now) => { event.preventDefault(); if (over !== now) { over
 
 /** The place for files; in a folder they go there, else each file's name chooses its bucket. */
 export function uploadPanel(bucket = "", prefix = "") {
+  if (!writes()) return html`<p class="dim">${READ_ONLY}</p>`;
   return html`
     ${bucket ? nothing : html`<div class="row"><label for="into">into bucket</label>
       <select id="into" @change=${event => { chosen = event.target.value; }}>

@@ -32,11 +32,22 @@ class NextAttempt:
         return f"retrying, attempt {self.attempt}{many}, next in {max(0.0, self.at - now):.0f} s"
 
 
-class Attempts:
-    """What waits now, told by the delivery through `observe` and `waits`; for any thread."""
+def key_of(message: Message[object]) -> str:
+    """The key of a message as text; that of the local stack's messages is `bucket/key`."""
+    return message.key if isinstance(message.key, str) else message.key.decode(errors="replace")
 
-    def __init__(self, attempts: int, wall: Callable[[], float] = time.time) -> None:
+
+class Attempts:
+    """What waits now, told by the delivery through `observe` and `waits`; for any thread.
+
+    `attempts` is how many there are for each event. `named` gives the object that a message is about.
+    """
+
+    def __init__(
+        self, attempts: int, wall: Callable[[], float] = time.time, *, named: Callable[[Message[object]], str] = key_of
+    ) -> None:
         self._attempts = attempts
+        self._named = named
         self._wall = wall
         self._waiting: dict[tuple[str, object], NextAttempt] = {}
         self._listeners: list[Callable[[NextAttempt], None]] = []
@@ -55,8 +66,8 @@ class Attempts:
 
     def waits(self, message: Message[object], verdict: Verdict, tries: int, seconds: float) -> None:
         """After `tries` attempts the next one comes in `seconds`."""
-        key = message.key if isinstance(message.key, str) else message.key.decode(errors="replace")
-        waiting = NextAttempt(message.target, key, tries + 1, self._attempts, self._wall() + seconds, verdict.reason)
+        named, at = self._named(message), self._wall() + seconds
+        waiting = NextAttempt(message.target, named, tries + 1, self._attempts, at, verdict.reason)
         with self._lock:
             self._waiting[message.target, message.receipt] = waiting
             listeners = list(self._listeners)

@@ -1,7 +1,7 @@
 """What waits for another attempt is known until it is done, given up, or its function is gone."""
 
+from penstock.delivery.attempts import Attempts, NextAttempt
 from penstock.delivery.deliverer import DeliveryOutcome, Message, Verdict
-from penstock.local.gateway.attempts import Attempts, NextAttempt
 
 FAILED = Verdict(DeliveryOutcome.RETRY, 500, "answered 500")
 MESSAGE = Message("upload/a.txt", b"{}", {}, "event", "shout", 7)

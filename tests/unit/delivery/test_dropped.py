@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from penstock.delivery.deliverer import Message
+from penstock.delivery.dropped import Dropped
 from penstock.delivery.inbox import Inbox
 from penstock.errors import EventError
-from penstock.local.console.dropped import Dropped
 
 
 @pytest.fixture(name="inbox")

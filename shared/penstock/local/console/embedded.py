@@ -1,0 +1,91 @@
+"""The stack of this process as the console's page is told of it."""
+
+import json
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from penstock.delivery.attempts import Attempts
+from penstock.delivery.dropped import Dropped
+from penstock.delivery.inbox import Inbox
+from penstock.local.console.declared_options import options_of
+from penstock.local.console.object_page import letter_document, log_span, with_log
+from penstock.local.console.records import ConsoleRecord
+from penstock.local.functions.crashes import CrashLog
+from penstock.local.functions.functions import LocalFunctions
+from penstock.local.gateway.invocations import Invocation, InvocationLog
+from penstock.local.gateway.router import Router
+from penstock.settings.stackfile import FunctionSpec
+from penstock.store import Store
+from penstock.types import ObjectRef
+
+
+@dataclass(frozen=True)
+class EmbeddedSource:
+    """What this process knows. `state` gives the present state as JSON text."""
+
+    functions: LocalFunctions
+    invocations: InvocationLog
+    inbox: Inbox
+    routes: Router
+    store: Store
+    crashes: CrashLog
+    attempts: Attempts
+    state: Callable[[], str]
+    allows_writes: bool = True
+    dropped: Dropped = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dropped", Dropped(self.inbox))
+
+    def specs(self) -> Iterable[FunctionSpec]:
+        return [function.spec for function in self.functions]
+
+    def overview(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.state())
+        return found
+
+    def listen(self, heard: Callable[[Invocation], None]) -> None:
+        self.invocations.listen(heard)
+
+    def explained(self, record: ConsoleRecord) -> ConsoleRecord:
+        crash = self.crashes.of(record["incident"])
+        record = record | {
+            "reason": self.crashes.explained(record["reason"]),
+            "trace": crash.trace if crash else "",
+        }
+        found = next((each for each in self.functions if each.spec.name == record["function"]), None)
+        if found is None:
+            return with_log(record, [], "")
+        return with_log(record, found.logs.tail(since=log_span(record)[0]), str(found.logs.path))
+
+    def waiting(self) -> list[dict[str, Any]]:
+        return [asdict(each) | {"reason": self.crashes.explained(each.reason)} for each in self.attempts.waiting()]
+
+    def dead_letters(self, *, after: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
+        return [letter_document(each, self.crashes) for each in self.inbox.dead_letters(after=after, limit=limit)]
+
+    def replay(self, ids: Collection[str]) -> int:
+        return self.inbox.replay(ids)
+
+    def drop(self, ids: Collection[str]) -> tuple[int, str]:
+        return self.dropped.drop(ids)
+
+    def restore(self, name: str) -> int:
+        return self.dropped.restore(name)
+
+    def send_again(self, ref: ObjectRef, names: Iterable[str]) -> None:  # noqa: ARG002 - the routes decide
+        self.routes.accept(ref, {"bucket": ref.bucket, "key": ref.key, "EventName": "console"})
+
+    def function(self, name: str) -> dict[str, Any]:
+        found = self.functions.get(name)
+        return {
+            "name": found.spec.name,
+            "folder": str(found.spec.handler),
+            "image": found.spec.image,
+            "environment": found.environment,
+            "secrets": list(found.spec.secrets),
+            "options": options_of(found.spec.handler, found.environment),
+            "log": str(found.logs.path),
+            "lines": [asdict(line) for line in found.logs.tail(200)],
+        }

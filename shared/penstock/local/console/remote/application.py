@@ -1,0 +1,100 @@
+"""The console for a lake on a platform, as a WSGI application: its page, and the calls of functions that it makes.
+
+Searches go to `GET /function/NAME/?q=...` as in the local stack; events to `POST /function/NAME/event`, where writing
+is allowed. Both are sent by this process, so the page's browser need not reach the functions.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from flask import Blueprint, Flask, Response, redirect, request
+from werkzeug.exceptions import HTTPException
+
+from penstock.errors import Forbidden, PenstockError
+from penstock.local.console.feed import Feed
+from penstock.local.console.page import add_page
+from penstock.local.console.remote.lake import RemoteLake
+from penstock.local.console.views import add_views, answer
+from penstock.local.gateway.access import Access, guard
+from penstock.local.gateway.proxy import Environ, plain
+
+_EVENT_BYTES: Final = 64 * 1024
+_log = logging.getLogger("penstock.console")
+
+
+class ConsoleApplication:
+    """The application; `access` says who may see it, and by which names a browser reaches it."""
+
+    def __init__(self, lake: RemoteLake, access: Access) -> None:
+        self._access = access
+        self._app = _make_app(lake, access)
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        refusal = self._access.refuses_request(environ)
+        if refusal is not None:
+            return plain(start_response, *refusal)
+        return self._app(environ, start_response)
+
+
+def _make_app(lake: RemoteLake, access: Access) -> Flask:
+    app = Flask("penstock.console", static_folder=None)
+    guard(app, access)
+    ui = Blueprint("ui", __name__, url_prefix="/ui")
+    add_page(ui)
+    add_views(ui, lake, Feed(lambda: json.dumps(lake.overview())))
+
+    @ui.get("/state")
+    def state() -> Response:
+        return answer(lake.overview())
+
+    app.register_blueprint(ui)
+
+    @app.get("/")
+    def home() -> Any:
+        return redirect("/ui/")
+
+    @app.get("/healthz")
+    def health() -> Response:
+        return _text("OK", 200)
+
+    @app.get("/function/<name>/")
+    def search(name: str) -> Response:
+        query = request.query_string.decode("ascii", "replace")
+        return _passed_on(lake, name, "GET", f"/?{query}")
+
+    @app.post("/function/<name>/event")
+    def send_event(name: str) -> Response:
+        if not lake.allows_writes:
+            raise Forbidden("this console only reads; start it with --allow-writes to send events")
+        request.max_content_length = _EVENT_BYTES
+        return _passed_on(lake, name, "POST", "/event", request.get_data(cache=False))
+
+    @app.errorhandler(PenstockError)
+    def failed(exc: PenstockError) -> Response:
+        status = int(exc.status)
+        return _text(str(exc), 400 if status == 500 else status)
+
+    @app.errorhandler(HTTPException)
+    def refused(exc: HTTPException) -> Response:
+        return _text(exc.description or exc.name, exc.code or 500)
+
+    @app.errorhandler(Exception)
+    def crashed(_exc: Exception) -> Response:
+        _log.exception("%s %s", request.method, request.path)
+        return _text("unexpected error; the trace is in the console's own output", 500)
+
+    return app
+
+
+def _passed_on(lake: RemoteLake, name: str, method: str, path: str, body: bytes | None = None) -> Response:
+    found = lake.ask(name, method, path, body)
+    kind = found.content_type if "json" in found.content_type else "text/plain; charset=utf-8"
+    # What a function answers is shown as text: no page of its own may run beside the console.
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return Response(found.body, found.status, headers, content_type=kind)
+
+
+def _text(text: str, status: int) -> Response:
+    return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")

@@ -1,0 +1,109 @@
+"""A bridge's inbox, asked over HTTP: what waits, what was tried, what was given up (`connect/bridge/inbox_api.py`)."""
+
+import json
+from collections.abc import Collection
+from typing import Any, Final
+
+from penstock.connect import rest
+from penstock.errors import EventError, PenstockError, TemporaryError
+from penstock.local.gateway.invocations import Invocation
+
+_FAILED: Final = "failed"
+
+
+class BridgeInbox:
+    """The inbox of one bridge; methods raise `TemporaryError` when it does not answer or refuses the token."""
+
+    def __init__(self, url: str, token: str, *, ca_file: str | None = None) -> None:
+        rest.check_url(url, "bridge")
+        self.url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        self._ca_file = ca_file
+        self._run, self._after = "", 0
+
+    def overview(self) -> dict[str, Any]:
+        """How much is pending and dead, and what waits for its next attempt."""
+        return self._ask("GET", "")
+
+    def letters(self, after: int, limit: int) -> list[dict[str, Any]]:
+        """Dead letters with an id above `after`, at most `limit`."""
+        found: list[dict[str, Any]] = []
+        more = True
+        while more and len(found) < limit:
+            page = self._ask("GET", f"/dead-letters?after={found[-1]['id'] if found else after}")
+            found += page["letters"]
+            more = page["more"]
+        return found[:limit]
+
+    def replay(self, ids: Collection[str]) -> int:
+        return int(self._ask("POST", "/replay", {"ids": [int(each) for each in ids]})["replayed"])
+
+    def drop(self, ids: Collection[str]) -> tuple[int, str]:
+        answer = self._ask("POST", "/drop", {"ids": [int(each) for each in ids]})
+        return int(answer["dropped"]), str(answer["undo"])
+
+    def restore(self, name: str) -> int:
+        return int(self._ask("POST", "/restore", {"undo": name})["restored"])
+
+    def new_attempts(self) -> list[Invocation]:
+        """What was tried since the last call, oldest first; after a restart of the bridge, all that it knows."""
+        found = self._ask("GET", f"/attempts?after={self._after}")
+        if found["run"] != self._run:
+            if self._run:
+                found = self._ask("GET", "/attempts?after=0")
+            self._run, self._after = found["run"], 0
+        attempts = [each for each in found["attempts"] if each["number"] > self._after]
+        if attempts:
+            self._after = attempts[-1]["number"]
+        return [_invocation(each) for each in attempts]
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        url = f"{self.url}/inbox{path}"
+        data = json.dumps(body).encode() if body is not None else None
+        answer = rest.send(method, url, what="bridge", headers=self._headers, body=data, ca_file=self._ca_file)
+        if answer.status != 200:
+            raise _refusal(self.url, answer)
+        try:
+            found = json.loads(answer.body)
+        except ValueError as exc:
+            raise TemporaryError(f"bridge {url}: no JSON: {exc}; check the address") from exc
+        if not isinstance(found, dict):
+            raise TemporaryError(f"bridge {url}: no JSON object; check the address")
+        return found
+
+
+def _refusal(url: str, answer: rest.ServerAnswer) -> PenstockError:
+    said = answer.body.decode(errors="replace").strip()[:300]
+    if answer.status in (404, 405):
+        return TemporaryError(f"bridge {url}: it tells nothing of its inbox; set CONSOLE_TOKEN for it")
+    if answer.status == 400:
+        return EventError(said)
+    return TemporaryError(f"bridge {url}: answered {answer.status}: {said}")
+
+
+def _invocation(attempt: dict[str, Any]) -> Invocation:
+    """An attempt as a request to a function. An answer that is no outcome says nothing of an object."""
+    try:
+        answer = json.loads(attempt["answer"])
+    except ValueError:
+        answer = None
+    answer = dict(answer) if isinstance(answer, dict) else {}
+    bucket, _, key = str(attempt["object"]).partition("/")
+    if "results" not in answer and not (answer.get("source") or {}).get("key") and key:
+        answer["source"] = {"bucket": bucket, "key": key}
+    if attempt["outcome"] != "delivered":
+        answer.setdefault("outcome", _FAILED)
+    return Invocation(
+        str(attempt["target"]),
+        "POST",
+        "/event",
+        int(attempt["code"]),
+        False,
+        float(attempt["seconds"]),
+        0,
+        0,
+        str(attempt["origin"]),
+        answer=answer,
+        finished=float(attempt["at"]),
+        reason=str(attempt["reason"]) if not answer.get("reason") else "",
+    )
