@@ -17,7 +17,8 @@ from penstock.errors import ConfigError, TemporaryError
 from penstock.process.log import set_up_logging
 from penstock.process.signals import stop_on_signals
 from penstock.settings.config import SourceRule
-from penstock.settings.environment import load_store_settings, read_secret
+from penstock.settings.environment import load_store_settings
+from penstock.settings.secrets import read_secret
 
 _log = logging.getLogger("penstock.watch")
 
