@@ -137,6 +137,8 @@ class ClusterLake:
         stack["functions"]["compress"]["annotations"]["penstock.dev/scale.max"] = str(COMPRESS_PODS)
         index = stack["functions"]["index"]
         index["environment"]["SINK"] = "sqlite:///data/index.db"
+        del index["environment"]["SINK_CA_FILE"]
+        index["secrets"] = [*stack["functions"]["compress"]["secrets"]]
         index["annotations"]["penstock.dev/scale.max"] = "1"
         index["annotations"]["penstock.dev/volume"] = "1Gi"
         (self.folder / "stack.yml").write_text(yaml.safe_dump(stack, sort_keys=False), encoding="utf-8")
