@@ -25,7 +25,8 @@ $(READY): requirements-demo.lock shared/pyproject.toml
 	@echo "Penstock and what its demo needs go into $(VENV): 50 packages, 220 MB; once, under a minute on a quick line"
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-demo.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e shared
+	@# setuptools warns of every editable install, in eight lines that ask for nothing.
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e shared
 	@touch $@
 
 $(TOOLS): $(READY) requirements.lock

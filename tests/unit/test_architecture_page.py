@@ -36,3 +36,16 @@ def test_the_page_names_the_modules_of_every_folder() -> None:
     listed = {name: modules for name, modules in drawn().items() if name.endswith("/")}
     assert listed == {name: on_disk(PACKAGE / name) for name in listed}
     assert len(listed) > 15
+
+
+def test_the_files_that_answer_questions_are_there_and_have_the_names() -> None:
+    table = TEXT.partition("Where to look first")[2].partition("\n## ")[0]
+    answers = [row.split("|")[2] for row in table.splitlines() if row.startswith("| ") and "`" in row]
+    assert len(answers) >= 6
+    for answer in answers:
+        files = [PACKAGE / name for name in re.findall(r"`([a-z_/]+/[a-z_]+\.py)`", answer)]
+        assert files, answer
+        assert [str(file) for file in files if not file.is_file()] == []
+        text = "".join(file.read_text(encoding="utf-8") for file in files)
+        functions = re.findall(r"`([a-z_]+)`(?= and | in `)", answer.partition("`Options`")[0])
+        assert [name for name in functions if f"def {name}(" not in text] == []

@@ -60,7 +60,7 @@ _README = """\
 
 Puts a greeting before a text. That is what the starter does: say here what yours does.
 
-Run these commands at the top of the checkout, with `.venv/bin` on the path. They use port 8081.
+Run these commands at the top of the project, where `stack.yml` is. They need `penstock` on the path, and port 8081.
 
 ```sh
 penstock serve {folder} --port 8081 &
@@ -109,7 +109,9 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     # A folder of Python code; `-` could not be in the name of its package.
     folder = Path("functions", name.replace("-", "_"))
     if not TEMPLATE.is_dir():
-        raise ConfigError(f"{TEMPLATE}: not here; run this at the top of a Penstock project")
+        raise ConfigError(
+            f"{TEMPLATE}: not here; run this at the top of a project, or write one here with penstock init"
+        )
     if folder.exists():
         raise ConfigError(f"{folder}: exists already; choose another name")
     stack = stack_path()

@@ -1,4 +1,7 @@
-"""Makes what differs agree: the part of reconcile that changes something."""
+"""Makes what differs agree, through the runtime: the part of reconcile that changes something.
+
+A lost event is made up for here: what it would have told shows as a difference.
+"""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
