@@ -81,13 +81,13 @@ class RecordingFunction:
 
 
 class Penstock(Child):
-    """`penstock ...` as its own process; a connector or bridge listens on `address`, a free one by default."""
+    """`penstock ...` as its own process; a connector, bridge or watch listens on `address`, a free one by default."""
 
     def __init__(
         self, name: str, folder: Path, *arguments: str, env: Mapping[str, str] | None = None, address: str = ""
     ) -> None:
         self.address = address or f"127.0.0.1:{free_ports(1)[0]}"
-        listening = ["--listen", self.address] if arguments[0] in ("connect", "bridge") else []
+        listening = ["--listen", self.address] if arguments[0] in ("connect", "bridge", "watch") else []
         argv = [sys.executable, "-m", "penstock.cli", *arguments, *listening]
         super().__init__(
             name, argv, folder, {"PYTHONPATH": str(ROOT / "shared"), "PYTHONUNBUFFERED": "1", **(env or {})}

@@ -13,7 +13,8 @@ from penstock.connect.listing.rounds import ListingWatch
 from penstock.connect.listing.seen import SeenObjects
 from penstock.errors import ConfigError, TemporaryError
 from penstock.events import Kind, Notification, parse, to_cloudevents
-from penstock.lake.model import DeclaredLake
+from penstock.lake import apply
+from penstock.lake.model import Bucket, DeclaredLake, NotificationTarget, Rule, TargetRef
 from penstock.lake.server import LakeServer
 from penstock.reconcile.engine import reconcile
 from penstock.reconcile.listing import WholeListings
@@ -198,6 +199,15 @@ def test_lake_says_that_it_cannot_set_up_this_store(other: StoreServer) -> None:
     server = LakeServer(StoreSettings(endpoint.url, endpoint.access_key, endpoint.secret_key))
     with pytest.raises((ConfigError, TemporaryError), match="admin API"):
         server.state(DeclaredLake())
+
+
+def test_rules_by_s3_alone_are_refused_with_words(other: StoreServer, unique_name: str) -> None:
+    endpoint = other.endpoint
+    endpoint.client().make_bucket(unique_name)
+    target = NotificationTarget(TargetRef("arn", "arn:aws:sqs:us-east-1:1:queue"), external=True)
+    lake = DeclaredLake("night", (Bucket(unique_name),), (target,), (Rule(unique_name, target.ref),))
+    with pytest.raises(ConfigError, match=r"notification.*penstock watch"):
+        apply(StoreSettings(endpoint.url, endpoint.access_key, endpoint.secret_key), lake)
 
 
 NAMES = ["a+b.csv", "100%.csv", "日本語/ファイル.csv", "a b.csv", "deep/er/c.csv"]

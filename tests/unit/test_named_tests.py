@@ -61,6 +61,7 @@ TESTED_IN = {
     "lake/minio_buckets.py": "tests/integration/lake/test_lake.py",
     "lake/model.py": "tests/unit/lake/test_file.py",
     "lake/plan.py": "tests/unit/lake/test_applying.py",
+    "lake/s3_server.py": "tests/unit/lake/test_s3_notifications.py",
     "lake/server.py": "tests/integration/lake/test_lake.py",
     "local/console/object_page.py": "tests/unit/local/console/test_views.py",
     "local/demo/demo.py": "tests/e2e/test_stack.py",

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from penstock.lake.applying import carry_out
-from penstock.lake.file import DEFAULT_FILE, load_lake, load_name
+from penstock.lake.file import DEFAULT_FILE, load_lake, load_owner
 from penstock.lake.model import OWNER, DeclaredLake
 from penstock.lake.plan import LakeChange, PresentRule, PresentTarget, compare
-from penstock.lake.server import LakeServer
+from penstock.lake.s3_server import S3Server
+from penstock.lake.server import LakeServer, server_for
 from penstock.settings.environment import load_store_settings
 from penstock.terminal import json_text, printable
 
@@ -38,12 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Run one of the four; returns 1 when plan finds differences, else 0."""
-    server = LakeServer(load_store_settings(env))
     if args.what in ("show", "remove"):
         # Whose things these are is all they need: no secrets, and no stack that must be in order.
-        lake, adopt = DeclaredLake(load_name(args.file, env), sync_events=False), False
+        lake, adopt = load_owner(args.file, env), False
     else:
         lake, adopt = load_lake(args.file, env), args.adopt
+    server = server_for(load_store_settings(env), lake)
     if args.what == "show":
         _show(server, lake, as_json=args.json)
         return 0
@@ -86,7 +87,7 @@ def _json(changes: list[LakeChange]) -> str:
     return json_text({"changes": found, "restart": restart}, indent=2)
 
 
-def _show(server: LakeServer, lake: DeclaredLake, *, as_json: bool) -> None:
+def _show(server: LakeServer | S3Server, lake: DeclaredLake, *, as_json: bool) -> None:
     state = server.state(lake)
     targets = [_target(target) for _, target in sorted(state.targets.items())]
     rules = [_rule(rule) for rule in state.rules]
@@ -94,7 +95,8 @@ def _show(server: LakeServer, lake: DeclaredLake, *, as_json: bool) -> None:
         told = {"buckets": sorted(state.buckets), "sync_events": state.sync_events, "targets": targets, "rules": rules}
         print(json_text(told, indent=2))
         return
-    print(f"{server.endpoint}: sync_events {'on' if state.sync_events else 'off'}")
+    how = "by S3 alone" if lake.by_s3_alone else f"sync_events {'on' if state.sync_events else 'off'}"
+    print(f"{server.endpoint}: {how}")
     print(f"buckets: {' '.join(sorted(state.buckets)) or 'none'}")
     for target in targets:
         print(printable(f"target {target['target']}  {target['status'] or 'not started'}  {_owner(target, lake.name)}"))

@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from penstock.commands.flags import add_ca_file_flag, duration, moment, whole
+from penstock.commands.flags import add_ca_file_flag, add_listen_flag, duration, moment, whole
 from penstock.connect.listing.hints import HintTarget
+from penstock.connect.listing.measures import WatchMeasures
 from penstock.connect.listing.rounds import ListingWatch, RoundReport
 from penstock.connect.listing.seen import SeenObjects
-from penstock.connect.settings import ca_file_from, caller_headers, caller_keys, named_target
+from penstock.connect.settings import address_from, ca_file_from, caller_headers, caller_keys, named_target
 from penstock.errors import ConfigError, TemporaryError
 from penstock.process.log import set_up_logging
 from penstock.process.signals import stop_on_signals
+from penstock.process.status_server import StatusServer
 from penstock.settings.config import SourceRule
 from penstock.settings.environment import load_store_settings
 from penstock.settings.secrets import read_secret
@@ -57,11 +59,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--concurrency", type=whole, default=4, metavar="N", help="requests at once (default: %(default)s)"
     )
+    add_listen_flag(parser)
     add_ca_file_flag(parser, "for an https target")
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
-    """Watch until SIGTERM or Ctrl+C. Returns 75 after `--once` when something must be told again, else 0."""
+    """Watch until SIGTERM or Ctrl+C, with probes and metrics; `--once` lists once, without them.
+
+    Returns 75 after `--once` when something must be told again, else 0.
+    """
     set_up_logging(env.get("LOG_LEVEL", "INFO"))
     if args.batch < 1 or args.concurrency < 1:
         raise ConfigError("--batch and --concurrency: expected a whole number of at least 1")
@@ -86,25 +92,35 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         stopped=stop.is_set,
     )
     try:
-        return _rounds(watch, stop, every_seconds=args.every, once=args.once)
+        if args.once:
+            report = watch.round()
+            _say(report)
+            return TemporaryError.exit_code if report.failed else 0
+        measures = WatchMeasures()
+        # A restart mends nothing that a next round would not mend, so it is never ill.
+        status = StatusServer(address_from(args, env), measures, ill=str, unready=measures.unready)
+        status.start()
+        try:
+            _rounds(watch, stop, measures, every_seconds=args.every)
+        finally:
+            status.stop()
+        return 0
     finally:
         seen.close()
 
 
-def _rounds(watch: ListingWatch, stop: threading.Event, *, every_seconds: float, once: bool) -> int:
-    while True:
+def _rounds(watch: ListingWatch, stop: threading.Event, measures: WatchMeasures, *, every_seconds: float) -> None:
+    while not stop.is_set():
         try:
             report = watch.round()
         except TemporaryError as exc:
-            if once:
-                raise
+            measures.failed(str(exc))
             _log.error("%s; next try in %g s", exc, every_seconds)
         else:
             _say(report)
-            if once:
-                return TemporaryError.exit_code if report.failed else 0
-        if stop.wait(every_seconds) or stop.is_set():
-            return 0
+            if not stop.is_set():  # else it may have been cut short
+                measures.ended(report)
+        stop.wait(every_seconds)
 
 
 def _say(report: RoundReport) -> None:

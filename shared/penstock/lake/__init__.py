@@ -26,10 +26,10 @@ __all__ = [
 def plan(settings: StoreSettings, lake: DeclaredLake, *, adopt: bool = False) -> list[LakeChange]:
     """What `apply` would change; empty when the server agrees. Raises `ConfigError` and `TemporaryError`."""
     from penstock.lake.plan import compare
-    from penstock.lake.server import LakeServer
+    from penstock.lake.server import server_for
 
     lake.check()
-    return compare(lake, LakeServer(settings).state(lake), adopt=adopt)
+    return compare(lake, server_for(settings, lake).state(lake), adopt=adopt)
 
 
 def apply(settings: StoreSettings, lake: DeclaredLake, *, adopt: bool = False) -> list[LakeChange]:
@@ -39,9 +39,9 @@ def apply(settings: StoreSettings, lake: DeclaredLake, *, adopt: bool = False) -
     differences that it cannot resolve and `TemporaryError` for what may work later.
     """
     from penstock.lake.applying import carry_out
-    from penstock.lake.server import LakeServer
+    from penstock.lake.server import server_for
 
-    return carry_out(LakeServer(settings), lake, adopt=adopt)
+    return carry_out(server_for(settings, lake), lake, adopt=adopt)
 
 
 def remove(settings: StoreSettings, name: str, *, restart: bool = True) -> list[LakeChange]:

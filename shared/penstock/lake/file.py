@@ -44,13 +44,17 @@ def load_lake(path: Path, env: Mapping[str, str]) -> DeclaredLake:
     return lake
 
 
-def load_name(path: Path, env: Mapping[str, str]) -> str:
-    """Only the name in a lake file, which marks its rules and targets; no secret is read. Raises `ConfigError`."""
+def load_owner(path: Path, env: Mapping[str, str]) -> DeclaredLake:
+    """A lake with only the name, which marks its rules and targets, and the ARNs; no secret is read.
+
+    Raises `ConfigError`.
+    """
     reader = _LakeReader(path, env)
-    name = reader.name(reader.mapping(compose(path, env, "name the lake file with --file"), "the lake file"))
+    top = reader.mapping(compose(path, env, "name the lake file with --file"), "the lake file")
+    name, targets = reader.name(top), reader.targets_by_arn(top.get("targets"))
     if reader.problems:
         raise ConfigError(*reader.problems)
-    return name
+    return DeclaredLake(name, targets=targets, sync_events=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,30 @@ class _LakeReader(YamlReader):
         targets = self._targets(top.get("targets"), name, top.get("queue_dir"))
         rules = self._rules(top.get("rules"), targets, {bucket.name for bucket in buckets})
         sync_events = self._switch(top.get("sync_events"), "sync_events")
-        return DeclaredLake(
+        lake = DeclaredLake(
             name,
             buckets,
             tuple(each.target for each in targets.values()),
             rules,
             sync_events is not False,
         )
+        if lake.by_s3_alone and sync_events:
+            self.problem(top["sync_events"], "sync_events: a setting of MinIO's admin API; leave it out beside an arn")
+        return lake
+
+    def targets_by_arn(self, node: yaml.Node | None) -> tuple[NotificationTarget, ...]:
+        """The targets that are named by ARN, and no others."""
+        found = []
+        for name, options in self.mapping(node, "targets").items():
+            nodes = self.mapping(options, f"targets.{name}")
+            if "arn" in nodes:
+                found.append(self._target_by_arn(f"targets.{name}", nodes))
+        return tuple(found)
+
+    def _target_by_arn(self, where: str, nodes: Mapping[str, yaml.Node]) -> NotificationTarget:
+        self.known(nodes, {"arn", "external"}, f"{where}.")
+        external = self._switch(nodes.get("external"), f"{where}.external") is not False
+        return NotificationTarget(TargetRef("arn", self.text(nodes["arn"], f"{where}.arn")), external=external)
 
     def name(self, top: Mapping[str, yaml.Node]) -> str:
         node = top.get("name")
@@ -150,6 +171,8 @@ class _LakeReader(YamlReader):
     def _target(
         self, where: str, nodes: Mapping[str, yaml.Node], at: yaml.Node, default_id: str, queue_dir: yaml.Node | None
     ) -> NotificationTarget | None:
+        if "arn" in nodes:
+            return self._target_by_arn(where, nodes)
         kind = next((kind for kind in keys.KINDS if kind == self.text(nodes.get("type"), f"{where}.type")), None)
         if kind is None:
             self.problem(nodes.get("type", at), f"{where}.type: expected one of {', '.join(keys.KINDS)}")

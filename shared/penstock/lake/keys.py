@@ -16,9 +16,10 @@ from penstock.lake import key_values as read
 from penstock.lake.key_values import Reader
 
 TargetKind = Literal[
-    "webhook", "kafka", "mqtt", "elasticsearch", "amqp", "mysql", "nats", "nsq", "postgresql", "redis", "lambda"
+    "webhook", "kafka", "mqtt", "elasticsearch", "amqp", "mysql", "nats", "nsq", "postgresql", "redis", "lambda", "arn"
 ]
-KINDS: Final[tuple[TargetKind, ...]] = get_args(TargetKind)
+# An "arn" is no subsystem of MinIO: it names a target that exists already, of any store.
+KINDS: Final[tuple[TargetKind, ...]] = tuple(kind for kind in get_args(TargetKind) if kind != "arn")
 
 
 def subsystem(kind: TargetKind) -> str:

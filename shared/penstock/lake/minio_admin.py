@@ -51,7 +51,7 @@ class Admin:
             credentials=provider_of(settings),
             region=settings.region,
             secure=url.scheme == "https",
-            http_client=_pool(settings),
+            http_client=pool_for(settings),
         )
 
     def info(self) -> Info:
@@ -155,8 +155,8 @@ def error_from(settings: StoreSettings, permission: str, exc: Exception) -> Pens
         # Another S3 server takes the path of the admin API, /minio/admin/..., for an object in the bucket `minio`.
         if permission.startswith("admin:") and code in _OF_BUCKETS:
             return NoAdminApi(
-                f"{settings.endpoint}: has no admin API of MinIO ({code}): set up this store's notifications with its"
-                " own tools, or use `penstock watch`; docs/stores.md says what each store can"
+                f"{settings.endpoint}: has no admin API of MinIO ({code}): name targets by arn in lake.yml, where this"
+                " store takes rules by S3, else use its own tools or `penstock watch`; docs/stores.md compares them"
             )
         if code in ("ServerNotInitialized", "XMinioServerNotInitialized", "SlowDown", "ServiceUnavailable"):
             return TemporaryError(f"{settings.endpoint}: {code}: {message}")
@@ -180,7 +180,8 @@ def error_from(settings: StoreSettings, permission: str, exc: Exception) -> Pens
     )
 
 
-def _pool(settings: StoreSettings) -> urllib3.PoolManager:
+def pool_for(settings: StoreSettings) -> urllib3.PoolManager:
+    """Connections without retries, with the private CA, if one is set. Raises `ConfigError` for a bad CA file."""
     if settings.ca_file is not None:
         # urllib3 would report it at the first request only, among other connection errors.
         try:

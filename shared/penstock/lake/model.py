@@ -17,6 +17,7 @@ ACCESSED: Final = f"s3:{names.ACCESSED}:"
 OWNER: Final = "penstock"
 
 _LAKE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
+_ARN: Final = re.compile(r"arn:[a-z0-9-]+:(sqs|sns|lambda):[^:\s]*:[^:\s]*:[^\s]+")
 _TARGET_ID: Final = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]{0,62}")
 # Families that a rule may name and that functions ignore.
 _IGNORED: Final = {
@@ -51,7 +52,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, order=True)
 class TargetRef:
-    """Names a target: the two last parts of its ARN."""
+    """Names a target: the two last parts of its ARN; of kind `arn`, `id` is the whole ARN."""
 
     kind: keys.TargetKind
     id: str
@@ -67,16 +68,23 @@ class TargetRef:
         return self.kind != "lambda"
 
     @property
+    def is_by_arn(self) -> bool:
+        """Whether it is named by its whole ARN, and a rule to it needs S3 alone."""
+        return self.kind == "arn"
+
+    @property
     def lambda_arn(self) -> str:
         """What a reader names as `lambdaArn`: MinIO lists it nowhere."""
         return f"arn:minio:s3-object-lambda::{self.id}:webhook"
 
     def is_arn(self, arn: str) -> bool:
         """Whether `arn:minio:sqs:REGION:ID:KIND` names this target, in any region; RustFS has `rustfs` in it."""
+        if self.is_by_arn:
+            return arn == self.id
         return arn.startswith(("arn:minio:sqs:", "arn:rustfs:sqs:")) and arn.split(":")[4:] == [self.id, self.kind]
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.id}"
+        return self.id if self.is_by_arn else f"{self.kind}:{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +102,17 @@ class NotificationTarget:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What is wrong with it, each problem with its key, "" for the target itself."""
-        if not _TARGET_ID.fullmatch(self.ref.id):
+        if self.ref.is_by_arn:
+            if not _ARN.fullmatch(self.ref.id):
+                yield "arn", f"expected arn:PARTITION:sqs, sns or lambda:REGION:ACCOUNT:NAME, got {self.ref.id!r}"
+            if not self.external:
+                yield "arn", "names a target that exists already, so the target is external"
+        elif not _TARGET_ID.fullmatch(self.ref.id):
             yield "id", f"expected letters, digits and - only, got {self.ref.id!r}"
         if self.external:
             for name in (*self.values, *self.secrets):
                 yield name, "not set by this file, since the target is external"
-        else:
+        elif not self.ref.is_by_arn:
             yield from keys.check(self.ref.kind, self.values, self.secrets)
 
 
@@ -156,6 +169,11 @@ class DeclaredLake:
     rules: tuple[Rule, ...] = ()
     sync_events: bool = True
 
+    @property
+    def by_s3_alone(self) -> bool:
+        """Whether its targets are all named by ARN, so that no admin API is needed."""
+        return bool(self.targets) and all(target.ref.is_by_arn for target in self.targets)
+
     def check(self) -> None:
         """Raise `ConfigError` with every problem that shows without a server."""
         problems = [f"name: {text}" for text in name_problems(self.name)]
@@ -164,6 +182,11 @@ class DeclaredLake:
                 problems.append(problem)
         for target in self.targets:
             problems += [f"target {target.ref}: {key}: {text}" for key, text in target.problems()]
+        if len({target.ref.is_by_arn for target in self.targets}) > 1:
+            problems.append(
+                "targets: those with an arn are set up by S3 alone, the others by MinIO's admin API; declare them in"
+                " two files, each with its own name"
+            )
         declared = {target.ref: target for target in self.targets}
         if len(declared) < len(self.targets):
             problems.append("targets: two of them have the same type and id")

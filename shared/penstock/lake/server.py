@@ -9,7 +9,13 @@ from penstock.lake.minio_admin import Admin
 from penstock.lake.minio_buckets import Buckets
 from penstock.lake.model import DeclaredLake, TargetRef
 from penstock.lake.plan import LakeState, PresentRule, PresentTarget
+from penstock.lake.s3_server import S3Server
 from penstock.settings.config import StoreSettings
+
+
+def server_for(settings: StoreSettings, lake: DeclaredLake) -> "LakeServer | S3Server":
+    """The server that `settings` names, through S3 alone for a lake whose targets are all named by ARN."""
+    return S3Server(settings) if lake.by_s3_alone else LakeServer(settings)
 
 
 class LakeServer:

@@ -168,6 +168,33 @@ def test_a_target_of_the_servers_environment_is_used_as_external_and_never_set(
         other.wait_until(lambda: keys_of(receiver) == [f"{unique_name}/one"], "delivered")
 
 
+def test_a_rule_to_an_arn_needs_no_right_of_an_administrator(
+    penstock: Penstock, receiver: RecordingFunction, unique_name: str, tmp_path: Path
+) -> None:
+    variables = {"ENABLE": "on", "ENDPOINT": receiver.url, "QUEUE_DIR": str(tmp_path / "events")}
+    names = {f"MINIO_NOTIFY_WEBHOOK_{key}_HOOK": value for key, value in variables.items()}
+    with MinioServer(tmp_path / "other", env=names) as other:
+        other.mc("admin", "user", "add", "lake", "plain", "plain-secret")
+        other.mc("admin", "policy", "attach", "lake", "readwrite", "--user", "plain")
+        settings = {**store_settings(other), "MINIO_ACCESS_KEY": "plain", "MINIO_SECRET_KEY": "plain-secret"}
+        path = tmp_path / "lake.yml"
+        path.write_text(
+            f"name: {unique_name}\nbuckets: {{{unique_name}: {{versioning: on}}}}\n"
+            'targets: {hook: {arn: "arn:minio:sqs::HOOK:webhook"}}\n'
+            f"rules: [{{bucket: {unique_name}, prefix: in/, suffix: .csv, target: hook}}]\n"
+        )
+        assert penstock("apply", "--file", str(path), **settings) == 0
+        assert penstock("plan", "--file", str(path), **settings) == 0
+        put(other, unique_name, "in/one.txt")
+        put(other, unique_name, "in/one.csv")
+        other.wait_until(lambda: keys_of(receiver) == [f"{unique_name}/in/one.csv"], "delivered")
+        assert penstock("remove", "--file", str(path), **settings) == 0
+        left = other.endpoint.client().get_bucket_notification(unique_name)
+        assert not left.queue_config_list
+        path.write_text(path.read_text().replace("HOOK", "NONE"))
+        assert penstock("apply", "--file", str(path), **settings) == 78
+
+
 def test_mqtt_takes_its_password_from_a_file(
     server: MinioServer, penstock: Penstock, unique_name: str, tmp_path: Path
 ) -> None:

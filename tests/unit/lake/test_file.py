@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from penstock.errors import ConfigError
-from penstock.lake.file import load_lake, load_name
+from penstock.lake.file import load_lake, load_owner
 from penstock.lake.model import Bucket, DeclaredLake, Rule, TargetRef
 
 from tests.paths import EXAMPLES
@@ -96,7 +96,7 @@ def test_name_alone_needs_no_secrets(tmp_path: Path) -> None:
     path = tmp_path / "lake.yml"
     path.write_text(FILE)
 
-    assert load_name(path, {}) == "night"
+    assert load_owner(path, {}).name == "night"
 
 
 def test_every_problem_is_reported_with_its_line(problems: Problems) -> None:
