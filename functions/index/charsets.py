@@ -8,6 +8,7 @@ Firefox's detector. It was the best of four in a measurement: README.md says how
 import codecs
 import re
 import unicodedata
+from itertools import islice
 from typing import NamedTuple
 
 # Control characters that no text has; \t \n \v \f \r and ESC are left out, terminals' logs have that one.
@@ -61,6 +62,9 @@ _ODD_CONFIDENCE = 0.5
 _ASCII = bytes(range(128))
 GUESSED_BYTES = 4096  # that are looked at when they have enough letters outside ASCII
 _ENOUGH_FOREIGN = 64
+
+_UTF_7_RUN = re.compile(rb"\+(?!-)[A-Za-z0-9+/]*+-?")  # RFC 2152
+_LEAST_UTF_7_RUNS, _MOST_UTF_7_RUNS = 2, 100
 
 # Of characters: control, without a meaning, private, half of one.
 _STRANGE = ("Cc", "Cn", "Co", "Cs")
@@ -126,6 +130,27 @@ def is_mostly_utf8(sample: bytes, *, before: int = 0) -> bool:
     damaged = text.count("\ufffd")
     letters = len(text) - len(text.encode("ascii", "ignore")) - damaged
     return letters + before >= _LETTERS_TO_DAMAGE * damaged
+
+
+def looks_like_utf7(head: bytes) -> bool:
+    """Whether ASCII has its letters as UTF-7 writes them (`M+APw-ller`), and all that looks like them is one.
+
+    It is not decoded, as in browsers: the format says nowhere that it is meant, and phone numbers may look like it.
+    """
+    if b"+" not in head or not head.isascii():
+        return False
+    *runs, _last = (*islice(_UTF_7_RUN.findall(head), _MOST_UTF_7_RUNS), b"")  # the last may be cut
+    return len(runs) >= _LEAST_UTF_7_RUNS and all(map(_is_utf7_run, runs))
+
+
+def _is_utf7_run(run: bytes) -> bool:
+    try:
+        text = run.decode("utf-7")
+    except UnicodeDecodeError:
+        return False
+    letters = text.removeprefix("\ufeff")  # the mark of UTF-7 is one
+    are_letters = all(not one.isascii() and unicodedata.category(one)[0] in "LM" for one in letters)
+    return text != "" and are_letters and not run.strip(b"+-").isdigit()
 
 
 def guess(sample: bytes) -> Encoding:

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from penstock import Body, Context, Event, EventError, Result, option
 
+from .charsets import looks_like_utf7
 from .csvs import describe_csv
 from .detect import PEEK_BYTES, Detected, behind_skipped, detect
 from .dialects import sniff
@@ -103,6 +104,8 @@ def _inside(body: Body, found: Detected, name: str, options: Options, notes: Not
         return "image", {"image": image} if image else {}
     if found.encoding is None:
         return "binary", {}
+    if found.encoding.name == "utf-8" and looks_like_utf7(head):
+        notes.warn("looks like UTF-7, which is not read: letters outside ASCII stand there as +APw-")
     text = decode_beginning(head, found.encoding, len(head))
     is_whole = len(head) < PEEK_BYTES
     dialect = sniff(text, name, is_whole=is_whole)
