@@ -64,7 +64,7 @@ GUESSED_BYTES = 4096  # that are looked at when they have enough letters outside
 _ENOUGH_FOREIGN = 64
 
 _UTF_7_RUN = re.compile(rb"\+(?!-)[A-Za-z0-9+/]*+-?")  # RFC 2152
-_LEAST_UTF_7_RUNS, _MOST_UTF_7_RUNS = 2, 100
+_LEAST_UTF_7_BYTES, _LEAST_UTF_7_RUNS, _MOST_UTF_7_RUNS = 4, 2, 100
 
 # Of characters: control, without a meaning, private, half of one.
 _STRANGE = ("Cc", "Cn", "Co", "Cs")
@@ -139,18 +139,26 @@ def looks_like_utf7(head: bytes) -> bool:
     """
     if b"+" not in head or not head.isascii():
         return False
-    *runs, _last = (*islice(_UTF_7_RUN.findall(head), _MOST_UTF_7_RUNS), b"")  # the last may be cut
-    return len(runs) >= _LEAST_UTF_7_RUNS and all(map(_is_utf7_run, runs))
+    runs = 0
+    for found in islice(_UTF_7_RUN.finditer(head), _MOST_UTF_7_RUNS):
+        if found.end() == len(head):  # it may be cut
+            break
+        if not _is_utf7_run(found[0]):
+            return False
+        runs += 1
+    return runs >= _LEAST_UTF_7_RUNS
 
 
 def _is_utf7_run(run: bytes) -> bool:
+    if len(run) < _LEAST_UTF_7_BYTES:  # as nearly all that is none, `A+` or `1+1`
+        return False
     try:
         text = run.decode("utf-7")
     except UnicodeDecodeError:
         return False
     letters = text.removeprefix("\ufeff")  # the mark of UTF-7 is one
     are_letters = all(not one.isascii() and unicodedata.category(one)[0] in "LM" for one in letters)
-    return text != "" and are_letters and not run.strip(b"+-").isdigit()
+    return are_letters and not run.strip(b"+-").isdigit()
 
 
 def guess(sample: bytes) -> Encoding:

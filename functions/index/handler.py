@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from penstock import Body, Context, Event, EventError, Result, option
 
 from .charsets import looks_like_utf7
-from .csvs import describe_csv
+from .csvs import are_all_rows, describe_csv
 from .detect import PEEK_BYTES, Detected, behind_skipped, detect
 from .dialects import sniff
 from .images import FORMATS, blurhash_in, describe_image
@@ -111,7 +111,8 @@ def _inside(body: Body, found: Detected, name: str, options: Options, notes: Not
     dialect = sniff(text, name, is_whole=is_whole)
     chunks = (head,) if is_whole else body  # what was read already needs no layers of streams
     if dialect is not None:
-        return "csv", {"csv": describe_csv(chunks, found.encoding, dialect, options.sample_rows, notes)}
+        is_all = is_whole and are_all_rows(head, dialect)
+        return "csv", {"csv": describe_csv(chunks, found.encoding, dialect, options.sample_rows, notes, is_all=is_all)}
     return "text", {"text": describe_text(chunks, head, found.encoding, options.sample_chars, notes)}
 
 
