@@ -189,7 +189,7 @@ def _by_structure(head: bytes) -> Encoding | None:
             nuls, name = max((_wide_nuls(head, name, unit), name) for name in names)
             if nuls:
                 return Encoding(name)
-    if (0x1B in head or b"~{" in head) and head.isascii():
+    if (0x1B in head or (0x7E in head and b"~{" in head)) and head.isascii():  # one byte is found faster than two
         for escape, name in _ESCAPES:
             if escape in head and "\ufffd" not in _decoded(head, Encoding(name).codec):
                 return Encoding(name)

@@ -123,7 +123,8 @@ def as_windows_writes_it(text: str) -> bytes:
     """Windows-1258: the letter with its circumflex, breve or horn, then the tone as a mark of its own."""
     made = b""
     for letter in unicodedata.normalize("NFC", text):
-        base, *marks = unicodedata.normalize("NFD", letter)
+        parts = list(unicodedata.normalize("NFD", letter))
+        base, marks = parts[0], parts[1:]
         forms = [
             letter,
             base + "".join(marks),
