@@ -8,6 +8,7 @@ Firefox's detector. It was the best of four in a measurement: README.md says how
 import codecs
 import re
 import unicodedata
+from itertools import islice
 from typing import NamedTuple
 
 # Control characters that no text has; \t \n \v \f \r and ESC are left out, terminals' logs have that one.
@@ -61,6 +62,9 @@ _ODD_CONFIDENCE = 0.5
 _ASCII = bytes(range(128))
 GUESSED_BYTES = 4096  # that are looked at when they have enough letters outside ASCII
 _ENOUGH_FOREIGN = 64
+
+_UTF_7_RUN = re.compile(rb"\+(?!-)[A-Za-z0-9+/]*+-?")  # RFC 2152
+_LEAST_UTF_7_BYTES, _LEAST_UTF_7_RUNS, _MOST_UTF_7_RUNS = 4, 2, 100
 
 # Of characters: control, without a meaning, private, half of one.
 _STRANGE = ("Cc", "Cn", "Co", "Cs")
@@ -128,6 +132,35 @@ def is_mostly_utf8(sample: bytes, *, before: int = 0) -> bool:
     return letters + before >= _LETTERS_TO_DAMAGE * damaged
 
 
+def looks_like_utf7(head: bytes) -> bool:
+    """Whether ASCII has its letters as UTF-7 writes them (`M+APw-ller`), and all that looks like them is one.
+
+    It is not decoded, as in browsers: the format says nowhere that it is meant, and phone numbers may look like it.
+    """
+    if b"+" not in head or not head.isascii():
+        return False
+    runs = 0
+    for found in islice(_UTF_7_RUN.finditer(head), _MOST_UTF_7_RUNS):
+        if found.end() == len(head):  # it may be cut
+            break
+        if not _is_utf7_run(found[0]):
+            return False
+        runs += 1
+    return runs >= _LEAST_UTF_7_RUNS
+
+
+def _is_utf7_run(run: bytes) -> bool:
+    if len(run) < _LEAST_UTF_7_BYTES:  # as nearly all that is none, `A+` or `1+1`
+        return False
+    try:
+        text = run.decode("utf-7")
+    except UnicodeDecodeError:
+        return False
+    letters = text.removeprefix("\ufeff")  # the mark of UTF-7 is one
+    are_letters = all(not one.isascii() and unicodedata.category(one)[0] in "LM" for one in letters)
+    return are_letters and not run.strip(b"+-").isdigit()
+
+
 def guess(sample: bytes) -> Encoding:
     """The likeliest encoding of bytes that are no UTF-8, with a measured confidence."""
     from chardetng_py import EncodingDetector  # type: ignore[import-untyped]
@@ -156,7 +189,7 @@ def _by_structure(head: bytes) -> Encoding | None:
             nuls, name = max((_wide_nuls(head, name, unit), name) for name in names)
             if nuls:
                 return Encoding(name)
-    if (0x1B in head or b"~{" in head) and head.isascii():
+    if (0x1B in head or (0x7E in head and b"~{" in head)) and head.isascii():  # one byte is found faster than two
         for escape, name in _ESCAPES:
             if escape in head and "\ufffd" not in _decoded(head, Encoding(name).codec):
                 return Encoding(name)

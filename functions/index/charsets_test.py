@@ -1,5 +1,7 @@
 """Encodings that nothing declares: the letters come out right, and a guess is called one."""
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,8 @@ CZECH = "Jméno,Město,Poznámka\nJiří Novák,Plzeň,Děkujeme\nTomáš Dvoř�
 GERMAN = "Name,Ort,Straße\nJürgen Müller,Köln,Hauptstraße\nUwe Groß,Düsseldorf,Preis in €\n"
 FRENCH = "Prénom,Ville,Remarque\nFrançois Lefèvre,Besançon,déjà reçu\nHélène,Orléans,coût élevé\n"
 SPANISH = "Nombre,Año,Dirección\nJosé Muñoz,Málaga,señor\nMaría Ibáñez,Córdoba,acción\n"
+
+VIETNAMESE = "Tên,Thành phố,Ghi chú\nNguyễn Văn An,Hà Nội,Đã gửi đơn hàng\nTrần Thị Bình,Đà Nẵng,Cảm ơn quý khách\n"
 
 GUESSED = [
     ("shift_jis", "shift_jis", JAPANESE),
@@ -113,6 +117,55 @@ def test_an_encoding_that_the_detector_does_not_have_gives_little_confidence(cod
     document = describe(text.encode(codec), "t.csv")
     assert document["csv"]["encoding_confidence"] <= 0.5
     assert any("was guessed, with confidence 0.50" in note for note in document["notes"])
+
+
+def as_windows_writes_it(text: str) -> bytes:
+    """Windows-1258: the letter with its circumflex, breve or horn, then the tone as a mark of its own."""
+    made = b""
+    for letter in unicodedata.normalize("NFC", text):
+        parts = list(unicodedata.normalize("NFD", letter))
+        base, marks = parts[0], parts[1:]
+        forms = [
+            letter,
+            base + "".join(marks),
+            *(unicodedata.normalize("NFC", base + mark) + "".join(marks).replace(mark, "") for mark in marks),
+        ]
+        made += next(form.encode("cp1258") for form in forms if all(encodable(part) for part in form))
+    return made
+
+
+def encodable(letter: str) -> bool:
+    return letter.encode("cp1258", "replace") != b"?" or letter == "?"
+
+
+def test_vietnamese_whose_tones_are_marks_of_their_own_is_read() -> None:
+    found = describe(as_windows_writes_it(VIETNAMESE), "t.csv")["csv"]
+    assert found["encoding"] == "windows-1258"
+    told = [found["columns"], *found["first_rows"]]
+    columns, rows = read(VIETNAMESE)
+    assert [[unicodedata.normalize("NFC", cell) for cell in row] for row in told] == [columns, *rows]
+
+
+@pytest.mark.parametrize("text", [GERMAN.replace("€", "EUR"), VIETNAMESE, JAPANESE, RUSSIAN, GREEK])
+@pytest.mark.parametrize("name", ["t.csv", "t.txt"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_letters_of_utf_7_are_not_read_and_that_is_said(text: str, name: str, mark: str) -> None:
+    document = describe((mark + text).encode("utf-7"), name)
+    assert document["warnings"] == ["looks like UTF-7, which is not read: letters outside ASCII stand there as +APw-"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name,phone\nAnn,+49123456\nBob,+4915112345678\nEve,+442071234567-\n",
+        "blood\nA+\nAB+\nO+-\n",
+        "sum\n1+1\na+b\nx+y-z\n",
+        "C++,g++\n1+,2+\n",
+        "name,city\nM+APw-ller,a+b\n+APw-,K\n",
+    ],
+)
+def test_other_signs_of_plus_are_no_utf_7(text: str) -> None:
+    assert describe(text.encode(), "t.csv")["warnings"] == []
 
 
 def test_few_letters_give_little_confidence() -> None:

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from .charsets import Encoding
-from .dialects import Dialect
+from .dialects import SNIFFED_ROWS, Dialect
 from .escapes import doubled_chunks
 from .notes import Notes, blocks
-from .rows import RowCounter
+from .rows import Counts, RowCounter
 from .texts import EncodingCheck
 
 BLOCK_BYTES = 256 * 1024
@@ -16,12 +16,18 @@ MAX_CELL_CHARS = 200
 
 
 def describe_csv(
-    chunks: Iterable[bytes], encoding: Encoding, dialect: Dialect, sample_rows: int, notes: Notes
+    chunks: Iterable[bytes],
+    encoding: Encoding,
+    dialect: Dialect,
+    sample_rows: int,
+    notes: Notes,
+    *,
+    is_all: bool = False,
 ) -> dict[str, Any]:
     """The document's `csv` field: `{encoding, delimiter, header, columns, rows, first_rows}`.
 
     `rows` does not count the header, nor empty lines, nor what stands before the header. `encoding_confidence` is there
-    for a guess, `skipped_lines` when some lines stand before the table.
+    for a guess, `skipped_lines` when some lines stand before the table. `is_all` says that `dialect.rows` are all rows.
     """
     first, *others = dialect.rows
     names = (
@@ -31,14 +37,8 @@ def describe_csv(
     for sentence in dialect.assumed:
         notes.assume(sentence)
     check = EncodingCheck(encoding, notes)
-    counter = RowCounter(dialect.delimiter, len(first))
-    skipped = dialect.skipped_lines
     read = check.watch(chunks)
-    for block in blocks(doubled_chunks(read) if dialect.escapes else read, BLOCK_BYTES):
-        # They were seen in the beginning that was sniffed, which is shorter than a block.
-        counter.feed(b"".join(block.splitlines(keepends=True)[skipped:]) if skipped else block)
-        skipped = 0
-    counts = counter.finish()
+    counts = _seen(read, dialect) if is_all else _counted(read, dialect)
     if counts.unclosed:
         notes.warn(
             f"{counts.unclosed} quotes are never closed, the first in row {counts.first_unclosed}: "
@@ -57,6 +57,32 @@ def describe_csv(
         "first_rows": [_cells(row) for row in samples[:sample_rows]],
     }
     return {**table, "skipped_lines": dialect.skipped_lines} if dialect.skipped_lines else table
+
+
+def are_all_rows(head: bytes, dialect: Dialect) -> bool:
+    """Whether the rows that were sniffed are those of the whole table, where `head` is the whole file.
+
+    Where there are quotes, `RowCounter` is asked: it judges those that are never closed.
+    """
+    return len(dialect.rows) + dialect.skipped_lines < SNIFFED_ROWS and b'"' not in head
+
+
+def _seen(chunks: Iterable[bytes], dialect: Dialect) -> Counts:
+    for _ in chunks:  # for their encoding
+        pass
+    width = len(dialect.rows[0])
+    ragged = [number for number, row in enumerate(dialect.rows, 1) if len(row) != width]
+    return Counts(len(dialect.rows), len(ragged), ragged[0] if ragged else 0)
+
+
+def _counted(chunks: Iterable[bytes], dialect: Dialect) -> Counts:
+    counter = RowCounter(dialect.delimiter, len(dialect.rows[0]))
+    skipped = dialect.skipped_lines
+    for block in blocks(doubled_chunks(chunks) if dialect.escapes else chunks, BLOCK_BYTES):
+        # They were seen in the beginning that was sniffed, which is shorter than a block.
+        counter.feed(b"".join(block.splitlines(keepends=True)[skipped:]) if skipped else block)
+        skipped = 0
+    return counter.finish()
 
 
 def _cells(row: list[str]) -> list[str]:

@@ -21,7 +21,8 @@ from typing import Any, Protocol
 
 from penstock import Body, Context, Event, EventError, Result, option
 
-from .csvs import describe_csv
+from .charsets import looks_like_utf7
+from .csvs import are_all_rows, describe_csv
 from .detect import PEEK_BYTES, Detected, behind_skipped, detect
 from .dialects import sniff
 from .images import FORMATS, blurhash_in, describe_image
@@ -103,12 +104,15 @@ def _inside(body: Body, found: Detected, name: str, options: Options, notes: Not
         return "image", {"image": image} if image else {}
     if found.encoding is None:
         return "binary", {}
+    if found.encoding.name == "utf-8" and looks_like_utf7(head):
+        notes.warn("looks like UTF-7, which is not read: letters outside ASCII stand there as +APw-")
     text = decode_beginning(head, found.encoding, len(head))
     is_whole = len(head) < PEEK_BYTES
     dialect = sniff(text, name, is_whole=is_whole)
     chunks = (head,) if is_whole else body  # what was read already needs no layers of streams
     if dialect is not None:
-        return "csv", {"csv": describe_csv(chunks, found.encoding, dialect, options.sample_rows, notes)}
+        is_all = is_whole and are_all_rows(head, dialect)
+        return "csv", {"csv": describe_csv(chunks, found.encoding, dialect, options.sample_rows, notes, is_all=is_all)}
     return "text", {"text": describe_text(chunks, head, found.encoding, options.sample_chars, notes)}
 
 

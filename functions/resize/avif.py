@@ -38,6 +38,8 @@ def _look(name: str, data: bytes) -> Traits:
     if coding not in _CODINGS:
         shown = coding.decode("ascii", "backslashreplace")
         raise UnsupportedInput(f"{name}: expected AV1 in an AVIF, got a picture coded as {shown!r}; convert it to JPEG")
+    if coding == b"grid":
+        _refuse_turned_tiles(name, inside, primary)
     profile: bytes | None = None
     notes: tuple[str, ...] = ()
     for kind, body in _colours(inside.get(b"iprp", b""), primary):
@@ -63,23 +65,15 @@ def _with_alpha_moved(name: str, data: bytes, inside: dict[bytes, bytes], primar
     Raises `UnsupportedInput` where there is no such place.
     """
     alphas = set(_auxiliaries(inside.get(b"iref", b""), primary))
-    iprp = dict(_boxes(inside.get(b"iprp", b"")))
-    properties, ipma = list(_boxes(iprp.get(b"ipco", b""))), iprp.get(b"ipma", b"")
-
-    def found(kinds: frozenset[bytes], items: set[int]) -> list[_Association]:
-        return [
-            one
-            for one in _associations(ipma)
-            if one.item in items and 0 < one.property <= len(properties) and properties[one.property - 1][0] in kinds
-        ]
-
-    moves = found(_MOVES, {primary})
-    if not moves or not alphas or found(_MOVES, alphas):
+    iprp = inside.get(b"iprp", b"")
+    moves = _having(iprp, _MOVES, {primary})
+    if not moves or not alphas or _having(iprp, _MOVES, alphas):
         return None
+    ipma = dict(_boxes(iprp)).get(b"ipma", b"")
     start = data.find(b"ipma" + ipma) + 4
     changed = bytearray(data)
     for alpha in alphas:
-        places = found(_NOT_NEEDED, {alpha})
+        places = _having(iprp, _NOT_NEEDED, {alpha})
         if len(places) < len(moves):
             what = "an AVIF with alpha that is turned, mirrored or cut, more than one of them,"
             raise UnsupportedInput(f"{name}: {what} is not read; save it upright")
@@ -87,6 +81,27 @@ def _with_alpha_moved(name: str, data: bytes, inside: dict[bytes, bytes], primar
             essential = move.property | 1 << (8 * place.wide - 1)
             changed[start + place.at : start + place.at + place.wide] = essential.to_bytes(place.wide, "big")
     return bytes(changed)
+
+
+def _refuse_turned_tiles(name: str, inside: dict[bytes, bytes], primary: int) -> None:
+    """Raise `UnsupportedInput` for tiles that are turned, mirrored or cut: libheif moves them, libavif does not."""
+    iref = inside.get(b"iref", b"")
+    if _having(inside.get(b"iprp", b""), _MOVES, _tiles(iref, {primary, *_auxiliaries(iref, primary)})):
+        raise UnsupportedInput(
+            f"{name}: an AVIF made of tiles that are turned, mirrored or cut is not read, as viewers differ on it; "
+            "save it as one picture"
+        )
+
+
+def _tiles(iref: bytes, grids: set[int]) -> set[int]:
+    """The pictures that these are made of: references `dimg` from them (ISO/IEC 23008-12, 6.6.2.3)."""
+    wide = 2 if iref[:1] == b"\0" else 4
+    return {
+        int.from_bytes(body[at : at + wide], "big")
+        for name, body in _boxes(iref[4:])
+        if name == b"dimg" and int.from_bytes(body[:wide], "big") in grids
+        for at in range(wide + 2, len(body), wide)
+    }
 
 
 def _auxiliaries(iref: bytes, primary: int) -> Iterator[int]:
@@ -169,6 +184,17 @@ class _Association(NamedTuple):
 def _associated(ipma: bytes, primary: int) -> list[int]:
     """The numbers of the properties of one picture, counted from 1."""
     return [one.property for one in _associations(ipma) if one.item == primary]
+
+
+def _having(iprp: bytes, kinds: frozenset[bytes], items: set[int]) -> list[_Association]:
+    """What gives one of these pictures a property of one of these kinds."""
+    inside = dict(_boxes(iprp))
+    properties = list(_boxes(inside.get(b"ipco", b"")))
+    return [
+        one
+        for one in _associations(inside.get(b"ipma", b""))
+        if one.item in items and 0 < one.property <= len(properties) and properties[one.property - 1][0] in kinds
+    ]
 
 
 def _associations(ipma: bytes) -> Iterator[_Association]:

@@ -4,6 +4,7 @@ Only the first page is decoded, so no decoder notices that the others are cut of
 """
 
 import struct
+from collections.abc import Iterator
 from typing import Final
 
 from .formats import MAX_PAGES
@@ -11,7 +12,9 @@ from .formats import MAX_PAGES
 _COMPRESSION: Final = 259
 _PLACES: Final = {273: 279, 324: 325}  # offsets of strips and of tiles, and the tags of their bytes
 _FORMATS: Final = {3: "H", 4: "I", 16: "Q"}
+_SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _OLD_JPEG: Final = 6  # whose strips may be anything
+_MAX_FIELDS: Final = 4096  # of one directory
 _MAX_VALUES: Final = 1 << 18  # of one file: more are not looked at
 _CUT: Final = "it is cut short"
 
@@ -30,10 +33,15 @@ def walk(data: bytes) -> tuple[int, str]:
             seen.add(at)
             (fields,) = struct.unpack_from(count_of, data, at)
             start = at + struct.calcsize(count_of)
-            if found and left > 0:  # the decoder knows best about the first
-                reach, looked = _reach(data, order, start, min(fields, 4096), step)
+            if left > 0:
+                listed = min(fields, _MAX_FIELDS)
+                # The decoder knows best about the pixels of the first page, and forgives a place that is no place.
+                reach, looked = _reach(data, order, start, listed, step) if found else (0, 0)
                 left -= looked + fields
-                if reach > len(data):
+                ends = (
+                    end for place, end in _far_values(data, order, start, listed, step) if found or place < len(data)
+                )
+                if max(reach, *ends, 0) > len(data):
                     return found + 1, _CUT
             found += 1
             place = start + fields * step
@@ -60,6 +68,16 @@ def _reach(data: bytes, order: str, start: int, fields: int, step: int) -> tuple
         if _OLD_JPEG not in scheme:
             reach = max((reach, *(at + size for at, size in zip(starts, lengths, strict=False))))
     return reach, looked
+
+
+def _far_values(data: bytes, order: str, start: int, fields: int, step: int) -> Iterator[tuple[int, int]]:
+    """Where the values of a directory begin and end that do not stand in it: tables, texts, fractions."""
+    inline, word = (8, "Q") if step == 20 else (4, "I")
+    for at in range(start, start + fields * step, step):
+        kind, number, place = struct.unpack_from(f"{order}2xH2{word}", data, at)
+        size = _SIZES.get(kind, 0) * number
+        if size > inline:
+            yield place, place + size
 
 
 def _values(data: bytes, order: str, entry: tuple[int, int, int] | None, step: int) -> tuple[int, ...]:

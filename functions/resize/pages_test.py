@@ -43,6 +43,41 @@ def test_file_that_ends_in_any_of_its_pages_is_cut_short(compression: str, big: 
             resize(data[:-missing], "a.tif", width=10)
 
 
+def values_last(data: bytes, tag: int) -> bytes:
+    """The same file with the values of a field of its last page at the very end."""
+    copy, at = bytearray(data), struct.unpack_from("<I", data, 4)[0]
+    while True:
+        (count,) = struct.unpack_from("<H", data, at)
+        (following,) = struct.unpack_from("<I", data, at + 2 + 12 * count)
+        if not following:
+            break
+        at = following
+    for entry in range(at + 2, at + 2 + 12 * count, 12):
+        found, kind, number, place = struct.unpack_from("<2H2I", data, entry)
+        if found == tag:
+            size = {5: 8, 7: 1}[kind] * number
+            struct.pack_into("<I", copy, entry + 8, len(data))
+            return bytes(copy) + data[place : place + size]
+    raise AssertionError(f"no field {tag}")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize(("compression", "tag"), [("jpeg", 347), ("tiff_lzw", 282)], ids=["tables", "resolution"])
+def test_file_without_its_last_byte_is_cut_short(compression: str, tag: int, count: int) -> None:
+    data = values_last(several(count, compression=compression, dpi=(72, 72)), tag)
+    assert pages.walk(data) == (count, "")
+    assert resize(data, "a.tif", width=10).notes
+    for missing in (1, 2, 7):
+        assert pages.walk(data[:-missing]) == (count, "it is cut short")
+        with pytest.raises(PermanentError, match="the TIFF is damaged"):
+            resize(data[:-missing], "a.tif", width=10)
+
+
+def test_first_page_with_a_value_at_a_place_that_the_file_never_had_is_shown() -> None:
+    data = values_last(several(1, compression="raw", dpi=(72, 72)), 282)
+    assert resize(data[:-8], "a.tif", width=10).notes  # as viewers do: a resolution is not needed
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("big", [False, True])
 def test_directory_without_its_end_is_cut_short(order: str, big: bool) -> None:

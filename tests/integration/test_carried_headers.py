@@ -14,7 +14,7 @@ from minio.commonconfig import Tags
 from minio.sse import SseKMS, SseS3
 from minio.sseconfig import Rule, SSEConfig
 from penstock.errors import TemporaryError
-from penstock.handler.loading import make_function
+from penstock.handler.loading import load_module, make_function
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import Config, SourceRule, StoreSettings
 from penstock.sinks.wiring import make_sink
@@ -24,11 +24,13 @@ from penstock.types import ObjectRef
 
 from tests.components import MinioServer
 from tests.lake import Options, upper
+from tests.paths import ROOT
 from tests.store_contract import MIB
 
 KEY_NAME = "lake-key"
 SSE, KMS_KEY = "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"
 KEYS = ["a.csv", "odd\nkey.csv"]
+UPPER = SimpleNamespace(__name__="handler", handle=upper, Options=Options)
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +43,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioServer]:
 class Flow:
     """One function between two new buckets."""
 
-    def __init__(self, server: MinioServer, name: str, **more: Any) -> None:
-        self.client, self.more = server.endpoint.client(), more
+    def __init__(self, server: MinioServer, name: str, handler: Any = UPPER, **more: Any) -> None:
+        self.client, self.more, self.handler = server.endpoint.client(), more, handler
         self.source, self.target = f"{name}-in", f"{name}-out"
         for bucket in (self.source, self.target):
             if not self.client.bucket_exists(bucket):
@@ -53,7 +55,7 @@ class Flow:
         self.store = S3ObjectStore(settings)
         rule = SourceRule(self.source)
         config = Config("upper", (rule,), f"s3://{self.target}/{{key}}", settings, **self.more)
-        function = make_function(SimpleNamespace(__name__="handler", handle=upper, Options=Options), config)
+        function = make_function(self.handler, config)
         self.runtime = Runtime(function, config, self.store, make_sink(config, self.store))
 
     def run(self, key: str, data: bytes = b"one", **how: Any) -> Any:
@@ -148,6 +150,53 @@ def test_headers_and_tags_follow_the_rule(server: MinioServer, unique_name: str,
     assert "x-amz-storage-class" not in told
     assert dict(flow.client.get_object_tags(flow.target, key) or {}) == {"class": "confidential data"}
     assert notes_of(outcome) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "content_type"), [({}, "application/gzip"), ({"format": "zstd"}, "application/zstd")]
+)
+def test_compress_leaves_what_its_readme_lists(
+    server: MinioServer, unique_name: str, options: dict[str, str], content_type: str
+) -> None:
+    flow = Flow(server, unique_name, load_module(ROOT / "functions" / "compress"), options=options)
+    tags = Tags.new_object_tags()
+    tags["class"] = "confidential data"
+    flow.run(
+        "in/Grüße 1.csv",
+        b"a,b\n" * 100,
+        content_type="text/csv; header=present",
+        sse=SseKMS(KEY_NAME, {}),
+        tags=tags,
+        metadata={
+            "Content-Encoding": "aws-chunked-before",
+            "Cache-Control": "no-store",
+            "Content-Language": "de",
+            "x-amz-meta-owner": "lake",
+        },
+    )
+    told = flow.told("in/Grüße 1.csv")
+    assert told["content-type"] == content_type
+    assert told["x-amz-meta-original-content-type"] == "text/csv; header=present"
+    assert told["x-amz-meta-original-content-encoding"] == "aws-chunked-before"
+    assert told["x-amz-meta-original-name"] == "Gr%C3%BC%C3%9Fe%201.csv"
+    assert told["x-amz-meta-owner"] == "lake"
+    assert (told["cache-control"], told["content-language"]) == ("no-store", "de")
+    assert told[SSE] == "aws:kms"
+    assert "content-encoding" not in told
+    assert dict(flow.client.get_object_tags(flow.target, "in/Grüße 1.csv") or {}) == {"class": "confidential data"}
+
+
+@pytest.mark.parametrize(("letters", "is_kept"), [(512, True), (513, False)], ids=["of 512 bytes", "of 513 bytes"])
+def test_compress_leaves_a_long_name_out_of_the_metadata(
+    server: MinioServer, unique_name: str, letters: int, is_kept: bool
+) -> None:
+    flow = Flow(server, unique_name, load_module(ROOT / "functions" / "compress"))
+    key = (
+        "x" * 60 + "é" * ((letters - 60) // 6) + "x" * ((letters - 60) % 6)
+    )  # %C3%A9 takes six bytes, the file's name two
+    flow.run(key)
+    assert ("x-amz-meta-original-name" in flow.told(key)) == is_kept
+    assert "x-amz-meta-original-content-encoding" not in flow.told(key)
 
 
 def test_listing_tells_the_same_state_as_a_look(server: MinioServer, unique_name: str) -> None:
