@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from penstock.connect.queues import Arrived, Lost, QueueConnector, QueueNames, Settlement
 from penstock.connect.redis.access_format import as_notification
@@ -11,6 +12,9 @@ from penstock.connect.subscriptions import Finder
 from penstock.connect.watch import SubscriptionWatch
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
+
+if TYPE_CHECKING:
+    from penstock.process.tracing import Tracer
 
 NAMES = QueueNames("redis", "penstock_redis_new_clients", "penstock_redis_unacknowledged")
 
@@ -29,6 +33,7 @@ class RedisConnector(QueueConnector[Settlement]):
         keep_identity: bool = False,
         watch: SubscriptionWatch | None = None,
         clock: Callable[[], float] = time.monotonic,
+        tracer: "Tracer | None" = None,
     ) -> None:
         def open_session(arrived: Arrived[Settlement], lost: Lost[Settlement]) -> RedisSession:
             return RedisSession(
@@ -49,4 +54,5 @@ class RedisConnector(QueueConnector[Settlement]):
             keep_identity=keep_identity,
             watch=watch,
             clock=clock,
+            tracer=tracer,
         )
