@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.components.certificates import make_certificates
 from tests.components.errors import ComponentError
 from tests.components.http import request_json
 from tests.components.install import HERE, GoModule, ensure_debian_package
@@ -122,7 +123,7 @@ class NsqdServer(Server[NsqdEndpoint]):
 
 
 class RabbitServer(Server[QueueEndpoint]):
-    """RabbitMQ, one node with a port mapper (epmd) of its own."""
+    """RabbitMQ, one node with a port mapper (epmd) of its own; `tls_port` speaks TLS, signed by `ca_file`."""
 
     name = "rabbitmq"
 
@@ -135,8 +136,18 @@ class RabbitServer(Server[QueueEndpoint]):
         self._program, self._epmd = found[-1], epmd
 
     def prepare(self) -> QueueEndpoint:
-        self.port, self._epmd_port, self._node_port = free_ports(3)
+        self.port, self.tls_port, self._epmd_port, self._node_port = free_ports(4)
         (self.folder / "plugins").write_text("[].\n", encoding="ascii")
+        made = make_certificates(self.folder / "certificates")
+        self.ca_file = made.ca_file
+        (self.folder / "rabbitmq.conf").write_text(
+            f"listeners.ssl.1 = {LOOPBACK}:{self.tls_port}\n"
+            f"ssl_options.cacertfile = {made.ca_file}\n"
+            f"ssl_options.certfile = {made.cert_file}\n"
+            f"ssl_options.keyfile = {made.key_file}\n"
+            "ssl_options.verify = verify_none\n",
+            encoding="utf-8",
+        )
         cookie = self.folder / ".erlang.cookie"
         if not cookie.exists():
             cookie.write_text(secrets.token_hex(20), encoding="ascii")
@@ -157,7 +168,7 @@ class RabbitServer(Server[QueueEndpoint]):
             "RABBITMQ_LOG_BASE": str(self.folder),
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
-            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq"),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
             # So the script becomes the server itself, and a kill reaches it.
             "RABBITMQ_ALLOW_INPUT": "yes",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1}",
