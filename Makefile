@@ -87,6 +87,10 @@ integration: $(TOOLS)  ## the suite against real servers, which it installs and 
 cluster: $(TOOLS)  ## the lake on a real Kubernetes with Knative, started on this machine and gone afterwards; needs root
 	$(BIN)/python -m pytest tests/cluster
 
+.PHONY: keda
+keda: $(TOOLS)  ## functions scaled from 0 and back by KEDA's own operator, which it builds
+	$(BIN)/python -m pytest tests/keda
+
 .PHONY: chaos
 chaos: $(TOOLS)  ## operations and faults on real servers against a model of the truth: SEED=n, LONG=1
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(LONG),--long) $(if $(WITHOUT),--without $(WITHOUT))

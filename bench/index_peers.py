@@ -10,8 +10,9 @@ import importlib.util
 import io
 import re
 import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from penstock.testing import run
 
@@ -23,7 +24,8 @@ ROW: Final = re.compile(
 )
 
 
-class Line(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Line:
     """A line of the table: a file with its escapes as in Python, what each reads from it, and why they differ."""
 
     file: str
@@ -88,7 +90,8 @@ def main() -> None:
     page = README.read_text(encoding="utf-8")
     has_duckdb = importlib.util.find_spec("duckdb") is not None
     for line in lines(page):
-        made = line._replace(
+        made = replace(
+            line,
             here=here(line.data),
             duckdb=by_duckdb(line.data) if has_duckdb else line.duckdb,
             pandas=by_pandas(line.data),

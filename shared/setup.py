@@ -28,6 +28,7 @@ NOT_IN_A_FUNCTION = (
     "penstock.process.status_server",
     "penstock.render",
     "penstock.store.memory",
+    "penstock.store.profile",
     "penstock.testing",
 )
 COMMANDS_OF_A_FUNCTION = ("__init__", "words", "serve", "run", "reconcile", "flags", "exit_codes", "examples")

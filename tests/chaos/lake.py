@@ -40,6 +40,14 @@ _POLICY = ("--min-wait-seconds", "0.1", "--max-wait-seconds", "5", "--drain-seco
 _STORE_MEGABYTES, _TEMPORARY_MEGABYTES = 256, 64
 
 
+def _holds_event(path: Path) -> bool:
+    """Whether MinIO keeps an event here; killed while it writes one, it may leave an empty file that it never sends."""
+    try:
+        return path.is_file() and path.stat().st_size > 0
+    except FileNotFoundError:  # sent meanwhile
+        return False
+
+
 class Lake:
     """Everything that one campaign works with; a context manager."""
 
@@ -163,7 +171,7 @@ class Lake:
         """Events that are still under way, by the place where they wait."""
         with closing(sqlite3.connect(f"file:{self.inbox}?mode=ro", uri=True, timeout=30)) as db:
             (pending,) = db.execute("SELECT count(*) FROM pending").fetchone()
-        queued = sum(1 for queue in self._queues if queue.is_dir() for path in queue.rglob("*") if path.is_file())
+        queued = sum(1 for queue in self._queues if queue.is_dir() for path in queue.rglob("*") if _holds_event(path))
         return {"inbox": pending, "MinIO's queues": queued, "relay": self.relay.waiting, "Kafka": self._lag()}
 
     def documents(self) -> dict[str, dict[str, Any]]:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from minio.commonconfig import ENABLED, GOVERNANCE
+from minio.error import InvalidResponseError
 from minio.objectlockconfig import DAYS, ObjectLockConfig
 from minio.versioningconfig import SUSPENDED, VersioningConfig
 from urllib3.exceptions import HTTPError
@@ -81,7 +82,7 @@ def until_answered(ask: Callable[[], AnswerT]) -> AnswerT:
     while True:
         try:
             return ask()
-        except HTTPError:
+        except (HTTPError, InvalidResponseError):
             if time.monotonic() > end:
                 raise
             time.sleep(0.5)

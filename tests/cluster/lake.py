@@ -133,11 +133,11 @@ class ClusterLake:
         """stack.yml and deploy/ as committed, but: pods go early, and the index is a SQLite file with a volume."""
         stack = yaml.safe_load((ROOT / "stack.yml").read_text(encoding="utf-8"))
         for function in stack["functions"].values():
-            function["labels"]["com.openfaas.scale.zero-duration"] = RETENTION
-        stack["functions"]["compress"]["labels"]["com.openfaas.scale.max"] = str(COMPRESS_PODS)
+            function["annotations"]["penstock.dev/scale.zero-duration"] = RETENTION
+        stack["functions"]["compress"]["annotations"]["penstock.dev/scale.max"] = str(COMPRESS_PODS)
         index = stack["functions"]["index"]
         index["environment"]["SINK"] = "sqlite:///data/index.db"
-        index["labels"]["com.openfaas.scale.max"] = "1"
+        index["annotations"]["penstock.dev/scale.max"] = "1"
         index["annotations"]["penstock.dev/volume"] = "1Gi"
         (self.folder / "stack.yml").write_text(yaml.safe_dump(stack, sort_keys=False), encoding="utf-8")
         shutil.copytree(DEPLOY, self.folder / "deploy")
@@ -145,9 +145,10 @@ class ClusterLake:
             (self.folder / name).symlink_to(ROOT / name)
 
     def deploy_functions(self) -> None:
-        """The block of the page, with the overlay that needs no Kafka."""
+        """The blocks of the page, with the overlay that needs no Kafka."""
         script = block_with(PAGE, "penstock render knative\n")
         self.run(script.replace("OVERLAY=production", "OVERLAY=minimal"))
+        self.run(block_with(PAGE, "export BRIDGE_TOKEN"))
         self._lap("functions and Triggers ready")
 
     def declare_notifications(self) -> None:

@@ -76,8 +76,8 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "crds": lambda: [source.install() for source in GO_CRDS][-1].parent,
 }
 
-# Left out where no name is given: `make cluster` builds what it needs, and nothing else does.
-_ON_DEMAND = ("cluster",)
+# Left out where no name is given: `make cluster` and `make keda` build what they need, and nothing else does.
+_ON_DEMAND = ("cluster", "keda")
 
 
 def install(names: list[str]) -> bool:

@@ -36,7 +36,7 @@ def test_the_console_shows_what_the_demo_made_until_the_command_is_stopped(tmp_p
         [url] = [line.split()[-1] for line in shown.splitlines() if line.startswith("  The objects, before and after:")]
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
         assert b"<title>Penstock</title>" in opener.open(url, timeout=60).read()
-        listed = opener.open(url.partition("?")[0] + "objects?bucket=processed", timeout=60).read()
+        listed = opener.open(url.partition("?")[0] + "folder?bucket=processed&words=rocket", timeout=60).read()
         assert b"rocket.jpg" in listed
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0

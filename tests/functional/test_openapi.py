@@ -150,11 +150,12 @@ def test_a_function_answers_as_it_is_described(name: str, extra: dict[str, str],
     assert ("GET /read/{path}" in tried) == ("SIGNED_URL_KEY" in extra)
 
 
-@pytest.mark.parametrize("extra", [{}, {"BRIDGE_TOKEN": "hunter2"}])
+@pytest.mark.parametrize("extra", [{}, {"BRIDGE_TOKEN": "hunter2"}, {"CONSOLE_TOKEN": "hunter2"}])
 def test_the_bridge_answers_as_it_is_described(extra: dict[str, str], tmp_path: Path) -> None:
     with bridge(tmp_path, **extra) as url:
         tried = try_everything(url)
     assert {"POST /", "POST /dead-letters", "POST /dead-letters/{token}", "GET /metrics"} <= tried
+    assert ("GET /inbox" in tried) == ("CONSOLE_TOKEN" in extra)
 
 
 def test_the_local_gateway_answers_as_it_is_described(tmp_path: Path) -> None:

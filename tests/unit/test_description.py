@@ -70,14 +70,14 @@ def test_every_route_of_the_bridge_is_described_and_the_other_way_round(tmp_path
     from penstock.delivery.measures import DeliveryMeasures
     from penstock.delivery.recent import RecentAttempts
 
-    config = configure({"BRIDGE_TOKEN": "t", "K_SINK": "http://broker/default"})
+    config = configure({"BRIDGE_TOKEN": "t", "K_SINK": "http://broker/default", "CONSOLE_TOKEN": "token"})
     inbox = Inbox(tmp_path / "inbox.db")
     console = make_inbox_api("token", inbox, RecentAttempts(), Attempts(1))
     sender = InboxSender(inbox, config.targets, config.policy)
     app = create_bridge(config, inbox, sender, DeliveryMeasures(), console)
     try:
-        assert routes(app) == described(bridge.OPERATIONS)
-        assert app.test_client().get(PATH).json == bridge.bridge_description()
+        assert routes(app) == described((*bridge.OPERATIONS, *bridge.CONSOLE_OPERATIONS))
+        assert app.test_client().get(PATH).json == bridge.bridge_description(with_console=True)
     finally:
         inbox.close()
 

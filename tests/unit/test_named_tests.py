@@ -74,8 +74,6 @@ TESTED_IN = {
     "local/stack.py": "tests/unit/local/test_stack_folder.py",
     "local/store/minio.py": "tests/integration/test_stack_on_minio.py",
     "process/exposition.py": "tests/unit/process/test_status_server.py",
-    "process/loopback.py": "tests/functional/test_serve_on_loopback.py",
-    "process/openapi.py": "tests/unit/test_description.py",
     "reconcile/engine.py": "tests/unit/reconcile/test_compare.py",
     "reconcile/worker.py": "tests/unit/reconcile/test_compare.py",
     "render/bridge.py": "tests/functional/test_render_manifest.py",

@@ -1,12 +1,14 @@
 """A WSGI application whose requests are steps of a trace."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.process.tracing import Tracer
 
-Environ = dict[str, Any]
-Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+Application = Callable[["WSGIEnvironment", Callable[..., Any]], Iterable[bytes]]
 
 # Asked every few seconds, by the platform and by Prometheus.
 _UNTRACED: Final = frozenset({"/_/health", "/_/ready", "/metrics"})
@@ -20,7 +22,7 @@ class TracedApplication:
         self._application = application
         self._tracer = tracer
 
-    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: "WSGIEnvironment", start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path in _UNTRACED:
             return self._application(environ, start_response)

@@ -56,6 +56,7 @@ def test_what_works_is_said_and_the_exit_code_is_0(
     assert {subject: each["grade"] for subject, each in found.items() if subject != "packages"} == {
         "versions": "good",
         "store": "good",
+        "profile": "good",
         "clock": "good",
         "bucket upload": "good",
         "bucket processed": "good",

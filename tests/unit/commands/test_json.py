@@ -21,6 +21,8 @@ REASONS = {
     "connect kafka": _LOG,
     "connect mqtt": _LOG,
     "connect nats": _LOG,
+    "connect redis": _LOG,
+    "watch": _LOG,
     "console": _LOG,
     "jobs watch": _LOG,
     "run": "it always prints JSON",

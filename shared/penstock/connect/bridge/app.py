@@ -118,7 +118,8 @@ class BridgeRoutes:
         return BridgeResponse(text, content_type=content_type)
 
     def description(self) -> Response:
-        return BridgeResponse(json.dumps(bridge_description()), content_type="application/json")
+        document = bridge_description(with_console=bool(self._config.console_token))
+        return BridgeResponse(json.dumps(document), content_type="application/json")
 
     def _messages(self, body: bytes, odd: list[OddRecord]) -> list[Message]:
         config = self._config
