@@ -123,9 +123,16 @@ class NsqdServer(Server[NsqdEndpoint]):
 
 
 class RabbitServer(Server[QueueEndpoint]):
-    """RabbitMQ, one node with a port mapper (epmd) of its own; `tls_port` speaks TLS, signed by `ca_file`."""
+    """RabbitMQ, one node with a port mapper (epmd) of its own; `tls_port` speaks TLS, signed by `ca_file`.
+
+    `config` has more settings of the application `rabbit`, as terms of Erlang.
+    """
 
     name = "rabbitmq"
+
+    def __init__(self, folder: Path | None = None, *, config: str = "") -> None:
+        super().__init__(folder)
+        self._config = config
 
     def install(self) -> None:
         ensure_debian_package("rabbitmq-server")
@@ -148,6 +155,7 @@ class RabbitServer(Server[QueueEndpoint]):
             "ssl_options.verify = verify_none\n",
             encoding="utf-8",
         )
+        (self.folder / "advanced.config").write_text(f"[{{rabbit, [{self._config}]}}].\n", encoding="utf-8")
         cookie = self.folder / ".erlang.cookie"
         if not cookie.exists():
             cookie.write_text(secrets.token_hex(20), encoding="ascii")
@@ -169,6 +177,7 @@ class RabbitServer(Server[QueueEndpoint]):
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
             "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
             # So the script becomes the server itself, and a kill reaches it.
             "RABBITMQ_ALLOW_INPUT": "yes",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1}",

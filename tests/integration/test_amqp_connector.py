@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pika
 import pytest
+from penstock.connect.amqp.broker import AmqpBroker
+from penstock.connect.amqp.session import AmqpSession
+from penstock.connect.queues import Settlement
 
-from tests.components import RabbitServer
+from tests.components import MinioServer, RabbitServer
 from tests.integration.connect_helpers import Penstock, RecordingFunction
 
 QUICK = ("--min-wait-seconds", "0.05", "--max-wait-seconds", "0.5", "--drain-seconds", "10")
@@ -68,6 +72,14 @@ def left(server: RabbitServer) -> int:
     """Messages that no function has answered finally, once no connector has them."""
     with closing(client(server)) as connection:
         return int(connection.channel().queue_declare(QUEUE, passive=True).method.message_count)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Poll until it is so; the limit only ends a test that has failed."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def connect(
@@ -217,21 +229,19 @@ def test_strangers_messages_become_dead_letters_that_can_be_replayed(
     assert left(server) == 0
 
 
-def test_a_queue_is_made_and_bound_once_the_exchange_is_there(
+def test_a_queue_that_was_removed_is_made_again_and_bound(
     server: RabbitServer, tmp_path: Path, function: RecordingFunction
 ) -> None:
     with closing(client(server)) as connection:
         connection.channel().exchange_delete("lake")
-    connector = connect(server, tmp_path, "connector", f"{function.url}/", "--exchange", "lake")
-    connector.until(lambda: "the store makes the exchange when its target is applied" in connector.text(), "said")
-    assert not connector.is_ready()
-    with closing(client(server)) as connection:
-        connection.channel().exchange_declare("lake", "direct", durable=True)
+    words = ("--exchange", "lake", "--exchange-type", "topic")
+    connector = connect(server, tmp_path, "connector", f"{function.url}/", *words)
     connector.until(connector.is_ready, "ready")
     publish(server, b"there", exchange="lake")
     connector.until(lambda: function.delivered() == [b"there"], "delivered")
     make_queue(server)  # the same arguments: another declaration would be refused
     with closing(client(server)) as connection:
+        connection.channel().exchange_declare("lake", "topic", durable=True)
         connection.channel().queue_delete(QUEUE)
     connector.until(lambda: f"queue {QUEUE}: it was removed" in connector.text(), "said")
     connector.until(connector.is_ready, "ready with a new queue")
@@ -273,6 +283,74 @@ def test_tls_is_spoken_with_a_private_authority(
     assert connector.end() == 0
 
 
+def test_a_connector_that_was_frozen_past_its_heartbeats_goes_on(
+    server: RabbitServer, tmp_path: Path, function: RecordingFunction
+) -> None:
+    """The broker ends its connection, and gives what it had to another one."""
+    other = RecordingFunction()
+    function.answer = lambda path, body: 503
+    frozen = connect(server, tmp_path, "frozen", f"{function.url}/", "--attempts", "0")
+    frozen.until(frozen.is_ready, "ready")
+    publish(server, b"held")
+    frozen.until(lambda: len(function.calls) > 0, "tried")
+    frozen.signal(signal.SIGSTOP)
+    taker = connect(server, tmp_path, "taker", f"{other.url}/")
+    taker.until(lambda: other.delivered() == [b"held"], "taken over", timeout_seconds=120)
+    assert taker.end() == 0
+    function.answer = lambda path, body: 200
+    frozen.signal(signal.SIGCONT)
+    publish(server, b"later")
+    frozen.until(lambda: b"later" in function.delivered(), "delivered")
+    frozen.until(lambda: unacknowledged(frozen) == 0, "all acknowledged")
+    assert frozen.end() == 0
+    assert left(server) == 0
+    other.stop()
+
+
+def test_a_channel_that_the_broker_closes_is_noticed(tmp_path: Path, function: RecordingFunction) -> None:
+    """The broker closes it when a message is not acknowledged within its consumer_timeout, in milliseconds."""
+    function.answer = lambda path, body: 503
+    config = "{consumer_timeout, 2000}, {channel_tick_interval, 1000}"
+    with RabbitServer(tmp_path / "rabbitmq", config=config) as server:
+        connector = connect(server, tmp_path, "connector", f"{function.url}/", "--attempts", "0")
+        connector.until(connector.is_ready, "ready")
+        publish(server, b"long")
+        connector.until(lambda: "perhaps by its consumer_timeout" in connector.text(), "said")
+        function.answer = lambda path, body: 200
+        connector.until(lambda: b"long" in function.delivered(), "delivered")
+        connector.until(lambda: unacknowledged(connector) == 0, "acknowledged")
+        assert connector.end() == 0
+        assert left(server) == 0
+
+
+def test_the_queues_change_and_what_is_under_way_is_still_acknowledged(server: RabbitServer) -> None:
+    """The session alone: one message of the old queue waits while the queues become others; prefetch bounds each."""
+    with closing(client(server)) as connection:
+        connection.channel().queue_delete("lake.second")
+    taken: dict[str, list[tuple[bytes, Settlement]]] = {QUEUE: [], "lake.second": []}
+    broker = AmqpBroker(server.endpoint.host, server.endpoint.port)
+
+    def arrived(topic: str, body: bytes, _origin: str, receipt: Settlement) -> None:
+        taken[topic].append((body, receipt))
+
+    session = AmqpSession(broker, 4, arrived, lambda _: None)
+    session.start([QUEUE])
+    wait_for(lambda: session.joined)
+    publish(server, *(b"%d" % number for number in range(10)))
+    wait_for(lambda: len(taken[QUEUE]) == 4)
+    session.subscribe(["lake.second"])
+    wait_for(lambda: session.joined)
+    for _, receipt in taken[QUEUE]:
+        receipt.begin(0)
+    wait_for(lambda: session.unsettled == 0)
+    with closing(client(server)) as connection:
+        connection.channel().basic_publish("", "lake.second", b"new")
+    wait_for(lambda: len(taken["lake.second"]) == 1)
+    session.end()
+    assert [body for body, _ in taken[QUEUE]] == [b"0", b"1", b"2", b"3"]
+    assert left(server) == 6
+
+
 @pytest.mark.parametrize(
     ("path", "password", "expected"),
     [
@@ -292,3 +370,31 @@ def test_what_the_broker_refuses_is_said(
     assert connector.text().count(expected) == 1
     assert "hunter2" not in connector.text()
     assert "Traceback" not in connector.text()
+
+
+def test_the_first_event_of_a_store_arrives(
+    server: RabbitServer, minio: MinioServer, tmp_path: Path, function: RecordingFunction, unique_name: str
+) -> None:
+    told = minio.endpoint
+    env = {
+        "MINIO_ENDPOINT": told.url, "MINIO_ACCESS_KEY": told.access_key, "MINIO_SECRET_KEY": told.secret_key,
+        "MINIO_QUEUE_DIR": str(tmp_path / "queue"), "AMQP_TARGET": f"amqp://guest:guest@{server.endpoint.address}/",
+    }  # fmt: skip
+    lake = tmp_path / "lake.yml"
+    lake.write_text(
+        f"name: {unique_name}\nqueue_dir: {tmp_path / 'queue'}\nbuckets:\n  {unique_name}:\ntargets:\n  amqp:\n"
+        f"    type: amqp\n    id: {unique_name}\n    url: {{env: AMQP_TARGET}}\n    exchange: {unique_name}\n"
+        f"    exchange_type: direct\n    routing_key: {QUEUE}\nrules:\n  - {{bucket: {unique_name}, target: amqp}}\n",
+        encoding="utf-8",
+    )
+    applied = Penstock("lake", tmp_path, "lake", "apply", "--file", str(lake), env=env)
+    assert applied.wait(120) == 0, applied.text()
+    connector = connect(server, tmp_path, "connector", f"{function.url}/", "--exchange", unique_name)
+    connector.until(connector.is_ready, "ready")
+    minio.endpoint.client().put_object(unique_name, "a b+日.csv", io.BytesIO(b"x"), 1)
+    connector.until(lambda: len(function.delivered()) == 1, "delivered")
+    assert connector.end() == 0
+    [call] = function.calls
+    body = json.loads(call.body)
+    assert call.headers["x-topic"] == QUEUE
+    assert (body["EventName"], body["Key"]) == ("s3:ObjectCreated:Put", f"{unique_name}/a b+日.csv")

@@ -21,6 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="bind each queue to this exchange, with the queue's name as routing key (default: bind none)",
     )
+    parser.add_argument(
+        "--exchange-type",
+        choices=("direct", "fanout", "topic"),
+        default="direct",
+        help="the type of an exchange that is not there and is made (default: %(default)s)",
+    )
     add_queue_flags(parser)
 
 

@@ -24,7 +24,10 @@ HEARTBEAT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class AmqpBroker:
-    """How to reach one broker. With `exchange`, each queue is bound to it, with the queue's name as routing key."""
+    """How to reach one broker. With `exchange`, each queue is bound to it, with the queue's name as routing key.
+
+    An exchange that is not there is made, of `exchange_type`.
+    """
 
     host: str
     port: int
@@ -34,6 +37,7 @@ class AmqpBroker:
     tls: bool = False
     ca_file: str | None = None
     exchange: str = ""
+    exchange_type: str = "direct"
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -57,6 +61,7 @@ def broker_from(flags: Flags, env: Mapping[str, str]) -> AmqpBroker:
         url.tls,
         settings.ca_file_from(flags, env),
         flags.exchange or "",
+        flags.exchange_type,
     )
 
 

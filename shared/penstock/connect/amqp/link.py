@@ -52,7 +52,7 @@ class Link:
         # Per consumer: quorum queues do not know a count for the whole channel.
         self._channel.basic_qos(prefetch_count=min(max(1, limit), _MAX_PREFETCH))
         for topic in topics:
-            prepare_queue(self._connection, topic, broker.exchange)
+            prepare_queue(self._connection, topic, broker)
             try:
                 self._consumers[self._channel.basic_consume(topic, partial(self._arrived, topic))] = topic
             except ChannelClosedByBroker as exc:
@@ -64,7 +64,7 @@ class Link:
         Raises `ConsumerEnded`, and pika's errors when the connection is lost.
         """
         self.acknowledge_settled()
-        self._connection.process_data_events(time_limit=_TURN_SECONDS)  # type: ignore[arg-type]
+        self._connection.process_data_events(time_limit=_TURN_SECONDS)
         if not self._channel.is_open:
             raise ConsumerEnded("the broker closed the channel, perhaps by its consumer_timeout; consuming again")
         if self._ended:

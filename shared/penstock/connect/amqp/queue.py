@@ -1,11 +1,15 @@
 """The queue of one topic: found, or made as a quorum queue, and bound to an exchange where one is named."""
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from penstock.connect.amqp.broker import AmqpBroker
 from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
     from pika import BlockingConnection
+    from pika.adapters.blocking_connection import BlockingChannel
+    from pika.exceptions import ChannelClosedByBroker
 
 # Of AMQP 0-9-1, section 1.2: what is named is not there.
 _NOT_FOUND = 404
@@ -14,46 +18,24 @@ _NOT_FOUND = 404
 # -1 means never. RabbitMQ 3.10 takes -1 too, and drops a message that came back once. A large number is right for both.
 # Source: RabbitMQ's guide to quorum queues, "poison message handling".
 DELIVERY_LIMIT = 2**31 - 1
-ARGUMENTS = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
+ARGUMENTS: Mapping[str, str | int] = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
 
 
-def prepare_queue(connection: "BlockingConnection", name: str, exchange: str) -> None:
-    """Find or make a queue. Raises `ConfigError` when the broker refuses it, and pika's errors when it is lost."""
-    from pika.exceptions import ChannelClosedByBroker
-
-    if _exists(connection, name):
+def prepare_queue(connection: "BlockingConnection", name: str, broker: AmqpBroker) -> None:
+    """Find or make a queue, and bind it. Raises `ConfigError` when the broker refuses, and pika's errors."""
+    queue, exchange = f"queue {name}", broker.exchange
+    if _is_there(connection, queue, lambda channel: channel.queue_declare(name, passive=True)):
         _refuse_stream(connection, name)
     else:
-        channel = connection.channel()
-        try:
-            channel.queue_declare(name, durable=True, arguments=dict(ARGUMENTS))
-        except ChannelClosedByBroker as exc:
-            raise ConfigError(f"queue {name}: the broker refused to make it: {exc.reply_text}") from None
-        channel.close()
+        _demand(connection, queue, lambda channel: channel.queue_declare(name, durable=True, arguments=ARGUMENTS))
     if not exchange:
         return
-    channel = connection.channel()
-    try:
-        channel.queue_bind(name, exchange, routing_key=name)
-    except ChannelClosedByBroker as exc:
-        remedy = "; the store makes the exchange when its target is applied" if exc.reply_code == _NOT_FOUND else ""
-        raise ConfigError(f"queue {name}, exchange {exchange}: {exc.reply_text}{remedy}") from None
-    channel.close()
-
-
-def _exists(connection: "BlockingConnection", name: str) -> bool:
-    """Whether there is a queue of this name; the broker closes the channel where there is none."""
-    from pika.exceptions import ChannelClosedByBroker
-
-    channel = connection.channel()
-    try:
-        channel.queue_declare(name, passive=True)
-    except ChannelClosedByBroker as exc:
-        if exc.reply_code == _NOT_FOUND:
-            return False
-        raise ConfigError(f"queue {name}: the broker refused it: {exc.reply_text}") from None
-    channel.close()
-    return True
+    # MinIO makes its exchange only when it sends the first event, which is lost when no queue is bound by then.
+    subject = f"exchange {exchange}"
+    if not _is_there(connection, subject, lambda channel: channel.exchange_declare(exchange, passive=True)):
+        kind = broker.exchange_type
+        _demand(connection, subject, lambda channel: channel.exchange_declare(exchange, kind, durable=True))
+    _demand(connection, f"{queue}, {subject}", lambda channel: channel.queue_bind(name, exchange, name))
 
 
 def _refuse_stream(connection: "BlockingConnection", name: str) -> None:
@@ -61,13 +43,34 @@ def _refuse_stream(connection: "BlockingConnection", name: str) -> None:
 
     The broker tells the type of a queue only in its answer to a declaration that differs.
     """
+    kind = {"x-queue-type": "quorum"}
+    refused = _ask(connection, lambda channel: channel.queue_declare(name, durable=True, arguments=kind))
+    if refused is not None and "is 'stream'" in refused.reply_text:
+        raise ConfigError(f"queue {name} is a stream; give the name of a quorum queue or a classic queue")
+
+
+def _is_there(connection: "BlockingConnection", subject: str, look: Callable[["BlockingChannel"], object]) -> bool:
+    refused = _ask(connection, look)
+    if refused is not None and refused.reply_code != _NOT_FOUND:
+        raise ConfigError(f"{subject}: the broker refused it: {refused.reply_text}")
+    return refused is None
+
+
+def _demand(connection: "BlockingConnection", subject: str, act: Callable[["BlockingChannel"], object]) -> None:
+    if (refused := _ask(connection, act)) is not None:
+        raise ConfigError(f"{subject}: the broker refused it: {refused.reply_text}")
+
+
+def _ask(
+    connection: "BlockingConnection", act: Callable[["BlockingChannel"], object]
+) -> "ChannelClosedByBroker | None":
+    """One request on a channel of its own, which the broker closes when it refuses; its refusal, or None."""
     from pika.exceptions import ChannelClosedByBroker
 
     channel = connection.channel()
     try:
-        channel.queue_declare(name, durable=True, arguments={"x-queue-type": "quorum"})
+        act(channel)
     except ChannelClosedByBroker as exc:
-        if "is 'stream'" in exc.reply_text:
-            raise ConfigError(f"queue {name} is a stream; give the name of a quorum queue or a classic queue") from None
-        return
+        return exc
     channel.close()
+    return None

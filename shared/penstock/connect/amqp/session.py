@@ -76,6 +76,9 @@ class AmqpSession:
         if link := self._link:
             link.wake()
 
+    def _changed(self, topics: tuple[str, ...]) -> bool:
+        return self._ending or topics != self._topics
+
     def _forget(self, link: Link) -> None:
         self._lose(lambda receipt: receipt.session is link)
 
@@ -115,7 +118,7 @@ class AmqpSession:
                 link.consume(self._broker, topics, self._max_in_flight // max(1, len(topics)))
                 _log.info("amqp: queues %s", ", ".join(topics))
                 self._joined, self.refusal, self._said = topics, "", ""
-                while not self._ending and topics == self._topics:
+                while not self._changed(topics):
                     link.turn()
             link.acknowledge_settled()
         finally:
