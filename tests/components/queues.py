@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.components.certificates import make_certificates
 from tests.components.errors import ComponentError
 from tests.components.http import request_json
 from tests.components.install import HERE, GoModule, ensure_debian_package
@@ -122,9 +123,16 @@ class NsqdServer(Server[NsqdEndpoint]):
 
 
 class RabbitServer(Server[QueueEndpoint]):
-    """RabbitMQ, one node with a port mapper (epmd) of its own."""
+    """RabbitMQ, one node with a port mapper (epmd) of its own; `tls_port` speaks TLS, signed by `ca_file`.
+
+    `config` has more settings of the application `rabbit`, as terms of Erlang.
+    """
 
     name = "rabbitmq"
+
+    def __init__(self, folder: Path | None = None, *, config: str = "") -> None:
+        super().__init__(folder)
+        self._config = config
 
     def install(self) -> None:
         ensure_debian_package("rabbitmq-server")
@@ -135,8 +143,19 @@ class RabbitServer(Server[QueueEndpoint]):
         self._program, self._epmd = found[-1], epmd
 
     def prepare(self) -> QueueEndpoint:
-        self.port, self._epmd_port, self._node_port = free_ports(3)
+        self.port, self.tls_port, self._epmd_port, self._node_port = free_ports(4)
         (self.folder / "plugins").write_text("[].\n", encoding="ascii")
+        made = make_certificates(self.folder / "certificates")
+        self.ca_file = made.ca_file
+        (self.folder / "rabbitmq.conf").write_text(
+            f"listeners.ssl.1 = {LOOPBACK}:{self.tls_port}\n"
+            f"ssl_options.cacertfile = {made.ca_file}\n"
+            f"ssl_options.certfile = {made.cert_file}\n"
+            f"ssl_options.keyfile = {made.key_file}\n"
+            "ssl_options.verify = verify_none\n",
+            encoding="utf-8",
+        )
+        (self.folder / "advanced.config").write_text(f"[{{rabbit, [{self._config}]}}].\n", encoding="utf-8")
         cookie = self.folder / ".erlang.cookie"
         if not cookie.exists():
             cookie.write_text(secrets.token_hex(20), encoding="ascii")
@@ -157,7 +176,8 @@ class RabbitServer(Server[QueueEndpoint]):
             "RABBITMQ_LOG_BASE": str(self.folder),
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
-            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq"),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
             # So the script becomes the server itself, and a kill reaches it.
             "RABBITMQ_ALLOW_INPUT": "yes",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1}",

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+from penstock.connect.amqp.broker import AmqpBroker
+from penstock.connect.amqp.connector import AmqpConnector
 from penstock.connect.kafka.connector import Connector
 from penstock.connect.kafka.records import openfaas
 from penstock.connect.mqtt.broker import Broker
@@ -86,6 +88,11 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     inbox = Inbox(folder / "nats.db")
     nats = NatsConnector(NatsServers(("nats://127.0.0.1:9",)), finder, inbox, policy=Policy())
     texts.append(nats.measures.render()[0].decode())
+    inbox.close()
+
+    inbox = Inbox(folder / "amqp.db")
+    amqp = AmqpConnector(AmqpBroker("127.0.0.1", 9), finder, inbox, policy=Policy())
+    texts.append(amqp.measures.render()[0].decode())
     inbox.close()
 
     inbox = Inbox(folder / "redis.db")

@@ -18,6 +18,7 @@ FUNCTIONAL = ROOT / "tests" / "functional"
 # Modules without a rule of their own.
 WITHOUT_RULES = {
     "commands/bridge.py": "flags and wiring",
+    "commands/connect_amqp.py": "flags and wiring",
     "commands/connect_kafka.py": "flags and wiring",
     "commands/connect_mqtt.py": "flags and wiring",
     "commands/connect_nats.py": "flags and wiring",
@@ -44,6 +45,10 @@ TESTED_IN = {
     "commands/reconcile.py": "tests/unit/reconcile/test_compare.py",
     "commands/run.py": "tests/functional/test_oneshot.py",
     "commands/serve.py": "tests/functional/test_serving_wiring.py",
+    "connect/amqp/connector.py": "tests/integration/test_amqp_connector.py",
+    "connect/amqp/link.py": "tests/integration/test_amqp_connector.py",
+    "connect/amqp/queue.py": "tests/integration/test_amqp_connector.py",
+    "connect/amqp/session.py": "tests/integration/test_amqp_connector.py",
     "connect/kafka/dead_letter_log.py": "tests/integration/test_kafka_connector.py",
     "connect/kafka/dead_letter_topic.py": "tests/unit/connect/test_kafka_connector.py",
     "connect/kafka/listen.py": "tests/integration/test_kafka_connector.py",

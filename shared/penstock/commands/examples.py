@@ -54,6 +54,7 @@ _TOPICS: Final = (*_GATEWAY, *_settings(table.REDISCOVER_SECONDS))
 _KAFKA: Final = _settings(table.KAFKA, table.KAFKA_BROKERS)
 _MQTT: Final = _settings(table.MQTT_URL, table.MQTT_USERNAME, table.MQTT_PASSWORD)
 _NATS: Final = _settings(table.NATS_URL, table.NATS_USERNAME, table.NATS_PASSWORD, table.NATS_TOKEN)
+_AMQP: Final = _settings(table.AMQP_URL, table.AMQP_USERNAME, table.AMQP_PASSWORD)
 _REDIS: Final = _settings(table.REDIS_URL, table.REDIS_USERNAME, table.REDIS_PASSWORD, table.REDIS_LEASE_SECONDS)
 
 HELP: Final[Mapping[str, Help]] = {
@@ -119,6 +120,10 @@ HELP: Final[Mapping[str, Help]] = {
     "connect nats": Help(
         ("penstock connect nats --url nats://127.0.0.1:4222 --to lake.upload=http://127.0.0.1:8081/",),
         (*_NATS, *_TOPICS, *_DELIVERY, *_LOG),
+    ),
+    "connect amqp": Help(
+        ("penstock connect amqp --url amqp://127.0.0.1:5672 --to lake.upload=http://127.0.0.1:8081/",),
+        (*_AMQP, *_TOPICS, *_DELIVERY, *_LOG),
     ),
     "connect redis": Help(
         ("penstock connect redis --url redis://127.0.0.1:6379 --to bucketevents=http://127.0.0.1:8081/",),

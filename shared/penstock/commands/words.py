@@ -29,6 +29,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     ),
     "Events in": (
         Command("bridge", "bridge", "receive MinIO's webhook, keep each event on disk, send CloudEvents"),
+        Command("connect amqp", "amqp,stack", "deliver messages of RabbitMQ queues to functions, at least once"),
         Command("connect kafka", "kafka,stack", "deliver Kafka records to functions, at least once"),
         Command("connect mqtt", "mqtt,stack", "deliver MQTT messages to functions, at least once"),
         Command("connect nats", "nats,stack", "deliver messages of NATS JetStream to functions, at least once"),

@@ -4,7 +4,7 @@ import logging
 from typing import Final
 from urllib.parse import urlsplit
 
-_PLAIN: Final = {"http": "https", "mqtt": "mqtts", "tcp": "mqtts", "nats": "tls", "redis": "rediss"}
+_PLAIN: Final = {"http": "https", "mqtt": "mqtts", "tcp": "mqtts", "nats": "tls", "redis": "rediss", "amqp": "amqps"}
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 _log = logging.getLogger("penstock.settings")

@@ -12,7 +12,19 @@ ValueT = TypeVar("ValueT", covariant=True)
 # The program that reads it. `function`: serve, run and reconcile. `job`: a function that hands large objects to Jobs.
 # `watcher`: jobs watch. `delivery`: the connectors and the bridge. `gateway`: the connectors and doctor.
 Component = Literal[
-    "function", "job", "run", "watcher", "delivery", "gateway", "kafka", "mqtt", "nats", "redis", "bridge", "console"
+    "function",
+    "job",
+    "run",
+    "watcher",
+    "delivery",
+    "gateway",
+    "kafka",
+    "mqtt",
+    "nats",
+    "redis",
+    "amqp",
+    "bridge",
+    "console",
 ]
 
 _QUANTITY: Final = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")

@@ -383,6 +383,13 @@ REDIS_LEASE_SECONDS: Final = number(
     above=0,
     of="redis",
 )
+AMQP_URL: Final = text(
+    "AMQP_URL",
+    "`amqp://HOST:5672/VIRTUAL_HOST` or `amqps://HOST:5671/VIRTUAL_HOST`; without a path the virtual host is `/`",
+    of="amqp",
+)
+AMQP_USERNAME: Final = text("AMQP_USERNAME", "the broker's user; `guest` where none is set", of="amqp", is_secret=True)
+AMQP_PASSWORD: Final = text("AMQP_PASSWORD", "the broker's password", of="amqp", is_secret=True)
 BRIDGE_TOKEN: Final = text(
     "BRIDGE_TOKEN", "what a webhook must present. Required without `--allow-anonymous`", of="bridge", is_secret=True
 )

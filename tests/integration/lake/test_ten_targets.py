@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import nats
-import pika  # type: ignore[import-untyped]
+import pika
 import pytest
 import redis
 from confluent_kafka import Consumer

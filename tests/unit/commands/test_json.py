@@ -17,6 +17,7 @@ REASONS = {
     "up": _LOG,
     "serve": _LOG,
     "bridge": _LOG,
+    "connect amqp": _LOG,
     "connect kafka": _LOG,
     "connect mqtt": _LOG,
     "connect nats": _LOG,

@@ -25,7 +25,7 @@ from tests.paths import ROOT
 PAGES: list[tuple[str, tuple[Component, ...]]] = [
     ("settings.md", ("function",)),
     ("settings.md", ("run",)),
-    ("settings.md", ("delivery", "gateway", "kafka", "mqtt", "nats", "redis", "bridge", "console")),
+    ("settings.md", ("delivery", "gateway", "kafka", "mqtt", "nats", "redis", "amqp", "bridge", "console")),
     ("jobs.md", ("job",)),
     ("jobs.md", ("watcher",)),
 ]
@@ -36,6 +36,7 @@ READ_BY = {
     "mqtt": "`connect mqtt`",
     "nats": "`connect nats`",
     "redis": "`connect redis`",
+    "amqp": "`connect amqp`",
     "bridge": "`bridge`",
     "console": "`console`",
 }

@@ -158,7 +158,7 @@ class RemoteLake:
             }
         seen = "What the bridge delivers is seen here, from its last 1,000 attempts on."
         return {
-            "events": f"{seen} What a Kafka, MQTT or NATS connector or a Broker delivers is not.",
+            "events": f"{seen} What a connector of a queue or a Broker delivers is not.",
             "dead": "Those of the bridge. The connectors keep their own: penstock dlq list",
             "savings": f"{seen} What was done before is not counted.",
         }

@@ -1,0 +1,1 @@
+"""The AMQP connector: quorum queues, each message acknowledged when its functions have answered finally."""

@@ -1,0 +1,36 @@
+"""A connector whose queue does not answer starts, says so in its readiness probe, and ends when it is told to."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.components.process import free_ports
+from tests.integration.connect_helpers import Penstock
+
+SCHEMES = {"amqp": "amqp", "mqtt": "mqtt", "nats": "nats", "redis": "redis"}
+
+
+def readiness(connector: Penstock) -> str:
+    """What the readiness probe is answered with; "" while nothing listens yet."""
+    try:
+        with urllib.request.urlopen(f"http://{connector.address}/_/ready", timeout=5) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as exc:
+        return exc.read().decode()
+    except OSError:
+        return ""
+
+
+@pytest.mark.parametrize("kind", SCHEMES)
+def test_connector_waits_for_a_server_that_does_not_answer(kind: str, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    connector = Penstock(
+        kind, tmp_path, "connect", kind, "--url", f"{SCHEMES[kind]}://{address}",
+        "--to", "lake=http://127.0.0.1:9/", "--inbox", str(tmp_path / "inbox.db"),
+    )  # fmt: skip
+    connector.until(lambda: f"not connected to {address}" in readiness(connector).replace("nats://", ""), "said")
+    assert connector.end() == 0
