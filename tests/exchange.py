@@ -59,6 +59,16 @@ def raw_server(*scripts: Callable[[socket.socket], None]) -> Iterator[str]:
         thread.join(5)
 
 
+@contextmanager
+def unanswered_address() -> Iterator[tuple[str, int]]:
+    """Host and port where packets that open a connection are dropped, as some networks do for a sleeping Service."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        host, port = listener.getsockname()
+        # The only place in the queue is taken, and nothing accepts; Linux drops the packets of all others.
+        with socket.create_connection((host, port)):
+            yield host, port
+
+
 def reply(text: bytes) -> Callable[[socket.socket], None]:
     def script(connection: socket.socket) -> None:
         connection.recv(65536)

@@ -17,6 +17,12 @@ from penstock.events.signature import signature_headers
 
 # New replicas behind a load balancer get no traffic from connections that never end.
 MAX_CONNECTION_AGE_SECONDS = 60.0
+# For the name, the connection and TLS. Some networks drop the packets for a target that sleeps and do not refuse them.
+# The next attempt must not wait for the time of a whole answer. Linux sends the first packet again after 1, 3 and 7
+# seconds.
+CONNECT_SECONDS = 10.0
+# The next address of a name is tried beside a silent one after this time (RFC 8305, section 5).
+NEXT_ADDRESS_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +125,18 @@ class HttpTransport:
         task.add_done_callback(self._tasks.discard)
 
     async def _open(self, request: Request) -> None:
+        seconds = min(CONNECT_SECONDS, self._timeout_seconds)
         try:
-            async with asyncio.timeout_at(request.deadline):
+            async with asyncio.timeout_at(min(request.deadline, self._loop.time() + seconds)):
                 _, connection = await self._loop.create_connection(
-                    lambda: Connection(self), self._host, self._port, ssl=self._tls
+                    lambda: Connection(self),
+                    self._host,
+                    self._port,
+                    ssl=self._tls,
+                    happy_eyeballs_delay=NEXT_ADDRESS_SECONDS,
                 )
         except (OSError, ssl.SSLError) as exc:
-            why = str(exc) or "no connection in time"
+            why = str(exc) or f"no connection within {seconds:g} seconds"
             self._fail(request, 502, f"cannot connect to {self._host}:{self._port}: {why}")
             return
         if request in self._requests:

@@ -13,7 +13,7 @@ from penstock.events.signature import SignatureCheck
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from tests.exchange import exchange, message, raw_server
+from tests.exchange import exchange, message, raw_server, unanswered_address
 
 
 def test_with_keys_each_attempt_is_signed_with_its_own_time_and_id(httpserver: HTTPServer) -> None:
@@ -106,6 +106,39 @@ def test_refused_connection_names_the_address() -> None:
     [answer] = exchange(f"http://127.0.0.1:{port}/", message())
     assert answer.status == 502
     assert f"127.0.0.1:{port}" in (answer.error or "")
+
+
+def test_a_target_that_takes_no_connection_does_not_take_the_whole_time_of_a_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("penstock.delivery.http.CONNECT_SECONDS", 0.2, raising=False)
+    with unanswered_address() as (host, port):
+        [answer] = exchange(f"http://{host}:{port}/", message(), timeout_seconds=20.0)
+    assert answer.status == 502
+    assert answer.error == f"cannot connect to {host}:{port}: no connection within 0.2 seconds"
+
+
+def test_the_other_address_of_a_name_is_tried_when_the_first_one_is_silent(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/").respond_with_data(b"ok")
+
+    async def run(silent: tuple[str, int]) -> TargetAnswer:
+        loop = asyncio.get_running_loop()
+
+        async def two_addresses(*_: object, **__: object) -> list[object]:
+            addresses = (silent, ("127.0.0.1", httpserver.port))
+            return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", each) for each in addresses]
+
+        loop.getaddrinfo = two_addresses  # type: ignore[method-assign, assignment]
+        transport = HttpTransport(HttpTarget("t", "http://two.example/"), timeout_seconds=20.0, loop=loop)
+        future: asyncio.Future[TargetAnswer] = loop.create_future()
+        transport.send(message(), future.set_result)
+        answer = await future
+        transport.close()
+        return answer
+
+    with unanswered_address() as silent:
+        answer = asyncio.run(run(silent))
+    assert (answer.status, answer.body, answer.error) == (200, b"ok", None)
 
 
 def test_silence_ends_in_a_time_out() -> None:
