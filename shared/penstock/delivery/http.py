@@ -203,4 +203,7 @@ def render_head(start: str, headers: Mapping[str, str]) -> bytes:
     lines = len(headers) + (1 if start else 0)
     if text.count("\n") != lines or text.count("\r") != lines or "\0" in text:
         raise EventError("a header holds a line break or a NUL; encode it before sending")
-    return text.encode()
+    try:
+        return text.encode()
+    except UnicodeEncodeError as exc:
+        raise EventError("a header holds half of a surrogate pair; encode it before sending") from exc

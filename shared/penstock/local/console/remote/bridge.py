@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from penstock.connect import rest
 from penstock.errors import EventError, PenstockError, TemporaryError
+from penstock.json_text import read_json
 from penstock.local.gateway.invocations import Invocation
 
 _FAILED: Final = "failed"
@@ -70,8 +71,8 @@ class BridgeInbox:
         if answer.status != 200:
             raise _refusal(self.url, answer)
         try:
-            found = json.loads(answer.body)
-        except (ValueError, RecursionError) as exc:
+            found = read_json(answer.body)
+        except ValueError as exc:
             raise TemporaryError(f"bridge {url}: no JSON: {exc}; check the address") from exc
         if not isinstance(found, dict):
             raise TemporaryError(f"bridge {url}: no JSON object; check the address")
@@ -92,7 +93,7 @@ def _refusal(url: str, answer: rest.ServerAnswer) -> PenstockError:
 def _invocation(attempt: dict[str, Any]) -> Invocation:
     """An attempt as a request to a function. An answer that is no outcome says nothing of an object."""
     try:
-        answer = json.loads(attempt["answer"])
+        answer = read_json(attempt["answer"])
     except ValueError:
         answer = None
     answer = dict(answer) if isinstance(answer, dict) else {}
