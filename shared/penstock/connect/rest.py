@@ -10,9 +10,9 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError, TemporaryError
+from penstock.settings.plaintext import has_login, without_login
 
 TIMEOUT_SECONDS = 10.0
 _MAX_BYTES = 64 * 1024 * 1024
@@ -27,8 +27,10 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def check_url(url: str, what: str) -> None:
     """Raise `ConfigError` unless it is an http or https URL; `what` names the server."""
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise ConfigError(f"{what} {url!r}: expected http://HOST:PORT or https://HOST:PORT")
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError(f"{what} {without_login(url)!r}: expected http://HOST:PORT or https://HOST:PORT")
+    if has_login(url):
+        raise ConfigError(f"{what} {without_login(url)!r}: leave user and password out of the URL; each has a setting")
 
 
 def get(url: str, *, what: str, headers: Mapping[str, str], ca_file: str | None = None) -> bytes:

@@ -72,12 +72,12 @@ def test_a_path_that_is_not_encoded_is_encoded_for_the_function(gateway: Running
 def test_a_request_that_fails_in_the_gateway_gives_the_function_back(
     gateway: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_text: str) -> None:
+    def broken(_connection: object) -> None:
         raise RuntimeError("broken")
 
     gateway.request("GET", "/function/echo")
-    monkeypatch.setattr("penstock.local.gateway.proxy._sentences", broken)
-    assert gateway.request("GET", "/function/echo").status == 500
+    monkeypatch.setattr("http.client.HTTPConnection.getresponse", broken)
+    assert sent(gateway, b"GET /function/echo HTTP/1.1\r\nHost: localhost\r\n\r\n")[0] == 500
     assert gateway.functions.get("echo").in_flight == 0
 
 
