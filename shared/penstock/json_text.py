@@ -1,13 +1,32 @@
-"""Documents of handlers as JSON (RFC 8259): what JSON cannot hold is a mistake in the handler, and is named."""
+"""JSON (RFC 8259): documents of handlers as JSON, in which a mistake is named, and JSON that other programs sent."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from penstock.errors import HandlerError
+from penstock.errors import EventError, HandlerError
 
 _MAX_PATH_CHARS = 200
 _WRONG = "the body of a Result cannot be written as JSON"
+
+
+def read_json(text: bytes | str) -> Any:
+    """The value in a text of another program; raises `ValueError` for what is no JSON, or is nested too deeply."""
+    try:
+        return json.loads(text)
+    except RecursionError as exc:
+        raise ValueError("nested too deeply") from exc
+
+
+def read_object(text: bytes) -> dict[str, Any]:
+    """The JSON object in the body of a request; raises `EventError`."""
+    try:
+        found = read_json(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise EventError("expected a JSON object")
+    return found
 
 
 def to_line(document: Mapping[str, Any]) -> bytes:

@@ -22,6 +22,7 @@ from penstock.jobs.watcher import SELECTOR, Watcher, run_watcher
 from penstock.process.log import set_up_logging
 from penstock.process.signals import stop_on_signals
 from penstock.settings.durations import parse_duration
+from penstock.settings.plaintext import without_login
 from penstock.settings.table import JOB_MAX_RUNNING
 from penstock.terminal import columns, json_text, one_line, printable
 
@@ -133,7 +134,9 @@ def _watch(args: argparse.Namespace, env: Mapping[str, str], api: JobsApi) -> in
 def _sink(args: argparse.Namespace, env: Mapping[str, str]) -> str:
     url = args.dead_letter_to or env.get("DEAD_LETTER_SINK", "")
     if urlsplit(url).scheme not in ("http", "https"):
-        raise ConfigError(f"DEAD_LETTER_SINK={url!r}: expected the URL that failed Jobs' events are sent to")
+        raise ConfigError(
+            f"DEAD_LETTER_SINK={without_login(url)!r}: expected the URL that failed Jobs' events are sent to"
+        )
     return str(url)
 
 

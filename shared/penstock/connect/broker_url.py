@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from penstock.errors import ConfigError
+from penstock.settings.plaintext import without_login
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def read_broker_url(name: str, text: str, ports: Mapping[str, int]) -> BrokerUrl
     """
     plain, tls = ports
     expected = ConfigError(
-        f"{name}={_without_login(text)!r}: expected {plain}://HOST:{ports[plain]} or {tls}://HOST:{ports[tls]}, "
+        f"{name}={without_login(text)!r}: expected {plain}://HOST:{ports[plain]} or {tls}://HOST:{ports[tls]}, "
         "user and password in settings of their own"
     )
     try:
@@ -42,9 +43,3 @@ def read_broker_url(name: str, text: str, ports: Mapping[str, int]) -> BrokerUrl
         raise expected
     path = unquote(url.path[1:]) if url.path.startswith("/") else None
     return BrokerUrl(url.hostname, port or ports[url.scheme], url.scheme == tls, path)
-
-
-def _without_login(text: str) -> str:
-    """The text without what stands before an @: it may be a password."""
-    scheme, slashes, rest = text.partition("://")
-    return f"{scheme}{slashes}{rest.rpartition('@')[2]}" if slashes else text.rpartition("@")[2]

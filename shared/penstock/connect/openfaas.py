@@ -5,7 +5,6 @@ GET /system/logs the lines of a function's log, one JSON object each.
 """
 
 import base64
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from urllib.parse import urlencode
 from penstock.connect import rest
 from penstock.connect.edition import Edition, edition_of
 from penstock.errors import TemporaryError
+from penstock.json_text import read_json
 from penstock.settings.plaintext import warn_if_plain
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ class OpenFaasGateway:
         url = f"{self.url}/system/logs?{urlencode({key: value for key, value in given.items() if value})}"
         answer = rest.get(url, what="gateway", headers=self._headers, ca_file=self._ca_file)
         try:
-            return [_line(json.loads(line)) for line in answer.splitlines() if line.strip()]
+            return [_line(read_json(line)) for line in answer.splitlines() if line.strip()]
         except (ValueError, TypeError, KeyError, AttributeError) as exc:
             raise TemporaryError(f"gateway {self.url}: no log of {name}: {exc}") from exc
 
@@ -94,7 +94,7 @@ class OpenFaasGateway:
         url = f"{self.url}{path}{self._query}"
         answer = rest.get(url, what="gateway", headers=self._headers, ca_file=self._ca_file)
         try:
-            return read(json.loads(answer))
+            return read(read_json(answer))
         except (ValueError, TypeError, KeyError, AttributeError) as exc:
             raise TemporaryError(f"gateway {self.url}: no {what}: {exc}; check the address and basic-auth") from exc
 

@@ -93,6 +93,8 @@ def _results(body: bytes) -> dict[tuple[str, str], dict[str, Any]] | None:
     try:
         document = json.loads(body)
         found = document.get("results", [document])
+        if not all(isinstance(each.get("status", 200), int) for each in found):
+            return None
         return {(each["source"]["bucket"], each["source"]["key"]): each for each in found}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

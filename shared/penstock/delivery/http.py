@@ -14,6 +14,7 @@ from penstock.delivery.deliverer import Message, TargetAnswer
 from penstock.delivery.http_connection import Connection, Request
 from penstock.errors import ConfigError, EventError
 from penstock.events.signature import signature_headers
+from penstock.settings.plaintext import has_login, without_login
 
 # New replicas behind a load balancer get no traffic from connections that never end.
 MAX_CONNECTION_AGE_SECONDS = 60.0
@@ -43,14 +44,15 @@ class HttpTarget:
     token_file: Path | None = None
 
     def __post_init__(self) -> None:
-        url = urlsplit(self.url)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ConfigError(f"target {self.name}: {self.url!r}: expected http://host[:port]/path or https://...")
+        shown = without_login(self.url)
         try:
+            url = urlsplit(self.url)
             _ = url.port
         except ValueError as exc:
-            raise ConfigError(f"target {self.name}: {self.url!r}: {exc}") from None
-        if url.username or url.password:
+            raise ConfigError(f"target {self.name}: {shown!r}: {exc}") from None
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ConfigError(f"target {self.name}: {shown!r}: expected http://host[:port]/path or https://...")
+        if has_login(self.url):
             raise ConfigError(f"target {self.name}: put the credentials into a header, not into the URL")
 
 
@@ -214,4 +216,7 @@ def render_head(start: str, headers: Mapping[str, str]) -> bytes:
     lines = len(headers) + (1 if start else 0)
     if text.count("\n") != lines or text.count("\r") != lines or "\0" in text:
         raise EventError("a header holds a line break or a NUL; encode it before sending")
-    return text.encode()
+    try:
+        return text.encode()
+    except UnicodeEncodeError as exc:
+        raise EventError("a header holds half of a surrogate pair; encode it before sending") from exc

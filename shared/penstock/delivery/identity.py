@@ -5,13 +5,18 @@ client's address and program (`sourceIPAddress`, `source`). Functions have no us
 logs keep what they get for a long time. The ids of the request (`responseElements`) say nothing about a person.
 """
 
+import base64
 import json
 from typing import Any
 
 from penstock.errors import EventError
 from penstock.events.record import load_json
+from penstock.events.wrapped import is_detail
 
 _REQUEST_MEMBERS = frozenset({"principalId", "sourceIPAddress"})
+_DETAIL_MEMBERS = frozenset({"requester", "source-ip-address"})  # EventBridge
+_HOLDS_EVENTS = frozenset({"Records", "Event", "data", "detail", "Sns"})
+_HOLDS_TEXT = frozenset({"Message", "Body", "body", "data"})
 
 
 def without_identity(record: Any) -> Any:
@@ -28,14 +33,51 @@ def without_identity(record: Any) -> Any:
 
 
 def body_without_identity(body: bytes) -> bytes:
-    """The JSON of a notification without the identities in its records. Any other bytes come back as they are."""
+    """The JSON of an event without the identities in its records. Any other bytes come back as they are.
+
+    Records are looked for in notifications, lists, CloudEvents, and messages of SNS, SQS and EventBridge.
+    """
     try:
         value = load_json(body)
-        if not isinstance(value, dict) or not isinstance(records := value.get("Records"), list):
-            return body
-        value["Records"] = [without_identity(record) for record in records]
-        if value["Records"] == records:
-            return body
-        return json.dumps(value, separators=(",", ":")).encode()
+        cleaned = _cleaned(value)
+        return body if cleaned == value else json.dumps(cleaned, separators=(",", ":")).encode()
     except (EventError, RecursionError):
         return body
+
+
+def _cleaned(value: Any) -> Any:
+    """The event in a value, in all its envelopes, without identities. What is no event comes back as it is."""
+    if isinstance(value, list):
+        return [_cleaned(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if "s3" in value:
+        return without_identity(value)
+    made = {name: _cleaned(part) if name in _HOLDS_EVENTS else part for name, part in value.items()}
+    made |= {name: _cleaned_text(made[name]) for name in _HOLDS_TEXT & made.keys()}
+    if isinstance(text := made.get("data_base64"), str):
+        made["data_base64"] = _cleaned_base64(text)
+    if is_detail(made):
+        made = {name: part for name, part in made.items() if name not in _DETAIL_MEMBERS}
+    return made
+
+
+def _cleaned_text(text: Any) -> Any:
+    """JSON in a string, as SNS and SQS carry it."""
+    if not isinstance(text, str):
+        return text
+    try:
+        value = load_json(text)
+    except EventError:
+        return text
+    cleaned = _cleaned(value)
+    return text if cleaned == value else json.dumps(cleaned, separators=(",", ":"))
+
+
+def _cleaned_base64(text: str) -> str:
+    try:
+        inner = base64.b64decode(text, validate=True)
+    except ValueError:
+        return text
+    cleaned = body_without_identity(inner)
+    return text if cleaned == inner else base64.b64encode(cleaned).decode()

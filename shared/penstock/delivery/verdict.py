@@ -8,13 +8,14 @@ These are the classes of Knative's delivery specification. A redirect is never f
 redirected POST into a GET without a body, whose 200 would count as a delivery that never happened.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
+
+from penstock.json_text import read_json
 
 _MAX_REASON = 500
 _RETRIED_4XX = frozenset({404, 408, 409, 429})
@@ -76,7 +77,7 @@ def retry_after_seconds(text: str | None, now: float) -> float | None:
         return float(text)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -86,7 +87,7 @@ def _said(answer: TargetAnswer) -> str:
         text = " ".join(answer.body.decode(errors="replace").split())
         return f": {text[:_MAX_REASON]}" if text else ""
     try:
-        document: Any = json.loads(answer.body)
+        document: Any = read_json(answer.body)
     except ValueError:  # no JSON, or only its start was kept
         return ""
     found = document.get("results", [document]) if isinstance(document, dict) else []

@@ -10,6 +10,7 @@ from penstock.doctor.finding import Finding, Grade
 from penstock.errors import PenstockError
 from penstock.settings import table
 from penstock.settings.environment import load_config
+from penstock.settings.plaintext import without_login
 from penstock.settings.stackfile import FunctionSpec
 from penstock.sinks.address import parse_sink
 
@@ -30,6 +31,7 @@ def examine_kafka(settings: Mapping[str, str]) -> Iterator[Finding]:
 
 def examine_mqtt(url: str) -> Iterator[Finding]:
     """Whether something listens where the broker is said to be."""
+    shown = without_login(url)
     try:
         parts = urlsplit(url)
         where = (parts.hostname or "", parts.port or (8883 if parts.scheme == "mqtts" else 1883))
@@ -37,16 +39,16 @@ def examine_mqtt(url: str) -> Iterator[Finding]:
         where = ("", 0)
     if not where[0]:
         yield Finding(
-            Grade.PROBLEM, "mqtt", f"{url!r} is not an address", "write mqtt://HOST:1883 or mqtts://HOST:8883"
+            Grade.PROBLEM, "mqtt", f"{shown!r} is not an address", "write mqtt://HOST:1883 or mqtts://HOST:8883"
         )
         return
     try:
         socket.create_connection(where, timeout=_CONNECT_SECONDS).close()
     except OSError as exc:
-        text = f"{url} does not answer: {exc.strerror or exc}"
+        text = f"{shown} does not answer: {exc.strerror or exc}"
         yield Finding(Grade.PROBLEM, "mqtt", text, "start the broker, or correct MQTT_URL")
     else:
-        yield Finding(Grade.GOOD, "mqtt", f"{url} takes connections; `penstock listen mqtt` tries the login")
+        yield Finding(Grade.GOOD, "mqtt", f"{shown} takes connections; `penstock listen mqtt` tries the login")
 
 
 def examine_gateway(gateway: OpenFaasGateway) -> Iterator[Finding]:

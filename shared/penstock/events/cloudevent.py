@@ -96,6 +96,9 @@ def to_cloudevents_each(
     """
     made: list[CloudEventFields | OddRecord] = []
     for record, where in records_in(load_json(body)):
+        if isinstance(record, OddRecord):
+            made.append(record)
+            continue
         try:
             event = _to_cloudevent(record, where, change)
         except EventError as exc:

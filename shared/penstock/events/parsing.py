@@ -29,7 +29,7 @@ from penstock.events.wrapped import (
     eventbridge_record,
     is_detail,
     is_eventbridge,
-    opened,
+    text_inside,
 )
 
 _CLOUDEVENTS = "application/cloudevents"
@@ -68,15 +68,24 @@ def parse_each(body: bytes, headers: Mapping[str, str], max_objects: int) -> lis
     Raises `EventError` when the event as a whole is malformed, or when nothing but one malformed record is in it, and
     `InputTooLarge` when it names more than `max_objects` objects.
     """
-    too_large = InputTooLarge(f"the event names more than {max_objects} objects; send at most {max_objects} at a time")
-    if body.count(b"{") + body.count(b"[") > max_objects * _NESTED_VALUES_PER_RECORD:
-        raise too_large
+    _check_nested(body, max_objects)
     found = _parse(body, headers, max_objects)
     if len(found) > max_objects:
-        raise too_large
+        raise _too_many(max_objects)
     if len(found) == 1:
         _all_of(found)
     return found
+
+
+def _check_nested(text: bytes | str, max_objects: int) -> None:
+    """Raise `InputTooLarge` for JSON that has more in it than `max_objects` records can have; it is not read."""
+    nested = text.count("{") + text.count("[") if isinstance(text, str) else text.count(b"{") + text.count(b"[")
+    if nested > max_objects * _NESTED_VALUES_PER_RECORD:
+        raise _too_many(max_objects)
+
+
+def _too_many(max_objects: int) -> InputTooLarge:
+    return InputTooLarge(f"the event names more than {max_objects} objects; send at most {max_objects} at a time")
 
 
 def _parse(body: bytes, headers: Mapping[str, str], max_objects: int | None = None) -> EventsRead:
@@ -153,15 +162,15 @@ class _Reader:
         """Read the `Records` of a notification."""
 
         def read(record: Any, where: str) -> EventsRead:
-            inner = opened(record, where, self._depth) if isinstance(record, dict) and "s3" not in record else None
-            return self._record(record, where, raw_key=raw_key) if inner is None else self._deeper(inner, where)
+            text = text_inside(record, where, self._depth) if isinstance(record, dict) and "s3" not in record else None
+            return self._record(record, where, raw_key=raw_key) if text is None else self._deeper(text, where)
 
         return self._each(records_of(body, where), f"{where}Records", read)
 
     def envelope(self, envelope: Envelope, where: str) -> EventsRead:
         """Read what a CloudEvent carries."""
-        inner = _Reader(self._traceparent or _valid_traceparent(envelope.traceparent), self._max_objects)
-        return inner._data(envelope, where)
+        traceparent = self._traceparent or _valid_traceparent(envelope.traceparent)
+        return _Reader(traceparent, self._max_objects, self._depth)._data(envelope, where)
 
     def _data(self, envelope: Envelope, where: str) -> EventsRead:
         if envelope.type.startswith("penstock."):
@@ -172,7 +181,7 @@ class _Reader:
         if data is None:
             raise EventError(f"{where}: the CloudEvent has no data; expected {EXPECTED}")
         if isinstance(data, bytes | str):
-            data = load_json(data)
+            data = self._load(data)
         return self.event(data, where if where == "event" else f"{where}.data", envelope)
 
     def _each(self, items: Sequence[Any], where: str, read: Callable[[Any, str], EventsRead]) -> EventsRead:
@@ -195,8 +204,8 @@ class _Reader:
                 return self._record(value, where)
             if is_eventbridge(value):
                 return self._record(eventbridge_record(value, where), where)
-            if (inner := opened(value, where, self._depth)) is not None:
-                return self._deeper(inner, where)
+            if (text := text_inside(value, where, self._depth)) is not None:
+                return self._deeper(text, where)
             if envelope is not None and is_detail(value):
                 return self._record(detail_record(value, envelope, where), where)
             # A connector passes a Kafka value on as it is. It may be a CloudEvent; one within another is not read.
@@ -212,9 +221,15 @@ class _Reader:
         found = read_record(record, where, raw_key=raw_key, traceparent=self._traceparent)
         return [found] if found else []
 
-    def _deeper(self, value: Any, where: str) -> EventsRead:
+    def _deeper(self, text: str, where: str) -> EventsRead:
         """Read what stood in a message of SNS or SQS."""
-        return _Reader(self._traceparent, self._max_objects, self._depth + 1).event(value, where)
+        return _Reader(self._traceparent, self._max_objects, self._depth + 1).event(self._load(text), where)
+
+    def _load(self, text: bytes | str) -> Any:
+        """JSON that an envelope hid: base64 and escapes hide its braces from a count of the whole."""
+        if self._max_objects is not None:
+            _check_nested(text, self._max_objects)
+        return load_json(text)
 
     def _reference(self, value: dict[str, Any], where: str, envelope: Envelope | None) -> Notification:
         ref = checked_ref(required_text(value, "bucket", where), required_text(value, "key", where), where)
@@ -229,7 +244,7 @@ class _Reader:
         data = envelope.data
         try:
             if isinstance(data, bytes | str):
-                data = load_json(data)
+                data = self._load(data)
             source = data.get("source") if isinstance(data, dict) else None
             found = self._reference(source, "data.source", envelope) if isinstance(source, dict) else None
         except EventError:

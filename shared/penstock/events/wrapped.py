@@ -18,7 +18,7 @@ from typing import Any
 from penstock.errors import EventError
 from penstock.events.envelope import Envelope
 from penstock.events.keys import AZURE, EVENTBRIDGE, GOOGLE
-from penstock.events.record import kind_name, load_json, records_of
+from penstock.events.record import OddRecord, kind_name, load_json, records_of
 
 MAX_WRAPPERS = 4
 DOORS = frozenset({GOOGLE, AZURE})
@@ -64,17 +64,15 @@ _AZURE_IGNORED = frozenset(
 _AZURE_SUBJECT = re.compile(r"/blobServices/default/containers/(?P<bucket>[^/]+)/blobs/(?P<key>.+)", re.DOTALL)
 
 
-def opened(value: dict[str, Any], where: str, depth: int) -> Any | None:
-    """What stands inside a message of SNS or SQS, read from JSON; None when `value` is neither.
+def text_inside(value: dict[str, Any], where: str, depth: int) -> str | None:
+    """The text inside a message of SNS or SQS, which is JSON; None when `value` is neither.
 
     `depth` is how many envelopes are around it. Raises `EventError` for an envelope that holds no event.
     """
     text = _inside(value, where)
-    if text is None:
-        return None
-    if depth >= MAX_WRAPPERS:
+    if text is not None and depth >= MAX_WRAPPERS:
         raise EventError(f"{where}: an event in more than {MAX_WRAPPERS} envelopes; send it with fewer")
-    return load_json(text)
+    return text
 
 
 def _inside(value: dict[str, Any], where: str) -> str | None:
@@ -115,7 +113,7 @@ def eventbridge_record(value: dict[str, Any], where: str) -> dict[str, Any]:
             f"{where}.source: {str(value.get('source'))[:80]!r} is not S3; the rule must match {EVENTBRIDGE!r}"
         )
     name = value["detail-type"]
-    if name not in _DETAIL_TYPES:
+    if not isinstance(name, str) or name not in _DETAIL_TYPES:
         raise EventError(f"{where}.detail-type: {str(name)[:80]!r} is unknown; known are {', '.join(_DETAIL_TYPES)}")
     return _of_detail(value["detail"], name, f"{where}.detail", value.get("time"), value.get("region"))
 
@@ -190,7 +188,8 @@ def _of_door(origin: str, name: str | None, bucket: str, key: str, envelope: Env
 def records_in(value: Any, where: str = "event", depth: int = 0) -> Iterator[tuple[Any, str]]:
     """Every S3 record in a notification, with its place for error texts, out of all envelopes around it.
 
-    Raises `EventError` when it is not a notification. A record that is malformed is given as it is.
+    Raises `EventError` when it is not a notification. A record that is malformed is given as it is, and a message that
+    cannot be opened as an `OddRecord`: those beside it are good.
     """
     if isinstance(value, list) and value and all(isinstance(each, dict) and "s3" in each for each in value):
         # Versity's gateway sends the records without anything around them.
@@ -200,18 +199,19 @@ def records_in(value: Any, where: str = "event", depth: int = 0) -> Iterator[tup
         if "Records" in value:
             for index, record in enumerate(records_of(value, "" if where == "event" else f"{where}.")):
                 place = f"Records[{index}]" if where == "event" else f"{where}.Records[{index}]"
-                inner = opened(record, place, depth) if isinstance(record, dict) else None
-                if inner is None:
-                    yield record, place
-                else:
-                    yield from records_in(inner, place, depth + 1)
+                try:
+                    text = text_inside(record, place, depth) if isinstance(record, dict) else None
+                    found = [(record, place)] if text is None else [*records_in(load_json(text), place, depth + 1)]
+                except EventError as exc:
+                    found = [(OddRecord(exc, record), place)]
+                yield from found
             return
         if value.get("Event") == "s3:TestEvent":
             return
         if is_eventbridge(value):
             yield eventbridge_record(value, where), where
             return
-        if (inner := opened(value, where, depth)) is not None:
-            yield from records_in(inner, where, depth + 1)
+        if (text := text_inside(value, where, depth)) is not None:
+            yield from records_in(load_json(text), where, depth + 1)
             return
     raise EventError(f'{where}: expected a notification with "Records", got {kind_name(value)} without')

@@ -70,11 +70,12 @@ def parse_level(text: str) -> str:
     return LOG_LEVEL.value({LOG_LEVEL.name: text})
 
 
-def set_up_logging(level: str, stream: TextIO = sys.stderr) -> None:
-    """Send everything at `level` and above to one stream; raises `ConfigError` for an unknown level.
+def set_up_logging(level: str, stream: TextIO | None = None) -> None:
+    """Send everything at `level` and above to one stream, by default stderr; raises `ConfigError` for an unknown level.
 
     The lines are JSON, and for people where the stream is a terminal.
     """
+    stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter_for(stream))
     logging.basicConfig(level=parse_level(level), handlers=[handler], force=True)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 
 from penstock.errors import ConfigError
+from penstock.settings.plaintext import without_login
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -106,7 +107,9 @@ def make_tracer(service: str, endpoint: str) -> Tracer | None:
     if not endpoint:
         return None
     if not endpoint.startswith(("http://", "https://")):
-        raise ConfigError(f"OTEL_EXPORTER_OTLP_ENDPOINT={endpoint!r}: expected a URL such as http://collector:4318")
+        raise ConfigError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT={without_login(endpoint)!r}: expected a URL such as http://collector:4318"
+        )
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ModuleNotFoundError as exc:

@@ -11,6 +11,7 @@ from penstock.settings import table
 from penstock.settings.config import Config, JobSettings, SecretKey, SourceRule, StoreSettings, WebIdentity
 from penstock.settings.hmac_keys import read_hmac_keys
 from penstock.settings.names import is_dns_label
+from penstock.settings.plaintext import without_login
 from penstock.settings.secrets import read_secret
 from penstock.settings.setting import Setting, secret_file
 
@@ -192,7 +193,9 @@ class _SettingsReader:
             self.problems.append("AWS_ROLE_ARN: not set; AWS needs the role that the token stands for")
         given = self.value(table.AWS_ENDPOINT_URL_STS)
         if given and not _ENDPOINT.fullmatch(given):
-            self.problems.append(f"AWS_ENDPOINT_URL_STS={given!r}: expected http://HOST:PORT or https://HOST:PORT")
+            self.problems.append(
+                f"AWS_ENDPOINT_URL_STS={without_login(given)!r}: expected http://HOST:PORT or https://HOST:PORT"
+            )
         sts = given.rstrip("/") or (f"https://sts.{region}.amazonaws.com" if is_aws else endpoint)
         return WebIdentity(path, sts, role)
 

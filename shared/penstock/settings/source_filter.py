@@ -93,4 +93,20 @@ def _bytes_of(name: str, text: str) -> int:
 
 
 def _fits(pattern: str, text: str) -> bool:
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL) is not None
+    """Whether a text fits a pattern with `*`; each part between two stars is looked for once.
+
+    A regular expression would try all places of all parts: an uploader, who chooses the text, could make that last.
+    """
+    first, *middle = pattern.split("*")
+    if not middle:
+        return text == pattern
+    last = middle.pop()
+    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+        return False
+    at, end = len(first), len(text) - len(last)
+    for part in middle:
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Final
 
 from penstock.errors import ConfigError
 from penstock.settings.config import Config, SourceRule
+from penstock.settings.plaintext import has_login, without_login
 from penstock.sinks import Sink
 from penstock.store import Store
 from penstock.types import ObjectRef
@@ -112,12 +113,17 @@ class Address(ABC):
 
 def parse_sink(text: str) -> Address:
     """Read the SINK setting; raises `ConfigError` that shows the accepted forms."""
+    if has_login(text):
+        raise ConfigError("SINK: leave the credentials out of the URL; use SINK_USERNAME and SINK_PASSWORD")
     scheme = text.partition(":")[0]
     found = _class_of(scheme)
     if found is None:
         *forms, last = dict.fromkeys(_load(name).form for name in _BUILT_IN.values())
-        raise ConfigError(f"SINK={text!r}: expected {', '.join(forms)} or {last}")
-    return found.parse(text)
+        raise ConfigError(f"SINK={without_login(text)!r}: expected {', '.join(forms)} or {last}")
+    try:
+        return found.parse(text)
+    except ValueError as exc:  # of urlsplit
+        raise ConfigError(f"SINK={text!r}: {exc}; expected {found.form}") from exc
 
 
 def _class_of(scheme: str) -> type[Address] | None:

@@ -40,8 +40,6 @@ class PostgresqlAddress(Address):
     @classmethod
     def parse(cls, text: str) -> "PostgresqlAddress":
         url = urlsplit(text)
-        if url.username or url.password:
-            raise ConfigError(f"SINK: leave the credentials out of the URL; use {_USERNAME} and {_PASSWORD}")
         database, slash, name = url.path.removeprefix("/").partition("/")
         port = _port_of(url)
         if not url.hostname or not port or not database or not slash or url.fragment:

@@ -26,8 +26,6 @@ class SearchAddress(Address):
     @classmethod
     def parse(cls, text: str) -> "SearchAddress":
         url = urlsplit(text)
-        if url.username or url.password:
-            raise ConfigError(f"SINK: leave the credentials out of the URL; use {_USERNAME} and {_PASSWORD}")
         index = url.path.strip("/")
         if not url.hostname or not _has_port(url) or not index or "/" in index:
             raise ConfigError(f"SINK={text!r}: expected {cls.form}")

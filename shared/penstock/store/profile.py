@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from email.message import Message
+from http.client import HTTPException
 from typing import Final
 
 from penstock.settings.config import StoreSettings
@@ -39,7 +40,7 @@ def answer_headers(settings: StoreSettings) -> Mapping[str, str] | Message:
             return headers
     except urllib.error.HTTPError as refused:
         return refused.headers
-    except OSError:
+    except (OSError, HTTPException):  # no answer, or none in HTTP
         return {}
 
 

@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any, Literal, Protocol
 from urllib.parse import quote_plus
 
+from penstock.connect.rest import NoRedirect
 from penstock.delivery.verdict import DeliveryOutcome, TargetAnswer, judge
 from penstock.events import to_cloudevents
 
@@ -93,14 +94,8 @@ def _to_application(app: Any, path: str, data: bytes, headers: Mapping[str, str]
     return TargetAnswer(answer.status_code, _lower(answer.headers.items()), answer.get_data())
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirected POST would become a GET without a body: a redirect is an answer like any other."""
-
-    def redirect_request(self, *_request: object) -> None:
-        return None
-
-
-_OPENER = urllib.request.build_opener(_NoRedirect)
+# A redirected POST would become a GET without a body.
+_OPENER = urllib.request.build_opener(NoRedirect)
 
 
 def _over_http(url: str, path: str, data: bytes, headers: Mapping[str, str]) -> TargetAnswer:

@@ -16,6 +16,7 @@ SERVER = ("--server=http://127.0.0.1:9", "--namespace=lake")
         (("list", "--server=http://127.0.0.1:9"), "--server: say which namespace"),
         (("watch", *SERVER), "DEAD_LETTER_SINK='': expected the URL"),
         (("watch", *SERVER, "--dead-letter-to=here"), "DEAD_LETTER_SINK='here'"),
+        (("watch", *SERVER, "--dead-letter-to=ftp://lake:word@sink"), "DEAD_LETTER_SINK='ftp://sink'"),
         (("watch", *SERVER, "--dead-letter-to=http://sink", "--max-running=-1"), "--max-running -1: expected 0"),
         (
             ("watch", *SERVER, "--dead-letter-to=http://sink", "--status-port=70000"),

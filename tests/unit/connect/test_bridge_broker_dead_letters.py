@@ -90,6 +90,15 @@ def test_letter_is_kept_with_any_headers(client: FlaskClient, inbox: Inbox, data
     assert (letter.code, letter.message.value) == (0, b"\xff")
 
 
+@pytest.mark.parametrize("code", ["9" * 5000, "9" * 30, "4" * 20, "²", "-1", "422 "])
+def test_letter_is_kept_with_any_code(client: FlaskClient, inbox: Inbox, code: str) -> None:
+    """An error here would be a 500, which the Broker repeats."""
+    headers = HEADERS | {"ce-knativeerrorcode": code}
+    assert client.post("/dead-letters", data=PUT, headers=headers).status_code == 202
+    [letter] = inbox.dead_letters()
+    assert letter.code in (0, 422)
+
+
 def test_letter_that_is_too_large_is_refused(client: FlaskClient, inbox: Inbox) -> None:
     assert client.post("/dead-letters", data=b"x" * (MAX_BODY_BYTES + 1)).status_code == 413
     assert inbox.dead_letters() == []

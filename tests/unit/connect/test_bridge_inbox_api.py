@@ -58,6 +58,8 @@ def test_what_waits_was_tried_and_died_is_told_without_the_body(bridge: Bridge) 
         ("/inbox/replay", {}),
         ("/inbox/drop", b"text"),
         ("/inbox/restore", {"undo": "x"}),
+        ("/inbox/replay", b"[" * 100_000),
+        ("/inbox/drop", b'{"ids": [' + b"9" * 5000 + b"]}"),
     ],
 )
 def test_a_request_that_cannot_be_meant_is_refused_in_words(bridge: Bridge, path: str, body: object) -> None:

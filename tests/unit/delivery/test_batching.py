@@ -124,7 +124,21 @@ def test_one_without_a_result_was_ignored(turn: Turn) -> None:
     assert turn.statuses == {"a": [200], "b": [422]}
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": "EventError"}', b'{"results": [1]}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b'{"error": "EventError"}',
+        b'{"results": [1]}',
+        b'{"results": 1}',
+        *(
+            b'{"results": [{"source": {"bucket": "upload", "key": "a"}, "status": %b}]}' % status
+            for status in (b'"x"', b"null", b"{}", b"4.5")
+        ),
+    ],
+)
 def test_refusal_of_the_whole_makes_each_go_alone(turn: Turn, body: bytes) -> None:
     for key in ("a", "b"):
         turn.send(key)

@@ -247,3 +247,29 @@ def test_every_message_finishes_once_and_in_order_within_its_key(
         expected = [f"{key}{number}".encode() for number, other in enumerate(keys) if other == key]
         assert [value for value, _ in bench.finished if value.decode().startswith(key)] == expected
     assert bench.deliverer.held == 0
+
+
+ODD_ANSWERS: list[dict[str, Any]] = [
+    {"headers": {"retry-after": "9" * 400}},
+    {"headers": {"retry-after": "Mon, 99999999999999999999 Jan 2020 00:00:00 GMT"}},
+    {"headers": {"retry-after": "Mon, 01 Jan 2020 00:00:00 +99999999999999"}},
+    {"headers": {"retry-after": "Mon, 01 Jan 0001 00:00:00 -0000"}},
+    {"body": b"[" * 65536},
+    {"body": b'{"reason": ' * 10000},
+    {"body": b'{"status": ' + b"9" * 5000 + b"}"},
+    {"body": b"\xff\xfe{"},
+    {"body": b'{"results": [[], {"outcome": {}}, 7], "reason": {}}'},
+]
+
+
+@pytest.mark.parametrize("parts", ODD_ANSWERS, ids=lambda parts: str(parts)[:60])
+@pytest.mark.parametrize("status", [422, 429, 503])
+def test_an_odd_answer_holds_up_no_message(bench: Any, status: int, parts: dict[str, Any]) -> None:
+    bench.submit(("a", b"1"), ("a", b"2"))
+    bench.transport.answer(status, **parts)
+    bench.timer.advance(3600)
+    for _ in range(2 if status != 422 else 1):
+        bench.transport.answer(200)
+        bench.timer.advance(3600)
+    assert [value for value, _ in bench.outcomes] == [b"1", b"2"]
+    assert bench.deliverer.held == 0

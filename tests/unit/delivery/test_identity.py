@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,3 +91,54 @@ def test_good_records_are_sent_and_the_odd_one_beside_them_is_a_dead_letter(inbo
     [letter] = inbox.dead_letters()
     assert json.loads(letter.message.value) == {"Records": [odd]}
     assert (letter.code, "ObjectExploded" in letter.reason) == (400, True)
+
+
+IN_ENVELOPES = (
+    "aws_sns",
+    "aws_sns_lambda",
+    "aws_sqs_message",
+    "aws_sqs_lambda",
+    "aws_sns_in_sqs_message",
+    "aws_eventbridge",
+    "cloudevent_eventbridge",
+    "cloudevent_s3",
+    "cloudevent_batch",
+    "versity_put",
+    "rustfs_put",
+    "ceph_put",
+)
+IDENTITIES = re.compile(r"userIdentity|sourceIPAddress|source-ip-address|requester|ownerIdentity|192\.0\.2|userAgent")
+
+
+@pytest.mark.parametrize("name", IN_ENVELOPES)
+def test_dead_letter_in_an_envelope_is_without_the_uploader(name: str) -> None:
+    body = (EVENTS / f"{name}.json").read_bytes()
+    assert IDENTITIES.search(body.decode()), "there is something to leave out"
+    cleaned = body_without_identity(body)
+    assert IDENTITIES.findall(cleaned.decode()) == []
+    headers = {}
+    if name.startswith("cloudevent"):
+        headers = {"content-type": f"application/cloudevents{'-batch' if name.endswith('batch') else ''}+json"}
+    assert parse(cleaned, headers) == parse(body, headers)
+
+
+def test_dead_letter_with_data_in_base64_is_without_the_uploader() -> None:
+    event = {"specversion": "1.0", "type": "a", "source": "b", "id": "c", "data_base64": b64encode(PUT).decode()}
+    cleaned = json.loads(body_without_identity(json.dumps(event).encode()))
+    assert [text for text in TELLING if text in b64decode(cleaned["data_base64"])] == []
+    assert cleaned | {"data_base64": ""} == event | {"data_base64": ""}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"requester": "x", "bucket": "upload", "key": "a"},
+        {"Message": "not JSON", "TopicArn": "a"},
+        {"data": {"requester": "x"}},
+        {"data_base64": "%%%"},
+        {"data": "7"},
+    ],
+)
+def test_message_of_another_kind_is_kept_as_it_came(value: Any) -> None:
+    body = json.dumps(value).encode()
+    assert body_without_identity(body) == body

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from penstock.errors import EventError
-from penstock.events import cloudevent, parse, parse_each, parse_listen_line, parsing, to_cloudevents
+from penstock.events import cloudevent, parse, parse_each, parse_listen_line, parsing, to_cloudevents, wrapped
 from penstock.events.record import load_json, unique_members
 
 from tests.unit.events.test_record import record
@@ -111,6 +111,18 @@ def members(size: int) -> dict[str, Any]:
     return {f"member {number}": number for number in range(size)}
 
 
+def messages(size: int) -> dict[str, Any]:
+    """Messages of SQS, each with one of SNS in it, as Lambda hands them over."""
+    inner = {"Type": "Notification", "TopicArn": "arn", "Message": json.dumps(records(1))}
+    return {"Records": [{"eventSource": "aws:sqs", "body": json.dumps(inner)} for _ in range(size)]}
+
+
+def details(size: int) -> list[Any]:
+    """Events of EventBridge."""
+    detail = {"bucket": {"name": "upload"}, "object": {"key": "a"}}
+    return [{"source": "aws.s3", "detail-type": "Object Created", "detail": detail} for _ in range(size)]
+
+
 def each(body: bytes, headers: dict[str, str]) -> object:
     return parse_each(body, headers, 100_000)
 
@@ -130,6 +142,17 @@ PARSERS: dict[str, tuple[Callable[[bytes, dict[str, str]], object], Callable[[in
     "binary": (parse, records, BINARY),
     "listen stream": (lambda body, _: parse_listen_line(body), records, {}),
     "bridge": (lambda body, _: to_cloudevents(body), records, {}),
+    "messages": (parse, messages, {}),
+    "messages, each": (each, messages, {}),
+    "messages at the bridge": (lambda body, _: to_cloudevents(body), messages, {}),
+    "one message": (parse, lambda size: {"MessageId": "1", "Body": json.dumps(records(size))}, {}),
+    "details": (parse, details, {}),
+    "details as CloudEvents": (
+        parse,
+        lambda size: [{**ATTRIBUTES, "type": "aws.s3.object.created", "data": details(1)[0]["detail"]}] * size,
+        BATCH,
+    ),
+    "members of a detail": (parse, lambda size: details(1)[0] | members(size), {}),
 }
 
 
@@ -148,6 +171,7 @@ def test_steps_of_every_parser_grow_with_its_input(
 
         monkeypatch.setattr(parsing, "load_json", load_counted)
         monkeypatch.setattr(cloudevent, "load_json", load_counted)
+        monkeypatch.setattr(wrapped, "load_json", load_counted)
         with contextlib.suppress(EventError):  # the work of a refusal counts too
             parser(json.dumps(value(size)).encode(), dict(headers))
         return taken.taken

@@ -4,14 +4,18 @@ Each payload of tests/events is made in the shape that its store documents; even
 the pages.
 """
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from penstock.errors import EventError
-from penstock.events import Kind, kind_of, parse, to_cloudevents
+from penstock.errors import EventError, InputTooLarge
+from penstock.events import Kind, kind_of, parse, parse_each, parsing, to_cloudevents, to_cloudevents_each, wrapped
+from penstock.events import cloudevent as cloudevents
+from penstock.events.cloudevent import CloudEventFields
+from penstock.events.record import OddRecord, load_json
 from penstock.types import ObjectRef
 
 from tests.paths import EVENTS
@@ -239,3 +243,62 @@ def test_bridge_makes_a_cloudevent_of_it_that_names_the_same_object(name: str) -
 
 def test_test_event_at_the_bridge_brings_nothing() -> None:
     assert to_cloudevents(json.dumps(event("aws_test_event")).encode()) == []
+
+
+@pytest.mark.parametrize("name", [[], {}, [["Object Created"]], None, 1, True])
+@pytest.mark.parametrize("read", [lambda body: parse(body, {}), to_cloudevents], ids=["function", "bridge"])
+def test_detail_type_of_any_json_is_refused_with_words(name: Any, read: Callable[[bytes], object]) -> None:
+    body = event("aws_eventbridge") | {"detail-type": name}
+    with pytest.raises(EventError, match="detail-type"):
+        read(json.dumps(body).encode())
+
+
+def sqs(text: str) -> str:
+    return json.dumps({"MessageId": "1", "Body": text})
+
+
+def cloudevent(text: str) -> str:
+    """A CloudEvent with the data in base64, so that it hides its braces and grows by a third only."""
+    data = base64.b64encode(text.encode()).decode()
+    return json.dumps({"specversion": "1.0", "type": "a", "source": "b", "id": "c", "data_base64": data})
+
+
+def test_cloudevents_between_do_not_let_more_envelopes_be_opened() -> None:
+    text = json.dumps({"bucket": "upload", "key": "a.csv"})
+    for _ in range(4):
+        text = cloudevent(sqs(text))
+    assert [each.ref.key for each in parse(text.encode(), {})] == ["a.csv"]
+    with pytest.raises(EventError, match="more than 4 envelopes"):
+        parse(cloudevent(sqs(text)).encode(), {})
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [cloudevent, lambda text: sqs(text).replace("[", r"\u005b"), lambda text: sqs(cloudevent(text))],
+    ids=["in base64", "in escapes", "in both"],
+)
+def test_nested_values_are_counted_inside_each_envelope_before_they_are_read(
+    wrap: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nested: list[int] = []
+
+    def load_seen(text: bytes | str) -> Any:
+        nested.append(text.count(b"[") if isinstance(text, bytes) else text.count("["))
+        return load_json(text)
+
+    for module in (parsing, wrapped, cloudevents):
+        monkeypatch.setattr(module, "load_json", load_seen)
+    with pytest.raises(InputTooLarge, match="at most 100"):
+        parse_each(wrap("[" + ",".join(["[]"] * 3000) + "]").encode(), {}, 100)
+    assert nested
+    assert max(nested) < 3000
+
+
+def test_message_that_cannot_be_read_does_not_take_the_good_ones_beside_it() -> None:
+    body = event("aws_sqs_lambda")
+    [good] = body["Records"]
+    bad = [good | {"body": "{"}, good | {"body": None}, good | {"body": "[]"}]
+    found = to_cloudevents_each(json.dumps({"Records": [bad[0], good, bad[1], good, bad[2]]}).encode())
+    kinds = [OddRecord, CloudEventFields, OddRecord, CloudEventFields, OddRecord]
+    assert [type(each) for each in found] == kinds
+    assert [each.value for each in found if isinstance(each, OddRecord)] == bad

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -151,3 +153,43 @@ def test_object_is_taken_if_one_rule_takes_it() -> None:
     assert config.objection(state("text/plain"), dict) == "its content type 'text/plain' is not image/*"
     assert config.objection(state("text/plain", 10), dict) == ""
     assert not Config("f", sources=(SourceRule("images"),)).has_filters
+
+
+class Searched(str):
+    """A text that counts how often something is looked for in it."""
+
+    searches = 0
+
+    def find(self, *given: Any) -> int:
+        Searched.searches += 1
+        return str.find(self, *given)
+
+    def partition(self, separator: str) -> Any:
+        return (self, "", "") if separator not in self else str.partition(self, separator)
+
+    def strip(self, chars: str | None = None) -> Any:
+        return self
+
+    def lower(self) -> Any:
+        return self
+
+
+@pytest.mark.parametrize("length", [20, 200, 2000])
+def test_each_part_of_a_pattern_is_looked_for_once(length: int) -> None:
+    """An uploader chooses the text. A regular expression would try all places of all parts together."""
+    Searched.searches = 0
+    found = SourceFilter.parse("type=*a*a*a*b*c").objection(state(Searched("a" * length)), dict)
+    assert "is not" in found
+    assert 0 <= Searched.searches <= 4
+    Searched.searches = 0
+    assert SourceFilter.parse("type=*a*a*a*b*").objection(state(Searched("a" * length + "b")), dict) == ""
+    assert Searched.searches == 4
+
+
+_LETTERS = st.text("ab/", max_size=8)
+
+
+@given(pattern=st.text("ab/*", min_size=1, max_size=8), text=_LETTERS)
+def test_a_pattern_means_what_a_shell_means(pattern: str, text: str) -> None:
+    rule = SourceFilter(tags=(("a", pattern),))
+    assert (rule.objection(state(), lambda: {"a": text}) == "") == fnmatchcase(text, pattern)

@@ -1,6 +1,8 @@
 """Which kind of store answers, by what it calls itself."""
 
 import doctest
+import socket
+import threading
 
 import pytest
 from penstock.settings.config import StoreSettings
@@ -36,3 +38,19 @@ def test_refusal_tells_it_too_and_no_answer_tells_nothing(httpserver: HTTPServer
 def test_examples_in_the_documentation_hold() -> None:
     results = doctest.testmod(profile)
     assert (results.failed, results.attempted > 0) == (0, True)
+
+
+def test_a_server_that_speaks_no_http_has_no_headers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert answer_headers(StoreSettings(endpoint, "a", "b")) == {}
+        thread.join(10)

@@ -6,6 +6,7 @@ Broker that retried in vain: https://knative.dev/docs/eventing/event-delivery/.
 
 import base64
 import binascii
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from penstock.delivery.deliverer import Message
 from penstock.errors import TemporaryError
 
 _REASON_CHARACTERS = 400
+_STATUS = re.compile("[0-9]{1,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def read_broker_dead_letter(
     origin = f"{kind} {identity}" if authenticated else f"{kind} {identity}, sender not authenticated"
     return BrokerDeadLetter(
         Message("", body, {"content-type": given.get("content-type", "application/json")}, origin, target),
-        int(code) if code.isdecimal() else 0,
+        int(code) if _STATUS.fullmatch(code) else 0,
         f"{destination or 'a subscriber'}: {answer}"[:_REASON_CHARACTERS],
         data,
     )

@@ -25,6 +25,7 @@ from penstock.delivery.dropped import Dropped
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.recent import RecentAttempt, RecentAttempts
 from penstock.errors import EventError
+from penstock.json_text import read_object
 
 _ATTEMPTS: Final = 500
 _LETTERS: Final = 500
@@ -109,10 +110,7 @@ def _after() -> int:
 
 
 def _document() -> Mapping[str, Any]:
-    found = request.get_json(force=True, silent=True)
-    if not isinstance(found, Mapping):
-        raise EventError("expected a JSON object")
-    return found
+    return read_object(request.get_data(cache=False))
 
 
 def _ids() -> list[str]:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from penstock.connect import settings
 from penstock.connect.settings import Flags
 from penstock.errors import ConfigError
-from penstock.settings.plaintext import warn_if_plain
+from penstock.settings.plaintext import has_login, warn_if_plain, without_login
 from penstock.settings.secrets import read_secret
 
 
@@ -34,13 +34,17 @@ class Broker:
 def broker_from(flags: Flags, env: Mapping[str, str]) -> Broker:
     """The broker of flags and environment; MQTT_USERNAME and MQTT_PASSWORD as secrets. Raises `ConfigError`."""
     text = flags.url or env.get("MQTT_URL", "")
-    url = urlsplit(text)
+    expected = ConfigError(
+        f"MQTT_URL={without_login(text)!r}: expected mqtt://HOST:1883 or mqtts://HOST:8883, user and password in "
+        "settings of their own"
+    )
     try:
+        url = urlsplit(text)
         port = url.port
     except ValueError:
-        port = -1
-    if url.scheme not in ("mqtt", "mqtts", "tcp") or not url.hostname or port == -1:
-        raise ConfigError(f"MQTT_URL={text!r}: expected mqtt://HOST:1883 or mqtts://HOST:8883")
+        raise expected from None
+    if url.scheme not in ("mqtt", "mqtts", "tcp") or not url.hostname or has_login(text):
+        raise expected
     tls = url.scheme == "mqtts"
     password = read_secret(env, "MQTT_PASSWORD")
     if password:

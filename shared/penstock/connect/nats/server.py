@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from penstock.connect import settings
 from penstock.connect.settings import Flags
 from penstock.errors import ConfigError
-from penstock.settings.plaintext import warn_if_plain
+from penstock.settings.plaintext import has_login, warn_if_plain, without_login
 from penstock.settings.secrets import read_secret
 
 if TYPE_CHECKING:
@@ -43,8 +43,10 @@ def servers_from(flags: Flags, env: Mapping[str, str]) -> NatsServers:
     text = flags.url or env.get("NATS_URL", "")
     urls = tuple(each.strip() for each in text.split(","))
     if not all(_is_server(url) for url in urls):
+        shown = ", ".join(map(without_login, urls))
         raise ConfigError(
-            f"NATS_URL={text!r}: expected nats://HOST:4222 or tls://HOST:4222, several separated by commas"
+            f"NATS_URL={shown!r}: expected nats://HOST:4222 or tls://HOST:4222, several separated by commas, user and "
+            "password in settings of their own"
         )
     username, password, token = (read_secret(env, name) for name in ("NATS_USERNAME", "NATS_PASSWORD", "NATS_TOKEN"))
     if bool(username) != bool(password):
@@ -109,4 +111,4 @@ def _is_server(url: str) -> bool:
         _ = found.port
     except ValueError:
         return False
-    return found.scheme in ("nats", "tls") and bool(found.hostname) and not found.username and not found.path
+    return found.scheme in ("nats", "tls") and bool(found.hostname) and not has_login(url) and not found.path

@@ -1,11 +1,11 @@
 """One object's page: each attempt with what the function said and logged, what it became and what it was made of."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from penstock.delivery import dead_letters
 from penstock.delivery.dead_letters import DeadLetter
+from penstock.json_text import read_json
 from penstock.local.console.records import ConsoleRecord
 from penstock.local.console.source import ConsoleSource
 from penstock.local.functions.crashes import CrashLog
@@ -74,7 +74,7 @@ def with_log(record: ConsoleRecord, lines: Iterable[LogLine], log: str) -> Conso
 def _parsed(line: LogLine) -> dict[str, Any]:
     """A line of Penstock's own log, else an empty dictionary."""
     try:
-        found = json.loads(line.text)
+        found = read_json(line.text)
     except ValueError:
         return {}
     return found if isinstance(found, dict) and "message" in found else {}

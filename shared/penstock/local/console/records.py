@@ -1,6 +1,6 @@
 """What happened, as the console tells it: one record for each object that a request to a function was about."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from penstock.local.gateway.invocations import Invocation
@@ -25,31 +25,45 @@ def records_of(invocation: Invocation) -> Iterator[ConsoleRecord]:
 
 
 def _record(invocation: Invocation, document: Mapping[str, Any]) -> ConsoleRecord:
-    source = document.get("source") or {}
-    targets = [each for each in document.get("targets") or [] if isinstance(each, Mapping)]
+    source = _members(document.get("source"))
+    targets = [each for each in _items(document.get("targets")) if isinstance(each, Mapping)]
     reasons = [invocation.reason, document.get("reason"), *(target.get("reason") for target in targets)]
-    notes = [*(note for target in targets for note in target.get("notes") or ()), *invocation.notes]
+    notes = [*(note for target in targets for note in _items(target.get("notes"))), *invocation.notes]
     named = bool(source.get("bucket") and source.get("key"))
+    bucket, key = (str(source["bucket"]), str(source["key"])) if named else ("", "")
     return {
         "function": invocation.function,
-        "object": f"{source['bucket']}/{source['key']}" if named else f"{invocation.method} {invocation.path}",
-        "bucket": source["bucket"] if named else "",
-        "key": source["key"] if named else "",
+        "object": f"{bucket}/{key}" if named else f"{invocation.method} {invocation.path}",
+        "bucket": bucket,
+        "key": key,
         "method": invocation.method,
-        "outcome": document.get("outcome") or ("answered" if invocation.status < 400 else "failed"),
+        "outcome": str(document.get("outcome") or ("answered" if invocation.status < 400 else "failed")),
         "reason": next((str(reason) for reason in reasons if reason), ""),
-        "incident": document.get("incident") or "",
-        "status": document.get("status") or invocation.status,
+        "incident": str(document.get("incident") or ""),
+        "status": _number(document.get("status")) or invocation.status,
         "cold": invocation.cold,
         "ms": round(invocation.seconds * 1000, 1),
-        "in": source.get("size", 0) if invocation.is_event else invocation.bytes_in,
-        "out": sum(target.get("size") or 0 for target in targets) if invocation.is_event else invocation.bytes_out,
-        "stored": sum(target.get("size") or 0 for target in targets if _is_object(target)),
+        "in": _number(source.get("size")) if invocation.is_event else invocation.bytes_in,
+        "out": sum(_number(target.get("size")) for target in targets) if invocation.is_event else invocation.bytes_out,
+        "stored": sum(_number(target.get("size")) for target in targets if _is_object(target)),
         "saves": document.get("outcome") == "processed" and any(_is_object(target) for target in targets),
-        "targets": [{"address": t.get("address", ""), "size": t.get("size")} for t in targets],
-        "notes": list(dict.fromkeys(notes)),
+        "targets": [{"address": str(t.get("address", "")), "size": _number(t.get("size"), None)} for t in targets],
+        "notes": list(dict.fromkeys(map(str, notes))),
         "at": invocation.finished,
     }
+
+
+# What answers at a function's address may send any JSON.
+def _members(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _items(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _number(value: Any, other: Any = 0) -> Any:
+    return value if isinstance(value, int) and not isinstance(value, bool) else other
 
 
 def _is_object(target: Mapping[str, Any]) -> bool:

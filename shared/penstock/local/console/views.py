@@ -9,6 +9,7 @@ from typing import Any, Final
 from flask import Blueprint, Response, request
 
 from penstock.errors import EventError, Forbidden, TemporaryError
+from penstock.json_text import read_object
 from penstock.local.console.feed import Feed
 from penstock.local.console.folders import read_folder
 from penstock.local.console.meter import Meter
@@ -134,6 +135,7 @@ def _add_objects(ui: Blueprint, source: ConsoleSource, feed: Feed) -> None:
         ref = _ref(request.args)
         if ref.key.startswith(RESERVED_PREFIX):
             raise EventError(f"{ref.key}: what lies under {RESERVED_PREFIX} is Penstock's own; it stays")
+        _check_bucket(source, ref)
         source.store.delete(ref)
         return answer({"deleted": str(ref)})
 
@@ -169,8 +171,7 @@ def _add_objects(ui: Blueprint, source: ConsoleSource, feed: Feed) -> None:
         ref = _ref(request.args)
         if ref.key.startswith(RESERVED_PREFIX):
             raise EventError(f"{ref.key}: what lies under {RESERVED_PREFIX} is Penstock's own; choose another name")
-        if ref.bucket not in source.routes.buckets():
-            raise EventError(f"bucket {ref.bucket!r}: expected one of {', '.join(source.routes.buckets())}")
+        _check_bucket(source, ref)
         content_type = request.headers.get("Content-Type") or mimetypes.guess_type(ref.key)[0]
         stored = source.store.put(ref, _pieces(), content_type=content_type or "application/octet-stream", metadata={})
         return answer({"bucket": ref.bucket, "key": ref.key, "size": stored.size})
@@ -220,6 +221,13 @@ def _check_may_write(source: ConsoleSource) -> None:
         raise Forbidden("this console only reads; start it with --allow-writes to change something")
 
 
+def _check_bucket(source: ConsoleSource, ref: ObjectRef) -> None:
+    """The console changes what functions read or write, and nothing else that the store's credentials reach."""
+    buckets = source.routes.buckets()
+    if ref.bucket not in buckets:
+        raise EventError(f"bucket {ref.bucket!r}: expected one of {', '.join(buckets)}")
+
+
 def _ids() -> list[str]:
     ids = document().get("ids")
     if not isinstance(ids, list) or not all(type(number) is int for number in ids):
@@ -243,10 +251,7 @@ def answer(document: Any) -> Response:
 
 def document() -> Mapping[str, Any]:
     """The request's JSON object; raises `EventError`."""
-    found = request.get_json(force=True, silent=True)
-    if not isinstance(found, Mapping):
-        raise EventError("expected a JSON object")
-    return found
+    return read_object(request.get_data(cache=False))
 
 
 def _ref(given: Mapping[str, Any]) -> ObjectRef:

@@ -4,7 +4,6 @@ A function logs an unexpected error as one JSON line with `trace` and `incident`
 caller is told the incident only.
 """
 
-import json
 import re
 import threading
 from collections import deque
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import penstock
+from penstock.json_text import read_json
 
 _KEPT: Final = 200
 _NAMED: Final = re.compile("the log has it under incident ([0-9a-f]+)")
@@ -54,7 +54,7 @@ class CrashLog:
         if '"trace"' not in line:
             return
         try:
-            found: Any = json.loads(line)
+            found: Any = read_json(line)
         except ValueError:
             return
         if not isinstance(found, dict) or not isinstance(found.get("trace"), str):
@@ -90,7 +90,7 @@ def in_words(line: str) -> str:
     'printed by the handler'
     """
     try:
-        found: Any = json.loads(line)
+        found: Any = read_json(line)
     except ValueError:
         return line
     if not isinstance(found, dict) or "message" not in found:

@@ -7,6 +7,7 @@ routing. A route that is not named as open asks for the password.
 
 import base64
 import hmac
+import re
 import secrets
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,6 +20,9 @@ SESSION_COOKIE: Final = "penstock-session"
 EVENTS: Final = "events"
 # Endpoints that ask for nothing: the way to the console, and what probes and Prometheus read.
 OPEN: Final = frozenset({"home", "health", "scrape"})
+_METHOD: Final = re.compile("[A-Za-z]{1,32}")
+_CONTROL: Final = re.compile(r"[\x00-\x20\x7f]")
+_LENGTH: Final = re.compile("[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Access:
     def refuses_request(self, environ: dict[str, Any]) -> tuple[str, str] | None:
         """Status line and reason when the request's form, Host or Origin is wrong; None when it may be routed."""
         path = environ["RAW_URI"].partition("?")[0]
+        if problem := _malformed(environ):
+            return "400 Bad Request", problem
         if not path.startswith("/") or environ.get("PATH_INFO", "").startswith("//"):
             return "400 Bad Request", "the path must begin with exactly one slash"
         if path == "/events" and self.token:
@@ -81,6 +87,19 @@ def guard(app: Flask, access: Access) -> None:
             return None
         headers = {"WWW-Authenticate": 'Basic realm="penstock"'}
         return Response(f"{problem}\n", 401, headers, content_type="text/plain; charset=utf-8")
+
+
+def _malformed(environ: dict[str, Any]) -> str:
+    """What is wrong with a request that Werkzeug's server lets through, "" when nothing is.
+
+    Without this a length that is no number would be a body of no bytes, which is then stored.
+    """
+    if not _METHOD.fullmatch(environ["REQUEST_METHOD"]):
+        return "the method is not a word"
+    if _CONTROL.search(environ["RAW_URI"]):
+        return "the path has a control character; percent-encode it"
+    length = environ.get("CONTENT_LENGTH") or "0"
+    return "" if _LENGTH.fullmatch(length) else f"Content-Length {length[:40]!r} is not a number of bytes"
 
 
 def _same(given: str, wanted: str) -> bool:

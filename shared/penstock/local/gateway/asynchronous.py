@@ -4,8 +4,8 @@ OpenFaaS's contract: 202 with X-Call-Id; the callback is a POST of the function'
 X-Function-Name, X-Function-Status and X-Duration-Seconds. A call that fails for good is a dead letter.
 """
 
+import http.client
 import logging
-import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Collection, Iterable
@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse
 
+from penstock.connect.rest import NoRedirect
 from penstock.delivery.deliverer import Message
 from penstock.delivery.inbox import Inbox
 from penstock.errors import TemporaryError
@@ -114,9 +115,10 @@ class Asynchronous:
         fields |= {"X-Function-Name": name, "X-Function-Status": str(code), "Content-Length": str(size)}
         request = urllib.request.Request(url, data=body, headers=fields, method="POST")  # noqa: S310 - checked above
         try:
-            with urllib.request.urlopen(request, timeout=60):  # noqa: S310
+            # A redirect is not followed: it may lead to another host.
+            with urllib.request.build_opener(NoRedirect).open(request, timeout=60):
                 pass
-        except (OSError, urllib.error.URLError) as exc:
+        except (OSError, ValueError, http.client.HTTPException) as exc:
             # The call itself is done; a failed callback must not run it a second time.
             _log.warning("%s: the callback to %s failed: %s", name, url, exc)
 

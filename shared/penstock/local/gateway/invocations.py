@@ -41,7 +41,9 @@ class Invocation:
     def why(self) -> str:
         """Why it was refused or failed, the first reason of several objects; "" when all went well."""
         answer = self.answer or {}
-        said = [each.get("reason") for each in answer.get("results", [answer]) if isinstance(each, dict)]
+        results = answer.get("results")
+        each_of = results if isinstance(results, list) else [answer]
+        said = [each.get("reason") for each in each_of if isinstance(each, dict)]
         return self.reason or next((str(reason) for reason in said if reason), "")
 
 

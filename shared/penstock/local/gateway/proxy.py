@@ -5,15 +5,15 @@ Plain WSGI, because a framework's routing would decode and normalise paths that 
 
 import contextlib
 import http.client
-import json
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from wsgiref.types import StartResponse
 
+from penstock.json_text import read_json
 from penstock.local.functions.function import LocalFunction
 from penstock.local.functions.functions import LocalFunctions, NoSuchFunction
 from penstock.local.functions.process import StartFailed
@@ -24,6 +24,7 @@ Environ = dict[str, Any]
 TIMEOUT_SECONDS: Final = 3600.0
 _CHUNK_BYTES: Final = 256 * 1024
 _ANSWER_BYTES: Final = 256 * 1024
+_ASCII: Final = "".join(map(chr, range(0x80)))
 # RFC 9110, section 7.6.1: these concern one connection and are not passed on.
 _HOP_BY_HOP: Final = frozenset(
     {
@@ -54,11 +55,17 @@ class Proxy:
         except StartFailed as exc:
             exchange.fail(503, str(exc))
             return plain(start_response, "503 Service Unavailable", str(exc), [("Retry-After", "5")])
+        except ValueError as exc:  # http.client's word for a header that no request may have
+            exchange.fail(400, str(exc))
+            return plain(start_response, "400 Bad Request", f"the request cannot be passed on: {exc}")
         except (OSError, http.client.HTTPException) as exc:
             log = function.logs.path
             reason = f"{name}: the function broke off before it answered ({type(exc).__name__}: {exc}); see {log}"
             exchange.fail(502, reason)
             return plain(start_response, "502 Bad Gateway", reason)
+        except BaseException as exc:
+            exchange.fail(500, f"{name}: {type(exc).__name__}")  # gives the function back
+            raise
         start_response(status, headers)
         return exchange
 
@@ -184,6 +191,9 @@ def split_function_path(raw_uri: str) -> tuple[str, str]:
     >>> split_function_path("/function/resize?width=80")
     ('resize', '/?width=80')
     """
+    if not raw_uri.isascii():
+        # Some clients do not encode it. Werkzeug reads the bytes as Latin-1, writes them as UTF-8, and that as Latin-1.
+        raw_uri = quote(raw_uri.encode("latin-1").decode("utf-8", "replace").encode("latin-1", "replace"), safe=_ASCII)
     path, mark, query = raw_uri.partition("?")
     _, _, name, *rest = path.split("/", 3)
     return unquote(name).partition(".")[0], "/" + "/".join(rest) + mark + query
@@ -207,7 +217,7 @@ def body_chunks(environ: Mapping[str, Any]) -> Iterator[bytes]:
 def _sentences(header: str) -> Sequence[str]:
     """The notes in the header of a direct call's answer, none for a header that a function made differently."""
     try:
-        found = json.loads(header) if header else []
+        found = read_json(header) if header else []
     except ValueError:
         return ()
     return [note for note in found if isinstance(note, str)] if isinstance(found, list) else ()
@@ -238,7 +248,7 @@ def _json(chunks: list[bytes] | None) -> Mapping[str, Any] | None:
     if not chunks:
         return None
     try:
-        found = json.loads(b"".join(chunks))
+        found = read_json(b"".join(chunks))
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

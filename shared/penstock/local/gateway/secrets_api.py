@@ -12,6 +12,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from penstock.errors import EventError
+from penstock.json_text import read_object
 from penstock.local.functions.secret_files import SecretFiles
 from penstock.local.gateway.deployments import NAMESPACE
 
@@ -46,9 +47,7 @@ def make_secrets_blueprint(files: SecretFiles) -> Blueprint:
 
 def _secret() -> tuple[str, bytes]:
     """Name and value of the request; raises `EventError`."""
-    found = request.get_json(force=True, silent=True)
-    if not isinstance(found, dict):
-        raise EventError("expected a JSON object with name and value")
+    found = read_object(request.get_data(cache=False))
     name, value, raw = (_text(found, key) for key in ("name", "value", "rawValue"))
     _check_namespace(_text(found, "namespace"))
     if not name:

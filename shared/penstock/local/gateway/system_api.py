@@ -18,6 +18,7 @@ from flask import Blueprint, Response, abort, request
 from penstock import __version__
 from penstock.connect.edition import LOCAL, REPLICAS_ZERO, Edition
 from penstock.errors import EventError
+from penstock.json_text import read_object
 from penstock.local.functions.function import LocalFunction
 from penstock.local.functions.functions import LocalFunctions
 from penstock.local.functions.logs import LogLine
@@ -204,10 +205,7 @@ def _memory_bytes(function: LocalFunction) -> int:
 
 
 def _document() -> Mapping[str, Any]:
-    found = request.get_json(force=True, silent=True)
-    if not isinstance(found, dict):
-        raise EventError("expected a JSON object")
-    return found
+    return read_object(request.get_data(cache=False))
 
 
 def _bare(name: str) -> str:

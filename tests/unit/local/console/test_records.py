@@ -1,8 +1,11 @@
 """Of each request the console has one record for each object."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+from penstock.local.console.meter import Meter
 from penstock.local.console.records import records_of
 from penstock.local.gateway.invocations import Invocation
 
@@ -67,3 +70,34 @@ def test_a_direct_call_has_its_own_sizes_and_a_search_is_none() -> None:
         200,
     )
     assert list(records_of(invocation(None, method="GET", path="/?q=x"))) == []
+
+
+ODD: list[Any] = [[], {}, "text", 7, 1.5, True, None, [[]], [{}], {"a": []}]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize("member", ["source", "targets", "results", "outcome", "reason", "incident", "status"])
+def test_a_record_is_made_of_any_json(member: str, odd: Any) -> None:
+    made = invocation(PROCESSED | {member: odd})
+    for record in records_of(made):
+        Meter().add(record)
+        json.dumps(record)
+    assert isinstance(made.why, str)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize("member", ["address", "size", "notes", "reason"])
+def test_a_record_is_made_of_any_target(member: str, odd: Any) -> None:
+    target = {"address": "s3://processed/a.jpg", "size": 300, "notes": ["one"], member: odd}
+    [record] = records_of(invocation(PROCESSED | {"targets": [target]}))
+    Meter().add(record)
+    json.dumps(record)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize("member", ["bucket", "key", "size"])
+def test_a_record_is_made_of_any_source(member: str, odd: Any) -> None:
+    source = {"bucket": "images", "key": "a.jpg", "size": 1, member: odd}
+    [record] = records_of(invocation(PROCESSED | {"source": source}))
+    Meter().add(record)
+    json.dumps(record)

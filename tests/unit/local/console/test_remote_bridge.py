@@ -1,6 +1,8 @@
 """A bridge that is asked: its attempts as invocations, and words where it does not tell."""
 
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -68,3 +70,42 @@ def test_a_bridge_that_does_not_tell_is_named(httpserver: Peer, status: int, wor
 def test_an_address_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match="bridge 'bridge:8080'"):
         BridgeInbox("bridge:8080", "token")
+
+
+CALLS: dict[str, Callable[[BridgeInbox], object]] = {
+    "overview": lambda inbox: inbox.overview(),
+    "letters": lambda inbox: inbox.letters(0, 10),
+    "attempts": lambda inbox: inbox.new_attempts(),
+    "replay": lambda inbox: inbox.replay(["1"]),
+    "drop": lambda inbox: inbox.drop(["1"]),
+    "restore": lambda inbox: inbox.restore("a"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize(
+    "said", ["{}", "[]", "7", '{"pending": [], "letters": 7, "run": 1, "replayed": "x"}', "[" * 100_000]
+)
+def test_json_of_another_server_is_told_and_breaks_nothing(
+    httpserver: Peer, call: Callable[[BridgeInbox], object], said: str
+) -> None:
+    httpserver.expect_request(re.compile("/inbox.*")).respond_with_data(said, content_type="application/json")
+    with pytest.raises(TemporaryError, match="bridge http://"):
+        call(inbox_of(httpserver))
+
+
+@pytest.mark.parametrize("odd", [7, {}, {"number": "x"}, attempt(1, seconds="x"), attempt(1, answer=[])])
+def test_attempts_that_cannot_be_read_are_told_and_asked_for_again(httpserver: Peer, odd: Any) -> None:
+    inbox = inbox_of(httpserver)
+    first = {"run": "one", "attempts": [odd]}
+    httpserver.expect_ordered_request("/inbox/attempts", query_string="after=0").respond_with_json(first)
+    with pytest.raises(TemporaryError, match="its attempts cannot be read"):
+        inbox.new_attempts()
+    good = {"run": "one", "attempts": [attempt(1)]}
+    httpserver.expect_ordered_request("/inbox/attempts", query_string="after=0").respond_with_json(good)
+    assert len(inbox.new_attempts()) == 1
+
+
+def test_letters_end_where_a_page_is_empty(httpserver: Peer) -> None:
+    httpserver.expect_oneshot_request("/inbox/dead-letters").respond_with_json({"letters": [], "more": True})
+    assert inbox_of(httpserver).letters(0, 10) == []

@@ -154,6 +154,14 @@ def test_objects_of_any_name_are_listed_previewed_and_deleted(gateway: Running, 
     assert gateway.request("GET", f"/ui/preview?bucket=upload&key={name}").status == 404
 
 
+def test_only_what_functions_read_or_write_is_deleted(gateway: Running) -> None:
+    gateway.store.buckets["elsewhere"] = {}
+    put(gateway, "elsewhere", "a.csv")
+    answer = gateway.request("DELETE", "/ui/object?bucket=elsewhere&key=a.csv")
+    assert (answer.status, answer.text) == (400, "bucket 'elsewhere': expected one of processed, upload\n")
+    assert gateway.store.head(ObjectRef("elsewhere", "a.csv"))
+
+
 def test_what_is_penstocks_own_is_not_deleted(gateway: Running) -> None:
     put(gateway, "processed", ".penstock/refused/x")
     assert gateway.request("DELETE", "/ui/object?bucket=processed&key=.penstock/refused/x").status == 400

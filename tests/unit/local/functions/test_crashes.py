@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import penstock
+import pytest
 from penstock.local.functions.crashes import Crash, CrashLog, in_words, without_own_frames
 
 OWN = Path(penstock.__file__).parent / "runtime" / "work.py"
@@ -20,6 +21,13 @@ LOG = Path("shout.log")
 
 def line(trace: str, incident: str = "abc") -> str:
     return json.dumps({"level": "error", "message": "unexpected error", "incident": incident, "trace": trace})
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"trace": ' * 50_000, '{"trace": ' + "9" * 5000])
+def test_a_line_that_cannot_be_read_is_passed_over(text: str) -> None:
+    """An error here would end the thread that reads what the function prints, and the function would then stand."""
+    CrashLog().read("shout", LOG, f'{text} "trace"')
+    assert in_words(text) == text
 
 
 def test_a_crash_is_told_to_listeners_and_found_by_its_incident() -> None:

@@ -45,3 +45,13 @@ def test_asynchronous_calls_that_cannot_work_are_refused_at_once(
 ) -> None:
     assert gateway.request(method, path, b"x" * size, **headers).status == status
     assert gateway.inbox.counts().pending == 0
+
+
+def test_a_callback_that_leads_elsewhere_is_not_followed(gateway: Running, httpserver: Peer) -> None:
+    elsewhere = httpserver.url_for("/elsewhere")
+    httpserver.expect_request("/done", method="POST").respond_with_data(status=302, headers={"Location": elsewhere})
+    httpserver.expect_request("/elsewhere").respond_with_data("secrets")
+    answer = gateway.request("POST", "/async-function/echo/x", b"later", X_Callback_Url=httpserver.url_for("/done"))
+    assert answer.status == 202
+    until(lambda: bool(httpserver.log) and not gateway.inbox.counts().pending)
+    assert [request.path for request, _ in httpserver.log] == ["/done"]

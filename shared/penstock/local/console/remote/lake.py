@@ -13,6 +13,7 @@ from typing import Any, Final
 from penstock.connect import rest
 from penstock.connect.openfaas import LoggedLine
 from penstock.errors import ConfigError, EventError, PenstockError, TemporaryError
+from penstock.json_text import read_json
 from penstock.local.console.declared_options import options_of
 from penstock.local.console.object_page import log_span, with_log
 from penstock.local.console.records import ConsoleRecord
@@ -203,7 +204,7 @@ class RemoteLake:
             since = time.monotonic()
             answer = self.ask(name, "POST", "/event", body)
             try:
-                said = json.loads(answer.body)
+                said = read_json(answer.body)
             except ValueError:
                 said = None
             invocation = Invocation(

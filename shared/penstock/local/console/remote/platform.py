@@ -1,6 +1,5 @@
 """Where functions run, as far as a console asks: OpenFaaS's gateway, or the Kubernetes API with or without Knative."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from penstock.connect.openfaas import LoggedLine, OpenFaasGateway
 from penstock.jobs.api import KubernetesApi, KubernetesError
+from penstock.json_text import read_json
 from penstock.settings.stackfile import FunctionSpec
 
 _NAME: Final = "app.kubernetes.io/name"
@@ -172,7 +172,7 @@ def _labels(document: Mapping[str, Any]) -> Mapping[str, str]:
 def _stamped(line: str) -> LoggedLine:
     """A line of Penstock's own log says when it was written; another one has no time."""
     try:
-        moment = datetime.fromisoformat(str(json.loads(line)["time"]))
+        moment = datetime.fromisoformat(str(read_json(line)["time"]))
     except (ValueError, TypeError, KeyError):
         return LoggedLine(0.0, line)
     return LoggedLine(moment.timestamp(), line)
