@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Required, TypedDict, TypeVar
 
 from penstock.connect.messages import make_messages
 from penstock.connect.subscriptions import Finder, Subscriptions
@@ -102,6 +102,17 @@ class QueueNames:
     kind: str
     new_clients: str
     unacknowledged: str
+
+
+class QueueOptions(TypedDict, total=False):
+    """What every connector to a queue takes by name; `QueueConnector` says what each is for."""
+
+    policy: Required[Policy]
+    cloudevents: bool
+    keep_identity: bool
+    watch: SubscriptionWatch | None
+    clock: Callable[[], float]
+    tracer: "Tracer | None"
 
 
 class QueueConnector(Generic[ReceiptT]):

@@ -5,7 +5,6 @@ is being delivered goes on, and its end waits for the next connection.
 """
 
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from penstock.connect.queues import Arrived, Lost, Settlement
+from penstock.connect.reconnecting import ReconnectingSession
 from penstock.connect.redis.server import RedisServer, connect_to
 from penstock.connect.redis.taken_list import LeaseLost, TakenList
 from penstock.errors import ConfigError
@@ -21,7 +21,6 @@ from penstock.errors import ConfigError
 if TYPE_CHECKING:
     from redis import Redis
 
-RETRY_SECONDS = 1.0
 # How often an empty list is looked at.
 POLL_SECONDS = 0.25
 _TAKE_ITEMS = 100
@@ -30,8 +29,8 @@ _END_SECONDS = 15.0
 _log = logging.getLogger("penstock.connect")
 
 
-class RedisSession:
-    """Takes the items of some lists; `refusal` says what the server refuses, or ""."""
+class RedisSession(ReconnectingSession):
+    """Takes the items of some lists."""
 
     def __init__(
         self,
@@ -41,108 +40,67 @@ class RedisSession:
         lost: Lost[Settlement],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__("redis", server)
         self._server = server
         self._max_in_flight = max_in_flight
         self._take = arrived
         self._lose = lost
         self._clock = clock
-        self._topics: tuple[str, ...] = ()
-        self._joined: tuple[str, ...] | None = None
-        self._said = ""
-        self.refusal = ""
         # What is taken and not finished at the server, by a number of its own: list and item.
         self._open: dict[int, tuple[str, bytes]] = {}
         self._settled: deque[int] = deque()
         self._numbers = count(1)
-        self._ending = False
-        self._wake = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="redis", daemon=True)
-
-    @property
-    def joined(self) -> bool:
-        """Whether items can come: this connector is a member of each list, and the server has answered."""
-        return self._thread.is_alive() and self._joined == self._topics
 
     @property
     def unsettled(self) -> int:
         """Items taken and not finished."""
         return max(0, len(self._open) - len(self._settled))
 
-    def problem(self) -> str:
-        """Why items do not come, or ""."""
-        return self.refusal or ("" if self.joined else f"not connected to {self._server}")
-
-    def start(self, topics: Iterable[str]) -> None:
-        """Connect, and take the items of these lists."""
-        self._topics = tuple(sorted(topics))
-        self._thread.start()
-
-    def subscribe(self, topics: Iterable[str]) -> None:
-        """Make these the lists."""
-        self._topics = tuple(sorted(topics))
-        self._wake.set()
-
     def end(self) -> None:
         """Leave: finish what is settled, and put the rest back, which comes to another connector at once."""
-        self._ending = True
-        self._wake.set()
-        self._thread.join(_END_SECONDS)
+        self.end_within(_END_SECONDS)
         self._lose(lambda receipt: receipt.session is self)
 
-    def _run(self) -> None:
-        try:
-            while not self._ending:
-                self._connect_once()
-                if not self._ending:
-                    self._wake.wait(RETRY_SECONDS)
-                    self._wake.clear()
-        except Exception:  # noqa: BLE001
-            # Without this line nothing would come, and nothing would be said.
-            _log.exception("redis: the client ended")
-
-    def _connect_once(self) -> None:
-        """Work over one connection until it fails, the server refuses, or the session ends."""
+    def connect_once(self) -> str:
         from redis.exceptions import RedisError
 
         client = connect_to(self._server)
-        problem = ""
         try:
-            while not self._ending:
+            while not self.ending:
                 self._work(client)
         except LeaseLost:
-            problem = f"{self._server}: away for more than {self._server.lease_seconds:g} seconds; joining again"
+            return f"{self._server}: away for more than {self._server.lease_seconds:g} seconds; joining again"
         except ConfigError as exc:
-            problem = self.refusal = str(exc)
+            self.refusal = str(exc)
+            return self.refusal
         except (RedisError, OSError) as exc:
             self.refusal = _refusal(exc, self._server)
-            problem = self.refusal or f"{self._server}: {exc}"
+            return self.refusal or f"{self._server}: {exc}"
         finally:
-            self._joined = None
+            self.disconnected()
             client.close()
-        if problem and problem != self._said:
-            _log.warning("redis: %s", problem)
-        self._said = problem
+        return ""
 
     def _work(self, client: "Redis") -> None:
         """Take and finish until one of these fails, the lists are others, or the session ends."""
-        topics = self._topics
+        topics = self.topics
         lists = [TakenList(client, topic, self._server.member, self._server.lease_seconds) for topic in topics]
         for each in lists:
             each.join()
             self._find_unknown(each)
         _log.info("redis: lists %s", ", ".join(topics))
-        self._joined, self.refusal, self._said = topics, "", ""
+        self.confirm(topics)
         care_seconds = self._server.lease_seconds / 3
         next_care = self._clock() + care_seconds
-        while not self._ending and topics == self._topics:
+        while not self.ending and topics == self.topics:
             self._finish_settled(lists)
             if self._clock() >= next_care:
                 next_care = self._clock() + care_seconds
                 for each in lists:
                     self._care_for(each)
             if not sum([self._take_some(each, max(1, self._max_in_flight // len(lists))) for each in lists]):
-                self._wake.wait(POLL_SECONDS)
-                self._wake.clear()
+                self.wake.wait(POLL_SECONDS)
+                self.wake.clear()
         self._leave(lists)
 
     def _care_for(self, each: TakenList) -> None:
@@ -172,7 +130,7 @@ class RedisSession:
     def _settle(self, number: int) -> None:
         """On the delivery's thread: the item is finished as soon as there is a connection."""
         self._settled.append(number)
-        self._wake.set()
+        self.wake.set()
 
     def _finish_settled(self, lists: Iterable[TakenList]) -> None:
         """Finish at the server; what fails here stays settled, and is sent again.
@@ -191,7 +149,7 @@ class RedisSession:
         """Leave all lists at the end, and those that are not wanted any more."""
         self._finish_settled(lists)
         for each in lists:
-            if self._ending or each.name not in self._topics:
+            if self.ending or each.name not in self.topics:
                 each.leave()
                 self._open = {number: found for number, found in self._open.items() if found[0] != each.name}
 

@@ -1,0 +1,95 @@
+"""A session that connects again: what it says, when it is joined, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+from penstock.connect import reconnecting
+from penstock.connect.reconnecting import ReconnectingSession
+
+
+class Session(ReconnectingSession):
+    """Ends each connection with the next of some problems; after the last one it stays connected."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("toy", "server:1")
+        self.problems = list(problems)
+        self.connected = threading.Event()
+        self.woken = threading.Event()
+        self.taken: list[tuple[str, ...]] = []
+
+    def connect_once(self) -> str:
+        if self.problems:
+            return self.problems.pop(0)
+        self.taken.append(self.topics)
+        self.confirm(self.topics)
+        self.connected.set()
+        self.wake.wait(60)
+        self.wake.clear()
+        self.disconnected()
+        self.woken.set()
+        return ""
+
+    def end(self) -> None:
+        self.end_within(60)
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconnecting, "RETRY_SECONDS", 0.0)
+
+
+def test_problem_that_lasts_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    session = Session("refused", "refused", "away", "refused")
+    session.start(["b", "a"])
+    assert session.connected.wait(60)
+    assert (session.joined, session.problem()) == (True, "")
+    session.end()
+    assert [record.getMessage() for record in caplog.records] == ["toy: refused", "toy: away", "toy: refused"]
+    assert session.taken == [("a", "b")]
+    assert session.problem() == "not connected to server:1"
+
+
+def test_other_topics_are_not_joined_until_the_server_confirms_them() -> None:
+    session = Session()
+    session.start(["a"])
+    assert session.connected.wait(60)
+    session.connected.clear()
+    session.subscribe(["a", "b"])
+    assert session.woken.wait(60)
+    assert session.connected.wait(60)
+    assert session.joined
+    session.end()
+    assert session.taken == [("a",), ("a", "b")]
+
+
+def test_refusal_is_the_problem_until_the_server_confirms() -> None:
+    session = Session()
+    session.refusal = "the login is wrong"
+    assert session.problem() == "the login is wrong"
+    session.start(["a"])
+    assert session.connected.wait(60)
+    assert session.problem() == ""
+    session.end()
+
+
+def test_unexpected_error_is_said_and_the_session_is_not_joined(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session()
+    ended = threading.Event()
+
+    def broken() -> str:
+        ended.set()
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(session, "connect_once", broken)
+    session.start(["a"])
+    assert ended.wait(60)
+    session.end()
+    assert not session.joined
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
+        "toy: the client ended"
+    ]
