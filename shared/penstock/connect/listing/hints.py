@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import quote_plus
 
 from penstock.delivery.http import HttpTarget
+from penstock.delivery.verdict import DeliveryOutcome, TargetAnswer, judge
 from penstock.errors import ConfigError, TemporaryError
 from penstock.events.signature import signature_headers
 from penstock.types import ObjectRef, ObjectState
@@ -17,7 +18,6 @@ from penstock.types import ObjectRef, ObjectState
 _TIMEOUT_SECONDS: Final = 300.0
 # The same hint will never be taken, and neither will others: the address or a secret is wrong.
 _WRONG_TARGET: Final = frozenset({401, 403, 404, 405, 415})
-_TRY_AGAIN: Final = frozenset({408, 409, 429})
 
 
 class Taken(StrEnum):
@@ -87,11 +87,12 @@ class HintTarget:
         except urllib3.exceptions.HTTPError as exc:
             raise TemporaryError(f"{url}: cannot be reached: {exc}") from exc
         status = answer.status
-        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        outcome = judge(TargetAnswer(status), time.time()).outcome
+        if outcome is DeliveryOutcome.DELIVERED:
             return Taken.TOLD
         text = answer.data[:300].decode("utf-8", "replace").strip()
         if status in _WRONG_TARGET or status < HTTPStatus.BAD_REQUEST:
             raise ConfigError(f"{url}: answered {status}: {text}; check --to, FUNCTION_TOKEN and the function's SOURCE")
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _TRY_AGAIN:
+        if outcome is DeliveryOutcome.RETRY:
             raise TemporaryError(f"{url}: answered {status}: {text}")
         return Taken.REFUSED
