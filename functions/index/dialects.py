@@ -66,17 +66,19 @@ def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
     do with less, and so does a first line that names the delimiter. JSON and mark-up have regular commas too,
     and are not.
     """
-    if not has_escaped_quotes(text) or is_markup(text):
-        return _sniff(text, name, is_whole=is_whole)
-    found = _sniff(doubled(text), name, is_whole=is_whole)
+    marked_up = is_markup(text)  # once: it may read all of the JSON
+    if marked_up or not has_escaped_quotes(text):
+        return _sniff(text, name, is_whole=is_whole, marked_up=marked_up)
+    text = doubled(text)
+    found = _sniff(text, name, is_whole=is_whole, marked_up=is_markup(text))
     return None if found is None else found._replace(escapes=True)
 
 
-def _sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
+def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect | None:
     says_csv = name.lower().endswith(_SUFFIXES)
     if (declared := _SEP.match(text)) is not None:
         return _declared(text, declared, is_whole=is_whole)
-    if is_markup(text) or (not says_csv and text.lstrip()[:1] in ("{", "[", "<", "#", "")):
+    if marked_up or (not says_csv and text.lstrip()[:1] in ("{", "[", "<", "#", "")):
         return None
     comments, rest = _without_comments(text) if says_csv else (0, text)
     found = _tables(rest, DELIMITERS, is_whole=is_whole)

@@ -64,7 +64,7 @@ def _with_alpha_moved(name: str, data: bytes, inside: dict[bytes, bytes], primar
     of libavif have none for alpha. There is no room to add one, so it takes the place of one that no decoder needs.
     Raises `UnsupportedInput` where there is no such place.
     """
-    alphas = set(_auxiliaries(inside.get(b"iref", b""), primary))
+    alphas = _auxiliaries(inside.get(b"iref", b""), primary)
     iprp = inside.get(b"iprp", b"")
     moves = _having(iprp, _MOVES, {primary})
     if not moves or not alphas or _having(iprp, _MOVES, alphas):
@@ -95,22 +95,25 @@ def _refuse_turned_tiles(name: str, inside: dict[bytes, bytes], primary: int) ->
 
 def _tiles(iref: bytes, grids: set[int]) -> set[int]:
     """The pictures that these are made of: references `dimg` from them (ISO/IEC 23008-12, 6.6.2.3)."""
-    wide = 2 if iref[:1] == b"\0" else 4
-    return {
-        int.from_bytes(body[at : at + wide], "big")
-        for name, body in _boxes(iref[4:])
-        if name == b"dimg" and int.from_bytes(body[:wide], "big") in grids
-        for at in range(wide + 2, len(body), wide)
-    }
+    return {item for grid, items in _references(iref, b"dimg") if grid in grids for item in items}
 
 
-def _auxiliaries(iref: bytes, primary: int) -> Iterator[int]:
+def _auxiliaries(iref: bytes, primary: int) -> set[int]:
     """The pictures that belong to this one, alpha among them: references `auxl` to it (ISO/IEC 23008-12, 6.4.5)."""
+    return {item for item, items in _references(iref, b"auxl") if primary in items}
+
+
+def _references(iref: bytes, kind: bytes) -> Iterator[tuple[int, Iterator[int]]]:
+    """The references of one kind: the picture that they come from, and those that they lead to (14496-12, 8.11.12)."""
     wide = 2 if iref[:1] == b"\0" else 4
     for name, body in _boxes(iref[4:]):
-        targets = range(wide + 2, len(body), wide)
-        if name == b"auxl" and any(int.from_bytes(body[at : at + wide], "big") == primary for at in targets):
-            yield int.from_bytes(body[:wide], "big")
+        if name == kind:
+            yield int.from_bytes(body[:wide], "big"), _numbers(body[wide + 2 :], wide)
+
+
+def _numbers(data: bytes, wide: int) -> Iterator[int]:
+    # One by one: a damaged file may have millions.
+    return (int.from_bytes(data[at : at + wide], "big") for at in range(0, len(data), wide))
 
 
 def _inside(data: bytes, *path: bytes) -> bytes:
@@ -154,8 +157,7 @@ def _coding(iinf: bytes, primary: int) -> bytes:
 
 def _premultiplied(iref: bytes, primary: int) -> bool:
     """A reference `prem` from the colours to their alpha (ISO/IEC 23008-12, 6.10.1.1)."""
-    wide = 2 if iref[:1] == b"\0" else 4
-    return any(name == b"prem" and int.from_bytes(body[:wide], "big") == primary for name, body in _boxes(iref[4:]))
+    return any(item == primary for item, _ in _references(iref, b"prem"))
 
 
 def _colours(iprp: bytes, primary: int) -> Iterator[tuple[bytes, bytes]]:
@@ -163,9 +165,9 @@ def _colours(iprp: bytes, primary: int) -> Iterator[tuple[bytes, bytes]]:
     inside = dict(_boxes(iprp))
     properties = list(_boxes(inside.get(b"ipco", b"")))
     mine = [
-        properties[index - 1]
-        for index in _associated(inside.get(b"ipma", b""), primary)
-        if 0 < index <= len(properties)
+        properties[one.property - 1]
+        for one in _associations(inside.get(b"ipma", b""))
+        if one.item == primary and 0 < one.property <= len(properties)
     ]
     for name, body in mine if any(name == b"colr" for name, _ in mine) else properties:
         if name == b"colr":
@@ -179,11 +181,6 @@ class _Association(NamedTuple):
     property: int
     at: int
     wide: int
-
-
-def _associated(ipma: bytes, primary: int) -> list[int]:
-    """The numbers of the properties of one picture, counted from 1."""
-    return [one.property for one in _associations(ipma) if one.item == primary]
 
 
 def _having(iprp: bytes, kinds: frozenset[bytes], items: set[int]) -> list[_Association]:

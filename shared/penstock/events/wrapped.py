@@ -197,8 +197,9 @@ def records_in(value: Any, where: str = "event", depth: int = 0) -> Iterator[tup
         return
     if isinstance(value, dict):
         if "Records" in value:
-            for index, record in enumerate(records_of(value, "" if where == "event" else f"{where}.")):
-                place = f"Records[{index}]" if where == "event" else f"{where}.Records[{index}]"
+            around = "" if where == "event" else f"{where}."
+            for index, record in enumerate(records_of(value, around)):
+                place = f"{around}Records[{index}]"
                 try:
                     text = text_inside(record, place, depth) if isinstance(record, dict) else None
                     found = [(record, place)] if text is None else [*records_in(load_json(text), place, depth + 1)]

@@ -9,6 +9,7 @@ from minio.versioningconfig import SUSPENDED, VersioningConfig
 
 from penstock.errors import ConfigError
 from penstock.lake.minio_admin import clear_errors
+from penstock.lake.model import DeclaredLake
 from penstock.lake.plan import PresentRule
 from penstock.settings.config import StoreSettings
 from penstock.store.any_key import connect
@@ -37,6 +38,11 @@ class Buckets:
     def versioning(self, name: str) -> bool:
         with clear_errors(self._settings, "s3:GetBucketVersioning"):
             return self._client.get_bucket_versioning(name).status == ENABLED
+
+    def declared_versioning(self, lake: DeclaredLake, present: frozenset[str]) -> dict[str, bool]:
+        """Versioning of the buckets that exist and for which the lake declares it."""
+        declared = [bucket.name for bucket in lake.buckets if bucket.versioning is not None]
+        return {name: self.versioning(name) for name in declared if name in present}
 
     def set_versioning(self, name: str, on: bool) -> None:
         """Turn versioning on, or suspend it: S3 cannot turn it off again."""

@@ -170,6 +170,11 @@ class DeclaredLake:
     sync_events: bool = True
 
     @property
+    def bucket_names(self) -> frozenset[str]:
+        """The buckets that it declares, and those of its rules."""
+        return frozenset([bucket.name for bucket in self.buckets] + [rule.bucket for rule in self.rules])
+
+    @property
     def by_s3_alone(self) -> bool:
         """Whether its targets are all named by ARN, so that no admin API is needed."""
         return bool(self.targets) and all(target.ref.is_by_arn for target in self.targets)

@@ -1,6 +1,5 @@
 """A store that is set up through S3 alone: buckets, versioning, and rules to targets that exist already."""
 
-from collections.abc import Callable
 from typing import NoReturn
 
 from penstock.errors import ConfigError
@@ -21,6 +20,7 @@ class S3Server:
         self._notifications = BucketNotifications(settings)
         self.create_bucket = self._buckets.create
         self.set_versioning = self._buckets.set_versioning
+        self.change_rules = self._notifications.change_rules
 
     @property
     def endpoint(self) -> str:
@@ -31,11 +31,7 @@ class S3Server:
         names = self._buckets.names()
         return LakeState(
             buckets=names,
-            versioning={
-                bucket.name: self._buckets.versioning(bucket.name)
-                for bucket in lake.buckets
-                if bucket.versioning is not None and bucket.name in names
-            },
+            versioning=self._buckets.declared_versioning(lake, names),
             targets={each.ref: PresentTarget(each.ref, arn=each.ref.id) for each in lake.targets if each.ref.is_by_arn},
             rules=self._rules(lake, names),
             sync_events=lake.sync_events,
@@ -46,11 +42,8 @@ class S3Server:
         return self._rules(lake, self._buckets.names())
 
     def _rules(self, lake: DeclaredLake, names: frozenset[str]) -> tuple[PresentRule, ...]:
-        needed = {bucket.name for bucket in lake.buckets} | {rule.bucket for rule in lake.rules}
+        needed = lake.bucket_names
         return tuple(rule for name in sorted(names) for rule in self._notifications.rules(name, must=name in needed))
-
-    def change_rules(self, bucket: str, drop: Callable[[str], bool], add: list[PresentRule]) -> None:
-        self._notifications.change_rules(bucket, drop, add)
 
     def info(self) -> Info:
         self._refuse("a server's state")

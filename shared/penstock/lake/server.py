@@ -62,11 +62,7 @@ class LakeServer:
         sync_events, variable = self._admin.sync_events()
         return LakeState(
             buckets=names,
-            versioning={
-                bucket.name: self._buckets.versioning(bucket.name)
-                for bucket in lake.buckets
-                if bucket.versioning is not None and bucket.name in names
-            },
+            versioning=self._buckets.declared_versioning(lake, names),
             targets=targets,
             rules=self._rules(lake, names),
             sync_events=sync_events,
@@ -79,7 +75,7 @@ class LakeServer:
         return self._rules(lake, self._buckets.names())
 
     def _rules(self, lake: DeclaredLake, names: frozenset[str]) -> tuple[PresentRule, ...]:
-        needed = {bucket.name for bucket in lake.buckets} | {rule.bucket for rule in lake.rules}
+        needed = lake.bucket_names
         return tuple(rule for name in sorted(names) for rule in self._buckets.rules(name, must=name in needed))
 
     def set_target(self, ref: TargetRef, values: dict[str, str]) -> None:

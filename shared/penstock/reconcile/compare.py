@@ -15,7 +15,7 @@ from penstock.runtime.assets import look_at
 from penstock.runtime.basis import holds
 from penstock.runtime.filters import objection
 from penstock.runtime.runtime import Runtime
-from penstock.settings.config import SourceRule
+from penstock.settings.config import Config, SourceRule
 from penstock.sinks import Sink
 from penstock.store import Store
 from penstock.types import Mark, ObjectRef, ObjectState
@@ -96,11 +96,7 @@ class Reconciler:
         self._since = since
         self._function, self._store_name = runtime.function.name, runtime.config.store_name
         self._prints = look_at(runtime.function, store).fingerprints
-        self._rules = [
-            narrowed
-            for rule in dict.fromkeys(rule.keys for rule in runtime.config.sources)
-            if (narrowed := narrow(rule, prefix))
-        ]
+        self._rules = narrowed(runtime.config, prefix)
         self.report = Report()
         self._targets = 0
 
@@ -122,9 +118,7 @@ class Reconciler:
         for rule in self._rules:
             last = (compared_before or {}).get(str(rule), "")
             previous = ""
-            for state in self._store.list(rule.bucket, rule.prefix):
-                if not (covers(rule, state.ref) and self._runtime.config.takes(state.ref)):
-                    continue
+            for state in listed(self._runtime.config, self._store, rule):
                 if self._runtime.config.has_filters and objection(self._runtime.config, self._store, state):
                     self._exclude(held, state.ref)
                 elif previous <= state.ref.key <= last:
@@ -219,7 +213,7 @@ class Reconciler:
             self.report.note("excluded", str(ref))
             yield Difference("excluded", ref)
         for address, source, refused, beside in held.unseen():
-            if source is not None and not any(covers(rule, source) for rule in self._rules):
+            if source is not None and not any(_covers(rule, source) for rule in self._rules):
                 continue  # of another prefix: not asked for
             if beside:
                 if self._is_whole:
@@ -231,13 +225,26 @@ class Reconciler:
                     yield Difference("orphaned", source)
 
 
-def narrow(rule: SourceRule, prefix: str) -> SourceRule | None:
+def narrowed(config: Config, prefix: str) -> list[SourceRule]:
+    """The rules of SOURCE, each once and without its filters, as far as they lie under `prefix`."""
+    rules = dict.fromkeys(rule.keys for rule in config.sources)
+    return [found for rule in rules if (found := _narrow(rule, prefix))]
+
+
+def listed(config: Config, store: Store, rule: SourceRule) -> Iterator[ObjectState]:
+    """The objects of a narrowed rule that the function takes by their names; filters are not asked."""
+    for state in store.list(rule.bucket, rule.prefix):
+        if _covers(rule, state.ref) and config.takes(state.ref):
+            yield state
+
+
+def _narrow(rule: SourceRule, prefix: str) -> SourceRule | None:
     """The part of a rule that lies under `prefix`, or None."""
     if prefix.startswith(rule.prefix):
         return SourceRule(rule.bucket, prefix, rule.suffix)
     return rule if rule.prefix.startswith(prefix) else None
 
 
-def covers(rule: SourceRule, ref: ObjectRef) -> bool:
+def _covers(rule: SourceRule, ref: ObjectRef) -> bool:
     """Whether a narrowed rule names this object; `--prefix rose.jpg` and a suffix `.jpg` may overlap."""
     return ref.bucket == rule.bucket and ref.key.startswith(rule.prefix) and ref.key.endswith(rule.suffix)

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from penstock.errors import ConfigError
-from penstock.reconcile.compare import Reconciler, Report, covers, narrow
+from penstock.reconcile.compare import Reconciler, Report, listed, narrowed
 from penstock.reconcile.held import scratch
 from penstock.reconcile.listing import WholeListings
 from penstock.reconcile.place import Place
@@ -86,9 +86,8 @@ def count_sources(config: Config, store: Store, prefix: str = "") -> Iterator[in
 
     It costs the listing of the sources once more. Raises `TemporaryError` when a listing fails.
     """
-    rules = [each for rule in dict.fromkeys(rule.keys for rule in config.sources) if (each := narrow(rule, prefix))]
-    listed = (state for rule in rules for state in store.list(rule.bucket, rule.prefix) if covers(rule, state.ref))
-    return (number for number, _ in enumerate(filter(lambda state: config.takes(state.ref), listed), 1))
+    sources = (state for rule in narrowed(config, prefix) for state in listed(config, store, rule))
+    return (number for number, _ in enumerate(sources, 1))
 
 
 def _extra_requests(store: Store) -> int:

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from typing import Final
 
-from penstock.jobs.pod import Document, container_security, pod_security
+from penstock.jobs.pod import Document, container_security
 from penstock.render.eventing import broker_reference
 from penstock.render.manifest import (
     APPLIED_FIRST,
+    delivery_probes,
     document,
     labels,
     resources,
     secret_mount,
     secret_volume,
+    serving_pod,
     tmp_mount,
     tmp_volume,
 )
@@ -24,19 +26,15 @@ from penstock.settings.table import (
     DELIVERY_DRAIN_SECONDS,
     FUNCTION_HMAC_KEY,
     FUNCTION_TOKEN,
-    PORT,
 )
 
 BRIDGE: Final = "penstock-bridge"
 TOKEN_SECRET: Final = secret_file(BRIDGE_TOKEN.name)
-# What functions want to see of their callers, what the path for dead letters ends in, and what a console
-# shows.
+# What functions want to see of their callers, what the path for dead letters ends in, and what a console shows.
 _OPTIONAL_SECRETS: Final = tuple(
     map(secret_file, (FUNCTION_TOKEN.name, FUNCTION_HMAC_KEY.name, DEAD_LETTER_TOKEN.name, CONSOLE_TOKEN.name))
 )
 DEAD_LETTER_PATH: Final = "/dead-letters"
-# What a pod may need beyond the time for requests under way, before it is killed.
-_SPARE_SECONDS: Final = 15
 _OWN: Final = labels(BRIDGE, "bridge")
 
 
@@ -78,22 +76,13 @@ def _stateful_set(image: str, arguments: Sequence[str]) -> Document:
         "name": "bridge",
         "image": image,
         "args": ["bridge", "--inbox=/data/inbox.db", *arguments],
-        "ports": [{"name": "http", "containerPort": PORT.default}],
-        "readinessProbe": {"httpGet": {"path": "/_/ready", "port": "http"}, "periodSeconds": 5},
-        "livenessProbe": {"httpGet": {"path": "/_/health", "port": "http"}, "periodSeconds": 10},
+        **delivery_probes(),
         "resources": resources(Resources(memory="256Mi"), Resources(cpu="50m", memory="96Mi")),
         "securityContext": container_security(),
         "volumeMounts": [{"name": "data", "mountPath": "/data"}, tmp_mount(), secret_mount()],
     }
-    pod = {
-        "serviceAccountName": BRIDGE,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": pod_security(),
-        "terminationGracePeriodSeconds": int(DELIVERY_DRAIN_SECONDS.default) + _SPARE_SECONDS,
-        "containers": [container],
-        "volumes": [tmp_volume(), secret_volume([TOKEN_SECRET], optional=_OPTIONAL_SECRETS)],
-    }
+    volumes = [tmp_volume(), secret_volume([TOKEN_SECRET], optional=_OPTIONAL_SECRETS)]
+    pod = serving_pod(BRIDGE, container, volumes, drain_seconds=int(DELIVERY_DRAIN_SECONDS.default))
     claim = document(
         "v1",
         "PersistentVolumeClaim",

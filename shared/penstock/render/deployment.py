@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from penstock.jobs.pod import Document, pod_security
+from penstock.jobs.pod import Document
 from penstock.render.keda import Lag, scaled_object
-from penstock.render.manifest import document, labels
+from penstock.render.manifest import document, labels, serving_pod
 from penstock.render.plan import FunctionPlan
 from penstock.render.workload import (
     account_name,
@@ -18,8 +18,6 @@ from penstock.settings.table import PORT
 
 # A Service with this label is scraped by deploy/observability; those that Knative makes do not have it.
 PLATFORM_LABEL: Final = {"penstock.dev/platform": "kubernetes"}
-# What a pod may need beyond the time for requests under way, before it is killed.
-_SPARE_SECONDS: Final = 15
 
 
 def deployed_function(plan: FunctionPlan, lag: Lag, bridge: str) -> list[Document]:
@@ -52,23 +50,15 @@ def _deployment(plan: FunctionPlan) -> Document:
     # Often, because the time to the next probe is a part of each start. A probe costs a function next to nothing.
     ready = {"httpGet": {"path": "/_/ready", "port": "http"}, "periodSeconds": 1, "timeoutSeconds": 5}
     alive = {"httpGet": {"path": "/_/health", "port": "http"}, "periodSeconds": 10, "failureThreshold": 3}
-    pod = {
-        "serviceAccountName": account_name(plan, plan.name),
+    ports = {"ports": [{"name": "http", "containerPort": PORT.default}]}
+    pod = serving_pod(
+        account_name(plan, plan.name),
+        function_container(plan, "function", ports, {"readinessProbe": ready, "livenessProbe": alive}),
+        function_volumes(plan),
+        drain_seconds=int(plan.config.drain_seconds) + plan.config.grace_seconds,
         # A function that hands large objects to Jobs needs its token for the Kubernetes API.
-        "automountServiceAccountToken": plan.config.jobs is not None,
-        "enableServiceLinks": False,
-        "securityContext": pod_security(),
-        "terminationGracePeriodSeconds": int(plan.config.drain_seconds) + plan.config.grace_seconds + _SPARE_SECONDS,
-        "containers": [
-            function_container(
-                plan,
-                "function",
-                {"ports": [{"name": "http", "containerPort": PORT.default}]},
-                {"readinessProbe": ready, "livenessProbe": alive},
-            )
-        ],
-        "volumes": function_volumes(plan),
-    }
+        needs_token=plan.config.jobs is not None,
+    )
     # No number of replicas: KEDA sets it, and each `kubectl apply` would set it again.
     return {
         # A volume is for one pod at a time, so the old one ends first.

@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from typing import Final
 
-from penstock.jobs.pod import Document, container_security, pod_security
+from penstock.jobs.pod import Document, container_security
 from penstock.render.deployment import function_url
 from penstock.render.keda import GROUP
 from penstock.render.manifest import (
+    delivery_probes,
     document,
     environment,
     labels,
     resources,
     secret_mount,
     secret_volume,
+    serving_pod,
     tmp_mount,
     tmp_volume,
 )
@@ -25,14 +27,13 @@ from penstock.settings.table import (
     FUNCTION_HMAC_KEY,
     FUNCTION_TOKEN,
     MAX_WAIT_SECONDS,
-    PORT,
+    SECRETS_DIR,
     TIMEOUT_SECONDS,
 )
 
 CONNECTOR: Final = "kafka-connector"
 _SECRETS: Final = ("kafka-password", "kafka-ca.crt")
 _OPTIONAL_SECRETS: Final = tuple(map(secret_file, (FUNCTION_TOKEN.name, FUNCTION_HMAC_KEY.name)))
-_SPARE_SECONDS: Final = 15
 _OWN: Final = labels(CONNECTOR, "connector")
 # A function at 0 has no pod that could answer 503, so its callers are refused until KEDA has started one, its image is
 # there and perhaps a node for it. The waits are short, so that it gets its first event soon, and there are enough of
@@ -73,8 +74,8 @@ def _deployment(plans: Sequence[FunctionPlan], namespace: str, image: str, kafka
         "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
         "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
         "KAFKA_SASL_USERNAME": "connector",
-        "KAFKA_SASL_PASSWORD_FILE": "/var/openfaas/secrets/kafka-password",
-        "KAFKA_SSL_CA_LOCATION": "/var/openfaas/secrets/kafka-ca.crt",
+        "KAFKA_SASL_PASSWORD_FILE": f"{SECRETS_DIR.default}/kafka-password",
+        "KAFKA_SSL_CA_LOCATION": f"{SECRETS_DIR.default}/kafka-ca.crt",
     }
     settings = {
         "KAFKA_BOOTSTRAP_SERVERS": kafka,
@@ -87,9 +88,7 @@ def _deployment(plans: Sequence[FunctionPlan], namespace: str, image: str, kafka
         "image": image,
         "args": ["connect", "kafka", "--dead-letter-topic=dead-letters", *to],
         "env": environment(settings),
-        "ports": [{"name": "http", "containerPort": PORT.default}],
-        "readinessProbe": {"httpGet": {"path": "/_/ready", "port": "http"}, "periodSeconds": 5},
-        "livenessProbe": {"httpGet": {"path": "/_/health", "port": "http"}, "periodSeconds": 10},
+        **delivery_probes(),
         "resources": resources(Resources(memory="384Mi"), Resources(cpu="100m", memory="96Mi")),
         "securityContext": container_security(),
         "volumeMounts": [tmp_mount(), secret_mount()],
@@ -104,16 +103,13 @@ def _deployment(plans: Sequence[FunctionPlan], namespace: str, image: str, kafka
         "whenUnsatisfiable": "ScheduleAnyway",
         "labelSelector": {"matchLabels": _OWN},
     }
-    pod = {
-        "serviceAccountName": CONNECTOR,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": pod_security(),
-        "terminationGracePeriodSeconds": int(DELIVERY_DRAIN_SECONDS.default) + _SPARE_SECONDS,
-        "topologySpreadConstraints": [spread],
-        "containers": [container],
-        "volumes": [tmp_volume(), secrets],
-    }
+    pod = serving_pod(
+        CONNECTOR,
+        container,
+        [tmp_volume(), secrets],
+        drain_seconds=int(DELIVERY_DRAIN_SECONDS.default),
+        topologySpreadConstraints=[spread],
+    )
     return {
         # Two, so that a node may go.
         "replicas": 2,

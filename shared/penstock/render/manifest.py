@@ -5,15 +5,17 @@ from typing import Any, Final
 
 import yaml
 
-from penstock.jobs.pod import Document
+from penstock.jobs.pod import Document, pod_security
 from penstock.settings.stackfile import Resources
-from penstock.settings.table import SECRETS_DIR
+from penstock.settings.table import PORT, SECRETS_DIR
 
 PART_OF: Final = "app.kubernetes.io/part-of"
 NAME: Final = "app.kubernetes.io/name"
 COMPONENT: Final = "app.kubernetes.io/component"
 # Spooled bodies and scratch tables; a pod that writes more is evicted instead of filling its node.
 TMP_LIMIT: Final = "2Gi"
+# What a pod may need beyond the time for requests under way, before it is killed.
+_SPARE_SECONDS: Final = 15
 # /tmp, the log that the node keeps, and what little else a container writes.
 DISK: Final = {"requests": "64Mi", "limits": "3Gi"}
 
@@ -50,6 +52,40 @@ def kustomization(namespace: str, files: Iterable[str]) -> Document:
         "kind": "Kustomization",
         "namespace": namespace,
         "resources": list(files),
+    }
+
+
+def serving_pod(
+    account: str,
+    container: Document,
+    volumes: list[Document],
+    *,
+    drain_seconds: int,
+    needs_token: bool = False,
+    **members: Any,
+) -> Document:
+    """The pod of a Deployment or StatefulSet; `drain_seconds` is what requests under way may take when it ends.
+
+    `needs_token` mounts the account's token for the Kubernetes API; `members` are further fields of the pod.
+    """
+    return {
+        "serviceAccountName": account,
+        "automountServiceAccountToken": needs_token,
+        "enableServiceLinks": False,
+        "securityContext": pod_security(),
+        "terminationGracePeriodSeconds": drain_seconds + _SPARE_SECONDS,
+        **members,
+        "containers": [container],
+        "volumes": volumes,
+    }
+
+
+def delivery_probes() -> Document:
+    """The port and the probes of a container that delivers events: bridge and connector."""
+    return {
+        "ports": [{"name": "http", "containerPort": PORT.default}],
+        "readinessProbe": {"httpGet": {"path": "/_/ready", "port": "http"}, "periodSeconds": 5},
+        "livenessProbe": {"httpGet": {"path": "/_/health", "port": "http"}, "periodSeconds": 10},
     }
 
 

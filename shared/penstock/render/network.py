@@ -105,16 +105,12 @@ def from_namespaces(*namespaces: str, ports: Sequence[int] = (PORT.default,)) ->
 
 def from_pods(*names: str) -> Document:
     """From the pods of these names in the same namespace."""
-    return {"from": [{"podSelector": _named(names)}], "ports": _tcp(PORT.default)}
+    return {"from": [{"podSelector": _selector(NAME, names)}], "ports": _tcp(PORT.default)}
 
 
 def to_pods(*names: str) -> Document:
     """To the pods of these names in the same namespace."""
-    return {"to": [{"podSelector": _named(names)}], "ports": _tcp(PORT.default)}
-
-
-def _named(names: Sequence[str]) -> Document:
-    return _selector(NAME, names)
+    return {"to": [{"podSelector": _selector(NAME, names)}], "ports": _tcp(PORT.default)}
 
 
 def to_namespaces(*namespaces: str, ports: Sequence[int]) -> Document:

@@ -6,7 +6,6 @@ store refuses is said. The profile is for what no answer tells: what a key in an
 """
 
 import ssl
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from email.message import Message
@@ -31,15 +30,22 @@ _SERVERS: Final[Mapping[str, str]] = {
 
 
 def answer_headers(settings: StoreSettings) -> Mapping[str, str] | Message:
-    """The headers of an answer to a request without a signature: a refusal has them too. Empty without an answer."""
+    """The headers of the answer to a request without a signature; empty without an answer.
+
+    A refusal has them too, and so has a redirect, which is not followed: AWS's leads to a page about S3.
+    """
     context = ssl.create_default_context(cafile=str(settings.ca_file)) if settings.ca_file else None
-    request = urllib.request.Request(settings.endpoint)  # noqa: S310 - the setting is checked: http or https
+    opener = urllib.request.OpenerDirector()  # without the handlers that follow redirects and raise for statuses
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(context=context),
+    ):
+        opener.add_handler(handler)
     try:
-        with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS, context=context) as answer:  # noqa: S310
+        with opener.open(settings.endpoint, timeout=_ANSWER_SECONDS) as answer:
             headers: Message = answer.headers
             return headers
-    except urllib.error.HTTPError as refused:
-        return refused.headers
     except (OSError, HTTPException):  # no answer, or none in HTTP
         return {}
 

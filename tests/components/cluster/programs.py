@@ -53,11 +53,6 @@ class Programs:
     mc: Path
 
 
-def are_built() -> bool:
-    """Tell whether the programs that take minutes to build are in the cache."""
-    return all(module.folder.exists() for module in (KUBERNETES, KNATIVE, COREDNS, INGRESS, PAUSE))
-
-
 def install_programs() -> Programs:
     """Build or fetch everything; the first time takes about 10 minutes on two cores, later ones nothing."""
     for package, program in _DEBIAN.items():

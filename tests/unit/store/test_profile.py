@@ -35,6 +35,15 @@ def test_refusal_tells_it_too_and_no_answer_tells_nothing(httpserver: HTTPServer
     assert answer_headers(StoreSettings("http://127.0.0.1:9", "a", "b")) == {}
 
 
+def test_a_redirect_is_an_answer_and_not_followed(httpserver: HTTPServer) -> None:
+    # AWS sends a request without a signature to its product page.
+    leads = {"x-amz-request-id": "tx0001", "Location": httpserver.url_for("/page")}
+    httpserver.expect_request("/").respond_with_data("", status=307, headers=leads)
+    httpserver.expect_request("/page").respond_with_data("a page of a web server")
+    assert profile_of(answer_headers(StoreSettings(httpserver.url_for("/"), "a", "b"))) == "ceph"
+    assert [request.path for request, _ in httpserver.log] == ["/"]
+
+
 def test_examples_in_the_documentation_hold() -> None:
     results = doctest.testmod(profile)
     assert (results.failed, results.attempted > 0) == (0, True)
