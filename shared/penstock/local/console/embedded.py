@@ -1,9 +1,8 @@
 """The stack of this process as the console's page is told of it."""
 
-import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from penstock.delivery.attempts import Attempts
 from penstock.delivery.dropped import Dropped
@@ -11,6 +10,7 @@ from penstock.delivery.inbox import Inbox
 from penstock.local.console.declared_options import options_of
 from penstock.local.console.object_page import letter_document, log_span, with_log
 from penstock.local.console.records import ConsoleRecord
+from penstock.local.console.source import function_row
 from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunctions
 from penstock.local.gateway.invocations import Invocation, InvocationLog
@@ -19,10 +19,12 @@ from penstock.settings.stackfile import FunctionSpec
 from penstock.store import Store
 from penstock.types import ObjectRef
 
+_SHOWN_WAITING: Final = 60
+
 
 @dataclass(frozen=True)
 class EmbeddedSource:
-    """What this process knows. `state` gives the present state as JSON text."""
+    """What this process knows."""
 
     functions: LocalFunctions
     invocations: InvocationLog
@@ -31,7 +33,6 @@ class EmbeddedSource:
     store: Store
     crashes: CrashLog
     attempts: Attempts
-    state: Callable[[], str]
     allows_writes: bool = True
     dropped: Dropped = field(init=False)
 
@@ -42,8 +43,29 @@ class EmbeddedSource:
         return [function.spec for function in self.functions]
 
     def overview(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.state())
-        return found
+        counts = self.inbox.counts()
+        return {
+            "functions": [
+                function_row(
+                    each.spec.name,
+                    self.routes.of(each.spec.name),
+                    replicas=each.replicas,
+                    starting=each.starting,
+                    in_flight=each.in_flight,
+                    invocations=each.invocations,
+                    zero_after_seconds=each.zero_after_seconds,
+                )
+                for each in self.functions
+            ],
+            "pending": counts.pending,
+            "dead": counts.dead,
+            "waiting": self.waiting()[:_SHOWN_WAITING],
+            "buckets": self.routes.buckets(),
+            "searchable": self.routes.searchable,
+            "writes": self.allows_writes,
+            "notes": {},
+            "queues": [],
+        }
 
     def listen(self, heard: Callable[[Invocation], None]) -> None:
         self.invocations.listen(heard)

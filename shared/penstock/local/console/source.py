@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 from penstock.local.console.records import ConsoleRecord
 from penstock.local.gateway.invocations import Invocation
-from penstock.local.gateway.router import Routes
+from penstock.local.gateway.router import Route, Routes
+from penstock.settings.config import rule_texts
 from penstock.settings.stackfile import FunctionSpec
 from penstock.store import Store
 from penstock.types import ObjectRef
@@ -62,3 +63,26 @@ class ConsoleSource(Protocol):
 
     def function(self, name: str) -> dict[str, Any]:
         """One function for its page, ready for JSON."""
+
+
+def function_row(
+    name: str,
+    route: Route | None,
+    *,
+    replicas: int,
+    starting: bool,
+    in_flight: int,
+    invocations: int | None,
+    zero_after_seconds: float | None,
+) -> dict[str, Any]:
+    """One function among those of `overview`; `route` is None for one that is not about objects."""
+    return {
+        "name": name,
+        "replicas": replicas,
+        "starting": starting,
+        "in_flight": in_flight,
+        "invocations": invocations,
+        "zero_after_seconds": zero_after_seconds,
+        "sources": rule_texts(route.config.sources) if route else [],
+        "sink": route.config.sink if route else "",
+    }

@@ -29,9 +29,9 @@ _MAX_RECORDS: Final = 500
 _LETTERS: Final = 500
 
 
-def add_views(ui: Blueprint, source: ConsoleSource, feed: Feed) -> None:
+def add_views(ui: Blueprint, source: ConsoleSource) -> None:
     """Add the routes; errors are left to the application."""
-    meter = Meter()
+    feed, meter = Feed(lambda: json.dumps(source.overview())), Meter()
 
     def hear(invocation: Invocation) -> None:
         for record in records_of(invocation):

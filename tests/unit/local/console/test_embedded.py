@@ -29,12 +29,25 @@ def source_fixture(gateway: Running) -> EmbeddedSource:
         gateway.store,
         gateway.crashes,
         gateway.attempts,
-        lambda: '{"pending": 3}',
     )
 
 
-def test_the_state_is_what_it_was_given(source: EmbeddedSource) -> None:
-    assert source.overview() == {"pending": 3}
+def test_the_state_is_that_of_the_parts(gateway: Running, source: EmbeddedSource) -> None:
+    gateway.inbox.store_dead_letter(Message("upload/a.csv", b"{}", {}, "event", "echo"), 415, "no table")
+    state = source.overview()
+    assert (state["pending"], state["dead"], state["waiting"]) == (0, 1, [])
+    assert (state["buckets"], state["searchable"], state["writes"]) == (["processed", "upload"], [], True)
+    [echo] = state["functions"]
+    assert echo == {
+        "name": "echo",
+        "replicas": 0,
+        "starting": False,
+        "in_flight": 0,
+        "invocations": 0,
+        "zero_after_seconds": None,
+        "sources": ["s3://upload/*"],
+        "sink": "s3://processed/{key}",
+    }
     assert [spec.name for spec in source.specs()] == ["echo"]
     assert source.allows_writes
 

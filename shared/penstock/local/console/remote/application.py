@@ -4,7 +4,6 @@ Searches go to `GET /function/NAME/?q=...` as in the local stack; events to `POS
 is allowed. Both are sent by this process, so the page's browser need not reach the functions.
 """
 
-import json
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -13,7 +12,6 @@ from flask import Blueprint, Flask, Response, redirect, request
 from werkzeug.exceptions import HTTPException
 
 from penstock.errors import Forbidden, PenstockError
-from penstock.local.console.feed import Feed
 from penstock.local.console.page import add_page
 from penstock.local.console.remote.lake import RemoteLake
 from penstock.local.console.views import add_views, answer
@@ -43,7 +41,7 @@ def _make_app(lake: RemoteLake, access: Access) -> Flask:
     guard(app, access)
     ui = Blueprint("ui", __name__, url_prefix="/ui")
     add_page(ui)
-    add_views(ui, lake, Feed(lambda: json.dumps(lake.overview())))
+    add_views(ui, lake)
 
     @ui.get("/state")
     def state() -> Response:

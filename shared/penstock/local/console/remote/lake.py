@@ -20,11 +20,11 @@ from penstock.local.console.records import ConsoleRecord
 from penstock.local.console.remote.bridge import BridgeInbox
 from penstock.local.console.remote.platform import Platform, SeenFunction, with_handlers
 from penstock.local.console.remote.queues import Queues
+from penstock.local.console.source import function_row
 from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.logs import LogLine
 from penstock.local.gateway.invocations import Invocation
 from penstock.local.gateway.router import Routes
-from penstock.settings.config import rule_texts
 from penstock.settings.stackfile import FunctionSpec
 from penstock.store import Store
 from penstock.types import ObjectRef
@@ -277,17 +277,15 @@ def _routes(functions: Iterable[SeenFunction], problems: list[str]) -> Routes:
 
 
 def _told(seen: SeenFunction, routes: Routes) -> dict[str, Any]:
-    route = routes.of(seen.spec.name)
-    return {
-        "name": seen.spec.name,
-        "replicas": seen.replicas,
-        "starting": seen.starting,
-        "in_flight": 0,
-        "invocations": seen.invocations,
-        "zero_after_seconds": None,
-        "sources": rule_texts(route.config.sources) if route else [],
-        "sink": route.config.sink if route else "",
-    }
+    return function_row(
+        seen.spec.name,
+        routes.of(seen.spec.name),
+        replicas=seen.replicas,
+        starting=seen.starting,
+        in_flight=0,
+        invocations=seen.invocations,
+        zero_after_seconds=None,
+    )
 
 
 def _numbered(lines: Iterable[LoggedLine]) -> list[LogLine]:
