@@ -1,6 +1,6 @@
 """The stack of this process as the console's page is told of it."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -70,7 +70,10 @@ class EmbeddedSource:
     def listen(self, heard: Callable[[Invocation], None]) -> None:
         self.invocations.listen(heard)
 
-    def explained(self, record: ConsoleRecord) -> ConsoleRecord:
+    def explained(self, records: Sequence[ConsoleRecord]) -> list[ConsoleRecord]:
+        return [self._explained(each) for each in records]
+
+    def _explained(self, record: ConsoleRecord) -> ConsoleRecord:
         crash = self.crashes.of(record["incident"])
         record = record | {
             "reason": self.crashes.explained(record["reason"]),

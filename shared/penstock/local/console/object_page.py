@@ -38,7 +38,7 @@ def object_page(ref: ObjectRef, records: Sequence[ConsoleRecord], source: Consol
     return {
         "bucket": ref.bucket,
         "key": ref.key,
-        "attempts": [source.explained(each) for each in reversed(own[:_MAX_ATTEMPTS])],
+        "attempts": source.explained(own[:_MAX_ATTEMPTS][::-1]),
         "takers": [route.name for route in takers],
         "outputs": outputs,
         "made_from": [{"bucket": b, "key": k, "function": f} for b, k, f in sorted(sources)],

@@ -1,6 +1,6 @@
 """What the console's page is told of a lake, wherever it runs."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Protocol
 
 from penstock.local.console.records import ConsoleRecord
@@ -40,8 +40,8 @@ class ConsoleSource(Protocol):
     def listen(self, heard: Callable[[Invocation], None]) -> None:
         """Call `heard` for each request to a function from now on; it must be quick."""
 
-    def explained(self, record: ConsoleRecord) -> ConsoleRecord:
-        """A record with the log lines about it, and the trace of an unexpected error."""
+    def explained(self, records: Sequence[ConsoleRecord]) -> list[ConsoleRecord]:
+        """Each record with the log lines about it, and the trace of an unexpected error."""
 
     def waiting(self) -> list[dict[str, Any]]:
         """The events that wait for another attempt, ready for JSON."""

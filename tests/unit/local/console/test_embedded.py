@@ -69,4 +69,4 @@ def test_dead_letters_are_dropped_and_brought_back(gateway: Running, source: Emb
 
 def test_a_record_of_a_function_that_is_gone_has_no_lines(source: EmbeddedSource) -> None:
     record = {"function": "gone", "incident": "", "reason": "", "key": "a", "at": 0.0, "ms": 1.0}
-    assert source.explained(record) == record | {"lines": [], "log": "", "trace": ""}
+    assert source.explained([record]) == [record | {"lines": [], "log": "", "trace": ""}]

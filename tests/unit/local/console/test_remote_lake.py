@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from penstock.connect.openfaas import OpenFaasGateway
 from penstock.local.gateway.access import Access
 from penstock.types import ObjectRef
 
@@ -71,6 +72,28 @@ def test_an_event_that_the_bridge_delivers_is_seen_with_its_object(gateway: Runn
     assert page["outputs"] == [{"function": "echo", "bucket": "processed", "key": "a.csv.gz"}]
     assert [each["text"] for each in page["attempts"][0]["lines"]] == ["hello from echo"]
     assert page["attempts"][0]["log"].startswith("faas-cli logs echo --gateway http://")
+
+
+def test_the_log_is_read_once_for_all_attempts_of_a_function(
+    gateway: Running, make: MakeConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(gateway, "upload", "a.csv")
+    console = make()
+    for count in (1, 2, 3):
+        console.happens(REF)
+        until(lambda count=count: len(events(console)) == count)  # type: ignore[misc]
+    asked: list[str] = []
+    logs = OpenFaasGateway.logs
+
+    def counted(self: OpenFaasGateway, name: str, **how: Any) -> Any:
+        asked.append(name)
+        return logs(self, name, **how)
+
+    monkeypatch.setattr(OpenFaasGateway, "logs", counted)
+    page = console.request("GET", "/ui/about?bucket=upload&key=a.csv").json
+    assert len(page["attempts"]) == 3
+    assert [each["text"] for each in page["attempts"][0]["lines"]] == ["hello from echo"]
+    assert asked == ["echo"]
 
 
 def test_what_is_given_up_is_listed_replayed_dropped_and_brought_back(gateway: Running, make: MakeConsole) -> None:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -167,12 +167,21 @@ class RemoteLake:
     def listen(self, heard: Callable[[Invocation], None]) -> None:
         self._listeners.append(heard)
 
-    def explained(self, record: ConsoleRecord) -> ConsoleRecord:
-        since, _ = log_span(record)
-        lines: list[LogLine] = []
-        with suppress(PenstockError):  # the record itself is told in any case
-            moment = datetime.fromtimestamp(since, UTC)
-            lines = _numbered(self._platform.lines(record["function"], tail=_LINES, since=moment))
+    def explained(self, records: Sequence[ConsoleRecord]) -> list[ConsoleRecord]:
+        # Lines are cut at their beginning, so those since the first record are also all that the others would get.
+        first: dict[str, float] = {}
+        for each in records:
+            since, _ = log_span(each)
+            first[each["function"]] = min(since, first.get(each["function"], since))
+        lines = {name: self._lines_since(name, since) for name, since in first.items()}
+        return [self._explained(each, lines[each["function"]]) for each in records]
+
+    def _lines_since(self, name: str, since: float) -> list[LogLine]:
+        with suppress(PenstockError):  # the records themselves are told in any case
+            return _numbered(self._platform.lines(name, tail=_LINES, since=datetime.fromtimestamp(since, UTC)))
+        return []
+
+    def _explained(self, record: ConsoleRecord, lines: Sequence[LogLine]) -> ConsoleRecord:
         if record["incident"] and self._crashes.of(record["incident"]) is None:
             for line in lines:
                 self._crashes.read(record["function"], Path(), line.text)
