@@ -19,9 +19,8 @@ from penstock.connect.amqp.session import AmqpSession
 from penstock.connect.queues import Settlement
 
 from tests.components import MinioServer, RabbitServer
-from tests.integration.connect_helpers import Penstock, RecordingFunction
+from tests.integration.connect_helpers import QUICK, Penstock, RecordingFunction, dlq, letters
 
-QUICK = ("--min-wait-seconds", "0.05", "--max-wait-seconds", "0.5", "--drain-seconds", "10")
 QUEUE = "lake.upload"
 # As the connector makes it. A broker refuses a declaration that differs from the queue that is there.
 QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": 2**31 - 1}
@@ -40,13 +39,6 @@ def server(node: RabbitServer) -> RabbitServer:
     with closing(client(node)) as connection:
         connection.channel().queue_delete(QUEUE)
     return node
-
-
-@pytest.fixture
-def function() -> Iterator[RecordingFunction]:
-    made = RecordingFunction()
-    yield made
-    made.stop()
 
 
 def client(server: RabbitServer) -> Any:
@@ -90,12 +82,6 @@ def connect(
         name, folder, "connect", "amqp", "--url", url or f"amqp://{server.endpoint.address}", "--to", f"{QUEUE}={to}",
         "--inbox", str(folder / f"{name}.db"), *QUICK, *more, env=env,
     )  # fmt: skip
-
-
-def dlq(folder: Path, inbox: str, *words: str) -> str:
-    child = Penstock(f"dlq-{time.monotonic_ns()}", folder, "dlq", words[0], "--inbox", str(folder / inbox), *words[1:])
-    assert child.wait(30) == 0, child.text()
-    return child.text()
 
 
 def unacknowledged(connector: Penstock) -> int:
@@ -218,12 +204,13 @@ def test_strangers_messages_become_dead_letters_that_can_be_replayed(
     connector.until(connector.is_ready, "ready")
     publish(server, *strangers[:3], events[0], *strangers[3:], events[1])
     connector.until(lambda: len(function.calls) == 9 and unacknowledged(connector) == 0, "all answered")
-    letters = [json.loads(line) for line in dlq(tmp_path, "connector.db", "list", "--json").splitlines()]
+    inbox = tmp_path / "connector.db"
+    kept = letters(inbox)
     assert sorted(function.delivered("/strict")) == events
-    assert len(letters) == len(strangers)
-    assert {(letter["code"], letter["target"], letter["data"]) for letter in letters} == {(400, "strict", "answer")}
+    assert len(kept) == len(strangers)
+    assert {(letter["code"], letter["target"], letter["data"]) for letter in kept} == {(400, "strict", "answer")}
     function.answer = lambda path, body: 200
-    assert dlq(tmp_path, "connector.db", "replay", letters[0]["id"]) == "1 replayed\n"
+    assert dlq(inbox, "replay", kept[0]["id"]) == "1 replayed\n"
     connector.until(lambda: len(function.delivered("/strict")) == 3, "replayed")
     assert connector.end() == 0
     assert left(server) == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,19 +16,11 @@ from nats.js.api import AckPolicy, ConsumerConfig, StreamConfig
 from penstock.connect.nats.consumer import consumer_name
 
 from tests.components import NatsServer
-from tests.integration.connect_helpers import Penstock, RecordingFunction
+from tests.integration.connect_helpers import QUICK, Penstock, RecordingFunction, dlq, letters
 
-QUICK = ("--min-wait-seconds", "0.05", "--max-wait-seconds", "0.5", "--drain-seconds", "10")
 SUBJECT = "lake.processed"
 ACK_WAIT_SECONDS = 2.0
 FROZEN_SECONDS = 20.0
-
-
-@pytest.fixture
-def function() -> Iterator[RecordingFunction]:
-    made = RecordingFunction()
-    yield made
-    made.stop()
 
 
 @pytest.fixture
@@ -210,19 +201,13 @@ def test_refused_message_is_kept_and_can_be_replayed(
     function.answer = lambda path, body: 422
     connector = connect(server, tmp_path, "connector", f"{function.url}/strict")
     publish(server, b"poison")
-    inbox = str(tmp_path / "connector.db")
-
-    def dlq(*words: str) -> str:
-        child = Penstock(f"dlq-{time.monotonic_ns()}", tmp_path, "dlq", words[0], "--inbox", inbox, *words[1:])
-        assert child.wait(30) == 0, child.text()
-        return child.text()
-
-    connector.until(lambda: (tmp_path / "connector.db").exists() and "poison" in dlq("list", "--json"), "kept")
-    [letter] = [json.loads(line) for line in dlq("list", "--json").splitlines()]
+    inbox = tmp_path / "connector.db"
+    connector.until(lambda: inbox.exists() and "poison" in dlq(inbox, "list", "--json"), "kept")
+    [letter] = letters(inbox)
     assert (letter["code"], letter["target"], letter["data"]) == (422, "strict", "answer")
     connector.until(lambda: unfinished(server) == 0, "acknowledged")
     function.answer = lambda path, body: 200
-    assert dlq("replay", letter["id"]) == "1 replayed\n"
+    assert dlq(inbox, "replay", letter["id"]) == "1 replayed\n"
     connector.until(lambda: function.delivered("/strict") == [b"poison"], "replayed")
     assert connector.end() == 0
 

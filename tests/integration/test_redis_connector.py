@@ -13,20 +13,12 @@ import pytest
 import redis
 
 from tests.components import RedisServer
-from tests.integration.connect_helpers import Penstock, RecordingFunction
+from tests.integration.connect_helpers import QUICK, Penstock, RecordingFunction, letters
 from tests.paths import EVENTS
 
-QUICK = ("--min-wait-seconds", "0.05", "--max-wait-seconds", "0.5", "--drain-seconds", "10")
 LIST = "bucketevents"
 LEASE_SECONDS = 3.0
 FROZEN_SECONDS = 12.0
-
-
-@pytest.fixture
-def function() -> Iterator[RecordingFunction]:
-    made = RecordingFunction()
-    yield made
-    made.stop()
 
 
 @pytest.fixture
@@ -68,12 +60,6 @@ def connect(server: RedisServer, folder: Path, name: str, to: str, *more: str, p
         name, folder, "connect", "redis", "--url", f"redis://{told.address}", "--to", f"{LIST}={to}",
         "--inbox", str(folder / f"{name}.db"), *QUICK, *more, env=env,
     )  # fmt: skip
-
-
-def dead_letters(folder: Path, inbox: str) -> list[dict[str, Any]]:
-    child = Penstock(f"dlq-{time.monotonic_ns()}", folder, "dlq", "list", "--inbox", str(folder / inbox), "--json")
-    assert child.wait(30) == 0, child.text()
-    return [json.loads(line) for line in child.text().splitlines()]
 
 
 def test_items_are_delivered_while_connector_and_server_are_killed(
@@ -216,9 +202,9 @@ def test_strangers_items_become_dead_letters_and_nothing_else_is_lost(
     connector = connect(server, tmp_path, "connector", f"{function.url}/strict")
     connector.until(lambda: len(function.calls) == 8 and left(server) == 0, "all finished")
     assert connector.end() == 0
-    letters = dead_letters(tmp_path, "connector.db")
-    assert len(letters) == len(strangers)
-    assert {letter["code"] for letter in letters} == {400}
+    kept = letters(tmp_path / "connector.db")
+    assert len(kept) == len(strangers)
+    assert {letter["code"] for letter in kept} == {400}
     assert len(function.delivered("/strict")) == 2
 
 
