@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.components import MosquittoServer
-from tests.integration.connect_helpers import QUICK, Penstock, RecordingFunction, dlq, letters
+from tests.integration.connect_helpers import QUICK, Penstock, RecordingFunction, dlq
+from tests.integration.queue_contract import refuse_and_replay
 from tests.paths import EVENTS
 
 
@@ -111,18 +113,11 @@ def test_connectors_of_a_group_share_the_messages(
 
 
 def test_refused_message_is_kept_and_can_be_replayed(tmp_path: Path, function: RecordingFunction) -> None:
-    function.answer = lambda path, body: 422
     with MosquittoServer(tmp_path / "broker", credentials=("lake", "secret")) as broker:
         env = {"MQTT_USERNAME": "lake", "MQTT_PASSWORD": "secret"}
         connector = connect(broker, tmp_path, "connector", f"processed={function.url}/strict", env=env)
-        publish(broker, "processed", b"poison")
         inbox = tmp_path / "connector.db"
-        connector.until(lambda: "poison" in dlq(inbox, "list", "--json"), "kept")
-        [letter] = letters(inbox)
-        assert (letter["code"], letter["target"], letter["data"]) == (422, "strict", "answer")
-        function.answer = lambda path, body: 200
-        assert dlq(inbox, "replay", letter["id"]) == "1 replayed\n"
-        connector.until(lambda: function.delivered("/strict") == [b"poison"], "replayed")
+        refuse_and_replay(connector, inbox, function, partial(publish, broker, "processed"))
         assert connector.end() == 0
         assert len(dlq(inbox, "list").splitlines()) == 1
 
