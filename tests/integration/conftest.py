@@ -25,6 +25,7 @@ from tests.components import (
     OpenSearchServer,
     PostgresServer,
 )
+from tests.integration.connect_helpers import RecordingFunction
 from tests.integration.operators import Cluster, make_cluster
 
 
@@ -74,6 +75,14 @@ def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesS
 def cluster(kubernetes: KubernetesServer) -> Cluster:
     """The same API server with the kinds of the operators; fails without PENSTOCK_CRDS."""
     return make_cluster(kubernetes)
+
+
+@pytest.fixture
+def function() -> Iterator[RecordingFunction]:
+    """A function that answers 200 until the test decides otherwise."""
+    made = RecordingFunction()
+    yield made
+    made.stop()
 
 
 @pytest.fixture
