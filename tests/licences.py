@@ -36,6 +36,7 @@ READ_BY_HAND: Final = {
     "itsdangerous": "BSD-3-Clause",
     "jinja2": "BSD-3-Clause",
     "pg8000": "BSD-3-Clause",
+    "pika": "BSD-3-Clause",
     "protobuf": "BSD-3-Clause",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
     "tqdm": "MPL-2.0 AND MIT",

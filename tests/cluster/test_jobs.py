@@ -15,16 +15,18 @@ from PIL import Image
 from tests.cluster.lake import NAMESPACE, REGISTRY, TAG, ClusterLake, image
 
 LIMIT_BYTES = 300_000
+_SHIPPED_REGISTRY = "registry.example.com"
 BROKER = f"http://broker-ingress.knative-eventing.svc.cluster.local/{NAMESPACE}/penstock"
 
 
 @pytest.fixture(scope="module")
 def jobs(lake: ClusterLake) -> ClusterLake:
     """The lake with deploy/knative/jobs, and a resize that hands larger objects over (docs/jobs.md)."""
-    kustomization = lake.folder / "deploy" / "jobs" / "kustomization.yaml"
-    text = kustomization.read_text(encoding="utf-8")
-    assert "ghcr.io/example" in text
-    kustomization.write_text(text.replace("ghcr.io/example", REGISTRY).replace("0.1.0", TAG), encoding="utf-8")
+    for name in ("kustomization.yaml", "allowed.yaml"):
+        file = lake.folder / "deploy" / "jobs" / "functions" / name
+        text = file.read_text(encoding="utf-8")
+        assert _SHIPPED_REGISTRY in text
+        file.write_text(text.replace(_SHIPPED_REGISTRY, REGISTRY).replace("0.1.0", TAG), encoding="utf-8")
     stack = yaml.safe_load((lake.folder / "stack.yml").read_text(encoding="utf-8"))
     stack["functions"]["resize"]["environment"] |= {
         "OFFLOAD_ABOVE_BYTES": str(LIMIT_BYTES),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -112,11 +113,19 @@ def debugged(
     port = free_port()
     listening = ["-X", "frozen_modules=off", "-m", "debugpy", "--listen", f"127.0.0.1:{port}", "--wait-for-client"]
     command = [sys.executable, *listening, "-m", configuration["module"], *words]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # 0: debugpy waits for the program as long as it takes. By itself it ends the editor's connection after a minute.
+    env = {**os.environ, "DEBUGPY_PROCESS_SPAWN_TIMEOUT": "0"}
+    process = subprocess.Popen(
+        command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
         editor = Editor(port)
         try:
             yield editor, process
+        except AssertionError as error:
+            process.kill()
+            error.add_note(f"the program printed: {process.communicate()[0]}")
+            raise
         finally:
             editor.close()
     finally:

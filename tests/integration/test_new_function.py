@@ -30,6 +30,7 @@ def test_it_leaves_a_whole_checkout_green(tmp_path: Path) -> None:
         ["mypy", "functions/shout_2"],
         ["tests.function_imports"],
         ["penstock.cli", "render", "knative", "--check"],
+        ["penstock.cli", "render", "kubernetes", "--check"],
         ["penstock.cli", "render", "openfaas", "--check"],
         ["pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests],
     ):

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url",
         metavar="URL",
-        help="the broker, amqp://HOST:5672/VIRTUAL_HOST or amqps://HOST:5671/VIRTUAL_HOST (default: AMQP_URL)",
+        help="the broker, amqp://HOST:5672/VHOST or amqps://HOST:5671/VHOST (default: AMQP_URL)",
     )
     parser.add_argument(
         "--exchange",

@@ -134,7 +134,11 @@ HELP: Final[Mapping[str, Help]] = {
             "penstock watch 's3://upload/*.csv' --to http://127.0.0.1:8081/event --state watch.db",
             "penstock watch s3://upload/ --to http://bridge:8080/ --every 5m --since 1h",
         ),
-        (*_STORE, *_settings(table.FUNCTION_TOKEN, table.FUNCTION_HMAC_KEY, table.BRIDGE_TOKEN, table.CA_FILE), *_LOG),
+        (
+            *_STORE,
+            *_settings(table.FUNCTION_TOKEN, table.FUNCTION_HMAC_KEY, table.BRIDGE_TOKEN, table.PORT, table.CA_FILE),
+            *_LOG,
+        ),
     ),
     "dlq": Help(
         (

@@ -89,7 +89,7 @@ next:
   penstock serve {folder} --port 8081    serve it alone, then send a file:
     curl -sS --fail --data-binary @FILE http://127.0.0.1:8081/
   penstock up    the whole lake: drop a file on the console
-  {render}    after each change of {stack}, for the manifests of Knative and OpenFaaS
+  {render}    after each change of {stack}, for the manifests of each platform
   on a cluster: the bucket {name} and a rule for {name} in your lake file; see docs/lake.md
 """
 
@@ -137,7 +137,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     (folder / "README.md").write_text(_README.format(name=name, folder=folder), encoding="utf-8")
     _renew(env)
     # A checkout has a Makefile; a project that penstock init wrote has none.
-    rendering = "make render" if Path("Makefile").is_file() else "penstock render knative, penstock render openfaas"
+    rendering = "make render" if Path("Makefile").is_file() else "penstock render knative (or kubernetes, openfaas)"
     print(_NEXT.format(name=name, folder=folder, stack=stack, render=rendering), end="")
     return 0
 
@@ -169,7 +169,7 @@ def _write_checked(stack: Path, text: str, name: str, env: Mapping[str, str]) ->
 
 def _renew(env: Mapping[str, str]) -> None:
     """Do what `make render` does, for what is there."""
-    for platform in ("knative", "openfaas"):
+    for platform in ("knative", "kubernetes", "openfaas"):
         if Path("deploy", platform, "base").is_dir():
             parser = argparse.ArgumentParser()
             render.add_arguments(parser)

@@ -65,12 +65,13 @@ def run(args: argparse.Namespace) -> int:
     stopped = threading.Event()
     with running(local_stack_options(args, data, password=password)) as stack:
         stop_on_signals(stopped.set)
-        print(_banner(stack), flush=True)
-        if not args.quiet:
-            stack.invocations.listen(print_invocation)
-            stack.attempts.listen(print_waiting)
-        stack.crashes.listen(CrashPrinter())
+        # Files are looked at before the banner is read: what is saved right after it counts.
         with reloading(stack) if args.reload else contextlib.nullcontext():
+            print(_banner(stack), flush=True)
+            if not args.quiet:
+                stack.invocations.listen(print_invocation)
+                stack.attempts.listen(print_waiting)
+            stack.crashes.listen(CrashPrinter())
             stopped.wait()
         print("\nstopping ...", flush=True)
     return 0

@@ -193,13 +193,18 @@ class S3ObjectStore:
 
     def _check_gone(self, ref: ObjectRef, deleted: ObjectState | None) -> None:
         """See that a bucket with versions hides what was deleted (ADR 75); raises `TemporaryError` if it does not."""
-        for retry in (self._any_key.remove_old_marker, None):
-            left = self.head(ref)
-            if left is None or not left.has_own_version or (deleted and left.version_id != deleted.version_id):
-                return
-            if retry is not None and retry(ref):
-                self._delete(ref)
-        raise TemporaryError(f"{ref}: the object store answered a DELETE and still shows the object")
+        left = self.head(ref)
+        if left is None or not left.has_own_version or (deleted and left.version_id != deleted.version_id):
+            return
+        if self._any_key.remove_old_marker(ref):
+            self._delete(ref)
+            again = self.head(ref)
+            hidden = again is None or again.version_id != left.version_id
+        else:
+            # What was deleted is not known to be this version: another program may have written it meanwhile.
+            hidden = deleted is None
+        if not hidden:
+            raise TemporaryError(f"{ref}: the object store answered a DELETE and still shows the object")
 
     def _delete(self, ref: ObjectRef) -> None:
         if not _SPELLABLE.match(ref.key):

@@ -31,7 +31,7 @@ rules:
 def minio(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeMinio:
     server = FakeMinio()
     server.refused_after_restart = 0
-    monkeypatch.setattr("penstock.commands.lake.LakeServer", lambda _settings: server)
+    monkeypatch.setattr("penstock.lake.server.LakeServer", lambda _settings: server)
     monkeypatch.setattr("penstock.lake.applying.SETTLE_SECONDS", 0)
     monkeypatch.setattr("penstock.lake.applying.POLL_SECONDS", 0)
     for name, value in {"ENDPOINT": "http://minio", "ACCESS_KEY": "a", "SECRET_KEY": "b"}.items():
