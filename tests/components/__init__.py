@@ -9,7 +9,7 @@ from tests.components.minio import MinioEndpoint, MinioServer
 from tests.components.mosquitto import MosquittoEndpoint, MosquittoServer
 from tests.components.postgresql import PostgresEndpoint, PostgresServer
 from tests.components.queues import NatsServer, NsqdServer, QueueEndpoint, RabbitServer, RedisServer
-from tests.components.search import ElasticsearchServer, OpenSearchServer, SearchEndpoint
+from tests.components.search import ElasticsearchServer, OpenSearch3Server, OpenSearchServer, SearchEndpoint
 from tests.components.stores import S3ProxyServer, SeaweedServer, StoreServer, VersityServer
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "MosquittoServer",
     "NatsServer",
     "NsqdServer",
+    "OpenSearch3Server",
     "OpenSearchServer",
     "PostgresEndpoint",
     "PostgresServer",

@@ -28,7 +28,14 @@ from tests.components.postgresql import PostgresServer
 from tests.components.process import Server
 from tests.components.prometheus import RULE_CHECK
 from tests.components.queues import NSQD, NatsServer, NsqdServer, RabbitServer, RedisServer
-from tests.components.search import ELASTICSEARCH, OPENSEARCH, ElasticsearchServer, OpenSearchServer
+from tests.components.search import (
+    ELASTICSEARCH,
+    OPENSEARCH,
+    OPENSEARCH_3,
+    ElasticsearchServer,
+    OpenSearch3Server,
+    OpenSearchServer,
+)
 from tests.components.stores import S3PROXY, SEAWEEDFS, VERSITY, S3ProxyServer, SeaweedServer, VersityServer
 
 SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
@@ -36,6 +43,7 @@ SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
     "kafka": KafkaServer,
     "mosquitto": MosquittoServer,
     "opensearch": OpenSearchServer,
+    "opensearch3": OpenSearch3Server,
     "elasticsearch": ElasticsearchServer,
     "kubernetes": KubernetesServer,
     "cluster": ClusterServer,
@@ -55,6 +63,7 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "kafka": KAFKA.install,
     "mosquitto": lambda: ensure_debian_package("mosquitto"),
     "opensearch": OPENSEARCH.install,
+    "opensearch3": OPENSEARCH_3.install,
     "elasticsearch": ELASTICSEARCH.install,
     "postgresql": lambda: ensure_debian_package("postgresql", "pg_lsclusters"),
     "kubernetes": KUBERNETES.install,

@@ -1,4 +1,4 @@
-"""Real search servers: OpenSearch 2.19 and Elasticsearch 7.10.2, each one node."""
+"""Real search servers: OpenSearch 2.19 and 3.5, and Elasticsearch 7.10.2, each one node."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.components.install import HERE, JavaLibrary, java
 from tests.components.process import LOOPBACK, Server, free_ports
 
 OPENSEARCH = JavaLibrary("opensearch", HERE / "java" / "opensearch")
+OPENSEARCH_3 = JavaLibrary("opensearch3", HERE / "java" / "opensearch3", HERE / "java" / "opensearch", version=21)
 ELASTICSEARCH = JavaLibrary("elasticsearch", HERE / "java" / "elasticsearch")
 
 
@@ -39,7 +40,7 @@ class _SearchServer(Server[SearchEndpoint]):
 
     def launch(self) -> None:
         # -Xmx256m is enough for the tests' small indices (measured: about 280 MB resident).
-        command = java(self._jars, "-Xmx256m", *self.java_options)
+        command = java(self._jars, "-Xmx256m", *self.java_options, version=self.library.version)
         self.run(self.name, [*command, "Launcher", str(self.port), str(self._transport_port), self.folder / "node"])
 
     def is_ready(self) -> bool:
@@ -58,6 +59,13 @@ class OpenSearchServer(_SearchServer):
 
     name = "opensearch"
     library = OPENSEARCH
+
+
+class OpenSearch3Server(OpenSearchServer):
+    """The same of today, which wants Java 21."""
+
+    name = "opensearch3"
+    library = OPENSEARCH_3
 
 
 class ElasticsearchServer(_SearchServer):

@@ -22,6 +22,7 @@ from tests.components import (
     KubernetesServer,
     MinioServer,
     MosquittoServer,
+    OpenSearch3Server,
     OpenSearchServer,
     PostgresServer,
 )
@@ -50,6 +51,12 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MosquittoSer
 @pytest.fixture(scope="session")
 def opensearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearchServer]:
     with OpenSearchServer(tmp_path_factory.mktemp("opensearch")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def opensearch3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearch3Server]:
+    with OpenSearch3Server(tmp_path_factory.mktemp("opensearch3")) as server:
         yield server
 
 
