@@ -9,12 +9,19 @@ from tests.components.minio import MinioEndpoint, MinioServer
 from tests.components.mosquitto import MosquittoEndpoint, MosquittoServer
 from tests.components.postgresql import PostgresEndpoint, PostgresServer
 from tests.components.queues import NatsServer, NsqdServer, QueueEndpoint, RabbitServer, RedisServer
-from tests.components.search import ElasticsearchServer, OpenSearch3Server, OpenSearchServer, SearchEndpoint
+from tests.components.search import (
+    Elasticsearch9Server,
+    ElasticsearchServer,
+    OpenSearch3Server,
+    OpenSearchServer,
+    SearchEndpoint,
+)
 from tests.components.stores import S3ProxyServer, SeaweedServer, StoreServer, VersityServer
 
 __all__ = [
     "ComponentError",
     "DatabaseEndpoint",
+    "Elasticsearch9Server",
     "ElasticsearchServer",
     "KafkaEndpoint",
     "KafkaServer",

@@ -30,8 +30,10 @@ from tests.components.prometheus import RULE_CHECK
 from tests.components.queues import NSQD, NatsServer, NsqdServer, RabbitServer, RedisServer
 from tests.components.search import (
     ELASTICSEARCH,
+    ELASTICSEARCH_9,
     OPENSEARCH,
     OPENSEARCH_3,
+    Elasticsearch9Server,
     ElasticsearchServer,
     OpenSearch3Server,
     OpenSearchServer,
@@ -45,6 +47,7 @@ SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
     "opensearch": OpenSearchServer,
     "opensearch3": OpenSearch3Server,
     "elasticsearch": ElasticsearchServer,
+    "elasticsearch9": Elasticsearch9Server,
     "kubernetes": KubernetesServer,
     "cluster": ClusterServer,
     "postgresql": PostgresServer,
@@ -65,6 +68,7 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "opensearch": OPENSEARCH.install,
     "opensearch3": OPENSEARCH_3.install,
     "elasticsearch": ELASTICSEARCH.install,
+    "elasticsearch9": ELASTICSEARCH_9.install,
     "postgresql": lambda: ensure_debian_package("postgresql", "pg_lsclusters"),
     "kubernetes": KUBERNETES.install,
     "kwok": KWOK.install,

@@ -17,6 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.components import (
+    Elasticsearch9Server,
     ElasticsearchServer,
     KafkaServer,
     KubernetesServer,
@@ -63,6 +64,12 @@ def opensearch3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearch
 @pytest.fixture(scope="session")
 def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ElasticsearchServer]:
     with ElasticsearchServer(tmp_path_factory.mktemp("elasticsearch")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def elasticsearch9(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elasticsearch9Server]:
+    with Elasticsearch9Server(tmp_path_factory.mktemp("elasticsearch9")) as server:
         yield server
 
 
