@@ -10,11 +10,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.cluster.lake import NAMESPACE, REGISTRY, TAG, ClusterLake
+from tests.cluster.lake import CONNECTORS_IMAGE, NAMESPACE, ClusterLake
 from tests.components.errors import ComponentError
 
 _CALL = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 4); print('connected')"
-_IMAGE = f"{REGISTRY}/penstock:{TAG}"
 
 
 def call(lake: ClusterLake, namespace: str, address: str, port: int) -> str:
@@ -27,7 +26,7 @@ def call(lake: ClusterLake, namespace: str, address: str, port: int) -> str:
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "restartPolicy": "Never",
-            "containers": [{"name": "caller", "image": _IMAGE, "command": command}],
+            "containers": [{"name": "caller", "image": CONNECTORS_IMAGE, "command": command}],
         },
     }
     lake.server.apply_documents([pod])
@@ -101,7 +100,7 @@ def test_no_pod_of_the_lake_is_less_than_restricted(lake: ClusterLake) -> None:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "privileged", "namespace": NAMESPACE},
-        "spec": {"containers": [{"name": "x", "image": _IMAGE, "securityContext": {"privileged": True}}]},
+        "spec": {"containers": [{"name": "x", "image": CONNECTORS_IMAGE, "securityContext": {"privileged": True}}]},
     }
     with pytest.raises(ComponentError, match='violates PodSecurity "restricted'):
         lake.server.apply_documents([privileged])
