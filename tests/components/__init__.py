@@ -8,6 +8,7 @@ from tests.components.kubernetes import KubernetesEndpoint, KubernetesServer
 from tests.components.minio import MinioEndpoint, MinioServer
 from tests.components.mosquitto import MosquittoEndpoint, MosquittoServer
 from tests.components.postgresql import PostgresEndpoint, PostgresServer
+from tests.components.prometheus import PrometheusApi, PrometheusEndpoint, PrometheusServer
 from tests.components.queues import NatsServer, NsqdServer, QueueEndpoint, RabbitServer, RedisServer
 from tests.components.search import (
     Elasticsearch9Server,
@@ -38,6 +39,9 @@ __all__ = [
     "OpenSearchServer",
     "PostgresEndpoint",
     "PostgresServer",
+    "PrometheusApi",
+    "PrometheusEndpoint",
+    "PrometheusServer",
     "QueueEndpoint",
     "QueueProxyEndpoint",
     "QueueProxyServer",

@@ -26,7 +26,7 @@ from tests.components.minio import MC, MINIO, MinioServer
 from tests.components.mosquitto import MosquittoServer
 from tests.components.postgresql import PostgresServer
 from tests.components.process import Server
-from tests.components.prometheus import RULE_CHECK
+from tests.components.prometheus import PROMETHEUS, RULE_CHECK, PrometheusServer
 from tests.components.queues import NSQD, NatsServer, NsqdServer, RabbitServer, RedisServer
 from tests.components.search import (
     ELASTICSEARCH,
@@ -51,6 +51,7 @@ SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
     "kubernetes": KubernetesServer,
     "cluster": ClusterServer,
     "postgresql": PostgresServer,
+    "prometheus": PrometheusServer,
     "redis": RedisServer,
     "nats": NatsServer,
     "nsqd": NsqdServer,
@@ -77,6 +78,7 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "knative-check": KNATIVE_CHECK.install,
     "keda": KEDA.install,
     "rule-check": RULE_CHECK.install,
+    "prometheus": PROMETHEUS.install,
     "cluster": lambda: install_programs().knative,
     "redis": lambda: ensure_debian_package("redis-server"),
     "nats": lambda: ensure_debian_package("nats-server"),

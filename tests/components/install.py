@@ -67,11 +67,13 @@ class GoModule:
     # Further names of a program that acts by the name it is called by.
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     linker_flags: str = ""
+    # Parts of the program that its authors let a build choose, separated by commas.
+    tags: str = ""
 
     @property
     def folder(self) -> Path:
-        """Where the commands are, or will be; another go.mod, source, package or flag is another folder."""
-        words = [*self.packages.values(), *self._others, *([self.linker_flags] if self.linker_flags else [])]
+        """Where the commands are, or will be; another go.mod, source, package, flag or tag is another folder."""
+        words = [*self.packages.values(), *self._others, *filter(None, (self.linker_flags, self.tags))]
         return cache() / "go" / f"{self.name}-{_digest(self._sources, *words)}"
 
     @property
@@ -94,6 +96,7 @@ class GoModule:
                         # -mod=mod lets Go fill in go.sum; the checksum database vouches for what it writes.
                         command = [require("go", "Go 1.25 or newer"), "build", *_GO_PARALLEL, "-mod=mod"]
                         flags = [f"-ldflags={self.linker_flags}"] if self.linker_flags else []
+                        flags += [f"-tags={self.tags}"] if self.tags else []
                         _run(f"{self.name}: {program}", [*command, *flags, "-o", program, package], cwd=staging)
                         for other in self.names.get(program, ()):
                             (staging / other).symlink_to(program)
