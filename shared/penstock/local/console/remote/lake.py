@@ -25,6 +25,7 @@ from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.logs import LogLine
 from penstock.local.gateway.invocations import Invocation
 from penstock.local.gateway.router import Routes
+from penstock.settings.secrets import shown_environment
 from penstock.settings.stackfile import FunctionSpec
 from penstock.store import Store
 from penstock.types import ObjectRef
@@ -247,13 +248,14 @@ class RemoteLake:
         with suppress(PenstockError):
             lines = _numbered(self._platform.lines(name, tail=_LINES))
         known = spec.handler != Path()
+        environment = shown_environment(spec.environment)
         return {
             "name": name,
             "folder": str(spec.handler) if known else "not known here",
             "image": spec.image,
-            "environment": dict(spec.environment),
+            "environment": environment,
             "secrets": list(spec.secrets),
-            "options": options_of(spec.handler, spec.environment) if known else _given_options(spec.environment),
+            "options": options_of(spec.handler, environment) if known else _given_options(environment),
             "log": self._platform.log_command(name),
             "lines": [asdict(line) for line in lines],
         }
