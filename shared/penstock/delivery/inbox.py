@@ -30,7 +30,8 @@ RESERVE_BYTES = 16 * 1024 * 1024
 _CHECKPOINT_PAGES = 1000
 # A message of 1 MiB is written a second time when it becomes a dead letter; this many of them fit into the reserve.
 _DEAD_PER_COMMIT = 5
-_PAGE_ROWS = 500
+# A message has 1 MiB at most, and a page is in memory.
+_PAGE_ROWS = 50
 
 _PENDING = ("id", "target", "key", "value", "headers", "origin", "received")
 _DEAD = (*_PENDING, "died", "code", "reason", "data")
