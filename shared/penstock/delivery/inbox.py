@@ -23,6 +23,7 @@ from penstock.delivery.deliverer import Message
 from penstock.delivery.reserve import VolumeReserve
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError, TemporaryError
+from penstock.json_text import encodable
 from penstock.sqlite_file import Layout, SqliteFile, UnusableFile
 
 RESERVE_BYTES = 16 * 1024 * 1024
@@ -157,7 +158,7 @@ class Inbox:
             for number, verdict in some:
                 db.execute(
                     f"{_INSERT_DEAD} SELECT {_MESSAGE}, ?, ?, ?, ? FROM pending WHERE id = ?",  # noqa: S608
-                    (now, verdict.code, verdict.reason, verdict.data, number),
+                    (now, verdict.code, encodable(verdict.reason), verdict.data, number),
                 )
                 gone += db.execute("DELETE FROM pending WHERE id = ?", (number,)).rowcount
             return gone, -gone
@@ -174,7 +175,10 @@ class Inbox:
     def store_dead_letters(self, dead: Sequence[tuple[Message[object], Verdict]]) -> None:
         """`store_dead_letter` for several messages in one commit."""
         now = self._clock()
-        rows = [(*_row(message, now), now, verdict.code, verdict.reason, verdict.data) for message, verdict in dead]
+        rows = [
+            (*_row(message, now), now, verdict.code, encodable(verdict.reason), verdict.data)
+            for message, verdict in dead
+        ]
 
         def store(db: sqlite3.Connection) -> tuple[int, int]:
             self._refuse_if_full(db, rows)
@@ -301,7 +305,8 @@ def _numbers(ids: Iterable[str]) -> list[int]:
 
 
 def _row(message: Message[object], now: float) -> tuple[str, bytes | str, bytes, str, str, float]:
-    return message.target, message.key, message.value, json.dumps(dict(message.headers)), message.origin, now
+    key = message.key if isinstance(message.key, bytes) else encodable(message.key)
+    return message.target, key, message.value, json.dumps(dict(message.headers)), encodable(message.origin), now
 
 
 def _message(row: Sequence[Any], receipt: Any) -> Message[Any]:
