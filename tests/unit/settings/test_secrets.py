@@ -78,7 +78,7 @@ def test_every_secret_of_the_table_is_hidden_where_an_environment_is_shown(name:
 
 @pytest.mark.parametrize(
     "name",
-    (
+    [
         *(
             "ACCESS_KEY_ID",
             "ACCESS_KEY_SECRET",
@@ -97,7 +97,7 @@ def test_every_secret_of_the_table_is_hidden_where_an_environment_is_shown(name:
             "PGPASSWORD",
         ),
         *("OTEL_EXPORTER_OTLP_HEADERS", "KAFKA_SASL_PASSWORD", "SENTRY_DSN", "GOOGLE_CREDENTIALS", "BASIC_AUTH"),
-    ),
+    ],
 )
 def test_secret_that_no_setting_declares_is_told_by_its_name(name: str) -> None:
     assert shown_environment({name: "s3cret"}) == {name: HIDDEN}
@@ -112,7 +112,7 @@ def test_every_other_setting_of_the_table_is_shown(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("given", "shown"),
-    (
+    [
         ("opensearch+https://me:s3cret@host:9200/i", "opensearch+https://host:9200/i"),
         ("a http://me:s3cret@one,http://s3cret@two", "a http://one,http://two"),
         (
@@ -122,7 +122,7 @@ def test_every_other_setting_of_the_table_is_shown(name: str) -> None:
         ("host=db password=s3cret", f"host=db password={HIDDEN}"),
         ("thumb?width=200&fit=cover", "thumb?width=200&fit=cover"),
         ("", ""),
-    ),
+    ],
 )
 def test_address_is_shown_without_login_and_password(given: str, shown: str) -> None:
     assert shown_environment({"SINK": given}) == {"SINK": shown}
