@@ -35,8 +35,8 @@ _HOP_BY_HOP: Final = frozenset(
     }
 )
 
-# A function may answer a page, made of an object that a stranger uploaded. Its scripts run without the gateway's origin,
-# so they reach neither the console's session nor its routes. Programs that call functions do not look at this.
+# A function may answer a page, made of an object that a stranger uploaded. Its scripts run without the gateway's
+# origin, so they reach neither the console's session nor its routes. Programs that call functions do not look at this.
 OWN_ORIGIN: Final = (
     ("Content-Security-Policy", "sandbox allow-scripts allow-forms allow-downloads"),
     ("X-Content-Type-Options", "nosniff"),

@@ -5,6 +5,7 @@ is allowed. Both are sent by this process, so the page's browser need not reach 
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -89,9 +90,7 @@ def _make_app(lake: RemoteLake, access: Access) -> Flask:
 def _passed_on(lake: RemoteLake, name: str, method: str, path: str, body: bytes | None = None) -> Response:
     found = lake.ask(name, method, path, body)
     media_type = found.content_type.partition(";")[0].strip().lower()
-    is_json = media_type == "application/json" or (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    )
+    is_json = re.fullmatch(r"application/([^/]+\+)?json", media_type) is not None
     # What a function answers is shown as text: no page of its own may run beside the console.
     kind = "application/json" if is_json else "text/plain; charset=utf-8"
     headers = [("Cache-Control", "no-store"), *OWN_ORIGIN]
