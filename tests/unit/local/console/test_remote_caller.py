@@ -35,7 +35,7 @@ def test_the_authority_of_the_file_is_trusted_and_without_it_nothing_is_sent(
     function.expect_request("/x").respond_with_data("made")
     url = function.url_for("/x")
     assert FunctionCaller(ca_file=str(certificates.ca_file)).send("echo", "GET", url).body == b"made"
-    with pytest.raises(TemporaryError, match="echo .*certificate"):
+    with pytest.raises(TemporaryError, match=r"echo .*certificate"):
         FunctionCaller({"Authorization": "Bearer s3cret"}).send("echo", "GET", url)
     assert len(function.log) == 1
 
