@@ -14,7 +14,6 @@ from typing import Final
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-
 UNKNOWN: Final = object()
 # Which worker goes on, whether it dies instead, and what its request is answered.
 Step = tuple[int, bool, Hashable]
