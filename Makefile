@@ -53,7 +53,8 @@ TESTERS ?= $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; print(max(n
 
 .PHONY: test
 test: $(TOOLS)  ## every test that needs Python only; TESTERS=4 processes
-	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
+	@# Compiled tests and modules are kept: without them each worker, and each process that a test starts, compiles again.
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
 
 # Playwright and axe-core, for the tests in a browser only.
 $(VENV)/.browser: requirements-browser.lock $(TOOLS)

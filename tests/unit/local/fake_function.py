@@ -13,6 +13,9 @@ print("hello from", os.environ["FUNCTION_NAME"], flush=True)
 if code := os.environ.get("EXIT"):
     sys.exit(int(code))
 MARK = Path(os.environ.get("MARK", "mark"))
+if held := os.environ.get("HELD_IN_START"):
+    Path(held).write_text(f"{os.getpid()}\n")
+    time.sleep(600)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
