@@ -151,24 +151,24 @@ def test_strangers_items_become_dead_letters_and_nothing_else_is_lost(
 
 
 def test_a_member_whose_name_is_not_text_is_taken_over_like_any_other(
-    server: RedisServer, tmp_path: Path, function: RecordingFunction
+    queue: RedisList, tmp_path: Path, function: RecordingFunction
 ) -> None:
     """Another program can write into the set of members; what lies in its list comes back, and the rest goes on."""
     member = b"\xff\xfe strange"
-    with client(server) as connection:
+    with queue.client() as connection:
         connection.sadd(f"{LIST}:penstock:members", member)
         connection.rpush(f"{LIST}:penstock:taken:".encode() + member, b"left behind")
-    push(server, b"first")
-    connector = connect(server, tmp_path, "connector", f"{function.url}/")
+    queue.publish(b"first")
+    connector = queue.connect(tmp_path, "connector", f"{function.url}/")
     connector.until(lambda: sorted(function.delivered()) == [b"first", b"left behind"], "both delivered")
-    with client(server) as connection:
+    with queue.client() as connection:
         assert member not in connection.smembers(f"{LIST}:penstock:members")
     assert connector.is_ready()
     assert connector.end() == 0
 
 
 def test_an_event_whose_names_are_not_unicode_becomes_a_dead_letter(
-    server: RedisServer, tmp_path: Path, function: RecordingFunction
+    queue: RedisList, tmp_path: Path, function: RecordingFunction
 ) -> None:
     function.answer = lambda path, body: 200 if body == b"good" else 400
     odd = [
@@ -176,12 +176,12 @@ def test_an_event_whose_names_are_not_unicode_becomes_a_dead_letter(
         access_item("one").replace(b"s3:ObjectCreated:Put", b"s3:\\ud800"),
         access_item("two").replace(b"s3:ObjectCreated:Put", b"s3:\xe9"),
     ]
-    push(server, *odd, b"good")
-    connector = connect(server, tmp_path, "connector", f"{function.url}/")
-    connector.until(lambda: len(function.calls) == 4 and left(server) == 0, "all finished")
+    queue.publish(*odd, b"good")
+    connector = queue.connect(tmp_path, "connector", f"{function.url}/")
+    connector.until(lambda: len(function.calls) == 4 and queue.left() == 0, "all finished")
     connector.until(connector.is_ready, "ready")
     assert connector.end() == 0
-    assert len(dead_letters(tmp_path, "connector.db")) == 3
+    assert len(letters(tmp_path / "connector.db")) == 3
 
 
 def test_a_key_that_is_not_a_list_is_said_until_it_is_one(
