@@ -166,7 +166,7 @@ sbom: $(READY)  ## what each image ships, in CycloneDX: build/sbom/IMAGE.cdx.jso
 image: sbom  ## the image of connectors and bridge: REGISTRY, TAG, ENGINE=podman|docker
 	$(ENGINE) build -t $(REGISTRY)/penstock:$(TAG) -f deploy/image/Dockerfile shared
 
-BASE := docker.io/library/python:3.12-slim-trixie
+BASE := docker.io/library/python:3.13-slim-trixie
 DOCKERFILES := templates/python3-penstock/Dockerfile deploy/image/Dockerfile
 
 .PHONY: base
