@@ -66,7 +66,7 @@ class CassandraEndpoint:
             auth_provider=PlainTextAuthProvider(self.username, self.password),
             ssl_context=ssl.create_default_context(cafile=str(self.ca_file)) if self.ca_file else None,
             execution_profiles={EXEC_PROFILE_DEFAULT: ExecutionProfile(RoundRobinPolicy(), request_timeout=60)},
-            protocol_version=5,
+            protocol_version=4,
             connect_timeout=10,
         )
         try:
@@ -111,7 +111,6 @@ class CassandraServer(Server[CassandraEndpoint]):
             f"data_file_directories: [{data / 'data'}]",
             *(f"{name}_directory: {data / name}" for name in ("commitlog", "saved_caches", "hints", "cdc_raw")),
             "commitlog_sync: batch",  # what was acknowledged is there after a kill
-            "commitlog_segment_size: 8MiB",
             "commitlog_disk_access_mode: legacy",
             "memtable_heap_space: 64MiB",
             "memtable_offheap_space: 64MiB",

@@ -164,7 +164,9 @@ def test_of_many_programs_that_start_at_once_each_finds_the_table(server: Cassan
 def test_whole_batch_is_written_read_and_replaced_once(sink: CassandraSink) -> None:
     keys = [f"{number:03}" for number in range(sink.batch_size)]
     places = [(sink.address(ObjectRef("upload", key), None), MARK) for key in keys]
-    made = sink.write_many([Write(place[0], MADE, MARK, state(key), None) for place, key in zip(places, keys, strict=True)])
+    made = sink.write_many(
+        [Write(place[0], MADE, MARK, state(key), None) for place, key in zip(places, keys, strict=True)]
+    )
     assert [type(outcome) for outcome in made] == [Entry] * len(keys)
     assert sink.read_many(places) == made
 
@@ -195,7 +197,11 @@ def test_listing_reads_every_page(sink: CassandraSink, monkeypatch: pytest.Monke
 
 
 def test_document_that_is_too_large_is_a_permanent_error_of_its_own(sink: CassandraSink) -> None:
-    texts = {"0": "a", "large": "é" * (module.MAX_DOCUMENT_BYTES // 2), "2": "é" * (module.MAX_DOCUMENT_BYTES // 2 - 999)}
+    texts = {
+        "0": "a",
+        "large": "é" * (module.MAX_DOCUMENT_BYTES // 2),
+        "2": "é" * (module.MAX_DOCUMENT_BYTES // 2 - 999),
+    }
     writes = [
         Write(sink.address(ObjectRef("upload", key), None), Result({"text": text}), MARK, state(key), None)
         for key, text in texts.items()
@@ -242,7 +248,7 @@ def test_role_without_rights_on_the_keyspace_may_use_a_table_that_is_there(
 ) -> None:
     session.execute(f"CREATE ROLE {table} WITH LOGIN = true AND PASSWORD = 'x'")
     with contextlib.closing(open_sink(server, table, username=table, password="x")) as other:
-        with pytest.raises(TemporaryError, match="SELECT and MODIFY.*CREATE on its keyspace"):
+        with pytest.raises(TemporaryError, match=r"SELECT and MODIFY.*CREATE on its keyspace"):
             other.check()
         sink.check()
         with pytest.raises(TemporaryError, match="SELECT and MODIFY"):
@@ -271,9 +277,7 @@ def test_refused_log_in_says_what_to_do(
             put(sink)
 
 
-def test_transaction_without_an_answer_is_looked_at_again(
-    sink: CassandraSink, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_transaction_without_an_answer_is_looked_at_again(sink: CassandraSink, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answers are lost here and not the statements: each of the two ends is then told as it is."""
     first = put(sink)
     run_many = sink._table.run_many

@@ -34,6 +34,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "http://{}function/event": lambda text: HttpTarget("compress", text),
     "ftp://{}function/event": lambda text: HttpTarget("compress", text),
     "postgresql://{}db/lake/documents": parse_sink,
+    "cassandra://{}db,other/lake/documents": parse_sink,
     "opensearch+https://{}search:9200/index": parse_sink,
     "s3://{}processed/{{key}}": parse_sink,
     "sqlite://{}/index": parse_sink,

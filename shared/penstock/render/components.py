@@ -21,8 +21,8 @@ _PODS: Final = {
     "Deployment": ("spec", "template", "spec"),
     "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
 }
-# Object stores and search servers, PostgreSQL; Kafka: on their usual ports.
-_STORES: Final = (80, 443, 5432, 8443, 9000, 9200)
+# Object stores and search servers, PostgreSQL, Cassandra; Kafka: on their usual ports.
+_STORES: Final = (80, 443, 5432, 8443, 9000, 9042, 9200)
 _BROKERS: Final = (9092, 9093, 9094)
 
 

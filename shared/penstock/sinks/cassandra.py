@@ -155,8 +155,8 @@ class CassandraSink:
         """Raises an error with status 501: Cassandra has no full-text search."""
         del limit, offset
         raise _NoSearch(
-            f"search {text[:80]!r}: Cassandra has no full-text search: ask for one document with ?bucket=BUCKET&key=KEY, "
-            "or name an index in SQLite, PostgreSQL or OpenSearch in SINK"
+            f"search {text[:80]!r}: Cassandra has no full-text search: ask for one document with "
+            "?bucket=BUCKET&key=KEY, or name an index in SQLite, PostgreSQL or OpenSearch in SINK"
         )
 
     def document(self, bucket: str, key: str) -> dict[str, Any] | None:

@@ -11,7 +11,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from cassandra import AuthenticationFailed, ConsistencyLevel, DriverException, InvalidRequest, Unauthorized, Unavailable
+from cassandra import (
+    AuthenticationFailed,
+    ConsistencyLevel,
+    DriverException,
+    InvalidRequest,
+    ProtocolVersion,
+    Unauthorized,
+    Unavailable,
+)
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
 from cassandra.connection import ConnectionException
@@ -35,6 +43,7 @@ _CONNECT_SECONDS: Final = 5
 _RECONNECT_SECONDS: Final = 2
 _AT_ONCE: Final = 64  # statements under way; one node has 32 threads for writes
 PAGE_ROWS: Final = 1000
+_DRIVER_ERRORS: Final = (DriverException, NoHostAvailable, ErrorMessage, ConnectionException, OSError)
 
 Row = dict[str, Any]
 Answer = list[Row] | PenstockError
@@ -78,9 +87,7 @@ class CassandraTable:
             raise answer
         return answer
 
-    def run_many(
-        self, statements: Sequence[tuple[str, Sequence[object]]], *, is_serial: bool = False
-    ) -> list[Answer]:
+    def run_many(self, statements: Sequence[tuple[str, Sequence[object]]], *, is_serial: bool = False) -> list[Answer]:
         """The answers to statements that are sent side by side, in the same order; errors are not raised.
 
         A serial read sees conditional writes that were under way, or ends them.
@@ -102,7 +109,7 @@ class CassandraTable:
             prepared = self._statement(session, statement, is_serial=False)
             prepared.fetch_size = PAGE_ROWS
             yield from session.execute(prepared)
-        except (DriverException, NoHostAvailable, ErrorMessage, ConnectionException, OSError) as exc:
+        except _DRIVER_ERRORS as exc:
             raise self._meaning(exc) from exc
 
     def close(self) -> None:
@@ -123,7 +130,7 @@ class CassandraTable:
             if not self._is_ready:
                 try:
                     self._make(session)
-                except (DriverException, NoHostAvailable, ErrorMessage, ConnectionException, OSError) as exc:
+                except _DRIVER_ERRORS as exc:
                     raise self._meaning(exc) from exc
                 self._is_ready = True
         return session
@@ -147,11 +154,12 @@ class CassandraTable:
                 execution_profiles={EXEC_PROFILE_DEFAULT: profile},
                 # The driver's own waits longer and longer, up to ten minutes.
                 reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_SECONDS, max_attempts=None),
+                protocol_version=ProtocolVersion.V4,  # of every server since 2.2; others would be tried one by one
                 connect_timeout=_CONNECT_SECONDS,
                 application_name=self._name,
             )
             self._session = self._cluster.connect()
-        except (DriverException, NoHostAvailable, ErrorMessage, ConnectionException, OSError) as exc:
+        except _DRIVER_ERRORS as exc:
             self._close()
             raise self._meaning(exc) from exc
 
@@ -192,13 +200,13 @@ class CassandraTable:
             ]
         except PenstockError as error:
             return [error] * len(statements)
-        except (DriverException, NoHostAvailable, ErrorMessage, ConnectionException, OSError) as exc:
+        except _DRIVER_ERRORS as exc:
             return [self._meaning(exc)] * len(statements)
         answers: list[Answer] = []
         for future in [session.execute_async(each) for each in bound]:
             try:
                 answers.append(list(future.result()))
-            except (DriverException, NoHostAvailable, ErrorMessage, ConnectionException, OSError) as exc:
+            except _DRIVER_ERRORS as exc:
                 answers.append(self._meaning(exc))
         return answers
 
