@@ -17,6 +17,7 @@ from cassandra import (
     Unauthorized,
     Unavailable,
     WriteTimeout,
+    WriteType,
 )
 from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionShutdown
@@ -101,7 +102,7 @@ UNAVAILABLE = Unavailable("no quorum", ConsistencyLevel.QUORUM, 2, 1)
     ("error", "kind", "says"),
     [
         (OperationTimedOut(), OutcomeUnknown, "cannot be reached in time"),
-        (WriteTimeout("time-out", ConsistencyLevel.SERIAL, 2, 1), OutcomeUnknown, "cannot be reached in time"),
+        (WriteTimeout("time-out", write_type=WriteType.CAS), OutcomeUnknown, "cannot be reached in time"),
         (ConnectionShutdown("lost"), OutcomeUnknown, "lost"),
         (no_host(ConnectionShutdown("lost")), OutcomeUnknown, "lost"),
         (no_host(UNAVAILABLE, ConnectionShutdown("lost")), OutcomeUnknown, "lost"),
