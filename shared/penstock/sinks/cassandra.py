@@ -248,7 +248,7 @@ class _Change(NamedTuple):
 class _NoSearch(EventError):
     """A question that this index cannot answer."""
 
-    status: ClassVar[int] = HTTPStatus.NOT_IMPLEMENTED
+    status: ClassVar[HTTPStatus] = HTTPStatus.NOT_IMPLEMENTED
 
 
 def _entry(address: str, row: Row) -> Entry:
