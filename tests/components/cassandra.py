@@ -1,4 +1,4 @@
-"""A real Apache Cassandra of one node, with a password for its one role and, if wanted, TLS."""
+"""A real Apache Cassandra of one node or several, with a password for its one role and, if wanted, TLS."""
 
 from __future__ import annotations
 
@@ -81,13 +81,17 @@ class CassandraEndpoint:
 
 
 class CassandraServer(Server[CassandraEndpoint]):
-    """Apache Cassandra 5.0; `tls` serves TLS with a certificate of a new authority."""
+    """Apache Cassandra 5.0; `tls` serves TLS with a certificate of a new authority.
+
+    Several `nodes` listen on 127.0.0.1, 127.0.0.2 and so on, and hold a copy of everything each.
+    """
 
     name = "cassandra"
     ready_timeout_seconds = 180
 
-    def __init__(self, folder: Path | None = None, *, tls: bool = False) -> None:
+    def __init__(self, folder: Path | None = None, *, tls: bool = False, nodes: int = 1) -> None:
         super().__init__(folder)
+        self._nodes = [f"127.0.0.{number}" for number in range(1, nodes + 1)]
         self._certificates = make_certificates(self.folder / "tls") if tls else None
 
     def install(self) -> None:
@@ -95,13 +99,60 @@ class CassandraServer(Server[CassandraEndpoint]):
 
     def prepare(self) -> CassandraEndpoint:
         self.port, storage_port = free_ports(2)
-        data = self.folder / "data"
-        lines = [
+        for node in self._nodes:
+            self._config(node).write_text("\n".join(self._lines(node, storage_port)) + "\n", encoding="utf-8")
+        ca_file = self._certificates.ca_file if self._certificates else None
+        return CassandraEndpoint(LOOPBACK, self.port, _ROLE, _PASSWORD, _KEYSPACE, ca_file)
+
+    def launch(self) -> None:
+        for node in self._nodes:
+            if node != LOOPBACK:  # each joins those that are there already
+                self.wait_until(self.is_ready, "ready for another node")
+            self._start(node)
+
+    def _start(self, node: str) -> None:
+        exported = [f"--add-exports={package}=ALL-UNNAMED" for package in _EXPORTED]
+        opened = [f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED]
+        options = {
+            "cassandra.config": self._config(node).as_uri(),
+            "cassandra.storagedir": self.folder / node,
+            "cassandra.logdir": self.folder,
+            "cassandra-foreground": "yes",
+            "cassandra.skip_wait_for_gossip_to_settle": 0,
+            "cassandra.ring_delay_ms": 0 if node == LOOPBACK else 5000,
+            "cassandra.superuser_setup_delay_ms": 0,
+            "jdk.attach.allowAttachSelf": "true",
+        }
+        given = [f"-D{name}={value}" for name, value in options.items()]
+        command = java(self._jars, "-Xms448m", "-Xmx448m", *exported, *opened, *given)
+        self.run(f"cassandra-{node}", [*command, "org.apache.cassandra.service.CassandraDaemon"])
+
+    def is_ready(self) -> bool:
+        """Whether the role may log in, which a new server knows only some time after it listens."""
+        if not all(child.listens_on(self.port) for child in self.children):
+            return False
+        try:
+            with self.endpoint.session() as session:
+                session.execute(
+                    f"CREATE KEYSPACE IF NOT EXISTS {_KEYSPACE} WITH replication ="
+                    f" {{'class': 'SimpleStrategy', 'replication_factor': {len(self._nodes)}}}"
+                )
+                hosts = session.cluster.metadata.all_hosts()
+                return len(hosts) >= len(self.children)
+        except (NoHostAvailable, DriverException):
+            return False
+
+    def _config(self, node: str) -> Path:
+        return self.folder / f"{node}.yaml"
+
+    def _lines(self, node: str, storage_port: int) -> list[str]:
+        data = self.folder / node
+        return [
             "cluster_name: tests",
             "partitioner: org.apache.cassandra.dht.Murmur3Partitioner",
             "num_tokens: 1",
-            f"listen_address: {LOOPBACK}",
-            f"rpc_address: {LOOPBACK}",
+            f"listen_address: {node}",
+            f"rpc_address: {node}",
             f"storage_port: {storage_port}",
             f"native_transport_port: {self.port}",
             "endpoint_snitch: SimpleSnitch",
@@ -126,40 +177,6 @@ class CassandraServer(Server[CassandraEndpoint]):
             "role_manager: CassandraRoleManager",
             *(self._tls(self._certificates) if self._certificates else ()),
         ]
-        self._config = self.folder / "cassandra.yaml"
-        self._config.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        ca_file = self._certificates.ca_file if self._certificates else None
-        return CassandraEndpoint(LOOPBACK, self.port, _ROLE, _PASSWORD, _KEYSPACE, ca_file)
-
-    def launch(self) -> None:
-        exported = [f"--add-exports={package}=ALL-UNNAMED" for package in _EXPORTED]
-        opened = [f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED]
-        options = {
-            "cassandra.config": self._config.as_uri(),
-            "cassandra.storagedir": self.folder / "data",
-            "cassandra.logdir": self.folder,
-            "cassandra-foreground": "yes",
-            "cassandra.skip_wait_for_gossip_to_settle": 0,
-            "cassandra.ring_delay_ms": 0,
-            "cassandra.superuser_setup_delay_ms": 0,
-            "jdk.attach.allowAttachSelf": "true",
-        }
-        given = [f"-D{name}={value}" for name, value in options.items()]
-        command = java(self._jars, "-Xms448m", "-Xmx448m", *exported, *opened, *given)
-        self.run("cassandra", [*command, "org.apache.cassandra.service.CassandraDaemon"])
-
-    def is_ready(self) -> bool:
-        """Whether the role may log in, which a new server knows only some time after it listens."""
-        if not self.listens_on(self.port):
-            return False
-        try:
-            self.endpoint.run(
-                f"CREATE KEYSPACE IF NOT EXISTS {_KEYSPACE} WITH replication ="
-                " {'class': 'SimpleStrategy', 'replication_factor': 1}"
-            )
-        except (NoHostAvailable, DriverException):
-            return False
-        return True
 
     def _tls(self, certificates: Certificates) -> Iterator[str]:
         key = serialization.load_pem_private_key(certificates.key_file.read_bytes(), None)

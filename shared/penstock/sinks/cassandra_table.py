@@ -14,16 +14,18 @@ from typing import Any, Final
 from cassandra import (
     AuthenticationFailed,
     ConsistencyLevel,
+    CoordinationFailure,
     DriverException,
     InvalidRequest,
     ProtocolVersion,
+    Timeout,
     Unauthorized,
     Unavailable,
 )
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
 from cassandra.connection import ConnectionException
-from cassandra.policies import ConstantReconnectionPolicy, DCAwareRoundRobinPolicy, TokenAwarePolicy
+from cassandra.policies import DCAwareRoundRobinPolicy, ExponentialReconnectionPolicy, TokenAwarePolicy
 from cassandra.protocol import ErrorMessage
 from cassandra.query import PreparedStatement, dict_factory
 
@@ -40,7 +42,7 @@ _LAYOUT: Final = f"""CREATE TABLE IF NOT EXISTS {{table}} (
 ) WITH comment = '{_COMMENT}'"""
 _COMMENT_OF: Final = "SELECT comment FROM system_schema.tables WHERE keyspace_name = %s AND table_name = %s"
 _CONNECT_SECONDS: Final = 5
-_RECONNECT_SECONDS: Final = 2
+_RECONNECT_SECONDS: Final = (1, 10)  # at first, and at most
 _AT_ONCE: Final = 64  # statements under way; one node has 32 threads for writes
 PAGE_ROWS: Final = 1000
 _DRIVER_ERRORS: Final = (DriverException, NoHostAvailable, ErrorMessage, ConnectionException, OSError)
@@ -153,7 +155,7 @@ class CassandraTable:
                 ssl_context=context,
                 execution_profiles={EXEC_PROFILE_DEFAULT: profile},
                 # The driver's own waits longer and longer, up to ten minutes.
-                reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_SECONDS, max_attempts=None),
+                reconnection_policy=ExponentialReconnectionPolicy(*_RECONNECT_SECONDS, max_attempts=None),
                 protocol_version=ProtocolVersion.V4,  # of every server since 2.2; others would be tried one by one
                 connect_timeout=_CONNECT_SECONDS,
                 application_name=self._name,
@@ -233,6 +235,8 @@ class CassandraTable:
             return self._refused(str(exc), said)
         if isinstance(exc, Unavailable) or (causes[1:] and all(isinstance(each, Unavailable) for each in causes[1:])):
             return TemporaryError(f"{said}: too few replicas are up for a quorum", retry_after=2)
+        if any(isinstance(cause, Timeout | CoordinationFailure) for cause in causes):
+            return OutcomeUnknown(f"{said}: too few replicas answered in time", retry_after=2)
         return OutcomeUnknown(
             f"{said or repr(exc)}: cannot be reached in time: check SINK (tls=off for a server without TLS), the "
             "network, and MINIO_CA_FILE",

@@ -102,7 +102,7 @@ UNAVAILABLE = Unavailable("no quorum", ConsistencyLevel.QUORUM, 2, 1)
     ("error", "kind", "says"),
     [
         (OperationTimedOut(), OutcomeUnknown, "cannot be reached in time"),
-        (WriteTimeout("time-out", write_type=WriteType.CAS), OutcomeUnknown, "cannot be reached in time"),
+        (WriteTimeout("time-out", write_type=WriteType.CAS), OutcomeUnknown, "too few replicas answered"),
         (ConnectionShutdown("lost"), OutcomeUnknown, "lost"),
         (no_host(ConnectionShutdown("lost")), OutcomeUnknown, "lost"),
         (no_host(UNAVAILABLE, ConnectionShutdown("lost")), OutcomeUnknown, "lost"),
