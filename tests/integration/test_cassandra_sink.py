@@ -6,8 +6,10 @@ import contextlib
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -359,3 +361,51 @@ def test_server_killed_in_the_middle_of_batches_loses_nothing_that_was_told_as_w
         server.restart()
         found = {entry.address: entry for _, entry in eventually(lambda: list(sink.entries("upload")))}
         assert {address: found.get(address) for address in written} == written
+
+
+def test_of_three_nodes_one_may_die_and_no_write_that_was_told_is_lost(tmp_path: Path, table: str) -> None:
+    """Each write adds 1 to what it read. So the number in the end is that of the writes that were done."""
+    with CassandraServer(tmp_path, nodes=3) as server, ExitStack() as held:
+        sinks = [held.enter_context(contextlib.closing(open_sink(server.endpoint, table))) for _ in range(3)]
+        place = eventually(lambda: put(sinks[0], number=0)).address
+        told, unknown = Counter[int](), Counter[int]()
+        end = threading.Event()
+
+        def work(worker: int) -> None:
+            sink = sinks[worker]
+            while not end.is_set():
+                try:
+                    seen, document = read(sink, place, MARK), sink.document("upload", "in/rose.jpg")
+                except TemporaryError:
+                    continue
+                assert seen is not None
+                assert document is not None
+                try:
+                    put(sink, previous=seen, number=document["number"] + 1)
+                    told[worker] += 1
+                except OutcomeUnknown:
+                    unknown[worker] += 1
+                except TemporaryError:  # another worker was faster, or there is no quorum
+                    continue
+
+        with ThreadPoolExecutor(3) as pool:
+            workers = [pool.submit(work, number) for number in range(3)]
+            server.wait_until(lambda: told.total() >= 30, "writes with three nodes")
+            server.children[2].kill()
+            before = told.total()
+            deadline = time.monotonic() + 120
+            while told.total() < before + 30 and time.monotonic() < deadline:
+                time.sleep(0.2)
+            end.set()
+            for each in workers:
+                each.result()
+        assert told.total() >= before + 30
+        document = eventually(lambda: sinks[0].document("upload", "in/rose.jpg"))
+        assert told.total() <= document["number"] <= told.total() + unknown.total()
+
+        server.children[1].kill()
+        with pytest.raises(TemporaryError):
+            put(sinks[0], "without a quorum")
+        server.restart()
+        assert eventually(lambda: sinks[0].document("upload", "in/rose.jpg")) == document
+        eventually(lambda: put(sinks[0], "again"))

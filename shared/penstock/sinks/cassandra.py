@@ -22,7 +22,7 @@ import orjson
 from penstock.errors import EventError, HandlerError, PenstockError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document
 from penstock.sinks.cassandra_address import CassandraAddress
-from penstock.sinks.cassandra_table import CassandraTable, OutcomeUnknown, Row
+from penstock.sinks.cassandra_table import CassandraTable, OutcomeUnknown, Columns
 from penstock.sinks.document import Stored
 from penstock.sinks.rows import MARK, RECORDS, document_of, entry_of, id_of
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
@@ -211,7 +211,7 @@ class CassandraSink:
                     outcomes[number] = entry
         return outcomes
 
-    def _outcome(self, entry: Entry, answer: list[Row] | PenstockError) -> Stored:
+    def _outcome(self, entry: Entry, answer: list[Columns] | PenstockError) -> Stored:
         if isinstance(answer, TemporaryError):
             return answer
         assert isinstance(answer, list)
@@ -251,6 +251,6 @@ class _NoSearch(EventError):
     status: ClassVar[HTTPStatus] = HTTPStatus.NOT_IMPLEMENTED
 
 
-def _entry(address: str, row: Row) -> Entry:
+def _entry(address: str, row: Columns) -> Entry:
     mark = (row[name] for name in ("state", "function", "options", "source", "refusal"))
     return entry_of(address, row["version"] or "", None, *mark)

@@ -47,8 +47,8 @@ _AT_ONCE: Final = 64  # statements under way; one node has 32 threads for writes
 PAGE_ROWS: Final = 1000
 _DRIVER_ERRORS: Final = (DriverException, NoHostAvailable, ErrorMessage, ConnectionException, OSError)
 
-Row = dict[str, Any]
-Answer = list[Row] | PenstockError
+Columns = dict[str, Any]
+RowsOrError = list[Columns] | PenstockError
 """The rows that one statement returned, or why there are none."""
 
 
@@ -82,19 +82,19 @@ class CassandraTable:
     def __str__(self) -> str:
         return f"table {self._table} in {self._address.url}"
 
-    def run(self, statement: str, *values: object, is_serial: bool = False) -> list[Row]:
+    def run(self, statement: str, *values: object, is_serial: bool = False) -> list[Columns]:
         """The rows of one statement, in which `{table}` is the table; raises `TemporaryError`."""
         [answer] = self.run_many([(statement, values)], is_serial=is_serial)
         if isinstance(answer, PenstockError):
             raise answer
         return answer
 
-    def run_many(self, statements: Sequence[tuple[str, Sequence[object]]], *, is_serial: bool = False) -> list[Answer]:
+    def run_many(self, statements: Sequence[tuple[str, Sequence[object]]], *, is_serial: bool = False) -> list[RowsOrError]:
         """The answers to statements that are sent side by side, in the same order; errors are not raised.
 
         A serial read sees conditional writes that were under way, or ends them.
         """
-        answers: list[Answer] = []
+        answers: list[RowsOrError] = []
         for start in range(0, len(statements), _AT_ONCE):
             answers += self._side_by_side(statements[start : start + _AT_ONCE], is_serial=is_serial)
             lost = next((answer for answer in answers if isinstance(answer, OutcomeUnknown)), None)
@@ -104,7 +104,7 @@ class CassandraTable:
                 return [*answers, *[TemporaryError(f"{self}: not sent: {lost}", retry_after=2)] * rest]
         return answers
 
-    def scan(self, statement: str) -> Iterator[Row]:
+    def scan(self, statement: str) -> Iterator[Columns]:
         """All rows of a statement, page by page, in no useful order; raises `TemporaryError`."""
         session = self._ensured()
         try:
@@ -193,7 +193,7 @@ class CassandraTable:
 
     # Statements
 
-    def _side_by_side(self, statements: Sequence[tuple[str, Sequence[object]]], *, is_serial: bool) -> list[Answer]:
+    def _side_by_side(self, statements: Sequence[tuple[str, Sequence[object]]], *, is_serial: bool) -> list[RowsOrError]:
         try:
             session = self._ensured()
             bound = [
@@ -204,7 +204,7 @@ class CassandraTable:
             return [error] * len(statements)
         except _DRIVER_ERRORS as exc:
             return [self._meaning(exc)] * len(statements)
-        answers: list[Answer] = []
+        answers: list[RowsOrError] = []
         for future in [session.execute_async(each) for each in bound]:
             try:
                 answers.append(list(future.result()))
