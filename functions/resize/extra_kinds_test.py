@@ -202,9 +202,9 @@ def test_alpha_is_turned_with_its_picture(name: str) -> None:
 def without_a_turn_of_alpha(data: bytes) -> bytes:
     iprp = dict(boxes(content(data, b"meta")[4:]))[b"iprp"]
     ipma = dict(boxes(iprp))[b"ipma"]
-    (turn,) = avif._having(iprp, frozenset((b"irot",)), {2})
-    (cut,) = avif._having(iprp, frozenset((b"clap",)), {2})
-    (bits,) = avif._having(iprp, frozenset((b"pixi",)), {2})
+    (turn,) = avif.having(iprp, frozenset((b"irot",)), {2})
+    (cut,) = avif.having(iprp, frozenset((b"clap",)), {2})
+    (bits,) = avif.having(iprp, frozenset((b"pixi",)), {2})
     changed = bytearray(data)
     for one in (turn, cut):
         changed[data.index(b"ipma" + ipma) + 4 + one.at] = bits.property
