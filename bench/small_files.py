@@ -3,8 +3,8 @@
     python -m bench.small_files [--small] [--turns 7]
 
 The handler alone, in one process and one thread, on texts of 20 rows that differ from call to call: processor time,
-best of the turns. Beside it `csv.Sniffer` guesses the dialect and the header of the same text, and `csv.reader` counts its
-rows; it makes no document. Store, sink and event are left out: `bench.events` has them.
+best of the turns. Beside it `csv.Sniffer` guesses the dialect and the header of the same text, and `csv.reader` counts
+its rows; it makes no document. Store, sink and event are left out: `bench.events` has them.
 """
 
 import csv
