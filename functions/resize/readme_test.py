@@ -74,7 +74,7 @@ def test_gif_frame_whose_codes_end_too_early_stays_empty_below() -> None:
         assert image.getpixel((0, 0)) == (0, 255, 0, 255)
         assert image.getpixel((image.width - 1, image.height - 1))[3] == 0  # type: ignore[index]
     white = Image.open(io.BytesIO(resize(short, format="jpeg").data))
-    assert min(white.getpixel((15, 11))) > 250  # type: ignore[arg-type,type-var]
+    assert min(white.getpixel((15, 11))) > 250  # type: ignore[arg-type]
     assert shown(whole).mode == "RGB"
 
 
