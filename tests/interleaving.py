@@ -10,8 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from greenlet import GreenletExit, getcurrent, greenlet
+
+UNKNOWN: Final = object()
+# Which worker goes on, whether it dies instead, and what its request is answered.
+Step = tuple[int, bool, Hashable]
 
 
 class Killed(BaseException):
@@ -61,28 +66,36 @@ class World:
         workers = ((one.dead, one.act, one.round, one.memory, one.waits_for, tuple(one.seen)) for one in self.workers)
         return self.objects(), self.kills, tuple(workers)
 
-    def choices(self, max_kills: int) -> list[tuple[int, bool]]:
+    def choices(self, max_kills: int) -> list[Step]:
         able = [number for number, worker in enumerate(self.workers) if not worker.dead]
         dying = [number for number in able if self.workers[number].mortal] if self.kills < max_kills else []
-        return [(number, False) for number in able] + [(number, True) for number in dying]
+        return [(number, False, UNKNOWN) for number in able] + [(number, True, UNKNOWN) for number in dying]
 
-    def take(self, number: int, dies: bool) -> None:
-        """Let one worker make the request it stands before, or die there, up to its next one."""
+    def take(self, step: Step) -> Step:
+        """Let one worker make the request it stands before, or die there, up to its next one.
+
+        What the request is answered now is asked for and kept in the step that is returned. A step of an earlier run
+        of the same path holds it already: it is not asked for again, because that takes longer than the request.
+        """
+        number, dies, answer = step
         worker = self.workers[number]
         request = worker.waits_for
         self.path.append(f"worker {number}: {'dies before ' if dies else ''}{request}")
         if dies:
             self.kills += 1
             worker.throw(Killed)
-            return
+            return step
         if self.begins_a_round(request):
             worker.round, worker.seen = worker.round + 1, []
-        worker.seen.append((request, self.answer(request)))
+        if answer is UNKNOWN:
+            answer = self.answer(request)
+        worker.seen.append((request, answer))
         if self.is_remembered(request):
             worker.memory |= {request}
         # To die later, after some reads, comes to the same as to die at once and to be slow in coming back.
         worker.mortal = self.is_write(request)
         worker.switch()
+        return number, dies, answer
 
     def give_up(self) -> None:
         for worker in self.workers:
@@ -93,21 +106,19 @@ class World:
 def explore(make: Callable[[], World], *, max_kills: int = 0) -> Iterator[World]:
     """Yield every end that the workers of a fresh `make()` can come to; at most `max_kills` deaths in each run."""
     known: set[Hashable] = set()
-    open_paths: list[list[tuple[int, bool]]] = [[]]
+    open_paths: list[list[Step]] = [[]]
     while open_paths:
         path = open_paths.pop()
         world = make()
         try:
-            for choice in path:
-                world.take(*choice)
+            path = [world.take(step) for step in path]
             while choices := world.choices(max_kills):
                 state = world.state()
                 if state in known:
                     break
                 known.add(state)
                 open_paths += [[*path, other] for other in choices[1:]]
-                world.take(*choices[0])
-                path = [*path, choices[0]]
+                path = [*path, world.take(choices[0])]
             else:
                 yield world
         finally:

@@ -1,3 +1,4 @@
+import functools
 import gzip
 import itertools
 import random
@@ -76,8 +77,15 @@ def test_gunzip_reads_it_and_restores_the_name(setting: str, tmp_path: Path) -> 
 @settings(max_examples=8, deadline=None)
 @given(sizes=st.lists(st.integers(1, BLOCK_BYTES * 2), min_size=1, max_size=8), options=st.sampled_from(EVERY_SETTING))
 def test_the_same_bytes_give_the_same_output_in_any_chunks(sizes: list[int], options: Options) -> None:
+    data, whole = in_one_piece(options)
+    assert compressed(cut(data, sizes), options) == whole
+
+
+@functools.cache
+def in_one_piece(options: Options) -> tuple[bytes, bytes]:
+    """A table, and what is made of it when it comes as a whole."""
     data = csv(BLOCK_BYTES * 2 + 11)
-    assert compressed(cut(data, sizes), options) == compressed(data, options)
+    return data, compressed(data, options)
 
 
 def test_gzip_is_the_same_for_any_number_of_threads() -> None:

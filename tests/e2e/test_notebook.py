@@ -3,10 +3,6 @@
 import ast
 from typing import Any
 
-import nbformat
-
-from tests import notebook_runs
-
 
 def kinds(notebook: Any) -> list[list[str]]:
     """For each cell with code, what it shows: the kinds of its outputs, texts without their numbers."""
@@ -24,6 +20,11 @@ def results(notebook: Any) -> list[str]:
 
 
 def test_notebook_runs_on_a_local_stack_and_shows_its_plots() -> None:
+    # They take more than a second to load, and every worker of `make test` reads this module.
+    import nbformat
+
+    from tests import notebook_runs
+
     executed = notebook_runs.execute()
     kept = nbformat.read(notebook_runs.LOCAL, as_version=4)  # type: ignore[no-untyped-call]
     assert kinds(executed) == kinds(kept), "renew it: python -m tests.notebook_runs"

@@ -18,8 +18,8 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.components import KafkaServer, MinioServer, MosquittoServer, PrometheusApi, PrometheusServer
-from tests.integration.connect_helpers import Penstock, RecordingFunction
-from tests.integration.flow import QUICK, kafka_connector, put_event, serve
+from tests.integration.connect_helpers import QUICK, Penstock, RecordingFunction
+from tests.integration.flow import kafka_connector, put_event, serve
 from tests.integration.processes import store_settings, wait_until
 from tests.observability import dashboard_queries, rule_groups, unanswered
 

@@ -11,6 +11,7 @@ from tests.components import MinioServer
 from tests.components.process import free_ports
 from tests.integration.connect_helpers import Penstock, RecordingFunction
 from tests.integration.processes import store_settings
+from tests.watched_keys import memory_of_two_rounds
 
 KEYS = ("donors.csv", "a b.csv", "a+b.csv", "100%.csv", "a%2Fb.csv", "deep/er/path.csv", "日本語.csv")
 
@@ -70,3 +71,7 @@ def test_every_change_arrives_through_the_bridge_although_both_are_killed(
     assert watch.end() == 0
     assert bridge.end() == 0
     function.stop()
+
+
+def test_a_million_keys_are_watched_in_bounded_memory(tmp_path: Path) -> None:
+    assert memory_of_two_rounds(tmp_path, 1_000_000) < 60 * 1024

@@ -104,7 +104,7 @@ class Field:
         if index is None:
             self.lake = Lake(store=store, remove_with_source=True)
         else:
-            self.lake = Lake(describe, store=store, sink=_SteppedSink(index))
+            self.lake = Lake(describe, store=store, sink=_SteppedSink(index, self._documents))
 
     def __call__(self) -> World:
         store = self.lake.store
@@ -170,7 +170,8 @@ class Field:
         entry = self.entry(ref)
         if entry is None:
             return None
-        # Versions are random; the order in which they came tells whether another worker wrote in between.
+        # Versions are random; the order in which they came tells whether another worker wrote in between. Each write is
+        # followed by a look, so the numbers are the same in each run of the same path.
         version = self._versions.setdefault((ref, entry.etag), len(self._versions))
         return entry.mark, entry.refusal, version
 
@@ -224,13 +225,14 @@ class Field:
 
 
 class _SteppedSink:
-    """An index as the workers see it: they stop ahead of each call."""
+    """An index as the workers see it: they stop ahead of each call. `look` is called after each write."""
 
     removes_with_source = True
     batch_size = SqliteSink.batch_size
 
-    def __init__(self, inner: Sink) -> None:
+    def __init__(self, inner: Sink, look: Callable[[], Any]) -> None:
         self._inner = inner
+        self._look = look
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._inner, name)
@@ -239,7 +241,11 @@ class _SteppedSink:
 
         def stepped(*given: Any) -> Any:
             stop_here((name, "sink"))
-            return call(*given)
+            try:
+                return call(*given)
+            finally:
+                if name in _WRITES:
+                    self._look()
 
         return stepped
 

@@ -13,6 +13,9 @@ print("hello from", os.environ["FUNCTION_NAME"], flush=True)
 if code := os.environ.get("EXIT"):
     sys.exit(int(code))
 MARK = Path(os.environ.get("MARK", "mark"))
+if held := os.environ.get("HELD_IN_START"):
+    Path(held).write_text(f"{os.getpid()}\n")
+    time.sleep(600)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -59,7 +62,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "pid": os.getpid(),
             "environment": dict(os.environ),
         }
-        self.send(int(self.headers.get("X-Want-Status", "200")), json.dumps(seen).encode(), "application/json")
+        kind = self.headers.get("X-Want-Type", "application/json")
+        self.send(int(self.headers.get("X-Want-Status", "200")), json.dumps(seen).encode(), kind)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = answer  # noqa: N815
 

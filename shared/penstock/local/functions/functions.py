@@ -71,10 +71,11 @@ class LocalFunctions:
             return self._idle.wait_for(lambda: not any(f.replicas or f.starting for f in self), timeout_seconds)
 
     def stop(self, grace_seconds: float = 5.0) -> None:
-        """Stop all of them at once, within `grace_seconds`."""
+        """Stop all of them at once, within `grace_seconds`; none starts from now on."""
         self._stopping.set()
         self._thread.join(timeout=0.5)
         stops = [threading.Thread(target=function.close, args=(grace_seconds,)) for function in self]
+        stops.append(threading.Thread(target=self._spawner.close, args=(grace_seconds,)))
         for thread in stops:
             thread.start()
         for thread in stops:

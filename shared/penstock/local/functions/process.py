@@ -44,32 +44,75 @@ class Spawner:
         self._prefix = (setpriv, "--pdeathsig", "TERM", "--", *_IF_PARENT_LIVES, str(os.getpid())) if setpriv else ()
         self._jobs: queue.SimpleQueue[tuple[Sequence[str], Mapping[str, str], Path, Future[subprocess.Popen[bytes]]]]
         self._jobs = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._closed = False
         threading.Thread(target=self._work, name="spawner", daemon=True).start()
 
     def spawn(self, command: Sequence[str], env: Mapping[str, str], folder: Path) -> subprocess.Popen[bytes]:
+        """Raises `StartFailed`, also once it is closed."""
         made: Future[subprocess.Popen[bytes]] = Future()
         self._jobs.put((command, env, folder, made))
         return made.result()
 
+    def close(self, grace_seconds: float) -> None:
+        """Start no more, and end all that still runs: a function in its start, or one that was replaced or removed."""
+        with self._lock:
+            self._closed = True
+            running = [process for process in self._running if process.poll() is None]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + grace_seconds
+        for process in running:
+            _end_within(process, deadline - time.monotonic())
+
     def _work(self) -> None:
         while True:
             command, env, folder, made = self._jobs.get()
-            try:
-                process = subprocess.Popen(
-                    [*self._prefix, *command],
-                    env=dict(env),
-                    cwd=folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # Ctrl+C is for the stack, which then stops its functions in order
-                )
-            except OSError as exc:
-                made.set_exception(StartFailed(f"{command[0]}: {exc.strerror}"))
-            except Exception as exc:  # noqa: BLE001 - this thread starts every function, so it must not end
-                made.set_exception(StartFailed(f"{command[0]}: cannot be started: {exc}"))
-            else:
-                made.set_result(process)
+            with self._lock:
+                self._start(command, env, folder, made)
+
+    def _start(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        folder: Path,
+        made: Future[subprocess.Popen[bytes]],
+    ) -> None:
+        if self._closed:
+            made.set_exception(StartFailed(f"{command[0]}: not started, because the stack is stopping"))
+            return
+        self._running = [process for process in self._running if process.poll() is None]
+        try:
+            process = subprocess.Popen(
+                [*self._prefix, *command],
+                env=dict(env),
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl+C is for the stack, which then stops its functions in order
+            )
+        except OSError as exc:
+            made.set_exception(StartFailed(f"{command[0]}: {exc.strerror}"))
+        except Exception as exc:  # noqa: BLE001 - this thread starts every function, so it must not end
+            made.set_exception(StartFailed(f"{command[0]}: cannot be started: {exc}"))
+        else:
+            self._running.append(process)
+            made.set_result(process)
+
+
+def _end_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait for the end of a process, and end it with its workers after `seconds`; says whether it ended of itself."""
+    try:
+        process.wait(max(seconds, 0))
+    except subprocess.TimeoutExpired:
+        # Its workers too: one that is stuck in a call would outlive the process that started it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return False
+    return True
 
 
 class FunctionProcess:
@@ -114,13 +157,7 @@ class FunctionProcess:
         """Ask it to end, and end it after `grace_seconds`."""
         if self.alive:
             self._popen.terminate()
-            try:
-                self._popen.wait(grace_seconds)
-            except subprocess.TimeoutExpired:
-                # Its workers too: one that is stuck in a call would outlive the process that started it.
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(self._popen.pid, signal.SIGKILL)
-                self._popen.wait()
+            if not _end_within(self._popen, grace_seconds):
                 self._logs.add(f"penstock: killed after {grace_seconds:g} s", self.instance)
         self._reader.join(timeout=1)
 

@@ -66,13 +66,13 @@ SPELLINGS = (
 )
 
 
-@pytest.mark.parametrize("path", SPELLINGS)
 @pytest.mark.parametrize("method", ["PUT", "POST", "GET", "DELETE"])
-def test_no_spelling_of_a_path_gets_around_the_password(guarded: Running, method: str, path: str) -> None:
-    status = raw(guarded, f"{method} {path}", DEPLOYMENT)
+def test_no_spelling_of_a_path_gets_around_the_password(guarded: Running, method: str) -> None:
+    for path in SPELLINGS:
+        status = raw(guarded, f"{method} {path}", DEPLOYMENT)
 
-    assert status.split(" ")[1] in ("400", "401", "404", "405", "308"), status
-    assert guarded.changes == 0
+        assert status.split(" ")[1] in ("400", "401", "404", "405", "308"), (path, status)
+        assert guarded.changes == 0, path
 
 
 @pytest.mark.parametrize("path", ["/ui/", "/%2fui/state", "//ui/state", "/ui/folder?bucket=upload", "/ui//state"])

@@ -84,10 +84,10 @@ def test_a_request_that_fails_in_the_gateway_gives_the_function_back(
 @pytest.mark.parametrize(
     "path", ["/ui/replay", "/ui/dismiss", "/ui/restore", "/ui/rerun", "/system/functions", "/system/secrets"]
 )
-@pytest.mark.parametrize("text", [b"[" * 100_000, b'{"a":' * 50_000, b"\xff", b"[1]", b"9" * 5000, b""])
-def test_json_of_any_shape_is_a_400_in_words(gateway: Running, path: str, text: bytes) -> None:
-    answer = gateway.request("POST", path, text)
-    assert (answer.status, answer.text) == (400, "expected a JSON object\n")
+def test_json_of_any_shape_is_a_400_in_words(gateway: Running, path: str) -> None:
+    for text in (b"[" * 100_000, b'{"a":' * 50_000, b"\xff", b"[1]", b"9" * 5000, b""):
+        answer = gateway.request("POST", path, text)
+        assert (answer.status, answer.text) == (400, "expected a JSON object\n"), text[:10]
 
 
 def test_notes_of_a_function_that_are_nested_without_end_harm_no_request(gateway: Running) -> None:
