@@ -39,7 +39,9 @@ def test_console_shows_what_a_function_assumed(gateway: Running) -> None:
         "7": [],
         '["a", 1]': ["a"],
     }
-    for header in sent:
+    for number, header in enumerate(sent):
+        # A call is listed a moment after its answer was sent.
+        until(lambda wanted=number + 1: len(gateway.invocations.recent()) == wanted)
         gateway.request("POST", "/function/echo/notes", b"x", X_Want_Notes=header)
     until(lambda: len(gateway.invocations.recent()) == 1 + len(sent))
 
