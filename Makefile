@@ -133,8 +133,9 @@ dist: $(TOOLS)  ## build/dist: the package as sdist and wheel, checked as an ind
 	$(BIN)/uv tool run --quiet twine check --strict build/dist/*.whl build/dist/*.tar.gz
 
 .PHONY: docs-reference
-docs-reference: $(READY)  ## renew docs/commands.md from the parsers
+docs-reference: $(READY)  ## renew docs/commands.md from the parsers, and the tables of settings
 	$(BIN)/python -m penstock.commands.reference > docs/commands.md
+	$(BIN)/python -m tests.settings_pages
 
 # An environment of its own: the site needs none of the packages of Penstock, and its tools stay out of the tests'.
 SITE_TOOLS := build/docs-env
@@ -165,7 +166,7 @@ sbom: $(READY)  ## what each image ships, in CycloneDX: build/sbom/IMAGE.cdx.jso
 image: sbom  ## the image of connectors and bridge: REGISTRY, TAG, ENGINE=podman|docker
 	$(ENGINE) build -t $(REGISTRY)/penstock:$(TAG) -f deploy/image/Dockerfile shared
 
-BASE := docker.io/library/python:3.12-slim-trixie
+BASE := docker.io/library/python:3.13-slim-trixie
 DOCKERFILES := templates/python3-penstock/Dockerfile deploy/image/Dockerfile
 
 .PHONY: base

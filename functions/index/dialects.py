@@ -268,7 +268,7 @@ def _start(rows: Rows, widths: Sequence[int], width: int) -> int:
     if first == 0 and all(map(str.isalpha, rows[0])):  # names of one word each, which no title has
         return 0
     # `Report, 2026` above two columns is as wide as they are.
-    is_title = not _are_texts(rows[first]) and not _names(rows, first) and _names(rows, first + 1)
+    is_title = not _are_texts(rows[first]) and _names(rows, first + 1) and not _names(rows, first)
     return first + 1 if is_title else first
 
 

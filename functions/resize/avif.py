@@ -1,81 +1,90 @@
-"""AVIF's boxes (ISO/IEC 14496-12, 23008-12): how alpha and colour are meant, which libvips does not pass on."""
+"""What AVIF and HEIC (ISO/IEC 23008-12) say of alpha and colour, which their decoders do not pass on."""
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from penstock import UnsupportedInput
 
 from . import cicp
+from .boxes import boxes, content, cut_short
 from .traits import Traits
 
-_CODINGS: Final = (b"av01", b"grid", b"iovl", b"iden")  # the latter three are made of others
+_CODINGS: Final = {"AVIF": ("AV1", (b"av01",)), "HEIC": ("HEVC", (b"hvc1", b"hev1"))}
+_MADE_OF_OTHERS: Final = (b"grid", b"iovl", b"iden")
+_ALPHA: Final = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
+_AN: Final = {"AVIF": "an AVIF", "HEIC": "a HEIC"}
 _MAX_ITEMS: Final = 1000  # whose properties are looked through; a grid has one for each tile
 # Turn, mirror, cut; and what a decoder finds in the coded picture, or does not use.
 _MOVES: Final = frozenset((b"irot", b"imir", b"clap"))
 _NOT_NEEDED: Final = frozenset((b"pixi", b"pasp", b"colr"))
-_MAX_BOXES: Final = 10_000  # of one parent: more than any picture has
 
 
-def look(name: str, data: bytes) -> Traits:
+def look(name: str, data: bytes, form: str = "AVIF") -> Traits:
     """What the boxes of the primary picture say; the usual for what cannot be read, as libheif decides on damage.
 
-    Raises `UnsupportedInput` for a picture that is not coded in AV1. The brand of the file does not count.
+    Raises `UnsupportedInput` for a picture that is not coded in AV1, in HEIC not in HEVC. The brand of the file does
+    not count.
     """
+    fault = "it is cut short" if cut_short(data) else ""
     try:
-        return _look(name, data)
+        return replace(_look(name, data, form), fault=fault)
     except (struct.error, IndexError):
-        return Traits()
+        return Traits(fault=fault)
 
 
-def _look(name: str, data: bytes) -> Traits:
-    meta = _inside(data, b"meta")
+def _look(name: str, data: bytes, form: str) -> Traits:
+    # Sample sizes of the first track (ISO/IEC 14496-12, 8.7.3): an animation beside the still that is shown.
+    frames = int.from_bytes(content(data, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz")[8:12], "big") or None
+    meta = content(data, b"meta")
     if not meta:
-        return Traits()
-    inside = dict(_boxes(meta[4:]))  # a full box: version and flags come first
+        return Traits(frames=frames)
+    inside = dict(boxes(meta[4:]))  # a full box: version and flags come first
     primary = _primary(inside.get(b"pitm", b""))
+    codec, codings = _CODINGS[form]
     coding = _coding(inside.get(b"iinf", b""), primary)
-    if coding not in _CODINGS:
+    if coding and coding not in (*codings, *_MADE_OF_OTHERS):
         shown = coding.decode("ascii", "backslashreplace")
-        raise UnsupportedInput(f"{name}: expected AV1 in an AVIF, got a picture coded as {shown!r}; convert it to JPEG")
+        raise UnsupportedInput(
+            f"{name}: expected {codec} in {_AN[form]}, got a picture coded as {shown!r}; convert it to JPEG"
+        )
     if coding == b"grid":
-        _refuse_turned_tiles(name, inside, primary)
+        _refuse_turned_tiles(name, form, inside, primary)
     profile: bytes | None = None
     notes: tuple[str, ...] = ()
     for kind, body in _colours(inside.get(b"iprp", b""), primary):
-        if kind == b"nclx" and len(body) >= 4:  # a profile beside it is passed on by libvips, and counts before it
+        if kind == b"nclx" and len(body) >= 4:  # a profile beside it is passed on by the decoder, and counts before it
             profile, notes = cicp.told(*struct.unpack_from(">2H", body))
             break
-    # Sample sizes of the first track (ISO/IEC 14496-12, 8.7.3): an animation beside the still that is shown.
-    sizes = _inside(data, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz")
     return Traits(
         premultiplied=_premultiplied(inside.get(b"iref", b""), primary),
         profile=profile,
-        frames=int.from_bytes(sizes[8:12], "big") or None,
-        data=_with_alpha_moved(name, data, inside, primary),
+        frames=frames,
+        data=_with_alpha_moved(name, form, data, inside, primary),
         notes=notes,
     )
 
 
-def _with_alpha_moved(name: str, data: bytes, inside: dict[bytes, bytes], primary: int) -> bytes | None:
+def _with_alpha_moved(name: str, form: str, data: bytes, inside: dict[bytes, bytes], primary: int) -> bytes | None:
     """A copy whose alpha is turned and cut as its picture is, or None where nothing is to be done.
 
     libavif and browsers turn both by what the picture's own properties say. libheif turns each by its own, and files
     of libavif have none for alpha. There is no room to add one, so it takes the place of one that no decoder needs.
     Raises `UnsupportedInput` where there is no such place.
     """
-    alphas = _auxiliaries(inside.get(b"iref", b""), primary)
+    alphas = _alphas(inside, primary)
     iprp = inside.get(b"iprp", b"")
     moves = _having(iprp, _MOVES, {primary})
     if not moves or not alphas or _having(iprp, _MOVES, alphas):
         return None
-    ipma = dict(_boxes(iprp)).get(b"ipma", b"")
+    ipma = dict(boxes(iprp)).get(b"ipma", b"")
     start = data.find(b"ipma" + ipma) + 4
     changed = bytearray(data)
     for alpha in alphas:
         places = _having(iprp, _NOT_NEEDED, {alpha})
         if len(places) < len(moves):
-            what = "an AVIF with alpha that is turned, mirrored or cut, more than one of them,"
+            what = f"{_AN[form]} with alpha that is turned, mirrored or cut, more than one of them,"
             raise UnsupportedInput(f"{name}: {what} is not read; save it upright")
         for place, move in zip(places, moves, strict=False):
             essential = move.property | 1 << (8 * place.wide - 1)
@@ -83,12 +92,12 @@ def _with_alpha_moved(name: str, data: bytes, inside: dict[bytes, bytes], primar
     return bytes(changed)
 
 
-def _refuse_turned_tiles(name: str, inside: dict[bytes, bytes], primary: int) -> None:
+def _refuse_turned_tiles(name: str, form: str, inside: dict[bytes, bytes], primary: int) -> None:
     """Raise `UnsupportedInput` for tiles that are turned, mirrored or cut: libheif moves them, libavif does not."""
     iref = inside.get(b"iref", b"")
-    if _having(inside.get(b"iprp", b""), _MOVES, _tiles(iref, {primary, *_auxiliaries(iref, primary)})):
+    if _having(inside.get(b"iprp", b""), _MOVES, _tiles(iref, {primary, *_alphas(inside, primary)})):
         raise UnsupportedInput(
-            f"{name}: an AVIF made of tiles that are turned, mirrored or cut is not read, as viewers differ on it; "
+            f"{name}: {_AN[form]} made of tiles that are turned, mirrored or cut is not read, as viewers differ on it; "
             "save it as one picture"
         )
 
@@ -98,15 +107,29 @@ def _tiles(iref: bytes, grids: set[int]) -> set[int]:
     return {item for grid, items in _references(iref, b"dimg") if grid in grids for item in items}
 
 
-def _auxiliaries(iref: bytes, primary: int) -> set[int]:
-    """The pictures that belong to this one, alpha among them: references `auxl` to it (ISO/IEC 23008-12, 6.4.5)."""
-    return {item for item, items in _references(iref, b"auxl") if primary in items}
+def _alphas(inside: dict[bytes, bytes], primary: int) -> set[int]:
+    """The alpha of this one: references `auxl` to it, from what says that it is alpha (ISO/IEC 23008-12, 6.5.8, 6.4.5).
+
+    Depth and gain maps are auxiliary pictures too.
+    """
+    iprp = dict(boxes(inside.get(b"iprp", b"")))
+    properties = list(boxes(iprp.get(b"ipco", b"")))
+    alphas = {
+        one.item
+        for one in _associations(iprp.get(b"ipma", b""))
+        if 0 < one.property <= len(properties) and _is_alpha(*properties[one.property - 1])
+    }
+    return alphas & {item for item, items in _references(inside.get(b"iref", b""), b"auxl") if primary in items}
+
+
+def _is_alpha(kind: bytes, body: bytes) -> bool:
+    return kind == b"auxC" and body[4:].split(b"\0", 1)[0] in _ALPHA
 
 
 def _references(iref: bytes, kind: bytes) -> Iterator[tuple[int, Iterator[int]]]:
     """The references of one kind: the picture that they come from, and those that they lead to (14496-12, 8.11.12)."""
     wide = 2 if iref[:1] == b"\0" else 4
-    for name, body in _boxes(iref[4:]):
+    for name, body in boxes(iref[4:]):
         if name == kind:
             yield int.from_bytes(body[:wide], "big"), _numbers(body[wide + 2 :], wide)
 
@@ -116,43 +139,17 @@ def _numbers(data: bytes, wide: int) -> Iterator[int]:
     return (int.from_bytes(data[at : at + wide], "big") for at in range(0, len(data), wide))
 
 
-def _inside(data: bytes, *path: bytes) -> bytes:
-    """The first box at the end of a path, or nothing."""
-    for wanted in path:
-        data = next((body for name, body in _boxes(data) if name == wanted), b"")
-    return data
-
-
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Type and content of each box; the last one may reach to the end."""
-    at = 0
-    for _ in range(_MAX_BOXES):
-        if at + 8 > len(data):
-            return
-        size, name = struct.unpack_from(">I4s", data, at)
-        start = at + 8
-        if size == 1:
-            (size,) = struct.unpack_from(">Q", data, start)
-            start += 8
-        end = len(data) if size == 0 else at + size
-        if end < start:
-            return
-        if name != b"mdat":  # the pictures themselves, which are not to be copied
-            yield name, data[start:end]
-        at = end
-
-
 def _primary(pitm: bytes) -> int:
     return int.from_bytes(pitm[4:6] if pitm[:1] == b"\0" else pitm[4:8], "big")
 
 
 def _coding(iinf: bytes, primary: int) -> bytes:
-    """The type of the primary item (ISO/IEC 14496-12, 8.11.6), AV1's where it is not told."""
-    for name, body in _boxes(iinf[6:] if iinf[:1] == b"\0" else iinf[8:]):
+    """The type of the primary item (ISO/IEC 14496-12, 8.11.6), nothing where it is not told."""
+    for name, body in boxes(iinf[6:] if iinf[:1] == b"\0" else iinf[8:]):
         wide = 4 if body[:1] == b"\3" else 2
         if name == b"infe" and body[:1] in (b"\2", b"\3") and int.from_bytes(body[4 : 4 + wide], "big") == primary:
             return body[6 + wide : 10 + wide]
-    return b"av01"
+    return b""
 
 
 def _premultiplied(iref: bytes, primary: int) -> bool:
@@ -162,8 +159,8 @@ def _premultiplied(iref: bytes, primary: int) -> bool:
 
 def _colours(iprp: bytes, primary: int) -> Iterator[tuple[bytes, bytes]]:
     """Kind and content of the `colr` properties of the primary picture, or of all where it has none: a grid's tiles."""
-    inside = dict(_boxes(iprp))
-    properties = list(_boxes(inside.get(b"ipco", b"")))
+    inside = dict(boxes(iprp))
+    properties = list(boxes(inside.get(b"ipco", b"")))
     mine = [
         properties[one.property - 1]
         for one in _associations(inside.get(b"ipma", b""))
@@ -185,8 +182,8 @@ class _Association(NamedTuple):
 
 def _having(iprp: bytes, kinds: frozenset[bytes], items: set[int]) -> list[_Association]:
     """What gives one of these pictures a property of one of these kinds."""
-    inside = dict(_boxes(iprp))
-    properties = list(_boxes(inside.get(b"ipco", b"")))
+    inside = dict(boxes(iprp))
+    properties = list(boxes(inside.get(b"ipco", b"")))
     return [
         one
         for one in _associations(inside.get(b"ipma", b""))

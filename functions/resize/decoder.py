@@ -60,6 +60,9 @@ def pdf(data: bytes, max_pixels: int) -> tuple[dict[str, Any], bytes]:
         raise Refused("damaged", str(exc)) from exc
     if len(document) == 0:
         raise Refused("damaged", "it has no page")
+    if document.get_formtype() == pypdfium2.raw.FORMTYPE_XFA_FULL:
+        raise Refused("unsupported", "a PDF whose pages an XFA form makes")
+    document.init_forms()  # before the page: without it the fields of a form stay empty
     try:
         page = document[0]
     except pypdfium2.PdfiumError as exc:
@@ -71,9 +74,13 @@ def pdf(data: bytes, max_pixels: int) -> tuple[dict[str, Any], bytes]:
     bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
     if bitmap.n_channels != 3:
         raise Refused("unsupported", f"a page of {bitmap.n_channels} channels")
-    return _told(bitmap.width, bitmap.height, 3, pages=len(document)), _rows(
-        bytes(bitmap.buffer), bitmap.stride, bitmap.width * 3, bitmap.height
+    told = _told(bitmap.width, bitmap.height, 3, pages=len(document))
+    told["empty"] = not (
+        pypdfium2.raw.FPDFPage_CountObjects(page.raw) or pypdfium2.raw.FPDFPage_GetAnnotCount(page.raw)
     )
+    box = page.get_mediabox(fallback_ok=False)  # None where it is a parent's
+    told["unsized"] = box is not None and (box[0] == box[2] or box[1] == box[3])
+    return told, _rows(bytes(bitmap.buffer), bitmap.stride, bitmap.width * 3, bitmap.height)
 
 
 def heic(data: bytes, max_pixels: int) -> tuple[dict[str, Any], bytes]:
@@ -81,21 +88,26 @@ def heic(data: bytes, max_pixels: int) -> tuple[dict[str, Any], bytes]:
     import pi_heif
 
     try:
-        image = pi_heif.open_heif(data, convert_hdr_to_8bit=True)
+        file = pi_heif.open_heif(data, convert_hdr_to_8bit=True)
+        if len(file) == 0:
+            raise Refused("damaged", "no picture in it can be read")
+        image = file[file.primary_index]
         width, height = image.size
         if width * height > max_pixels:
             raise Refused(
                 "large", f"{width}x{height} is {width * height} pixels, more than the {max_pixels} that are decoded"
             )
-        bands = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "RGBa": 4}.get(image.mode)
+        bands = {"L": 1, "I;16": 1, "LA": 2, "RGB": 3, "RGBA": 4, "RGBa": 4}.get(image.mode)
         if bands is None:
             raise Refused("unsupported", f"a HEIC of mode {image.mode}")
-        told = _told(width, height, bands, pages=1)
+        told = _told(width, height, bands, pages=len(file))
         told["premultiplied"] = bool(image.premultiplied_alpha) or image.mode == "RGBa"
         if icc := image.info.get("icc_profile"):
             told["icc"] = base64.b64encode(icc).decode()
         if nclx := image.info.get("nclx_profile"):
             told["nclx"] = [nclx["color_primaries"], nclx["transfer_characteristics"]]
+        if image.mode == "I;16":  # grey of more than 8 bits, which is left at 16: the upper 8 count
+            return told, _rows(bytes(image.data)[1::2], image.stride // 2, width, height)
         return told, _rows(bytes(image.data), image.stride, width * bands, height)
     except (ValueError, EOFError, RuntimeError, SyntaxError, OSError) as exc:
         raise Refused("damaged", str(exc)) from exc

@@ -55,8 +55,10 @@ def render(
         background = _WHITE
     notes = dict.fromkeys(source.traits.notes)
     if source.pages > len(decoded.frames):
-        what = "page" if source.kind == "tiff" else "frame"
-        notes[f"the first {what} of {source.pages} was taken"] = None
+        what = "first page" if source.kind == "tiff" else "first frame"
+        if source.kind == "avif" and source.traits.frames is None:  # stills beside one another, and no animation
+            what = "primary picture"
+        notes[f"the {what} of {source.pages} was taken"] = None
     with reading(source.name, source.kind):
         frames = [_srgb(_scaled(source, frame, plan, decoded), source.traits, notes) for frame in decoded.frames]
         if interest is not None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import struct
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 from penstock import InputTooLarge, PermanentError, UnsupportedInput
 
-from . import cicp, formats
+from . import avif, cicp, formats
 from .geometry import Size
 from .picture import Source, open_source_data
 from .traits import Traits
@@ -23,6 +24,10 @@ TIMEOUT_SECONDS: Final = 30
 CHILD: Final = Path(__file__).with_name("decoder.py")
 _PHOTOMETRIC: Final = {1: 1, 2: 1, 3: 2, 4: 2}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
+_PDF_NOTES: Final = {
+    "empty": "the first page is empty, or nothing of it could be read",
+    "unsized": "the first page has no size: that of US Letter was assumed",
+}
 
 
 def open_extra(name: str, kind: str, data: bytes, max_pixels: int) -> Source:
@@ -31,15 +36,32 @@ def open_extra(name: str, kind: str, data: bytes, max_pixels: int) -> Source:
     Raises `UnsupportedInput` where the package is not installed, `InputTooLarge` over `max_pixels`, and
     `PermanentError` for what is damaged, or takes too much time or memory.
     """
-    told, pixels = _decoded(name, kind, data, max_pixels)
+    if kind == "pdf":
+        if _pdf_cut_short(data):
+            raise PermanentError(f"{name}: the PDF is damaged: it is cut short")
+        told, pixels = _decoded(name, kind, data, max_pixels)
+        # A PDF says by its own means what its colours are, and PDFium writes sRGB.
+        traits = Traits(told=True, notes=tuple(text for key, text in _PDF_NOTES.items() if told.get(key)))
+        return open_source_data(name, "tiff", _tiff(told, pixels, premultiplied=False), traits, pages=told["pages"])
+    boxes = avif.look(name, data, "HEIC")
+    if boxes.fault:
+        raise PermanentError(f"{name}: the HEIC is damaged: {boxes.fault}")
+    told, pixels = _decoded(name, kind, data if boxes.data is None else boxes.data, max_pixels)
     premultiplied = bool(told.get("premultiplied"))
-    profile, notes = base64.b64decode(told.get("icc", "")) or None, ()
+    profile, notes = base64.b64decode(told.get("icc", "")) or None, tuple[str, ...]()
     if profile is None and "nclx" in told:
-        profile, notes = cicp.told(*told["nclx"])  # type: ignore[assignment]
-    made = _tiff(told, pixels, premultiplied=premultiplied)
-    # A PDF says by its own means what its colours are, and PDFium writes sRGB.
-    traits = Traits(profile=profile if kind == "heic" else None, notes=notes, told=kind == "pdf")
-    return open_source_data(name, "tiff", made, traits, pages=told["pages"])
+        profile, notes = cicp.told(*told["nclx"])
+    if boxes.frames or told["pages"] > 1:
+        shown = f"first frame of {boxes.frames}" if boxes.frames else f"primary picture of {told['pages']}"
+        notes = (*notes, f"the {shown} was taken")
+    traits = Traits(profile=profile, notes=notes)
+    return open_source_data(name, "tiff", _tiff(told, pixels, premultiplied=premultiplied), traits, pages=1)
+
+
+def _pdf_cut_short(data: bytes) -> bool:
+    """Whether the last object has no `startxref` behind it (ISO 32000-1, 7.5.5); what follows that is stray bytes."""
+    end = data.rfind(b"startxref")
+    return end < 0 or re.search(rb"\d\s+\d+\s+obj\b", data[end:]) is not None
 
 
 def _decoded(name: str, kind: str, data: bytes, max_pixels: int) -> tuple[Mapping[str, Any], memoryview]:

@@ -64,7 +64,7 @@ _HEIC: Final = frozenset((b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1"))
 
 def recognise_extra(head: bytes) -> str | None:
     """The key in `EXTRAS`, or None. What `recognise` knows comes first: AVIF has brands of HEIC's too."""
-    if head.startswith(b"%PDF-"):
+    if head.lstrip(b"\xef\xbb\xbf\0 \t\r\n").startswith(b"%PDF-"):  # readers skip what is before it
         return "pdf"
     return "heic" if _brands(head) & _HEIC else None
 

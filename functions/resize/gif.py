@@ -6,7 +6,7 @@ leaves behind is its background colour. Browsers leave both transparent.
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -26,7 +26,7 @@ _BLANK: Final = bytes.fromhex("21f9040100000000 2c000000000100010080 00000000000
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """`control` is where its graphic control extension stands, None for none; `pixels` where its codes begin."""
+    """`control` is where its graphic control extension stands, None for none; its codes are at `pixels` to `end`."""
 
     left: int
     top: int
@@ -37,6 +37,7 @@ class Frame:
     disposal: int
     transparent: bool
     pixels: int
+    end: int = 0
 
     def hides(self, other: "Frame") -> bool:
         """Whether nothing of the other's place is seen any more, also when this one is taken away again."""
@@ -63,7 +64,25 @@ def look(data: bytes) -> Traits:
         return Traits(fault="it is cut short")
     except _EndlessError as exc:
         return Traits(fault=str(exc))
-    return Traits(data=_with_alpha(data, frames, end) if frames else None, frames=len(frames))
+    if not frames:
+        return Traits(frames=0)
+    changed = _with_alpha(data, frames, end)
+    if changed is not None or any(frame.transparent for frame in frames) or _is_ended(data, frames[0]):
+        return Traits(data=changed, frames=len(frames))
+    # Codes that end too early leave the rest of their frame empty, which shows in alpha alone.
+    return Traits(data=data[:end] + _BLANK, covered=True, frames=len(frames))
+
+
+def _is_ended(data: bytes, frame: Frame) -> bool:
+    """Whether the codes of a frame end with the code for the end, by their last bits: other codes do so by chance."""
+    size = data[frame.pixels]
+    end, least = (1 << size) + 1, size + 1
+    tail = int.from_bytes(data[frame.end - 4 : frame.end - 1], "little")
+    for unused in range(8):  # bits of the last byte
+        for width in range(least, _MAX_WIDTH + 1):
+            if tail >> 24 - unused - width == end:
+                return True
+    return False
 
 
 class _EndlessError(ValueError):
@@ -93,8 +112,8 @@ def read_frames(data: bytes) -> tuple[list[Frame], int]:
         block = data[at]
         if block == _IMAGE:
             frame = _frame(data, at, control)
-            frames.append(frame)
             at, control = _after_blocks(data, frame.pixels + 1, steps), None
+            frames.append(replace(frame, end=at))
         elif block == _EXTENSION:
             if data[at + 1] == _CONTROL:
                 control = at

@@ -180,6 +180,9 @@ def decode(source: Source, factor: int, *, every_frame: bool = False, finer: Dec
 
 def _loaded(source: Source, frames: int) -> Image:
     image, tiles = load(source.kind, source.data, frames=frames), source.traits.tiles
+    if source.traits.covered:
+        image = image.copy_memory()
+        return image if image[image.bands - 1].min() < 255 else image.extract_band(0, n=image.bands - 1)
     if tiles is None:
         return image
     # They are below one another, and all of them are needed for the first line.

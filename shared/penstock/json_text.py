@@ -18,6 +18,15 @@ def read_json(text: bytes | str) -> Any:
         raise ValueError("nested too deeply") from exc
 
 
+def encodable(text: str) -> str:
+    """The text as UTF-8 can hold it: half of a surrogate pair, which JSON may have, becomes its escape.
+
+    >>> encodable("upload/\\ud800")
+    'upload/\\\\ud800'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def read_object(text: bytes) -> dict[str, Any]:
     """The JSON object in the body of a request; raises `EventError`."""
     try:

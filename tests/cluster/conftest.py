@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.cluster.lake import ClusterLake
+from tests.cluster.large import deploy_jobs
 from tests.components.cluster import ClusterServer
 
 Show = Callable[[str], None]
@@ -41,3 +42,9 @@ def lake(server: ClusterServer) -> Iterator[ClusterLake]:
         made = ClusterLake(server, Path(folder))
         made.deploy()
         yield made
+
+
+@pytest.fixture(scope="session")
+def lake_with_jobs(lake: ClusterLake) -> ClusterLake:
+    deploy_jobs(lake)
+    return lake

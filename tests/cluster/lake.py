@@ -27,6 +27,7 @@ from tests.paths import DEPLOY, ROOT
 PAGE = "deploying-knative.md"
 NAMESPACE = "penstock"
 REGISTRY, TAG, NEXT_TAG = "registry.example/team", "0.1.0", "0.1.1"
+CONNECTORS_IMAGE = f"{REGISTRY}/penstock:{TAG}"
 FUNCTIONS = ("compress", "resize", "index")
 BUCKETS = ("upload", "images", "processed")
 # How long the last pod stays after its last event, beside what Knative's own window and grace take.
@@ -38,7 +39,6 @@ _MINIO_SERVICE = "10.96.0.20:80"  # manifests/minio.yaml
 _MANIFESTS = HERE / "cluster" / "manifests"
 # Volumes on the node's disk and the claims that they are for.
 _CLAIMS = {"bridge": "data-penstock-bridge-0", "index": "index-data"}
-_CONNECTORS = f"{REGISTRY}/penstock:{TAG}"
 
 
 def image(name: str, tag: str = TAG) -> str:
@@ -112,10 +112,10 @@ class ClusterLake:
         names = [image(name) for name in FUNCTIONS]
         for name in FUNCTIONS:
             engine.build(image(name), lay_out(STACK.functions[name], self.folder / "build"))
-        engine.build(_CONNECTORS, ROOT / "shared", file=DEPLOY / "image" / "Dockerfile")
+        engine.build(CONNECTORS_IMAGE, ROOT / "shared", file=DEPLOY / "image" / "Dockerfile")
         engine.tag(image("compress"), image("compress", NEXT_TAG))
         archive = self.folder / "images.tar"
-        engine.save([*names, image("compress", NEXT_TAG), _CONNECTORS], archive)
+        engine.save([*names, image("compress", NEXT_TAG), CONNECTORS_IMAGE], archive)
         self.server.import_archive(archive)
         archive.unlink()
 

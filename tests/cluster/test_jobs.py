@@ -9,43 +9,15 @@ import subprocess
 import sys
 
 import pytest
-import yaml
 from PIL import Image
 
-from tests.cluster.lake import NAMESPACE, REGISTRY, TAG, ClusterLake, image
-
-LIMIT_BYTES = 300_000
-_SHIPPED_REGISTRY = "registry.example.com"
-BROKER = f"http://broker-ingress.knative-eventing.svc.cluster.local/{NAMESPACE}/penstock"
+from tests.cluster.lake import NAMESPACE, ClusterLake
+from tests.cluster.large import LIMIT_BYTES, large_picture
 
 
-@pytest.fixture(scope="module")
-def jobs(lake: ClusterLake) -> ClusterLake:
-    """The lake with deploy/knative/jobs, and a resize that hands larger objects over (docs/jobs.md)."""
-    for name in ("kustomization.yaml", "allowed.yaml"):
-        file = lake.folder / "deploy" / "jobs" / "functions" / name
-        text = file.read_text(encoding="utf-8")
-        assert _SHIPPED_REGISTRY in text
-        file.write_text(text.replace(_SHIPPED_REGISTRY, REGISTRY).replace("0.1.0", TAG), encoding="utf-8")
-    stack = yaml.safe_load((lake.folder / "stack.yml").read_text(encoding="utf-8"))
-    stack["functions"]["resize"]["environment"] |= {
-        "OFFLOAD_ABOVE_BYTES": str(LIMIT_BYTES),
-        "JOB_IMAGE": image("resize"),
-        "JOB_ANSWER_TO": BROKER,
-    }
-    (lake.folder / "stack.yml").write_text(yaml.safe_dump(stack, sort_keys=False), encoding="utf-8")
-    newest = ("-n", NAMESPACE, "get", "ksvc", "resize", "-o", "jsonpath={.status.latestReadyRevisionName}")
-    before = lake.kubectl(*newest)
-    lake.run(
-        """
-kubectl apply -k deploy/knative/jobs
-kubectl -n penstock rollout status deployment/penstock-jobs-watcher --timeout=300s
-penstock render knative
-kubectl apply -k deploy/knative/overlays/$OVERLAY
-"""
-    )
-    lake.wait_until(lambda: lake.kubectl(*newest) not in ("", before), "the new revision of resize is ready", 180)
-    return lake
+@pytest.fixture
+def jobs(lake_with_jobs: ClusterLake) -> ClusterLake:
+    return lake_with_jobs
 
 
 def command(lake: ClusterLake, *words: str) -> str:
@@ -57,33 +29,30 @@ def command(lake: ClusterLake, *words: str) -> str:
     return done.stdout
 
 
-def ended(lake: ClusterLake, state: str) -> list[str]:
+def ended(lake: ClusterLake, state: str) -> set[str]:
     """The names of the Jobs in a state, as `penstock jobs list` prints them."""
     lines = command(lake, "list", "--state", state).splitlines()[1:]
-    return [line.split()[0] for line in lines if line.strip()]
+    return {line.split()[0] for line in lines if line.strip()}
 
 
 def test_large_object_is_a_job_with_the_same_result(jobs: ClusterLake) -> None:
-    noise = Image.frombytes("RGB", (1200, 800), os.urandom(1200 * 800 * 3))
-    file = io.BytesIO()
-    noise.save(file, "JPEG", quality=90)
-    assert len(file.getvalue()) > LIMIT_BYTES
-    jobs.put("images", "large/noise.jpg", file.getvalue())
+    before = ended(jobs, "succeeded")
+    jobs.put("images", "large/noise.jpg", large_picture())
     jobs.wait_until(lambda: jobs.has("processed", "large/noise.jpg"), "the Job has written the target", 180)
     with Image.open(io.BytesIO(jobs.get("processed", "large/noise.jpg"))) as picture:
         assert picture.width == 400
-    jobs.wait_until(lambda: len(ended(jobs, "succeeded")) == 1, "the Job has succeeded")
-    [name] = ended(jobs, "succeeded")
+    jobs.wait_until(lambda: len(ended(jobs, "succeeded") - before) == 1, "the Job has succeeded")
+    [name] = ended(jobs, "succeeded") - before
     [pod] = json.loads(jobs.kubectl("-n", NAMESPACE, "get", "pods", "-l", f"job-name={name}", "-o", "json"))["items"]
     assert pod["status"]["phase"] == "Succeeded"
     assert pod["spec"]["automountServiceAccountToken"] is False
 
 
 def test_job_that_fails_leaves_its_log_and_a_dead_letter(jobs: ClusterLake) -> None:
-    key = "large/broken.jpg"
+    key, before = "large/broken.jpg", ended(jobs, "failed")
     jobs.put("images", key, os.urandom(LIMIT_BYTES + 1))
-    jobs.wait_until(lambda: len(ended(jobs, "failed")) == 1, "the Job has failed", 180)
-    [name] = ended(jobs, "failed")
+    jobs.wait_until(lambda: len(ended(jobs, "failed") - before) == 1, "the Job has failed", 180)
+    [name] = ended(jobs, "failed") - before
     log = command(jobs, "logs", name)
     assert key in log
     assert "expected" in log or "not a picture" in log, log

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
-from tests.cluster.lake import NAMESPACE, REGISTRY, TAG, ClusterLake
+from tests.cluster.lake import CONNECTORS_IMAGE, NAMESPACE, ClusterLake
 from tests.components.errors import ComponentError
 
 _CALL = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 4); print('connected')"
-_IMAGE = f"{REGISTRY}/penstock:{TAG}"
 
 
 def call(lake: ClusterLake, namespace: str, address: str, port: int) -> str:
@@ -23,7 +26,7 @@ def call(lake: ClusterLake, namespace: str, address: str, port: int) -> str:
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "restartPolicy": "Never",
-            "containers": [{"name": "caller", "image": _IMAGE, "command": command}],
+            "containers": [{"name": "caller", "image": CONNECTORS_IMAGE, "command": command}],
         },
     }
     lake.server.apply_documents([pod])
@@ -34,6 +37,31 @@ def call(lake: ClusterLake, namespace: str, address: str, port: int) -> str:
         return last
     finally:
         lake.kubectl("-n", namespace, "delete", "pod", name, "--force", "--grace-period=0")
+
+
+@contextmanager
+def kept_awake(lake: ClusterLake, function: str) -> Iterator[str]:
+    """Ask a function again and again, so that its pod stays; yields the address of that pod."""
+    ended = threading.Event()
+
+    def ask_on() -> None:
+        while not ended.wait(1):
+            lake.ask(function, "/?q=nothing")
+
+    def living() -> list[str]:
+        # A pod of before may still be ending, which lets no one in.
+        pods = [each for each in lake.pods(function) if "deletionTimestamp" not in each["metadata"]]
+        return [each["status"]["podIP"] for each in pods if each["status"].get("podIP")]
+
+    lake.ask(function, "/?q=nothing")
+    with ThreadPoolExecutor(1) as pool:
+        questions = pool.submit(ask_on)
+        try:
+            lake.wait_until(lambda: len(living()) == 1, f"one pod of {function} stays")
+            yield living()[0]
+        finally:
+            ended.set()
+            questions.result()
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +80,10 @@ def test_stranger_cannot_reach_the_bridge_and_the_store_can(lake: ClusterLake, b
 
 def test_stranger_cannot_reach_a_function_past_knative(lake: ClusterLake) -> None:
     """Neither queue-proxy's port nor the function's own; Knative's namespaces are let through to the first only."""
-    assert "indexed" not in lake.ask("index", "/?q=nothing")  # wakes it
-    # A pod of before may still be ending, which lets no one in.
-    [pod] = [each for each in lake.pods("index") if "deletionTimestamp" not in each["metadata"]]
-    address = pod["status"]["podIP"]
-    assert call(lake, "stranger", address, 8012) == "TimeoutError: timed out"
-    assert call(lake, "stranger", address, 8080) == "TimeoutError: timed out"
-    assert call(lake, "knative-serving", address, 8012) == "connected"
+    with kept_awake(lake, "index") as address:
+        assert call(lake, "stranger", address, 8012) == "TimeoutError: timed out"
+        assert call(lake, "stranger", address, 8080) == "TimeoutError: timed out"
+        assert call(lake, "knative-serving", address, 8012) == "connected"
 
 
 @pytest.mark.parametrize(("address", "port"), [("10.96.0.1", 443), ("10.200.0.1", 6443), ("10.200.0.1", 10250)])
@@ -75,7 +100,7 @@ def test_no_pod_of_the_lake_is_less_than_restricted(lake: ClusterLake) -> None:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "privileged", "namespace": NAMESPACE},
-        "spec": {"containers": [{"name": "x", "image": _IMAGE, "securityContext": {"privileged": True}}]},
+        "spec": {"containers": [{"name": "x", "image": CONNECTORS_IMAGE, "securityContext": {"privileged": True}}]},
     }
     with pytest.raises(ComponentError, match='violates PodSecurity "restricted'):
         lake.server.apply_documents([privileged])

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.cluster.conftest import Show
 from tests.cluster.lake import FUNCTIONS, NAMESPACE, ClusterLake
-from tests.cluster.timeline import PodWatch, metrics, process_started, processed_at, value_of
+from tests.cluster.timeline import BridgeWatch, PodWatch, metrics, process_started, processed_at, value_of
 from tests.functional.test_build_context import photograph
 
 ROWS = b"email, name\nada@example.com,Ada\n" * 1000
@@ -40,7 +40,7 @@ def test_function_goes_to_zero_when_nothing_comes(lake: ClusterLake, name: str) 
 
 def test_compress_goes_from_zero_to_one_to_zero(lake: ClusterLake, show: Show) -> None:
     lake.wait_for_zero("compress")
-    watch = PodWatch(lake)
+    watch, bridge = PodWatch(lake), BridgeWatch(lake)
     key = "deeper/from zero.csv"
     begun = time.time()
     lake.put("upload", key, ROWS)
@@ -53,8 +53,10 @@ def test_compress_goes_from_zero_to_one_to_zero(lake: ClusterLake, show: Show) -
     work = value_of(metrics(lake, pod), "penstock_request_seconds_sum")
     python = process_started(lake, "python index.py", begun)
     lake.wait_until(lambda: _is_seen(watch, "ready"), "the pod is seen ready")
+    bridge.join(30)
     steps = {
-        "store, bridge, Broker, activator, autoscaler": watch.first("compress", "made") - begun,
+        "the store's queue": bridge.took_at - begun,
+        "bridge, Broker, activator, autoscaler": watch.first("compress", "made") - bridge.took_at,
         "scheduling": watch.first("compress", "scheduled") - watch.first("compress", "made"),
         "container": python - watch.first("compress", "scheduled"),
         "Python, readiness, request": done - work - python,
@@ -62,12 +64,16 @@ def test_compress_goes_from_zero_to_one_to_zero(lake: ClusterLake, show: Show) -
     }
     show(f"compress from zero: event to result {done - begun:.2f} s (seen by a poll after {result - begun:.2f} s)")
     show("of it " + ", ".join(f"{step} {seconds:.2f}" for step, seconds in steps.items()))
-    warm = "deeper/warm.csv"
+    warm, bridge = "deeper/warm.csv", BridgeWatch(lake)
     again = time.time()
     lake.put("upload", warm, ROWS)
     lake.wait_until(lambda: lake.has("processed", f"{warm}.gz"), "the second result is there")
     log = lake.kubectl("-n", NAMESPACE, "logs", pod, "-c", "function")
-    show(f"compress with its pod up: event to result {processed_at(log, warm) - again:.2f} s")
+    bridge.join(30)
+    took = processed_at(log, warm) - again
+    show(
+        f"compress with its pod up: event to result {took:.2f} s, of it the store's queue {bridge.took_at - again:.2f}"
+    )
     lake.wait_for_zero("compress")
     show(f"result to zero {time.time() - result:.0f} s")
     assert watch.most_at_once("compress") == 1

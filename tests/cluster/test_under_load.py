@@ -6,7 +6,10 @@ import json
 import os
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
 
 from tests.cluster.conftest import Show
 from tests.cluster.lake import COMPRESS_PODS, NAMESPACE, NEXT_TAG, ClusterLake, image
@@ -16,16 +19,45 @@ from tests.components.http import HttpError
 
 CONCURRENCY = 4  # THREADS of stack.yml, and so containerConcurrency of the Service
 BURST = 200
+KILLS = 2
+WAITING = 40  # objects without a result, in a steady load
 _ROWS = b"some,columns,of,a,table\n"
 
 
-def upload(lake: ClusterLake, prefix: str, count: int, size_bytes: int = 100_000) -> set[str]:
+def upload(lake: ClusterLake, prefix: str, objects: int, size_bytes: int = 100_000) -> set[str]:
     """Upload objects that are all different, eight at a time; returns the keys of their results."""
-    keys = [f"{prefix}/{number:04}.csv" for number in range(count)]
+    keys = [f"{prefix}/{number:04}.csv" for number in range(objects)]
     random = os.urandom(size_bytes // 2).hex().encode()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda key: lake.put("upload", key, key.encode() + _ROWS + random), keys))
     return {f"{key}.gz" for key in keys}
+
+
+@contextmanager
+def steady_uploads(lake: ClusterLake, prefix: str, size_bytes: int = 100_000) -> Iterator[set[str]]:
+    """Upload ten objects after ten others until the block ends; yields the keys of their results, which grow.
+
+    The next ten wait until fewer than `WAITING` results are missing: there is always work, and no more than that.
+    """
+    ended = threading.Event()
+    wanted: set[str] = set()
+
+    def upload_all() -> None:
+        for number in count():
+            while len(wanted - lake.keys("processed", f"{prefix}/")) >= WAITING:
+                if ended.wait(0.1):
+                    return
+            if ended.is_set():
+                return
+            wanted.update(upload(lake, f"{prefix}/{number:03}", 10, size_bytes))
+
+    with ThreadPoolExecutor(1) as pool:
+        uploads = pool.submit(upload_all)
+        try:
+            yield wanted
+        finally:
+            ended.set()
+            uploads.result()
 
 
 def dead_letters(lake: ClusterLake) -> str:
@@ -94,21 +126,20 @@ def test_burst_is_worked_off_within_the_limits(lake: ClusterLake, show: Show) ->
 
 
 def test_pods_that_are_killed_in_their_work_lose_nothing(lake: ClusterLake, show: Show) -> None:
-    wanted = upload(lake, "killed", 60, 5_000_000)
     killed: set[str] = set()
 
-    def kill_some_and_look() -> bool:
-        if len(killed) < 4:
-            for pod in running(lake):
-                if pod not in killed and value_of(_metrics_or_none(lake, pod), "penstock_in_flight") > 1:
-                    lake.kubectl("-n", NAMESPACE, "delete", "pod", pod, "--force", "--grace-period=0")
-                    killed.add(pod)
-                    break
-        return wanted <= lake.keys("processed", "killed/")
+    def kill_one_at_work() -> bool:
+        for pod in running(lake):
+            if pod not in killed and value_of(_metrics_or_none(lake, pod), "penstock_in_flight") > 1:
+                lake.kubectl("-n", NAMESPACE, "delete", "pod", pod, "--force", "--grace-period=0")
+                killed.add(pod)
+                break
+        return len(killed) >= KILLS
 
-    lake.wait_until(kill_some_and_look, "every result is there", 400)
-    show(f"60 objects of 5 MB with {len(killed)} pods killed in their work: every result is there")
-    assert killed
+    with steady_uploads(lake, "killed", 5_000_000) as wanted:
+        lake.wait_until(kill_one_at_work, f"{KILLS} pods were found at work", 400)
+    lake.wait_until(lambda: wanted <= lake.keys("processed", "killed/"), "every result is there", 400)
+    show(f"{len(wanted)} objects of 5 MB with {len(killed)} pods killed in their work: every result is there")
     assert "killed/" not in dead_letters(lake)
 
 
@@ -121,31 +152,17 @@ def _metrics_or_none(lake: ClusterLake, pod: str) -> dict[str, float]:
 
 def test_new_version_under_load_loses_nothing(lake: ClusterLake, show: Show) -> None:
     """Objects come all the time while a revision with another image takes over."""
-    ended = threading.Event()
-    wanted: set[str] = set()
-
-    def keep_uploading() -> None:
-        number = 0
-        while not ended.is_set():
-            wanted.update(upload(lake, f"rollout/{number:03}", 10))
-            number += 1
-
     before = _revision(lake)
-    with ThreadPoolExecutor(1) as pool:
-        uploads = pool.submit(keep_uploading)
-        try:
-            lake.wait_until(lambda: bool(lake.keys("processed", "rollout/")), "the first results are there", 180)
-            begun = time.monotonic()
-            newer = image("compress", NEXT_TAG)
-            change = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": newer}]
-            lake.kubectl("-n", NAMESPACE, "patch", "ksvc", "compress", "--type=json", "-p", json.dumps(change))
-            lake.wait_until(lambda: _revision(lake) not in ("", before), "the new revision is ready", 180)
-            took = time.monotonic() - begun
-            seen = len(lake.keys("processed", "rollout/"))
-            lake.wait_until(lambda: len(lake.keys("processed", "rollout/")) > seen + 10, "the new one works", 180)
-        finally:
-            ended.set()
-            uploads.result()
+    with steady_uploads(lake, "rollout") as wanted:
+        lake.wait_until(lambda: bool(lake.keys("processed", "rollout/")), "the first results are there", 180)
+        begun = time.monotonic()
+        newer = image("compress", NEXT_TAG)
+        change = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": newer}]
+        lake.kubectl("-n", NAMESPACE, "patch", "ksvc", "compress", "--type=json", "-p", json.dumps(change))
+        lake.wait_until(lambda: _revision(lake) not in ("", before), "the new revision is ready", 180)
+        took = time.monotonic() - begun
+        seen = len(lake.keys("processed", "rollout/"))
+        lake.wait_until(lambda: len(lake.keys("processed", "rollout/")) > seen + 10, "the new one works", 180)
     lake.wait_until(lambda: wanted <= lake.keys("processed", "rollout/"), "every result is there", 300)
     show(f"roll-out under load: the new revision took over after {took:.0f} s; {len(wanted)} of {len(wanted)} results")
     assert "rollout/" not in dead_letters(lake)

@@ -84,6 +84,25 @@ class PodWatch:
                     return
 
 
+class BridgeWatch(threading.Thread):
+    """Notes when the bridge takes its next event, by its own count, which is asked for again and again."""
+
+    def __init__(self, lake: ClusterLake) -> None:
+        super().__init__(daemon=True)
+        self._lake = lake
+        self._before = self._received()
+        self.took_at = 0.0
+        self.start()
+
+    def run(self) -> None:
+        while self._received() == self._before:
+            time.sleep(0.02)
+        self.took_at = time.time()
+
+    def _received(self) -> float:
+        return value_of(metrics(self._lake, "penstock-bridge-0"), "penstock_bridge_received_total")
+
+
 def process_started(lake: ClusterLake, command: str, since: float) -> float:
     """When the first process with this command line began that is younger than `since`; seconds since 1970.
 

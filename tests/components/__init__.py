@@ -8,13 +8,21 @@ from tests.components.kubernetes import KubernetesEndpoint, KubernetesServer
 from tests.components.minio import MinioEndpoint, MinioServer
 from tests.components.mosquitto import MosquittoEndpoint, MosquittoServer
 from tests.components.postgresql import PostgresEndpoint, PostgresServer
+from tests.components.prometheus import PrometheusApi, PrometheusEndpoint, PrometheusServer
 from tests.components.queues import NatsServer, NsqdServer, QueueEndpoint, RabbitServer, RedisServer
-from tests.components.search import ElasticsearchServer, OpenSearchServer, SearchEndpoint
+from tests.components.search import (
+    Elasticsearch9Server,
+    ElasticsearchServer,
+    OpenSearch3Server,
+    OpenSearchServer,
+    SearchEndpoint,
+)
 from tests.components.stores import S3ProxyServer, SeaweedServer, StoreServer, VersityServer
 
 __all__ = [
     "ComponentError",
     "DatabaseEndpoint",
+    "Elasticsearch9Server",
     "ElasticsearchServer",
     "KafkaEndpoint",
     "KafkaServer",
@@ -27,9 +35,13 @@ __all__ = [
     "MosquittoServer",
     "NatsServer",
     "NsqdServer",
+    "OpenSearch3Server",
     "OpenSearchServer",
     "PostgresEndpoint",
     "PostgresServer",
+    "PrometheusApi",
+    "PrometheusEndpoint",
+    "PrometheusServer",
     "QueueEndpoint",
     "QueueProxyEndpoint",
     "QueueProxyServer",

@@ -26,9 +26,18 @@ from tests.components.minio import MC, MINIO, MinioServer
 from tests.components.mosquitto import MosquittoServer
 from tests.components.postgresql import PostgresServer
 from tests.components.process import Server
-from tests.components.prometheus import RULE_CHECK
+from tests.components.prometheus import PROMETHEUS, RULE_CHECK, PrometheusServer
 from tests.components.queues import NSQD, NatsServer, NsqdServer, RabbitServer, RedisServer
-from tests.components.search import ELASTICSEARCH, OPENSEARCH, ElasticsearchServer, OpenSearchServer
+from tests.components.search import (
+    ELASTICSEARCH,
+    ELASTICSEARCH_9,
+    OPENSEARCH,
+    OPENSEARCH_3,
+    Elasticsearch9Server,
+    ElasticsearchServer,
+    OpenSearch3Server,
+    OpenSearchServer,
+)
 from tests.components.stores import S3PROXY, SEAWEEDFS, VERSITY, S3ProxyServer, SeaweedServer, VersityServer
 
 SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
@@ -36,10 +45,13 @@ SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
     "kafka": KafkaServer,
     "mosquitto": MosquittoServer,
     "opensearch": OpenSearchServer,
+    "opensearch3": OpenSearch3Server,
     "elasticsearch": ElasticsearchServer,
+    "elasticsearch9": Elasticsearch9Server,
     "kubernetes": KubernetesServer,
     "cluster": ClusterServer,
     "postgresql": PostgresServer,
+    "prometheus": PrometheusServer,
     "redis": RedisServer,
     "nats": NatsServer,
     "nsqd": NsqdServer,
@@ -55,7 +67,9 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "kafka": KAFKA.install,
     "mosquitto": lambda: ensure_debian_package("mosquitto"),
     "opensearch": OPENSEARCH.install,
+    "opensearch3": OPENSEARCH_3.install,
     "elasticsearch": ELASTICSEARCH.install,
+    "elasticsearch9": ELASTICSEARCH_9.install,
     "postgresql": lambda: ensure_debian_package("postgresql", "pg_lsclusters"),
     "kubernetes": KUBERNETES.install,
     "kwok": KWOK.install,
@@ -64,6 +78,7 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "knative-check": KNATIVE_CHECK.install,
     "keda": KEDA.install,
     "rule-check": RULE_CHECK.install,
+    "prometheus": PROMETHEUS.install,
     "cluster": lambda: install_programs().knative,
     "redis": lambda: ensure_debian_package("redis-server"),
     "nats": lambda: ensure_debian_package("nats-server"),

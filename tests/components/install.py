@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -65,11 +67,13 @@ class GoModule:
     # Further names of a program that acts by the name it is called by.
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     linker_flags: str = ""
+    # Parts of the program that its authors let a build choose, separated by commas.
+    tags: str = ""
 
     @property
     def folder(self) -> Path:
-        """Where the commands are, or will be; another go.mod, source, package or flag is another folder."""
-        words = [*self.packages.values(), *self._others, *([self.linker_flags] if self.linker_flags else [])]
+        """Where the commands are, or will be; another go.mod, source, package, flag or tag is another folder."""
+        words = [*self.packages.values(), *self._others, *filter(None, (self.linker_flags, self.tags))]
         return cache() / "go" / f"{self.name}-{_digest(self._sources, *words)}"
 
     @property
@@ -92,6 +96,7 @@ class GoModule:
                         # -mod=mod lets Go fill in go.sum; the checksum database vouches for what it writes.
                         command = [require("go", "Go 1.25 or newer"), "build", *_GO_PARALLEL, "-mod=mod"]
                         flags = [f"-ldflags={self.linker_flags}"] if self.linker_flags else []
+                        flags += [f"-tags={self.tags}"] if self.tags else []
                         _run(f"{self.name}: {program}", [*command, *flags, "-o", program, package], cwd=staging)
                         for other in self.names.get(program, ()):
                             (staging / other).symlink_to(program)
@@ -129,14 +134,20 @@ class WheelProgram:
 
 @dataclass(frozen=True, slots=True)
 class JavaLibrary:
-    """Jars named by a pom.xml, with our launchers compiled against them."""
+    """Jars named by a pom.xml, with our launchers compiled against them.
+
+    The launchers lie beside the pom.xml, or in `launchers`, where two versions share them. `version` is the oldest Java
+    that runs the jars.
+    """
 
     name: str
     pom_folder: Path
+    launchers: Path | None = None
+    version: int = 17
 
     def install(self) -> Path:
         """Fetch the jars and return the folder that holds them and the compiled launcher."""
-        sources = sorted(self.pom_folder.glob("*.java"))
+        sources = sorted((self.launchers or self.pom_folder).glob("*.java"))
         folder = cache() / "java" / f"{self.name}-{_digest([self.pom_folder / 'pom.xml', *sources])}"
         with once(self.name, folder) as missing:
             if missing:
@@ -148,7 +159,7 @@ class JavaLibrary:
                     for plugin in staging.glob("*.zip"):
                         _take_jars(plugin, staging)
                     if sources:
-                        javac = require("javac", "a JDK 17 or newer (Debian: default-jdk-headless)")
+                        javac = jdk_program("javac", self.version)
                         _run(f"{self.name}: launcher", [javac, "-cp", f"{staging}/*", "-d", staging, *sources])
         return folder
 
@@ -162,11 +173,32 @@ def _take_jars(plugin: Path, folder: Path) -> None:
     plugin.unlink()
 
 
-def java(library: Path, *options: str) -> list[str]:
+def java(library: Path, *options: str, version: int = 17) -> list[str]:
     """The start of a Java command line with these jars; small and quick to start rather than fast for long."""
-    program = require("java", "a Java 17 runtime (Debian: openjdk-17-jre-headless)")
     tuning = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
-    return [program, *tuning, *options, "-cp", f"{library}/*:{library}"]
+    return [str(jdk_program("java", version)), *tuning, *options, "-cp", f"{library}/*:{library}"]
+
+
+def jdk_program(name: str, version: int) -> Path:
+    """`java` or `javac` of this version or a newer one: of JAVA_HOME, of the PATH, or of Debian's folder for them."""
+    folders = [Path(home) / "bin" for home in [os.environ.get("JAVA_HOME")] if home]
+    if found := shutil.which(name):
+        folders.append(Path(found).parent)
+    folders += sorted(Path("/usr/lib/jvm").glob("*/bin"))
+    for program in (folder / name for folder in folders):
+        if program.exists() and _java_version(program) >= version:
+            return program
+    raise ComponentError(
+        f"{name}: needs Java {version} or newer (Debian: openjdk-{version}-jdk-headless), or a JAVA_HOME that has it"
+    )
+
+
+@functools.cache
+def _java_version(program: Path) -> int:
+    """The feature release, as 17, from the words of `-version`: `openjdk version "17.0.16"`, `javac 17.0.16`."""
+    done = subprocess.run([program, "-version"], capture_output=True, text=True, check=True)
+    found = re.search(r"\d+", done.stderr + done.stdout)
+    return int(found.group()) if found else 0
 
 
 def ensure_debian_package(name: str, program: str | None = None) -> Path:

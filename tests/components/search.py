@@ -1,8 +1,10 @@
-"""Real search servers: OpenSearch 2.19 and Elasticsearch 7.10.2, each one node."""
+"""Real search servers: OpenSearch 2.19 and 3.5, and Elasticsearch 7.10.2 and 9.2, each one node."""
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import urllib3
@@ -12,7 +14,10 @@ from tests.components.install import HERE, JavaLibrary, java
 from tests.components.process import LOOPBACK, Server, free_ports
 
 OPENSEARCH = JavaLibrary("opensearch", HERE / "java" / "opensearch")
+OPENSEARCH_3 = JavaLibrary("opensearch3", HERE / "java" / "opensearch3", HERE / "java" / "opensearch", version=21)
 ELASTICSEARCH = JavaLibrary("elasticsearch", HERE / "java" / "elasticsearch")
+ELASTICSEARCH_9 = JavaLibrary("elasticsearch9", HERE / "java" / "elasticsearch9", version=21)
+_ELASTICSEARCH_9 = "9.2.0"  # in java/elasticsearch9/pom.xml
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class _SearchServer(Server[SearchEndpoint]):
 
     def launch(self) -> None:
         # -Xmx256m is enough for the tests' small indices (measured: about 280 MB resident).
-        command = java(self._jars, "-Xmx256m", *self.java_options)
+        command = java(self._jars, "-Xmx256m", *self.java_options, version=self.library.version)
         self.run(self.name, [*command, "Launcher", str(self.port), str(self._transport_port), self.folder / "node"])
 
     def is_ready(self) -> bool:
@@ -60,6 +65,13 @@ class OpenSearchServer(_SearchServer):
     library = OPENSEARCH
 
 
+class OpenSearch3Server(OpenSearchServer):
+    """The same of today, which wants Java 21."""
+
+    name = "opensearch3"
+    library = OPENSEARCH_3
+
+
 class ElasticsearchServer(_SearchServer):
     """Elasticsearch 7.10.2, the last under the Apache licence; MinIO's Elasticsearch target accepts it."""
 
@@ -67,3 +79,40 @@ class ElasticsearchServer(_SearchServer):
     library = ELASTICSEARCH
     # The product check of the Go client wants build_flavor "default"; embedded nodes say "unknown" without these.
     java_options = ("-Des.distribution.flavor=default", "-Des.distribution.type=tar")
+
+
+class Elasticsearch9Server(_SearchServer):
+    """Elasticsearch of today, without the parts of it that are in no registry: its REST root, scripts and X-Pack."""
+
+    name = "elasticsearch9"
+    library = ELASTICSEARCH_9
+
+    def prepare(self) -> SearchEndpoint:
+        """Its home folder: modules with jars of their own, which may not be among the server's as well."""
+        own, home = self.folder / "jars", self.folder / "node"
+        transport, words = home / "modules" / "transport-netty4", home / "modules" / "words"
+        for folder in (own, transport, words, home / "config", home / "plugins"):
+            folder.mkdir(parents=True)
+        for jar in self._jars.glob("*.jar"):
+            is_of_transport = jar.name.startswith(("netty-", "transport-netty4-"))
+            ((transport if is_of_transport else own) / jar.name).symlink_to(jar)
+        (own / "Launcher.class").symlink_to(self._jars / "Launcher.class")
+        with zipfile.ZipFile(words / "words.jar", "w") as archive:
+            archive.write(self._jars / "Words.class", "Words.class")
+        _describe(transport, "org.elasticsearch.transport.netty4.Netty4Plugin")
+        _describe(words, "Words")
+        self._jars = own
+        return super().prepare()
+
+
+def _describe(module: Path, class_name: str) -> None:
+    values = {
+        "name": module.name,
+        "description": module.name,
+        "classname": class_name,
+        "version": _ELASTICSEARCH_9,
+        "elasticsearch.version": _ELASTICSEARCH_9,
+        "java.version": "21",
+    }
+    text = "".join(f"{key}={value}\n" for key, value in values.items())
+    (module / "plugin-descriptor.properties").write_text(text, encoding="utf-8")

@@ -172,7 +172,8 @@ def test_breakpoint_opens_the_debugger_under_serve(tmp_path: Path) -> None:
     try:
         caller.start()
         shown = read_until("(Pdb) ")
-        assert f"{tmp_path}/handler.py(6)handle()" in shown
+        # Python 3.13 stops at the line of the call, those before it at the next one.
+        assert f"{tmp_path}/handler.py({5 if sys.version_info >= (3, 13) else 6})handle()" in shown
         os.write(ours, b"p data\n")
         assert "b'hello'" in read_until("(Pdb) ")
         os.write(ours, b"c\n")

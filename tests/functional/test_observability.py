@@ -12,6 +12,7 @@ from penstock.connect.amqp.broker import AmqpBroker
 from penstock.connect.amqp.connector import AmqpConnector
 from penstock.connect.kafka.connector import Connector
 from penstock.connect.kafka.records import openfaas
+from penstock.connect.listing.measures import WatchMeasures
 from penstock.connect.mqtt.broker import Broker
 from penstock.connect.mqtt.connector import MqttConnector
 from penstock.connect.nats.connector import NatsConnector
@@ -101,6 +102,7 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     inbox.close()
 
     texts.append(JobMeasures().render()[0].decode())
+    texts.append(WatchMeasures().render()[0].decode())
     texts.append(scrape_bridge(folder))
     found: dict[str, set[str]] = {}
     for text in texts:

@@ -15,10 +15,9 @@ from minio import Minio
 
 from tests.components import ElasticsearchServer, KafkaServer, MinioServer, MosquittoServer, OpenSearchServer
 from tests.components.http import HttpError
-from tests.integration.connect_helpers import Penstock
+from tests.integration.connect_helpers import QUICK, Penstock
 from tests.integration.flow import (
     DEAD_LETTERS,
-    QUICK,
     get_json,
     kafka_connector,
     penstock,

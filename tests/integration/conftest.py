@@ -17,14 +17,17 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.components import (
+    Elasticsearch9Server,
     ElasticsearchServer,
     KafkaServer,
     KubernetesServer,
     MinioServer,
     MosquittoServer,
+    OpenSearch3Server,
     OpenSearchServer,
     PostgresServer,
 )
+from tests.integration.connect_helpers import RecordingFunction
 from tests.integration.operators import Cluster, make_cluster
 
 
@@ -53,8 +56,20 @@ def opensearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearchS
 
 
 @pytest.fixture(scope="session")
+def opensearch3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearch3Server]:
+    with OpenSearch3Server(tmp_path_factory.mktemp("opensearch3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ElasticsearchServer]:
     with ElasticsearchServer(tmp_path_factory.mktemp("elasticsearch")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def elasticsearch9(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elasticsearch9Server]:
+    with Elasticsearch9Server(tmp_path_factory.mktemp("elasticsearch9")) as server:
         yield server
 
 
@@ -74,6 +89,14 @@ def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesS
 def cluster(kubernetes: KubernetesServer) -> Cluster:
     """The same API server with the kinds of the operators; fails without PENSTOCK_CRDS."""
     return make_cluster(kubernetes)
+
+
+@pytest.fixture
+def function() -> Iterator[RecordingFunction]:
+    """A function that answers 200 until the test decides otherwise."""
+    made = RecordingFunction()
+    yield made
+    made.stop()
 
 
 @pytest.fixture

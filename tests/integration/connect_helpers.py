@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -12,9 +13,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from tests.components.process import Child, free_ports, log_tail
 from tests.paths import ROOT
+
+# Flags of a connector that tries again and ends soon.
+QUICK = ("--min-wait-seconds", "0.05", "--max-wait-seconds", "0.5", "--drain-seconds", "10")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +129,16 @@ class Penstock(Child):
         """SIGTERM and wait."""
         self.stop()
         return self.wait(30)
+
+
+def dlq(inbox: Path, *words: str) -> str:
+    """What `penstock dlq` prints about an inbox; its first word is the action."""
+    name = f"dlq-{time.monotonic_ns()}"
+    child = Penstock(name, inbox.parent, "dlq", words[0], "--inbox", str(inbox), *words[1:])
+    assert child.wait(30) == 0, child.text()
+    return child.text()
+
+
+def letters(inbox: Path) -> list[dict[str, Any]]:
+    """The dead letters of an inbox."""
+    return [json.loads(line) for line in dlq(inbox, "list", "--json").splitlines()]

@@ -21,13 +21,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.components import KafkaServer, MinioServer
 from tests.components.process import free_ports
-from tests.integration.connect_helpers import Penstock
+from tests.integration.connect_helpers import QUICK, Penstock
 from tests.integration.processes import store_settings
 from tests.paths import EVENTS, ROOT
 
 DEAD_LETTERS = "dead-letters"
 SAFE_EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
-QUICK = ("--min-wait-seconds", "0.05", "--max-wait-seconds", "0.5", "--drain-seconds", "10")
 
 
 def stack_settings(function: str, minio: MinioServer, **env: str) -> dict[str, str]:

@@ -54,6 +54,8 @@ def test_quiet_lake_fires_nothing() -> None:
         'penstock_jobs_settled_total{function="compress",end="succeeded"} 0+1x90',
         'kube_job_status_failed{namespace="penstock",job_name="compress-reconcile-1"} 0x90',
         'kube_cronjob_status_last_successful_time{namespace="penstock",cronjob="compress-reconcile"} 0x90',
+        'penstock_watch_last_round_seconds{namespace="penstock",pod="w-0"} 0+60x90',
+        'penstock_watch_hints_total{namespace="penstock",pod="w-0",outcome="failed"} 2x90',
     ]
     assert firing(*quiet, minute=80) == {}
 
@@ -77,6 +79,15 @@ def test_quiet_lake_fires_nothing() -> None:
             "PenstockReconcileLate",
         ),
         ('penstock_jobs_settled_total{function="compress",end="failed"} 0x30 1x60', 60, "PenstockJobsFailed"),
+        # Its listings fail, it has never come to the end of one, and it is gone.
+        ('penstock_watch_last_round_seconds{namespace="n",pod="w"} 0+60x10 600x80', 75, "PenstockWatchStopped"),
+        ('penstock_watch_last_round_seconds{namespace="n",pod="w"} 0x80', 70, "PenstockWatchStopped"),
+        ('penstock_watch_last_round_seconds{namespace="n",pod="w"} 0+60x30 stale _x40', 60, "PenstockWatchStopped"),
+        (
+            'penstock_watch_hints_total{namespace="n",pod="w",outcome="failed"} 0x5 1+1x40',
+            20,
+            "PenstockWatchTargetFails",
+        ),
     ],
 )
 def test_alert_fires_for_what_it_is_about(series: str, minute: int, alert: str) -> None:
@@ -107,3 +118,24 @@ def test_lag_of_a_topic_is_counted_once_however_many_connectors_tell_it() -> Non
         for pod in ("a", "b")
     ]
     assert "PenstockLag" not in firing(*series, minute=10)
+
+
+@pytest.mark.parametrize(
+    ("series", "minute"),
+    [
+        # A first listing that takes half an hour, a watch that lists twice an hour, and one whose pod was replaced.
+        (['penstock_watch_last_round_seconds{namespace="n",pod="w"} 0x30 1800+60x60'], 35),
+        (['penstock_watch_last_round_seconds{namespace="n",pod="w"} 0x29 1800x29 3600x29 5400x29'], 115),
+        (
+            [
+                'penstock_watch_last_round_seconds{namespace="n",pod="old"} 0+60x30 stale _x60',
+                'penstock_watch_last_round_seconds{namespace="n",pod="new"} _x32 1920+60x60',
+            ],
+            60,
+        ),
+        # It was taken away on purpose, more than an hour ago.
+        (['penstock_watch_last_round_seconds{namespace="n",pod="w"} 0+60x10 stale _x90'], 80),
+    ],
+)
+def test_a_watch_that_lists_is_not_said_to_have_stopped(series: list[str], minute: int) -> None:
+    assert "PenstockWatchStopped" not in firing(*series, minute=minute)

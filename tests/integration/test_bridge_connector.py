@@ -19,13 +19,6 @@ KEYS = ("donors.csv", "a b.csv", "a+b.csv", "100%.csv", "a%2Fb.csv", "deep/er/pa
 
 
 @pytest.fixture
-def function() -> Iterator[RecordingFunction]:
-    made = RecordingFunction()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
 def address() -> str:
     return f"127.0.0.1:{free_ports(1)[0]}"
 

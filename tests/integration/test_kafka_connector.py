@@ -7,12 +7,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.cimpl import NewTopic
 from penstock.connect.kafka.connector import Connector
@@ -23,18 +22,10 @@ from penstock.connect.watch import PATIENCE_SECONDS, SubscriptionWatch
 
 from tests.clock import Clock
 from tests.components import KafkaServer
-from tests.integration.connect_helpers import Penstock, RecordingFunction
+from tests.integration.connect_helpers import QUICK, Penstock, RecordingFunction
 from tests.paths import EVENTS
 
 FROZEN_SECONDS = 40.0
-QUICK = ("--min-wait-seconds", "0.05", "--max-wait-seconds", "0.5", "--drain-seconds", "10")
-
-
-@pytest.fixture
-def function() -> Iterator[RecordingFunction]:
-    made = RecordingFunction()
-    yield made
-    made.stop()
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:

@@ -5,26 +5,17 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.components import MosquittoServer
-from tests.integration.connect_helpers import Penstock, RecordingFunction
+from tests.integration.connect_helpers import QUICK, Penstock, RecordingFunction, dlq
+from tests.integration.queue_contract import refuse_and_replay
 from tests.paths import EVENTS
-
-QUICK = ("--min-wait-seconds", "0.05", "--max-wait-seconds", "0.5", "--drain-seconds", "10")
-
-
-@pytest.fixture
-def function() -> Iterator[RecordingFunction]:
-    made = RecordingFunction()
-    yield made
-    made.stop()
 
 
 def publish(broker: MosquittoServer, topic: str, *payloads: bytes) -> None:
@@ -122,26 +113,13 @@ def test_connectors_of_a_group_share_the_messages(
 
 
 def test_refused_message_is_kept_and_can_be_replayed(tmp_path: Path, function: RecordingFunction) -> None:
-    function.answer = lambda path, body: 422
     with MosquittoServer(tmp_path / "broker", credentials=("lake", "secret")) as broker:
         env = {"MQTT_USERNAME": "lake", "MQTT_PASSWORD": "secret"}
         connector = connect(broker, tmp_path, "connector", f"processed={function.url}/strict", env=env)
-        publish(broker, "processed", b"poison")
-        inbox = str(tmp_path / "connector.db")
-
-        def dlq(*words: str) -> str:
-            child = Penstock(f"dlq-{time.monotonic_ns()}", tmp_path, "dlq", words[0], "--inbox", inbox, *words[1:])
-            assert child.wait(30) == 0, child.text()
-            return child.text()
-
-        connector.until(lambda: "poison" in dlq("list", "--json"), "kept")
-        [letter] = [json.loads(line) for line in dlq("list", "--json").splitlines()]
-        assert (letter["code"], letter["target"], letter["data"]) == (422, "strict", "answer")
-        function.answer = lambda path, body: 200
-        assert dlq("replay", letter["id"]) == "1 replayed\n"
-        connector.until(lambda: function.delivered("/strict") == [b"poison"], "replayed")
+        inbox = tmp_path / "connector.db"
+        refuse_and_replay(connector, inbox, function, partial(publish, broker, "processed"))
         assert connector.end() == 0
-        assert len(dlq("list").splitlines()) == 1
+        assert len(dlq(inbox, "list").splitlines()) == 1
 
 
 def test_messages_of_a_topic_are_listened_to_until_interrupted(

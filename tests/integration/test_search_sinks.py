@@ -1,4 +1,4 @@
-"""The index sink on a real OpenSearch and a real Elasticsearch: the same calls, the same outcomes."""
+"""The index sink on real OpenSearch 2 and 3 and real Elasticsearch 7 and 9: the same calls, the same outcomes."""
 
 import contextlib
 import threading
@@ -20,7 +20,7 @@ REFUSAL = Refusal("UnsupportedInput", "not a picture", 415)
 KEYS = ["a b", "a+b", "100%", "a&b=c?d#e", 'it\'s "quoted"', "line\nbreak", "日本語/ファイル.csv", "k" * 900, "x//y"]
 
 
-@pytest.fixture(params=["opensearch", "elasticsearch"])
+@pytest.fixture(params=["opensearch", "opensearch3", "elasticsearch", "elasticsearch9"])
 def server(request: pytest.FixtureRequest) -> SearchEndpoint:
     endpoint: SearchEndpoint = request.getfixturevalue(request.param).endpoint
     return endpoint

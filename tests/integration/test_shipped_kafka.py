@@ -122,13 +122,6 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShippedKafka]:
         yield server
 
 
-@pytest.fixture
-def function() -> Iterator[RecordingFunction]:
-    made = RecordingFunction()
-    yield made
-    made.stop()
-
-
 def write(broker: ShippedKafka, user: str, topic: str, value: bytes, **settings: object) -> KafkaError | None:
     """Why the broker refused the record, or None."""
     answers: list[KafkaError | None] = []

@@ -23,7 +23,7 @@ from tests.paths import DEPLOY, ROOT
 from tests.sink_contract import read
 
 FOLDER = DEPLOY / "search"
-LIBRARY = JavaLibrary("opensearch-security", HERE / "java" / "opensearch-security")
+LIBRARY = JavaLibrary("opensearch-security", HERE / "java" / "opensearch-security", version=21)
 PASSWORDS = {"index": "index-secret", "admin": "admin-secret"}
 [STATEFUL_SET] = [
     each.document["spec"]["template"]["spec"]
@@ -66,7 +66,7 @@ class ShippedOpenSearch(Server[str]):
             each["name"]: each["valueFrom"]["secretKeyRef"]["key"] for each in container["env"] if "valueFrom" in each
         }
         env = {name: PASSWORDS[key.removesuffix("-password")] for name, key in users.items()}
-        command = java(self._library, "-Xmx384m")
+        command = java(self._library, "-Xmx384m", version=LIBRARY.version)
         home = self.folder / "home"
         arguments: list[str | Path] = [str(self.port), str(self._transport_port), home, self._config]
         self.run("opensearch", [*command, "SecureLauncher", *arguments], env)

@@ -13,8 +13,8 @@ from confluent_kafka import Producer
 
 from tests.components import KafkaServer, MinioServer
 from tests.components.process import Child, free_ports
-from tests.integration.connect_helpers import Penstock
-from tests.integration.flow import QUICK, put_event, serve
+from tests.integration.connect_helpers import QUICK, Penstock
+from tests.integration.flow import put_event, serve
 from tests.integration.processes import store_settings, wait_until
 from tests.otlp import OtlpReceiver, ReceivedSpan
 from tests.paths import ROOT

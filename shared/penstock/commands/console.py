@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a name, beside this machine's own, by which browsers reach the page; repeatable",
     )
-    add_ca_file_flag(parser, "for gateway, bridge and metrics")
+    add_ca_file_flag(parser, "for gateway, functions, bridge and metrics")
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
@@ -105,8 +105,9 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
 
 
 def _lake(args: argparse.Namespace, env: Mapping[str, str]) -> "RemoteLake":
-    from penstock.connect.settings import ca_file_from, caller_headers
+    from penstock.connect.settings import ca_file_from, caller_headers, caller_keys
     from penstock.local.console.remote.bridge import BridgeInbox
+    from penstock.local.console.remote.caller import FunctionCaller
     from penstock.local.console.remote.lake import RemoteLake
     from penstock.local.console.remote.queues import Queues
     from penstock.store.s3 import S3ObjectStore
@@ -122,7 +123,7 @@ def _lake(args: argparse.Namespace, env: Mapping[str, str]) -> "RemoteLake":
         S3ObjectStore(settings),
         bridge=BridgeInbox(args.bridge, token, ca_file=ca_file) if args.bridge else None,
         queues=Queues(args.metrics, ca_file=ca_file),
-        headers=caller_headers(env),
+        caller=FunctionCaller(caller_headers(env), caller_keys(env), ca_file),
         handlers={name: spec.handler for name, spec in handlers.items()},
         allows_writes=args.allow_writes,
     )

@@ -139,6 +139,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     try:
         args.output.mkdir(parents=True, exist_ok=True)
         for name in different:
+            (args.output / name).parent.mkdir(parents=True, exist_ok=True)
             (args.output / name).write_text(wanted[name], encoding="utf-8")
         for name in stale:
             (args.output / name).unlink()
@@ -181,5 +182,6 @@ def _present(folder: Path, header: str) -> dict[str, str]:
     """The files in the folder that were made by this command; others are left alone."""
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: not a folder; name another with --output")
-    texts = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.y*ml")}
+    found = [*folder.glob("*.y*ml"), *folder.glob("components/*/*.y*ml")]
+    texts = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in found}
     return {name: text for name, text in texts.items() if text.startswith(f"# {header}\n")}

@@ -1,18 +1,18 @@
-"""`penstock sign s3://BUCKET/KEY`: a URL that opens one object through a function, for browsers."""
+"""`penstock sign BUCKET/KEY`: a URL that opens one object through a function, for browsers."""
 
 import argparse
 import os
 import time
 
+from penstock.commands.objects import place_argument
 from penstock.errors import ConfigError, EventError
 from penstock.settings.durations import parse_duration
 from penstock.settings.secrets import read_secret
-from penstock.types import ObjectRef
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
-    parser.add_argument("object", metavar="s3://BUCKET/KEY", help="the object to open")
+    place_argument(parser, "object", metavar="BUCKET/KEY", help="the object to open")
     parser.add_argument("--url", default="", metavar="URL", help="what the function is called by; without it: a path")
     parser.add_argument(
         "--for", dest="duration", default="1h", metavar="TIME", help="how long it is valid (default 1h)"
@@ -29,10 +29,6 @@ def run(args: argparse.Namespace) -> int:
     keys = read_secret(os.environ, "SIGNED_URL_KEY").split()
     if not keys:
         raise ConfigError("SIGNED_URL_KEY: not set; set the function's key, or SIGNED_URL_KEY_FILE")
-    scheme, _, rest = args.object.partition("://")
-    bucket, _, key = rest.partition("/")
-    if scheme != "s3":
-        raise ConfigError(f"{args.object!r}: expected s3://BUCKET/KEY")
     pairs = [given.partition("=") for given in args.option]
     if wrong := [name for name, equals, _ in pairs if not (name and equals)]:
         raise ConfigError(f"--option {wrong[0]!r}: expected NAME=VALUE")
@@ -44,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as exc:
         raise ConfigError(f"--for {exc}") from exc
     try:
-        path = signed_path(keys[0], ObjectRef(bucket, key), options, int(time.time() + seconds))
+        path = signed_path(keys[0], args.object.ref(), options, int(time.time() + seconds))
     except EventError as exc:
         raise ConfigError(str(exc)) from exc
     print(args.url.rstrip("/") + path)

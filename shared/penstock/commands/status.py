@@ -1,4 +1,4 @@
-"""`penstock status s3://BUCKET/KEY`: is it ready? What each function of the stack knows about one object."""
+"""`penstock status BUCKET/KEY`: is it ready? What each function of the stack knows about one object."""
 
 import argparse
 import os
@@ -6,20 +6,18 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from penstock.commands.objects import add_store_flags
+from penstock.commands.objects import add_store_flags, place_argument
 from penstock.errors import ConfigError, PenstockError, TemporaryError
 from penstock.local.address import local_environment
 from penstock.runtime.status import Status, status_document, status_of
 from penstock.serving.wiring import function_config, make_quiet_runtime
-from penstock.settings.config import bucket_problem
 from penstock.settings.stackfile import load_stack
 from penstock.terminal import json_text, printable
-from penstock.types import ObjectRef
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
-    parser.add_argument("object", metavar="s3://BUCKET/KEY", help="the source object")
+    place_argument(parser, "object", metavar="BUCKET/KEY", help="the source object")
     parser.add_argument(
         "--stack", type=Path, default=Path("stack.yml"), metavar="FILE", help="the stack file (default: %(default)s)"
     )
@@ -34,7 +32,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     Returns 0 when all that take it are ready, 1 when one is not, 75 when one could not be asked. Raises `ConfigError`
     when no function takes the object.
     """
-    ref = _object(args.object)
+    ref = args.object.ref()
     if not env.get("MINIO_ENDPOINT"):
         env = {**local_environment(args.data), **env}
     worst = asked = 0
@@ -55,16 +53,6 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     if not asked:
         raise ConfigError(f"{ref}: no function of {args.stack} takes it; see SOURCE, and --function")
     return worst
-
-
-def _object(text: str) -> ObjectRef:
-    scheme, _, rest = text.partition("://")
-    bucket, _, key = rest.partition("/")
-    if scheme != "s3" or not key:
-        raise ConfigError(f"{text!r}: expected s3://BUCKET/KEY")
-    if problem := bucket_problem(bucket):
-        raise ConfigError(f"{text!r}: {problem}")
-    return ObjectRef(bucket, key)
 
 
 def _print(status: Status, function: str, *, as_json: bool) -> None:

@@ -23,6 +23,7 @@ from penstock.delivery.deliverer import Message
 from penstock.delivery.reserve import VolumeReserve
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError, TemporaryError
+from penstock.json_text import encodable
 from penstock.sqlite_file import Layout, SqliteFile, UnusableFile
 
 RESERVE_BYTES = 16 * 1024 * 1024
@@ -30,7 +31,8 @@ RESERVE_BYTES = 16 * 1024 * 1024
 _CHECKPOINT_PAGES = 1000
 # A message of 1 MiB is written a second time when it becomes a dead letter; this many of them fit into the reserve.
 _DEAD_PER_COMMIT = 5
-_PAGE_ROWS = 500
+# A message has 1 MiB at most, and a page is in memory.
+_PAGE_ROWS = 50
 
 _PENDING = ("id", "target", "key", "value", "headers", "origin", "received")
 _DEAD = (*_PENDING, "died", "code", "reason", "data")
@@ -156,7 +158,7 @@ class Inbox:
             for number, verdict in some:
                 db.execute(
                     f"{_INSERT_DEAD} SELECT {_MESSAGE}, ?, ?, ?, ? FROM pending WHERE id = ?",  # noqa: S608
-                    (now, verdict.code, verdict.reason, verdict.data, number),
+                    (now, verdict.code, encodable(verdict.reason), verdict.data, number),
                 )
                 gone += db.execute("DELETE FROM pending WHERE id = ?", (number,)).rowcount
             return gone, -gone
@@ -173,7 +175,10 @@ class Inbox:
     def store_dead_letters(self, dead: Sequence[tuple[Message[object], Verdict]]) -> None:
         """`store_dead_letter` for several messages in one commit."""
         now = self._clock()
-        rows = [(*_row(message, now), now, verdict.code, verdict.reason, verdict.data) for message, verdict in dead]
+        rows = [
+            (*_row(message, now), now, verdict.code, encodable(verdict.reason), verdict.data)
+            for message, verdict in dead
+        ]
 
         def store(db: sqlite3.Connection) -> tuple[int, int]:
             self._refuse_if_full(db, rows)
@@ -300,7 +305,8 @@ def _numbers(ids: Iterable[str]) -> list[int]:
 
 
 def _row(message: Message[object], now: float) -> tuple[str, bytes | str, bytes, str, str, float]:
-    return message.target, message.key, message.value, json.dumps(dict(message.headers)), message.origin, now
+    key = message.key if isinstance(message.key, bytes) else encodable(message.key)
+    return message.target, key, message.value, json.dumps(dict(message.headers)), encodable(message.origin), now
 
 
 def _message(row: Sequence[Any], receipt: Any) -> Message[Any]:

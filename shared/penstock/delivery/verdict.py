@@ -15,7 +15,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
-from penstock.json_text import read_json
+from penstock.json_text import encodable, read_json
 
 _MAX_REASON = 500
 _RETRIED_4XX = frozenset({404, 408, 409, 429})
@@ -94,7 +94,7 @@ def _said(answer: TargetAnswer) -> str:
     objects = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
     for each in sorted(objects, key=lambda one: one.get("outcome") != "failed"):
         if isinstance(reason := each.get("reason"), str) and reason:
-            return f": {reason[:_MAX_REASON]}"
+            return f": {encodable(reason[:_MAX_REASON])}"
     return ""
 
 

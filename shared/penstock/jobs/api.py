@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from penstock.errors import TemporaryError
 from penstock.jobs.access import ClusterAccess
 from penstock.jobs.pod import Document
+from penstock.json_text import read_json
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
@@ -173,7 +174,7 @@ class KubernetesApi:
     ) -> Document:
         response = self._send(method, url, body, content_type=content_type)
         try:
-            document = json.loads(response.data)
+            document = read_json(response.data)
         except ValueError:
             document = None
         # Every answer of the API has metadata: an object, a list, a Status.
@@ -227,7 +228,7 @@ class _Watch:
 
         try:
             for line in self._response:
-                event = json.loads(line)
+                event = read_json(line)
                 if event["type"] == "ERROR":
                     raise _error("watch Jobs", int(event["object"].get("code", 0)), event["object"])
                 yield event["type"], event["object"]
@@ -245,7 +246,7 @@ class _Watch:
 def _status(data: bytes) -> Mapping[str, Any]:
     """The API's Status object. When a proxy has answered something else, its text is the message."""
     try:
-        found = json.loads(data)
+        found = read_json(data)
     except ValueError:
         found = None
     return found if isinstance(found, dict) else {"message": data[:500].decode("utf-8", "replace")}

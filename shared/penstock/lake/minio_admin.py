@@ -6,7 +6,6 @@ until the server has restarted. Only the `api` subsystem takes effect at once.
 """
 
 import contextlib
-import json
 import re
 import ssl
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from minio.error import MinioAdminException, MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
 from penstock.errors import ConfigError, PenstockError, TemporaryError
+from penstock.json_text import read_json
 from penstock.lake import keys
 from penstock.lake.model import TargetRef
 from penstock.lake.plan import PresentTarget
@@ -55,7 +55,7 @@ class Admin:
         )
 
     def info(self) -> Info:
-        found = self._call("admin:ServerInfo", lambda: json.loads(self._admin.info()))
+        found = self._call("admin:ServerInfo", lambda: read_json(self._admin.info()))
         statuses: dict[TargetRef, str] = {}
         for group in (found.get("services") or {}).get("notifications") or []:
             for kind, entries in group.items():
@@ -205,7 +205,7 @@ def _told(exc: MinioAdminException | S3Error) -> tuple[str, str]:
         return told_in_xml[1], told_in_xml[2]
     found = re.search(r"\{.*\}", str(exc), re.DOTALL)
     try:
-        told = json.loads(found.group() if found else "")
+        told = read_json(found.group() if found else "")
         return str(told["Code"]), str(told["Message"])
     except (ValueError, KeyError, TypeError):
         return "error", str(exc)

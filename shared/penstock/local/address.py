@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from penstock.json_text import read_json
 from penstock.settings.config import StoreSettings
 
 _FILE: Final = "store.json"
@@ -51,7 +52,7 @@ def index_sink(data: Path) -> str:
 def kept_address(data: Path) -> StoreSettings | None:
     """The store of the stack that runs on this data folder, or None when none runs there."""
     try:
-        told = json.loads((data / _FILE).read_text())
+        told = read_json((data / _FILE).read_text())
         return StoreSettings(told["endpoint"], told["access_key"], told["secret_key"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from penstock.errors import ConfigError
+from penstock.json_text import read_json
 from penstock.settings.config import SourceRule
 
 KEYS_BETWEEN_PLACES = 5000
@@ -54,7 +55,7 @@ class Place:
         if self._path is None or not self._path.is_file():
             return {}
         try:
-            kept = json.loads(self._path.read_text())
+            kept = read_json(self._path.read_text())
             run, keys = str(kept["run"]), dict(kept["after"])
         except (ValueError, TypeError, KeyError) as exc:
             raise ConfigError(f"{self._path}: no place that reconcile kept; remove it to begin anew") from exc

@@ -45,7 +45,7 @@ def kafka_login() -> Document:
 
 
 def scaled_object(plan: FunctionPlan, lag: Lag, bridge: str) -> Document:
-    """From 0 or its minimum to its maximum; `bridge` is the URL of the bridge, which says what waits there."""
+    """From 0 or its minimum to its maximum; `bridge` is the URL of the bridge, which says what waits, "" for none."""
     waiting = str(plan.target * _ROUNDS)
     pending = {
         "url": f"{bridge}/metrics",
@@ -61,7 +61,7 @@ def scaled_object(plan: FunctionPlan, lag: Lag, bridge: str) -> Document:
         "maxReplicaCount": plan.max_scale,
         "triggers": [
             *(_lag_of(topic, waiting, lag) for topic in plan.topics),
-            {"type": "metrics-api", "name": BRIDGE, "metadata": pending},
+            *([{"type": "metrics-api", "name": BRIDGE, "metadata": pending}] if bridge else []),
         ],
     }
     return document("keda.sh/v1alpha1", "ScaledObject", plan.name, labels=labels(plan.name, "scaling"), spec=spec)

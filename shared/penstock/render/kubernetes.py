@@ -1,10 +1,11 @@
 """The functions of a stack file as a kustomize base for plain Kubernetes, where KEDA scales them from 0 and back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from penstock.jobs.pod import Document
+from penstock.render import components
 from penstock.render.bridge import BRIDGE, bridge_workload
 from penstock.render.deployment import deployed_function, function_url
 from penstock.render.kafka_connector import CONNECTOR, connector_documents, waking_settings
@@ -44,24 +45,48 @@ class KubernetesSettings:
 
 def render(plans: Sequence[FunctionPlan], settings: KubernetesSettings) -> Mapping[str, str]:
     """File names and their texts; the same functions and settings always give the same."""
-    bridge_url = f"http://{BRIDGE}.{settings.namespace}.svc.cluster.local"
+    files = _files(plans, settings)
+    every = _documents(files)
+    parts = {"values": {"kustomization.yaml": [components.values(every)]}}
+    policies = {"policies.yaml": components.outside_policies()}
+    parts["outside"] = {**policies, "kustomization.yaml": [components.component(resources=list(policies))]}
+    if any(plan.topics for plan in plans):
+        without_topics = [replace(plan, topics=()) for plan in plans]
+        webhook = components.difference(every, _documents(_files(without_topics, settings)))
+        parts["webhook"] = {"kustomization.yaml": [webhook]}
+    # Without the bridge a function without topics would never wake, and a Job's answer would reach nothing.
+    if all(plan.topics and not plan.config.jobs for plan in plans):
+        kafka = components.difference(every, _documents(_files(plans, settings, with_bridge=False)))
+        parts["kafka"] = {"kustomization.yaml": [kafka]}
+    files["kustomization.yaml"] = [kustomization(settings.namespace, files)]
+    for part, own in parts.items():
+        files |= {f"components/{part}/{name}": documents for name, documents in own.items()}
+    return {name: dump(documents, HEADER) for name, documents in files.items()}
+
+
+def _documents(files: Mapping[str, Sequence[Document]]) -> list[Document]:
+    return [each for documents in files.values() for each in documents]
+
+
+def _files(
+    plans: Sequence[FunctionPlan], settings: KubernetesSettings, *, with_bridge: bool = True
+) -> dict[str, list[Document]]:
     lag = Lag(settings.kafka, login=bool(settings.kafka_secret))
     listening = [plan for plan in plans if plan.topics]
-    files: dict[str, list[Document]] = {
-        "namespace.yaml": [namespace_document(settings.namespace)],
-        "bridge.yaml": bridge_workload(settings.image, _bridge_arguments(plans, settings.namespace)),
-    }
+    files: dict[str, list[Document]] = {"namespace.yaml": [namespace_document(settings.namespace)]}
+    if with_bridge:
+        files["bridge.yaml"] = bridge_workload(settings.image, _bridge_arguments(plans, settings.namespace))
     if listening:
         login = [kafka_login()] if lag.login else []
         files["kafka-connector.yaml"] = [
             *login,
             *connector_documents(listening, settings.namespace, settings.image, settings.kafka, settings.kafka_secret),
         ]
+    bridge_url = f"http://{BRIDGE}.{settings.namespace}.svc.cluster.local" if with_bridge else ""
     for plan in plans:
         files[f"function-{plan.name}.yaml"] = deployed_function(plan, lag, bridge_url)
-    files["network.yaml"] = _network(plans, settings)
-    texts = {name: dump(documents, HEADER) for name, documents in files.items()}
-    return {**texts, "kustomization.yaml": dump([kustomization(settings.namespace, files)], HEADER)}
+    files["network.yaml"] = _network(plans, settings, with_bridge=with_bridge)
+    return files
 
 
 def _bridge_arguments(plans: Sequence[FunctionPlan], namespace: str) -> list[str]:
@@ -73,20 +98,15 @@ def _bridge_arguments(plans: Sequence[FunctionPlan], namespace: str) -> list[str
     return made
 
 
-def _network(plans: Sequence[FunctionPlan], settings: KubernetesSettings) -> list[Document]:
+def _network(plans: Sequence[FunctionPlan], settings: KubernetesSettings, *, with_bridge: bool) -> list[Document]:
     """Deny everything in the namespace, then allow what functions, bridge, connector and KEDA need."""
     functions = [plan.name for plan in plans]
     listening = [plan.name for plan in plans if plan.topics]
-    made = [
-        *basic_policies(),
-        policy(
-            BRIDGE,
-            {NAME: BRIDGE},
-            # KEDA reads there how many events wait.
-            ingress=bridge_callers(plans, settings.namespace, _KEDA),
-            egress=[to_pods(*functions)],
-        ),
-    ]
+    made = basic_policies()
+    if with_bridge:
+        # KEDA reads there how many events wait.
+        callers = bridge_callers(plans, settings.namespace, _KEDA)
+        made.append(policy(BRIDGE, {NAME: BRIDGE}, ingress=callers, egress=[to_pods(*functions)]))
     if listening:
         brokers = dict.fromkeys(f"kafka://{server}" for server in settings.kafka.split(","))
         to_kafka = [to_url(url, settings.namespace) for url in brokers]
@@ -98,9 +118,13 @@ def _network(plans: Sequence[FunctionPlan], settings: KubernetesSettings) -> lis
         policy(
             plan.name,
             {NAME: plan.name},
-            ingress=[from_pods(BRIDGE, *([CONNECTOR] if plan.topics else [])), from_namespaces(MONITORING)],
+            ingress=[from_pods(*_senders(plan, with_bridge=with_bridge)), from_namespaces(MONITORING)],
             egress=function_egress(plan, settings.namespace),
         )
         for plan in plans
     ]
     return [*made, *job_policies(plans, settings.namespace)]
+
+
+def _senders(plan: FunctionPlan, *, with_bridge: bool) -> list[str]:
+    return ([BRIDGE] if with_bridge else []) + ([CONNECTOR] if plan.topics else [])

@@ -113,6 +113,11 @@ def to_pods(*names: str) -> Document:
     return {"to": [{"podSelector": _selector(NAME, names)}], "ports": _tcp(PORT.default)}
 
 
+def to_ports(*ports: int) -> Document:
+    """To these ports at any address."""
+    return {"ports": _tcp(*ports)}
+
+
 def to_namespaces(*namespaces: str, ports: Sequence[int]) -> Document:
     return {"to": [_namespaces(*namespaces)], "ports": _tcp(*ports)}
 
@@ -138,7 +143,7 @@ def _dns() -> Document:
 
 def _to_api_server() -> Document:
     # Its address differs in each cluster, and policies see the endpoint's port, not the Service's.
-    return {"ports": _tcp(443, 6443)}
+    return to_ports(443, 6443)
 
 
 def to_url(url: str, namespace: str) -> Document:
@@ -148,7 +153,7 @@ def to_url(url: str, namespace: str) -> Document:
     found = _in_cluster(url, namespace)
     if found:
         return to_namespaces(found, ports=_BEHIND.get(port, (port,)))
-    return {"ports": _tcp(port)}
+    return to_ports(port)
 
 
 def _in_cluster(url: str, namespace: str) -> str:

@@ -1,7 +1,7 @@
 """Every setting of every program, once: name, default, what it may hold, whether it is a secret, and what it means.
 
 The reader takes defaults and ranges from here, the Jobs of a function what it hands on to them, the manifests where
-secrets are mounted. tests/unit/settings/test_table.py holds docs/settings.md and docs/jobs.md to it.
+secrets are mounted. `make docs-reference` makes the tables of docs/settings.md and docs/jobs.md of it.
 """
 
 from typing import Final

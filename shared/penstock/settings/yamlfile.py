@@ -135,7 +135,7 @@ class YamlReader:
             found = (self.path.parent / text).resolve()
             found.exists()  # raises for a name that is too long
         except (OSError, ValueError) as exc:
-            why = getattr(exc, "strerror", None) or exc
+            why = "a NUL character" if "\0" in text else getattr(exc, "strerror", None) or exc
             self.problem(node, f"{where}: {text[:_SHOWN]!r}: not a path: {why}")
             return None
         return found

@@ -1,22 +1,25 @@
 """A bucket as a sink: the mark travels in the target's user metadata, refusals lie under `.penstock/refused/`."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from datetime import UTC, datetime
+from typing import Any
 
 from penstock.errors import PermanentError, TemporaryError
+from penstock.json_text import read_json
 from penstock.settings.config import RESERVED_PREFIX, SourceRule
 from penstock.sinks.bucket_address import BucketAddress
 from penstock.sinks.carried import carried, remedy
 from penstock.store import PART_BYTES, Store
-from penstock.streams import as_chunks
+from penstock.streams import as_chunks, close_quietly
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 MARK_PREFIX = "penstock-"
 _BASIS = f"{MARK_PREFIX}basis"
 # MinIO counts names (with x-amz-meta-) and values of all user metadata, and refuses more than this.
 _MAX_METADATA_BYTES = 2048
+# A reason may quote what a handler said.
+_MAX_RECORD_BYTES = 4 * 1024 * 1024
 
 
 class BucketSink:
@@ -164,7 +167,7 @@ class BucketSink:
         if opened is None:
             return None
         try:
-            source = json.loads(b"".join(opened[1]))["source"]
+            source = _read_record(opened[1])["source"]
             found = ObjectRef(str(source["bucket"]), str(source["key"]))
         except (ValueError, KeyError, TypeError):
             found = None
@@ -200,12 +203,29 @@ class BucketSink:
         if opened is None:
             return None
         try:
-            record = json.loads(b"".join(opened[1]))
+            record = _read_record(opened[1])
             refusal = Refusal(record["error"], record["reason"], record["status"], record.get("basis", ""))
-            return Entry(address, Mark(**record["mark"]), refusal)
+            found = Mark(**record["mark"])
+            texts = (refusal.error, refusal.reason, refusal.basis, *astuple(found))
+            if not (all(isinstance(each, str) for each in texts) and type(refusal.status) is int):
+                raise TypeError("a member is of another kind")
+            return Entry(address, found, refusal)
         except (ValueError, KeyError, TypeError):
             # Damaged by hand: it says nothing, so the source is looked at as if for the first time.
             return Entry(address, None, Refusal("unknown", "the record is damaged", 0))
+
+
+def _read_record(chunks: Iterable[bytes]) -> Any:
+    """The JSON of a refusal; raises `ValueError` for what is none, or is longer than a refusal can be."""
+    read = bytearray()
+    try:
+        for chunk in chunks:
+            read += chunk
+            if len(read) > _MAX_RECORD_BYTES:
+                raise ValueError("too long")
+    finally:
+        close_quietly(chunks)
+    return read_json(bytes(read))
 
 
 def target_ref(address: str) -> ObjectRef:

@@ -1,4 +1,4 @@
-"""An index in OpenSearch 2 and 3 or Elasticsearch 7.10 to 8, through the REST calls that all of them share.
+"""An index in OpenSearch 2 and 3 or Elasticsearch 7.10 to 9, through the REST calls that all of them share.
 
 Plain calls over urllib3, which minio-py brings along: pooling, TLS and timeouts are its own. The official
 clients each refuse the other's server, and neither adds anything to these calls.

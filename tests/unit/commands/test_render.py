@@ -79,6 +79,17 @@ def test_writing_mends_all_of_that_and_leaves_other_files_alone(tmp_path: Path) 
     assert run("--output", str(tmp_path), "--check") == 0
 
 
+def test_a_component_that_the_stack_no_longer_makes_is_removed(tmp_path: Path) -> None:
+    run("--output", str(tmp_path), platform="kubernetes")
+    left_over = tmp_path / "components" / "gone" / "kustomization.yaml"
+    left_over.parent.mkdir()
+    left_over.write_text((tmp_path / "components" / "kafka" / "kustomization.yaml").read_text())
+    assert run("--output", str(tmp_path), "--check", platform="kubernetes") == 1
+    assert run("--output", str(tmp_path), platform="kubernetes") == 0
+    assert not left_over.exists()
+    assert run("--output", str(tmp_path), "--check", platform="kubernetes") == 0
+
+
 def test_image_follows_the_variables_of_the_stack_file(tmp_path: Path) -> None:
     run("--output", str(tmp_path), env={"REGISTRY": "registry.example", "TAG": "2"})
     assert "image: registry.example/penstock:2" in (tmp_path / "bridge.yaml").read_text()

@@ -36,8 +36,9 @@ def test_it_makes_a_url_that_the_key_opens(monkeypatch: pytest.MonkeyPatch, caps
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["upload/a.txt"], "expected s3://BUCKET/KEY"),
         (["s3://upload/"], "the key is empty"),
+        (["upload"], "the key is empty"),
+        (["upload/a/../b"], "has a segment"),
         (["s3://upload/a", "--option", "times"], "expected NAME=VALUE"),
         (["s3://upload/a", "--option", "a=1", "--option", "a=2"], "given twice"),
         (["s3://upload/a", "--option", "expires=1"], "has a parameter of its own"),
@@ -49,6 +50,19 @@ def test_it_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, words: list[str]
     monkeypatch.setenv("SIGNED_URL_KEY", KEY)
     with pytest.raises(ConfigError, match=problem):
         sign(*words)
+
+
+def test_an_object_is_named_as_for_put_and_get(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SIGNED_URL_KEY", KEY)
+    for name in ("upload/a b.txt", "s3://upload/a b.txt"):
+        assert sign(name) == 0
+        assert capsys.readouterr().out.startswith("/read/upload/a%20b.txt?")
+    for name in ("http://upload/a", "UP/a", "s3:/upload/a", "/a"):
+        with pytest.raises(SystemExit):
+            sign(name)
+        assert "write BUCKET/KEY" in capsys.readouterr().err
 
 
 def test_it_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> None:

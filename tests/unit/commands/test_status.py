@@ -88,9 +88,9 @@ def test_states_and_exit_codes(stack: Path, lake: Lake, capsys: pytest.CaptureFi
     [
         (["s3://nowhere/a.txt"], "no function of"),
         (["s3://upload/a.txt", "--function", "other"], "no function of"),
-        (["upload/a.txt"], "expected s3://BUCKET/KEY"),
-        (["s3://upload"], "expected s3://BUCKET/KEY"),
-        (["s3://UP/a"], "lower-case"),
+        (["nowhere/a.txt"], "no function of"),
+        (["s3://upload"], "the key is empty"),
+        (["upload/"], "the key is empty"),
     ],
 )
 def test_object_that_nothing_takes_is_an_error(
@@ -98,6 +98,16 @@ def test_object_that_nothing_takes_is_an_error(
 ) -> None:
     assert main(["status", *words, "--stack", str(stack)]) == 78
     assert says in capsys.readouterr().err
+
+
+def test_an_object_is_named_as_for_put_and_get(stack: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("upload/a.txt", "s3://upload/a.txt"):
+        assert main(["status", name, "--stack", str(stack)]) == 1
+        assert capsys.readouterr().out == "upper: gone\n"
+    for name in ("http://upload/a", "s3://UP/a", "/a"):
+        with pytest.raises(SystemExit):
+            main(["status", name, "--stack", str(stack)])
+        assert "write BUCKET/KEY" in capsys.readouterr().err
 
 
 def test_function_that_cannot_be_asked_is_named(stack: Path, lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from penstock.connect.queues import Arrived, Lost, QueueConnector, QueueNames, Settlement
 from penstock.connect.subscriptions import Finder, Subscriptions, from_pairs
 from penstock.connect.watch import SubscriptionState, SubscriptionWatch
@@ -55,7 +56,14 @@ class PlayedSession:
 class Played:
     """A connector that runs, its sessions, and what its functions got."""
 
-    def __init__(self, folder: Path, wanted: Callable[[], Subscriptions], watch: SubscriptionWatch | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        wanted: Callable[[], Subscriptions],
+        watch: SubscriptionWatch | None,
+        *,
+        cloudevents: bool = False,
+    ) -> None:
         self.sessions: list[PlayedSession] = []
         self.connector = QueueConnector[Settlement](
             QueueNames("played", "penstock_played_new_clients", "penstock_played_unacknowledged"),
@@ -65,6 +73,7 @@ class Played:
             Inbox(folder / "inbox.db"),
             policy=Policy(attempts=2, min_wait_seconds=0.0, max_wait_seconds=0.01),
             watch=watch,
+            cloudevents=cloudevents,
         )
         self.thread = threading.Thread(target=self.connector.run, args=(5.0,))
 
@@ -82,9 +91,13 @@ class Played:
 
 @contextmanager
 def playing(
-    folder: Path, wanted: Callable[[], Subscriptions], watch: SubscriptionWatch | None = None
+    folder: Path,
+    wanted: Callable[[], Subscriptions],
+    watch: SubscriptionWatch | None = None,
+    *,
+    cloudevents: bool = False,
 ) -> Iterator[Played]:
-    played = Played(folder, wanted, watch)
+    played = Played(folder, wanted, watch, cloudevents=cloudevents)
     played.thread.start()
     try:
         yield played
@@ -156,3 +169,31 @@ def test_a_session_that_does_not_join_is_replaced_and_one_that_is_refused_is_not
         wait_until(lambda: watch.state is SubscriptionState.JOINED)
         assert played.connector.unready() == played.connector.ill() == ""
         assert "penstock_played_new_clients_total 1.0" in played.metrics()
+
+
+ODD_MESSAGES = (
+    b'{"EventName": "s3:ObjectCreated:Put", "Key": "lake/\\ud800", "Records": []}',
+    b'{"EventName": "\\ud800", "Key": "lake/a", "Records": [{"eventName": "\\udfff"}]}',
+    b'{"Key": "a\\u0000b"}',
+    b'{"Key": ["a"]}',
+    b'{"Key": ' + b"1" * 5000 + b"}",
+    b"\xff\xfe\x00",
+    '{"Key": "a"}'.encode("utf-16"),
+    b"[" * 100_000,
+)
+
+
+@pytest.mark.parametrize("cloudevents", [False, True])
+def test_a_message_of_any_bytes_becomes_a_dead_letter_and_holds_up_no_other(tmp_path: Path, cloudevents: bool) -> None:
+    function = RecordingFunction(lambda _path, body: 200 if body == b"good" else 400)
+    pairs = from_pairs([f"lake={function.url}/f"], None)
+    with playing(tmp_path, lambda: pairs, cloudevents=cloudevents) as played:
+        wait_until(lambda: played.session.topics == ["lake"])
+        for message in (*ODD_MESSAGES, b"good"):
+            played.session.bring("lake", message)
+        wait_until(lambda: sorted(played.session.settled) == sorted([*ODD_MESSAGES, b"good"]))
+        assert played.connector.unready() == ""
+    function.stop()
+    inbox = Inbox(tmp_path / "inbox.db")
+    assert sorted(each.message.value for each in inbox.read()) == sorted(ODD_MESSAGES)
+    inbox.close()

@@ -207,3 +207,12 @@ while True:
     inbox.close()
     assert stored[: len(acknowledged)] == acknowledged
     assert len(stored) - len(acknowledged) <= 1
+
+
+def test_half_of_a_surrogate_pair_in_key_origin_or_reason_is_kept_as_its_escape(inbox: Inbox) -> None:
+    inbox.put([Message("upload/\ud800", b"body", {"X": "\ud800"}, "webhook \udfff", "t")])
+    [claimed] = inbox.claim("t", 10)
+    assert (claimed.key, claimed.origin) == ("upload/\\ud800", "webhook \\udfff")
+    inbox.finish([], [(claimed.receipt, refused("answered \ud800"))])
+    inbox.store_dead_letter(claimed, 422, "answered \udfff")
+    assert [each.reason for each in inbox.read()] == ["answered \\ud800", "answered \\udfff"]

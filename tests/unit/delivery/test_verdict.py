@@ -79,3 +79,8 @@ def test_the_reason_that_the_answer_gives_is_the_verdicts(body: bytes, reason: s
 def test_a_reason_without_end_is_cut() -> None:
     verdict = judge(TargetAnswer(422, body=b'{"reason": "%b"}' % (b"x" * 5000)), NOW)
     assert len(verdict.reason) < 600
+
+
+def test_half_of_a_surrogate_pair_in_the_reason_of_an_answer_becomes_its_escape() -> None:
+    answer = TargetAnswer(422, {"content-type": "application/json"}, b'{"reason": "no \\ud800 picture"}')
+    assert judge(answer, 0).reason.endswith(r": no \ud800 picture")

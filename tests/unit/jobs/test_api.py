@@ -51,7 +51,7 @@ def test_a_refusal_has_the_status_and_the_words_of_the_api(api: KubernetesApi, h
     assert (refused.value.code, refused.value.reason) == (409, "AlreadyExists")
 
 
-@pytest.mark.parametrize(("body", "status"), [("<html>bad gateway", 502), ("[]", 500), ("", 302)])
+@pytest.mark.parametrize(("body", "status"), [("<html>bad gateway", 502), ("[]", 500), ("", 302), ("[" * 100_000, 502)])
 def test_what_stands_before_the_api_may_answer_anything(
     api: KubernetesApi, httpserver: HTTPServer, body: str, status: int
 ) -> None:
@@ -61,7 +61,7 @@ def test_what_stands_before_the_api_may_answer_anything(
     assert refused.value.code == status
 
 
-@pytest.mark.parametrize("answer", ["hello", "{}", "[]", '{"metadata": 1}'])
+@pytest.mark.parametrize("answer", ["hello", "{}", "[]", '{"metadata": 1}', "[" * 100_000])
 def test_what_is_no_answer_of_kubernetes_is_an_error(api: KubernetesApi, httpserver: HTTPServer, answer: str) -> None:
     httpserver.expect_request(f"{JOBS}/a").respond_with_data(answer)
     httpserver.expect_request(JOBS).respond_with_data(answer)

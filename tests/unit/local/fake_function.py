@@ -62,7 +62,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "pid": os.getpid(),
             "environment": dict(os.environ),
         }
-        self.send(int(self.headers.get("X-Want-Status", "200")), json.dumps(seen).encode(), "application/json")
+        kind = self.headers.get("X-Want-Type", "application/json")
+        self.send(int(self.headers.get("X-Want-Status", "200")), json.dumps(seen).encode(), kind)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = answer  # noqa: N815
 

@@ -21,7 +21,7 @@ def test_address_comes_back_for_its_owner_only_and_goes(tmp_path: Path) -> None:
     assert kept_address(tmp_path) is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"endpoint": "http://h"}', "\0"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"endpoint": "http://h"}', "\0", "[" * 100_000])
 def test_damaged_file_is_not_an_address(tmp_path: Path, text: str) -> None:
     (tmp_path / "store.json").write_text(text)
     assert kept_address(tmp_path) is None

@@ -407,9 +407,10 @@ def test_a_run_that_was_cut_off_goes_on_from_its_place(
     assert not place.exists()
 
 
-def test_a_damaged_place_is_named(lake: Lake, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["?", "[" * 100_000])
+def test_a_damaged_place_is_named(lake: Lake, tmp_path: Path, text: str) -> None:
     place = tmp_path / "place.json"
-    place.write_text("?")
+    place.write_text(text)
     with pytest.raises(ConfigError, match=r"place\.json: no place that reconcile kept"):
         reconcile(lake.runtime, resume=place)
 

@@ -182,7 +182,7 @@ def test_variables_are_replaced_as_faas_cli_does(text: str, expected: str) -> No
         ("functions:\n  a:\n    handler: .\n    labels: {<<: yes}\n", ":4: functions.a.labels: <<: expected *NAME"),
         ("? [a, b]\n: 1\nfunctions: {}\n", ":1: the stack file: a key must be text, not a list or a mapping"),
         ("a: " + "[" * 50_000, ": lists and mappings stand within each other too deep to be read"),
-        ('functions:\n  a: {handler: "a\\0b"}\n', r":2: functions.a.handler: 'a\x00b': not a path: embedded null byte"),
+        ('functions:\n  a: {handler: "a\\0b"}\n', r":2: functions.a.handler: 'a\x00b': not a path: a NUL character"),
         ("functions:\n  a: {handler: " + "a" * 5000 + "}\n", "aaa': not a path: File name too long"),
         ('functions:\n  a: {handler: ., environment_file: ["\\0"]}\n', r"environment_file: '\x00': not a path"),
         ("functions:\n  a: {handler: ., environment_file: [latin]}\n", "latin: not UTF-8 at byte 3"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from penstock import PermanentError, Result
@@ -155,12 +155,21 @@ def test_damaged_refusal_is_one_that_says_nothing(sink: BucketSink, store: Memor
         b'{"mark": 5}',
         b"\xff",
         b'{"error": 1, "reason": 2, "status": "x", "mark": {}}',
+        b"[" * 100_000,
+        b'{"source": ' * 100_000 + b"1" + b"}" * 100_000,
+        json.dumps({"error": "E", "reason": "r", "status": "422", "mark": asdict(MARK)}).encode(),
+        json.dumps({"error": "E", "reason": ["r"], "status": 422, "mark": asdict(MARK)}).encode(),
+        json.dumps({"error": "E", "reason": "r", "status": 422, "mark": {**asdict(MARK), "state": ["s"]}}).encode(),
+        json.dumps({"error": "E", "reason": "r" * 5_000_000, "status": 422, "mark": asdict(MARK)}).encode(),
     ):
         store.put(ObjectRef("processed", key), [damage])
         entry = read(sink, ADDRESS, MARK)
         assert entry is not None
         assert entry.mark is None
         assert entry.refusal is not None
+        # `reconcile` forgets such a record, and it names no source.
+        assert sink.forget(sink.refusal_address(ADDRESS, MARK)) is None
+        assert keys(store) == []
 
 
 @pytest.mark.parametrize(

@@ -49,10 +49,10 @@ class TakenList:
     def __init__(self, client: "Redis", name: str, member: str, lease_seconds: float) -> None:
         self._client = client
         self.name = name
-        self._member = member
+        self._member = member.encode()
         self._lease_milliseconds = int(lease_seconds * 1000)
         self._members = f"{name}:penstock:members"
-        self._taken = self._taken_by(member)
+        self._taken = self._taken_by(self._member)
         self._take = client.register_script(_TAKE)
         self._take_back = client.register_script(_TAKE_BACK)
 
@@ -75,7 +75,7 @@ class TakenList:
 
     def take(self, most: int) -> list[bytes]:
         """Take the oldest items, at most `most`; raises `LeaseLost`."""
-        keys = [self.name, self._taken, self._lease_of(self._member)]
+        keys = [self.name.encode(), self._taken, self._lease_of(self._member)]
         found = self._take(keys=keys, args=[most])
         if found is None:
             raise LeaseLost
@@ -105,22 +105,23 @@ class TakenList:
     def take_back(self) -> int:
         """Put back what members without a lease had taken; says how many items."""
         members: Any = self._client.smembers(self._members)
-        return sum(self._put_back(self._text(member)) for member in members if self._text(member) != self._member)
+        # Names as they are: another program may have put bytes there that are not text.
+        return sum(self._put_back(bytes(member)) for member in members if bytes(member) != self._member)
 
     def leave(self) -> None:
         """Put back what is not finished, and be no member any more."""
         self._client.delete(self._lease_of(self._member))
         self._put_back(self._member)
 
-    def _put_back(self, member: str) -> int:
-        keys = [self.name, self._taken_by(member), self._lease_of(member), self._members]
+    def _put_back(self, member: bytes) -> int:
+        keys = [self.name.encode(), self._taken_by(member), self._lease_of(member), self._members.encode()]
         return int(self._number(self._take_back(keys=keys, args=[member])))
 
-    def _taken_by(self, member: str) -> str:
-        return f"{self.name}:penstock:taken:{member}"
+    def _taken_by(self, member: bytes) -> bytes:
+        return f"{self.name}:penstock:taken:".encode() + member
 
-    def _lease_of(self, member: str) -> str:
-        return f"{self.name}:penstock:lease:{member}"
+    def _lease_of(self, member: bytes) -> bytes:
+        return f"{self.name}:penstock:lease:".encode() + member
 
     @staticmethod
     def _text(value: Any) -> str:

@@ -15,6 +15,7 @@ from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunctions
 from penstock.local.gateway.invocations import Invocation, InvocationLog
 from penstock.local.gateway.router import Router
+from penstock.settings.secrets import shown_environment
 from penstock.settings.stackfile import FunctionSpec
 from penstock.store import Store
 from penstock.types import ObjectRef
@@ -104,13 +105,14 @@ class EmbeddedSource:
 
     def function(self, name: str) -> dict[str, Any]:
         found = self.functions.get(name)
+        environment = shown_environment(found.environment)
         return {
             "name": found.spec.name,
             "folder": str(found.spec.handler),
             "image": found.spec.image,
-            "environment": found.environment,
+            "environment": environment,
             "secrets": list(found.spec.secrets),
-            "options": options_of(found.spec.handler, found.environment),
+            "options": options_of(found.spec.handler, environment),
             "log": str(found.logs.path),
             "lines": [asdict(line) for line in found.logs.tail(200)],
         }

@@ -5,6 +5,7 @@ Plain WSGI, because a framework's routing would decode and normalise paths that 
 
 import contextlib
 import http.client
+import re
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from penstock.json_text import read_json
 from penstock.local.functions.function import LocalFunction
 from penstock.local.functions.functions import LocalFunctions, NoSuchFunction
 from penstock.local.functions.process import StartFailed
+from penstock.local.gateway.access import SESSION_COOKIE
 from penstock.local.gateway.invocations import Invocation, InvocationLog
 
 Environ = dict[str, Any]
@@ -32,6 +34,14 @@ _HOP_BY_HOP: Final = frozenset(
         *("te", "trailer", "transfer-encoding", "upgrade"),
     }
 )
+
+# A function may answer a page, made of an object that a stranger uploaded. Its scripts run without the gateway's
+# origin, so they reach neither the console's session nor its routes. Programs that call functions do not look at this.
+OWN_ORIGIN: Final = (
+    ("Content-Security-Policy", "sandbox allow-scripts allow-forms allow-downloads"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+_SESSION: Final = re.compile(rf"(^|;)\s*{re.escape(SESSION_COOKIE)}=[^;]*")
 
 
 class Proxy:
@@ -100,6 +110,7 @@ class _Exchange:
         self._response = response = connection.getresponse()
         self._notes = _sentences(response.getheader("x-penstock-notes", ""))
         headers = [(name, value) for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP]
+        headers += OWN_ORIGIN if not response.getheader("X-Content-Type-Options") else OWN_ORIGIN[:1]
         kind = response.getheader("Content-Type", "")
         if self._path.partition("?")[0] == "/event" and kind.startswith(
             ("application/json", "application/cloudevents")
@@ -241,7 +252,10 @@ def _headers(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         # Origin was checked here. It names the gateway, and not the function's own address.
         ours = ("host", "origin", "x-call-id", "x-start-time", "x-forwarded-for", "x-forwarded-host", "expect")
         if key.startswith("HTTP_") and name not in _HOP_BY_HOP and name not in ours:
-            yield name, value
+            if name == "cookie":  # the console's session is not the function's business
+                value = _SESSION.sub("", value).lstrip("; ")
+            if value or name != "cookie":
+                yield name, value
 
 
 def _json(chunks: list[bytes] | None) -> Mapping[str, Any] | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from penstock.errors import ConfigError
+from penstock.json_text import read_json
 from penstock.types import ObjectRef
 
 MAX_BYTES: Final = 10 * 1024**3
@@ -132,7 +133,7 @@ class ObjectFolder:
 
 def _read(record: Path) -> KeptObject | None:
     try:
-        fields: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+        fields: dict[str, Any] = read_json(record.read_text(encoding="utf-8"))
         return KeptObject(**fields)
     except (FileNotFoundError, ValueError, TypeError):
         return None

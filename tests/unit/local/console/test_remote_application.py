@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from penstock.connect.rest import ServerAnswer
 from penstock.local.gateway.access import Access
 
 from tests.remote_console import LOGIN, RemoteConsole
@@ -37,3 +38,27 @@ def test_a_search_is_passed_on_and_its_answer_is_never_a_page(console: RemoteCon
     assert answer.json["path"] == "/?q=a%20b&limit=2"
     assert "authorization" not in answer.json["headers"], "the console's password is not the function's business"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+PAGE = b"<script>fetch('/ui/state')</script>"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("text/html", "text/plain; charset=utf-8"),
+        ("text/html; charset=json", "text/plain; charset=utf-8"),
+        ("image/svg+xml; json", "text/plain; charset=utf-8"),
+        ("text/x+json", "text/plain; charset=utf-8"),
+        ("application/json", "application/json"),
+        ("Application/CloudEvents+json; charset=utf-8", "application/json"),
+    ],
+)
+def test_no_content_type_of_a_function_makes_its_answer_a_page(
+    console: RemoteConsole, monkeypatch: pytest.MonkeyPatch, given: str, shown: str
+) -> None:
+    monkeypatch.setattr(console.lake, "ask", lambda *_: ServerAnswer(200, given, PAGE))
+    answer = console.request("GET", "/function/echo/?q=a")
+    assert (answer.body, answer.headers["Content-Type"]) == (PAGE, shown)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox")

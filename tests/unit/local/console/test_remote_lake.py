@@ -22,7 +22,7 @@ MakeConsole = Callable[..., RemoteConsole]
 def gateway_fixture(bench: Bench) -> Iterator[Running]:
     functions = bench.functions(
         bench.spec(SOURCE="s3://upload/*.csv", SINK="s3://processed/{key}.gz", OPTION_LEVEL="3"),
-        bench.spec("plain"),
+        bench.spec("plain", FUNCTION_TOKEN="s3cret", OPTION_API_KEY="s3cret", ORIGIN="http://me:s3cret@host"),
     )
     handler = 'class Options:\n    level: int = option(1, "how hard to try", ge=0, le=9)\n'
     (bench.folder / "handler.py").write_text(handler)
@@ -146,6 +146,13 @@ def test_a_function_is_told_with_its_options_log_and_environment(make: MakeConso
     assert found["options"][0]["meaning"] == "how hard to try"
     assert (found["environment"]["SOURCE"], found["environment"]["KEPT"]) == ("s3://upload/*.csv", "here")
     assert make(bridge=False).request("GET", "/ui/function?name=none").status == 400
+
+
+def test_a_secret_that_was_set_as_a_plain_variable_is_not_shown(make: MakeConsole) -> None:
+    answer = make(bridge=False).request("GET", "/ui/function?name=plain")
+    assert {"FUNCTION_TOKEN", "OPTION_API_KEY", "ORIGIN"} <= answer.json["environment"].keys()
+    assert [each["name"] for each in answer.json["options"]] == ["api_key"]
+    assert "s3cret" not in answer.text
 
 
 def test_what_the_platform_does_not_tell_is_said_in_words(make: MakeConsole) -> None:

@@ -18,7 +18,9 @@ from tests.unit.local.gateway.conftest import Running
 
 @pytest.fixture(name="functions")
 def functions_fixture(bench: Bench) -> LocalFunctions:
-    return bench.functions(bench.spec(SOURCE="s3://upload/*.csv", SINK="s3://processed/{key}.gz", OPTION_LEVEL="3"))
+    secrets = {"FUNCTION_TOKEN": "s3cret", "SMTP_PASSWORD": "s3cret", "ORIGIN": "http://me:s3cret@host"}
+    settings = {"SOURCE": "s3://upload/*.csv", "SINK": "s3://processed/{key}.gz", "OPTION_LEVEL": "3"}
+    return bench.functions(bench.spec(**settings, **secrets))
 
 
 @pytest.fixture(name="gateway")
@@ -184,7 +186,8 @@ def test_dead_letters_are_dropped_and_restored(gateway: Running) -> None:
 
 def test_a_function_is_shown_without_its_secrets(gateway: Running) -> None:
     (gateway.bench.folder / "handler.py").write_text('class O:\n    level: int = option(1, "how hard", ge=0, le=9)\n')
-    found = gateway.request("GET", "/ui/function?name=echo").json
+    answer = gateway.request("GET", "/ui/function?name=echo")
+    found = answer.json
     [option] = found["options"]
     assert (option["name"], option["value"], option["meaning"], option["accepts"]) == (
         "level",
@@ -194,6 +197,8 @@ def test_a_function_is_shown_without_its_secrets(gateway: Running) -> None:
     )
     assert found["environment"]["SOURCE"] == "s3://upload/*.csv"
     assert not {"MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"} & set(found["environment"])
+    assert {"FUNCTION_TOKEN", "SMTP_PASSWORD", "ORIGIN"} <= found["environment"].keys()
+    assert "s3cret" not in answer.text
     assert gateway.request("GET", "/ui/function?name=none").status == 404
 
 

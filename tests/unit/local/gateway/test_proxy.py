@@ -87,3 +87,27 @@ def test_a_function_that_breaks_off_has_its_log_named(gateway: Running) -> None:
     answer = gateway.request("POST", "/function/echo/crash", b"x")
     assert answer.status == 502
     assert str(gateway.functions.get("echo").logs.path) in answer.text
+
+
+@pytest.mark.parametrize("path", ["/function/echo/", "/function/echo/x.html", "/function/echo.openfaas-fn/?q=a"])
+def test_a_page_of_a_function_runs_without_the_origin_of_the_console(gateway: Running, path: str) -> None:
+    answer = gateway.request("GET", path, X_Want_Type="text/html")
+    assert answer.headers["Content-Type"] == "text/html"
+    rights = answer.headers["Content-Security-Policy"].split()
+    assert rights[0] == "sandbox"
+    assert not {"allow-same-origin", "allow-top-navigation", "allow-popups-to-escape-sandbox"} & set(rights)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("sent", "passed_on"),
+    [
+        ("penstock-session=s3cret", None),
+        ("a=1; penstock-session=s3cret; b=2", "a=1; b=2"),
+        ("penstock-session=s3cret;b=2", "b=2"),
+        ("a=1;penstock-session=s3cret", "a=1"),
+        ("not-penstock-session=1", "not-penstock-session=1"),
+    ],
+)
+def test_the_session_of_the_console_is_not_passed_on(gateway: Running, sent: str, passed_on: str | None) -> None:
+    assert gateway.request("GET", "/function/echo", Cookie=sent).json["headers"].get("cookie") == passed_on

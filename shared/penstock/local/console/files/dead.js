@@ -46,11 +46,13 @@ function replay(ids, then = read) {
 function drop(ids, then = read) {
   return attempt(async () => {
     const {dropped, undo} = await post("dismiss", {ids});
-    say(`${many(dropped, "dead letter")} dropped.`, () => attempt(async () => {
+    const restore = () => attempt(async () => {
       const {restored} = await post("restore", {undo});
       say(`${many(restored, "dead letter")} back again.`);
       then();
-    }));
+    });
+    // Without a name they were too large to be kept.
+    say(`${many(dropped, "dead letter")} dropped.`, undo ? restore : null);
     then();
     focusHeading();
   });

@@ -5,6 +5,7 @@ is allowed. Both are sent by this process, so the page's browser need not reach 
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from penstock.local.console.page import add_page
 from penstock.local.console.remote.lake import RemoteLake
 from penstock.local.console.views import add_views, answer
 from penstock.local.gateway.access import Access, guard
-from penstock.local.gateway.proxy import Environ, plain
+from penstock.local.gateway.proxy import OWN_ORIGIN, Environ, plain
 
 _EVENT_BYTES: Final = 64 * 1024
 _log = logging.getLogger("penstock.console")
@@ -88,9 +89,11 @@ def _make_app(lake: RemoteLake, access: Access) -> Flask:
 
 def _passed_on(lake: RemoteLake, name: str, method: str, path: str, body: bytes | None = None) -> Response:
     found = lake.ask(name, method, path, body)
-    kind = found.content_type if "json" in found.content_type else "text/plain; charset=utf-8"
+    media_type = found.content_type.partition(";")[0].strip().lower()
+    is_json = re.fullmatch(r"application/([^/]+\+)?json", media_type) is not None
     # What a function answers is shown as text: no page of its own may run beside the console.
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    kind = "application/json" if is_json else "text/plain; charset=utf-8"
+    headers = [("Cache-Control", "no-store"), *OWN_ORIGIN]
     return Response(found.body, found.status, headers, content_type=kind)
 
 

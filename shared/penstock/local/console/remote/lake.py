@@ -18,6 +18,7 @@ from penstock.local.console.declared_options import options_of
 from penstock.local.console.object_page import log_span, with_log
 from penstock.local.console.records import ConsoleRecord
 from penstock.local.console.remote.bridge import BridgeInbox
+from penstock.local.console.remote.caller import FunctionCaller
 from penstock.local.console.remote.platform import Platform, SeenFunction, with_handlers
 from penstock.local.console.remote.queues import Queues
 from penstock.local.console.source import function_row
@@ -25,12 +26,12 @@ from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.logs import LogLine
 from penstock.local.gateway.invocations import Invocation
 from penstock.local.gateway.router import Routes
+from penstock.settings.secrets import shown_environment
 from penstock.settings.stackfile import FunctionSpec
 from penstock.store import Store
 from penstock.types import ObjectRef
 
 _LOOK_SECONDS: Final = 2.0
-_ASK_SECONDS: Final = 60.0
 _LINES: Final = 200
 _NO_BRIDGE: Final = "This console knows no bridge. Give it one with --bridge, and CONSOLE_TOKEN to both."
 _log = logging.getLogger("penstock.console")
@@ -50,8 +51,8 @@ class _Look:
 class RemoteLake:
     """Looks at a platform, a store and a bridge. `start` begins to look; `stop` ends it.
 
-    `headers` is what functions want to see of their callers; `handlers` the folders of their code by name, for what
-    their options mean. Methods raise `TemporaryError` when what they ask does not answer.
+    `caller` calls the functions; `handlers` are the folders of their code by name, for what their options mean.
+    Methods raise `TemporaryError` when what they ask does not answer.
     """
 
     def __init__(
@@ -61,14 +62,14 @@ class RemoteLake:
         *,
         bridge: BridgeInbox | None = None,
         queues: Queues | None = None,
-        headers: Mapping[str, str] | None = None,
+        caller: FunctionCaller | None = None,
         handlers: Mapping[str, Path] | None = None,
         allows_writes: bool = False,
         look_seconds: float = _LOOK_SECONDS,
     ) -> None:
         self._platform, self._store, self._bridge = platform, store, bridge
         self._queues = queues or Queues(())
-        self._headers, self._handlers = dict(headers or {}), dict(handlers or {})
+        self._caller, self._handlers = caller or FunctionCaller(), dict(handlers or {})
         self._allows_writes = allows_writes
         self._look_seconds = look_seconds
         self._look = _Look()
@@ -236,9 +237,7 @@ class RemoteLake:
         found = self._seen(name)
         if not found.url:
             raise TemporaryError(f"{name}: the platform does not say where it is called")
-        headers = self._headers | ({"Content-Type": "application/json"} if body is not None else {})
-        url = found.url.rstrip("/") + path
-        return rest.send(method, url, what=name, headers=headers, body=body, timeout_seconds=_ASK_SECONDS)
+        return self._caller.send(name, method, found.url.rstrip("/") + path, body)
 
     def function(self, name: str) -> dict[str, Any]:
         found = self._seen(name)
@@ -247,13 +246,14 @@ class RemoteLake:
         with suppress(PenstockError):
             lines = _numbered(self._platform.lines(name, tail=_LINES))
         known = spec.handler != Path()
+        environment = shown_environment(spec.environment)
         return {
             "name": name,
             "folder": str(spec.handler) if known else "not known here",
             "image": spec.image,
-            "environment": dict(spec.environment),
+            "environment": environment,
             "secrets": list(spec.secrets),
-            "options": options_of(spec.handler, spec.environment) if known else _given_options(spec.environment),
+            "options": options_of(spec.handler, environment) if known else _given_options(environment),
             "log": self._platform.log_command(name),
             "lines": [asdict(line) for line in lines],
         }
