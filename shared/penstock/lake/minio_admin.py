@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import MinioAdmin
@@ -25,6 +26,7 @@ from penstock.lake.model import TargetRef
 from penstock.lake.plan import PresentTarget
 from penstock.settings.config import StoreSettings
 from penstock.store.credentials import provider_of
+from penstock.store.failures import NO_S3
 
 _SYNC_VARIABLE: Final = "MINIO_API_SYNC_EVENTS"
 _OF_BUCKETS: Final = frozenset({"NoSuchBucket", "NoSuchKey", "InvalidBucketName"})
@@ -137,7 +139,7 @@ def clear_errors(settings: StoreSettings, permission: str) -> Iterator[None]:
     """Turn an error of the server or the network into one that names the endpoint and the remedy."""
     try:
         yield
-    except (MinioAdminException, MinioException, HTTPError, OSError, ValueError) as exc:
+    except (MinioAdminException, MinioException, HTTPError, OSError, ValueError, ParseError) as exc:
         raise error_from(settings, permission, exc) from exc
 
 
@@ -170,7 +172,9 @@ def error_from(settings: StoreSettings, permission: str, exc: Exception) -> Pens
         )
     if "WRONG_VERSION_NUMBER" in str(exc) or "record layer" in str(exc).lower():
         return ConfigError(f"{settings.endpoint}: answers without TLS; write MINIO_ENDPOINT with http://")
-    if isinstance(exc, ValueError) and not isinstance(exc, HTTPError):
+    if isinstance(exc, ValueError | ParseError) and not isinstance(exc, HTTPError):
+        if permission.startswith("s3:"):
+            return TemporaryError(f"{settings.endpoint}: {NO_S3}")
         return TemporaryError(
             f"{settings.endpoint}: answers, but not as MinIO's admin API does; MINIO_ENDPOINT must lead to MinIO "
             f"itself, not to another S3 server, a console or a page in between ({exc})"
