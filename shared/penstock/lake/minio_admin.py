@@ -57,20 +57,7 @@ class Admin:
         )
 
     def info(self) -> Info:
-        found = self._call("admin:ServerInfo", lambda: read_json(self._admin.info()))
-        statuses: dict[TargetRef, str] = {}
-        for group in (found.get("services") or {}).get("notifications") or []:
-            for kind, entries in group.items():
-                for entry in entries if kind in keys.KINDS else ():
-                    statuses.update({TargetRef(kind, name): told.get("status", "") for name, told in entry.items()})
-        return Info(
-            frozenset(found.get("sqsARN") or ()),
-            statuses,
-            tuple(
-                server.get("uptime") if server.get("state") == "online" else None
-                for server in found.get("servers") or ()
-            ),
-        )
+        return self._call("admin:ServerInfo", lambda: read_info(self._admin.info()))
 
     def targets(self, kind: keys.TargetKind) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
         """The targets of one kind, without ARN and status, and the keys that this server knows for the kind."""
@@ -126,6 +113,27 @@ class NoAdminApi(ConfigError):
     """What answers is an S3 server, and not MinIO."""
 
 
+def read_info(text: str) -> Info:
+    """What the server tells of itself; raises `ValueError` for what is no answer of MinIO."""
+    found = read_json(text)
+    statuses: dict[TargetRef, str] = {}
+    try:
+        for group in (found.get("services") or {}).get("notifications") or []:
+            for kind, entries in group.items():
+                for entry in entries if kind in keys.KINDS else ():
+                    statuses.update({TargetRef(kind, name): told.get("status", "") for name, told in entry.items()})
+        return Info(
+            frozenset(found.get("sqsARN") or ()),
+            statuses,
+            tuple(
+                server.get("uptime") if server.get("state") == "online" else None
+                for server in found.get("servers") or ()
+            ),
+        )
+    except (AttributeError, TypeError) as exc:
+        raise ValueError(f"its description has another shape: {exc}") from exc
+
+
 class _Refused(ConfigError):
     """The server understood the request and refused it; `message` is its reason."""
 
@@ -172,7 +180,9 @@ def error_from(settings: StoreSettings, permission: str, exc: Exception) -> Pens
         )
     if "WRONG_VERSION_NUMBER" in str(exc) or "record layer" in str(exc).lower():
         return ConfigError(f"{settings.endpoint}: answers without TLS; write MINIO_ENDPOINT with http://")
-    if isinstance(exc, ValueError | ParseError) and not isinstance(exc, HTTPError):
+    # minio-py raises an OSError without a number for an answer that it cannot decrypt.
+    is_other = isinstance(exc, ValueError | ParseError) or (isinstance(exc, OSError) and exc.errno is None)
+    if is_other and not isinstance(exc, HTTPError):
         if permission.startswith("s3:"):
             return TemporaryError(f"{settings.endpoint}: {NO_S3}")
         return TemporaryError(
