@@ -57,7 +57,8 @@ class Admin:
         )
 
     def info(self) -> Info:
-        return self._call("admin:ServerInfo", lambda: read_info(self._admin.info()))
+        found: Info = self._call("admin:ServerInfo", lambda: read_info(self._admin.info()))
+        return found
 
     def targets(self, kind: keys.TargetKind) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
         """The targets of one kind, without ARN and status, and the keys that this server knows for the kind."""
