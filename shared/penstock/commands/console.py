@@ -91,9 +91,9 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     server = HttpServer(ConsoleApplication(lake, access), host=args.host, port=args.port)
     stopped = threading.Event()
     try:
+        stop_on_signals(stopped.set)
         lake.start()
         server.start()
-        stop_on_signals(stopped.set)
         login = "" if given else f"?password={quote(password, safe='')}"
         changes = "it may change things" if args.allow_writes else "it only reads"
         print(printable(f"console  {server.url}/ui/{login}  user admin; {changes}"), flush=True)
