@@ -49,8 +49,7 @@ def fill(up: Up) -> None:
     for number in range(3):
         up.put("images", f"scan {number}.jpg", b"no picture at all", "image/jpeg")
     until(lambda: up.state()["dead"] == 3, "the dead letters", 180)
-    for name in PHOTOGRAPHS:
-        until(lambda name=name: up.document("processed", name), "the document of a picture", 180)
+    until(lambda: all(up.document("processed", name) for name in PHOTOGRAPHS), "the documents of the pictures", 180)
     until(lambda: up.document("processed", "donors/2026.csv.gz"), "the document of the table", 180)
     until(lambda: up.state()["pending"] == 0, "the end of all events", 180)
 

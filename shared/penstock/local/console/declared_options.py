@@ -49,6 +49,15 @@ def options_of(folder: Path, environment: Mapping[str, str]) -> list[dict[str, A
     ]
 
 
+def given_options(environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The options that are set, like `options_of`, of a function whose code is not here: without their meaning."""
+    return [
+        asdict(DeclaredOption(key.removeprefix("OPTION_").lower(), "", "", "", "")) | {"value": value}
+        for key, value in environment.items()
+        if key.startswith("OPTION_")
+    ]
+
+
 def _declared(name: str, kind: str, call: ast.Call, constants: Constants) -> DeclaredOption:
     default = ast.unparse(call.args[0]) if call.args else ""
     rules = {each.arg: _value(each.value, constants) for each in call.keywords if each.arg}
