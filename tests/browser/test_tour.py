@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, FilePayload, expect
 
 from tests.paths import ROOT
 
@@ -61,7 +61,7 @@ def test_the_demo_is_looked_at_and_a_broken_picture_is_explained_in_two_clicks(a
     expect(page.locator("img.preview")).to_have_count(2)
 
     page.get_by_role("link", name="Flow", exact=True).click()
-    broken = {"name": "holiday.jpg", "mimeType": "image/jpeg", "buffer": b"no picture at all"}
+    broken = FilePayload(name="holiday.jpg", mimeType="image/jpeg", buffer=b"no picture at all")
     page.locator("input[type=file]").set_input_files([broken])
     page.get_by_role("link", name="See why").click()
     page.get_by_role("link", name="images/holiday.jpg", exact=True).first.click()

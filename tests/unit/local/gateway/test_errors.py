@@ -36,7 +36,7 @@ def test_a_refusal_of_the_server_has_its_words() -> None:
     answer_errors(app, logging.getLogger("test"), "this test")
 
     @app.get("/")
-    def home() -> None:
+    def home() -> str:
         abort(413, "at most 64 KiB")
 
     client = app.test_client()
