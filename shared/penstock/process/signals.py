@@ -87,7 +87,7 @@ def interruptible(call: Callable[[Callable[[], None]], ResultT], *, patience_sec
     Python runs no handler of a signal while C code waits for a server. The call gets a function that raises
     `KeyboardInterrupt` once Ctrl+C has come: a call of several steps asks it between them, and tidies up.
     """
-    stopped = threading.Event()
+    stopped, ended = threading.Event(), threading.Event()
     results: queue.SimpleQueue[tuple[ResultT | None, BaseException | None]] = queue.SimpleQueue()
 
     def go_on() -> None:
@@ -99,14 +99,14 @@ def interruptible(call: Callable[[Callable[[], None]], ResultT], *, patience_sec
             results.put((call(go_on), None))
         except BaseException as exc:  # noqa: BLE001 - it is raised again where the call was made
             results.put((None, exc))
+        ended.set()
 
-    thread = threading.Thread(target=work, name="call", daemon=True)
-    thread.start()
     try:
+        threading.Thread(target=work, name="call", daemon=True).start()
         result, problem = results.get()
     except KeyboardInterrupt:
         stopped.set()
-        thread.join(patience_seconds)
+        ended.wait(patience_seconds)
         raise
     if problem is not None:
         raise problem
