@@ -79,12 +79,6 @@ class Unauthorized(PermanentError):
     status = HTTPStatus.UNAUTHORIZED
 
 
-class NotSearchable(EventError):
-    """The index keeps documents but cannot search them by words."""
-
-    status = HTTPStatus.NOT_IMPLEMENTED
-
-
 class UnsupportedInput(PermanentError):
     """The content is not of a format this function reads."""
 

@@ -19,11 +19,11 @@ from zlib import crc32
 
 import orjson
 
-from penstock.errors import HandlerError, NotSearchable, PenstockError, PermanentError, TargetChanged, TemporaryError
+from penstock.errors import HandlerError, PenstockError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document
 from penstock.sinks.cassandra_address import CassandraAddress
 from penstock.sinks.cassandra_table import CassandraTable, Rows, Statement
-from penstock.sinks.document import Stored
+from penstock.sinks.document import NotSearchable, Stored
 from penstock.sinks.rows import document_of, entry_of, id_of
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
 
@@ -138,8 +138,8 @@ class CassandraSink:
 
     def forget(self, record: str) -> ObjectRef | None:
         """Delete the refusal beside a foreign document, and return its source."""
-        rows = self._table.run(record, _DOCUMENT, *_place(record))
-        if not rows or not self._table.run(record, _FORGET, *_place(record))[0][0]:
+        rows = self._table.run(record, _DOCUMENT, *place_of(record))
+        if not rows or not self._table.run(record, _FORGET, *place_of(record))[0][0]:
             return None
         return document.source_of_record(orjson.loads(rows[0].body))
 
@@ -156,7 +156,7 @@ class CassandraSink:
     def document(self, bucket: str, key: str) -> dict[str, Any] | None:
         """The document of one source object."""
         name = f"{bucket}/{key}"
-        rows = self._table.run(name, _DOCUMENT, *_place(name))
+        rows = self._table.run(name, _DOCUMENT, *place_of(name))
         return document_of(*rows[0]) if rows else None
 
     def close(self) -> None:
@@ -166,13 +166,15 @@ class CassandraSink:
     # Reading
 
     def _entry(self, name: str) -> Entry | None:
-        return _seen(name, self._table.run(name, _READ, *_place(name)))
+        return _seen(name, self._table.run(name, _READ, *place_of(name)))
 
     def _entries(self, ids: Sequence[str]) -> list[Entry | None]:
         if not ids:
             return []
         found: list[Entry | None] = []
-        for name, rows in zip(ids, self._table.run_many(ids[0], [(_READ, _place(name)) for name in ids]), strict=True):
+        for name, rows in zip(
+            ids, self._table.run_many(ids[0], [(_READ, place_of(name)) for name in ids]), strict=True
+        ):
             if isinstance(rows, PenstockError):
                 raise rows
             found.append(_seen(name, rows))
@@ -216,7 +218,7 @@ class CassandraSink:
         values = (
             *(version, document.to_json(body), mark.state, mark.function, mark.options, mark.source),
             document.to_json(refusal.record) if refusal else None,
-            *_place(address),
+            *place_of(address),
         )
         entry = Entry(address, mark, refusal, etag=version)
         return ((_UPDATE, (*values, previous.etag or None)) if previous else (_INSERT, values)), entry
@@ -260,7 +262,7 @@ class CassandraSink:
 
     def _delete(self, place: str, previous: Entry) -> None:
         """Delete a row as `previous` shows it. After an error that leaves it open, the next try finds out."""
-        [row] = self._table.run(place, _REMOVE, *_place(place), previous.etag or None)
+        [row] = self._table.run(place, _REMOVE, *place_of(place), previous.etag or None)
         if not row[0] and self._entry(place) is not None:
             raise self._changed(place)
 
@@ -271,7 +273,7 @@ class CassandraSink:
 _Row = tuple[Statement, Entry]
 
 
-def _place(name: str) -> tuple[str, int, str]:
+def place_of(name: str) -> tuple[str, int, str]:
     """Bucket, shard and key of the row with this id."""
     bucket, _, key = name.partition("/")
     return bucket, crc32(key.encode()) % SHARDS, key
