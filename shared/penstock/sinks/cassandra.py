@@ -1,4 +1,4 @@
-"""An index in one table of Apache Cassandra 4 or newer, or ScyllaDB: one row for each document, and no search.
+"""An index in one table of Apache Cassandra 5: one row for each document, and no search.
 
 Every write is one lightweight transaction that names the version which it replaces, or that there is none. So a write
 that saw an older state changes nothing, from any number of threads and hosts. The rows of a batch are in many

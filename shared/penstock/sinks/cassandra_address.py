@@ -1,4 +1,4 @@
-"""`SINK=cassandra://HOST[,HOST...][:PORT]/KEYSPACE/TABLE`: an index in one table of Apache Cassandra or ScyllaDB."""
+"""`SINK=cassandra://HOST[,HOST...][:PORT]/KEYSPACE/TABLE`: an index in one table of Apache Cassandra."""
 
 import logging
 import re
