@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from tests.components.cassandra import CASSANDRA, CassandraServer
 from tests.components.cluster import ClusterServer
 from tests.components.cluster.programs import install_programs
 from tests.components.crds import GO_CRDS
@@ -51,6 +52,7 @@ SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
     "kubernetes": KubernetesServer,
     "cluster": ClusterServer,
     "postgresql": PostgresServer,
+    "cassandra": CassandraServer,
     "prometheus": PrometheusServer,
     "redis": RedisServer,
     "nats": NatsServer,
@@ -71,6 +73,7 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "elasticsearch": ELASTICSEARCH.install,
     "elasticsearch9": ELASTICSEARCH_9.install,
     "postgresql": lambda: ensure_debian_package("postgresql", "pg_lsclusters"),
+    "cassandra": CASSANDRA.install,
     "kubernetes": KUBERNETES.install,
     "kwok": KWOK.install,
     "kubeconform": KUBECONFORM.install,

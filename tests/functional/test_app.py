@@ -27,6 +27,9 @@ from penstock.process.log import set_up_logging
 from penstock.process.metrics import Metrics
 from penstock.serving.app import create_app
 from penstock.serving.health import Health
+from penstock.sinks.address import parse_sink
+from penstock.sinks.cassandra import CassandraSink
+from penstock.sinks.cassandra_address import CassandraAddress
 from penstock.store.memory import MemoryStore
 from penstock.types import ObjectRef
 from prometheus_client.parser import text_string_to_metric_families
@@ -597,6 +600,15 @@ def test_query_answers_get(make_lake: Callable[..., Lake]) -> None:
     client = serve(lake)
     assert client.get("/?q=rose").json == {"got": {"q": "rose"}}
     assert client.get("/").status_code == 404
+
+
+def test_search_of_an_index_that_cannot_search_is_not_implemented(make_lake: Callable[..., Lake]) -> None:
+    address = parse_sink("cassandra://host/lake/documents")
+    assert isinstance(address, CassandraAddress)
+    lake = make_lake(hooks={"query": lambda arguments, _sink: CassandraSink(address).search(arguments["q"])})
+    response = serve(lake).get("/?q=rose")
+    assert response.status_code == 501
+    assert "cannot be searched by words" in (response.json or {})["reason"]
 
 
 def test_function_without_a_query_says_how_it_is_called(lake: Lake) -> None:

@@ -17,6 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.components import (
+    CassandraServer,
     Elasticsearch9Server,
     ElasticsearchServer,
     KafkaServer,
@@ -76,6 +77,12 @@ def elasticsearch9(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elastic
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     with PostgresServer(tmp_path_factory.mktemp("postgresql")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CassandraServer]:
+    with CassandraServer(tmp_path_factory.mktemp("cassandra")) as server:
         yield server
 
 

@@ -33,6 +33,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "http://{}gateway:8080": lambda text: rest.check_url(text, "gateway"),
     "http://{}function/event": lambda text: HttpTarget("compress", text),
     "ftp://{}function/event": lambda text: HttpTarget("compress", text),
+    "cassandra://{}db/lake/documents": parse_sink,
     "postgresql://{}db/lake/documents": parse_sink,
     "opensearch+https://{}search:9200/index": parse_sink,
     "s3://{}processed/{{key}}": parse_sink,

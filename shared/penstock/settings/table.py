@@ -71,7 +71,7 @@ SOURCE: Final = text(
 )
 SINK: Final = text(
     "SINK",
-    "`s3://bucket/{key}.gz`, `sqlite:///path`, `postgresql://host/database/table` or `opensearch+https://host:9200/index`",
+    "`s3://bucket/{key}.gz`, `sqlite:///path`, `postgresql://host/database/table`, `cassandra://host/keyspace/table` or `opensearch+https://host:9200/index`",
     in_job=True,
 )
 ON_SOURCE_REMOVED: Final = Setting(

@@ -30,6 +30,7 @@ _BUILT_IN: Final = {
     "s3": "penstock.sinks.bucket_address:BucketAddress",
     "sqlite": "penstock.sinks.sqlite_address:SqliteAddress",
     "postgresql": "penstock.sinks.postgresql_address:PostgresqlAddress",
+    "cassandra": "penstock.sinks.cassandra_address:CassandraAddress",
     "opensearch+https": _SEARCH,
     "opensearch+http": _SEARCH,
     "elasticsearch+https": _SEARCH,

@@ -75,6 +75,15 @@ def test_missing_bucket_and_silent_index_are_problems_with_remedies(
     assert found["index of find"]["grade"] == "problem"
 
 
+def test_index_that_cannot_search_is_asked_too(
+    store: S3ObjectStore, closed_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("INDEX_SINK", f"cassandra://127.0.0.1:{closed_port}/lake/documents?tls=off")
+    code, found = examined(capsys)
+    assert code == 1
+    assert "check SINK" in found["index of find"]["text"]
+
+
 def test_servers_that_do_not_answer_are_named(
     store: S3ObjectStore, closed_port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from penstock.errors import ConfigError
 from penstock.settings.config import SourceRule
 from penstock.sinks.address import overlap, parse_sink
+from penstock.sinks.cassandra_address import CassandraAddress
 from penstock.sinks.postgresql_address import PostgresqlAddress
 from penstock.sinks.search_address import SearchAddress
 from penstock.sinks.sqlite_address import SqliteAddress
@@ -28,6 +29,8 @@ from penstock.types import ObjectRef
             PostgresqlAddress("host", 6432, "lake", "s", "docs", False),
         ),
         ("postgresql://[::1]/l/d?sslmode=verify-full", PostgresqlAddress("::1", 5432, "l", "", "d", True)),
+        ("cassandra://host/lake/docs", CassandraAddress(("host",), 9042, "lake", "docs", True)),
+        ("cassandra://a.b,c:9043/l/d?tls=off", CassandraAddress(("a.b", "c"), 9043, "l", "d", False)),
         ("opensearch+http://host:9200/docs", SearchAddress("http://host:9200", "docs")),
         ("opensearch+https://host:9200/docs/", SearchAddress("https://host:9200", "docs")),
         ("elasticsearch+http://host:9200/docs", SearchAddress("http://host:9200", "docs")),
@@ -66,6 +69,18 @@ def test_index_is_read(sink: str, address: object) -> None:
         "opensearch+ftp://host/a",
         "opensearch+http:///a",
         "opensearch+http://host:port/a",
+        "cassandra://host/lake",
+        "cassandra://host/lake/",
+        "cassandra:///lake/docs",
+        "cassandra://a,,b/lake/docs",
+        "cassandra://a:9042,b:9042/lake/docs",
+        "cassandra://host:port/lake/docs",
+        "cassandra://host/lake/docs/more",
+        "cassandra://host/lake/Docs",
+        "cassandra://host/1/docs",
+        "cassandra://host/lake/" + "d" * 49,
+        "cassandra://host/lake/docs?tls=maybe",
+        "cassandra://host/lake/docs#a",
         "postgresql://host/lake",
         "postgresql://host/lake/",
         "postgresql:///lake/docs",

@@ -1,0 +1,152 @@
+"""A real Apache Cassandra 5: one node with a password for its one role, and TLS if wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cassandra import DriverException, OperationTimedOut
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
+from cassandra.policies import WhiteListRoundRobinPolicy
+
+from tests.components.install import HERE, JavaLibrary, java
+from tests.components.process import LOOPBACK, Server, free_ports
+
+CASSANDRA = JavaLibrary("cassandra", HERE / "java" / "cassandra")
+
+# The role that a new node makes by itself.
+_USERNAME = "cassandra"
+_PASSWORD = "cassandra"
+# What Cassandra's own conf/jvm17-server.options opens to it, as far as one node needs it.
+_EXPORTS = (  # noqa: SIM905 - names as in that file
+    "java.base/jdk.internal.misc java.management.rmi/com.sun.jmx.remote.internal.rmi java.rmi/sun.rmi.registry "
+    "java.rmi/sun.rmi.server java.sql/java.sql java.base/java.lang.ref jdk.unsupported/sun.misc "
+    "jdk.compiler/com.sun.tools.javac.file java.base/sun.nio.ch"
+).split()
+_OPENS = (  # noqa: SIM905 - names as in that file
+    "java.base/java.lang.module java.base/jdk.internal.loader java.base/jdk.internal.ref "
+    "java.base/jdk.internal.reflect "
+    "java.base/jdk.internal.math java.base/jdk.internal.module java.base/jdk.internal.util.jar "
+    "jdk.management/com.sun.management.internal java.base/sun.nio.ch java.base/java.io java.base/java.nio "
+    "java.base/java.util java.base/java.util.concurrent java.base/java.util.concurrent.atomic java.base/java.lang "
+    "java.base/java.math java.base/java.lang.reflect java.base/java.net java.rmi/sun.rmi.transport.tcp"
+).split()
+
+
+@dataclass(frozen=True, slots=True)
+class CassandraEndpoint:
+    """What a client needs."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    ca_file: Path | None
+
+    @property
+    def url(self) -> str:
+        """The beginning of a SINK: keyspace and table follow."""
+        return f"cassandra://{self.host}:{self.port}"
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session of its own, which waits 60 s for answers."""
+        policy = WhiteListRoundRobinPolicy([self.host])
+        cluster = Cluster(
+            [self.host],
+            port=self.port,
+            auth_provider=PlainTextAuthProvider(self.username, self.password),
+            ssl_context=ssl.create_default_context(cafile=str(self.ca_file)) if self.ca_file else None,
+            execution_profiles={EXEC_PROFILE_DEFAULT: ExecutionProfile(policy, request_timeout=60)},
+            connect_timeout=20,
+        )
+        try:
+            yield cluster.connect()
+        finally:
+            cluster.shutdown()
+
+    def run(self, statement: str, *values: object) -> list[Any]:
+        """Run one statement over a session of its own; its values stand as `%s`."""
+        with self.session() as session:
+            return list(session.execute(statement, values or None))
+
+
+class CassandraServer(Server[CassandraEndpoint]):
+    """Cassandra with authentication; its one role may do everything."""
+
+    name = "cassandra"
+
+    def install(self) -> None:
+        self._jars = CASSANDRA.install()
+
+    def prepare(self) -> CassandraEndpoint:
+        self.port, storage = free_ports(2)
+        data = self.folder / "data"
+        options: dict[str, Any] = {
+            "cluster_name": "penstock tests",
+            "num_tokens": 1,
+            "partitioner": "org.apache.cassandra.dht.Murmur3Partitioner",
+            "listen_address": LOOPBACK,
+            "rpc_address": LOOPBACK,
+            "native_transport_port": self.port,
+            "storage_port": storage,
+            "endpoint_snitch": "SimpleSnitch",
+            "seed_provider": [
+                {
+                    "class_name": "org.apache.cassandra.locator.SimpleSeedProvider",
+                    "parameters": [{"seeds": f"{LOOPBACK}:{storage}"}],
+                }
+            ],
+            "authenticator": "PasswordAuthenticator",
+            "authorizer": "CassandraAuthorizer",
+            "role_manager": "CassandraRoleManager",
+            # Batch: a write is on disk before it is answered, so that a killed server loses nothing.
+            "commitlog_sync": "batch",
+            "data_file_directories": [str(data / "data")],
+            "commitlog_directory": str(data / "commitlog"),
+            "saved_caches_directory": str(data / "saved_caches"),
+            "hints_directory": str(data / "hints"),
+            "cdc_raw_directory": str(data / "cdc_raw"),
+            "memtable_heap_space": "32MiB",
+            "memtable_offheap_space": "32MiB",
+            "key_cache_size": "4MiB",
+            "file_cache_size": "16MiB",
+            "concurrent_writes": 8,
+            "concurrent_reads": 8,
+        }
+        self._config = self.folder / "cassandra.yaml"
+        self._config.write_text(json.dumps(options), encoding="utf-8")  # JSON is YAML
+        return CassandraEndpoint(LOOPBACK, self.port, _USERNAME, _PASSWORD, None)
+
+    def launch(self) -> None:
+        opened = [
+            *(f"--add-exports={name}=ALL-UNNAMED" for name in _EXPORTS),
+            *(f"--add-opens={name}=ALL-UNNAMED" for name in _OPENS),
+        ]
+        settings = {
+            "cassandra.config": f"file://{self._config}",
+            "cassandra.storagedir": self.folder / "data",
+            "cassandra-foreground": "yes",
+            "cassandra.ring_delay_ms": "1",
+            "cassandra.skip_wait_for_gossip_to_settle": "0",
+            "cassandra.superuser_setup_delay_ms": "0",
+            "jdk.attach.allowAttachSelf": "true",
+            "java.io.tmpdir": self.folder,
+        }
+        given = [f"-D{name}={value}" for name, value in settings.items()]
+        command = java(self._jars, "-Xmx448m", "-Xms64m", "-Xss512k", "-XX:+UseSerialGC", *opened, *given)
+        self.run("cassandra", [*command, "org.apache.cassandra.service.CassandraDaemon"])
+
+    def is_ready(self) -> bool:
+        if not self.listens_on(self.port):
+            return False
+        try:
+            return bool(self.endpoint.run("SELECT key FROM system.local"))
+        except (NoHostAvailable, DriverException, OperationTimedOut):
+            return False

@@ -1,0 +1,237 @@
+"""The index sink on a real Apache Cassandra: the contract of sinks, and what is this database's own."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cassandra import ConsistencyLevel, InvalidRequest, WriteTimeout, WriteType
+from penstock.errors import ConfigError, PenstockError, TargetChanged, TemporaryError
+from penstock.sinks import cassandra as module
+from penstock.sinks.address import parse_sink
+from penstock.sinks.cassandra import CassandraSink
+from penstock.sinks.cassandra_address import CassandraAddress
+from penstock.sinks.cassandra_table import CassandraTable, Rows, Statement
+from penstock.sinks.document import NotSearchable
+from penstock.types import Entry, Mark, ObjectRef, ObjectState, Result, Write
+
+from tests.components import CassandraEndpoint, CassandraServer
+from tests.sink_contract import Broken, SinkContract, Unmarked, read, write
+
+MARK = Mark(state="s1", function="index", options="o", source="digest")
+KEYSPACE = "lake"
+KEYS = [
+    *("a b", "a+b", "100%", "a&b=c?d#e", 'it\'s "quoted"', "line\nbreak", "日本語/ファイル.csv", "k" * 900, "x//y"),
+    *("{a,b}", "back\\slash", "NULL", ":name", "?", "nul\0", "\U0001f339", "\uffee", "Zebra", "_"),
+]
+
+
+@pytest.fixture
+def server(cassandra: CassandraServer) -> CassandraEndpoint:
+    make_keyspace(cassandra.endpoint)
+    return cassandra.endpoint
+
+
+def make_keyspace(endpoint: CassandraEndpoint) -> None:
+    endpoint.run(
+        f"CREATE KEYSPACE IF NOT EXISTS {KEYSPACE}"
+        " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+    )
+
+
+@pytest.fixture
+def table(unique_name: str) -> str:
+    return unique_name.replace("-", "_")[:48]
+
+
+def open_sink(server: CassandraEndpoint, table: str, *, keyspace: str = KEYSPACE, **settings: Any) -> CassandraSink:
+    address = parse_sink(f"{server.url}/{keyspace}/{table}?tls=off")
+    assert isinstance(address, CassandraAddress)
+    given = {"username": server.username, "password": server.password, "timeout_seconds": 60, **settings}
+    return CassandraSink(address, **given)
+
+
+@pytest.fixture
+def sink(server: CassandraEndpoint, table: str) -> Iterator[CassandraSink]:
+    with contextlib.closing(open_sink(server, table)) as sink:
+        yield sink
+
+
+class TestCassandraSink(SinkContract):
+    """The contract of sinks."""
+
+    @pytest.fixture
+    def unmarked(self, sink: CassandraSink, server: CassandraEndpoint, table: str) -> Unmarked:
+        def put(address: str) -> None:
+            sink.check()
+            bucket, shard, key = module.place_of(address)
+            server.run(
+                f"INSERT INTO {KEYSPACE}.{table} (bucket, shard, key, body) VALUES (%s, %s, %s, '{{\"a\": 1}}')",
+                bucket,
+                shard,
+                key,
+            )
+
+        return put
+
+    @pytest.fixture
+    def broken(self, server: CassandraEndpoint, table: str) -> Broken:
+        def break_it() -> None:
+            with contextlib.suppress(InvalidRequest):  # it is done already
+                server.run(f"ALTER TABLE {KEYSPACE}.{table} RENAME key TO elsewhere")
+
+        return break_it
+
+
+def state(key: str = "in/rose.txt") -> ObjectState:
+    modified = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+    return ObjectState(ObjectRef("upload", key), 12, "e1", None, "image/jpeg", {"camera": "Zeiss"}, modified)
+
+
+def put(sink: CassandraSink, key: str = "in/rose.jpg", previous: Entry | None = None, **inside: object) -> Entry:
+    result = Result({"kind": "a", **inside})
+    return write(sink, sink.address(ObjectRef("upload", key), None), result, MARK, state(key), previous)
+
+
+def listed(sink: CassandraSink, prefix: str = "", start_after: str = "") -> list[str]:
+    return [ref.key for ref, _ in sink.entries("upload", prefix, start_after)]
+
+
+def test_document_is_read_as_it_was_written(sink: CassandraSink) -> None:
+    assert sink.document("upload", "in/rose.jpg") is None
+    inside: dict[str, Any] = {"numbers": [1, 2.5, 1e300, 2**60], "none": None, "text": 'a\0 "b" \\ \n', "empty": {}}
+    put(sink, **inside)
+    document = sink.document("upload", "in/rose.jpg")
+    assert document is not None
+    assert {name: document[name] for name in inside} == inside
+    assert (document["key"], document["size"], document["penstock"]["state"]) == ("in/rose.jpg", 12, "s1")
+
+
+def test_search_is_said_to_be_impossible(sink: CassandraSink) -> None:
+    with pytest.raises(NotSearchable, match="cannot be searched by words") as caught:
+        sink.search("rose")
+    assert caught.value.status == 501
+
+
+def test_every_key_is_stored_and_listed_in_the_order_of_the_store(
+    sink: CassandraSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAGE_ROWS", 1)
+    entries = [put(sink, key) for key in KEYS]
+    assert sink.read_many([(entry.address, MARK) for entry in entries]) == entries
+    ordered = sorted(KEYS, key=str.encode)
+    assert listed(sink) == ordered
+    assert listed(sink, "a") == [key for key in ordered if key.startswith("a")]
+    assert listed(sink, start_after=ordered[3]) == ordered[4:]
+    assert list(sink.entries("other")) == []
+
+
+def test_of_many_threads_that_replace_one_version_exactly_one_succeeds(sink: CassandraSink) -> None:
+    first = put(sink)
+    start = threading.Barrier(4)
+
+    def work(_number: int) -> Entry | None:
+        start.wait(60)
+        try:
+            return put(sink, previous=first)
+        except (TargetChanged, TemporaryError):  # a contended transaction may run out of time
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        [winner] = [entry for entry in pool.map(work, range(4)) if entry]
+    assert read(sink, first.address, MARK) == winner
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_write_without_an_answer_is_looked_at_again(
+    sink: CassandraSink, monkeypatch: pytest.MonkeyPatch, arrives: bool
+) -> None:
+    first = put(sink)
+    run_many = CassandraTable.run_many
+
+    def unanswered(table: CassandraTable, subject: str, statements: Sequence[Statement]) -> list[Rows | PenstockError]:
+        """Writes reach the cluster or do not; their answers are lost."""
+        is_read = statements[0][0].startswith("SELECT")
+        outcomes = run_many(table, subject, statements) if is_read or arrives else []
+        lost = WriteTimeout("no answer", write_type=WriteType.CAS, consistency=ConsistencyLevel.QUORUM)
+        return outcomes if is_read else [table.meaning(lost, subject)] * len(statements)
+
+    monkeypatch.setattr(CassandraTable, "run_many", unanswered)
+    places = [Write(first.address, Result({"kind": "b"}), MARK, state(), first)]
+    [outcome] = sink.write_many(places)
+    found = read(sink, first.address, MARK)
+    if arrives:
+        assert isinstance(outcome, Entry)
+        assert found == outcome != first
+    else:
+        assert isinstance(outcome, TemporaryError)
+        assert found == first
+
+
+def test_dropped_table_is_not_taken_for_absent_documents_and_comes_back(
+    sink: CassandraSink, server: CassandraEndpoint, table: str
+) -> None:
+    entry = put(sink)
+    server.run(f"DROP TABLE {KEYSPACE}.{table}")
+    with pytest.raises(TemporaryError, match="dropped"):
+        read(sink, entry.address, MARK)
+    assert read(sink, entry.address, MARK) is None
+    put(sink)
+
+
+@pytest.mark.parametrize("comment", ["", "Penstock index, layout 0"])
+def test_table_of_another_program_or_layout_is_left_alone(
+    sink: CassandraSink, server: CassandraEndpoint, table: str, comment: str
+) -> None:
+    server.run(f"CREATE TABLE {KEYSPACE}.{table} (id text PRIMARY KEY) WITH comment = '{comment}'")
+    with pytest.raises(TemporaryError, match="another program or version"):
+        sink.check()
+    assert server.run(f"SELECT id FROM {KEYSPACE}.{table}") == []
+
+
+def test_keyspace_that_is_not_there_is_named(server: CassandraEndpoint, table: str) -> None:
+    with (
+        contextlib.closing(open_sink(server, table, keyspace="absent")) as sink,
+        pytest.raises(ConfigError, match=r"CREATE KEYSPACE absent"),
+    ):
+        sink.check()
+
+
+@pytest.mark.parametrize("password", ["wrong", ""])
+def test_refused_log_in_says_what_to_do(server: CassandraEndpoint, table: str, password: str) -> None:
+    sink = open_sink(replace(server, password=password), table)
+    with pytest.raises(TemporaryError, match="SINK_USERNAME and SINK_PASSWORD"):
+        sink.check()
+
+
+def test_killed_and_frozen_server_loses_nothing_that_was_answered(tmp_path: Path, table: str) -> None:
+    with CassandraServer(tmp_path) as own:
+        make_keyspace(own.endpoint)
+        with contextlib.closing(open_sink(own.endpoint, table, timeout_seconds=10)) as sink:
+            answered = [put(sink, f"{number:03}") for number in range(20)]
+            own.children[0].signal(signal.SIGSTOP)
+            writes = [
+                Write(f"upload/frozen{n}", Result({"kind": "a"}), MARK, state(f"frozen{n}"), None) for n in (1, 2)
+            ]
+            assert [type(one) for one in sink.write_many(writes)] == [TemporaryError] * 2
+            own.children[0].signal(signal.SIGCONT)
+            own.kill()
+            with pytest.raises(TemporaryError):
+                read(sink, answered[0].address, MARK)
+            own.restart()
+
+            def is_back() -> bool:
+                with contextlib.suppress(TemporaryError):
+                    return sink.read_many([(entry.address, MARK) for entry in answered]) == answered
+                return False
+
+            own.wait_until(is_back, "with every document that was answered", 120)
+            put(sink, "after", read(sink, "upload/after", MARK))
