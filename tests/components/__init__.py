@@ -9,7 +9,7 @@ from tests.components.minio import MinioEndpoint, MinioServer
 from tests.components.mosquitto import MosquittoEndpoint, MosquittoServer
 from tests.components.postgresql import PostgresEndpoint, PostgresServer
 from tests.components.prometheus import PrometheusApi, PrometheusEndpoint, PrometheusServer
-from tests.components.queues import NatsServer, NsqdServer, QueueEndpoint, RabbitServer, RedisServer
+from tests.components.queues import ElasticMqServer, NatsServer, NsqdServer, QueueEndpoint, RabbitServer, RedisServer
 from tests.components.search import (
     Elasticsearch9Server,
     ElasticsearchServer,
@@ -22,6 +22,7 @@ from tests.components.stores import S3ProxyServer, SeaweedServer, StoreServer, V
 __all__ = [
     "ComponentError",
     "DatabaseEndpoint",
+    "ElasticMqServer",
     "Elasticsearch9Server",
     "ElasticsearchServer",
     "KafkaEndpoint",
