@@ -41,6 +41,7 @@ lint: $(TOOLS)  ## style, types, import directions, the Dockerfiles
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.function_imports
+	$(BIN)/python -m tests.mutants --lines
 	$(BIN)/hadolint templates/python3-penstock/Dockerfile deploy/image/Dockerfile
 
 .PHONY: format

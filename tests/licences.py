@@ -88,8 +88,8 @@ def licence(name: str) -> str:
     if name in READ_BY_HAND:
         return READ_BY_HAND[name]
     metadata = distribution(name).metadata
-    if expression := metadata.get("License-Expression"):
-        return str(expression)
+    if "License-Expression" in metadata:
+        return metadata["License-Expression"]
     classifiers = [each.rpartition(" :: ")[2] for each in metadata.get_all("Classifier") or [] if "License ::" in each]
     return CLASSIFIERS.get(classifiers[0], "") if len(classifiers) == 1 else ""
 
