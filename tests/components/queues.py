@@ -1,4 +1,4 @@
-"""Real queues beside Kafka and Mosquitto: Redis, NATS with JetStream, nsqd, RabbitMQ, ElasticMQ; all keep it on disk."""
+"""Real queues beside Kafka and Mosquitto: Redis, NATS with JetStream, nsqd, RabbitMQ, ElasticMQ; each with a disk."""
 
 from __future__ import annotations
 
