@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -122,6 +124,30 @@ def test_a_function_that_takes_longer_than_the_hold_gets_its_message_once(
     queue.publish(b"slow")
     connector = queue.connect(tmp_path, "connector", f"{function.url}/", "--timeout-seconds", "120")
     connector.until(lambda: queue.left() == 0, "finished", timeout_seconds=120)
+    assert function.delivered() == [b"slow"]
+    assert connector.end() == 0
+
+
+def test_a_message_that_comes_again_while_it_is_under_way_is_not_delivered_twice(
+    queue: ElasticQueue, tmp_path: Path, function: RecordingFunction
+) -> None:
+    asked, answering = threading.Event(), threading.Event()
+
+    def answer(path: str, body: bytes) -> int:
+        asked.set()
+        answering.wait(60)
+        return 200
+
+    function.answer = answer
+    queue.publish(b"slow")
+    connector = queue.connect(tmp_path, "connector", f"{function.url}/", "--timeout-seconds", "120")
+    connector.until(asked.is_set, "under way")
+    connector.signal(signal.SIGSTOP)
+    time.sleep(VISIBILITY_SECONDS + 1)  # the message is the queue's again
+    connector.signal(signal.SIGCONT)
+    time.sleep(VISIBILITY_SECONDS)
+    answering.set()
+    connector.until(lambda: queue.left() == 0, "finished")
     assert function.delivered() == [b"slow"]
     assert connector.end() == 0
 

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--url",
         metavar="URL",
         help="https://sqs.REGION.amazonaws.com, or another server's http://HOST:PORT (default: SQS_URL, else AWS's own "
-        "of SQS_REGION)",
+        "of AWS_REGION)",
     )
     add_queue_flags(parser)
 

@@ -56,7 +56,7 @@ _MQTT: Final = _settings(table.MQTT_URL, table.MQTT_USERNAME, table.MQTT_PASSWOR
 _NATS: Final = _settings(table.NATS_URL, table.NATS_USERNAME, table.NATS_PASSWORD, table.NATS_TOKEN)
 _AMQP: Final = _settings(table.AMQP_URL, table.AMQP_USERNAME, table.AMQP_PASSWORD)
 _SQS: Final = _settings(
-    table.SQS_URL, table.SQS_REGION, table.SQS_ACCESS_KEY, table.SQS_SECRET_KEY, table.SQS_VISIBILITY_SECONDS
+    table.SQS_URL, table.AWS_REGION, table.SQS_ACCESS_KEY, table.SQS_SECRET_KEY, table.SQS_VISIBILITY_SECONDS
 )
 _REDIS: Final = _settings(table.REDIS_URL, table.REDIS_USERNAME, table.REDIS_PASSWORD, table.REDIS_LEASE_SECONDS)
 

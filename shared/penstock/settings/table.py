@@ -393,9 +393,7 @@ AMQP_PASSWORD: Final = text("AMQP_PASSWORD", "the broker's password", of="amqp",
 SQS_URL: Final = text(
     "SQS_URL", "`https://sqs.REGION.amazonaws.com`, or another server's `http://HOST:PORT`", of="sqs", shown="AWS's own"
 )
-SQS_REGION: Final = text(
-    "SQS_REGION", "AWS's region, where the URL does not tell it", of="sqs", shown="`AWS_REGION`, `AWS_DEFAULT_REGION`"
-)
+AWS_REGION: Final = text("AWS_REGION", "AWS's region, where the URL does not tell it", of="sqs")
 SQS_ACCESS_KEY: Final = text(
     "SQS_ACCESS_KEY", "without it AWS's own sources are asked for credentials", of="sqs", is_secret=True
 )

@@ -11,7 +11,7 @@ from penstock.connect.settings import Flags
 from penstock.errors import ConfigError
 from penstock.settings.plaintext import has_login, warn_if_plain, without_login
 from penstock.settings.secrets import read_secret
-from penstock.settings.table import SQS_REGION, SQS_URL, SQS_VISIBILITY_SECONDS
+from penstock.settings.table import AWS_REGION, SQS_URL, SQS_VISIBILITY_SECONDS
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -152,8 +152,7 @@ def _is_endpoint(url: str) -> bool:
 
 def _region(url: str, env: Mapping[str, str]) -> str:
     named = _AWS_HOST.fullmatch(urlsplit(url).hostname or "")
-    region = SQS_REGION.value(env) or (named["region"] if named else "")
-    region = region or env.get("AWS_REGION", "") or env.get("AWS_DEFAULT_REGION", "")
+    region = named["region"] if named else AWS_REGION.value(env)
     if not region and not url:
-        raise ConfigError("SQS_REGION: missing; set it, or AWS_REGION, or SQS_URL=https://sqs.REGION.amazonaws.com")
+        raise ConfigError("AWS_REGION: missing; set it, or SQS_URL=https://sqs.REGION.amazonaws.com")
     return region or "us-east-1"

@@ -27,6 +27,7 @@ _log = logging.getLogger("penstock.connect")
 
 class _Taken(NamedTuple):
     topic: str
+    id: str
     handle: str
 
 
@@ -74,6 +75,8 @@ class SqsSession(ReconnectingSession):
         except (BotoCoreError, ClientError, OSError) as exc:
             self.refusal = refusal_of(exc, self._account)
             return self.refusal or f"{self._account}: {exc}"
+        except (LookupError, TypeError, ValueError, AttributeError) as exc:
+            return f"{self._account} answers what SQS does not: {exc!r}"
         finally:
             self.disconnected()
         return ""
@@ -112,9 +115,12 @@ class SqsSession(ReconnectingSession):
         return max(1, self._max_in_flight // max(1, len(self.topics))) - taken
 
     def _arrived(self, topic: str, message_id: str, handle: str, body: bytes) -> None:
-        number = next(self._numbers)
         with self._lock:
-            self._open[number] = _Taken(topic, handle)
+            again = next((at for at, each in self._open.items() if each[:2] == (topic, message_id)), None)
+            number = next(self._numbers) if again is None else again
+            self._open[number] = _Taken(topic, message_id, handle)
+        if again is not None:  # its visibility was over; it is under way, and is deleted by its newer handle
+            return
         self._take(topic, body, f"{topic}#{message_id}", Settlement(self, partial(self._settle, number)))
 
     def _settle(self, number: int) -> None:
