@@ -31,6 +31,7 @@ CLASSIFIERS: Final = {
 }
 # Read in the licence file of the package, whose metadata does not say it in full.
 READ_BY_HAND: Final = {
+    "botocore": "Apache-2.0",
     "chardetng-py": "MIT",
     "charset-normalizer": "MIT",
     "itsdangerous": "BSD-3-Clause",
