@@ -41,6 +41,7 @@ lint: $(TOOLS)  ## style, types, import directions, the Dockerfiles
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.function_imports
+	$(BIN)/python -m tests.mutants --lines
 	$(BIN)/hadolint templates/python3-penstock/Dockerfile deploy/image/Dockerfile
 
 .PHONY: format
@@ -203,7 +204,7 @@ lock: $(TOOLS)  ## renew requirements.lock and shared/locks from the bounds
 	$(COMPILE) -c requirements.lock requirements-docs.in -o requirements-docs.lock
 	$(COMPILE) -c requirements.lock requirements-notebooks.in -o requirements-notebooks.lock
 	$(COMPILE) -c requirements.lock --extra demo shared/pyproject.toml requirements-build.in -o requirements-demo.lock
-	$(COMPILE) -c requirements.lock --extra cli --extra cassandra shared/pyproject.toml requirements-images.in requirements-build.in \
+	$(COMPILE) -c requirements.lock --extra cli shared/pyproject.toml requirements-images.in requirements-build.in \
 	  functions/*/requirements.txt functions/*/requirements-test.txt examples/*/requirements.txt -o $(LOCKS)/constraints.txt
 	$(COMPILE) -c $(LOCKS)/constraints.txt shared/pyproject.toml -o $(LOCKS)/function.txt
 	$(COMPILE) -c $(LOCKS)/constraints.txt --extra cli shared/pyproject.toml -o $(LOCKS)/connectors.txt

@@ -71,6 +71,7 @@ BENCHES: Mapping[str, Bench] = {
     "resize": script("resize", 300, "--small"),
     "on_read": module("on_read", 240),
     "index": script("index", 180, "--documents", "4000", "--rows", "20000", "--turns", "1"),
+    "small_files": module("small_files", 60),
     "connector": script("connector", 240, "--records", "3000", "--slow-records", "300", "--turns", "1"),
     "donors": script("donors_vs_faker", 120, "--rows", "5000"),
 }

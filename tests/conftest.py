@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import importlib
+import importlib.util
 import os
 import signal
 import sys
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +24,25 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from tests.lake import Lake
+
+
+def load_iri_grammar_late() -> None:
+    """Let jsonschema load the grammar of IRIs when it first checks one: it takes more than a second in each worker."""
+    name = "rfc3987_syntax"
+    if name in sys.modules or importlib.util.find_spec(name) is None:
+        return
+    late = ModuleType(name)
+
+    def is_valid_syntax(term: str, text: str) -> bool:
+        if sys.modules[name] is late:
+            del sys.modules[name]
+        return bool(importlib.import_module(name).is_valid_syntax(term, text))
+
+    vars(late)["is_valid_syntax"] = is_valid_syntax
+    sys.modules[name] = late
+
+
+load_iri_grammar_late()
 
 
 @pytest.hookimpl(wrapper=True)

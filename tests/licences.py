@@ -31,6 +31,7 @@ CLASSIFIERS: Final = {
 }
 # Read in the licence file of the package, whose metadata does not say it in full.
 READ_BY_HAND: Final = {
+    "botocore": "Apache-2.0",
     "chardetng-py": "MIT",
     "charset-normalizer": "MIT",
     "itsdangerous": "BSD-3-Clause",
@@ -88,8 +89,8 @@ def licence(name: str) -> str:
     if name in READ_BY_HAND:
         return READ_BY_HAND[name]
     metadata = distribution(name).metadata
-    if expression := metadata.get("License-Expression"):
-        return str(expression)
+    if "License-Expression" in metadata:
+        return metadata["License-Expression"]
     classifiers = [each.rpartition(" :: ")[2] for each in metadata.get_all("Classifier") or [] if "License ::" in each]
     return CLASSIFIERS.get(classifiers[0], "") if len(classifiers) == 1 else ""
 

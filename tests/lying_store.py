@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
@@ -17,15 +18,24 @@ Lie = Callable[[Request, Response], Response]
 
 @dataclass
 class LyingStore:
-    """Objects by path, `/bucket/key`. `lie` sees every request with its right answer, and gives the answer to send."""
+    """Objects by path, `/bucket/key`. `lie` sees every request with its right answer, and gives the answer to send.
+
+    `stands_before` sees every request first. What it answers comes in the store's place, which then does nothing.
+    """
 
     objects: dict[str, tuple[bytes, dict[str, str]]] = field(default_factory=dict)
     lie: Lie = lambda _request, answer: answer
+    stands_before: Callable[[Request], Response | None] = lambda _request: None
     _parts: dict[int, bytes] = field(default_factory=dict)
     _headers: dict[str, str] = field(default_factory=dict)
 
     def answer(self, request: Request) -> Response:
-        return self.lie(request, self._answer(request))
+        answer = self.stands_before(request)
+        if answer is not None:
+            return answer
+        answer = self._answer(request)
+        answer.headers["x-amz-request-id"] = "17A"
+        return self.lie(request, answer)
 
     def put(self, path: str, data: bytes, headers: dict[str, str] | None = None) -> None:
         self.objects[path] = (data, headers or {})
@@ -39,6 +49,9 @@ class LyingStore:
             self._parts, self._headers = {}, kept
             return _xml("<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>")
         if request.method == "POST":
+            etags = {_etag(data).strip('"') for data in self._parts.values()}
+            if not set(re.findall('<ETag>(?:&quot;|"|)([^<&"]*)', request.get_data(as_text=True))) <= etags:
+                return _xml("<Error><Code>InvalidPart</Code></Error>", 400)
             self.objects[path] = (b"".join(data for _, data in sorted(self._parts.items())), self._headers)
             return _xml('<CompleteMultipartUploadResult><ETag>"e"</ETag></CompleteMultipartUploadResult>')
         if request.method == "PUT":
@@ -49,7 +62,8 @@ class LyingStore:
                 self.objects[path] = (data, kept)
             return Response(b"", headers={"ETag": _etag(data)})
         if request.method == "DELETE":
-            self.objects.pop(path, None)
+            if "uploadId" not in wanted:
+                self.objects.pop(path, None)
             return Response(status=204)
         if path not in self.objects:
             return _xml("<Error><Code>NoSuchKey</Code></Error>", 404)

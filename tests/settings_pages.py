@@ -23,6 +23,7 @@ PAGES: Final[tuple[tuple[str, Component], ...]] = (
     ("settings.md", "nats"),
     ("settings.md", "redis"),
     ("settings.md", "amqp"),
+    ("settings.md", "sqs"),
     ("settings.md", "bridge"),
     ("settings.md", "console"),
     ("jobs.md", "job"),

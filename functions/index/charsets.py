@@ -54,9 +54,11 @@ _CONFIDENCE = ((4, 0.85), (8, 0.95), (16, 0.98))
 _MOST_CONFIDENCE = 0.99
 # Mac Roman and the code pages of DOS, which the detector does not have, come out like that: a sign or a capital letter
 # with an accent inside a word.
+_LATIN = ("windows-1250", "windows-1252", "windows-1254", "windows-1257", "iso-8859-2")
+_CAPITALS = "".join(chr(code) for code in range(0xC0, 0x180) if unicodedata.category(chr(code)) == "Lu")
 _ODD_WORD = re.compile(
     "[a-z](?:[\u0080-\u009f\ufffd\u00a1-\u00a9\u00ab-\u00b1\u00b5\u00b6\u00bb\u00bf\u0192\u2020-\u2022\u2026\u2030\u201e\u201c\u201d\u20ac\u2122]"
-    "|[\u00c0-\u00d6\u00d8-\u00de\u0160\u017d\u0178])[a-z]"
+    f"|[{_CAPITALS}])[a-z]"
 )
 _ODD_CONFIDENCE = 0.5
 _ASCII = bytes(range(128))
@@ -176,7 +178,7 @@ def guess(sample: bytes) -> Encoding:
     name = _USUAL_NAMES.get(name, name)
     if name == "koi8-u" and not _UKRAINIAN & set(foreign):
         name = "koi8-r"
-    if name == "windows-1252" and _ODD_WORD.search(_decoded(near, name)):
+    if name in _LATIN and _ODD_WORD.search(_decoded(near, name)):
         return Encoding(name, _ODD_CONFIDENCE)
     confidence = next((value for most, value in _CONFIDENCE if len(foreign) <= most), _MOST_CONFIDENCE)
     return Encoding(name, confidence)

@@ -112,7 +112,11 @@ def test_a_letter_that_holds_a_delimiters_byte_does_not_part_a_row(codec: str) -
 
 
 @pytest.mark.parametrize("codec", ["mac_roman"])
-@pytest.mark.parametrize("text", [GERMAN.replace(" in €", ""), FRENCH], ids=["German", "French"])
+@pytest.mark.parametrize(
+    "text",
+    [GERMAN.replace(" in €", ""), FRENCH, "prénom,âge\nZoé,3\n"],
+    ids=["German", "French", "taken for windows-1250"],
+)
 def test_an_encoding_that_the_detector_does_not_have_gives_little_confidence(codec: str, text: str) -> None:
     document = describe(text.encode(codec), "t.csv")
     assert document["csv"]["encoding_confidence"] <= 0.5

@@ -114,9 +114,14 @@ def _has_decimal_commas(table: _Table, by_comma: _Table) -> bool:
 
 def _declared(text: str, declared: re.Match[str], *, is_whole: bool) -> Dialect | None:
     delimiter = declared[1]
-    rows = parse(text[declared.end() :], delimiter, is_whole=is_whole)
+    rest = text[declared.end() :]
+    rows = parse(rest, delimiter, is_whole=is_whole)
     if not rows:
         return None
+    table = _table(rows, delimiter)
+    if table is not None and table.start:  # a title below it
+        found = _described(table, rest, 0, ())
+        return found._replace(skipped_lines=found.skipped_lines + 1)
     judgement = judge_header(rows)
     assumed = () if judgement.is_sure else (_said(has_header=judgement.has_header),)
     return Dialect(delimiter, judgement.has_header, rows, 1, assumed)
@@ -238,6 +243,8 @@ def _table(rows: Rows, delimiter: str) -> _Table | None:
         return None
     # The most frequent width; of equally frequent ones the wider, for titles are short.
     width = max(counts, key=lambda width: (counts[width], width))
+    if counts[widths[0]] == counts[width] and _names(rows[: widths.index(width)], 0):  # a whole table comes first
+        width = widths[0]
     start = _start(rows, widths, width)
     share = _share(widths[start:])
     if share < _LEAST_SHARE and start:

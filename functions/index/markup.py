@@ -18,6 +18,8 @@ _OTHERS = (
     "version https://git-lfs.github.com/spec/",
     "BEGIN:VCARD",
     "BEGIN:VCALENDAR",
+    "-----BEGIN ",
+    "#!/",
 )
 _RULE = r"[ \t]*(?:-{3,}|:-+:?|-+:)[ \t]*"
 # What dumps of databases begin with. Those without a bracket are known by the semicolon that ends their line.
@@ -33,6 +35,7 @@ _SHAPES = re.compile(
     rf"|{_STATEMENT}"
     r"|HTTP/\d(?:\.\d)? \d{3}\b"  # the head of an answer, kept with its body
     r"|(?i:@relation[ \t]+\S)"  # ARFF, which has a table further down
+    r"|[A-Za-z_$][\w.$]*\([\[{]"  # JSON for a script to call
 )
 _SQL_COMMENTS = re.compile(r"(?:[ \t]*(?:--[^\r\n]*)?(?:\r\n?|\n)|/\*[^!].*?\*/)+", re.DOTALL)
 _SQL = re.compile(_STATEMENT)
@@ -41,7 +44,7 @@ _LOOKED_AT_CHARS = 64 * 1024
 
 
 def is_markup(text: str) -> bool:
-    """Whether a text is JSON, JSON lines, XML, HTML, RTF, PostScript, YAML, SQL, a vCard or another of these."""
+    """Whether a text is JSON, JSON lines, XML, HTML, RTF, PostScript, YAML, SQL, a vCard, a key or another of these."""
     start = text[:_LOOKED_AT_CHARS].lstrip("\ufeff \t\r\n\v\f")
     if start.startswith("<"):
         return bool(_TAG.match(start)) and not _TAGS_IN_CELLS.match(start)

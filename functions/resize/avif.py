@@ -75,14 +75,14 @@ def _with_alpha_moved(name: str, form: str, data: bytes, inside: dict[bytes, byt
     """
     alphas = _alphas(inside, primary)
     iprp = inside.get(b"iprp", b"")
-    moves = _having(iprp, _MOVES, {primary})
-    if not moves or not alphas or _having(iprp, _MOVES, alphas):
+    moves = having(iprp, _MOVES, {primary})
+    if not moves or not alphas or having(iprp, _MOVES, alphas):
         return None
     ipma = dict(boxes(iprp)).get(b"ipma", b"")
     start = data.find(b"ipma" + ipma) + 4
     changed = bytearray(data)
     for alpha in alphas:
-        places = _having(iprp, _NOT_NEEDED, {alpha})
+        places = having(iprp, _NOT_NEEDED, {alpha})
         if len(places) < len(moves):
             what = f"{_AN[form]} with alpha that is turned, mirrored or cut, more than one of them,"
             raise UnsupportedInput(f"{name}: {what} is not read; save it upright")
@@ -95,7 +95,7 @@ def _with_alpha_moved(name: str, form: str, data: bytes, inside: dict[bytes, byt
 def _refuse_turned_tiles(name: str, form: str, inside: dict[bytes, bytes], primary: int) -> None:
     """Raise `UnsupportedInput` for tiles that are turned, mirrored or cut: libheif moves them, libavif does not."""
     iref = inside.get(b"iref", b"")
-    if _having(inside.get(b"iprp", b""), _MOVES, _tiles(iref, {primary, *_alphas(inside, primary)})):
+    if having(inside.get(b"iprp", b""), _MOVES, _tiles(iref, {primary, *_alphas(inside, primary)})):
         raise UnsupportedInput(
             f"{name}: {_AN[form]} made of tiles that are turned, mirrored or cut is not read, as viewers differ on it; "
             "save it as one picture"
@@ -180,7 +180,7 @@ class _Association(NamedTuple):
     wide: int
 
 
-def _having(iprp: bytes, kinds: frozenset[bytes], items: set[int]) -> list[_Association]:
+def having(iprp: bytes, kinds: frozenset[bytes], items: set[int]) -> list[_Association]:
     """What gives one of these pictures a property of one of these kinds."""
     inside = dict(boxes(iprp))
     properties = list(boxes(inside.get(b"ipco", b"")))

@@ -11,7 +11,7 @@ from penstock import InputTooLarge, PermanentError, UnsupportedInput
 from PIL import Image
 
 from . import formats
-from .samples import flat, photo, quarters, resize, saved
+from .samples import READ, flat, photo, quarters, resize, saved
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_rest_of_what_is_no_picture_is_not_fetched() -> None:
         resize(chunks())
 
 
-@pytest.mark.parametrize("kind", formats.READ)
+@pytest.mark.parametrize("kind", READ)
 @pytest.mark.parametrize("kept", [0.3, 0.5, 0.9])
 def test_truncated_picture_is_a_permanent_error_that_names_it(kind: str, kept: float) -> None:
     data = saved(photo(200, 150), kind)
@@ -57,7 +57,7 @@ def test_truncated_picture_is_a_permanent_error_that_names_it(kind: str, kept: f
             resize(data[: int(len(data) * kept)], **options)
 
 
-@pytest.mark.parametrize("kind", formats.READ)
+@pytest.mark.parametrize("kind", READ)
 def test_header_without_a_picture_is_a_permanent_error(kind: str) -> None:
     with pytest.raises(PermanentError, match=r"^rose\.jpg: "):
         resize(saved(photo(200, 150), kind)[:40], width=20)
@@ -167,7 +167,7 @@ def test_other_loaders_of_libvips_are_shut() -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(formats.READ), st.data())
+@given(st.sampled_from(READ), st.data())
 def test_damage_anywhere_gives_a_picture_or_one_of_our_errors(kind: str, data: st.DataObject) -> None:
     good = _SAMPLES[kind]
     at = data.draw(st.integers(0, len(good) - 1))
@@ -179,4 +179,4 @@ def test_damage_anywhere_gives_a_picture_or_one_of_our_errors(kind: str, data: s
     assert made == "rose.jpg"
 
 
-_SAMPLES = {kind: saved(photo(60, 50), kind) for kind in formats.READ}
+_SAMPLES = {kind: saved(photo(60, 50), kind) for kind in READ}

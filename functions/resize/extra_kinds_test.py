@@ -199,12 +199,19 @@ def test_alpha_is_turned_with_its_picture(name: str) -> None:
     assert near(found[1:], ((*RED, 255), (*WHITE, 200), (*GREEN, 128)))
 
 
+def test_heic_of_tiles_as_phones_write_it() -> None:
+    """120 x 100 of tiles of 64 x 64, turned by 270 degrees as a whole; the tiles alone say that they are Display P3."""
+    size, found = corners(heic("grid"), heic=True)
+    assert size == (100, 120)
+    assert near(found, ((0, 183, 0), WHITE, (240, 0, 0), (30, 30, 229)), 4)  # as LittleCMS converts them
+
+
 def without_a_turn_of_alpha(data: bytes) -> bytes:
     iprp = dict(boxes(content(data, b"meta")[4:]))[b"iprp"]
     ipma = dict(boxes(iprp))[b"ipma"]
-    (turn,) = avif._having(iprp, frozenset((b"irot",)), {2})
-    (cut,) = avif._having(iprp, frozenset((b"clap",)), {2})
-    (bits,) = avif._having(iprp, frozenset((b"pixi",)), {2})
+    (turn,) = avif.having(iprp, frozenset((b"irot",)), {2})
+    (cut,) = avif.having(iprp, frozenset((b"clap",)), {2})
+    (bits,) = avif.having(iprp, frozenset((b"pixi",)), {2})
     changed = bytearray(data)
     for one in (turn, cut):
         changed[data.index(b"ipma" + ipma) + 4 + one.at] = bits.property

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-# Read only: they come out as PNG, or as WebP when they move.
-READ: Final = ("jpeg", "png", "webp", "avif", "gif", "tiff")
+# Others that are read come out as PNG, or as WebP when they move.
 WRITTEN: Final = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"}
 SUFFIXES: Final = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif"}
 MOVING: Final = frozenset({"gif", "webp"})

@@ -18,6 +18,7 @@ from .samples import (
     ADOBE_RGB,
     BLUE,
     GREEN,
+    READ,
     RED,
     WHITE,
     flat,
@@ -78,7 +79,7 @@ def test_orientation_counts_in_formats_other_than_jpeg(kind: str) -> None:
 
 
 @pytest.mark.parametrize("into", WRITTEN)
-@pytest.mark.parametrize("kind", formats.READ)
+@pytest.mark.parametrize("kind", READ)
 def test_every_format_read_can_become_every_format_written(kind: str, into: str) -> None:
     result = resize(saved(quarters(128, 96), kind), "rose.bin", width=64, format=into)
     assert (result.content_type, result.name) == (formats.WRITTEN[into], "rose" + formats.SUFFIXES[into])

@@ -6,9 +6,8 @@ from collections.abc import Callable
 import pytest
 from penstock import PermanentError, UnsupportedInput
 
-from . import formats
 from .jpeg import read_frame, widened
-from .samples import flat, photo, resize, saved
+from .samples import READ, flat, photo, resize, saved
 
 
 def jpeg(process: int = 0xC0, precision: int = 8, height: int | None = None, components: int | None = None) -> bytes:
@@ -96,7 +95,7 @@ def test_reason_of_a_damage_is_not_lost_among_others() -> None:
         resize(data.replace(b"av1C", b"av1X"), width=8)
 
 
-@pytest.mark.parametrize("kind", formats.READ)
+@pytest.mark.parametrize("kind", READ)
 def test_bytes_behind_the_end_are_forgiven(kind: str) -> None:
     data = saved(photo(40, 30), kind)
     assert resize(data + bytes(50), width=20).name

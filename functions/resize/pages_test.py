@@ -11,6 +11,7 @@ from PIL import Image
 
 from . import pages
 from .samples import resize
+from .sizes_test import saved, slope
 from .writers_test import tiff
 
 
@@ -19,6 +20,20 @@ def several(count: int, **options: object) -> bytes:
     first, *others = (Image.new("RGB", (40, 30), (number * 40, 9, 9)) for number in range(count))
     first.save(file, "TIFF", save_all=True, append_images=others, **options)
     return file.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "CMYK", "RGBA"])
+@pytest.mark.parametrize("side", [1, 2, 5, 17])
+def test_first_of_two_pages_is_as_a_file_of_one(side: int, mode: str) -> None:
+    """In every mode of the second page, which is larger, smaller, and as large."""
+    first = slope(side, 18 - side)
+    alone = resize(saved(first, "TIFF"), format="png", width=min(side, 7))
+    for second in ((side + 9, side), (1, 1), first.size):
+        other = Image.new(mode, second)
+        for one, two, is_first in ((first, other, True), (other, first, False)):
+            made = resize(saved(one, "TIFF", save_all=True, append_images=[two]), format="png", width=min(side, 7))
+            assert (made.data == alone.data) == is_first
+            assert "the first page of 2 was taken" in made.notes
 
 
 @pytest.mark.parametrize("big", [False, True])

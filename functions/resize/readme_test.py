@@ -5,7 +5,7 @@ import struct
 from typing import Any
 
 import pytest
-from penstock import InputTooLarge
+from penstock import InputTooLarge, UnsupportedInput
 from PIL import Image
 
 from . import extras
@@ -14,6 +14,7 @@ from .extras_test import heic, pdf
 from .picture import open_source_data
 from .samples import resize
 from .sizes_test import saved as by_pillow
+from .tiles_test import tiled
 from .told_colour_test import flat_png
 from .traits import Traits
 from .writers_test import GREEN, gif, gif_frame
@@ -75,6 +76,13 @@ def test_gif_frame_whose_codes_end_too_early_stays_empty_below() -> None:
     white = Image.open(io.BytesIO(resize(short, format="jpeg").data))
     assert min(white.getpixel((15, 11))) > 250  # type: ignore[arg-type]
     assert shown(whole).mode == "RGB"
+
+
+@pytest.mark.parametrize("fields", [{32_998: ("H", [2])}, {256: ("I", [16 * 600]), 257: ("I", [16 * 600])}])
+def test_tiles_with_a_depth_or_too_many_of_them_are_refused(fields: dict[int, Any]) -> None:
+    what = "a TIFF of more than 262144 tiles, or of tiles with a depth, is not read"
+    with pytest.raises(UnsupportedInput, match=what):
+        resize(tiled(more=fields), "a", width=4)
 
 
 def test_user_unit_of_a_page_is_not_read() -> None:

@@ -12,6 +12,7 @@ from .handler import handle
 Image = Any  # pyvips has no types
 Colour = Sequence[float]
 
+READ: Final = ("jpeg", "png", "webp", "avif", "gif", "tiff")  # each kind that saved() can make and resize reads
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 ADOBE_RGB: Final = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
 SRGB: Final = ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.71410))

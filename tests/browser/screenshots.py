@@ -6,20 +6,21 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from penstock.local.demo.photos import read_photos
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-from tests.e2e.test_stack import Up, photo, until
+from tests.e2e.test_stack import Up, until
 from tests.paths import DOCS
 
 # The views by the names of their pictures, which are in docs/console in both themes.
 VIEWS = {
     "flow": "flow",
-    "objects": "objects?bucket=images&prefix=summer/",
+    "objects": "objects?bucket=images&prefix=trip/",
     "object": "object?bucket=upload&key=donors/2026.csv",
     "events": "events",
     "dead": "dead",
-    "search": "search?q=rose",
+    "search": "search?q=cat",
     "functions": "functions",
     "function": "functions?name=resize",
     "savings": "savings",
@@ -31,6 +32,7 @@ SHOWN = (
     ("console-object.png", "object", "light"),
     ("console-dead.png", "dead", "dark"),
 )
+PHOTOGRAPHS = {"trip/rocket.jpg": "rocket.jpg", "trip/coffee.jpg": "coffee.jpg", "trip/cat.jpg": "chelsea.jpg"}
 TYPES = ("A+", "O-", "B+", "AB-", "O+")
 
 
@@ -41,12 +43,13 @@ def fill(up: Up) -> None:
         for n in range(20_000)
     )
     up.put("upload", "donors/2026.csv", ("email,name,type,birthday\n" + rows).encode(), "text/csv")
-    for name in ("summer/rose.jpg", "summer/lake.jpg"):
-        up.put("images", name, photo(1200, 900), "image/jpeg")
+    pictures = {photo.file: data for photo, data in read_photos()}
+    for name, file in PHOTOGRAPHS.items():
+        up.put("images", name, pictures[file], "image/jpeg")
     for number in range(3):
         up.put("images", f"scan {number}.jpg", b"no picture at all", "image/jpeg")
     until(lambda: up.state()["dead"] == 3, "the dead letters", 180)
-    until(lambda: up.document("processed", "summer/rose.jpg"), "the document of the picture", 180)
+    until(lambda: all(up.document("processed", name) for name in PHOTOGRAPHS), "the documents of the pictures", 180)
     until(lambda: up.document("processed", "donors/2026.csv.gz"), "the document of the table", 180)
     until(lambda: up.state()["pending"] == 0, "the end of all events", 180)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,13 @@ from tests.cluster.large import deploy_jobs
 from tests.components.cluster import ClusterServer
 
 Show = Callable[[str], None]
+
+
+def pytest_keyboard_interrupt(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """Say which wait was broken off: CI ends a run that hangs with what Ctrl+C sends."""
+    here = str(Path(__file__).parents[1])
+    ours = [frame for frame in traceback.extract_tb(excinfo.tb) if frame.filename.startswith(here)]
+    print("\n\nbroken off in:\n" + "".join(traceback.format_list(ours)))
 
 
 @pytest.fixture

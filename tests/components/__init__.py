@@ -10,7 +10,7 @@ from tests.components.minio import MinioEndpoint, MinioServer
 from tests.components.mosquitto import MosquittoEndpoint, MosquittoServer
 from tests.components.postgresql import PostgresEndpoint, PostgresServer
 from tests.components.prometheus import PrometheusApi, PrometheusEndpoint, PrometheusServer
-from tests.components.queues import NatsServer, NsqdServer, QueueEndpoint, RabbitServer, RedisServer
+from tests.components.queues import ElasticMqServer, NatsServer, NsqdServer, QueueEndpoint, RabbitServer, RedisServer
 from tests.components.search import (
     Elasticsearch9Server,
     ElasticsearchServer,
@@ -25,6 +25,7 @@ __all__ = [
     "CassandraServer",
     "ComponentError",
     "DatabaseEndpoint",
+    "ElasticMqServer",
     "Elasticsearch9Server",
     "ElasticsearchServer",
     "KafkaEndpoint",

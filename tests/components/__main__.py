@@ -28,7 +28,15 @@ from tests.components.mosquitto import MosquittoServer
 from tests.components.postgresql import PostgresServer
 from tests.components.process import Server
 from tests.components.prometheus import PROMETHEUS, RULE_CHECK, PrometheusServer
-from tests.components.queues import NSQD, NatsServer, NsqdServer, RabbitServer, RedisServer
+from tests.components.queues import (
+    ELASTICMQ,
+    NSQD,
+    ElasticMqServer,
+    NatsServer,
+    NsqdServer,
+    RabbitServer,
+    RedisServer,
+)
 from tests.components.search import (
     ELASTICSEARCH,
     ELASTICSEARCH_9,
@@ -49,13 +57,14 @@ SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
     "opensearch3": OpenSearch3Server,
     "elasticsearch": ElasticsearchServer,
     "elasticsearch9": Elasticsearch9Server,
-    "cassandra": CassandraServer,
     "kubernetes": KubernetesServer,
     "cluster": ClusterServer,
     "postgresql": PostgresServer,
+    "cassandra": CassandraServer,
     "prometheus": PrometheusServer,
     "redis": RedisServer,
     "nats": NatsServer,
+    "elasticmq": ElasticMqServer,
     "nsqd": NsqdServer,
     "rabbitmq": RabbitServer,
     "mariadb": MariadbServer,
@@ -84,6 +93,7 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "prometheus": PROMETHEUS.install,
     "cluster": lambda: install_programs().knative,
     "redis": lambda: ensure_debian_package("redis-server"),
+    "elasticmq": ELASTICMQ.install,
     "nats": lambda: ensure_debian_package("nats-server"),
     "nsqd": NSQD.install,
     "rabbitmq": lambda: ensure_debian_package("rabbitmq-server"),

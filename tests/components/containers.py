@@ -7,6 +7,7 @@ theirs too.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ _PACKAGES = "python3,python3-venv,python3-pip,python-is-python3,ca-certificates"
 # The limits of a container start at the machine's own, which a machine without CAP_SYS_RESOURCE may not even repeat.
 _LIMITS = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024")
 _BUILD_SECONDS = 900
+_ROOM_BYTES = 10_000_000_000
 
 
 class Containers:
@@ -45,8 +47,9 @@ class Containers:
         with once("containers", None):
             if self.call("image", "exists", BASE).returncode != 0:
                 self._make_base()
-        # Layers of builds that nobody needs any more; younger ones make the next build quick.
-        self.call("image", "prune", "--force", "--filter=until=48h")
+        # Layers that no image needs any more: young ones make the next build quick, as far as the disk has room.
+        kept = "48h" if shutil.disk_usage(self._folder).free > _ROOM_BYTES else "4h"
+        self.call("image", "prune", "--force", f"--filter=until={kept}", timeout_seconds=_BUILD_SECONDS)
         tried = self.call("run", "--rm", *_LIMITS, "--network=none", BASE, "true")
         self.problem = tried.stderr.strip() if tried.returncode != 0 else ""
         return BASE

@@ -1,4 +1,4 @@
-"""Real queues beside Kafka and Mosquitto: Redis, NATS with JetStream, nsqd and RabbitMQ; what they took is on disk."""
+"""Real queues beside Kafka and Mosquitto: Redis, NATS with JetStream, nsqd, RabbitMQ, ElasticMQ; each with a disk."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import Any
 from tests.components.certificates import make_certificates
 from tests.components.errors import ComponentError
 from tests.components.http import request_json
-from tests.components.install import HERE, GoModule, ensure_debian_package
+from tests.components.install import HERE, GoModule, JavaLibrary, ensure_debian_package, java
 from tests.components.process import LOOPBACK, Server, free_ports
 
 NSQD = GoModule("nsqd", HERE / "go" / "nsqd", {"nsqd": "."})
+ELASTICMQ = JavaLibrary("elasticmq", HERE / "java" / "elasticmq")
 _RABBIT = "/usr/lib/rabbitmq/lib"
 
 
@@ -60,6 +61,37 @@ class RedisServer(Server[QueueEndpoint]):
 
     def is_ready(self) -> bool:
         return self.listens_on(self.port) and _says(self.port, b"PING\r\n", b"-NOAUTH")
+
+
+class ElasticMqServer(Server[QueueEndpoint]):
+    """ElasticMQ, which speaks the protocol of Amazon SQS and asks for no keys."""
+
+    name = "elasticmq"
+
+    def install(self) -> None:
+        self._jars = ELASTICMQ.install()
+
+    def prepare(self) -> QueueEndpoint:
+        (self.port,) = free_ports(1)
+        database = f"jdbc:h2:{self.folder / 'messages'};WRITE_DELAY=0"
+        self._config = self.folder / "elasticmq.conf"
+        self._config.write_text(
+            'include classpath("application.conf")\n'
+            f'node-address {{ protocol = http, host = "{LOOPBACK}", port = {self.port}, context-path = "" }}\n'
+            f'rest-sqs {{ enabled = true, bind-hostname = "{LOOPBACK}", bind-port = {self.port} }}\n'
+            "rest-stats { enabled = false }\n"
+            f'queues-storage {{ enabled = true, path = "{self.folder / "queues.conf"}" }}\n'
+            f'messages-storage {{ enabled = true, driver-class = "org.h2.Driver", uri = "{database}" }}\n',
+            encoding="utf-8",
+        )
+        return QueueEndpoint(LOOPBACK, self.port)
+
+    def launch(self) -> None:
+        command = java(self._jars, "-Xmx128m", f"-Dconfig.file={self._config}")
+        self.run("elasticmq", [*command, "org.elasticmq.server.Main"])
+
+    def is_ready(self) -> bool:
+        return self.listens_on(self.port)
 
 
 class NatsServer(Server[QueueEndpoint]):

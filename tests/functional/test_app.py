@@ -602,13 +602,13 @@ def test_query_answers_get(make_lake: Callable[..., Lake]) -> None:
     assert client.get("/").status_code == 404
 
 
-def test_search_that_the_index_cannot_do_is_answered_with_501(make_lake: Callable[..., Lake]) -> None:
-    address = parse_sink("cassandra://db/lake/objects")
+def test_search_of_an_index_that_cannot_search_is_not_implemented(make_lake: Callable[..., Lake]) -> None:
+    address = parse_sink("cassandra://host/lake/documents")
     assert isinstance(address, CassandraAddress)
-    sink = CassandraSink(address)
-    response = serve(make_lake(hooks={"query": lambda arguments, _sink: sink.search(arguments["q"])})).get("/?q=rose")
+    lake = make_lake(hooks={"query": lambda arguments, _sink: CassandraSink(address).search(arguments["q"])})
+    response = serve(lake).get("/?q=rose")
     assert response.status_code == 501
-    assert "Cassandra has no full-text search" in response.text
+    assert "cannot be searched by words" in (response.json or {})["reason"]
 
 
 def test_function_without_a_query_says_how_it_is_called(lake: Lake) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.components.process import free_ports
 from tests.integration.connect_helpers import Penstock
 
-SCHEMES = {"amqp": "amqp", "mqtt": "mqtt", "nats": "nats", "redis": "redis"}
+SCHEMES = {"amqp": "amqp", "mqtt": "mqtt", "nats": "nats", "redis": "redis", "sqs": "http"}
 
 
 def readiness(connector: Penstock) -> str:

@@ -19,6 +19,8 @@ from penstock.connect.nats.connector import NatsConnector
 from penstock.connect.nats.server import NatsServers
 from penstock.connect.redis.connector import RedisConnector
 from penstock.connect.redis.server import RedisServer
+from penstock.connect.sqs.account import SqsAccount
+from penstock.connect.sqs.connector import SqsConnector
 from penstock.connect.subscriptions import Finder, from_pairs
 from penstock.delivery.deliverer import DeliveryOutcome, Message, Policy, Verdict
 from penstock.delivery.inbox import Inbox
@@ -99,6 +101,11 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     inbox = Inbox(folder / "redis.db")
     redis = RedisConnector(RedisServer("127.0.0.1", 9), finder, inbox, policy=Policy())
     texts.append(redis.measures.render()[0].decode())
+    inbox.close()
+
+    inbox = Inbox(folder / "sqs.db")
+    sqs = SqsConnector(SqsAccount("eu-west-1"), finder, inbox, policy=Policy())
+    texts.append(sqs.measures.render()[0].decode())
     inbox.close()
 
     texts.append(JobMeasures().render()[0].decode())

@@ -257,10 +257,9 @@ class Inputs(Subject):
 def pictures() -> list[bytes]:
     """A small picture of each format that resize reads and index describes, still and moving."""
     from functions.index.samples import pictures as more
-    from functions.resize import formats
-    from functions.resize.samples import photo, saved
+    from functions.resize.samples import READ, photo, saved
 
-    still = [saved(photo(48, 36), kind) for kind in formats.READ]
+    still = [saved(photo(48, 36), kind) for kind in READ]
     clear = [saved(photo(40, 30, alpha=True), kind) for kind in ("png", "webp")]
     moving = [more.frames(kind) for kind in ("gif", "webp")]
     tables = [

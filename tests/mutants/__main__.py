@@ -29,7 +29,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="TEXT", help="only mutants with one of these in their names")
     parser.add_argument("--seed", type=int, default=0, help="the order (default: %(default)s)")
-    parser.add_argument("--lines", action="store_true", help="only see that each line is there exactly once")
+    parser.add_argument(
+        "--lines", action="store_true", help="only see that each line is there exactly once, and its tests"
+    )
     arguments = parser.parse_args()
     chosen = [each for each in MUTANTS if not arguments.names or any(name in each.name for name in arguments.names)]
     random.Random(arguments.seed).shuffle(chosen)
@@ -46,7 +48,10 @@ def main() -> int:
 
 
 def missing(mutant: Mutant) -> str:
-    """What is wrong with a mutant's line, or ""."""
+    """What is wrong with a mutant's line or the names of its tests, or ""."""
+    for test in mutant.tests:
+        if not (ROOT / test.partition("::")[0]).exists():
+            return f"{mutant.name}: there is no {test}; renew tests/mutants/lines.py"
     found = (ROOT / "shared" / "penstock" / mutant.file).read_text(encoding="utf-8").count(mutant.old)
     return (
         ""

@@ -50,12 +50,12 @@ def test_unknown_command_is_wrong_usage_and_the_nearest_is_named(
 @pytest.mark.parametrize("words", [["connect"], ["connect", "fax"]])
 def test_command_of_two_words_names_the_second_ones(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
-    assert capsys.readouterr().err == "usage: penstock connect {amqp,kafka,mqtt,nats,redis} [options]\n"
+    assert capsys.readouterr().err == "usage: penstock connect {amqp,kafka,mqtt,nats,redis,sqs} [options]\n"
 
 
 def test_help_for_a_command_of_two_words_is_no_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["connect", "--help"]) == 0
-    assert capsys.readouterr().out == "usage: penstock connect {amqp,kafka,mqtt,nats,redis} [options]\n"
+    assert capsys.readouterr().out == "usage: penstock connect {amqp,kafka,mqtt,nats,redis,sqs} [options]\n"
 
 
 def test_control_c_during_the_imports_leaves_no_trace(

@@ -46,7 +46,7 @@ def test_groups_that_cannot_be_made_are_named_with_the_reason(groups: Path) -> N
 
 
 def test_full_disk_is_named_with_what_is_needed(groups: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_FREE_BYTES", 10**18)
+    monkeypatch.setattr(machine, "FREE_BYTES", 10**18)
     assert machine.cluster_problem().endswith("GB free; a cluster needs up to 1000000000 GB")
 
 

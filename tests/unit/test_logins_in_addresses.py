@@ -12,6 +12,7 @@ from penstock.connect.amqp.broker import broker_from as amqp_from
 from penstock.connect.mqtt.broker import broker_from as mqtt_from
 from penstock.connect.nats.server import servers_from
 from penstock.connect.redis.server import server_from
+from penstock.connect.sqs.account import account_from
 from penstock.delivery.http import HttpTarget
 from penstock.doctor.servers import examine_mqtt
 from penstock.errors import ConfigError
@@ -28,13 +29,14 @@ READERS: dict[str, Callable[[str], object]] = {
     "tls://good:4222,tls://{}nats:4222": lambda text: servers_from(FLAGS, {"NATS_URL": text}),
     "redis://{}redis:6379": lambda text: server_from(FLAGS, {"REDIS_URL": text}),
     "amqps://{}rabbit": lambda text: amqp_from(FLAGS, {"AMQP_URL": text}),
+    "http://{}elasticmq:9324": lambda text: account_from(FLAGS, {"SQS_URL": text}),
     "mqtt://{}mosquitto:1883": lambda text: mqtt_from(FLAGS, {"MQTT_URL": text}),
     "ftp://{}gateway": lambda text: rest.check_url(text, "gateway"),
     "http://{}gateway:8080": lambda text: rest.check_url(text, "gateway"),
     "http://{}function/event": lambda text: HttpTarget("compress", text),
     "ftp://{}function/event": lambda text: HttpTarget("compress", text),
+    "cassandra://{}db/lake/documents": parse_sink,
     "postgresql://{}db/lake/documents": parse_sink,
-    "cassandra://{}db,other/lake/documents": parse_sink,
     "opensearch+https://{}search:9200/index": parse_sink,
     "s3://{}processed/{{key}}": parse_sink,
     "sqlite://{}/index": parse_sink,

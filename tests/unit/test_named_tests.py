@@ -21,6 +21,7 @@ WITHOUT_RULES = {
     "commands/connect_mqtt.py": "flags and wiring",
     "commands/connect_nats.py": "flags and wiring",
     "commands/connect_redis.py": "flags and wiring",
+    "commands/connect_sqs.py": "flags and wiring",
     "commands/queue_connector.py": "flags and wiring",
     "commands/demo.py": "flags and wiring",
     "commands/donors.py": "flags and wiring",
@@ -57,6 +58,9 @@ TESTED_IN = {
     "connect/redis/connector.py": "tests/integration/test_redis_connector.py",
     "connect/redis/session.py": "tests/integration/test_redis_connector.py",
     "connect/redis/taken_list.py": "tests/integration/test_redis_connector.py",
+    "connect/sqs/connector.py": "tests/integration/test_sqs_connector.py",
+    "connect/sqs/queue.py": "tests/integration/test_sqs_connector.py",
+    "connect/sqs/session.py": "tests/integration/test_sqs_connector.py",
     "connect/openfaas.py": "tests/unit/connect/test_edition.py",
     "delivery/sender.py": "tests/unit/delivery/test_inbox_sender.py",
     "jobs/job.py": "tests/unit/jobs/test_policy.py",
@@ -89,7 +93,7 @@ TESTED_IN = {
     "serving/worker.py": "tests/functional/test_serving_callers.py",
     "settings/config.py": "tests/unit/settings/test_environment.py",
     "sinks/cassandra_address.py": "tests/unit/sinks/test_address.py",
-    "sinks/cassandra_table.py": "tests/unit/sinks/test_cassandra.py",
+    "sinks/cassandra_table.py": "tests/integration/test_cassandra_sink.py",
     "sinks/document.py": "tests/unit/sinks/test_opensearch.py",
     "sinks/postgresql_address.py": "tests/unit/sinks/test_address.py",
     "sinks/postgresql_table.py": "tests/integration/test_postgresql_sink.py",
@@ -103,6 +107,40 @@ TESTED_IN = {
     "store/s3_client.py": "tests/unit/store/test_s3.py",
     "store/whole_answers.py": "tests/unit/store/test_s3.py",
 }
+
+
+# Why a module of TESTED_IN has no test file of its own, by the folder or the file of its tests.
+REASONS = {
+    "tests/integration/": "what it does is what a real server makes of it",
+    "tests/functional/": "it shows in a process, or in whole files that are made",
+    "tests/e2e/": "it shows in a whole stack",
+    "tests/unit/commands/test_jobs.py": "the command is what lets a Job go",
+    "tests/unit/connect/test_edition.py": "the client asks the gateway for what an edition is known by",
+    "tests/unit/connect/test_kafka_connector.py": "a dead letter is written in the course of a delivery",
+    "tests/unit/delivery/test_inbox_sender.py": "the inbox sender is the sender with an inbox",
+    "tests/unit/jobs/test_policy.py": "a policy decides what a Job's state means",
+    "tests/unit/lake/test_applying.py": "a plan is shown by what applying it does",
+    "tests/unit/lake/test_file.py": "the file is read into the model, which refuses what cannot be",
+    "tests/unit/lake/test_s3_notifications.py": "the server is asked for its notifications and nothing else",
+    "tests/unit/local/console/test_views.py": "the page of an object is one of the views",
+    "tests/unit/local/demo/test_checks.py": "the photographs are what is checked",
+    "tests/unit/local/test_stack_folder.py": "the stack's rule is what it keeps in its folder; the rest is wiring",
+    "tests/unit/process/test_status_server.py": "the server sends what the exposition makes",
+    "tests/unit/reconcile/test_compare.py": "comparing, running and the command are one run of reconcile",
+    "tests/unit/runtime/test_changes_meanwhile.py": "a handler's run is told from what changes beside it",
+    "tests/unit/settings/test_environment.py": "the configuration is what the environment is read into",
+    "tests/unit/sinks/test_address.py": "one table of addresses holds for every sink",
+    "tests/unit/sinks/test_opensearch.py": "OpenSearch and Elasticsearch are one sink with two dialects",
+    "tests/unit/sinks/test_sqlite.py": "the words are looked for through the sink",
+    "tests/unit/sinks/test_sqlite_rows.py": "what rows have in common shows in those of SQLite",
+    "tests/unit/store/test_s3.py": "one store in parts: each part shows in its requests",
+    "tests/unit/test_interleaving.py": "every order of its requests is tried, with each safeguard taken out",
+}
+
+
+def reason(path: str) -> str | None:
+    """Why this file has the tests of a module of another name."""
+    return next((why for place, why in REASONS.items() if path.startswith(place)), None)
 
 
 def has_its_test(module: str) -> bool:
@@ -123,3 +161,8 @@ def test_the_lists_name_what_is_there_and_is_needed() -> None:
     assert {module for module in TESTED_IN if has_its_test(module)} == set()
     assert {path for path in TESTED_IN.values() if not (ROOT / path).is_file()} == set()
     assert not set(WITHOUT_RULES) & set(TESTED_IN)
+
+
+def test_every_other_place_has_its_reason() -> None:
+    assert {path for path in TESTED_IN.values() if reason(path) is None} == set()
+    assert {place for place in REASONS if not any(path.startswith(place) for path in TESTED_IN.values())} == set()

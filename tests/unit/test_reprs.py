@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from penstock.connect.amqp.broker import AmqpBroker
 from penstock.connect.nats.server import NatsServers
+from penstock.connect.sqs.account import SqsAccount
 from penstock.delivery.http import HttpTarget
 from penstock.serving.object_lambda import read_call
 from penstock.settings.config import StoreSettings
@@ -23,6 +24,7 @@ VALUES = {
     "a presigned URL": PresignedObjects(StoreSettings("https://minio.example", "a", "hunter2")).read(SIGNED),
     "the settings of the store": StoreSettings("https://minio.example", "a", "hunter2"),
     "a broker of AMQP": AmqpBroker("rabbit", 5672, "/", "user", "hunter2"),
+    "an account of SQS": SqsAccount("eu-west-1", "", "user", "hunter2"),
     "the servers of a queue": NatsServers(("nats://n:4222",), "g", "user", "hunter2", "hunter2"),
 }
 

@@ -91,9 +91,9 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     server = HttpServer(ConsoleApplication(lake, access), host=args.host, port=args.port)
     stopped = threading.Event()
     try:
+        stop_on_signals(stopped.set)
         lake.start()
         server.start()
-        stop_on_signals(stopped.set)
         login = "" if given else f"?password={quote(password, safe='')}"
         changes = "it may change things" if args.allow_writes else "it only reads"
         print(printable(f"console  {server.url}/ui/{login}  user admin; {changes}"), flush=True)
@@ -132,7 +132,7 @@ def _lake(args: argparse.Namespace, env: Mapping[str, str]) -> "RemoteLake":
 def _platform(args: argparse.Namespace, env: Mapping[str, str], ca_file: str | None) -> "Platform":
     from penstock.local.console.remote.platform import KubernetesPlatform, OpenFaasPlatform
 
-    gateway = args.gateway or env.get(GATEWAY_URL.name, "")
+    gateway = args.gateway or GATEWAY_URL.value(env)
     if args.kubernetes:
         if args.gateway:
             raise ConfigError("--gateway and --kubernetes: give one of them")
@@ -144,7 +144,6 @@ def _platform(args: argparse.Namespace, env: Mapping[str, str], ca_file: str | N
         return KubernetesPlatform(KubernetesApi(find_access(env, args.namespace, args.context)))
     if not gateway:
         raise ConfigError("nothing to look at: give --gateway URL, or --kubernetes; penstock up has its own console")
-    from penstock.connect.openfaas import OpenFaasGateway
+    from penstock.connect.sources import gateway_from
 
-    login = (read_secret(env, "BASIC_AUTH_USER"), read_secret(env, "BASIC_AUTH_PASSWORD"))
-    return OpenFaasPlatform(OpenFaasGateway(gateway, namespace=args.namespace, login=login, ca_file=ca_file))
+    return OpenFaasPlatform(gateway_from(gateway, env, namespace=args.namespace, ca_file=ca_file))

@@ -15,12 +15,12 @@ from penstock.commands.flags import add_ca_file_flag
 from penstock.commands.objects import add_store_flags, store_settings
 from penstock.connect import settings
 from penstock.connect.openfaas import OpenFaasGateway
+from penstock.connect.sources import gateway_from
 from penstock.doctor import openfaas
 from penstock.doctor.finding import Finding, Grade
 from penstock.errors import PenstockError
 from penstock.settings import table
 from penstock.settings.names import stack_path
-from penstock.settings.secrets import read_secret
 from penstock.settings.stackfile import FunctionSpec, load_stack
 from penstock.sinks.wiring import outputs
 from penstock.terminal import coloured, columns, json_text, one_line, printable
@@ -131,8 +131,7 @@ def _specs(given: Path | None, env: Mapping[str, str]) -> list[FunctionSpec]:
 
 def _gateway(args: argparse.Namespace, env: Mapping[str, str]) -> OpenFaasGateway:
     url = args.gateway or table.GATEWAY_URL.value(env) or _LOCAL_GATEWAY
-    login = (read_secret(env, "BASIC_AUTH_USER"), read_secret(env, "BASIC_AUTH_PASSWORD"))
-    return OpenFaasGateway(url, login=login, ca_file=settings.ca_file_from(args, env))
+    return gateway_from(url, env, ca_file=settings.ca_file_from(args, env))
 
 
 def _openfaas_arguments(parser: argparse.ArgumentParser) -> None:

@@ -55,6 +55,9 @@ _KAFKA: Final = _settings(table.KAFKA, table.KAFKA_BROKERS)
 _MQTT: Final = _settings(table.MQTT_URL, table.MQTT_USERNAME, table.MQTT_PASSWORD)
 _NATS: Final = _settings(table.NATS_URL, table.NATS_USERNAME, table.NATS_PASSWORD, table.NATS_TOKEN)
 _AMQP: Final = _settings(table.AMQP_URL, table.AMQP_USERNAME, table.AMQP_PASSWORD)
+_SQS: Final = _settings(
+    table.SQS_URL, table.AWS_REGION, table.SQS_ACCESS_KEY, table.SQS_SECRET_KEY, table.SQS_VISIBILITY_SECONDS
+)
 _REDIS: Final = _settings(table.REDIS_URL, table.REDIS_USERNAME, table.REDIS_PASSWORD, table.REDIS_LEASE_SECONDS)
 
 HELP: Final[Mapping[str, Help]] = {
@@ -124,6 +127,10 @@ HELP: Final[Mapping[str, Help]] = {
     "connect amqp": Help(
         ("penstock connect amqp --url amqp://127.0.0.1:5672 --to lake.upload=http://127.0.0.1:8081/",),
         (*_AMQP, *_TOPICS, *_DELIVERY, *_LOG),
+    ),
+    "connect sqs": Help(
+        ("penstock connect sqs --url http://127.0.0.1:9324 --to lake-upload=http://127.0.0.1:8081/",),
+        (*_SQS, *_TOPICS, *_DELIVERY, *_LOG),
     ),
     "connect redis": Help(
         ("penstock connect redis --url redis://127.0.0.1:6379 --to bucketevents=http://127.0.0.1:8081/",),

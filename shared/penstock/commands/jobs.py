@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 from urllib.parse import urlsplit
 
 from penstock.commands.flags import whole
@@ -20,12 +20,14 @@ from penstock.jobs.job import Job, JobState
 from penstock.jobs.release import let_go
 from penstock.jobs.watcher import SELECTOR, Watcher, run_watcher
 from penstock.process.log import set_up_logging
-from penstock.process.signals import stop_on_signals
+from penstock.process.signals import stopping_on_signals
 from penstock.settings.durations import parse_duration
 from penstock.settings.plaintext import without_login
 from penstock.settings.table import JOB_MAX_RUNNING
 from penstock.terminal import columns, json_text, one_line, printable
 
+# How long an answer of the Kubernetes API may hold up the end.
+_PATIENCE_SECONDS: Final = 5.0
 _COLUMNS = ("NAME", "FUNCTION", "STATE", "SINCE", "SOURCE", "REASON")
 
 
@@ -126,8 +128,8 @@ def _watch(args: argparse.Namespace, env: Mapping[str, str], api: JobsApi) -> in
     if args.status_port is not None:
         StatusServer(("", args.status_port), measures, ill=measures.problem, unready=str).start()
     stop = threading.Event()
-    stop_on_signals(stop.set)
-    run_watcher(watcher, api, stop)
+    with stopping_on_signals(stop.set, patience_seconds=_PATIENCE_SECONDS):
+        run_watcher(watcher, api, stop)
     return 0
 
 

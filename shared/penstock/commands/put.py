@@ -11,8 +11,11 @@ from typing import BinaryIO, Final
 
 from penstock.commands.objects import add_store_flags, open_store, place_argument
 from penstock.errors import ConfigError
+from penstock.process.signals import interruptible
+from penstock.store import Store
 from penstock.streams import read_chunks
 from penstock.terminal import json_text, printable, progress, size_text
+from penstock.types import ObjectRef, ObjectState
 
 STANDARD_INPUT: Final = "-"
 _BYTES: Final = "application/octet-stream"
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             progress(ref.key, unit="B", divisor=1024, total=total, stays=False) as bar,
         ):
             chunks = _counted(read_chunks(stream), bar.advance)
-            state = store.put(ref, chunks, content_type=content_type, metadata=metadata)
+            state = _stored(store, ref, chunks, content_type=content_type, metadata=metadata)
         if args.json:
             told = {"bucket": ref.bucket, "key": ref.key, "size": state.size, "content_type": content_type}
             print(json_text(told))
@@ -104,6 +107,22 @@ def _opened(path: Path | None) -> Iterator[tuple[BinaryIO, int | None]]:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
     with stream:
         yield stream, path.stat().st_size if path.is_file() else None
+
+
+def _stored(
+    store: Store, ref: ObjectRef, chunks: Iterable[bytes], *, content_type: str, metadata: Mapping[str, str]
+) -> ObjectState:
+    def put(go_on: Callable[[], None]) -> ObjectState:
+        return store.put(ref, _while(go_on, chunks), content_type=content_type, metadata=metadata)
+
+    return interruptible(put)
+
+
+def _while(go_on: Callable[[], None], chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks, until `go_on` raises: the upload in parts is then aborted."""
+    for chunk in chunks:
+        go_on()
+        yield chunk
 
 
 def _counted(chunks: Iterable[bytes], count: Callable[[int], None]) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -61,6 +62,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         else:
             rows.append((sample.name, size_text(len(data)), sample.content_type, *_after(made)))
             told = _told(sample, len(data), made)
+            for note in () if args.json else dict.fromkeys(made.notes):
+                print(printable(f"penstock test: {sample.name}: note: {note}"), file=sys.stderr)
             if args.write:
                 first = dict(list(config.renditions.items())[:1])
                 text = call_text(sample, first, config.options).replace(

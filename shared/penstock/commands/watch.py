@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from penstock.commands.flags import add_ca_file_flag, add_listen_flag, duration, moment, whole
 from penstock.connect.listing.hints import HintTarget
@@ -16,12 +17,14 @@ from penstock.connect.listing.seen import SeenObjects
 from penstock.connect.settings import address_from, ca_file_from, caller_headers, caller_keys, named_target
 from penstock.errors import ConfigError, TemporaryError
 from penstock.process.log import set_up_logging
-from penstock.process.signals import stop_on_signals
+from penstock.process.signals import stopping_on_signals
 from penstock.process.status_server import StatusServer
 from penstock.settings.config import SourceRule
 from penstock.settings.environment import load_store_settings
 from penstock.settings.secrets import read_secret
 
+# A store may take a minute to say nothing; Kubernetes kills 30 seconds after SIGTERM.
+_PATIENCE_SECONDS: Final = 5.0
 _log = logging.getLogger("penstock.watch")
 
 
@@ -80,7 +83,6 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     store = S3ObjectStore(load_store_settings(env))
     seen = SeenObjects(args.state, f"{' '.join(map(str, rules))} to {target.url}")
     stop = threading.Event()
-    stop_on_signals(stop.set)
     watch = ListingWatch(
         store,
         rules,
@@ -92,18 +94,19 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         stopped=stop.is_set,
     )
     try:
-        if args.once:
-            report = watch.round()
-            _say(report)
-            return TemporaryError.exit_code if report.failed else 0
-        measures = WatchMeasures()
-        # A restart mends nothing that a next round would not mend, so it is never ill.
-        status = StatusServer(address_from(args, env), measures, ill=str, unready=measures.unready)
-        status.start()
-        try:
-            _rounds(watch, stop, measures, every_seconds=args.every)
-        finally:
-            status.stop()
+        with stopping_on_signals(stop.set, patience_seconds=_PATIENCE_SECONDS):
+            if args.once:
+                report = watch.round()
+                _say(report)
+                return TemporaryError.exit_code if report.failed else 0
+            measures = WatchMeasures()
+            # A restart mends nothing that a next round would not mend, so it is never ill.
+            status = StatusServer(address_from(args, env), measures, ill=str, unready=measures.unready)
+            status.start()
+            try:
+                _rounds(watch, stop, measures, every_seconds=args.every)
+            finally:
+                status.stop()
         return 0
     finally:
         seen.close()

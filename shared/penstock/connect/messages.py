@@ -7,6 +7,7 @@ from urllib.parse import quote
 from penstock import events
 from penstock.delivery.deliverer import HeldT, Message
 from penstock.errors import EventError
+from penstock.events.wrapped import records_in
 
 # A topic of MQTT may have 64 KiB. An HTTP server refuses a request with such a header (431).
 MAX_TOPIC_BYTES = 4000
@@ -40,12 +41,22 @@ def make_messages(
 
 
 def ordering_key(topic: str, payload: bytes) -> str:
-    """MinIO's messages about one object are delivered in order, and so are other messages of one topic."""
+    """Messages about one object are delivered in order, and so are other messages of one topic."""
+    found = _object_of(payload)
+    return topic if found is None else f"{topic}\0{found}"
+
+
+def _object_of(payload: bytes) -> str | None:
+    """The object of a notification with one record; None for anything else."""
     try:
-        found = json.loads(payload).get("Key")
-    except (ValueError, AttributeError, RecursionError):
-        found = None
-    return f"{topic}\0{found}" if isinstance(found, str) else topic
+        document = json.loads(payload)
+        if isinstance(document, dict) and isinstance(document.get("Key"), str):
+            return str(document["Key"])  # MinIO's own messages
+        [(record, _)] = records_in(document)
+        bucket, key = record["s3"]["bucket"]["name"], record["s3"]["object"]["key"]
+    except (ValueError, TypeError, LookupError, RecursionError, EventError):
+        return None
+    return f"{bucket}/{key}"
 
 
 def _short(name: str) -> str:

@@ -8,7 +8,13 @@ from penstock.connect.settings import Flags
 from penstock.connect.subscriptions import Finder, Subscriptions
 from penstock.errors import ConfigError
 from penstock.settings.secrets import read_secret
-from penstock.settings.table import REDISCOVER_SECONDS
+from penstock.settings.table import BASIC_AUTH_PASSWORD, BASIC_AUTH_USER, GATEWAY_URL, REDISCOVER_SECONDS
+
+
+def gateway_from(url: str, env: Mapping[str, str], *, namespace: str = "", ca_file: str | None) -> OpenFaasGateway:
+    """An OpenFaaS gateway with the login of the environment; raises `ConfigError`."""
+    login = (read_secret(env, BASIC_AUTH_USER.name), read_secret(env, BASIC_AUTH_PASSWORD.name))
+    return OpenFaasGateway(url, namespace=namespace, login=login, ca_file=ca_file)
 
 
 def finder_from(flags: Flags, env: Mapping[str, str]) -> Finder:
@@ -16,18 +22,13 @@ def finder_from(flags: Flags, env: Mapping[str, str]) -> Finder:
     ca_file = settings.ca_file_from(flags, env)
     headers = settings.caller_headers(env)
     keys = settings.caller_keys(env)
-    gateway = flags.gateway or env.get("GATEWAY_URL", "")
+    gateway = flags.gateway or GATEWAY_URL.value(env)
     if flags.to:
         found = subscriptions.from_pairs(flags.to, ca_file, headers)
     elif flags.stack is not None:
         found = subscriptions.from_stack(flags.stack, env, gateway, ca_file, headers)
     elif gateway:
-        client = OpenFaasGateway(
-            gateway,
-            namespace=flags.namespace,
-            login=(read_secret(env, "BASIC_AUTH_USER"), read_secret(env, "BASIC_AUTH_PASSWORD")),
-            ca_file=ca_file,
-        )
+        client = gateway_from(gateway, env, namespace=flags.namespace, ca_file=ca_file)
 
         def ask() -> Subscriptions:
             return subscriptions.from_gateway(client, ca_file, headers).signed(keys)

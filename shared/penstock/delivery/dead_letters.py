@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from penstock.delivery.attempts import key_of
 from penstock.delivery.deliverer import Message
 
 
@@ -43,7 +44,7 @@ class DeadLetterStore(Protocol):
 
 def letter_document(letter: DeadLetter) -> dict[str, Any]:
     """A dead letter without its body, ready for JSON. `object` is "" for one that is about no object."""
-    key = letter.message.key if isinstance(letter.message.key, str) else letter.message.key.decode(errors="replace")
+    key = key_of(letter.message)
     return {
         "id": int(letter.id),
         "function": letter.message.target,

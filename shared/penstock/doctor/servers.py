@@ -67,7 +67,7 @@ def examine_indexes(specs: Iterable[FunctionSpec], env: Mapping[str, str]) -> It
     for spec in specs:
         config = spec.config()
         address = parse_sink(config.sink) if config.sink else None
-        if address is None or not (address.file or address.url):
+        if address is None or not (address.is_searchable or address.url):
             continue
         subject = f"index of {spec.name}"
         if address.file is not None:

@@ -5,7 +5,7 @@ Such a mistake is a `HandlerError` with one sentence that says what to write (AD
 
 import io
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from inspect import isasyncgen, iscoroutine, isgenerator
 from typing import Any
@@ -68,6 +68,8 @@ def problem_of(result: Any) -> str:
         return f'handle returned a Result with content_type={result.content_type!r}; give text, such as "text/csv"'
     if not (result.name is None or isinstance(result.name, str)):
         return f"handle returned a Result with name={result.name!r}; give the file's name as text, or None"
+    if not isinstance(result.notes, Iterable | None):
+        return f"handle returned a Result with notes={result.notes!r}; give a list of sentences"
     if result.metadata:
         return _problem_of_metadata(result.metadata)
     return ""

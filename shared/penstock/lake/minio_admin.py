@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import MinioAdmin
@@ -25,6 +26,7 @@ from penstock.lake.model import TargetRef
 from penstock.lake.plan import PresentTarget
 from penstock.settings.config import StoreSettings
 from penstock.store.credentials import provider_of
+from penstock.store.failures import NO_S3
 
 _SYNC_VARIABLE: Final = "MINIO_API_SYNC_EVENTS"
 _OF_BUCKETS: Final = frozenset({"NoSuchBucket", "NoSuchKey", "InvalidBucketName"})
@@ -55,20 +57,8 @@ class Admin:
         )
 
     def info(self) -> Info:
-        found = self._call("admin:ServerInfo", lambda: read_json(self._admin.info()))
-        statuses: dict[TargetRef, str] = {}
-        for group in (found.get("services") or {}).get("notifications") or []:
-            for kind, entries in group.items():
-                for entry in entries if kind in keys.KINDS else ():
-                    statuses.update({TargetRef(kind, name): told.get("status", "") for name, told in entry.items()})
-        return Info(
-            frozenset(found.get("sqsARN") or ()),
-            statuses,
-            tuple(
-                server.get("uptime") if server.get("state") == "online" else None
-                for server in found.get("servers") or ()
-            ),
-        )
+        found: Info = self._call("admin:ServerInfo", lambda: read_info(self._admin.info()))
+        return found
 
     def targets(self, kind: keys.TargetKind) -> tuple[dict[TargetRef, PresentTarget], frozenset[str]]:
         """The targets of one kind, without ARN and status, and the keys that this server knows for the kind."""
@@ -124,6 +114,27 @@ class NoAdminApi(ConfigError):
     """What answers is an S3 server, and not MinIO."""
 
 
+def read_info(text: str) -> Info:
+    """What the server tells of itself; raises `ValueError` for what is no answer of MinIO."""
+    found = read_json(text)
+    statuses: dict[TargetRef, str] = {}
+    try:
+        for group in (found.get("services") or {}).get("notifications") or []:
+            for kind, entries in group.items():
+                for entry in entries if kind in keys.KINDS else ():
+                    statuses.update({TargetRef(kind, name): told.get("status", "") for name, told in entry.items()})
+        return Info(
+            frozenset(found.get("sqsARN") or ()),
+            statuses,
+            tuple(
+                server.get("uptime") if server.get("state") == "online" else None
+                for server in found.get("servers") or ()
+            ),
+        )
+    except (AttributeError, TypeError) as exc:
+        raise ValueError(f"its description has another shape: {exc}") from exc
+
+
 class _Refused(ConfigError):
     """The server understood the request and refused it; `message` is its reason."""
 
@@ -137,7 +148,7 @@ def clear_errors(settings: StoreSettings, permission: str) -> Iterator[None]:
     """Turn an error of the server or the network into one that names the endpoint and the remedy."""
     try:
         yield
-    except (MinioAdminException, MinioException, HTTPError, OSError, ValueError) as exc:
+    except (MinioAdminException, MinioException, HTTPError, OSError, ValueError, ParseError) as exc:
         raise error_from(settings, permission, exc) from exc
 
 
@@ -170,7 +181,11 @@ def error_from(settings: StoreSettings, permission: str, exc: Exception) -> Pens
         )
     if "WRONG_VERSION_NUMBER" in str(exc) or "record layer" in str(exc).lower():
         return ConfigError(f"{settings.endpoint}: answers without TLS; write MINIO_ENDPOINT with http://")
-    if isinstance(exc, ValueError) and not isinstance(exc, HTTPError):
+    # minio-py raises an OSError without a number for an answer that it cannot decrypt.
+    is_other = isinstance(exc, ValueError | ParseError) or (isinstance(exc, OSError) and exc.errno is None)
+    if is_other and not isinstance(exc, HTTPError):
+        if permission.startswith("s3:"):
+            return TemporaryError(f"{settings.endpoint}: {NO_S3}")
         return TemporaryError(
             f"{settings.endpoint}: answers, but not as MinIO's admin API does; MINIO_ENDPOINT must lead to MinIO "
             f"itself, not to another S3 server, a console or a page in between ({exc})"

@@ -6,12 +6,16 @@ reads the number of each signal, which C code writes into a pipe (`signal.set_wa
 """
 
 import os
+import queue
 import select
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import Final
+from typing import Final, TypeVar, cast
+
+ResultT = TypeVar("ResultT")
 
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 _LOOK_SECONDS: Final = 0.05
@@ -46,6 +50,67 @@ def stop_on_signals(stop: Callable[[], object]) -> None:
         return True
 
     _watch(stop_once)
+
+
+@contextmanager
+def stopping_on_signals(stop: Callable[[], object], *, patience_seconds: float) -> Iterator[None]:
+    """Have SIGTERM and Ctrl+C call `stop`; raises `KeyboardInterrupt` when the end takes longer than the patience.
+
+    For a command whose main thread waits for servers: one that does not answer would hold the end up.
+    """
+    over = threading.Event()
+    main = threading.main_thread().ident
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        if not over.is_set():
+            raise KeyboardInterrupt
+
+    def wait_and_interrupt() -> None:
+        if not over.wait(patience_seconds) and main is not None:
+            signal.pthread_kill(main, signal.SIGURG)
+
+    def stop_with_patience() -> None:
+        stop()
+        threading.Thread(target=wait_and_interrupt, name="patience", daemon=True).start()
+
+    signal.signal(signal.SIGURG, interrupt)
+    stop_on_signals(stop_with_patience)
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def interruptible(call: Callable[[Callable[[], None]], ResultT], *, patience_seconds: float = 2.0) -> ResultT:
+    """Run a call on another thread, so that Ctrl+C ends the wait for it; return or raise what it does.
+
+    Python runs no handler of a signal while C code waits for a server. The call gets a function that raises
+    `KeyboardInterrupt` once Ctrl+C has come: a call of several steps asks it between them, and tidies up.
+    """
+    stopped, ended = threading.Event(), threading.Event()
+    results: queue.SimpleQueue[tuple[ResultT | None, BaseException | None]] = queue.SimpleQueue()
+
+    def go_on() -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+
+    def work() -> None:
+        try:
+            results.put((call(go_on), None))
+        except BaseException as exc:  # noqa: BLE001 - it is raised again where the call was made
+            results.put((None, exc))
+        ended.set()
+
+    try:
+        threading.Thread(target=work, name="call", daemon=True).start()
+        result, problem = results.get()
+    except KeyboardInterrupt:
+        stopped.set()
+        ended.wait(patience_seconds)
+        raise
+    if problem is not None:
+        raise problem
+    return cast("ResultT", result)
 
 
 class _Interrupt:

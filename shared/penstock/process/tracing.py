@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 
 from penstock.errors import ConfigError
+from penstock.json_text import encodable
 from penstock.settings.plaintext import without_login
 
 if TYPE_CHECKING:
@@ -36,13 +37,14 @@ class Span:
     def note(self, **attributes: Attribute) -> None:
         """Add attributes; `__` in a name stands for a dot."""
         for name, value in attributes.items():
-            self._span.set_attribute(name.replace("__", "."), value)
+            # One text that UTF-8 cannot hold would cost all steps that are sent with this one.
+            self._span.set_attribute(name.replace("__", "."), encodable(value) if isinstance(value, str) else value)
 
     def fail(self, why: str) -> None:
         """Mark the step as failed."""
         from opentelemetry.trace import StatusCode
 
-        self._span.set_status(StatusCode.ERROR, why)
+        self._span.set_status(StatusCode.ERROR, encodable(why))
 
     def end(self) -> None:
         self._span.end()
@@ -74,7 +76,7 @@ class Tracer:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
         context = TraceContextTextMapPropagator().extract({_HEADER: parent}, Context()) if parent else None
-        span = Span(self._tracer.start_span(name, context, Kind[kind.upper()]))
+        span = Span(self._tracer.start_span(encodable(name), context, Kind[kind.upper()]))
         span.note(**attributes)
         return span
 

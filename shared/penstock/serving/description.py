@@ -31,7 +31,15 @@ OPERATIONS: Final = (
         {200: ANYTHING, 202: JSON, 204: "", **_ERRORS},
         takes=ANYTHING,
     ),
-    Operation("GET", "/", "the function's own search", {200: JSON, **_ERRORS}, query=("q",), schemas={404: ""}),
+    # 501: an index that cannot search by words.
+    Operation(
+        "GET",
+        "/",
+        "the function's own search",
+        {200: JSON, **_ERRORS, 501: JSON},
+        query=("q",),
+        schemas={404: ""},
+    ),
     Operation(
         "GET",
         "/status",

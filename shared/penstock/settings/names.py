@@ -18,5 +18,7 @@ def is_dns_label(name: str) -> bool:
 
 def stack_path(path: Path = Path("stack.yml")) -> Path:
     """`path`, or the file beside it that is there instead: faas-cli takes and writes stack.yml and stack.yaml."""
+    if not path.name:  # a folder such as `.`: reading it says so
+        return path
     other = path.with_suffix(".yaml" if path.suffix == ".yml" else ".yml")
     return other if not path.exists() and other.is_file() else path

@@ -23,6 +23,7 @@ Component = Literal[
     "nats",
     "redis",
     "amqp",
+    "sqs",
     "bridge",
     "console",
 ]

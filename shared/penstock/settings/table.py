@@ -71,8 +71,7 @@ SOURCE: Final = text(
 )
 SINK: Final = text(
     "SINK",
-    "`s3://bucket/{key}.gz`, `sqlite:///path`, `postgresql://host/database/table`, "
-    "`cassandra://hosts/keyspace/table` or `opensearch+https://host:9200/index`",
+    "`s3://bucket/{key}.gz`, `sqlite:///path`, `postgresql://host/database/table`, `cassandra://host/keyspace/table` or `opensearch+https://host:9200/index`",
     in_job=True,
 )
 ON_SOURCE_REMOVED: Final = Setting(
@@ -391,6 +390,22 @@ AMQP_URL: Final = text(
 )
 AMQP_USERNAME: Final = text("AMQP_USERNAME", "the broker's user; `guest` where none is set", of="amqp", is_secret=True)
 AMQP_PASSWORD: Final = text("AMQP_PASSWORD", "the broker's password", of="amqp", is_secret=True)
+SQS_URL: Final = text(
+    "SQS_URL", "`https://sqs.REGION.amazonaws.com`, or another server's `http://HOST:PORT`", of="sqs", shown="AWS's own"
+)
+AWS_REGION: Final = text("AWS_REGION", "AWS's region, where the URL does not tell it", of="sqs")
+SQS_ACCESS_KEY: Final = text(
+    "SQS_ACCESS_KEY", "without it AWS's own sources are asked for credentials", of="sqs", is_secret=True
+)
+SQS_SECRET_KEY: Final = text("SQS_SECRET_KEY", "the key that goes with it", of="sqs", is_secret=True)
+SQS_VISIBILITY_SECONDS: Final = whole(
+    "SQS_VISIBILITY_SECONDS",
+    "without a sign of life for so long, what a connector took comes to another one",
+    30,
+    minimum=2,
+    maximum=43200,
+    of="sqs",
+)
 BRIDGE_TOKEN: Final = text(
     "BRIDGE_TOKEN", "what a webhook must present. Required without `--allow-anonymous`", of="bridge", is_secret=True
 )

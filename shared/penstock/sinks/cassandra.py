@@ -1,46 +1,54 @@
-"""An index in one table of Apache Cassandra 4.0 or newer: JSON documents, each in a partition of its own.
+"""An index in one table of Apache Cassandra 5: one row for each document, and no search.
 
-Each write is one lightweight transaction that names the version which it replaces, or that there is none. So a write
-that saw an older state changes nothing, from any number of threads, hosts and data centres
-(https://cassandra.apache.org/doc/latest/cassandra/developing/cql/dml.html). Documents of a batch are written side by
-side and not in a BATCH: that would be all or nothing, and cannot have conditions in several partitions.
+Every write is one lightweight transaction that names the version which it replaces, or that there is none. So a write
+that saw an older state changes nothing, from any number of threads and hosts. The rows of a batch are in many
+partitions, so its statements are sent side by side: a logged batch of them would cost more, and compare nothing.
 
-A transaction without an answer may have been done. Its row is looked at again, by a serial read, for the version that
-it would have written.
+A time limit leaves the outcome open. The row is then read anew, serially, which also finishes a transaction that was
+left half done: what the row says is the outcome.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from http import HTTPStatus
+from heapq import merge
 from itertools import count
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, ClassVar, NamedTuple
+from typing import Any
+from zlib import crc32
 
 import orjson
 
-from penstock.errors import EventError, HandlerError, PenstockError, PermanentError, TargetChanged, TemporaryError
+from penstock.errors import HandlerError, PenstockError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document
 from penstock.sinks.cassandra_address import CassandraAddress
-from penstock.sinks.cassandra_table import CassandraTable, OutcomeUnknown, Columns
-from penstock.sinks.document import Stored
-from penstock.sinks.rows import MARK, RECORDS, document_of, entry_of, id_of
+from penstock.sinks.cassandra_table import CassandraTable, Rows, Statement
+from penstock.sinks.document import NotSearchable, Stored
+from penstock.sinks.rows import document_of, entry_of, id_of
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
 
-# Cassandra takes half a segment of its commit log in one write: 16 MiB unless it is told otherwise.
-MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
+# 64 partitions of a bucket: two million documents of 3 KB stay below 100 MB in each. Part of the layout.
+SHARDS = 64
+PAGE_ROWS = 500
 
-_READ = f"SELECT id, version, {MARK} FROM {{table}} WHERE id = ?"  # noqa: S608
-_DOCUMENT = f"SELECT version, body, {MARK} FROM {{table}} WHERE id = ?"  # noqa: S608
-_SCAN = f"SELECT id, version, {MARK} FROM {{table}}"  # noqa: S608
-_MAKE = f"INSERT INTO {{table}} (version, body, {MARK}, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS"  # noqa: S608
-_CHANGE = """UPDATE {table}
-SET version = ?, body = ?, state = ?, function = ?, options = ?, source = ?, refusal = ? WHERE id = ? IF version = ?"""
-_REMOVE = "DELETE FROM {table} WHERE id = ? IF version = ?"
+_MARK = "version, state, function, options, source, refusal"
+_ROW = "bucket = ? AND shard = ? AND key = ?"
+_READ = f"SELECT {_MARK} FROM {{table}} WHERE {_ROW}"  # noqa: S608
+_DOCUMENT = f"SELECT body, state, function, options, source, refusal FROM {{table}} WHERE {_ROW}"  # noqa: S608
+_INSERT = (
+    "INSERT INTO {table} (version, body, state, function, options, source, refusal, bucket, shard, key)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS"
+)
+_UPDATE = (
+    "UPDATE {table} SET version = ?, body = ?, state = ?, function = ?, options = ?, source = ?, refusal = ?"  # noqa: S608
+    f" WHERE {_ROW} IF version = ?"
+)
+_REMOVE = f"DELETE FROM {{table}} WHERE {_ROW} IF version = ?"  # noqa: S608
+_FORGET = f"DELETE FROM {{table}} WHERE {_ROW} IF EXISTS"  # noqa: S608
 
 
 class CassandraSink:
-    """The documents of one table; safe for threads, processes and hosts."""
+    """The documents of one table; safe for threads and hosts."""
 
     removes_with_source = True
     refuses_beside = False
@@ -53,11 +61,10 @@ class CassandraSink:
         username: str = "",
         password: str = "",
         ca_file: str | Path | None = None,
-        name: str = "penstock",
         timeout_seconds: float = 10,
     ) -> None:
         self._table = CassandraTable(
-            address, username=username, password=password, ca_file=ca_file, name=name, timeout_seconds=timeout_seconds
+            address, username=username, password=password, ca_file=ca_file, timeout_seconds=timeout_seconds
         )
         self._token, self._count = token_hex(8), count()
 
@@ -70,45 +77,40 @@ class CassandraSink:
         return id_of(source)
 
     def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
-        """Mark and refusal of each document; None where there is no document."""
+        """Mark and refusal of each document, read side by side; None where there is no document."""
         entries = self._entries([address for address, _ in places])
         return document.with_refusals(entries, places, lambda refs: self._entries([id_of(ref) for ref in refs]))
 
     def beside(self, address: str, mark: Mark) -> Entry | None:
         """The refusal that is kept beside a foreign document, if there is one."""
-        [record] = self._entries([id_of(document.refusal_ref(mark))])
-        return document.as_beside(address, record)
+        return document.as_beside(address, self._entry(id_of(document.refusal_ref(mark))))
 
     def write_many(self, writes: Sequence[Write]) -> list[Stored]:
-        """Store a batch side by side; the outcomes in the same order, errors not raised."""
+        """Store documents side by side; the outcomes in the same order, errors not raised."""
         moment = document.now()
         outcomes: list[Stored | None] = [None] * len(writes)
-        changes: list[_Change] = []
         asked: list[int] = []
+        rows: list[_Row] = []
         for number, write in enumerate(writes):
             try:
                 inside = document.inside(write.result, write.address)
                 body = {**inside, **document.delivered(write.source, moment)}
-                change = self._change(write.address, body, write.mark, None, write.previous)
-                if write.previous and write.previous.beside:
-                    # First: a refusal that is gone is found again, and one beside its document would be wrong.
-                    self._delete(write.previous.beside.record, write.previous.beside)
-            except (HandlerError, PermanentError, TemporaryError) as error:
+                rows.append(self._row(write.address, body, write.mark, None, write.previous))
+            except HandlerError as error:
                 outcomes[number] = error
                 continue
-            changes.append(change)
             asked.append(number)
-        for number, stored in zip(asked, self._stored(changes), strict=True):
-            outcomes[number] = stored
+        for number, stored in zip(asked, self._stored(rows), strict=True):
+            outcomes[number] = self._without_refusal(stored, writes[number].previous)
         return [outcome for outcome in outcomes if outcome is not None]
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
         """Replace our document by one that says why this state has none; leave a foreign one, and say so beside it."""
         if previous is None or not previous.is_foreign_to(mark):
             body = document.delivered(source, document.now())
-            return self._one(self._change(address, body, mark, refusal, previous))
+            return self._one(self._row(address, body, mark, refusal, previous))
         record, body = id_of(document.refusal_ref(mark)), document.refusal_record(source, mark)
-        stored = self._one(self._change(record, body, mark, refusal, previous.beside))
+        stored = self._one(self._row(record, body, mark, refusal, previous.beside))
         return replace(stored, address=address, record=record)
 
     def remove(self, address: str, mark: Mark, previous: Entry) -> None:
@@ -117,25 +119,17 @@ class CassandraSink:
             self._delete(previous.record or address, previous)
 
     def check(self) -> None:
-        """Make the table when there is none, and raise `TemporaryError` unless it can be read and written."""
-        self._table.run(_REMOVE, "penstock check", "")
+        """Make the table when there is none, and raise `TemporaryError` unless it can be read."""
+        self._table.check()
 
-    def entries(self, bucket: str, prefix: str = "") -> Iterator[tuple[ObjectRef, Entry]]:
-        """What is recorded for a bucket's objects, in no order, and the refusals beside foreign documents.
-
-        The whole table is read: partitions lie in the order of their hashes.
-        """
-        records: list[str] = []
-        for row in self._table.scan(_SCAN):
-            if row["id"].startswith(f"{bucket}/{prefix}"):
-                yield ObjectRef(bucket, row["id"][len(bucket) + 1 :]), _entry(row["id"], row)
-            elif row["id"].startswith(RECORDS):
-                records.append(row["id"])
-        for record in records:
-            for row in self._table.run(_DOCUMENT, record):
-                source = document.source_of_record(orjson.loads(row["body"]))
-                if source is not None and document.is_wanted(source, bucket, prefix, ""):
-                    yield source, replace(_entry(record, row), record=record)
+    def entries(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[tuple[ObjectRef, Entry]]:
+        """What is recorded for a bucket's objects, in key order; then the refusals beside foreign documents."""
+        for ref, entry, _ in self._listed(bucket, prefix, start_after, with_body=False):
+            yield ref, entry
+        for _, entry, body in self._listed(document.RECORDS_BUCKET, document.RECORDS_PREFIX, "", with_body=True):
+            source = document.source_of_record(orjson.loads(body))
+            if source is not None and document.is_wanted(source, bucket, prefix, start_after):
+                yield source, replace(entry, record=entry.address)
 
     def refusal_address(self, address: str, mark: Mark) -> str:
         """The id of the row of a refusal beside a foreign document."""
@@ -144,113 +138,150 @@ class CassandraSink:
 
     def forget(self, record: str) -> ObjectRef | None:
         """Delete the refusal beside a foreign document, and return its source."""
-        for row in self._table.run(_DOCUMENT, record):
-            self._delete(record, _entry(record, row))
-            return document.source_of_record(orjson.loads(row["body"]))
-        return None
+        rows = self._table.run(record, _DOCUMENT, *place_of(record))
+        if not rows or not self._table.run(record, _FORGET, *place_of(record))[0][0]:
+            return None
+        return document.source_of_record(orjson.loads(rows[0].body))
 
-    # Beyond the protocol
+    # Beyond the protocol: see SearchableSink
 
     def search(self, text: str, *, limit: int = 20, offset: int = 0) -> list[dict[str, Any]]:
-        """Raises an error with status 501: Cassandra has no full-text search."""
+        """Raises `NotSearchable`: Cassandra has no full-text search."""
         del limit, offset
-        raise _NoSearch(
-            f"search {text[:80]!r}: Cassandra has no full-text search: ask for one document with "
-            "?bucket=BUCKET&key=KEY, or name an index in SQLite, PostgreSQL or OpenSearch in SINK"
+        raise NotSearchable(
+            f"search {text[:80]!r}: an index in Cassandra cannot be searched by words: ask ?bucket=BUCKET&key=KEY, or "
+            "name PostgreSQL, OpenSearch or SQLite in SINK"
         )
 
     def document(self, bucket: str, key: str) -> dict[str, Any] | None:
         """The document of one source object."""
-        for row in self._table.run(_DOCUMENT, f"{bucket}/{key}"):
-            mark = (row[name] for name in ("state", "function", "options", "source", "refusal"))
-            return document_of(row["body"] or "{}", *mark)
-        return None
+        name = f"{bucket}/{key}"
+        rows = self._table.run(name, _DOCUMENT, *place_of(name))
+        return document_of(*rows[0]) if rows else None
 
     def close(self) -> None:
         """Close the session; the next call opens a new one."""
         self._table.close()
 
-    # Statements
+    # Reading
+
+    def _entry(self, name: str) -> Entry | None:
+        return _seen(name, self._table.run(name, _READ, *place_of(name)))
 
     def _entries(self, ids: Sequence[str]) -> list[Entry | None]:
+        if not ids:
+            return []
         found: list[Entry | None] = []
-        for name, answer in zip(ids, self._table.run_many([(_READ, [name]) for name in ids]), strict=True):
-            if isinstance(answer, PenstockError):
-                raise answer
-            found.append(_entry(name, answer[0]) if answer else None)
+        for name, rows in zip(
+            ids, self._table.run_many(ids[0], [(_READ, place_of(name)) for name in ids]), strict=True
+        ):
+            if isinstance(rows, PenstockError):
+                raise rows
+            found.append(_seen(name, rows))
         return found
 
-    def _change(
+    def _listed(
+        self, bucket: str, prefix: str, start_after: str, *, with_body: bool
+    ) -> Iterator[tuple[ObjectRef, Entry, str]]:
+        """The rows of all partitions of a bucket, merged in key order; the body is "" where it is not asked for."""
+        after = max((prefix.encode(), ">="), (start_after.encode(), ">")) if start_after else (prefix.encode(), ">=")
+        parts = [self._part(bucket, shard, prefix, after, with_body=with_body) for shard in range(SHARDS)]
+        for row in merge(*parts, key=lambda row: row.key.encode()):
+            name = f"{bucket}/{row.key}"
+            yield ObjectRef(bucket, row.key), _entry_in(name, row), row.body if with_body else ""
+
+    def _part(
+        self, bucket: str, shard: int, prefix: str, after: tuple[bytes, str], *, with_body: bool
+    ) -> Iterator[Any]:
+        key, comparison = after[0].decode(), after[1]
+        while True:
+            text = (
+                f"SELECT key, {_MARK}{', body' if with_body else ''} FROM {{table}}"  # noqa: S608
+                f" WHERE bucket = ? AND shard = ? AND key {comparison} ? LIMIT {PAGE_ROWS}"
+            )
+            page = self._table.run("listing", text, bucket, shard, key, is_serial=False)
+            for row in page:
+                if not row.key.startswith(prefix):
+                    return
+                yield row
+            if len(page) < PAGE_ROWS:
+                return
+            key, comparison = page[-1].key, ">"
+
+    # Writing
+
+    def _row(
         self, address: str, body: dict[str, Any], mark: Mark, refusal: Refusal | None, previous: Entry | None
-    ) -> "_Change":
+    ) -> "_Row":
         """The statement that stores a document, and the entry that it is then; raises `HandlerError`."""
-        text = document.to_json(body)
-        if len(text) > MAX_DOCUMENT_BYTES // 4 and len(text.encode()) > MAX_DOCUMENT_BYTES:
-            raise PermanentError(f"{address}: its document has over {MAX_DOCUMENT_BYTES} bytes, too many for Cassandra")
-        entry = Entry(address, mark, refusal, etag=f"{self._token}-{next(self._count)}")
-        refused = document.to_json(refusal.record) if refusal else None
-        values = [entry.etag, text, mark.state, mark.function, mark.options, mark.source, refused, address]
-        if previous is None:
-            return _Change(entry, _MAKE, values)
-        return _Change(entry, _CHANGE, [*values, previous.etag or None])
+        version = f"{self._token}-{next(self._count)}"
+        values = (
+            *(version, document.to_json(body), mark.state, mark.function, mark.options, mark.source),
+            document.to_json(refusal.record) if refusal else None,
+            *place_of(address),
+        )
+        entry = Entry(address, mark, refusal, etag=version)
+        return ((_UPDATE, (*values, previous.etag or None)) if previous else (_INSERT, values)), entry
 
-    def _stored(self, changes: "Sequence[_Change]") -> list[Stored]:
-        """Store documents; the outcomes in the same order, errors not raised."""
-        answers = self._table.run_many([(change.statement, change.values) for change in changes])
-        outcomes: list[Stored] = []
-        unknown: list[int] = []
-        for number, (change, answer) in enumerate(zip(changes, answers, strict=True)):
-            if isinstance(answer, OutcomeUnknown):
-                unknown.append(number)
-            outcomes.append(self._outcome(change.entry, answer))
-        if unknown:
-            asked = [(_READ, [changes[number].entry.address]) for number in unknown]
-            for number, answer in zip(unknown, self._table.run_many(asked, is_serial=True), strict=True):
-                entry = changes[number].entry
-                if not isinstance(answer, PenstockError) and answer and answer[0]["version"] == entry.etag:
-                    outcomes[number] = entry
-        return outcomes
+    def _stored(self, rows: "Sequence[_Row]") -> list[Stored]:
+        if not rows:
+            return []
+        outcomes = self._table.run_many(rows[0][1].address, [statement for statement, _ in rows])
+        return [self._outcome(entry, outcome) for (_, entry), outcome in zip(rows, outcomes, strict=True)]
 
-    def _outcome(self, entry: Entry, answer: list[Columns] | PenstockError) -> Stored:
-        if isinstance(answer, TemporaryError):
-            return answer
-        assert isinstance(answer, list)
-        [row] = answer
-        # The driver sends a statement again after a lost connection, and the second one finds what the first one wrote.
-        if row["[applied]"] or row.get("version") == entry.etag:
-            return entry
-        return self._changed(entry.address)
+    def _outcome(self, entry: Entry, outcome: Rows | PenstockError) -> Stored:
+        """How one write ended. A temporary error leaves it open, and the row is looked at."""
+        if isinstance(outcome, PermanentError):
+            return outcome
+        if isinstance(outcome, PenstockError):
+            try:
+                found = self._entry(entry.address)
+            except TemporaryError as error:
+                return error
+            if found is not None and found.etag == entry.etag:
+                return entry
+            return TemporaryError(str(outcome), retry_after=1)
+        # What is there instead comes with the answer. Our own version is there when the statement arrived twice.
+        row = outcome[0]
+        return entry if row[0] or getattr(row, "version", None) == entry.etag else self._changed(entry.address)
 
-    def _one(self, change: "_Change") -> Entry:
-        [outcome] = self._stored([change])
+    def _one(self, row: "_Row") -> Entry:
+        [outcome] = self._stored([row])
         if isinstance(outcome, Entry):
             return outcome
         raise outcome
 
-    def _delete(self, place: str, seen: Entry) -> None:
-        """Delete a row of this version; one that is gone already is left so. Raises `TargetChanged`."""
-        [row] = self._table.run(_REMOVE, place, seen.etag)
-        if not row["[applied]"] and row.get("version") is not None:
+    def _without_refusal(self, stored: Stored, previous: Entry | None) -> Stored:
+        """The same outcome; a refusal that lay beside what was replaced is removed."""
+        if isinstance(stored, Entry) and previous is not None and previous.beside is not None:
+            try:
+                self._delete(previous.beside.record, previous.beside)
+            except (TargetChanged, TemporaryError) as error:
+                return error
+        return stored
+
+    def _delete(self, place: str, previous: Entry) -> None:
+        """Delete a row as `previous` shows it. After an error that leaves it open, the next try finds out."""
+        [row] = self._table.run(place, _REMOVE, *place_of(place), previous.etag or None)
+        if not row[0] and self._entry(place) is not None:
             raise self._changed(place)
 
     def _changed(self, address: str) -> TargetChanged:
         return TargetChanged(f"{address}: its document in {self._table} was written by another program meanwhile")
 
 
-class _Change(NamedTuple):
-    """One write: what is there when it is done, and the statement for it."""
-
-    entry: Entry
-    statement: str
-    values: Sequence[object]
+_Row = tuple[Statement, Entry]
 
 
-class _NoSearch(EventError):
-    """A question that this index cannot answer."""
+def place_of(name: str) -> tuple[str, int, str]:
+    """Bucket, shard and key of the row with this id."""
+    bucket, _, key = name.partition("/")
+    return bucket, crc32(key.encode()) % SHARDS, key
 
-    status: ClassVar[HTTPStatus] = HTTPStatus.NOT_IMPLEMENTED
+
+def _seen(name: str, rows: Rows) -> Entry | None:
+    return _entry_in(name, rows[0]) if rows else None
 
 
-def _entry(address: str, row: Columns) -> Entry:
-    mark = (row[name] for name in ("state", "function", "options", "source", "refusal"))
-    return entry_of(address, row["version"] or "", None, *mark)
+def _entry_in(name: str, row: Any) -> Entry:
+    return entry_of(name, row.version or "", None, row.state, row.function, row.options, row.source, row.refusal)

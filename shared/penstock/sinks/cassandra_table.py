@@ -1,59 +1,48 @@
-"""One table of Apache Cassandra: the session, the table's layout, and what the server's errors mean.
+"""One table of a Cassandra cluster: the session, the table's layout, and what the cluster's errors mean.
 
-`cassandra` reads and writes the documents. cassandra-driver speaks the protocol, finds the nodes and connects again.
-
-The table's comment has the version of the layout below. A table with another comment, or with none, is left alone.
+`cassandra` reads and writes the documents. The table's comment has the version of the layout below. A table with
+another comment, or with none, is left alone. The keyspace is made by the operator, who knows how often to replicate.
 """
 
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from cassandra import (
-    AuthenticationFailed,
-    ConsistencyLevel,
-    CoordinationFailure,
-    DriverException,
-    InvalidRequest,
-    ProtocolVersion,
-    Timeout,
-    Unauthorized,
-    Unavailable,
-)
+from cassandra import ConsistencyLevel, DriverException, InvalidRequest, Unauthorized
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
-from cassandra.connection import ConnectionException
-from cassandra.policies import DCAwareRoundRobinPolicy, ExponentialReconnectionPolicy, TokenAwarePolicy
-from cassandra.protocol import ErrorMessage
-from cassandra.query import PreparedStatement, dict_factory
+from cassandra.policies import (
+    ConstantReconnectionPolicy,
+    DCAwareRoundRobinPolicy,
+    FallthroughRetryPolicy,
+    TokenAwarePolicy,
+)
 
-from penstock.errors import ConfigError, PenstockError, TemporaryError
+from penstock.errors import ConfigError, PenstockError, PermanentError, TemporaryError
 from penstock.sinks.cassandra_address import CassandraAddress
 
 LAYOUT_VERSION: Final = 1
 _COMMENT: Final = f"Penstock index, layout {LAYOUT_VERSION}"
-# id: bucket/key. A partition holds one document, so that no partition grows and no two documents wait for each other.
-# version: new with every write. body: the document, but for its `penstock` field, which is in the columns below.
-# state: null in a row of another program. refusal: null in a document that describes its object.
+# A partition is what is compared and set at a time, and should stay below 100 MB. So a bucket's documents are spread
+# over `shard`. Within a partition keys are in the order of their UTF-8 bytes, as S3 lists.
+# version: new with every write. body: the document as JSON, but for its `penstock` field, which is in the columns
+# state to refusal. state: NULL in a row of another program. refusal: NULL in a document that describes its object.
 _LAYOUT: Final = f"""CREATE TABLE IF NOT EXISTS {{table}} (
-    id text PRIMARY KEY, version text, body text, state text, function text, options text, source text, refusal text
+    bucket text, shard smallint, key text, version text, body text,
+    state text, function text, options text, source text, refusal text,
+    PRIMARY KEY ((bucket, shard), key)
 ) WITH comment = '{_COMMENT}'"""
-_COMMENT_OF: Final = "SELECT comment FROM system_schema.tables WHERE keyspace_name = %s AND table_name = %s"
 _CONNECT_SECONDS: Final = 5
-_RECONNECT_SECONDS: Final = (1, 10)  # at first, and at most
-_AT_ONCE: Final = 64  # statements under way; one node has 32 threads for writes
-PAGE_ROWS: Final = 1000
-_DRIVER_ERRORS: Final = (DriverException, NoHostAvailable, ErrorMessage, ConnectionException, OSError)
+_PARALLEL: Final = 32  # statements under way for one batch
+_RECONNECT_SECONDS: Final = 1
+_TOO_LARGE: Final = ("too large", "too long", "longer than", "maximum size", "larger than")
+_GONE: Final = ("unconfigured table", "does not exist")
 
-Columns = dict[str, Any]
-RowsOrError = list[Columns] | PenstockError
-"""The rows that one statement returned, or why there are none."""
-
-
-class OutcomeUnknown(TemporaryError):
-    """No answer came: the statement may have been done, may be done later, or never."""
+Statement = tuple[str, Sequence[object]]
+Rows = list[Any]
 
 
 class CassandraTable:
@@ -66,191 +55,191 @@ class CassandraTable:
         username: str,
         password: str,
         ca_file: str | Path | None,
-        name: str,
         timeout_seconds: float,
     ) -> None:
         self._address = address
-        self._username, self._password, self._name = username, password, name
+        self._username, self._password = username, password
         self._ca_file, self._timeout_seconds = ca_file, timeout_seconds
-        self._table = f"{address.keyspace}.{address.table}"
-        self._setup = threading.Lock()
-        self._cluster: Cluster | None = None
+        self._table = f'"{address.keyspace}"."{address.table}"'
+        self._lock = threading.Lock()
         self._session: Session | None = None
-        self._prepared: dict[tuple[str, bool], PreparedStatement] = {}
         self._is_ready = False
+        self._prepared: dict[tuple[str, int], Any] = {}
 
     def __str__(self) -> str:
-        return f"table {self._table} in {self._address.url}"
+        return f"table {self._address.keyspace}.{self._address.table} in {self._address.url}"
 
-    def run(self, statement: str, *values: object, is_serial: bool = False) -> list[Columns]:
-        """The rows of one statement, in which `{table}` is the table; raises `TemporaryError`."""
-        [answer] = self.run_many([(statement, values)], is_serial=is_serial)
-        if isinstance(answer, PenstockError):
-            raise answer
-        return answer
+    def run(self, subject: str, text: str, *values: object, is_serial: bool = True, rows: int | None = None) -> Rows:
+        """The rows of one statement, in which `{table}` is the table; `subject` is named in errors.
 
-    def run_many(self, statements: Sequence[tuple[str, Sequence[object]]], *, is_serial: bool = False) -> list[RowsOrError]:
-        """The answers to statements that are sent side by side, in the same order; errors are not raised.
-
-        A serial read sees conditional writes that were under way, or ends them.
+        A serial read sees every write that was answered, and finishes one that was left half done. `rows` is the
+        largest number of rows that is returned.
         """
-        answers: list[RowsOrError] = []
-        for start in range(0, len(statements), _AT_ONCE):
-            answers += self._side_by_side(statements[start : start + _AT_ONCE], is_serial=is_serial)
-            lost = next((answer for answer in answers if isinstance(answer, OutcomeUnknown)), None)
-            if lost is not None:
-                # The rest would wait as long, one portion after another. None of it was sent.
-                rest = len(statements) - len(answers)
-                return [*answers, *[TemporaryError(f"{self}: not sent: {lost}", retry_after=2)] * rest]
-        return answers
-
-    def scan(self, statement: str) -> Iterator[Columns]:
-        """All rows of a statement, page by page, in no useful order; raises `TemporaryError`."""
-        session = self._ensured()
         try:
-            prepared = self._statement(session, statement, is_serial=False)
-            prepared.fetch_size = PAGE_ROWS
-            yield from session.execute(prepared)
-        except _DRIVER_ERRORS as exc:
-            raise self._meaning(exc) from exc
+            statement = self._bound(text, values, is_serial=is_serial)
+            found = self._opened().execute(statement)
+            return list(found if rows is None else islice(found, rows))
+        except (DriverException, NoHostAvailable, OSError) as exc:
+            raise self.meaning(exc, subject) from exc
+
+    def run_many(self, subject: str, statements: Sequence[Statement]) -> list[Rows | PenstockError]:
+        """The rows of each statement, or its error, in the same order; some are under way at a time.
+
+        After a temporary error the rest is not asked for: a cluster that is silent would cost a time limit for each.
+        """
+        outcomes: list[Rows | PenstockError] = []
+        for start in range(0, len(statements), _PARALLEL):
+            if lost := next((one for one in outcomes[-_PARALLEL:] if isinstance(one, TemporaryError)), None):
+                return outcomes + [lost] * (len(statements) - start)
+            outcomes += self._together(subject, statements[start : start + _PARALLEL])
+        return outcomes
+
+    def check(self) -> None:
+        """Make the table when there is none, and raise `TemporaryError` unless it can be read."""
+        self.run("check", "SELECT version FROM {table} WHERE bucket = '' AND shard = 0 LIMIT 1")
 
     def close(self) -> None:
         """Close the session; the next call opens a new one."""
-        with self._setup:
-            self._close()
+        with self._lock:
+            session, self._session, self._is_ready = self._session, None, False
+            self._prepared.clear()
+        if session is not None:
+            session.cluster.shutdown()
 
-    # The session and the layout
-
-    def _ensured(self) -> Session:
-        session = self._session
-        if session is not None and self._is_ready:
-            return session
-        with self._setup:
-            if self._session is None:
-                self._connect()
-            session = self._session
-            if not self._is_ready:
-                try:
-                    self._make(session)
-                except _DRIVER_ERRORS as exc:
-                    raise self._meaning(exc) from exc
-                self._is_ready = True
-        return session
-
-    def _connect(self) -> None:
-        profile = ExecutionProfile(
-            load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy()),
-            consistency_level=ConsistencyLevel.QUORUM,
-            serial_consistency_level=ConsistencyLevel.SERIAL,
-            request_timeout=self._timeout_seconds,
-            row_factory=dict_factory,
+    def meaning(self, exc: Exception, subject: str) -> PenstockError:
+        """What an error of the driver or of the cluster means for the caller."""
+        said = f"{self}: {subject}: {exc}"
+        if isinstance(exc, InvalidRequest):
+            text = str(exc).lower()
+            if any(words in text for words in _TOO_LARGE):
+                return PermanentError(f"{said}: the cluster refuses this document")
+            if any(words in text for words in _GONE):
+                self._forget_layout()
+                return TemporaryError(
+                    f"{said}: it was dropped; the next try makes it anew, `penstock reconcile` fills it", retry_after=1
+                )
+            return TemporaryError(f"{said}: its columns are not those of this version: name another table in SINK")
+        if isinstance(exc, Unauthorized):
+            return TemporaryError(f"{said}: the role needs SELECT and MODIFY on the table, and CREATE to make it")
+        if isinstance(exc, NoHostAvailable) and "AuthenticationFailed" in repr(exc.errors):
+            return TemporaryError(f"{self}: log-in failed: check SINK_USERNAME and SINK_PASSWORD", retry_after=2)
+        return TemporaryError(
+            f"{said}: no answer in time, or too few replicas: check SINK, the network, and MINIO_CA_FILE", retry_after=2
         )
-        login = PlainTextAuthProvider(self._username, self._password) if self._username else None
-        context = self._tls() if self._address.has_tls else None
-        try:
-            self._cluster = Cluster(
-                self._address.hosts,
-                port=self._address.port,
-                auth_provider=login,
-                ssl_context=context,
-                execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-                # The driver's own waits longer and longer, up to ten minutes.
-                reconnection_policy=ExponentialReconnectionPolicy(*_RECONNECT_SECONDS, max_attempts=None),
-                protocol_version=ProtocolVersion.V4,  # of every server since 2.2; others would be tried one by one
-                connect_timeout=_CONNECT_SECONDS,
-                application_name=self._name,
-            )
-            self._session = self._cluster.connect()
-        except _DRIVER_ERRORS as exc:
-            self._close()
-            raise self._meaning(exc) from exc
 
-    def _close(self) -> None:
-        if self._cluster is not None:
-            self._cluster.shutdown()
-        self._cluster = self._session = None
-        self._prepared.clear()
-        self._is_ready = False
+    # Statements
+
+    def _together(self, subject: str, statements: Sequence[Statement]) -> list[Rows | PenstockError]:
+        asked: list[Any] = []
+        for text, values in statements:
+            try:
+                asked.append(self._opened().execute_async(self._bound(text, values, is_serial=True)))
+            except (DriverException, NoHostAvailable, OSError) as exc:
+                asked.append(self.meaning(exc, subject))
+            except PenstockError as error:
+                asked.append(error)
+        outcomes: list[Rows | PenstockError] = []
+        for one in asked:
+            if isinstance(one, PenstockError):
+                outcomes.append(one)
+                continue
+            try:
+                outcomes.append(list(one.result()))
+            except (DriverException, NoHostAvailable, OSError) as exc:
+                outcomes.append(self.meaning(exc, subject))
+        return outcomes
+
+    def _bound(self, text: str, values: Sequence[object], *, is_serial: bool) -> Any:
+        self._ensure()
+        is_read = text.startswith("SELECT")
+        level = ConsistencyLevel.SERIAL if is_read and is_serial else ConsistencyLevel.QUORUM
+        prepared = self._prepared.get((text, level))
+        if prepared is None:
+            prepared = self._opened().prepare(text.replace("{table}", self._table))
+            prepared.consistency_level = level
+            if not is_read:
+                prepared.serial_consistency_level = ConsistencyLevel.SERIAL
+            self._prepared[(text, level)] = prepared
+        return prepared.bind(values)
+
+    # The layout
+
+    def _ensure(self) -> None:
+        if self._is_ready:
+            return
+        session = self._opened()
+        with self._lock:
+            if not self._is_ready:
+                self._make(session)
+                self._is_ready = True
 
     def _make(self, session: Session) -> None:
         """Make the table when there is none; raises `TemporaryError` for one of another layout."""
-        names = (self._address.keyspace, self._address.table)
-        if session.execute(_COMMENT_OF, names).one() is None:
+        comment = self._comment(session)
+        if comment is None:
             session.execute(_LAYOUT.format(table=self._table))
-        found = session.execute(_COMMENT_OF, names).one()
-        comment = found and found["comment"]
+            comment = self._comment(session)
         if comment != _COMMENT:
             raise TemporaryError(
                 f"{self}: its comment is {comment!r} and not {_COMMENT!r}, so another program or version made it: name "
                 "another table in SINK, or drop this one and run `penstock reconcile`"
             )
 
+    def _comment(self, session: Session) -> str | None:
+        """The table's comment, None where there is no table; raises `ConfigError` where there is no keyspace."""
+        named = (self._address.keyspace, self._address.table)
+        where = "FROM system_schema.{} WHERE keyspace_name = %s"
+        if not list(session.execute(f"SELECT keyspace_name {where.format('keyspaces')}", named[:1])):
+            raise ConfigError(
+                f"{self}: there is no keyspace {named[0]}: make it, for example CREATE KEYSPACE {named[0]} WITH "
+                "replication = {'class': 'NetworkTopologyStrategy', 'replication_factor': 3}"
+            )
+        rows = list(session.execute(f"SELECT comment {where.format('tables')} AND table_name = %s", named))
+        return str(rows[0][0]) if rows else None
+
+    def _forget_layout(self) -> None:
+        self._is_ready = False
+        self._prepared.clear()
+
+    # The session
+
+    def _opened(self) -> Session:
+        session = self._session
+        if session is not None:
+            return session
+        with self._lock:
+            if self._session is None:
+                self._session = self._connect()
+            return self._session
+
+    def _connect(self) -> Session:
+        address = self._address
+        cluster = Cluster(
+            list(address.hosts),
+            port=address.port,
+            auth_provider=PlainTextAuthProvider(self._username, self._password) if self._username else None,
+            ssl_context=self._tls() if address.has_tls else None,
+            execution_profiles={
+                EXEC_PROFILE_DEFAULT: ExecutionProfile(
+                    load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy()),
+                    # A write whose outcome is not known is looked at again by `cassandra`, not sent again here.
+                    retry_policy=FallthroughRetryPolicy(),
+                    request_timeout=self._timeout_seconds,
+                )
+            },
+            reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_SECONDS, max_attempts=None),
+            connect_timeout=_CONNECT_SECONDS,
+            control_connection_timeout=_CONNECT_SECONDS,
+            schema_metadata_enabled=False,
+        )
+        try:
+            return cluster.connect()
+        except Exception:
+            cluster.shutdown()
+            raise
+
     def _tls(self) -> ssl.SSLContext:
         try:
             return ssl.create_default_context(cafile=str(self._ca_file) if self._ca_file else None)
         except OSError as exc:
             raise ConfigError(f"MINIO_CA_FILE={str(self._ca_file)!r}: cannot be read: {exc}") from exc
-
-    # Statements
-
-    def _side_by_side(self, statements: Sequence[tuple[str, Sequence[object]]], *, is_serial: bool) -> list[RowsOrError]:
-        try:
-            session = self._ensured()
-            bound = [
-                self._statement(session, statement, is_serial=is_serial).bind(values)
-                for statement, values in statements
-            ]
-        except PenstockError as error:
-            return [error] * len(statements)
-        except _DRIVER_ERRORS as exc:
-            return [self._meaning(exc)] * len(statements)
-        answers: list[RowsOrError] = []
-        for future in [session.execute_async(each) for each in bound]:
-            try:
-                answers.append(list(future.result()))
-            except _DRIVER_ERRORS as exc:
-                answers.append(self._meaning(exc))
-        return answers
-
-    def _statement(self, session: Session, statement: str, *, is_serial: bool) -> PreparedStatement:
-        found = self._prepared.get((statement, is_serial))
-        if found is None:
-            found = session.prepare(statement.format(table=self._table))
-            if is_serial:
-                found.consistency_level = ConsistencyLevel.SERIAL
-            self._prepared[statement, is_serial] = found
-        return found
-
-    def _meaning(self, exc: Exception) -> TemporaryError:
-        """What an error of the server or of the driver means for the caller."""
-        causes = [exc, *(exc.errors.values() if isinstance(exc, NoHostAvailable) and exc.errors else ())]
-        said = f"{self}: {'; '.join(dict.fromkeys(str(cause) for cause in causes[1:] or causes))}"
-        if any(isinstance(cause, AuthenticationFailed) for cause in causes):
-            return TemporaryError(f"{said}: check SINK_USERNAME and SINK_PASSWORD", retry_after=2)
-        if isinstance(exc, Unauthorized):
-            return TemporaryError(
-                f"{said}: this role needs SELECT and MODIFY on the table, and CREATE on its keyspace to make it"
-            )
-        if isinstance(exc, InvalidRequest):
-            return self._refused(str(exc), said)
-        if isinstance(exc, Unavailable) or (causes[1:] and all(isinstance(each, Unavailable) for each in causes[1:])):
-            return TemporaryError(f"{said}: too few replicas are up for a quorum", retry_after=2)
-        if any(isinstance(cause, Timeout | CoordinationFailure) for cause in causes):
-            return OutcomeUnknown(f"{said}: too few replicas answered in time", retry_after=2)
-        return OutcomeUnknown(
-            f"{said or repr(exc)}: cannot be reached in time: check SINK (tls=off for a server without TLS), the "
-            "network, and MINIO_CA_FILE",
-            retry_after=2,
-        )
-
-    def _refused(self, text: str, said: str) -> TemporaryError:
-        """The server refuses the statement. Each of ours is right for our layout, so the table is looked at again."""
-        self._is_ready = False
-        self._prepared.clear()
-        if "keyspace" in text.lower() and "exist" in text:
-            return TemporaryError(f"{said}: create the keyspace; its replication is for you to choose", retry_after=2)
-        if "unconfigured table" in text or "does not exist" in text or "exists" in text:
-            return TemporaryError(
-                f"{said}: it was dropped; the next try makes it anew, `penstock reconcile` fills it", retry_after=1
-            )
-        return TemporaryError(said, retry_after=2)

@@ -21,7 +21,7 @@ from penstock.settings.config import SourceRule, StoreSettings
 from penstock.store import PART_BYTES
 from penstock.store.credentials import provider_of
 from penstock.store.failures import NO_S3, check_is_object, check_size, error_for, needs_own_key, own_key_error
-from penstock.store.headers import kept_of, metadata_of
+from penstock.store.headers import REQUEST_ID, kept_of, metadata_of
 from penstock.streams import CHUNK_BYTES, Body
 from penstock.types import ObjectRef, ObjectState
 
@@ -66,7 +66,7 @@ class AnyKeyClient:
         try:
             found = self._client.stat_object(ref.bucket, ref.key)
         except _FAILURES as exc:
-            if _is_gone(exc):
+            if _is_gone(exc) and isinstance(exc, S3Error) and exc.response.headers.get(REQUEST_ID):
                 return None
             # An answer to HEAD has no body: ask again with GET, which says what is wrong.
             opened = self.open(ref)

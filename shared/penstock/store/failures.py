@@ -66,6 +66,11 @@ def check_is_object(subject: ObjectRef | str, etag: str | None, content_type: st
         raise TemporaryError(f"{subject}: {NO_S3}")
 
 
+def is_odd_etag(etag: str | None) -> bool:
+    """Whether the answer to a PUT may come from a web server: its ETag has not the form of most S3 servers'."""
+    return _OBJECT_ETAG.match((etag or "").strip('"')) is None
+
+
 def check_size(state: ObjectState, bytes_read: int) -> None:
     """Raise `TemporaryError` when an object that was read to its end is not as long as it said."""
     if bytes_read != state.size:

@@ -13,6 +13,8 @@ TAGGING = "x-amz-tagging"
 """In a request: the tags of an object, as a query string."""
 TAG_COUNT = "x-amz-tagging-count"
 """In an answer: how many tags an object has. Without it there are none."""
+REQUEST_ID = "x-amz-request-id"
+"""S3 servers send it with every answer. A 404 to HEAD has no body that could tell theirs from a proxy's."""
 
 # "GetObject" in the Amazon S3 API reference.
 KEPT = CONTENT_HEADERS | {"expires", "x-amz-storage-class", ENCRYPTION, KMS_KEY, TAG_COUNT}

@@ -25,7 +25,7 @@ from obstore.exceptions import (
 from penstock.errors import SourceChanged, TargetChanged, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
 from penstock.store import PART_BYTES
-from penstock.store.failures import check_is_object, check_size, error_for, needs_own_key
+from penstock.store.failures import NO_S3, check_is_object, check_size, error_for, is_odd_etag, needs_own_key
 from penstock.store.headers import ENCRYPTION, KMS_KEY, TAGGING, check_headers, kept_of
 from penstock.store.s3_client import EncryptingClients, connect
 from penstock.store.whole_answers import Unanswered, WholeAnswers, is_behind_proxy
@@ -147,6 +147,8 @@ class S3ObjectStore:
                 done = obstore.put(
                     server, _path(ref), first, attributes=attributes, tags=tags, mode=mode, use_multipart=False
                 )
+                if is_odd_etag(done["e_tag"]):
+                    self._check_stored(ref, _bare(done["e_tag"]), if_etag)
                 return ObjectState(
                     ref, len(first), _bare(done["e_tag"]), done["version"], content_type, dict(metadata), None
                 )
@@ -171,6 +173,13 @@ class S3ObjectStore:
         # The writer does not tell the ETag.
         return ObjectState(ref, body.bytes_read, "", None, content_type, dict(metadata), None)
 
+    def _check_stored(self, ref: ObjectRef, etag: str, before: str | None) -> None:
+        """See that a PUT was answered by the store: a proxy's page has an ETag too. Raises `TemporaryError`."""
+        found = self.stat(ref)
+        # Any other ETag is that of another program, which was faster.
+        if found is None or found.etag == before != etag:
+            raise TemporaryError(f"{ref}: a PUT was answered and the object is not there; {NO_S3}")
+
     def _check_unchanged(self, ref: ObjectRef, *, if_etag: str | None, if_absent: bool) -> None:
         """Look once more before an upload in parts becomes visible; raises `TargetChanged`."""
         if if_absent or if_etag is not None:
@@ -188,13 +197,22 @@ class S3ObjectStore:
             if not if_still(found):
                 raise TargetChanged(f"{ref}: another program wrote it meanwhile")
         self._delete(ref)
-        if found is None or found.has_own_version:
-            self._check_gone(ref, found)
+        self._check_gone(ref, found)
 
     def _check_gone(self, ref: ObjectRef, deleted: ObjectState | None) -> None:
-        """See that a bucket with versions hides what was deleted (ADR 75); raises `TemporaryError` if it does not."""
-        left = self.head(ref)
-        if left is None or not left.has_own_version or (deleted and left.version_id != deleted.version_id):
+        """See that the store has deleted it: a proxy's page is an answer too, and a bucket with versions may show it.
+
+        Raises `TemporaryError` where it is still there (ADR 75).
+        """
+        # A 404 to HEAD may be a proxy's too. Only GET says NoSuchKey.
+        left = self._state_only(self.open(ref)) if deleted else self.head(ref)
+        if left is None:
+            return
+        if not left.has_own_version:
+            if deleted and (left.etag, left.metadata) == (deleted.etag, deleted.metadata):
+                raise TemporaryError(f"{ref}: a DELETE was answered and the object is still there; {NO_S3}")
+            return
+        if deleted and left.version_id != deleted.version_id:
             return
         if self._any_key.remove_old_marker(ref):
             self._delete(ref)

@@ -19,7 +19,7 @@ from xml.sax.saxutils import unescape
 from penstock.errors import TemporaryError
 from penstock.settings.config import StoreSettings
 from penstock.store.failures import NO_S3, check_is_object
-from penstock.store.headers import kept_of, metadata_of
+from penstock.store.headers import REQUEST_ID, kept_of, metadata_of
 from penstock.streams import CHUNK_BYTES
 from penstock.types import ObjectRef, ObjectState
 
@@ -78,11 +78,11 @@ class WholeAnswers:
         self._tls: ssl.SSLContext | None = None
 
     def head(self, ref: ObjectRef) -> ObjectState | None:
-        """The state, or None for a 404; raises `Unanswered` for any other answer."""
+        """The state, or None for the store's own 404; raises `Unanswered` for any other answer."""
         connection, response = self._send("HEAD", self._target("HEAD", ref), {})
         response.read()
         self._give_back(connection, response)
-        if response.status == 404:
+        if response.status == 404 and response.getheader(REQUEST_ID):
             return None
         if response.status != 200:
             raise Unanswered

@@ -13,7 +13,7 @@ from tests.components.install import ensure_debian_package
 CGROUPS = Path("/sys/fs/cgroup")
 # Pods are held to their limits with these; the kubelet does not start without them.
 CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "pids")
-_FREE_BYTES = 8_000_000_000
+FREE_BYTES = 8_000_000_000
 # What the trial calls, beside what every Debian has.
 _TOOLS = {"iproute2": "ip", "iptables": "iptables"}
 _NAMESPACES = ("--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--mount-proc", "--propagation", "private")
@@ -36,8 +36,8 @@ def cluster_problem() -> str:
     if problem := _cgroup_problem():
         return problem
     free = shutil.disk_usage(tempfile.gettempdir()).free
-    if free < _FREE_BYTES:
-        return f"{tempfile.gettempdir()} has {free / 1e9:.1f} GB free; a cluster needs up to {_FREE_BYTES / 1e9:.0f} GB"
+    if free < FREE_BYTES:
+        return f"{tempfile.gettempdir()} has {free / 1e9:.1f} GB free; a cluster needs up to {FREE_BYTES / 1e9:.0f} GB"
     for package, program in _TOOLS.items():
         ensure_debian_package(package, program)
     tried = subprocess.run(["unshare", *_NAMESPACES, "sh", "-c", _TRY], capture_output=True, text=True, check=False)

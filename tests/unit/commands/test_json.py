@@ -22,6 +22,7 @@ REASONS = {
     "connect mqtt": _LOG,
     "connect nats": _LOG,
     "connect redis": _LOG,
+    "connect sqs": _LOG,
     "watch": _LOG,
     "console": _LOG,
     "jobs watch": _LOG,

@@ -60,9 +60,11 @@ def pytest_of(path: Path) -> subprocess.CompletedProcess[str]:
 
 def test_samples_are_shown_before_and_after(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["test", "shout"]) == 0
-    head, line = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr()
+    head, line = printed.out.splitlines()
     assert head.split()[:3] == ["input", "size", "type"]
     assert line.split() == ["a", "b.txt", "5", "B", "text/plain", "made", "6", "B", "text/plain", "HELLO!"]
+    assert printed.err == "penstock test: a b.txt: note: loud\n"
 
 
 def test_refusal_is_a_line_and_exit_code_65(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

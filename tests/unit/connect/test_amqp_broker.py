@@ -2,11 +2,12 @@
 
 import argparse
 import logging
+import socket
 from pathlib import Path
 
 import pytest
 from penstock.commands import connect_amqp
-from penstock.connect.amqp.broker import AmqpBroker, broker_answers, broker_from
+from penstock.connect.amqp.broker import AmqpBroker, broker_answers, broker_from, connect_to
 from penstock.errors import ConfigError
 
 from tests.components.process import free_ports
@@ -74,3 +75,13 @@ def test_a_password_without_tls_is_warned_of(caplog: pytest.LogCaptureFixture) -
 
 def test_a_broker_that_is_not_there_does_not_answer() -> None:
     assert not broker_answers(AmqpBroker("127.0.0.1", free_ports(1)[0]))
+
+
+def test_a_broker_that_takes_connections_and_is_silent_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pika's error for it is of none of its documented classes, and ended the connector's thread."""
+    monkeypatch.setattr("penstock.connect.amqp.broker.CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        silent = AmqpBroker("127.0.0.1", server.getsockname()[1])
+        with pytest.raises(TimeoutError, match=r"does not answer within 0\.4 seconds"):
+            connect_to(silent)
+        assert not broker_answers(silent)

@@ -1,5 +1,7 @@
 """MQTT messages as messages to deliver: their order, their headers, and CloudEvents."""
 
+import json
+
 import pytest
 from penstock.connect.messages import make_messages, ordering_key
 
@@ -51,3 +53,23 @@ def test_topic_of_any_length_makes_a_request_that_servers_take(topic: str, cloud
         assert source.startswith("/penstock/connect/mqtt#" + ("lake" if topic == "lake/short" else "sha256:"))
     else:
         assert ("X-Topic" in message.headers) is (topic == "lake/short")
+
+
+def test_events_that_name_their_object_in_the_record_alone_are_ordered_by_it() -> None:
+    record = {"s3": {"bucket": {"name": "upload"}, "object": {"key": "a%2Bb.csv"}}}
+    direct = json.dumps({"Records": [record]}).encode()
+    key = ordering_key("q", direct)
+    assert key == "q\0upload/a%2Bb.csv"
+    topic = {"Type": "Notification", "TopicArn": "arn:aws:sns:a:1:t", "Message": direct.decode()}
+    assert ordering_key("q", json.dumps(topic).encode()) == key
+    detail = {"bucket": {"name": "upload"}, "object": {"key": "a+b.csv"}}
+    event = {"detail-type": "Object Created", "source": "aws.s3", "detail": detail}
+    assert ordering_key("q", json.dumps(event).encode()) == "q\0upload/a+b.csv"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{"Records": []}, {"Records": [{"s3": 7}]}, {"Records": [{"s3": {"bucket": {}, "object": {}}}] * 2}, [], 7, "a"],
+)
+def test_other_messages_of_a_topic_share_one_order(document: object) -> None:
+    assert ordering_key("q", json.dumps(document).encode()) == "q"

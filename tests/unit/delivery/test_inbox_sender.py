@@ -111,6 +111,8 @@ def test_message_whose_answer_never_comes_stays_after_an_impatient_stop(inbox: I
     assert not sender.stop(timeout_seconds=0.01)
     release.set()
     assert inbox.counts() == InboxCounts(pending=1, dead=0)
+    # The server is that of the next tests, too: they are not to find this request among theirs.
+    wait_until(lambda: len(httpserver.log) == 1)
 
 
 def test_message_for_an_unconfigured_target_waits_until_it_is_configured(inbox: Inbox, httpserver: HTTPServer) -> None:

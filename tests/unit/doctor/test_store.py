@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from penstock.doctor.store import buckets_of, clock_finding, profile_finding
+from penstock.doctor.finding import Grade
+from penstock.doctor.store import buckets_of, clock_finding, examine_store, profile_finding
+from penstock.settings.config import StoreSettings
 from penstock.settings.stackfile import FunctionSpec
+from pytest_httpserver import HTTPServer
 
 
 @pytest.mark.parametrize(
@@ -50,3 +53,13 @@ def test_buckets_of_sources_and_sinks_have_their_functions() -> None:
 )
 def test_profile_that_the_store_contradicts_is_a_problem(detected: str, said: set[str], grade: str) -> None:
     assert profile_finding(detected, said).grade.value == grade
+
+
+@pytest.mark.parametrize(
+    "body", ["<html>hi</html>", "<html><p>hi<br></html>", "{}", "[", "", "\xff", "<ListAllMyBucketsResult/>", "<ok/>"]
+)
+def test_a_page_in_the_place_of_the_store_is_a_problem_and_no_defect(httpserver: HTTPServer, body: str) -> None:
+    httpserver.expect_request("/").respond_with_data(body)
+    found = list(examine_store(StoreSettings(httpserver.url_for("").rstrip("/"), "a", "secret-key"), []))
+    assert [each.grade for each in found][:1] == [Grade.PROBLEM]
+    assert "not an S3 server" in found[0].text

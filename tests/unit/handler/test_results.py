@@ -65,6 +65,7 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
     (lambda: result(metadata={5: "rows"}), "metadata 5: 'rows'; names and values are text"),
     (lambda: result(metadata={"owner": None}), "metadata 'owner': None"),
     (lambda: result(metadata=[("a", "b")]), "a value of type list as its metadata"),
+    (lambda: result(notes=5), "a Result with notes=5; give a list of sentences"),
     (lambda: sys.exit(3), r"handle raised SystemExit; raise penstock\.PermanentError, TemporaryError or NothingToDo"),
 ]
 # What only shows while the body is read, which the sink or the answer does.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree.ElementTree import ParseError
 
 import pytest
 from minio.error import MinioAdminException
 from penstock.errors import ConfigError, TemporaryError
-from penstock.lake.minio_admin import Admin, error_from, parse_targets
+from penstock.lake.minio_admin import Admin, error_from, parse_targets, read_info
 from penstock.lake.model import TargetRef
 from penstock.settings.config import StoreSettings
 
@@ -84,3 +85,26 @@ def test_a_ca_file_without_a_certificate_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"MINIO_CA_FILE=.*ca.pem: holds no PEM certificate"):
         Admin(StoreSettings("https://127.0.0.1:1", "a", "b", ca_file=ca_file)).info()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "7", "null", "[" * 100_000, '{"services": [1]}', '{"services": {"notifications": [7]}}', '{"servers": [1]}'],
+)
+def test_a_description_of_another_shape_is_no_answer_of_minio(text: str) -> None:
+    with pytest.raises(ValueError, match=r"shape|nested"):
+        read_info(text)
+
+
+def test_a_description_that_says_little_is_read() -> None:
+    assert read_info('{"services": {"notifications": [{"kafka": [{"1": {"status": "online"}}]}]}}').statuses == {
+        TargetRef("kafka", "1"): "online"
+    }
+
+
+@pytest.mark.parametrize("failure", [OSError("insufficient data"), ParseError("syntax error"), ValueError("no")])
+def test_an_answer_that_is_not_of_minio_is_not_called_a_server_that_cannot_be_reached(failure: Exception) -> None:
+    error = error_from(SETTINGS, "admin:ServerInfo", failure)
+    assert isinstance(error, TemporaryError)
+    assert "answers, but not as MinIO's admin API does" in str(error)
+    assert "cannot be reached" in str(error_from(SETTINGS, "admin:ServerInfo", ConnectionRefusedError(111, "refused")))

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from penstock.process.signals import interruptible
 
 HEAD = """
 import signal, sys, threading, time
-from penstock.process.signals import end_on_sigterm, stop_on_signals
+from penstock.process.signals import end_on_sigterm, interruptible, stop_on_signals, stopping_on_signals
 
 def to_another_thread(number):
     '''Have the kernel give the signal to a thread that is not the main one, as it may do with each.'''
@@ -173,3 +174,50 @@ say(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)
 """
     with program(text) as process:
         assert (line(process), process.wait(60)) == ("True", 0)
+
+
+@pytest.mark.parametrize(("last", "said"), [("pass", "ended"), ("threading.Event().wait()", "interrupted")])
+def test_command_with_patience_is_interrupted_only_when_its_end_is_held_up(last: str, said: str) -> None:
+    text = f"""
+stopped = threading.Event()
+try:
+    with stopping_on_signals(stopped.set, patience_seconds=0.1):
+        say("begun")
+        stopped.wait()
+        {last}
+    time.sleep(0.3)
+    say("ended")
+except KeyboardInterrupt:
+    say("interrupted")
+"""
+    with program(text) as process:
+        assert line(process) == "begun"
+        process.send_signal(signal.SIGTERM)
+        assert (line(process), process.wait(60)) == (said, 0)
+
+
+def test_call_on_another_thread_gives_what_it_returns_or_raises() -> None:
+    assert interruptible(lambda _go_on: 3) == 3
+    with pytest.raises(ValueError, match="three"):
+        interruptible(lambda _go_on: int("three"))
+
+
+def test_call_of_several_steps_tidies_up_after_ctrl_c() -> None:
+    text = """
+def steps(go_on):
+    say("begun")
+    try:
+        while True:
+            go_on()
+    finally:
+        say("tidied up")
+
+try:
+    interruptible(steps)
+except KeyboardInterrupt:
+    say("interrupted")
+"""
+    with program(text) as process:
+        assert line(process) == "begun"
+        process.send_signal(signal.SIGINT)
+        assert [line(process), line(process)] == ["tidied up", "interrupted"]

@@ -12,6 +12,8 @@ from opentelemetry.trace import StatusCode
 from penstock.errors import ConfigError
 from penstock.process.tracing import Tracer, make_tracer
 
+from tests.otlp import OtlpReceiver
+
 
 def test_no_endpoint_means_no_tracer() -> None:
     assert make_tracer("compress", "") is None
@@ -60,3 +62,20 @@ print([name for name in sys.modules if "opentelemetry" in name or name.endswith(
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+def test_text_that_utf_8_cannot_hold_costs_no_step() -> None:
+    receiver = OtlpReceiver()
+    tracer = make_tracer("compress", receiver.url)
+    assert tracer is not None
+    with tracer.step("whole", "client", key="a"):
+        pass
+    step = tracer.start("half \ud800", "client", key="b\udfff")
+    step.fail("answered \ud800")
+    step.end()
+    tracer.stop()
+    receiver.stop()
+    assert {(each.name, each.attributes["key"]) for each in receiver.spans()} == {
+        ("whole", "a"),
+        (r"half \ud800", r"b\udfff"),
+    }

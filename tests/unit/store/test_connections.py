@@ -25,6 +25,7 @@ def test_more_threads_than_a_pool_keeps_by_default(caplog: pytest.LogCaptureFixt
             together.wait(60)  # so each thread has a connection of its own
             self.send_response(404)
             self.send_header("Content-Length", "0")
+            self.send_header("x-amz-request-id", "17A")
             self.end_headers()
 
         def log_message(self, *args: object) -> None:

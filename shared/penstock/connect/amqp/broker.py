@@ -68,24 +68,27 @@ def broker_from(flags: Flags, env: Mapping[str, str]) -> AmqpBroker:
 def connect_to(broker: AmqpBroker) -> "BlockingConnection":
     """One connection, which does not connect again by itself. Raises `OSError`, or an error of pika."""
     from pika import BlockingConnection, ConnectionParameters, PlainCredentials, SSLOptions
+    from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
     # pika logs each attempt with its stack; what goes wrong is raised as well, and the session says it once.
     logging.getLogger("pika").setLevel(logging.CRITICAL + 1)
     tls = SSLOptions(ssl.create_default_context(cafile=broker.ca_file), broker.host) if broker.tls else None
-    return BlockingConnection(
-        ConnectionParameters(
-            broker.host,
-            broker.port,
-            broker.virtual_host,
-            PlainCredentials(broker.username, broker.password),
-            ssl_options=tls,
-            heartbeat=HEARTBEAT_SECONDS,
-            connection_attempts=1,
-            socket_timeout=CONNECT_SECONDS,
-            stack_timeout=2 * CONNECT_SECONDS,
-            client_properties={"connection_name": "penstock"},
-        )
+    parameters = ConnectionParameters(
+        broker.host,
+        broker.port,
+        broker.virtual_host,
+        PlainCredentials(broker.username, broker.password),
+        ssl_options=tls,
+        heartbeat=HEARTBEAT_SECONDS,
+        connection_attempts=1,
+        socket_timeout=CONNECT_SECONDS,
+        stack_timeout=2 * CONNECT_SECONDS,
+        client_properties={"connection_name": "penstock"},
     )
+    try:
+        return BlockingConnection(parameters)
+    except AMQPConnectorException as exc:  # neither an `AMQPError` nor an `OSError`
+        raise TimeoutError(f"does not answer within {2 * CONNECT_SECONDS:g} seconds") from exc
 
 
 def broker_answers(broker: AmqpBroker) -> bool:

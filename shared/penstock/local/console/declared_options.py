@@ -2,7 +2,7 @@
 
 import ast
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +49,15 @@ def options_of(folder: Path, environment: Mapping[str, str]) -> list[dict[str, A
     ]
 
 
+def given_options(environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The options that are set, like `options_of`, of a function whose code is not here: without their meaning."""
+    return [
+        asdict(DeclaredOption(key.removeprefix("OPTION_").lower(), "", "", "", "")) | {"value": value}
+        for key, value in environment.items()
+        if key.startswith("OPTION_")
+    ]
+
+
 def _declared(name: str, kind: str, call: ast.Call, constants: Constants) -> DeclaredOption:
     default = ast.unparse(call.args[0]) if call.args else ""
     rules = {each.arg: _value(each.value, constants) for each in call.keywords if each.arg}
@@ -66,20 +75,31 @@ def _accepts(rules: Mapping[str, Any]) -> str:
 
 
 def _constants(folder: Path, tree: ast.Module) -> Constants:
-    """The constants of the handler, and those that it imports from its neighbours by name."""
-    found = dict(_assigned(tree))
+    """The constants of the handler, and those of its neighbours under the names by which it knows them."""
+    found = _assigned(tree)
     for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
-            try:
-                theirs = dict(_assigned(_tree(folder / f"{node.module}.py")))
-            except (OSError, SyntaxError, ValueError):
-                continue
+        if not isinstance(node, ast.ImportFrom) or node.level != 1:
+            continue
+        if node.module:
+            theirs = _of_module(folder, node.module)
             found |= {each.asname or each.name: theirs[each.name] for each in node.names if each.name in theirs}
+        else:
+            for each in node.names:
+                theirs = _of_module(folder, each.name)
+                found |= {f"{each.asname or each.name}.{name}": value for name, value in theirs.items()}
     return found
 
 
-def _assigned(tree: ast.Module) -> Iterator[tuple[str, Any]]:
+def _of_module(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        return _assigned(_tree(folder / f"{name}.py"))
+    except (OSError, SyntaxError, ValueError):
+        return {}
+
+
+def _assigned(tree: ast.Module) -> dict[str, Any]:
     """Names that a module gives a plain value; of a dictionary the keys, which are what an option chooses from."""
+    found: dict[str, Any] = {}
     for node in tree.body:
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
@@ -90,7 +110,8 @@ def _assigned(tree: ast.Module) -> Iterator[tuple[str, Any]]:
                 keys = value.keys if isinstance(value, ast.Dict) else None
                 made = value if keys is None else ast.Tuple([key for key in keys if key is not None], ast.Load())
                 with contextlib.suppress(ValueError):
-                    yield target.id, ast.literal_eval(made)
+                    found[target.id] = _plain(made, found)
+    return found
 
 
 def _tree(path: Path) -> ast.Module:
@@ -99,11 +120,25 @@ def _tree(path: Path) -> ast.Module:
 
 def _value(expression: ast.expr, constants: Constants) -> Any:
     """What an expression is, as far as the source text tells; "see handler.py" where it does not."""
-    if isinstance(expression, ast.Name) and expression.id in constants:
-        return constants[expression.id]
-    if isinstance(expression, ast.Call) and ast.unparse(expression.func) == "tuple" and expression.args:
-        return _value(expression.args[0], constants)
     try:
-        return ast.literal_eval(expression)
+        return _plain(expression, constants)
     except ValueError:
         return f"see {_HANDLER}"
+
+
+def _plain(expression: ast.expr, constants: Constants) -> Any:
+    """The value of a literal, of a constant's name, or of a tuple of both; raises `ValueError`."""
+    if isinstance(expression, ast.Name | ast.Attribute) and ast.unparse(expression) in constants:
+        return constants[ast.unparse(expression)]
+    if isinstance(expression, ast.Call) and ast.unparse(expression.func) == "tuple" and expression.args:
+        return _plain(expression.args[0], constants)
+    if isinstance(expression, ast.Tuple):
+        values: list[Any] = []
+        for each in expression.elts:
+            if isinstance(each, ast.Starred):
+                several = _plain(each.value, constants)
+                values += several if isinstance(several, tuple) else ast.literal_eval(each)
+            else:
+                values.append(_plain(each, constants))
+        return tuple(values)
+    return ast.literal_eval(expression)

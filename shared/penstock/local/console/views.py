@@ -131,11 +131,7 @@ def _add_objects(ui: Blueprint, source: ConsoleSource, feed: Feed) -> None:
 
     @ui.delete("/object")
     def delete() -> Response:
-        _check_may_write(source)
-        ref = _ref(request.args)
-        if ref.key.startswith(RESERVED_PREFIX):
-            raise EventError(f"{ref.key}: what lies under {RESERVED_PREFIX} is Penstock's own; it stays")
-        _check_bucket(source, ref)
+        ref = _changeable(source, "it stays")
         source.store.delete(ref)
         return answer({"deleted": str(ref)})
 
@@ -167,11 +163,7 @@ def _add_objects(ui: Blueprint, source: ConsoleSource, feed: Feed) -> None:
 
     @ui.put("/object")
     def upload() -> Response:
-        _check_may_write(source)
-        ref = _ref(request.args)
-        if ref.key.startswith(RESERVED_PREFIX):
-            raise EventError(f"{ref.key}: what lies under {RESERVED_PREFIX} is Penstock's own; choose another name")
-        _check_bucket(source, ref)
+        ref = _changeable(source, "choose another name")
         content_type = request.headers.get("Content-Type") or mimetypes.guess_type(ref.key)[0]
         stored = source.store.put(ref, _pieces(), content_type=content_type or "application/octet-stream", metadata={})
         return answer({"bucket": ref.bucket, "key": ref.key, "size": stored.size})
@@ -221,11 +213,19 @@ def _check_may_write(source: ConsoleSource) -> None:
         raise Forbidden("this console only reads; start it with --allow-writes to change something")
 
 
-def _check_bucket(source: ConsoleSource, ref: ObjectRef) -> None:
-    """The console changes what functions read or write, and nothing else that the store's credentials reach."""
+def _changeable(source: ConsoleSource, remedy: str) -> ObjectRef:
+    """The object that a request wants to change: one that functions read or write. Raises `Forbidden`, `EventError`.
+
+    The store's credentials may reach more. What lies under Penstock's own prefix is refused with the remedy.
+    """
+    _check_may_write(source)
+    ref = _ref(request.args)
+    if ref.key.startswith(RESERVED_PREFIX):
+        raise EventError(f"{ref.key}: what lies under {RESERVED_PREFIX} is Penstock's own; {remedy}")
     buckets = source.routes.buckets()
     if ref.bucket not in buckets:
         raise EventError(f"bucket {ref.bucket!r}: expected one of {', '.join(buckets)}")
+    return ref
 
 
 def _ids() -> list[str]:

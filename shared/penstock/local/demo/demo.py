@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from penstock.delivery.attempts import key_of
 from penstock.errors import ConfigError, PenstockError
 from penstock.local.demo import checks
 from penstock.local.demo.awaited import Awaited, Expectation
@@ -111,8 +112,7 @@ class Demo:
             if letter.id in self._dead_before:
                 continue
             self._dead_before.add(letter.id)
-            key = letter.message.key if isinstance(letter.message.key, str) else letter.message.key.decode()
-            bucket, _, name = key.partition("/")
+            bucket, _, name = key_of(letter.message).partition("/")
             if not self._expected.died(letter.message.target, ObjectRef(bucket, name), letter.reason):
                 self._dead.append(f"dead letter of {letter.message.target}: {letter.message.origin}: {letter.reason}")
         return bool(self._dead)

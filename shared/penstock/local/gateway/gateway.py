@@ -14,15 +14,14 @@ from typing import Any, Final
 from wsgiref.types import StartResponse
 
 from flask import Blueprint, Flask, Response, redirect, request
-from werkzeug.exceptions import HTTPException
 
 from penstock.delivery.inbox import Inbox
-from penstock.errors import PenstockError
 from penstock.local.functions.functions import LocalFunctions
 from penstock.local.functions.secret_files import SecretFiles
 from penstock.local.gateway.access import Access, guard
 from penstock.local.gateway.asynchronous import Asynchronous
 from penstock.local.gateway.deployments import Deployments
+from penstock.local.gateway.errors import answer_errors, text
 from penstock.local.gateway.invocations import InvocationLog
 from penstock.local.gateway.metrics import GatewayMetrics
 from penstock.local.gateway.proxy import Environ, Proxy, plain
@@ -102,7 +101,7 @@ def _make_app(
     @app.get("/healthz")
     def health() -> Response:
         problem = healthy()
-        return _text(problem or "OK", 503 if problem else 200)
+        return text(problem or "OK", 503 if problem else 200)
 
     @app.get(PATH)
     def describe() -> Response:
@@ -112,31 +111,14 @@ def _make_app(
 
     @app.get("/metrics")
     def scrape() -> Response:
-        text, content_type = metrics.render()
-        return Response(text, content_type=content_type)
+        exposed, content_type = metrics.render()
+        return Response(exposed, content_type=content_type)
 
     @app.post("/events")
     def events() -> Response:
         request.max_content_length = MAX_EVENT_BYTES
         count = router.accept_body(request.get_data(cache=False), dict(request.headers))
-        return _text(f"stored for {count} functions", 202)
+        return text(f"stored for {count} functions", 202)
 
-    @app.errorhandler(PenstockError)
-    def failed(exc: PenstockError) -> Response:
-        status = int(exc.status)
-        return _text(str(exc), 400 if status == 500 else status)
-
-    @app.errorhandler(HTTPException)
-    def refused(exc: HTTPException) -> Response:
-        return _text(exc.description or exc.name, exc.code or 500)
-
-    @app.errorhandler(Exception)
-    def crashed(_exc: Exception) -> Response:
-        _log.exception("%s %s", request.method, request.path)
-        return _text("unexpected error; the trace is in the stack's own output", 500)
-
+    answer_errors(app, _log, "the stack's own output")
     return app
-
-
-def _text(text: str, status: int) -> Response:
-    return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")

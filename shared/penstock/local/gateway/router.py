@@ -8,7 +8,7 @@ from typing import Any
 from penstock.delivery.deliverer import Message
 from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox
-from penstock.errors import EventError
+from penstock.errors import ConfigError, EventError
 from penstock.events import Kind, parse
 from penstock.lake.graph import make_graph, refuse_loops
 from penstock.lake.model import ACCESSED
@@ -37,6 +37,17 @@ class Routes:
 
     def __init__(self, specs: Iterable[FunctionSpec] = ()) -> None:
         self._routes = tuple(_route(spec) for spec in specs)
+
+    @classmethod
+    def of_readable(cls, specs: Iterable[FunctionSpec]) -> "tuple[Routes, list[str]]":
+        """The routes of those whose settings can be read, and what is wrong with each other one."""
+        found, problems = cls(), []
+        for spec in specs:
+            try:
+                found._routes += (_route(spec),)
+            except ConfigError as exc:
+                problems.append(f"{spec.name}: {exc}")
+        return found, problems
 
     @property
     def routes(self) -> tuple[Route, ...]:

@@ -50,3 +50,23 @@ def test_every_option_of_the_functions_is_shown_with_its_meaning(name: str) -> N
     source = (ROOT / "functions" / name / "handler.py").read_text(encoding="utf-8")
     assert len(found) == source.count("= option(")
     assert all(each.meaning for each in found)
+    assert [each.name for each in found if "handler.py" in each.accepts] == []
+
+
+def test_choices_put_together_of_constants_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "handler.py").write_text(
+        "from . import kinds as k\n"
+        "from .places import ALL\n"
+        "class Options:\n"
+        '    kind: str = option("keep", "what", choices=("keep", *k.WRITTEN))\n'
+        '    place: str = option("north", "where", choices=ALL)\n'
+        '    text: str = option("a", "odd", choices=("a", *"bc"))\n'
+    )
+    (tmp_path / "kinds.py").write_text('WRITTEN = {"jpeg": "image/jpeg", "png": "image/png"}\n')
+    (tmp_path / "places.py").write_text('NAMED = {"north": 1}\nSMART = ("entropy",)\nALL = (*NAMED, *SMART)\n')
+
+    assert [each.accepts for each in declared_options(tmp_path)] == [
+        "keep, jpeg, png",
+        "north, entropy",
+        "see handler.py",
+    ]

@@ -86,7 +86,7 @@ class Running:
         self.server = HttpServer(self.gateway)
         self.server.start()
         policy = Policy(attempts=2, min_wait_seconds=0.01, max_wait_seconds=0.01)
-        self.pump: InboxSender[None] = InboxSender(
+        self.sender: InboxSender[None] = InboxSender(
             self.inbox,
             self.router.targets(self.server.url),
             policy,
@@ -94,7 +94,7 @@ class Running:
             observe=self.attempts.observe,
             waits=self.attempts.waits,
         )
-        self.pump.start()
+        self.sender.start()
 
     def _changed(self, specs: list[Any]) -> None:
         self.router.configure(specs)
@@ -111,7 +111,7 @@ class Running:
         return answer
 
     def close(self) -> None:
-        self.pump.stop(2)
+        self.sender.stop(2)
         self.server.stop()
         self.inbox.close()
 

@@ -1,6 +1,7 @@
 """The console's page and its first routes: state, objects, dead letters."""
 
 import json
+from functools import partial
 from urllib.parse import quote
 
 import pytest
@@ -39,9 +40,15 @@ def test_console_shows_what_a_function_assumed(gateway: Running) -> None:
         "7": [],
         '["a", 1]': ["a"],
     }
-    for header in sent:
+
+    def listed(calls: int) -> bool:
+        return len(gateway.invocations.recent()) == calls
+
+    for number, header in enumerate(sent):
+        # A call is listed a moment after its answer was sent.
+        until(partial(listed, number + 1))
         gateway.request("POST", "/function/echo/notes", b"x", X_Want_Notes=header)
-    until(lambda: len(gateway.invocations.recent()) == 1 + len(sent))
+    until(partial(listed, 1 + len(sent)))
 
     *direct, event = gateway.request("GET", "/ui/state").json["invocations"]
     assert event["notes"] == ["The encoding was guessed."]

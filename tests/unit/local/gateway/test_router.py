@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from penstock.delivery.inbox import Inbox
 from penstock.errors import ConfigError
-from penstock.local.gateway.router import UNREADABLE_TARGET, Router
+from penstock.local.gateway.router import UNREADABLE_TARGET, Router, Routes
 from penstock.settings.stackfile import FunctionSpec
 from penstock.types import ObjectRef
 
@@ -146,3 +146,12 @@ def test_events_carry_the_first_token_that_their_function_wants(tmp_path: Path) 
     assert headers["guarded"] == {"Authorization": "Bearer new"}
     assert headers["open"] == {}
     inbox.close()
+
+
+def test_a_function_whose_settings_cannot_be_read_is_named_and_the_others_have_routes() -> None:
+    specs = [spec("good", "s3://upload/*.csv"), spec("bad", "http://upload"), spec("last", "s3://images/*")]
+    routes, problems = Routes.of_readable(specs)
+    assert [route.name for route in routes.routes] == ["good", "last"]
+    (problem,) = problems
+    assert problem.startswith("bad: ")
+    assert "SOURCE" in problem

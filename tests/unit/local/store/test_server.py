@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 import boto3  # type: ignore[import-untyped]
 import obstore
 import pytest
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from penstock.local.store.server import EmbeddedStore
 

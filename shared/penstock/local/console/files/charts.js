@@ -22,9 +22,9 @@ export function pairs(before, after, label, words) {
   const top = Math.max(...before, ...after, 1), wide = 900, high = 220, step = wide / before.length;
   const bar = (value, x, name) => svg`<rect class=${name} x=${x.toFixed(1)} width=${(step * .42).toFixed(1)}
     y=${(high - value / top * high).toFixed(1)} height=${(value / top * high).toFixed(1)}></rect>`;
-  return html`<svg class="pairs" viewBox="0 0 ${wide} ${high + 26}" role="img" aria-label=${label}>
+  return html`<p class="small dim">${words[2]}</p>
+    <svg class="pairs" viewBox="0 0 ${wide} ${high}" preserveAspectRatio="none" role="img" aria-label=${label}>
     ${before.map((value, at) => [bar(value, at * step, "before"), bar(after[at], at * step + step * .45, "after")])}
-    <line x1="0" x2=${wide} y1=${high} y2=${high}></line>
-    <text x="0" y=${high + 19}>${words[0]}</text><text x=${wide} y=${high + 19} text-anchor="end">${words[1]}</text>
-    <text x="0" y="14">${words[2]}</text></svg>`;
+    <line x1="0" x2=${wide} y1=${high} y2=${high}></line></svg>
+    <p class="small dim ends"><span>${words[0]}</span><span>${words[1]}</span></p>`;
 }

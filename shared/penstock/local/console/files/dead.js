@@ -63,8 +63,8 @@ export function letterItem(letter, then = read, choose = false) {
     <div class="grow"><strong>${letter.function}</strong> ${letter.object
       ? html`<a class="key" href=${refLink(letter.object)}>${letter.object}</a>` : html`<span class="key">${letter.origin}</span>`}
       <span class="dim small">${when(letter.died)}</span><div class="small">${letter.reason}</div></div>
-    ${writes() ? html`<button aria-label=${`Replay ${named(letter)}`} @click=${() => replay([letter.id], then)}>Replay</button>
-    <button aria-label=${`Drop ${named(letter)}`} @click=${() => drop([letter.id], then)}>Drop</button>` : nothing}</li>`;
+    ${writes() ? html`<span class="pair"><button aria-label=${`Replay ${named(letter)}`} @click=${() => replay([letter.id], then)}>Replay</button>
+    <button aria-label=${`Drop ${named(letter)}`} @click=${() => drop([letter.id], then)}>Drop</button></span>` : nothing}</li>`;
 }
 function group([why, members]) {
   const ids = members.map(each => each.id);

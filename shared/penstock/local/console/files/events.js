@@ -53,7 +53,7 @@ onRecords(came => {
 const row = each => html`<tr><td class="name">${each.key ? html`<a href=${objectLink(each.bucket, each.key)}>${each.object}</a>` : each.object}
     ${each.reason ? html`<div class=${each.status < 400 ? "dim small" : "bad small"}>${each.reason}</div>` : nothing}
     ${each.notes.map(note => html`<div class="dim small note">Note: ${note}</div>`)}</td>
-  <td>${each.function}</td><td>${outcome(each)}</td><td class=${each.cold ? "cold" : "warm"}>${each.cold ? "cold" : "warm"}</td>
+  <td>${each.function}</td><td>${outcome(each)}</td><td class=${each.cold ? "cold" : "dim"}>${each.cold ? "cold" : "warm"}</td>
   <td class="n">${duration(each.ms)}</td><td class="n">${size(each.in)}</td><td class="n">${size(each.out)}</td><td class="n">${when(each.at)}</td></tr>`;
 
 const table = shown => html`<div class="scroll" tabindex="0" role="region" aria-label="Events, a table"><table>
@@ -70,11 +70,11 @@ export function view() {
   const go = change => { location.hash = link("events", Object.fromEntries(Object.entries({...wanted, ...change}).filter(([, v]) => v))); };
   return html`<section class="card" aria-label="Events">
     <form class="row" role="search" @submit=${event => { event.preventDefault(); go({words: event.target.words.value}); }}>
-      <label for="of">function</label> <select id="of" @change=${event => go({function: event.target.value})}>
-        <option value="">all</option>${functions().map(f => html`<option value=${f.name} ?selected=${f.name === wanted.function}>${f.name}</option>`)}</select>
-      <label for="result">result</label> <select id="result" @change=${event => go({outcome: event.target.value})}>
+      <span class="pair"><label for="of">function</label> <select id="of" @change=${event => go({function: event.target.value})}>
+        <option value="">all</option>${functions().map(f => html`<option value=${f.name} ?selected=${f.name === wanted.function}>${f.name}</option>`)}</select></span>
+      <span class="pair"><label for="result">result</label> <select id="result" @change=${event => go({outcome: event.target.value})}>
         <option value="">all</option>${["processed", "refused", "failed", "removed", "answered"].map(each =>
-          html`<option value=${each} ?selected=${each === wanted.outcome}>${each}</option>`)}</select>
+          html`<option value=${each} ?selected=${each === wanted.outcome}>${each}</option>`)}</select></span>
       <label for="words">object or reason has</label> <input type="search" id="words" name="words" .value=${wanted.words}> <button>Filter</button></form>
     ${problem ? html`<p class="bad">${problem}</p>` : records.length ? table(records)
       : html`<p class="dim">Nothing ${wanted.function || wanted.outcome || wanted.words || before ? "that matches" : "yet"}.</p>`}

@@ -55,7 +55,7 @@ function drawing() {
   if (problem) return html`<p class="bad">${problem}</p>`;
   if (!graph) return html`<p class="dim">reading the stack file …</p>`;
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Graph of the flow">
-    <svg class="graph" viewBox="0 0 ${graph.width} ${graph.height}" role="group" aria-label="What flows where">
+    <svg class="graph" viewBox="0 0 ${graph.width} ${graph.height}" width=${graph.width} height=${graph.height} role="group" aria-label="What flows where">
       <defs><marker id="head" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto">
         <path d="M0 0L8 4L0 8z"></path></marker></defs>
       ${graph.steps.map(step)}${graph.places.map(place)}</svg></div>`;

@@ -6,6 +6,8 @@ import {onRecords} from "./live.js";
 import {meter, readMeter} from "./meter.js";
 
 const SECONDS = 600;
+const KINDS = {bool: "true or false", str: "a text", int: "a whole number", float: "a number"};
+const DEFAULTS = {None: "none", True: "true", False: "false"};
 let name = "", detail = null, problem = "", asked = 0, timer = 0, answer = null;
 
 export const title = given => given.get("name") ? `Function ${given.get("name")}` : "Functions";
@@ -69,7 +71,7 @@ function detailed() {
       <div class="scroll" tabindex="0" role="region" aria-label="Options, a table"><table><thead><tr><th scope="col">option</th><th scope="col">value</th>
         <th scope="col">default</th><th scope="col">accepts</th><th scope="col">what it does</th></tr></thead>
       <tbody>${detail.options.map(each => html`<tr><th scope="row"><code>${each.name}</code></th><td>${each.value ? html`<strong>${each.value}</strong>` : "default"}</td>
-        <td>${each.default === "None" ? "none" : each.default}</td><td>${each.accepts || each.kind}</td><td>${each.meaning}</td></tr>`)}</tbody></table></div>`
+        <td>${DEFAULTS[each.default] ?? each.default}</td><td class="name">${each.accepts || (KINDS[each.kind] ?? each.kind)}</td><td class="name">${each.meaning}</td></tr>`)}</tbody></table></div>`
       : html`<p class="dim">It declares none.</p>`}</section>
     <section class="card" aria-labelledby="h-ask"><h2 id="h-ask">Send a test event</h2>
       ${writes() ? html`<form class="row" @submit=${invoke}><label for="in-bucket">bucket</label> <input id="in-bucket" name="bucket" required .value=${first}>

@@ -72,7 +72,7 @@ function sides() {
 function attemptItem(each) {
   return html`<li class=${each.status < 400 ? "" : "failed"}>
     <div class="row"><strong>${each.function}</strong> ${outcome(each)} <span class="dim">${when(each.at)} · ${duration(each.ms)} ·
-      <span class=${each.cold ? "cold" : "warm"}>${each.cold ? "cold start" : "warm"}</span>${each.in || each.out
+      <span class=${each.cold ? "cold" : "dim"}>${each.cold ? "cold start" : "warm"}</span>${each.in || each.out
         ? ` · ${size(each.in)} → ${size(each.out)}` : ""}</span></div>
     ${each.reason ? html`<p class="reason">${each.reason}</p>` : nothing}
     ${each.notes.map(note => html`<p class="dim small note">Note: ${note}</p>`)}

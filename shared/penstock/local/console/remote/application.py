@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from flask import Blueprint, Flask, Response, redirect, request
-from werkzeug.exceptions import HTTPException
 
-from penstock.errors import Forbidden, PenstockError
+from penstock.errors import Forbidden
 from penstock.local.console.page import add_page
 from penstock.local.console.remote.lake import RemoteLake
 from penstock.local.console.views import add_views, answer
 from penstock.local.gateway.access import Access, guard
+from penstock.local.gateway.errors import answer_errors, text
 from penstock.local.gateway.proxy import OWN_ORIGIN, Environ, plain
 
 _EVENT_BYTES: Final = 64 * 1024
@@ -56,7 +56,7 @@ def _make_app(lake: RemoteLake, access: Access) -> Flask:
 
     @app.get("/healthz")
     def health() -> Response:
-        return _text("OK", 200)
+        return text("OK", 200)
 
     @app.get("/function/<name>/")
     def search(name: str) -> Response:
@@ -70,20 +70,7 @@ def _make_app(lake: RemoteLake, access: Access) -> Flask:
         request.max_content_length = _EVENT_BYTES
         return _passed_on(lake, name, "POST", "/event", request.get_data(cache=False))
 
-    @app.errorhandler(PenstockError)
-    def failed(exc: PenstockError) -> Response:
-        status = int(exc.status)
-        return _text(str(exc), 400 if status == 500 else status)
-
-    @app.errorhandler(HTTPException)
-    def refused(exc: HTTPException) -> Response:
-        return _text(exc.description or exc.name, exc.code or 500)
-
-    @app.errorhandler(Exception)
-    def crashed(_exc: Exception) -> Response:
-        _log.exception("%s %s", request.method, request.path)
-        return _text("unexpected error; the trace is in the console's own output", 500)
-
+    answer_errors(app, _log, "the console's own output")
     return app
 
 
@@ -95,7 +82,3 @@ def _passed_on(lake: RemoteLake, name: str, method: str, path: str, body: bytes 
     kind = "application/json" if is_json else "text/plain; charset=utf-8"
     headers = [("Cache-Control", "no-store"), *OWN_ORIGIN]
     return Response(found.body, found.status, headers, content_type=kind)
-
-
-def _text(text: str, status: int) -> Response:
-    return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")

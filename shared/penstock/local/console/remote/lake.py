@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from penstock.connect import rest
 from penstock.connect.openfaas import LoggedLine
-from penstock.errors import ConfigError, EventError, PenstockError, TemporaryError
+from penstock.errors import EventError, PenstockError, TemporaryError
 from penstock.json_text import read_json
-from penstock.local.console.declared_options import options_of
+from penstock.local.console.declared_options import given_options, options_of
 from penstock.local.console.object_page import log_span, with_log
 from penstock.local.console.records import ConsoleRecord
 from penstock.local.console.remote.bridge import BridgeInbox
@@ -105,7 +105,10 @@ class RemoteLake:
         functions, routes = before.functions, before.routes
         try:
             functions = tuple(with_handlers(self._platform.functions(), self._handlers))
-            routes = _routes(functions, problems)
+            # Others are not about objects.
+            wired = [each.spec for each in functions if {"SOURCE", "SINK"} & each.spec.environment.keys()]
+            routes, unreadable = Routes.of_readable(wired)
+            problems += unreadable
         except PenstockError as exc:
             problems.append(str(exc))
         inbox, attempts = before.inbox, []
@@ -253,7 +256,7 @@ class RemoteLake:
             "image": spec.image,
             "environment": environment,
             "secrets": list(spec.secrets),
-            "options": options_of(spec.handler, environment) if known else _given_options(environment),
+            "options": options_of(spec.handler, environment) if known else given_options(environment),
             "log": self._platform.log_command(name),
             "lines": [asdict(line) for line in lines],
         }
@@ -270,21 +273,6 @@ class RemoteLake:
         return self._bridge
 
 
-def _routes(functions: Iterable[SeenFunction], problems: list[str]) -> Routes:
-    """The routes of the functions whose settings can be read; another one is named in `problems`."""
-    good = []
-    for each in functions:
-        if not {"SOURCE", "SINK"} & each.spec.environment.keys():
-            continue  # a function that is not about objects
-        try:
-            Routes([each.spec])
-        except ConfigError as exc:
-            problems.append(f"{each.spec.name}: {exc}")
-        else:
-            good.append(each.spec)
-    return Routes(good)
-
-
 def _told(seen: SeenFunction, routes: Routes) -> dict[str, Any]:
     return function_row(
         seen.spec.name,
@@ -299,13 +287,3 @@ def _told(seen: SeenFunction, routes: Routes) -> dict[str, Any]:
 
 def _numbered(lines: Iterable[LoggedLine]) -> list[LogLine]:
     return [LogLine(number, line.time, "", line.text) for number, line in enumerate(lines, 1)]
-
-
-def _given_options(environment: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The options that are set; what they mean stands in the function's code, which is not here."""
-    unknown = dict.fromkeys(("kind", "default", "meaning", "accepts"), "")
-    return [
-        {"name": key.removeprefix("OPTION_").lower(), "value": value, **unknown}
-        for key, value in environment.items()
-        if key.startswith("OPTION_")
-    ]

@@ -1,0 +1,116 @@
+"""One queue of SQS: its messages are received, held, given back and deleted, ten to a request.
+
+The requests are those of https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from penstock.connect.sqs.account import POLL_SECONDS, code_of
+from penstock.errors import ConfigError
+
+BATCH = 10
+"""The most messages that one request may name."""
+_FEW_RECEPTIONS = 100
+
+_log = logging.getLogger("penstock.connect")
+
+
+class SqsMessage(NamedTuple):
+    """A message that was received. `handle` is of this reception."""
+
+    id: str
+    handle: str
+    body: bytes
+
+
+class SqsApi(Protocol):
+    """What is asked of a client: the operations of SQS, each a method with the names of the API."""
+
+    def __getattr__(self, name: str) -> Any: ...
+
+
+class SqsQueue:
+    """A queue that is there. Its methods raise botocore's errors, and may be called by several threads."""
+
+    def __init__(self, client: SqsApi, name: str, visibility_seconds: int) -> None:
+        """Find the queue; no other client gets what was received, for `visibility_seconds`.
+
+        Raises `ConfigError` when there is no queue of this name.
+        """
+        from botocore.exceptions import ClientError
+
+        self.name = name
+        self._client = client
+        self._seconds = visibility_seconds
+        try:
+            self._url = client.get_queue_url(QueueName=name)["QueueUrl"]
+        except ClientError as exc:
+            if code_of(exc) not in ("QueueDoesNotExist", "NonExistentQueue"):
+                raise
+            raise ConfigError(f"there is no queue {name}; make it, for example: aws sqs create-queue") from None
+
+    def warn_of_redrive(self) -> None:
+        """Say it when the queue itself moves a message away that was received a few times."""
+        from botocore.exceptions import ClientError
+
+        asked = ["RedrivePolicy"]
+        try:
+            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=asked)
+        except ClientError:  # a right that only this look needs
+            return
+        try:
+            policy = json.loads(answer.get("Attributes", {}).get("RedrivePolicy", "{}"))
+            receptions = int(policy.get("maxReceiveCount", _FEW_RECEPTIONS))
+        except (ValueError, TypeError, AttributeError):
+            return
+        if receptions < _FEW_RECEPTIONS:
+            _log.warning(
+                "sqs: queue %s: SQS moves a message to %s when it came %d times, which restarts of a connector and of "
+                "functions can reach; Penstock keeps dead letters itself: set maxReceiveCount to 1000",
+                self.name, policy.get("deadLetterTargetArn", "another queue"), receptions,
+            )  # fmt: skip
+
+    def receive(self, limit: int) -> list[SqsMessage]:
+        """At most `limit` messages, up to ten; waits some seconds for the first."""
+        answer = self._client.receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=min(limit, BATCH),
+            WaitTimeSeconds=POLL_SECONDS,
+            VisibilityTimeout=self._seconds,
+        )
+        return [
+            SqsMessage(each["MessageId"], each["ReceiptHandle"], each.get("Body", "").encode("utf-8", "replace"))
+            for each in answer.get("Messages", ())
+        ]
+
+    def hold(self, handles: Sequence[str]) -> None:
+        """Hold these for as long again; one whose time is over already comes again."""
+        self._change(handles, self._seconds)
+
+    def give_back(self, handles: Sequence[str]) -> None:
+        """Let these come to any client at once."""
+        self._change(handles, 0)
+
+    def delete(self, handles: Sequence[str]) -> list[str]:
+        """Delete these; the handles for which the service failed, and must be asked again."""
+        left: list[str] = []
+        for batch, entries in _batches(handles):
+            answer = self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
+            for failed in answer.get("Failed", ()):
+                # A fault of the sender: the handle is too old, and the message has come again, or will.
+                if not failed.get("SenderFault"):
+                    left.append(batch[int(failed["Id"])])
+        return left
+
+    def _change(self, handles: Sequence[str], seconds: int) -> None:
+        for _, entries in _batches(handles, VisibilityTimeout=seconds):
+            self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+
+
+def _batches(handles: Sequence[str], **more: int) -> Iterator[tuple[Sequence[str], list[Mapping[str, Any]]]]:
+    for start in range(0, len(handles), BATCH):
+        batch = handles[start : start + BATCH]
+        yield batch, [{"Id": str(at), "ReceiptHandle": handle, **more} for at, handle in enumerate(batch)]
