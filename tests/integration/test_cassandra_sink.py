@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 from cassandra import ConsistencyLevel, InvalidRequest, WriteTimeout, WriteType
-from penstock.errors import ConfigError, PenstockError, TargetChanged, TemporaryError
+from penstock.errors import ConfigError, PenstockError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import cassandra as module
 from penstock.sinks.address import parse_sink
 from penstock.sinks.cassandra import CassandraSink
@@ -235,3 +236,50 @@ def test_killed_and_frozen_server_loses_nothing_that_was_answered(tmp_path: Path
 
             own.wait_until(is_back, "with every document that was answered", 120)
             put(sink, "after", read(sink, "upload/after", MARK))
+
+
+def test_server_killed_in_the_middle_of_batches_loses_nothing_that_was_told_as_written(
+    tmp_path: Path, table: str
+) -> None:
+    with CassandraServer(tmp_path) as server:
+        make_keyspace(server.endpoint)
+        with contextlib.closing(open_sink(server.endpoint, table, timeout_seconds=10)) as sink:
+            sink.check()
+            threading.Timer(2, server.kill).start()
+            written: dict[str, Entry] = {}
+            is_lost = False
+            while not is_lost:
+                first = len(written)
+                keys = [f"{number:06}" for number in range(first, first + 40)]
+                writes = [Write(f"upload/{key}", Result({"kind": "a"}), MARK, state(key), None) for key in keys]
+                outcomes = sink.write_many(writes)
+                assert all(isinstance(one, Entry | TemporaryError) for one in outcomes)
+                written |= {one.address: one for one in outcomes if isinstance(one, Entry)}
+                is_lost = any(isinstance(one, TemporaryError) for one in outcomes)
+            assert written
+            server.restart()
+            found = {entry.address: entry for _, entry in eventually(lambda: list(sink.entries("upload")))}
+            assert {address: found.get(address) for address in written} == written
+
+
+def test_document_that_is_too_large_is_refused_for_good(sink: CassandraSink) -> None:
+    texts = {
+        "0": "a",
+        "large": "é" * (module.MAX_DOCUMENT_BYTES // 2),
+        "2": "é" * (module.MAX_DOCUMENT_BYTES // 2 - 999),
+    }
+    writes = [Write(f"upload/{key}", Result({"text": text}), MARK, state(key), None) for key, text in texts.items()]
+    assert [type(outcome) for outcome in sink.write_many(writes)] == [Entry, PermanentError, Entry]
+    assert listed(sink) == ["0", "2"]
+
+
+def eventually(act: Callable[[], Any], within_seconds: float = 90) -> Any:
+    """What `act` returns as soon as it raises no `TemporaryError`, as a delivery that is repeated."""
+    deadline = time.monotonic() + within_seconds
+    while True:
+        try:
+            return act()
+        except TemporaryError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)

@@ -1,9 +1,10 @@
-"""MinIO, Kafka, `index` and OpenSearch or PostgreSQL: one key fought over, and a server that goes away."""
+"""MinIO, Kafka, `index` and OpenSearch, PostgreSQL or Cassandra: one key fought over, and a server that goes away."""
 
 from __future__ import annotations
 
 import io
 import json
+import urllib.error
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from minio import Minio
 
-from tests.components import KafkaServer, OpenSearchServer, PostgresServer
+from tests.components import CassandraServer, KafkaServer, OpenSearchServer, PostgresServer
 from tests.integration.flow import (
     get_json,
     kafka_connector,
@@ -42,12 +43,11 @@ class World:
     def settings(self, opensearch: OpenSearchServer, index: str) -> dict[str, str]:
         return self._settings(f"opensearch+{opensearch.endpoint.url}/{index}")
 
-    def settings_with_files(self, postgresql: PostgresServer, table: str) -> dict[str, str]:
-        """The settings for PostgreSQL, whose role and password are in files, as a platform's secrets are."""
-        files = {"SINK_USERNAME": postgresql.endpoint.username, "SINK_PASSWORD": postgresql.endpoint.password}
+    def settings_with_files(self, server: PostgresServer | CassandraServer, sink: str) -> dict[str, str]:
+        """The settings for a database, whose role and password are in files, as a platform's secrets are."""
+        files = {"SINK_USERNAME": server.endpoint.username, "SINK_PASSWORD": server.endpoint.password}
         for name, value in files.items():
             (self.folder / name).write_text(value, encoding="utf-8")
-        sink = f"{postgresql.endpoint.url}/{table}?sslmode=disable"
         return self._settings(sink) | {f"{name}_FILE": str(self.folder / name) for name in files}
 
     def _settings(self, sink: str) -> dict[str, str]:
@@ -87,11 +87,21 @@ def test_sixty_overwrites_and_removals_end_at_the_last_state_in_opensearch(
 def test_sixty_overwrites_and_removals_end_at_the_last_state_in_postgresql(
     world: World, postgresql: PostgresServer
 ) -> None:
-    settings = world.settings_with_files(postgresql, world.topic.replace("-", "_"))
-    overwrite_and_remove_sixty_times(world, settings)
+    sink = f"{postgresql.endpoint.url}/{world.topic.replace('-', '_')}?sslmode=disable"
+    overwrite_and_remove_sixty_times(world, world.settings_with_files(postgresql, sink))
 
 
-def overwrite_and_remove_sixty_times(world: World, settings: dict[str, str]) -> None:
+def test_sixty_overwrites_and_removals_end_at_the_last_state_in_cassandra(
+    world: World, cassandra: CassandraServer
+) -> None:
+    cassandra.endpoint.run(
+        "CREATE KEYSPACE IF NOT EXISTS lake WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+    )
+    sink = f"{cassandra.endpoint.url}/lake/{world.topic.replace('-', '_')}?tls=off"
+    overwrite_and_remove_sixty_times(world, world.settings_with_files(cassandra, sink), searches=False)
+
+
+def overwrite_and_remove_sixty_times(world: World, settings: dict[str, str], *, searches: bool = True) -> None:
     index = serve("index", world.folder, settings)
     keys = ("stays.txt", "goes.txt")
     to = {world.topic: f"index=http://{index.address}/"}
@@ -118,7 +128,12 @@ def overwrite_and_remove_sixty_times(world: World, settings: dict[str, str]) -> 
         wait_until(lambda: measured(connector.address, "penstock_delivery_held") == 0, "everything delivered")
         assert agrees()
         assert document(index.address, "stays.txt")["text"]["beginning"] == "the last state\n"
-    wait_until(lambda: found_by(index.address, "last+stat*") == ["stays.txt"], "a search that finds the document")
+    if searches:
+        wait_until(lambda: found_by(index.address, "last+stat*") == ["stays.txt"], "a search that finds the document")
+    else:
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            found_by(index.address, "last")
+        assert caught.value.code == 501
     assert letters(world.kafka, world.dead) == []
     assert "1 agreeing" in penstock("reconcile", str(ROOT / "functions/index"), "--check", env=settings)
     assert penstock("status", "s3://processed/stays.txt", "--stack", world.stack(), env=settings).startswith(

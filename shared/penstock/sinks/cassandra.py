@@ -29,6 +29,9 @@ from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
 
 # 64 partitions of a bucket: two million documents of 3 KB stay below 100 MB in each. Part of the layout.
 SHARDS = 64
+# A node takes half a segment of its commit log in one write: 16 MiB unless it is told otherwise. A larger
+# one ends in a time-out, which looks as if it might work later.
+MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 PAGE_ROWS = 500
 
 _MARK = "version, state, function, options, source, refusal"
@@ -96,7 +99,7 @@ class CassandraSink:
                 inside = document.inside(write.result, write.address)
                 body = {**inside, **document.delivered(write.source, moment)}
                 rows.append(self._row(write.address, body, write.mark, None, write.previous))
-            except HandlerError as error:
+            except (HandlerError, PermanentError) as error:
                 outcomes[number] = error
                 continue
             asked.append(number)
@@ -213,10 +216,16 @@ class CassandraSink:
     def _row(
         self, address: str, body: dict[str, Any], mark: Mark, refusal: Refusal | None, previous: Entry | None
     ) -> "_Row":
-        """The statement that stores a document, and the entry that it is then; raises `HandlerError`."""
+        """The statement that stores a document, and the entry that it is then.
+
+        Raises `HandlerError`, and `PermanentError` for a document that is too large.
+        """
+        text = document.to_json(body)
+        if len(text) > MAX_DOCUMENT_BYTES // 4 and len(text.encode()) > MAX_DOCUMENT_BYTES:
+            raise PermanentError(f"{address}: its document has over {MAX_DOCUMENT_BYTES} bytes, too many for Cassandra")
         version = f"{self._token}-{next(self._count)}"
         values = (
-            *(version, document.to_json(body), mark.state, mark.function, mark.options, mark.source),
+            *(version, text, mark.state, mark.function, mark.options, mark.source),
             document.to_json(refusal.record) if refusal else None,
             *place_of(address),
         )

@@ -14,12 +14,14 @@ from typing import Any, Final
 from cassandra import ConsistencyLevel, DriverException, InvalidRequest, Unauthorized
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
+from cassandra.connection import ConnectionException
 from cassandra.policies import (
     ConstantReconnectionPolicy,
     DCAwareRoundRobinPolicy,
     FallthroughRetryPolicy,
     TokenAwarePolicy,
 )
+from cassandra.protocol import ErrorMessage
 
 from penstock.errors import ConfigError, PenstockError, PermanentError, TemporaryError
 from penstock.sinks.cassandra_address import CassandraAddress
@@ -38,8 +40,11 @@ _LAYOUT: Final = f"""CREATE TABLE IF NOT EXISTS {{table}} (
 _CONNECT_SECONDS: Final = 5
 _PARALLEL: Final = 32  # statements under way for one batch
 _RECONNECT_SECONDS: Final = 1
-_TOO_LARGE: Final = ("too large", "too long", "longer than", "maximum size", "larger than")
+_TOO_LARGE: Final = ("too large", "too long", "longer than", "maximum size", "larger than", "allowed maximum")
 _GONE: Final = ("unconfigured table", "does not exist")
+# All that the driver raises, which has no base of its own: a lost connection, and what a node answers when it is
+# overloaded or starting, are not among its DriverExceptions.
+DRIVER_ERRORS: Final = (DriverException, NoHostAvailable, ConnectionException, ErrorMessage, OSError)
 
 Statement = tuple[str, Sequence[object]]
 Rows = list[Any]
@@ -79,7 +84,7 @@ class CassandraTable:
             statement = self._bound(text, values, is_serial=is_serial)
             found = self._opened().execute(statement)
             return list(found if rows is None else islice(found, rows))
-        except (DriverException, NoHostAvailable, OSError) as exc:
+        except DRIVER_ERRORS as exc:
             raise self.meaning(exc, subject) from exc
 
     def run_many(self, subject: str, statements: Sequence[Statement]) -> list[Rows | PenstockError]:
@@ -134,7 +139,7 @@ class CassandraTable:
         for text, values in statements:
             try:
                 asked.append(self._opened().execute_async(self._bound(text, values, is_serial=True)))
-            except (DriverException, NoHostAvailable, OSError) as exc:
+            except DRIVER_ERRORS as exc:
                 asked.append(self.meaning(exc, subject))
             except PenstockError as error:
                 asked.append(error)
@@ -145,7 +150,7 @@ class CassandraTable:
                 continue
             try:
                 outcomes.append(list(one.result()))
-            except (DriverException, NoHostAvailable, OSError) as exc:
+            except DRIVER_ERRORS as exc:
                 outcomes.append(self.meaning(exc, subject))
         return outcomes
 

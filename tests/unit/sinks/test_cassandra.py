@@ -8,12 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cassandra.cluster import Cluster
+from cassandra.connection import ConnectionShutdown
+from cassandra.protocol import OverloadedErrorMessage, ServerError
 from penstock.errors import ConfigError, TemporaryError
 from penstock.settings.config import Config
 from penstock.settings.environment import load_config
 from penstock.sinks.address import parse_sink
 from penstock.sinks.cassandra import CassandraSink
 from penstock.sinks.wiring import make_sink
+from penstock.types import Mark, ObjectRef, ObjectState, Result, Write
 
 from tests.components.process import free_ports
 
@@ -66,3 +70,28 @@ def test_server_that_is_not_there_is_a_temporary_error() -> None:
     assert sink is not None
     with pytest.raises(TemporaryError, match=r"check SINK"):
         sink.check()
+
+
+LOST: list[Exception] = [
+    ConnectionShutdown("[Errno 104] Connection reset by peer"),
+    OverloadedErrorMessage(4097, "overloaded", None),
+    ServerError(0, "java.lang.RuntimeException", None),
+]
+
+
+@pytest.mark.parametrize("lost", LOST, ids=lambda lost: type(lost).__name__)
+def test_what_the_driver_raises_without_a_base_of_its_own_is_a_temporary_error(
+    lost: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(_cluster: Cluster) -> None:
+        raise lost
+
+    monkeypatch.setattr(Cluster, "connect", connect)
+    sink = make_sink(config("cassandra://127.0.0.1/lake/objects?tls=off"), None)
+    assert sink is not None
+    with pytest.raises(TemporaryError, match="no answer in time"):
+        sink.check()
+    source = ObjectState(ObjectRef("upload", "a"), 1, "e1")
+    write = Write("upload/a", Result({"kind": "a"}), Mark("s", "index", "o", "d"), source, None)
+    [outcome] = sink.write_many([write])
+    assert isinstance(outcome, TemporaryError)
