@@ -14,7 +14,12 @@ from cassandra import DriverException, OperationTimedOut
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
 from cassandra.policies import WhiteListRoundRobinPolicy
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 
+from tests.components.certificates import Certificates, make_certificates
 from tests.components.install import HERE, JavaLibrary, java
 from tests.components.process import LOOPBACK, Server, free_ports
 
@@ -23,6 +28,7 @@ CASSANDRA = JavaLibrary("cassandra", HERE / "java" / "cassandra")
 # The role that a new node makes by itself.
 _USERNAME = "cassandra"
 _PASSWORD = "cassandra"
+_STORE_PASSWORD = "certificates of the tests"
 # What Cassandra's own conf/jvm17-server.options opens to it, as far as one node needs it.
 _EXPORTS = (  # noqa: SIM905 - names as in that file
     "java.base/jdk.internal.misc java.management.rmi/com.sun.jmx.remote.internal.rmi java.rmi/sun.rmi.registry "
@@ -78,9 +84,17 @@ class CassandraEndpoint:
 
 
 class CassandraServer(Server[CassandraEndpoint]):
-    """Cassandra with authentication; its one role may do everything."""
+    """Cassandra with authentication; its one role may do everything.
+
+    `tls` serves TLS with a certificate of a new authority.
+    """
 
     name = "cassandra"
+    ready_timeout_seconds = 180
+
+    def __init__(self, folder: Path | None = None, *, tls: bool = False) -> None:
+        super().__init__(folder)
+        self._certificates = make_certificates(self.folder / "tls") if tls else None
 
     def install(self) -> None:
         self._jars = CASSANDRA.install()
@@ -120,9 +134,13 @@ class CassandraServer(Server[CassandraEndpoint]):
             "concurrent_writes": 8,
             "concurrent_reads": 8,
         }
+        ca_file = None
+        if self._certificates:
+            options["client_encryption_options"] = self._encryption(self._certificates)
+            ca_file = self._certificates.ca_file
         self._config = self.folder / "cassandra.yaml"
         self._config.write_text(json.dumps(options), encoding="utf-8")  # JSON is YAML
-        return CassandraEndpoint(LOOPBACK, self.port, _USERNAME, _PASSWORD, None)
+        return CassandraEndpoint(LOOPBACK, self.port, _USERNAME, _PASSWORD, ca_file)
 
     def launch(self) -> None:
         opened = [
@@ -150,3 +168,13 @@ class CassandraServer(Server[CassandraEndpoint]):
             return bool(self.endpoint.run("SELECT key FROM system.local"))
         except (NoHostAvailable, DriverException, OperationTimedOut):
             return False
+
+    def _encryption(self, certificates: Certificates) -> dict[str, Any]:
+        key = serialization.load_pem_private_key(certificates.key_file.read_bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        certificate = x509.load_pem_x509_certificate(certificates.cert_file.read_bytes())
+        store = self.folder / "tls" / "server.p12"
+        how = serialization.BestAvailableEncryption(_STORE_PASSWORD.encode())
+        store.write_bytes(pkcs12.serialize_key_and_certificates(b"server", key, certificate, None, how))
+        given = {"store_type": "PKCS12", "keystore": str(store), "keystore_password": _STORE_PASSWORD}
+        return {"enabled": True, "optional": False, **given}

@@ -53,8 +53,10 @@ def table(unique_name: str) -> str:
     return unique_name.replace("-", "_")[:48]
 
 
-def open_sink(server: CassandraEndpoint, table: str, *, keyspace: str = KEYSPACE, **settings: Any) -> CassandraSink:
-    address = parse_sink(f"{server.url}/{keyspace}/{table}?tls=off")
+def open_sink(
+    server: CassandraEndpoint, table: str, *, keyspace: str = KEYSPACE, tls: bool = False, **settings: Any
+) -> CassandraSink:
+    address = parse_sink(f"{server.url}/{keyspace}/{table}?tls={'on' if tls else 'off'}")
     assert isinstance(address, CassandraAddress)
     given = {"username": server.username, "password": server.password, "timeout_seconds": 60, **settings}
     return CassandraSink(address, **given)
@@ -260,6 +262,21 @@ def test_server_killed_in_the_middle_of_batches_loses_nothing_that_was_told_as_w
             server.restart()
             found = {entry.address: entry for _, entry in eventually(lambda: list(sink.entries("upload")))}
             assert {address: found.get(address) for address in written} == written
+
+
+def test_certificate_is_checked_and_a_server_without_tls_is_refused(
+    tmp_path: Path, server: CassandraEndpoint, table: str
+) -> None:
+    with pytest.raises(TemporaryError, match="MINIO_CA_FILE"):
+        open_sink(server, table, tls=True).check()
+    with CassandraServer(tmp_path / "tls", tls=True) as guarded:
+        make_keyspace(guarded.endpoint)
+        with contextlib.closing(open_sink(guarded.endpoint, table, tls=True, ca_file=guarded.endpoint.ca_file)) as sink:
+            put(sink)
+            assert listed(sink) == ["in/rose.jpg"]
+        for tls in (True, False):  # without the authority, and without TLS
+            with pytest.raises(TemporaryError, match="MINIO_CA_FILE"):
+                open_sink(guarded.endpoint, table, tls=tls).check()
 
 
 def test_document_that_is_too_large_is_refused_for_good(sink: CassandraSink) -> None:
