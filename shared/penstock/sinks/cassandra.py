@@ -93,7 +93,7 @@ class CassandraSink:
         moment = document.now()
         outcomes: list[Stored | None] = [None] * len(writes)
         asked: list[int] = []
-        rows: list[_Row] = []
+        rows: list[_Change] = []
         for number, write in enumerate(writes):
             try:
                 inside = document.inside(write.result, write.address)
@@ -215,7 +215,7 @@ class CassandraSink:
 
     def _row(
         self, address: str, body: dict[str, Any], mark: Mark, refusal: Refusal | None, previous: Entry | None
-    ) -> "_Row":
+    ) -> "_Change":
         """The statement that stores a document, and the entry that it is then.
 
         Raises `HandlerError`, and `PermanentError` for a document that is too large.
@@ -232,7 +232,7 @@ class CassandraSink:
         entry = Entry(address, mark, refusal, etag=version)
         return ((_UPDATE, (*values, previous.etag or None)) if previous else (_INSERT, values)), entry
 
-    def _stored(self, rows: "Sequence[_Row]") -> list[Stored]:
+    def _stored(self, rows: "Sequence[_Change]") -> list[Stored]:
         if not rows:
             return []
         outcomes = self._table.run_many(rows[0][1].address, [statement for statement, _ in rows])
@@ -254,7 +254,7 @@ class CassandraSink:
         row = outcome[0]
         return entry if row[0] or getattr(row, "version", None) == entry.etag else self._changed(entry.address)
 
-    def _one(self, row: "_Row") -> Entry:
+    def _one(self, row: "_Change") -> Entry:
         [outcome] = self._stored([row])
         if isinstance(outcome, Entry):
             return outcome
@@ -279,7 +279,7 @@ class CassandraSink:
         return TargetChanged(f"{address}: its document in {self._table} was written by another program meanwhile")
 
 
-_Row = tuple[Statement, Entry]
+_Change = tuple[Statement, Entry]
 
 
 def place_of(name: str) -> tuple[str, int, str]:
