@@ -16,8 +16,8 @@ from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
 from cassandra.connection import ConnectionException
 from cassandra.policies import (
-    ConstantReconnectionPolicy,
     DCAwareRoundRobinPolicy,
+    ExponentialReconnectionPolicy,
     FallthroughRetryPolicy,
     TokenAwarePolicy,
 )
@@ -39,7 +39,7 @@ _LAYOUT: Final = f"""CREATE TABLE IF NOT EXISTS {{table}} (
 ) WITH comment = '{_COMMENT}'"""
 _CONNECT_SECONDS: Final = 5
 _PARALLEL: Final = 32  # statements under way for one batch
-_RECONNECT_SECONDS: Final = 1
+_RECONNECT_SECONDS: Final = (1, 10)  # at first, and at most
 _TOO_LARGE: Final = ("too large", "too long", "longer than", "maximum size", "larger than", "allowed maximum")
 _GONE: Final = ("unconfigured table", "does not exist")
 # All that the driver raises, which has no base of its own: a lost connection, and what a node answers when it is
@@ -232,7 +232,8 @@ class CassandraTable:
                     request_timeout=self._timeout_seconds,
                 )
             },
-            reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_SECONDS, max_attempts=None),
+            # A node that is down is logged at each try. The driver's own waits grow up to ten minutes.
+            reconnection_policy=ExponentialReconnectionPolicy(*_RECONNECT_SECONDS, max_attempts=None),
             connect_timeout=_CONNECT_SECONDS,
             control_connection_timeout=_CONNECT_SECONDS,
             schema_metadata_enabled=False,
