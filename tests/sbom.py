@@ -16,6 +16,7 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.license import LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from penstock import __version__
 
@@ -28,15 +29,30 @@ _DOCKERFILE: Final = ROOT / "deploy" / "image" / "Dockerfile"
 
 
 def pins(lock: Path) -> dict[str, tuple[str, list[str]]]:
-    """Name to version and SHA-256 of each file that pip may install, of the packages that Linux needs."""
+    """Name to version and SHA-256 of each file that pip may install, of the packages that the image's Python needs."""
     lines = re.sub(r"\\\n", " ", lock.read_text(encoding="utf-8")).splitlines()
+    found = {}
+    for line in lines:
+        if "==" not in line:
+            continue
+        pin, *hashes = line.split("--hash=sha256:")
+        requirement = Requirement(pin.strip())
+        if requirement.marker is None or requirement.marker.evaluate(_image()):
+            [version] = requirement.specifier
+            found[str(canonicalize_name(requirement.name))] = (version.version, [each.strip() for each in hashes])
+    return found
+
+
+def _image() -> dict[str, str]:
+    """What the markers of a lock ask for: Linux, and the Python of the base image."""
+    found = re.search(r"^ARG PYTHON_IMAGE=\S+/python:(\d+\.\d+)", _DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
+    if found is None:
+        raise LookupError(f"{_DOCKERFILE}: expected ARG PYTHON_IMAGE=.../python:VERSION")
     return {
-        str(canonicalize_name(line.partition("==")[0])): (
-            line.partition("==")[2].split()[0],
-            re.findall(r"--hash=sha256:([0-9a-f]{64})", line),
-        )
-        for line in lines
-        if "==" in line
+        "python_version": found[1],
+        "python_full_version": f"{found[1]}.0",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
     }
 
 

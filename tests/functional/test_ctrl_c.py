@@ -50,6 +50,7 @@ TYPED: dict[str, int] = {
     f"connect nats --to t=http://HOST --url nats://HOST --inbox DIR/inbox.db {LISTEN}": DONE,
     f"connect redis --to t=http://HOST --url redis://HOST --inbox DIR/inbox.db {LISTEN}": DONE,
     f"connect amqp --to t=http://HOST --url amqp://HOST --inbox DIR/inbox.db {LISTEN}": DONE,
+    f"connect sqs --to t=http://HOST --url http://HOST --inbox DIR/inbox.db {LISTEN}": DONE,
     "console --gateway http://HOST --port PORT": DONE,
     "console --kubernetes --kubeconfig DIR/kubeconfig --port PORT": DONE,
 }
@@ -94,10 +95,11 @@ class Typed:
         self.port = free_ports(1)[0]
         words = typed.replace("HOST", host).replace("DIR", str(folder)).replace("PORT", str(self.port)).split()
         store = {"MINIO_ENDPOINT": f"http://{host}", "MINIO_ACCESS_KEY": "user", "MINIO_SECRET_KEY": "password"}
+        queue = {"SQS_ACCESS_KEY": "user", "SQS_SECRET_KEY": "password"}
         self.file = folder / "said"
         with self.file.open("w") as said:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "penstock.cli", *words], cwd=ROOT, env=os.environ | FUNCTION | store,
+                [sys.executable, "-m", "penstock.cli", *words], cwd=ROOT, env=os.environ | FUNCTION | store | queue,
                 stdin=subprocess.DEVNULL, stdout=said, stderr=said,
             )  # fmt: skip
 

@@ -20,7 +20,7 @@ POLL_SECONDS = 5
 """How long one request waits for messages."""
 CONNECT_SECONDS = 5
 # A server that is frozen keeps its connections open: a request without an answer for so long is given up.
-_ANSWER_SECONDS = 2 * POLL_SECONDS
+_ANSWER_SECONDS = POLL_SECONDS
 # As AWS names its hosts: https://docs.aws.amazon.com/general/latest/gr/sqs-service.html
 _AWS_HOST = re.compile(r"sqs(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
 # Errors of every AWS service: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
