@@ -1,6 +1,6 @@
 """The table of functions/index/README.md beside DuckDB and pandas, made anew from its first column.
 
-    .venv/bin/python -m pip install duckdb
+    .venv/bin/python -m pip install duckdb pandas
     .venv/bin/python -m bench.index_peers
 
 DuckDB is not among the tools that `make setup` installs. Without it, its column stays and the other two are made.

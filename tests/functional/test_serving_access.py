@@ -128,6 +128,7 @@ class Limited:
     max_pixels: int = option(100, "largest picture", ge=1, ceiling=True)
     level: int | None = option(None, "effort", ge=0, le=9, ceiling=True)
     width: int = option(10, "no limit", ge=1)
+    pdf: bool = option(False, "whether", ceiling=True)
 
 
 def told(event: Event[Limited], _context: Context[Limited]) -> Result:
@@ -156,6 +157,13 @@ def test_direct_call_can_tighten_a_limit_and_not_lift_it(
     assert response.status_code == status
     if status == 400:
         assert "which this deployment allows; a direct call may only lower it" in response.text
+
+
+def test_a_switch_that_is_off_stays_off_for_a_direct_call(make_lake: MakeLake) -> None:
+    response = serve(make_lake(told, options=Limited)).post("/?pdf=true", data=b"x")
+    assert response.status_code == 400
+    assert "it is off in this deployment, and a direct call cannot switch it on" in response.text
+    assert serve(make_lake(told, options=Limited)).post("/?pdf=false", data=b"x").status_code == 200
 
 
 def test_ceiling_of_a_rendition_is_that_rendition_s(make_lake: MakeLake) -> None:

@@ -146,6 +146,8 @@ def fingerprint(options: object) -> str:
 
 
 def _check_ceiling(value: Any, limit: Any) -> None:
+    if limit is False and value:
+        raise ValueError("it is off in this deployment, and a direct call cannot switch it on")
     if limit is not None and (value is None or value > limit):
         raise ValueError(f"expected at most {limit}, which this deployment allows; a direct call may only lower it")
 
