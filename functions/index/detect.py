@@ -78,7 +78,7 @@ _FTYP = {
     b"qt  ": "video/quicktime",
 }
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # the sizes that a header may have
-_TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".text", ".log", ".md", ".json", ".jsonl", ".xml", ".html", ".yaml")
+TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".text", ".log", ".md", ".json", ".jsonl", ".xml", ".html", ".yaml")
 
 ENOUGH = 32 * 1024
 
@@ -107,7 +107,7 @@ def detect(head: bytes, name: str) -> Detected:
                 return Detected(media_type)
         if head[:4] == b"RIFF" and head[8:12] in _RIFF:
             return Detected(_RIFF[head[8:12]])
-        encoding = text_encoding(start, is_hinted=name.lower().endswith(_TEXT_SUFFIXES))
+        encoding = text_encoding(start, is_hinted=name.lower().endswith(TEXT_SUFFIXES))
     return Detected("text/plain", encoding) if encoding else Detected("application/octet-stream")
 
 
