@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from .cells import EMPTY, TEXT, kind_of
-from .escapes import doubled, has_escaped_quotes
+from .escapes import doubled, has_escaped_quotes, tears_quotes
 from .headers import Judgement, judge_header
 from .markup import is_markup
 
@@ -24,7 +24,8 @@ DELIMITERS = ",;\t|"
 _RARE_DELIMITERS = "^~\x01\x1f"  # looked for where none of the usual ones is seen, under a name that says CSV
 SNIFFED_ROWS = 50
 MAX_TITLE_ROWS = 20
-_SUFFIXES = (".csv", ".tsv", ".tab")
+_TAB_SUFFIXES = (".tsv", ".tab")
+_SUFFIXES = (".csv", *_TAB_SUFFIXES)
 # Excel's own first line: it names the delimiter, and is not a row.
 _SEP = re.compile(r'"?sep=([\t!#-/:-@\[-`{-~])"?[ \t,;|]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
 _COMMENTS = ("#", "//", "%", "--")
@@ -86,9 +87,14 @@ def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect 
         found = [table for table in found if _is_plain(table)]
     elif not found:
         found = _tables(rest, _RARE_DELIMITERS, is_whole=is_whole)
+    if '"' in rest and len(found) > 1:
+        # A wrong delimiter is seen by the quotes that it tears apart.
+        found = [table for table in found if not tears_quotes(rest, table.delimiter, is_whole=is_whole)] or found
     best = max(found, key=lambda table: table.rank, default=None)
     if best is not None and best.delimiter == "," and len(found) > 1:
-        best = next((other for other in found if _has_decimal_commas(other, best)), best)
+        says_tab = name.lower().endswith(_TAB_SUFFIXES)
+        by_tab = (other for other in found if _has_commas_in_words(other, best, rest, says_tab=says_tab))
+        best = next((other for other in found if _has_decimal_commas(other, best)), next(by_tab, best))
     if best is None:
         return _one_column(rest, comments, is_whole=is_whole) if says_csv else None
     return _described(best, rest, comments, [table for table in found if table is not best])
@@ -102,6 +108,13 @@ def _tables(text: str, delimiters: str, *, is_whole: bool) -> list[_Table]:
         for delimiter in delimiters
         if delimiter in text and (table := _table(parse(text, delimiter, is_whole=is_whole), delimiter)) is not None
     ]
+
+
+def _has_commas_in_words(table: _Table, by_comma: _Table, text: str, *, says_tab: bool) -> bool:
+    """Whether tabs part the cells as well as commas do, and the name or a space after each comma speaks for tabs."""
+    if table.delimiter != "\t" or table.rank[:2] != by_comma.rank[:2]:
+        return False
+    return says_tab or text.count(",") == text.count(", ")
 
 
 def _has_decimal_commas(table: _Table, by_comma: _Table) -> bool:

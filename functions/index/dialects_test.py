@@ -202,6 +202,50 @@ def test_a_comma_in_numbers_and_rare_delimiters_count_too(text: str, delimiter: 
     assert (table["delimiter"], table["first_rows"]) == (delimiter, rows)
 
 
+ITEMS = 'order,items\n1,"apples;3\npears;2\nplums;9"\n2,"nuts;1\nfigs;4\ndates;7"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter", "columns", "rows"),
+    [
+        ('id,text\n1,"a;b\nc;d\ne;f"\n', ",", "id/text", 1),
+        (ITEMS, ",", "order/items", 2),
+        ('id;text\n1;"Hi, Ann\nbye, Bob\nso, so"\n', ";", "id/text", 1),
+        ('id,note\n1,"x|y\nz|w"\n2,"p|q\nr|s"\n', ",", "id/note", 2),
+        ('id, note\n1, "x|y\nz|w"\n2, "p ""q""|q\nr|s"\n', ",", "id/note", 2),
+        ('"a, b"\t"c, d"\n"1, 2"\t"3, 4"\n', "\t", "a, b/c, d", 1),
+        ('"a, b, c";"d"\n"1, 2, 3";"4"\n"5, 6, 7";"8"\n', ";", "a, b, c/d", 2),
+        # A pair of quotes inside a field is no sign: the semicolons stay.
+        ('key;value\na;x, "y"\nb;w, "q"\n', ";", "key/value", 2),
+        ('size;what\n5";a, b\n6";c\n', ";", "size/what", 2),
+    ],
+)
+def test_a_delimiter_that_tears_quotes_apart_loses(text: str, delimiter: str, columns: str, rows: int) -> None:
+    assert told(text) == (columns, rows, 0)
+    assert describe(text.encode(), "t.csv")["csv"]["delimiter"] == delimiter
+
+
+def test_quotes_that_are_cut_with_the_beginning_tear_nothing() -> None:
+    text = ITEMS + '3,"' + "apples;3\n" * 20_000 + '"\n'
+    assert told(text) == ("order/items", 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "delimiter"),
+    [
+        ("id\tname, first\n1\tSmith, John\n2\tDoe, Jane\n", "t.tsv", "\t"),
+        ("id\tname, first\n1\tSmith, John\n2\tDoe, Jane\n", "T.TAB", "\t"),
+        ("id\tname, first\n1\tSmith, John\n2\tDoe, Jane\n", "t.csv", "\t"),
+        ("name, first\tcity, state\nSmith, John\tAustin, TX\nDoe, Jane\tReno, NV\n", "t.tsv", "\t"),
+        ("id\tplace\n1\tA,B\n2\tC,D\n", "t.tsv", "\t"),
+        ("a,x\ty\n1,x\tz\n", "t.csv", ","),
+        ("a,b,x\ty\n1,2,x\tz\n3,4\tz,5\n", "t.csv", ","),
+    ],
+)
+def test_tabs_count_before_commas_in_words(text: str, name: str, delimiter: str) -> None:
+    assert describe(text.encode(), name)["csv"]["delimiter"] == delimiter
+
+
 def test_rare_delimiters_take_a_telling_name() -> None:
     assert describe(b"a^b\n1^2\n3^4\n", "t.txt")["kind"] == "text"
 
