@@ -24,7 +24,6 @@ UNMISTAKABLE: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\x0a", "image/jxl"),
     (0, b"\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"),
     (0, b"\xff\x4f\xff\x51", "image/j2c"),
-    (8, b"WEBPVP8", "image/webp"),
     (0, b"\x1f\x8b\x08", "application/gzip"),
     (0, b"\x28\xb5\x2f\xfd", "application/zstd"),
     (4, b"1AY&SY", "application/x-bzip2"),
@@ -118,6 +117,9 @@ def _by_fields(head: bytes) -> str | None:
         return "application/x-lz4" if behind_skipped(head).startswith(b"\x04\x22\x4d\x18") else "application/zstd"
     if head[4:8] == b"ftyp" and head[:2] == b"\0\0":
         return _ftyp(head)
+    # The last byte of the size is small: below 512 MiB it is no letter, as it would be in a text.
+    if head[:4] == b"RIFF" and head[7:8] < b"\x20" and head[8:15] == b"WEBPVP8":
+        return "image/webp"
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
         return "image/bmp"
     if head[:4] == b"\0\0\1\0" and _is_icon(head):
