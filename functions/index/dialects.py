@@ -4,31 +4,23 @@ Not the first row alone is asked: the delimiter is the one by which most rows ha
 at the first row that is as wide as those below it.
 """
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from .cells import EMPTY, TEXT, kind_of
 from .escapes import doubled, has_escaped_quotes, tears_quotes
 from .headers import Judgement, judge_header
+from .lines import DELIMITERS, Rows, lines_before, parse, without_comments
 from .markup import is_markup
 
-if TYPE_CHECKING:
-    import _csv
-
-DELIMITERS = ",;\t|"
 _RARE_DELIMITERS = "^~\x01\x1f"  # looked for where none of the usual ones is seen, under a name that says CSV
-SNIFFED_ROWS = 50
 MAX_TITLE_ROWS = 20
 _TAB_SUFFIXES = (".tsv", ".tab")
 _SUFFIXES = (".csv", *_TAB_SUFFIXES)
 # Excel's own first line: it names the delimiter, and is not a row.
 _SEP = re.compile(r'"?sep=([\t!#-/:-@\[-`{-~])"?[ \t,;|]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
-_COMMENTS = ("#", "//", "%", "--")
 _LEAST_SHARE = 0.5  # of the rows of a table have to be equally wide; else what was found is a text with commas
 
 
@@ -44,9 +36,6 @@ class Dialect(NamedTuple):
     skipped_lines: int = 0
     assumed: tuple[str, ...] = ()
     escapes: bool = False
-
-
-Rows = list[list[str]]
 
 
 class _Table(NamedTuple):
@@ -81,7 +70,7 @@ def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect 
         return _declared(text, declared, is_whole=is_whole)
     if marked_up or (not says_csv and text.lstrip()[:1] in ("{", "[", "<", "#", "")):
         return None
-    comments, rest = _without_comments(text) if says_csv else (0, text)
+    comments, rest = without_comments(text) if says_csv else (0, text)
     found = _tables(rest, DELIMITERS, is_whole=is_whole)
     if not says_csv:
         found = [table for table in found if _is_plain(table)]
@@ -142,7 +131,7 @@ def _declared(text: str, declared: re.Match[str], *, is_whole: bool) -> Dialect 
 
 def _described(table: _Table, text: str, comments: int, others: Sequence[_Table]) -> Dialect:
     rows = table.rows[table.start :]
-    skipped = comments + _lines_before(text, table.delimiter, table.start)
+    skipped = comments + lines_before(text, table.delimiter, table.start)
     judgement = judge_header(rows)
     assumed = []
     if skipped:
@@ -176,73 +165,6 @@ def _one_column(text: str, comments: int, *, is_whole: bool) -> Dialect | None:
     if not judgement.is_sure:
         assumed.append(_said(has_header=judgement.has_header))
     return Dialect(",", judgement.has_header, rows, comments, tuple(assumed))
-
-
-def _reader(text: str, delimiter: str) -> "_csv.Reader":
-    # skipinitialspace: `email, name` is a header that people write.
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-
-
-def parse(text: str, delimiter: str, *, is_whole: bool) -> Rows:
-    """The first rows, without empty ones, and without the last when it may be cut."""
-    rows: Rows = []
-    try:
-        # What `extend` took before an error stays.
-        rows.extend(islice(filter(None, _reader(text, delimiter)), SNIFFED_ROWS + 1))
-    except csv.Error:  # a field longer than the csv module takes; the rows before it still tell
-        return rows
-    if not is_whole and 1 < len(rows) <= SNIFFED_ROWS:
-        rows.pop()
-    return rows[:SNIFFED_ROWS]
-
-
-def _lines_before(text: str, delimiter: str, count: int) -> int:
-    """How many lines there are before the row that comes after `count` rows."""
-    if not count:
-        return 0
-    reader = _reader(text, delimiter)
-    lines = 0
-    for row in reader:
-        if row:
-            count -= 1
-            if count < 0:
-                break
-        lines = reader.line_num
-    return lines
-
-
-def _without_comments(text: str) -> tuple[int, str]:
-    """How many lines at the beginning are comments, and what follows them.
-
-    The last of them may be the header, `#chrom,start,end`: it is, when it is as wide as the line below it and that one
-    is not a header.
-    """
-    if not text[:1].isspace() and not text.startswith(_COMMENTS):
-        return 0, text
-    lines = io.StringIO(text, newline="")
-    count, start, last = 0, 0, ""
-    for line in lines:
-        if line.strip() and not line.startswith(_COMMENTS):
-            break
-        count, start, last = count + 1, start + len(last), line
-    else:
-        return 0, text
-    if not text[: start + len(last)].strip():
-        return 0, text
-    rest = text[start + len(last) :]
-    return (count - 1, text[start:]) if _is_header_of(last, rest) else (count, rest)
-
-
-def _is_header_of(line: str, below: str) -> bool:
-    for delimiter in DELIMITERS:
-        if delimiter not in line:
-            continue
-        table = parse(below, delimiter, is_whole=True)
-        names = parse(line, delimiter, is_whole=True)[:1]
-        if names and table and len(names[0]) == len(table[0]) > 1:
-            own = judge_header(table)
-            return not own.has_header or (not own.is_sure and judge_header(names + table).is_sure)
-    return False
 
 
 def _table(rows: Rows, delimiter: str) -> _Table | None:
