@@ -56,10 +56,12 @@ _MOST_CONFIDENCE = 0.99
 # with an accent inside a word.
 _LATIN = ("windows-1250", "windows-1252", "windows-1254", "windows-1257", "iso-8859-2")
 _CAPITALS = "".join(chr(code) for code in range(0xC0, 0x180) if unicodedata.category(chr(code)) == "Lu")
-_ODD_WORD = re.compile(
-    "[A-Za-z][\u0080-\u009f\ufffd\u00a1-\u00a9\u00ab-\u00b1\u00b5\u00b6\u00bb\u00bf\u0192\u2020-\u2022\u2026\u2030\u201e\u201c\u201d\u20ac\u2122][a-z]"
-    f"|[a-z][{_CAPITALS}][a-z]"
+_SIGNS = (
+    "\u0080-\u009f\ufffd\u00a1-\u00a9\u00ab-\u00b1\u00b5\u00b6\u00bb\u00bf"
+    "\u0192\u2020-\u2022\u2026\u2030\u201e\u201c\u201d\u20ac\u2122"
 )
+# It begins with what is rare: so most places are passed fast.
+_ODD_WORD = re.compile(f"[{_SIGNS}{_CAPITALS}](?:(?<=[A-Za-z][{_SIGNS}])|(?<=[a-z].))[a-z]")
 _ODD_CONFIDENCE = 0.5
 _ASCII = bytes(range(128))
 GUESSED_BYTES = 4096  # that are looked at when they have enough letters outside ASCII

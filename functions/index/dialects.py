@@ -76,14 +76,16 @@ def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect 
         found = [table for table in found if _is_plain(table)]
     elif not found:
         found = _tables(rest, _RARE_DELIMITERS, is_whole=is_whole)
-    if '"' in rest and len(found) > 1:
-        # A wrong delimiter is seen by the quotes that it tears apart.
-        found = [table for table in found if not tears_quotes(rest, table.delimiter, is_whole=is_whole)] or found
     best = max(found, key=lambda table: table.rank, default=None)
+    if best is not None and len(found) > 1 and _is_torn(best, rest, is_whole=is_whole):
+        found = [table for table in found if not _is_torn(table, rest, is_whole=is_whole)] or found
+        best = max(found, key=lambda table: table.rank)
     if best is not None and best.delimiter == "," and len(found) > 1:
         says_tab = name.lower().endswith(_TAB_SUFFIXES)
-        by_tab = (other for other in found if _has_commas_in_words(other, best, rest, says_tab=says_tab))
-        best = next((other for other in found if _has_decimal_commas(other, best)), next(by_tab, best))
+        by_tab = next((other for other in found if _has_commas_in_words(other, best, rest, says_tab=says_tab)), best)
+        if by_tab is not best and _is_torn(by_tab, rest, is_whole=is_whole):
+            by_tab = best
+        best = next((other for other in found if _has_decimal_commas(other, best)), by_tab)
     if best is None:
         return _one_column(rest, comments, is_whole=is_whole) if says_csv else None
     return _described(best, rest, comments, [table for table in found if table is not best])
@@ -97,6 +99,11 @@ def _tables(text: str, delimiters: str, *, is_whole: bool) -> list[_Table]:
         for delimiter in delimiters
         if delimiter in text and (table := _table(parse(text, delimiter, is_whole=is_whole), delimiter)) is not None
     ]
+
+
+def _is_torn(table: _Table, text: str, *, is_whole: bool) -> bool:
+    """Whether the delimiter tears quotes apart: then a quote is left in a cell."""
+    return '"' in "".join(map("".join, table.rows)) and tears_quotes(text, table.delimiter, is_whole=is_whole)
 
 
 def _has_commas_in_words(table: _Table, by_comma: _Table, text: str, *, says_tab: bool) -> bool:

@@ -260,6 +260,7 @@ def test_quotes_that_are_cut_with_the_beginning_tear_nothing() -> None:
         ("name, first\tcity, state\nSmith, John\tAustin, TX\nDoe, Jane\tReno, NV\n", "t.tsv", "\t"),
         ("id\tplace\n1\tA,B\n2\tC,D\n", "t.tsv", "\t"),
         ("a,x\ty\n1,x\tz\n", "t.csv", ","),
+        ('a,"x\ty"\n1,"x\tz"\n', "t.tsv", ","),
         ("a,b,x\ty\n1,2,x\tz\n3,4\tz,5\n", "t.csv", ","),
     ],
 )
