@@ -53,6 +53,22 @@ def _adts_frame_bytes(head: bytes) -> int:
     return length if length >= 7 and rate_index < 13 else 0
 
 
+def is_mpeg(head: bytes) -> bool:
+    """Whether a pack or a sequence of MPEG begins here, with the bits that are fixed in its header.
+
+    A pack: ISO 11172-1, 2.4.3.2 and ISO 13818-1, 2.5.3.3. A sequence: ISO 11172-2 and 13818-2, 6.2.2.1.
+    """
+    if len(head) < 14 or not head.startswith((b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")):
+        return False
+    if head[3] == 0xBA:
+        is_first = head[4] & 0xF1 == 0x21 and head[6] & head[8] & 1 and head[9] & 0x80 and head[11] & 1
+        is_second = head[4] & 0xC4 == 0x44 and head[6] & head[8] & 4 and head[9] & 1 and head[12] & 3 == 3
+        return bool(is_first or is_second)
+    width, height = head[4] << 4 | head[5] >> 4, (head[5] & 15) << 8 | head[6]
+    shape, rate = head[7] >> 4, head[7] & 15
+    return bool(width and height and shape in range(1, 15) and rate in range(1, 9) and head[10] & 0x20)
+
+
 def is_transport_stream(head: bytes) -> bool:
     """Whether four packets of MPEG-TS follow each other (ISO 13818-1, 2.4.3).
 

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from .frames import is_adts, is_mp3, is_transport_stream
+from .frames import is_adts, is_mp3, is_mpeg, is_transport_stream
 
 # Two frames of sound, or the header of an Avro file, fit into as much. A source delivers more in one piece.
 PEEK_BYTES: Final = 4096
@@ -51,16 +51,12 @@ SIGNATURES: Final = (
     Signature("chm", b"ITSF\x03\x00\x00\x00"),
     Signature("pbzx", b"pbzx\x00\x00\x00\x00"),
     Signature("SZDD", b"SZDD\x88\xf0\x27\x33"),
-    Signature("ACE", b"**ACE**", 7),
     Signature("git pack", b"PACK\x00\x00\x00\x02"),
     # Images
     Signature("JPEG", b"\xff\xd8\xff"),
     Signature("PNG", b"\x89PNG\r\n\x1a\n"),
     Signature("MNG", b"\x8aMNG\r\n\x1a\n"),
     Signature("JNG", b"\x8bJNG\r\n\x1a\n"),
-    Signature("GIF", b"GIF87a"),
-    Signature("GIF", b"GIF89a"),
-    Signature("WebP", b"WEBPVP8", 8),
     Signature("JPEG XL", b"\x00\x00\x00\x0cJXL \r\n\x87\n"),
     Signature("JPEG XL", b"\xff\x0a"),
     Signature("JPEG 2000", b"\x00\x00\x00\x0cjP  \r\n\x87\n"),
@@ -80,14 +76,10 @@ SIGNATURES: Final = (
     Signature("RealMedia", b".RMF\x00\x00\x00"),
     Signature("TAK", b"tBaK\x01"),
     Signature("DTS", b"\x7f\xfe\x80\x01"),
-    Signature("MPEG", b"\x00\x00\x01\xba"),  # ISO 13818-1, a pack
-    Signature("MPEG", b"\x00\x00\x01\xb3"),  # ISO 13818-2, a sequence
     Signature("IVF", b"DKIF\x00\x00\x20\x00"),
     # Fonts and tables
     Signature("WOFF", b"wOFF\x00\x01\x00\x00"),
-    Signature("WOFF", b"wOFFOTTO"),
     Signature("WOFF2", b"wOF2\x00\x01\x00\x00"),
-    Signature("WOFF2", b"wOF2OTTO"),
     # Its columns are compressed, and readers seek in it. 0x15 begins the first page's Thrift header.
     Signature("Parquet", b"PAR1\x15"),
     Signature("Parquet", b"PARE\x15"),  # with an encrypted footer
@@ -103,8 +95,12 @@ PATTERNS: Final = tuple(
         ("compress", rb"\x1f\x9d[\x89-\x90]"),  # 9 to 16 bits, in blocks
         ("LZFSE", rb"bvx[12n].{3}\x00"),
         ("QOI", rb"qoif.{8}[\x03\x04][\x00\x01]"),  # qoiformat.org: size, channels, colour space
+        ("GIF", rb"GIF8[79]a"),
+        # The size that follows RIFF has a small last byte: below 512 MiB it is no letter.
+        ("WebP", rb"RIFF.{3}[\x00-\x1f]WEBPVP8[ LX]"),
         ("FLIF", rb"FLIF[\x31-\x34\x41-\x44\x51-\x54\x61-\x64][012]"),  # frames and channels, bytes a channel
         ("LHA", rb".{2}-lh[1-7x]-"),  # lh0 and lhd are stored as they are
+        ("ACE", rb".{4}\x00.{2}\*\*ACE\*\*"),  # after the checksum, the size and the type of the first header
         ("squashfs", rb"hsqs.{24}\x04\x00\x00\x00"),
         ("Debian package", rb"!<arch>\ndebian-binary .{,120}control\.tar\.(?:xz|gz|zst)"),
         # ISO 14496-12. The size of such a first box is small, and its first bytes are not letters.
@@ -122,6 +118,8 @@ PATTERNS: Final = tuple(
         ("Musepack", rb"MPCKSH|MP\+[\x07\x17]"),
         ("True Audio", rb"TTA1[\x01\x03]\x00"),
         ("Flash", rb"[CZ]WS[\x06-\x40].{3}[\x00-\x08]"),  # FWS is not compressed
+        ("WOFF", rb"wOFFOTTO"),
+        ("WOFF2", rb"wOF2OTTO"),
         # What is compressed inside says so in its header, when that header is short enough to be seen.
         ("Avro", rb"Obj\x01.*\x14avro\.codec(?:\x0edeflate|\x0csnappy|\x0abzip2|\x12zstandard|\x04xz)"),
         # Arrow puts the length, then a whole lz4 or zstd frame for each column.
@@ -129,6 +127,9 @@ PATTERNS: Final = tuple(
     )
 )
 
+# A text may begin with their letters. Nothing compressed that is longer than they are is free of control characters.
+_SPELLED: Final = frozenset(("bzip2", "ACE", "AMR", "FLIF", "GIF", "LHA", "Musepack", "WOFF", "WOFF2"))
+_CONTROLS: Final = bytes(code for code in (*range(32), 127) if code not in b"\t\n\v\f\r\x1b")  # no text has these
 
 # Of the registered content encodings (IANA, RFC 9110, 9842), those whose data begin with anything. deflate is zlib's
 # format by the RFC, which is known by its bytes; servers that send it bare are as old as the name.
@@ -142,12 +143,17 @@ def compressed_kind(head: bytes) -> str | None:
     'gzip'
     """
     for kind, magic, offset in SIGNATURES:
-        if head.startswith(magic, offset):
+        if head.startswith(magic, offset) and not _is_spelled(kind, head):
             return kind
     for kind, pattern in PATTERNS:
-        if pattern.match(head):
+        if pattern.match(head) and not _is_spelled(kind, head):
             return kind
     return next((kind for kind, fits in _CHECKS if fits(head)), None)
+
+
+def _is_spelled(kind: str, head: bytes) -> bool:
+    """Whether this is a text that only begins with the letters of a format."""
+    return kind in _SPELLED and len(head.translate(None, _CONTROLS)) == len(head)
 
 
 def encoded_kind(content_encoding: str) -> str | None:
@@ -185,6 +191,7 @@ def _is_zlib(head: bytes) -> bool:
 _CHECKS: Final[tuple[tuple[str, Callable[[bytes], bool]], ...]] = (
     ("MP3", is_mp3),
     ("AAC", is_adts),
+    ("MPEG", is_mpeg),
     ("MPEG", is_transport_stream),
     ("lzma", _is_lzma),
     ("zlib", _is_zlib),

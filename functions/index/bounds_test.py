@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from . import cells, dialects, exif, headers, rows, source
+from . import cells, dialects, exif, headers, lines, rows, source
 from .charsets import guess, text_encoding
 from .exif import MAX_NUMBERS
 from .samples import describe, image
@@ -197,7 +197,7 @@ def test_twice_as_many_columns_take_at_most_twice_the_looks_at_cells(
         def strip(self, chars: str | None = None) -> "Cell":
             return Cell(super().strip(chars))
 
-    parse = dialects.parse
+    parse = lines.parse
 
     def parsed(text: str, delimiter: str, *, is_whole: bool) -> list[list[str]]:
         return [[Cell(cell) for cell in row] for row in parse(text, delimiter, is_whole=is_whole)]

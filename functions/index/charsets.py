@@ -56,14 +56,25 @@ _MOST_CONFIDENCE = 0.99
 # with an accent inside a word.
 _LATIN = ("windows-1250", "windows-1252", "windows-1254", "windows-1257", "iso-8859-2")
 _CAPITALS = "".join(chr(code) for code in range(0xC0, 0x180) if unicodedata.category(chr(code)) == "Lu")
-_ODD_WORD = re.compile(
-    "[a-z](?:[\u0080-\u009f\ufffd\u00a1-\u00a9\u00ab-\u00b1\u00b5\u00b6\u00bb\u00bf\u0192\u2020-\u2022\u2026\u2030\u201e\u201c\u201d\u20ac\u2122]"
-    f"|[{_CAPITALS}])[a-z]"
+_SIGNS = (
+    "\u0080-\u009f\ufffd\u00a1-\u00a9\u00ab-\u00b1\u00b5\u00b6\u00bb\u00bf"
+    "\u0192\u2020-\u2022\u2026\u2030\u201e\u201c\u201d\u20ac\u2122"
 )
+# It begins with what is rare: so most places are passed fast.
+_ODD_WORD = re.compile(f"[{_SIGNS}{_CAPITALS}](?:(?<=[A-Za-z][{_SIGNS}])|(?<=[a-z].))[a-z]")
 _ODD_CONFIDENCE = 0.5
 _ASCII = bytes(range(128))
 GUESSED_BYTES = 4096  # that are looked at when they have enough letters outside ASCII
 _ENOUGH_FOREIGN = 64
+
+# Letters, digits, spaces, ends of lines and usual signs where all code pages of EBCDIC have them (IBM CDRA, set 00640).
+_EBCDIC = b"\x05\x0d\x15\x25\x40\x4b\x4c\x4d\x4e\x50\x5c\x5d\x5e\x60\x61\x6b\x6c\x6d\x6e\x6f\x7a\x7d\x7e\x7f" + bytes(
+    code
+    for start, end in ((0x81, 0x89), (0x91, 0x99), (0xA2, 0xA9), (0xC1, 0xC9), (0xD1, 0xD9), (0xE2, 0xE9), (0xF0, 0xF9))
+    for code in range(start, end + 1)
+)
+_EBCDIC_PARTING = b"\x15\x25\x40\x6b"  # ends of lines, the space and the comma
+_LEAST_EBCDIC_BYTES, _MOST_OTHER_SHARE = 16, 0.05
 
 _UTF_7_RUN = re.compile(rb"\+(?!-)[A-Za-z0-9+/]*+-?")  # RFC 2152
 _LEAST_UTF_7_BYTES, _LEAST_UTF_7_RUNS, _MOST_UTF_7_RUNS = 4, 2, 100
@@ -114,7 +125,16 @@ def text_encoding(head: bytes, *, is_hinted: bool) -> Encoding | None:
     share = (0.3 if is_unicode else 0.02) if is_hinted else 0.0  # of random bytes, a tenth are
     if controls > len(head) * share:
         return None
-    return UTF_8 if is_unicode else guess(head)
+    if is_unicode:
+        return UTF_8
+    return None if _is_ebcdic(head) else guess(head)
+
+
+def _is_ebcdic(head: bytes) -> bool:
+    """Whether this is text of a mainframe, which is not read: the detector would take it for Chinese."""
+    if len(head) < _LEAST_EBCDIC_BYTES or len(head.translate(None, _EBCDIC)) > len(head) * _MOST_OTHER_SHARE:
+        return False
+    return any(code in head for code in _EBCDIC_PARTING)
 
 
 def is_utf8(head: bytes) -> bool:

@@ -114,13 +114,42 @@ def test_a_letter_that_holds_a_delimiters_byte_does_not_part_a_row(codec: str) -
 @pytest.mark.parametrize("codec", ["mac_roman"])
 @pytest.mark.parametrize(
     "text",
-    [GERMAN.replace(" in €", ""), FRENCH, "prénom,âge\nZoé,3\n"],
-    ids=["German", "French", "taken for windows-1250"],
+    [
+        GERMAN.replace(" in €", ""),
+        FRENCH,
+        "prénom,âge\nZoé,3\n",
+        "name,city\nJosé,Málaga\nAndré,Köln\n",
+    ],
+    ids=["German", "French", "taken for windows-1250", "a capital before the letter"],
 )
 def test_an_encoding_that_the_detector_does_not_have_gives_little_confidence(codec: str, text: str) -> None:
     document = describe(text.encode(codec), "t.csv")
     assert document["csv"]["encoding_confidence"] <= 0.5
     assert any("was guessed, with confidence 0.50" in note for note in document["notes"])
+
+
+@pytest.mark.parametrize("codec", ["cp037", "cp500", "cp273", "cp1140"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NAME,CITY\nANN,ROME\n",
+        "Name,City\nAnn,Rome\n",
+        "Name,City\nAnn,Rome\nBob Lee,Oslo\n",
+        "0001ANN LEE   ROME      \n" * 400,
+    ],
+)
+@pytest.mark.parametrize("name", ["t.csv", "a"])
+def test_ebcdic_is_not_read_as_something_else(codec: str, text: str, name: str) -> None:
+    document = describe(text.encode(codec), name)
+    assert (document["kind"], document["type"]) == ("binary", "application/octet-stream")
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [("gb18030", "张三李四王五北京上海重庆"), ("big5", "一個人一個人一個人"), ("cp932", "ポストカード")],
+)
+def test_words_of_several_bytes_without_spaces_are_no_ebcdic(codec: str, text: str) -> None:
+    assert describe(text.encode(codec), "t.txt")["kind"] == "text"
 
 
 def as_windows_writes_it(text: str) -> bytes:

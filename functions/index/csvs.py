@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from .charsets import Encoding
-from .dialects import SNIFFED_ROWS, Dialect
+from .dialects import Dialect
 from .escapes import doubled_chunks
+from .lines import SNIFFED_ROWS
 from .notes import Notes, blocks
 from .rows import Counts, RowCounter
 from .texts import EncodingCheck

@@ -24,7 +24,6 @@ UNMISTAKABLE: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\x0a", "image/jxl"),
     (0, b"\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"),
     (0, b"\xff\x4f\xff\x51", "image/j2c"),
-    (8, b"WEBPVP8", "image/webp"),
     (0, b"\x1f\x8b\x08", "application/gzip"),
     (0, b"\x28\xb5\x2f\xfd", "application/zstd"),
     (4, b"1AY&SY", "application/x-bzip2"),
@@ -78,7 +77,7 @@ _FTYP = {
     b"qt  ": "video/quicktime",
 }
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # the sizes that a header may have
-_TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".text", ".log", ".md", ".json", ".jsonl", ".xml", ".html", ".yaml")
+TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".text", ".log", ".md", ".json", ".jsonl", ".xml", ".html", ".yaml")
 
 ENOUGH = 32 * 1024
 
@@ -107,7 +106,7 @@ def detect(head: bytes, name: str) -> Detected:
                 return Detected(media_type)
         if head[:4] == b"RIFF" and head[8:12] in _RIFF:
             return Detected(_RIFF[head[8:12]])
-        encoding = text_encoding(start, is_hinted=name.lower().endswith(_TEXT_SUFFIXES))
+        encoding = text_encoding(start, is_hinted=name.lower().endswith(TEXT_SUFFIXES))
     return Detected("text/plain", encoding) if encoding else Detected("application/octet-stream")
 
 
@@ -118,6 +117,9 @@ def _by_fields(head: bytes) -> str | None:
         return "application/x-lz4" if behind_skipped(head).startswith(b"\x04\x22\x4d\x18") else "application/zstd"
     if head[4:8] == b"ftyp" and head[:2] == b"\0\0":
         return _ftyp(head)
+    # The last byte of the size is small: below 512 MiB it is no letter, as it would be in a text.
+    if head[:4] == b"RIFF" and head[7:8] < b"\x20" and head[8:15] == b"WEBPVP8":
+        return "image/webp"
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
         return "image/bmp"
     if head[:4] == b"\0\0\1\0" and _is_icon(head):

@@ -4,30 +4,23 @@ Not the first row alone is asked: the delimiter is the one by which most rows ha
 at the first row that is as wide as those below it.
 """
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from .cells import EMPTY, TEXT, kind_of
-from .escapes import doubled, has_escaped_quotes
+from .escapes import doubled, has_escaped_quotes, tears_quotes
 from .headers import Judgement, judge_header
+from .lines import DELIMITERS, Rows, lines_before, parse, without_comments
 from .markup import is_markup
 
-if TYPE_CHECKING:
-    import _csv
-
-DELIMITERS = ",;\t|"
 _RARE_DELIMITERS = "^~\x01\x1f"  # looked for where none of the usual ones is seen, under a name that says CSV
-SNIFFED_ROWS = 50
 MAX_TITLE_ROWS = 20
-_SUFFIXES = (".csv", ".tsv", ".tab")
+_TAB_SUFFIXES = (".tsv", ".tab")
+_SUFFIXES = (".csv", *_TAB_SUFFIXES)
 # Excel's own first line: it names the delimiter, and is not a row.
 _SEP = re.compile(r'"?sep=([\t!#-/:-@\[-`{-~])"?[ \t,;|]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
-_COMMENTS = ("#", "//", "%", "--")
 _LEAST_SHARE = 0.5  # of the rows of a table have to be equally wide; else what was found is a text with commas
 
 
@@ -43,9 +36,6 @@ class Dialect(NamedTuple):
     skipped_lines: int = 0
     assumed: tuple[str, ...] = ()
     escapes: bool = False
-
-
-Rows = list[list[str]]
 
 
 class _Table(NamedTuple):
@@ -80,15 +70,22 @@ def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect 
         return _declared(text, declared, is_whole=is_whole)
     if marked_up or (not says_csv and text.lstrip()[:1] in ("{", "[", "<", "#", "")):
         return None
-    comments, rest = _without_comments(text) if says_csv else (0, text)
+    comments, rest = without_comments(text) if says_csv else (0, text)
     found = _tables(rest, DELIMITERS, is_whole=is_whole)
     if not says_csv:
         found = [table for table in found if _is_plain(table)]
     elif not found:
         found = _tables(rest, _RARE_DELIMITERS, is_whole=is_whole)
     best = max(found, key=lambda table: table.rank, default=None)
+    if best is not None and len(found) > 1 and _is_torn(best, rest, is_whole=is_whole):
+        found = [table for table in found if not _is_torn(table, rest, is_whole=is_whole)] or found
+        best = max(found, key=lambda table: table.rank)
     if best is not None and best.delimiter == "," and len(found) > 1:
-        best = next((other for other in found if _has_decimal_commas(other, best)), best)
+        says_tab = name.lower().endswith(_TAB_SUFFIXES)
+        by_tab = next((other for other in found if _has_commas_in_words(other, best, rest, says_tab=says_tab)), best)
+        if by_tab is not best and _is_torn(by_tab, rest, is_whole=is_whole):
+            by_tab = best
+        best = next((other for other in found if _has_decimal_commas(other, best)), by_tab)
     if best is None:
         return _one_column(rest, comments, is_whole=is_whole) if says_csv else None
     return _described(best, rest, comments, [table for table in found if table is not best])
@@ -102,6 +99,18 @@ def _tables(text: str, delimiters: str, *, is_whole: bool) -> list[_Table]:
         for delimiter in delimiters
         if delimiter in text and (table := _table(parse(text, delimiter, is_whole=is_whole), delimiter)) is not None
     ]
+
+
+def _is_torn(table: _Table, text: str, *, is_whole: bool) -> bool:
+    """Whether the delimiter tears quotes apart: then a quote is left in a cell."""
+    return '"' in "".join(map("".join, table.rows)) and tears_quotes(text, table.delimiter, is_whole=is_whole)
+
+
+def _has_commas_in_words(table: _Table, by_comma: _Table, text: str, *, says_tab: bool) -> bool:
+    """Whether tabs part the cells as well as commas do, and the name or a space after each comma speaks for tabs."""
+    if table.delimiter != "\t" or table.rank[:2] != by_comma.rank[:2]:
+        return False
+    return says_tab or text.count(",") == text.count(", ")
 
 
 def _has_decimal_commas(table: _Table, by_comma: _Table) -> bool:
@@ -129,7 +138,7 @@ def _declared(text: str, declared: re.Match[str], *, is_whole: bool) -> Dialect 
 
 def _described(table: _Table, text: str, comments: int, others: Sequence[_Table]) -> Dialect:
     rows = table.rows[table.start :]
-    skipped = comments + _lines_before(text, table.delimiter, table.start)
+    skipped = comments + lines_before(text, table.delimiter, table.start)
     judgement = judge_header(rows)
     assumed = []
     if skipped:
@@ -163,73 +172,6 @@ def _one_column(text: str, comments: int, *, is_whole: bool) -> Dialect | None:
     if not judgement.is_sure:
         assumed.append(_said(has_header=judgement.has_header))
     return Dialect(",", judgement.has_header, rows, comments, tuple(assumed))
-
-
-def _reader(text: str, delimiter: str) -> "_csv.Reader":
-    # skipinitialspace: `email, name` is a header that people write.
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-
-
-def parse(text: str, delimiter: str, *, is_whole: bool) -> Rows:
-    """The first rows, without empty ones, and without the last when it may be cut."""
-    rows: Rows = []
-    try:
-        # What `extend` took before an error stays.
-        rows.extend(islice(filter(None, _reader(text, delimiter)), SNIFFED_ROWS + 1))
-    except csv.Error:  # a field longer than the csv module takes; the rows before it still tell
-        return rows
-    if not is_whole and 1 < len(rows) <= SNIFFED_ROWS:
-        rows.pop()
-    return rows[:SNIFFED_ROWS]
-
-
-def _lines_before(text: str, delimiter: str, count: int) -> int:
-    """How many lines there are before the row that comes after `count` rows."""
-    if not count:
-        return 0
-    reader = _reader(text, delimiter)
-    lines = 0
-    for row in reader:
-        if row:
-            count -= 1
-            if count < 0:
-                break
-        lines = reader.line_num
-    return lines
-
-
-def _without_comments(text: str) -> tuple[int, str]:
-    """How many lines at the beginning are comments, and what follows them.
-
-    The last of them may be the header, `#chrom,start,end`: it is, when it is as wide as the line below it and that one
-    is not a header.
-    """
-    if not text[:1].isspace() and not text.startswith(_COMMENTS):
-        return 0, text
-    lines = io.StringIO(text, newline="")
-    count, start, last = 0, 0, ""
-    for line in lines:
-        if line.strip() and not line.startswith(_COMMENTS):
-            break
-        count, start, last = count + 1, start + len(last), line
-    else:
-        return 0, text
-    if not text[: start + len(last)].strip():
-        return 0, text
-    rest = text[start + len(last) :]
-    return (count - 1, text[start:]) if _is_header_of(last, rest) else (count, rest)
-
-
-def _is_header_of(line: str, below: str) -> bool:
-    for delimiter in DELIMITERS:
-        if delimiter not in line:
-            continue
-        table = parse(below, delimiter, is_whole=True)
-        names = parse(line, delimiter, is_whole=True)[:1]
-        if names and table and len(names[0]) == len(table[0]) > 1:
-            own = judge_header(table)
-            return not own.has_header or (not own.is_sure and judge_header(names + table).is_sure)
-    return False
 
 
 def _table(rows: Rows, delimiter: str) -> _Table | None:

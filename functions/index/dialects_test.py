@@ -51,6 +51,8 @@ NO_ROWS = {
     "comments of several lines": Table("# made by x\n#\n# on a day, and more\nid,name,n\n1,a,2\n", "id/name/n", 1, 3),
     "slashes": Table("// made by x, y, z\nid,name\n1,a\n2,b\n", "id/name", 2, 1),
     "dashes": Table("-- made by x\nid,name\n1,a\n2,b\n", "id/name", 2, 1),
+    "comments without a space, over a header": Table("#source,Berlin\n#made,today\nid,n\n1,2\n3,5\n", "id/n", 2, 2),
+    "comments of two kinds of cells, over rows": Table("##a,b\n##c,d\nid,n\n1,2\n3,5\n", "id/n", 2, 2),
     "a comment over one column": Table("# words\nid\n1\n2\n", "id", 2, 1),
     "the comment is the header": Table("#chrom\tstart\nchr1\t5\nchr2\t7\n", "#chrom/start", 2, 0),
     "the last comment is the header": Table("##VCF\n##x\n#CHROM\tPOS\nchr1\t5\n", "#CHROM/POS", 1, 2),
@@ -200,6 +202,70 @@ def test_each_guess_is_a_note(text: str, note: str) -> None:
 def test_a_comma_in_numbers_and_rare_delimiters_count_too(text: str, delimiter: str, rows: list[list[str]]) -> None:
     table = describe(text.encode(), "t.csv")["csv"]
     assert (table["delimiter"], table["first_rows"]) == (delimiter, rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "rows", "skipped"),
+    [
+        ("#1,Ann\n#2,Bob\n3,Cyd\n", "#1/Ann", 2, 0),
+        ("--verbose,Be verbose\n--quiet,Be quiet\nFILE,the input\n", "--verbose/Be verbose", 2, 0),
+        ("#python,120\n#rust,95\ngo,80\nc,70\n", "-", 4, 0),
+        ("%a;5\r\n%b;6\r\nx;7\r\ny;8\r\n", "-", 4, 0),
+        ("//srv/a,5\n//srv/b,6\nC:/x,7\n", "-", 3, 0),
+        ("--,5\n--,6\nx,7\n", "-", 3, 0),
+        ("# made by x, y\n\n#a,5\n#b,6\nc,7\n", "-", 3, 2),
+        ("#tag,count\n#a,5\n#b,6\nc,7\n", "#tag/count", 3, 0),
+        ("# a, x\n# b, y\nid,n\n1,2\n", "id/n", 1, 2),
+        ("# note 1, x\n# note 2, x\na,b\nc,d\n", "a/b", 1, 2),
+    ],
+)
+def test_rows_that_begin_like_comments_are_rows(text: str, columns: str, rows: int, skipped: int) -> None:
+    assert told(text) == (columns, rows, skipped)
+
+
+ITEMS = 'order,items\n1,"apples;3\npears;2\nplums;9"\n2,"nuts;1\nfigs;4\ndates;7"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter", "columns", "rows"),
+    [
+        ('id,text\n1,"a;b\nc;d\ne;f"\n', ",", "id/text", 1),
+        (ITEMS, ",", "order/items", 2),
+        ('id;text\n1;"Hi, Ann\nbye, Bob\nso, so"\n', ";", "id/text", 1),
+        ('id,note\n1,"x|y\nz|w"\n2,"p|q\nr|s"\n', ",", "id/note", 2),
+        ('id, note\n1, "x|y\nz|w"\n2, "p ""q""|q\nr|s"\n', ",", "id/note", 2),
+        ('"a, b"\t"c, d"\n"1, 2"\t"3, 4"\n', "\t", "a, b/c, d", 1),
+        ('"a, b, c";"d"\n"1, 2, 3";"4"\n"5, 6, 7";"8"\n', ";", "a, b, c/d", 2),
+        # A pair of quotes inside a field is no sign: the semicolons stay.
+        ('key;value\na;x, "y"\nb;w, "q"\n', ";", "key/value", 2),
+        ('size;what\n5";a, b\n6";c\n', ";", "size/what", 2),
+    ],
+)
+def test_a_delimiter_that_tears_quotes_apart_loses(text: str, delimiter: str, columns: str, rows: int) -> None:
+    assert told(text) == (columns, rows, 0)
+    assert describe(text.encode(), "t.csv")["csv"]["delimiter"] == delimiter
+
+
+def test_quotes_that_are_cut_with_the_beginning_tear_nothing() -> None:
+    text = ITEMS + '3,"' + "apples;3\n" * 20_000 + '"\n'
+    assert told(text) == ("order/items", 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "delimiter"),
+    [
+        ("id\tname, first\n1\tSmith, John\n2\tDoe, Jane\n", "t.tsv", "\t"),
+        ("id\tname, first\n1\tSmith, John\n2\tDoe, Jane\n", "T.TAB", "\t"),
+        ("id\tname, first\n1\tSmith, John\n2\tDoe, Jane\n", "t.csv", "\t"),
+        ("name, first\tcity, state\nSmith, John\tAustin, TX\nDoe, Jane\tReno, NV\n", "t.tsv", "\t"),
+        ("id\tplace\n1\tA,B\n2\tC,D\n", "t.tsv", "\t"),
+        ("a,x\ty\n1,x\tz\n", "t.csv", ","),
+        ('a,"x\ty"\n1,"x\tz"\n', "t.tsv", ","),
+        ("a,b,x\ty\n1,2,x\tz\n3,4\tz,5\n", "t.csv", ","),
+    ],
+)
+def test_tabs_count_before_commas_in_words(text: str, name: str, delimiter: str) -> None:
+    assert describe(text.encode(), name)["csv"]["delimiter"] == delimiter
 
 
 def test_rare_delimiters_take_a_telling_name() -> None:

@@ -1,6 +1,7 @@
 """Quotes that a backslash escapes inside a quoted cell, as MySQL, Spark and Hive write them: `"a \\"b\\""`.
 
 RFC 4180 has only the doubled quote. So the escaped one is turned into that, which has as many bytes.
+Quotes also tell a wrong delimiter: it tears them apart.
 """
 
 import re
@@ -32,3 +33,12 @@ def doubled_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
         waiting = data[end:]
         yield _ESCAPED_BYTES.sub(rb'\1""', data[:end])
     yield waiting
+
+
+def tears_quotes(text: str, delimiter: str, *, is_whole: bool) -> bool:
+    """Whether this delimiter leaves a field with one quote of a pair: `1,"a` and `c"` of `1,"a;b;c"`."""
+    end = rf"[{re.escape(delimiter)}\r\n]"
+    # A text that is cut may end inside a field.
+    closed = rf'(?:"(?={end}|\Z))' if is_whole else rf'(?:"(?={end}|\Z)|"?\Z)'
+    outside = re.sub(rf'(?:(?<={end})|\A) *+"(?:[^"]++|"")*+{closed}', "", text)
+    return '"' in outside and any(field.count('"') % 2 for field in re.split(end, outside))

@@ -28,7 +28,7 @@ from .dialects import sniff
 from .images import FORMATS, blurhash_in, describe_image
 from .notes import Notes, bounded
 from .texts import decode_beginning, describe_text
-from .unpack import gunzip, gzip_name, unzstd, zstd_size
+from .unpack import gunzip, gzip_name, unpacked_name, unzstd, zstd_size
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:  # noqa:
     found, inner, name = outer, body, event.name
     if outer.media_type in ("application/gzip", "application/zstd"):
         packing, inner = _unpack(body, outer, notes, limit)
-        name = packing["original_name"] or name.removesuffix(".gz").removesuffix(".zst")
+        name = unpacked_name(name, packing["original_name"])
         found = detect(inner.peek(PEEK_BYTES), name)
     kind, parts = _inside(inner, found, name, event.options, notes)
     if event.options.blurhash and "image" in parts and (told := blurhash_in(event.metadata)):

@@ -102,3 +102,9 @@ def test_pieces_of_any_size_give_the_same_image(data: bytes, chunk_bytes: int) -
 def test_no_damage_to_any_header_makes_it_fail(place: int, damage: bytes, name: str) -> None:
     whole = WHOLE[name]
     describe(whole[:place] + damage + whole[place + len(damage) :])
+
+
+@pytest.mark.parametrize("text", [b"see our WEBPVP8 page\n", b"version WEBPVP8\n", b"RIFFxxxxWEBPVP8 text\n"])
+def test_letters_of_webp_in_a_text_are_no_image(text: bytes) -> None:
+    assert describe(text, "webp.txt")["kind"] == "text"
+    assert describe(b"\0\1\2\3" + text, "a")["type"] == "application/octet-stream"

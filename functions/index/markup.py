@@ -40,6 +40,9 @@ _SHAPES = re.compile(
 _SQL_COMMENTS = re.compile(r"(?:[ \t]*(?:--[^\r\n]*)?(?:\r\n?|\n)|/\*[^!].*?\*/)+", re.DOTALL)
 _SQL = re.compile(_STATEMENT)
 _RULES = re.compile(rf"[ \t]*(?:\|{_RULE}(?:\|{_RULE})*\|?|{_RULE}(?:\|{_RULE})+\|?)[ \t]*")  # below the first row
+# What servers put before JSON so that no script can load it.
+_GUARDS = re.compile(r"(?:\)\]\}'|while ?\((?:1|true)\);|for ?\(;;\);),?[ \t\r\n]*")
+_COMMENTS = re.compile(r"(?:[ \t]*(?:(?://|#)[^\r\n]*)?(?:\r\n?|\n)|[ \t]*/\*.*?\*/)+[ \t]*", re.DOTALL)
 _LOOKED_AT_CHARS = 64 * 1024
 
 
@@ -52,7 +55,11 @@ def is_markup(text: str) -> bool:
         return True
     if start.startswith(("--", "/*")):
         comments = _SQL_COMMENTS.match(start)
-        return comments is not None and _SQL.match(start, comments.end()) is not None
+        if comments is not None and _SQL.match(start, comments.end()) is not None:
+            return True
+    if start.startswith((")", "while", "for", "//", "/*", "#")):
+        before = _GUARDS.match(start) or _COMMENTS.match(start)
+        start = start[before.end() :] if before is not None else start
     return start.startswith(("{", "[")) and _is_json(start)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from .detect import TEXT_SUFFIXES
 from .notes import Notes, blocks
 
 PIECE_BYTES = 256 * 1024
@@ -11,6 +12,28 @@ MAX_MEMBERS = 100_000  # a file of empty gzip members costs time and yields noth
 # A block of 4 bytes can stand for 128 KiB (RFC 8878), so a slice for 32 MiB: that bounds what is in memory at once.
 SLICE_BYTES = 1024
 MAX_WINDOW_BYTES = 32 * 1024 * 1024  # all of the zstd command's levels but --ultra's stay under it
+_SUFFIXES = (".gz", ".gzip", ".zst", ".zstd")
+_GZIP_TRAILER_BYTES = 8  # RFC 1952: the checksum and the size
+_ZSTD_CHECKSUM_BYTES = 4  # RFC 8878, 3.1.1
+
+
+def _end_apart(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The same bytes, with the last `size` of all in a piece of their own.
+
+    They are a checksum. Where it is wrong, the decompressor gives nothing of the piece that it is in.
+    """
+    held = b""
+    for piece in pieces:
+        if len(piece) < size:  # the last one
+            held += piece
+            continue
+        if held:
+            yield held
+        held = piece
+    if held[:-size]:
+        yield held[:-size]
+    if held:
+        yield held[-size:]
 
 
 def gzip_name(head: bytes) -> str | None:
@@ -30,7 +53,7 @@ def gunzip(chunks: Iterable[bytes], notes: Notes) -> Iterator[bytes]:
     members = 0
     decompressor: Any = None
     damage: Any = igzip_lib.error
-    for block in blocks(chunks, PIECE_BYTES):
+    for block in _end_apart(blocks(chunks, PIECE_BYTES), _GZIP_TRAILER_BYTES):
         place = 0  # what is before it in the block is done
         while True:
             if decompressor is None:
@@ -71,6 +94,14 @@ def gunzip(chunks: Iterable[bytes], notes: Notes) -> Iterator[bytes]:
         notes.stopped(f"gzip ends early in member {members}: the file is truncated")
 
 
+def unpacked_name(name: str, original_name: str | None) -> str:
+    """What the unpacked object is called: as gzip's header says if that tells a kind of text, else without `.gz`."""
+    if original_name is not None and original_name.lower().endswith(TEXT_SUFFIXES):
+        return original_name
+    suffix = next((suffix for suffix in _SUFFIXES if name.lower().endswith(suffix)), "")
+    return name.removesuffix(name[len(name) - len(suffix) :])
+
+
 def zstd_size(head: bytes) -> int | None:
     """The size that a zstd frame header declares (RFC 8878), which says nothing of further frames."""
     import zstandard
@@ -91,7 +122,7 @@ def unzstd(chunks: Iterable[bytes], notes: Notes) -> Iterator[bytes]:
     decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
     frames = 0
     frame: Any = None
-    for rest in blocks(chunks, SLICE_BYTES):
+    for rest in _end_apart(blocks(chunks, SLICE_BYTES), _ZSTD_CHECKSUM_BYTES):
         while rest:
             if frame is None:
                 frames += 1

@@ -163,3 +163,50 @@ def test_members_of_any_size_are_all_read(sizes: list[int], chunk_bytes: int) ->
     assert b"".join(gunzip(cut(packed, chunk_bytes), notes)) == b"".join(noise(size) for size in sizes)
     assert notes.complete
     assert notes.warnings == []
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, zstandard.ZstdCompressor(write_checksum=True).compress], ids=["gzip", "zstd"]
+)
+@pytest.mark.parametrize("rows", [1, 10, 1000, 100_000])
+def test_rows_before_a_wrong_checksum_are_kept(pack: Callable[[bytes], bytes], rows: int) -> None:
+    packed = bytearray(pack(b"a,b\n" + b"".join(b"%d,%d\n" % (n, n * 7919 % 10_007) for n in range(rows))))
+    packed[-5 if packed[:2] == b"\x1f\x8b" else -1] ^= 1
+    document = describe(bytes(packed), "crc.csv.gz")
+    assert (document["kind"], document["csv"]["rows"], document["complete"]) == ("csv", rows, False)
+    assert len(document["warnings"]) == 1
+    assert document["compression"]["original_size"] is None or packed[:2] != b"\x1f\x8b"
+
+
+def gzip_called(name: str, data: bytes) -> bytes:
+    file = io.BytesIO()
+    with gzip.GzipFile(name, "wb", fileobj=file) as packed:
+        packed.write(data)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("original", "name"),
+    [
+        ("tmpab12", "t.csv.gz"),
+        ("part-00000", "t.tsv.gz"),
+        ("photo.jpg", "t.csv.gz"),
+        ("t.csv", "a1b2c3"),
+        ("T.CSV", "a1b2c3.gz"),
+        ("", "UPPER.CSV.GZ"),
+        ("", "t.csv.GZ"),
+        ("", "t.csv.gzip"),
+        ("", "t.csv"),
+    ],
+)
+def test_the_name_that_tells_more_counts(original: str, name: str) -> None:
+    assert describe(gzip_called(original, b"a,b\n1,2\n"), name)["kind"] == "csv"
+
+
+@pytest.mark.parametrize("name", ["t.csv.zst", "T.CSV.ZST", "t.csv.zstd"])
+def test_suffixes_of_zstd_are_taken_off_in_any_case(name: str) -> None:
+    assert describe(zstandard.compress(b"a,b\n1,2\n"), name)["kind"] == "csv"
+
+
+def test_an_original_name_of_another_text_still_says_what_it_is() -> None:
+    assert describe(gzip_called("notes.txt", b"a,b\n1,2\n"), "t.csv.gz")["kind"] == "text"
