@@ -16,6 +16,7 @@ from penstock.connect.nats.consumer import consumer_name
 
 from tests.components import NatsServer
 from tests.integration.connect_helpers import RecordingFunction
+from tests.integration.processes import wait_until
 from tests.integration.queue_contract import Queue, QueueContract
 
 SUBJECT = "lake.processed"
@@ -106,7 +107,8 @@ def test_unanswered_message_comes_again_after_a_restart(
     first = queue.connect(tmp_path, "connector", f"{function.url}/", "--attempts", "0")
     first.until(lambda: function.delivered() == [fine], "the other delivered")
     assert first.end() == 0
-    assert queue.left() == 1
+    # The server has the acknowledgement when a client's flush returns, and counts it a moment later.
+    wait_until(lambda: queue.left() == 1, "the other acknowledged", 60)
     function.answer = lambda path, body: 200
     second = queue.connect(tmp_path, "connector", f"{function.url}/")
     second.until(lambda: stuck in function.delivered(), "the stuck one delivered")
