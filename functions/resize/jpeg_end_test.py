@@ -34,3 +34,19 @@ def test_bytes_behind_the_end_are_ignored() -> None:
     made = [resize(data + more, format="png").data for more in (b"", bytes(500), b"more" * 99)]
     assert made[0] == made[1] == made[2]
     assert Image.open(io.BytesIO(made[0])).size == (200, 150)
+
+
+@pytest.mark.parametrize("size", [(200, 150), (1200, 900)])
+def test_picture_that_ends_before_its_end_marker_is_damage(size: tuple[int, int]) -> None:
+    data = jpeg(*size)
+    half = data[: (scan_of(data) + len(data)) // 2] + b"\xff\xd9"
+    for whole in (half, half + data):
+        for width in (20, 199):
+            with pytest.raises(PermanentError, match=r"^rose\.jpg: the JPEG is damaged: .*premature end"):
+                resize(whole, width=width)
+
+
+def test_stray_bytes_before_the_end_marker_are_ignored() -> None:
+    data = jpeg()
+    made = [resize(data[:-2] + more + data[-2:], format="png").data for more in (b"", bytes(40))]
+    assert made[0] == made[1]
