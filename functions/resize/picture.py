@@ -252,6 +252,8 @@ def _plain(source: Source, image: Image) -> Image:
         meaning = image.interpretation
         image = image[traits.bands[0]].bandjoin([image[band] for band in traits.bands[1:]])
         image = image.copy(interpretation=meaning)
+    if traits.limited:
+        image = _full_range(image)
     if traits.lab or image.interpretation in ("lab", "labs"):
         return _from_lab(image)
     if image.format == "uint":
@@ -268,6 +270,16 @@ def _plain(source: Source, image: Image) -> Image:
     if image.format != "uchar" or image.bands > (5 if image.interpretation == "cmyk" else 4):
         raise UnsupportedInput(f"{source.name}: {image.bands} channels of type {image.format} are not a picture")
     return image
+
+
+def _full_range(image: Image) -> Image:
+    """16 to 235 made 0 to 255 (ITU-T H.273, 8.3); alpha has the full range already."""
+    unit = 256 if image.format == "ushort" else 1
+    colours = image.bands - bool(image.hasalpha())
+    white = 65_535 if unit > 1 else 255
+    part = ((image.extract_band(0, n=colours) - 16 * unit) * (white / (219 * unit))).rint().cast(image.format)
+    made = part if colours == image.bands else part.bandjoin(image[colours])
+    return made.copy(interpretation=image.interpretation)
 
 
 def _from_lab(image: Image) -> Image:
