@@ -66,7 +66,7 @@ def test_every_fit_grows_alike_on_all_sides(fit: str) -> None:
 
 def test_watermark_that_grows_keeps_its_edges() -> None:
     mark, base = png(framed(16, 16)), png(Image.new("RGB", (170, 170), (0, 0, 255)))
-    place = {"watermark_scale": 10, "watermark_margin": 0, "watermark_position": "northwest"}
+    place: dict[str, Any] = {"watermark_scale": 10, "watermark_margin": 0, "watermark_position": "northwest"}
     made = run(
         handle, base, name="x.png", format="png", watermark="s3://assets/w.png", assets={"watermark": mark}, **place
     )
