@@ -15,6 +15,7 @@ _CODINGS: Final = {"AVIF": ("AV1", (b"av01",)), "HEIC": ("HEVC", (b"hvc1", b"hev
 _MADE_OF_OTHERS: Final = (b"grid", b"iovl", b"iden")
 _ALPHA: Final = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
 _AN: Final = {"AVIF": "an AVIF", "HEIC": "a HEIC"}
+_FULL_RANGE, _MONOCHROME = 0x80, 0x10
 _MAX_ITEMS: Final = 1000  # whose properties are looked through; a grid has one for each tile
 # Turn, mirror, cut; and what a decoder finds in the coded picture, or does not use.
 _MOVES: Final = frozenset((b"irot", b"imir", b"clap"))
@@ -53,13 +54,16 @@ def _look(name: str, data: bytes, form: str) -> Traits:
         _refuse_turned_tiles(name, form, inside, primary)
     profile: bytes | None = None
     notes: tuple[str, ...] = ()
+    limited = False
     for kind, body in _colours(inside.get(b"iprp", b""), primary):
         if kind == b"nclx" and len(body) >= 4:  # a profile beside it is passed on by the decoder, and counts before it
             profile, notes = cicp.told(*struct.unpack_from(">2H", body))
+            limited = len(body) >= 7 and not body[6] & _FULL_RANGE and _grey(inside.get(b"iprp", b""), primary)
             break
     return Traits(
         premultiplied=_premultiplied(inside.get(b"iref", b""), primary),
         profile=profile,
+        limited=limited,
         frames=frames,
         data=_with_alpha_moved(name, form, data, inside, primary),
         notes=notes,
@@ -137,6 +141,13 @@ def _references(iref: bytes, kind: bytes) -> Iterator[tuple[int, Iterator[int]]]
 def _numbers(data: bytes, wide: int) -> Iterator[int]:
     # One by one: a damaged file may have millions.
     return (int.from_bytes(data[at : at + wide], "big") for at in range(0, len(data), wide))
+
+
+def _grey(iprp: bytes, primary: int) -> bool:
+    """Whether the picture is coded without colours (`av1C`, AV1 in ISOBMFF, 2.3.3): libheif leaves its range then."""
+    properties = list(boxes(dict(boxes(iprp)).get(b"ipco", b"")))
+    places = having(iprp, frozenset((b"av1C",)), {primary})
+    return any(int.from_bytes(properties[one.property - 1][1][2:3], "big") & _MONOCHROME for one in places)
 
 
 def _primary(pitm: bytes) -> int:

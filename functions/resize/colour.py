@@ -14,6 +14,8 @@ _COLORANTS: Final = {
 _COLORANT_TOLERANCE: Final = 0.002
 _CURVE_TOLERANCE: Final = 0.004  # one step of eight bits
 _PROBES: Final = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9)
+_SPACES: Final = {1: b"GRAY", 3: b"RGB ", 4: b"CMYK"}
+_PADDING: Final = 3  # bytes that may be missing at the end of the last tag
 _HEADER_BYTES, _TAG_BYTES, _MAX_TAGS = 128, 12, 100
 
 
@@ -26,6 +28,12 @@ def is_srgb(profile: bytes) -> bool:
         return _is_srgb(profile)
     except (struct.error, IndexError, ValueError, OverflowError):
         return False
+
+
+def fits(profile: bytes, channels: int) -> bool:
+    """Whether an ICC profile is whole and for pictures of so many channels without alpha (ICC.1:2022, 7.2)."""
+    size = int.from_bytes(profile[:4], "big")
+    return profile[16:20] == _SPACES.get(channels) and size - len(profile) <= _PADDING
 
 
 def _is_srgb(profile: bytes) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from . import formats
-from .colour import is_srgb
+from .colour import fits, is_srgb
 from .geometry import Plan, Size
 from .libvips import PROFILE, Image, faults, pyvips, reading
 from .looks import NO_LOOKS, Looks, changed, focused
@@ -15,6 +15,7 @@ from .traits import Traits
 from .watermark import Watermark, laid
 from .webp import seen_through
 
+_UNUSABLE: Final = "the colour profile cannot be used: the usual colours were assumed"
 _WHITE: Final = (255, 255, 255)
 _OPAQUE: Final = 255
 
@@ -111,12 +112,15 @@ def _srgb(image: Image, traits: Traits, notes: dict[str, None]) -> Image:
     profile = image.get(PROFILE) if image.get_typeof(PROFILE) else None
     told = profile is not None and profile == traits.profile
     if profile is not None and not ((told or image.interpretation == "srgb") and is_srgb(profile)):
+        if not told and not fits(profile, image.bands - bool(image.hasalpha())):
+            # libvips takes the usual one instead, and does not say so.
+            notes[_UNUSABLE] = None
         try:
             # The evaluation is here so that a profile that does not work shows here.
             return (_grey_converted(image) if told and image.bands <= 2 else _converted(image)).copy_memory()
         except pyvips.Error:
             # A broken or unfitting profile: the numbers are taken for the usual, as browsers do.
-            notes["the colour profile cannot be used: the usual colours were assumed"] = None
+            notes[_UNUSABLE] = None
     if image.interpretation in ("srgb", "b-w"):
         return image
     return image.colourspace("b-w" if image.interpretation == "grey16" else "srgb")

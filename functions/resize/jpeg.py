@@ -18,6 +18,7 @@ _JPEG_LS: Final = 0xF7
 _FRAMES: Final = _BY_DCT | _LOSSLESS | _HIERARCHICAL | {_JPEG_LS}
 _SEGMENT: Final = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)  # the others have no length
 _SCAN: Final = 0xDA
+_END: Final = b"\xff\xd9"
 _COMPONENTS: Final = (1, 3, 4)
 _ONE_SCAN: Final = frozenset((0xC0, 0xC1, 0xC9))  # sequential: decoded line by line, if one scan has all components
 _MAX_SIDE: Final = 65_500  # libjpeg's own limit
@@ -64,6 +65,8 @@ def look(name: str, data: bytes) -> Traits:
         shrinks=frame.process in _BY_DCT,
         uneven=_unevenness(frame.sampling),
         held_bytes=_coefficient_bytes(frame, data, scan),
+        # libjpeg adds a missing end itself, after bytes that are not of a picture too.
+        fault="its end is missing" if scan is not None and data.rfind(_END, scan) < 0 else "",
     )
 
 

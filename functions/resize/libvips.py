@@ -17,7 +17,7 @@ os.environ.setdefault("VIPS_CONCURRENCY", "1")
 
 import pyvips
 
-__all__ = ["PROFILE", "Image", "faults", "field", "load", "pyvips", "reading", "text"]
+__all__ = ["PROFILE", "Image", "ends_early", "faults", "field", "load", "pyvips", "reading", "text"]
 
 Image = Any  # pyvips has no types
 
@@ -41,6 +41,7 @@ _LACKS: Final = re.compile(
     r"only supports|can ?not handle|unknown codec|no decoding plugin|bad labq",
     re.IGNORECASE,
 )
+_ENDS_EARLY: Final = "premature end of data segment"
 # libjpeg says this of any byte that is not a marker, which is what damage looks like.
 _DAMAGE: Final = re.compile(r"unsupported marker", re.IGNORECASE)
 
@@ -77,11 +78,14 @@ def reading(name: str, kind: str) -> AbstractContextManager[None]:
     return faults(name, f"the {shown} is damaged", lacking=f"this kind of {shown} is not read")
 
 
-def load(kind: str, data: bytes, *, shrink: int = 1, frames: int = 1) -> Image:
-    """The first frames, undecoded as yet. The caller keeps `data` until every pixel that it wants is in memory."""
+def load(kind: str, data: bytes, *, shrink: int = 1, frames: int = 1, strict: bool = False) -> Image:
+    """The first frames, undecoded as yet. The caller keeps `data` until every pixel that it wants is in memory.
+
+    With `strict` a decoder's warning is an error too.
+    """
     # fail_on="error" refuses what is cut short, in every format, and TIFF strips that do not decode; the next
     # level, "warning", would refuse photographs with a few stray bytes, which every viewer shows.
-    options: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
+    options: dict[str, Any] = {"access": "sequential", "fail_on": "warning" if strict else "error"}
     if shrink > 1:
         options |= {"shrink": shrink} if kind == "jpeg" else {"scale": 1 / shrink}
     if frames > 1:
@@ -89,6 +93,11 @@ def load(kind: str, data: bytes, *, shrink: int = 1, frames: int = 1) -> Image:
     # A source reads the bytes where they are, `load_buffer` copies them first, and keeps no reference to them.
     loader = getattr(pyvips.Image, f"{'heif' if kind == 'avif' else kind}load_source")
     return loader(pyvips.Source.new_from_memory(data), **options)
+
+
+def ends_early(exc: Exception) -> bool:
+    """Whether libjpeg says that the data of a picture end before the picture does."""
+    return _ENDS_EARLY in (exc.detail if isinstance(exc, pyvips.Error) else "")
 
 
 def field(image: Image, name: str, default: int) -> int:

@@ -10,7 +10,7 @@ from . import avif, formats, gif, jpeg, png, tiff, webp
 from .colour import is_srgb
 from .geometry import Size
 from .icc import adobe_rgb
-from .libvips import PROFILE, Image, load, pyvips, reading, text
+from .libvips import PROFILE, Image, ends_early, load, pyvips, reading, text
 from .libvips import field as number
 from .scaling import halved
 from .traits import Traits
@@ -154,32 +154,44 @@ def decode(source: Source, factor: int, *, every_frame: bool = False, finer: Dec
     if source.traits.fault:
         raise PermanentError(f"{source.name}: the {formats.NAMES[source.kind]} is damaged: {source.traits.fault}")
     with reading(source.name, source.kind):
-        own = factor // source.traits.uneven
-        if source.shrinks_itself and not every_frame and own > 1:
-            shrunk = _shrunk_by_decoder(source, own)
-            if shrunk is not None:
-                return shrunk if own == factor else _averaged(shrunk, factor)
-        if finer is None:
-            frames = source.frames if every_frame else 1
-            roll = _plain(source, _loaded(source, frames))
-            size = source.size
-            finer = Decoded(
-                _frames(roll, size) if every_frame else (roll,),
-                1,
-                premultiplied=source.traits.premultiplied and bool(roll.hasalpha()),
-                extent=(size.width, size.height),
-            )
-        made = [_halved(frame, finer, factor).copy_memory() for frame in finer.frames]
-        return Decoded(
-            made,
-            factor,
-            premultiplied=finer.premultiplied or factor > finer.factor,
-            extent=(made[0].width, made[0].height),
+        if source.kind != "jpeg":
+            return _decoded(source, factor, every_frame, finer)
+        try:
+            return _decoded(source, factor, every_frame, finer, strict=True)
+        except pyvips.Error as exc:
+            if ends_early(exc):
+                raise
+        # Stray bytes are a warning too, and every viewer shows what has them.
+        return _decoded(source, factor, every_frame, finer)
+
+
+def _decoded(source: Source, factor: int, every_frame: bool, finer: Decoded | None, *, strict: bool = False) -> Decoded:
+    own = factor // source.traits.uneven
+    if source.shrinks_itself and not every_frame and own > 1:
+        shrunk = _shrunk_by_decoder(source, own, strict=strict)
+        if shrunk is not None:
+            return shrunk if own == factor else _averaged(shrunk, factor)
+    if finer is None:
+        frames = source.frames if every_frame else 1
+        roll = _plain(source, _loaded(source, frames, strict=strict))
+        size = source.size
+        finer = Decoded(
+            _frames(roll, size) if every_frame else (roll,),
+            1,
+            premultiplied=source.traits.premultiplied and bool(roll.hasalpha()),
+            extent=(size.width, size.height),
         )
+    made = [_halved(frame, finer, factor).copy_memory() for frame in finer.frames]
+    return Decoded(
+        made,
+        factor,
+        premultiplied=finer.premultiplied or factor > finer.factor,
+        extent=(made[0].width, made[0].height),
+    )
 
 
-def _loaded(source: Source, frames: int) -> Image:
-    image, tiles = load(source.kind, source.data, frames=frames), source.traits.tiles
+def _loaded(source: Source, frames: int, *, strict: bool) -> Image:
+    image, tiles = load(source.kind, source.data, frames=frames, strict=strict), source.traits.tiles
     if source.traits.covered:
         image = image.copy_memory()
         return image if image[image.bands - 1].min() < 255 else image.extract_band(0, n=image.bands - 1)
@@ -190,7 +202,7 @@ def _loaded(source: Source, frames: int) -> Image:
     return laid.crop(0, 0, tiles.width, tiles.height)
 
 
-def _shrunk_by_decoder(source: Source, factor: int) -> Decoded | None:
+def _shrunk_by_decoder(source: Source, factor: int, *, strict: bool) -> Decoded | None:
     """What the decoder makes at 1/`factor`, or None where it would not be the whole picture."""
     data, extent = source.data, (source.size.width / factor, source.size.height / factor)
     if source.kind == "jpeg" and (source.size.width % factor or source.size.height % factor):
@@ -198,7 +210,7 @@ def _shrunk_by_decoder(source: Source, factor: int) -> Decoded | None:
         if widened is None:
             return None
         data = widened
-    image = load(source.kind, data, shrink=factor)
+    image = load(source.kind, data, shrink=factor, strict=strict)
     # WebP's decoder scales to whole pixels itself; JPEG's gives whole squares.
     wanted = Size(*(-(-side // factor) for side in (source.size.width, source.size.height)))
     if source.kind == "webp":
@@ -240,6 +252,8 @@ def _plain(source: Source, image: Image) -> Image:
         meaning = image.interpretation
         image = image[traits.bands[0]].bandjoin([image[band] for band in traits.bands[1:]])
         image = image.copy(interpretation=meaning)
+    if traits.limited:
+        image = _full_range(image)
     if traits.lab or image.interpretation in ("lab", "labs"):
         return _from_lab(image)
     if image.format == "uint":
@@ -256,6 +270,16 @@ def _plain(source: Source, image: Image) -> Image:
     if image.format != "uchar" or image.bands > (5 if image.interpretation == "cmyk" else 4):
         raise UnsupportedInput(f"{source.name}: {image.bands} channels of type {image.format} are not a picture")
     return image
+
+
+def _full_range(image: Image) -> Image:
+    """16 to 235 made 0 to 255 (ITU-T H.273, 8.3); alpha has the full range already."""
+    unit = 256 if image.format == "ushort" else 1
+    colours = image.bands - bool(image.hasalpha())
+    white = 65_535 if unit > 1 else 255
+    part = ((image.extract_band(0, n=colours) - 16 * unit) * (white / (219 * unit))).rint().cast(image.format)
+    made = part if colours == image.bands else part.bandjoin(image[colours])
+    return made.copy(interpretation=image.interpretation)
 
 
 def _from_lab(image: Image) -> Image:

@@ -17,6 +17,7 @@ _END: Final = b"IEND\xaeB`\x82"
 _GAMMA_OF_SRGB: Final = 45_455  # 11.3.2.2: what stands beside or for sRGB, although sRGB's curve is not a power
 _GAMMA_TOLERANCE: Final = 455
 _MAX_CHUNKS, _MAX_CHUNK_BYTES = 1000, 64  # of those before the picture; the ones that count are short
+_MAX_WALKED: Final = 100_000  # chunks up to EXIF behind the picture, which encoders cut into pieces of 8 KiB
 
 
 def look(name: str, data: bytes) -> Traits:
@@ -25,7 +26,11 @@ def look(name: str, data: bytes) -> Traits:
     Raises `PermanentError` for a header of more chunks than any picture has.
     """
     try:
-        traits = replace(_colour(data), interlaced=data[_INTERLACE_AT : _INTERLACE_AT + 1] == b"\1")
+        traits = replace(
+            _colour(data),
+            interlaced=data[_INTERLACE_AT : _INTERLACE_AT + 1] == b"\1",
+            data=_with_exif_before(data),
+        )
     except _EndlessError as exc:
         raise PermanentError(f"{name}: the PNG is damaged: {exc}") from exc
     whole = _END in data[-_TAIL_BYTES:] or _END in data
@@ -61,6 +66,23 @@ def _from_numbers(chunks: dict[bytes, bytes]) -> bytes | None:
         return matrix_profile(Gamut(red, green, blue, white), [curve])
     except ValueError:
         return None  # numbers that are not colours: libpng leaves them out too
+
+
+def _with_exif_before(data: bytes) -> bytes | None:
+    """A copy whose `eXIf` stands before the picture, None where none stands behind it: libvips looks no further."""
+    at, first, seen = _SIGNATURE_BYTES, 0, set[bytes]()
+    for _ in range(_MAX_WALKED):
+        if at + 8 > len(data):
+            return None
+        length, name = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        if name == b"IDAT":
+            first = first or at
+        elif name == b"eXIf" and first and name not in seen and end <= len(data):
+            return data[:first] + data[at:end] + data[first:at] + data[end:]
+        seen.add(name)
+        at = end
+    return None
 
 
 class _EndlessError(ValueError):

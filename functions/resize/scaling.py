@@ -12,6 +12,7 @@ _LOBES: Final = 3
 # Of the whole numbers that a mask is made of. libvips's fast way rounds the sum of larger ones, and white turns grey.
 _UNIT: Final = 64
 _SMALLEST_MOVE: Final = 1 / 128
+_RIM: Final = 4  # pixels that are laid around a picture before it grows: what the interpolation looks at
 
 
 def halved(image: Image, across: bool = True, down: bool = True) -> Image:
@@ -37,8 +38,32 @@ def scaled(image: Image, extent: tuple[float, float], target: tuple[int, int]) -
     if extent == (image.width, image.height):
         if extent == target:
             return image
-        return image.resize(target[0] / image.width, vscale=target[1] / image.height, kernel="lanczos3")
+        return resized(image, target)
     return _reduced(image, extent, target)
+
+
+def resized(image: Image, target: tuple[int, int]) -> Image:
+    """A whole picture at another size, of which a side may grow.
+
+    libvips's `resize` lays what it grows too far to the right and down, and cuts the last columns and rows. So the
+    edges are continued first, and the middle of each pixel is told.
+    """
+    fewer = tuple(min(side, made) for side, made in zip((image.width, image.height), target, strict=True))
+    if fewer != (image.width, image.height):
+        image = image.resize(fewer[0] / image.width, vscale=fewer[1] / image.height, kernel="lanczos3")
+    if fewer == target:
+        return image
+    across, down = (made / side for made, side in zip(target, fewer, strict=True))
+    wider = image.embed(_RIM, _RIM, fewer[0] + 2 * _RIM, fewer[1] + 2 * _RIM, extend="copy")
+    return wider.affine(
+        (across, 0, 0, down),
+        interpolate=pyvips.Interpolate.new("bicubic"),
+        oarea=(0, 0, *target),
+        idx=0.5 - _RIM,
+        idy=0.5 - _RIM,
+        odx=-0.5,
+        ody=-0.5,
+    )
 
 
 def _reduced(image: Image, extent: Sequence[float], target: tuple[int, int]) -> Image:

@@ -8,6 +8,7 @@ from penstock import Body, PermanentError
 from .geometry import PLACES, Size
 from .libvips import Image
 from .picture import Source, open_source
+from .scaling import resized
 
 _MAX_PIXELS: Final = 4_000_000
 
@@ -44,7 +45,7 @@ def laid(image: Image, mark: Watermark) -> Image:
     over = mark.image
     if (over.width, over.height) != (size.width, size.height):
         # Colour is weighed by alpha, or what is transparent would show at the edges.
-        small = over.premultiply().resize(size.width / over.width, vscale=size.height / over.height, kernel="lanczos3")
+        small = resized(over.premultiply(), (size.width, size.height))
         over = small.unpremultiply().rint().cast("uchar").copy(interpretation="srgb")
     if mark.opacity < 100:
         faded = (over[3] * (mark.opacity / 100)).rint().cast("uchar")

@@ -1,0 +1,52 @@
+"""JPEG whose picture or end is not all there (ISO/IEC 10918-1, B.2.1: the marker EOI ends the picture)."""
+
+import io
+
+import pytest
+from penstock import PermanentError
+from PIL import Image
+
+from .samples import photo, resize, saved
+
+_END = b"\xff\xd9"
+
+
+def jpeg(width: int = 200, height: int = 150) -> bytes:
+    return saved(photo(width, height), "jpeg", Q=90)
+
+
+def scan_of(data: bytes) -> int:
+    return data.index(b"\xff\xda") + 14  # of three components
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("size", [(200, 150), (1200, 900)])
+def test_zeros_in_place_of_the_end_are_damage(part: float, size: tuple[int, int]) -> None:
+    data = jpeg(*size)
+    at = scan_of(data) + int((len(data) - 2 - scan_of(data)) * part)
+    for width in (20, 199):
+        with pytest.raises(PermanentError, match=r"^rose\.jpg: the JPEG is damaged: its end is missing"):
+            resize(data[:at] + bytes(max(100, len(data) - at)), width=width)
+
+
+def test_bytes_behind_the_end_are_ignored() -> None:
+    data = jpeg()
+    made = [resize(data + more, format="png").data for more in (b"", bytes(500), b"more" * 99)]
+    assert made[0] == made[1] == made[2]
+    assert Image.open(io.BytesIO(made[0])).size == (200, 150)
+
+
+@pytest.mark.parametrize("size", [(200, 150), (1200, 900)])
+def test_picture_that_ends_before_its_end_marker_is_damage(size: tuple[int, int]) -> None:
+    data = jpeg(*size)
+    half = data[: (scan_of(data) + len(data)) // 2] + b"\xff\xd9"
+    for whole in (half, half + data):
+        for width in (20, 199):
+            with pytest.raises(PermanentError, match=r"^rose\.jpg: the JPEG is damaged: .*premature end"):
+                resize(whole, width=width)
+
+
+def test_stray_bytes_before_the_end_marker_are_ignored() -> None:
+    data = jpeg()
+    made = [resize(data[:-2] + more + data[-2:], format="png").data for more in (b"", bytes(40))]
+    assert made[0] == made[1]
