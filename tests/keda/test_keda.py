@@ -267,4 +267,5 @@ def test_a_bridge_that_does_not_answer_stops_no_function(lake: Lake) -> None:
     wait_until(lambda: lake.is_compressed("three.csv"), "the result", PATIENCE_SECONDS)
     wait_until(lambda: lake.ready() == "False", "KEDA's report that no source is active", PATIENCE_SECONDS)
     time.sleep(2 * STAYS_SECONDS)
-    assert lake.replicas() == 1
+    # Kubernetes' autoscaler may still want as many as a minute ago (its stabilization window is 5 minutes).
+    assert lake.replicas() >= 1
