@@ -11,11 +11,13 @@ The module is imported when a SINK names its scheme, so a function imports no ot
 open sink needs (a database, an HTTP client) is imported in `open`: a server reads its address before it forks.
 """
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, Final
+from urllib.parse import SplitResult
 
 from penstock.errors import ConfigError
 from penstock.settings.config import Config, SourceRule
@@ -25,6 +27,7 @@ from penstock.store import Store
 from penstock.types import ObjectRef
 
 ENTRY_POINTS: Final = "penstock.sinks"
+_log = logging.getLogger("penstock.sinks")
 _SEARCH: Final = "penstock.sinks.search_address:SearchAddress"
 _BUILT_IN: Final = {
     "s3": "penstock.sinks.bucket_address:BucketAddress",
@@ -157,3 +160,32 @@ def overlap(one: SourceRule, other: SourceRule) -> bool:
         return left.startswith(right) or right.startswith(left)
 
     return one.bucket == other.bucket and fits(one.prefix, other.prefix) and fits(one.suffix[::-1], other.suffix[::-1])
+
+
+# What the addresses of database servers share.
+
+
+def port_of(url: SplitResult, default: int) -> int:
+    """The URL's port, the default when it has none, 0 when it is not a number."""
+    try:
+        return default if url.port is None else url.port
+    except ValueError:
+        return 0
+
+
+def needs_extra(sink: str, exc: ModuleNotFoundError, extra: str) -> ConfigError:
+    """The error for a sink whose driver is not installed; `extra` is its extra of the package."""
+    missing = (exc.name or "").partition(".")[0]
+    return ConfigError(
+        f"SINK={sink!r}: {missing} is not installed: add the line of requirements-{extra}.txt to "
+        f"the function's requirements.txt, or install penstock[{extra}]"
+    )
+
+
+def warn_without_tls(url: str, switch: str) -> None:
+    """Log that documents go to this server in the open; `switch` is what turned TLS off."""
+    _log.warning(
+        "SINK: documents go to %s without TLS: leave %s out, or let only pods that may know them into this network",
+        url,
+        switch,
+    )

@@ -1,15 +1,14 @@
 """`SINK=cassandra://HOST[,HOST...][:PORT]/KEYSPACE/TABLE`: an index in one table of Apache Cassandra."""
 
-import logging
 import re
 from dataclasses import dataclass
 from typing import ClassVar, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError
 from penstock.settings.config import Config
 from penstock.sinks import Sink
-from penstock.sinks.address import Address
+from penstock.sinks.address import Address, needs_extra, port_of, warn_without_tls
 from penstock.store import Store
 
 _USERNAME: Final = "SINK_USERNAME"
@@ -19,8 +18,6 @@ _HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
 # Names that mean the same with quotes and without; at most 48 characters (cassandra.apache.org/doc, "Data definition").
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _LOOPBACK: Final = ("localhost", "127.0.0.1")
-
-_log = logging.getLogger("penstock.sinks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ class CassandraAddress(Address):
         url = urlsplit(text)
         hosts = tuple((url.hostname or "").split(","))
         keyspace, slash, table = url.path.removeprefix("/").partition("/")
-        port = _port_of(url)
+        port = port_of(url, _PORT)
         if not all(_HOST.fullmatch(host) for host in hosts) or not port or not slash or url.fragment:
             raise ConfigError(f"SINK={text!r}: expected {cls.form}")
         if not _NAME.fullmatch(keyspace) or not _NAME.fullmatch(table):
@@ -67,28 +64,12 @@ class CassandraAddress(Address):
         try:
             from penstock.sinks.cassandra import CassandraSink
         except ModuleNotFoundError as exc:
-            missing = (exc.name or "").partition(".")[0]
-            raise ConfigError(
-                f"SINK={config.sink!r}: {missing} is not installed: add the line of requirements-cassandra.txt to "
-                "the function's requirements.txt, or install penstock[cassandra]"
-            ) from exc
+            raise needs_extra(config.sink, exc, "cassandra") from exc
         if not self.has_tls and not set(self.hosts) <= set(_LOOPBACK):
-            _log.warning(
-                "SINK: documents go to %s without TLS: leave tls=off out, or let only pods that may know them into "
-                "this network",
-                self.url,
-            )
+            warn_without_tls(self.url, "tls=off")
         return CassandraSink(
             self,
             username=config.secrets.get(_USERNAME, ""),
             password=config.secrets.get(_PASSWORD, ""),
             ca_file=config.store.ca_file if config.store else None,
         )
-
-
-def _port_of(url: SplitResult) -> int:
-    """The URL's port, Cassandra's own when it has none, 0 when it is not a number."""
-    try:
-        return _PORT if url.port is None else url.port
-    except ValueError:
-        return 0

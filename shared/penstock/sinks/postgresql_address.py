@@ -1,15 +1,14 @@
 """`SINK=postgresql://HOST:PORT/DATABASE/TABLE`: an index in one table of a PostgreSQL server."""
 
-import logging
 import re
 from dataclasses import dataclass
 from typing import ClassVar, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError
 from penstock.settings.config import Config
 from penstock.sinks import Sink
-from penstock.sinks.address import Address
+from penstock.sinks.address import Address, needs_extra, port_of, warn_without_tls
 from penstock.store import Store
 
 _USERNAME: Final = "SINK_USERNAME"
@@ -18,8 +17,6 @@ _PORT: Final = 5432
 # Names that mean the same with quotes and without. PostgreSQL cuts names after 63 bytes, those of indexes too.
 _TABLE: Final = re.compile(r"(?:(?P<schema>[a-z_][a-z0-9_]{0,62})\.)?(?P<table>[a-z_][a-z0-9_]{0,47})")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
-
-_log = logging.getLogger("penstock.sinks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class PostgresqlAddress(Address):
     def parse(cls, text: str) -> "PostgresqlAddress":
         url = urlsplit(text)
         database, slash, name = url.path.removeprefix("/").partition("/")
-        port = _port_of(url)
+        port = port_of(url, _PORT)
         if not url.hostname or not port or not database or not slash or url.fragment:
             raise ConfigError(f"SINK={text!r}: expected {cls.form}")
         named = _TABLE.fullmatch(name)
@@ -74,19 +71,11 @@ class PostgresqlAddress(Address):
         try:
             from penstock.sinks.postgresql import PostgresqlSink
         except ModuleNotFoundError as exc:
-            missing = (exc.name or "").partition(".")[0]
-            raise ConfigError(
-                f"SINK={config.sink!r}: {missing} is not installed: add the line of requirements-postgresql.txt to "
-                "the function's requirements.txt, or install penstock[postgresql]"
-            ) from exc
+            raise needs_extra(config.sink, exc, "postgresql") from exc
         if not config.secrets.get(_USERNAME):
             raise ConfigError(f"SINK={config.sink!r}: {_USERNAME} is not set: give the role to connect as")
         if not self.has_tls and self.host not in _LOOPBACK:
-            _log.warning(
-                "SINK: documents go to %s without TLS: leave sslmode=disable out, or let only pods that may know them "
-                "into this network",
-                self.url,
-            )
+            warn_without_tls(self.url, "sslmode=disable")
         return PostgresqlSink(
             self,
             username=config.secrets.get(_USERNAME, ""),
@@ -94,11 +83,3 @@ class PostgresqlAddress(Address):
             ca_file=config.store.ca_file if config.store else None,
             name=f"penstock-{config.function}",
         )
-
-
-def _port_of(url: SplitResult) -> int:
-    """The URL's port, PostgreSQL's own when it has none, 0 when it is not a number."""
-    try:
-        return _PORT if url.port is None else url.port
-    except ValueError:
-        return 0

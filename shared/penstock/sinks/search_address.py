@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass, field
 from typing import ClassVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError
 from penstock.settings.config import Config
 from penstock.settings.plaintext import warn_if_plain
 from penstock.sinks import Sink
-from penstock.sinks.address import Address
+from penstock.sinks.address import Address, port_of
 from penstock.store import Store
 
+_HTTPS = 443
 _USERNAME, _PASSWORD, _CA = "SINK_USERNAME", "SINK_PASSWORD", "SINK_CA"
 
 
@@ -27,7 +28,7 @@ class SearchAddress(Address):
     def parse(cls, text: str) -> "SearchAddress":
         url = urlsplit(text)
         index = url.path.strip("/")
-        if not url.hostname or not _has_port(url) or not index or "/" in index:
+        if not url.hostname or not port_of(url, _HTTPS) or not index or "/" in index:
             raise ConfigError(f"SINK={text!r}: expected {cls.form}")
         return cls(f"{url.scheme.partition('+')[2]}://{url.netloc}", index)
 
@@ -56,11 +57,3 @@ class SearchAddress(Address):
             ca_file=config.store.ca_file if config.store else None,
             ca=ca,
         )
-
-
-def _has_port(url: SplitResult) -> bool:
-    """Whether the URL's port is a number, or left out."""
-    try:
-        return url.port is None or url.port > 0
-    except ValueError:
-        return False
