@@ -96,7 +96,7 @@ PATTERNS: Final = tuple(
         ("LZFSE", rb"bvx[12n].{3}\x00"),
         ("QOI", rb"qoif.{8}[\x03\x04][\x00\x01]"),  # qoiformat.org: size, channels, colour space
         ("GIF", rb"GIF8[79]a"),
-        # The size that follows RIFF has a small last byte: below 512 MiB it is no letter.
+        # The size that follows RIFF ends with a small byte. Below 512 MiB this byte is not a letter.
         ("WebP", rb"RIFF.{3}[\x00-\x1f]WEBPVP8[ LX]"),
         ("FLIF", rb"FLIF[\x31-\x34\x41-\x44\x51-\x54\x61-\x64][012]"),  # frames and channels, bytes a channel
         ("LHA", rb".{2}-lh[1-7x]-"),  # lh0 and lhd are stored as they are

@@ -117,7 +117,7 @@ def _by_fields(head: bytes) -> str | None:
         return "application/x-lz4" if behind_skipped(head).startswith(b"\x04\x22\x4d\x18") else "application/zstd"
     if head[4:8] == b"ftyp" and head[:2] == b"\0\0":
         return _ftyp(head)
-    # The last byte of the size is small: below 512 MiB it is no letter, as it would be in a text.
+    # The size ends with a small byte. Below 512 MiB this byte is not a letter. In a text it would be one.
     if head[:4] == b"RIFF" and head[7:8] < b"\x20" and head[8:15] == b"WEBPVP8":
         return "image/webp"
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:

@@ -236,7 +236,7 @@ ITEMS = 'order,items\n1,"apples;3\npears;2\nplums;9"\n2,"nuts;1\nfigs;4\ndates;7
         ('id, note\n1, "x|y\nz|w"\n2, "p ""q""|q\nr|s"\n', ",", "id/note", 2),
         ('"a, b"\t"c, d"\n"1, 2"\t"3, 4"\n', "\t", "a, b/c, d", 1),
         ('"a, b, c";"d"\n"1, 2, 3";"4"\n"5, 6, 7";"8"\n', ";", "a, b, c/d", 2),
-        # A pair of quotes inside a field is no sign: the semicolons stay.
+        # A pair of quotes inside a field does not count. The semicolons stay.
         ('key;value\na;x, "y"\nb;w, "q"\n', ";", "key/value", 2),
         ('size;what\n5";a, b\n6";c\n', ";", "size/what", 2),
     ],
