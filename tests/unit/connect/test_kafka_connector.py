@@ -70,6 +70,14 @@ class Running:
         self._thread.join()
 
 
+@pytest.fixture
+def unfinished(make_httpserver: HTTPServer) -> Iterator[Running]:
+    """A connector of its own, for a record that stays unfinished as long as the connector runs."""
+    made = Running(make_httpserver)
+    yield made
+    made.stop()
+
+
 @pytest.fixture(scope="module")
 def running(make_httpserver: HTTPServer) -> Iterator[Running]:
     made = Running(make_httpserver)
@@ -119,20 +127,26 @@ def test_refused_record_becomes_a_dead_letter_with_the_reason_and_its_offset_mov
 
 
 def test_refused_record_is_not_finished_before_its_dead_letter_is_stored(
-    running: Running, httpserver: HTTPServer
+    unfinished: Running, httpserver: HTTPServer
 ) -> None:
     def answer(request: Request) -> Response:
         return Response(status=200 if request.data == b"fine" else 422)
 
     def place() -> tuple[int, str | None]:
-        found = running.cluster.committed_place("unstorable")
+        found = unfinished.cluster.committed_place("unstorable")
         return found.offset, found.metadata
 
     httpserver.expect_request("/function/unstorable").respond_with_handler(answer)
-    running.cluster.produce("unstorable", ("k", b"poison"), ("other", b"fine"))
-    wait_until(lambda: "dead letter topic" in running.connector.unready())
+    unfinished.cluster.produce("unstorable", ("k", b"poison"), ("other", b"fine"))
+    wait_until(lambda: "dead letter topic" in unfinished.connector.unready())
     wait_until(lambda: place() == (0, "finished:1"))
-    assert b"penstock_dead_letters_pending 1.0" in running.connector.measures.render()[0]
+    assert b"penstock_dead_letters_pending 1.0" in unfinished.connector.measures.render()[0]
+
+    # Another dead letter that is stored does not hide it.
+    httpserver.expect_request("/function/poison").respond_with_data("not an image", 422)
+    unfinished.cluster.produce("poison", ("k", b"poison"))
+    wait_until(lambda: unfinished.cluster.committed("poison") == 1)
+    assert "dead letter topic" in unfinished.connector.unready()
 
 
 def test_dead_letter_that_is_too_large_says_where_its_record_is_and_can_be_replayed(

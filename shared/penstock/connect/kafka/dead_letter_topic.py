@@ -45,13 +45,17 @@ _log = logging.getLogger("penstock.connect")
 
 @dataclass(frozen=True, slots=True)
 class _UnstoredDeadLetter:
-    """A record that is to be stored, with the headers to write; not before `due`, in seconds of the clock."""
+    """A record that is to be stored, with the headers to write; not before `due`, in seconds of the clock.
+
+    `refused` is what the brokers said to the try before, or "".
+    """
 
     pending: PendingRecord
     key: bytes | None
     value: bytes
     headers: list[tuple[str, str | bytes | None]]
     due: float = 0.0
+    refused: str = ""
     is_short: bool = False
 
 
@@ -81,9 +85,8 @@ class DeadLetterTopic:
         self._waiting: deque[_UnstoredDeadLetter] = deque()
         with refused_settings():
             self._producer = Producer(dict(settings), logger=librdkafka_logger())
-        self._under_way = 0
+        self._under_way: dict[int, _UnstoredDeadLetter] = {}
         self.count = 0
-        self.error = ""
 
     def check(self, timeout_seconds: float, stopping: Callable[[], bool] = lambda: False) -> None:
         """Raise `ConfigError` unless the topic exists; return early once `stopping()` says so."""
@@ -128,7 +131,13 @@ class DeadLetterTopic:
     @property
     def pending(self) -> int:
         """Dead letters that are not stored yet."""
-        return len(self._waiting) + self._under_way
+        return len(self._waiting) + len(self._under_way)
+
+    @property
+    def error(self) -> str:
+        """Why a dead letter could not be stored, until that one is; "" where none was refused."""
+        letters = [*self._waiting, *self._under_way.copy().values()]
+        return next((letter.refused for letter in letters if letter.refused), "")
 
     def work(self) -> None:
         """Send what waits and take acknowledgements."""
@@ -157,15 +166,14 @@ class DeadLetterTopic:
 
     def _produce(self, letter: _UnstoredDeadLetter) -> None:
         def acknowledged(error: Any, _: Any) -> None:
-            self._under_way -= 1
+            del self._under_way[id(letter)]
             if error is None:
-                self.error = ""
                 self.count += 1
                 self._stored(letter.pending)
                 return
             self._failed(letter, error)
 
-        self._under_way += 1
+        self._under_way[id(letter)] = letter
         try:
             self._producer.produce(
                 self.topic,
@@ -175,7 +183,7 @@ class DeadLetterTopic:
                 on_delivery=acknowledged,
             )
         except BaseException:
-            self._under_way -= 1
+            del self._under_way[id(letter)]
             raise
 
     def _failed(self, letter: _UnstoredDeadLetter, error: Any) -> None:
@@ -183,9 +191,9 @@ class DeadLetterTopic:
             _log.warning("dead letter topic %s: %s; the record's value is left out", self.topic, error.str())
             self._waiting.append(_shortened(letter))
             return
-        self.error = f"dead letter topic {self.topic}: {error.str()}"
-        _log.error("%s; the record stays uncommitted and is tried again", self.error)
-        self._waiting.append(replace(letter, due=self._clock() + RETRY_SECONDS))
+        refused = f"dead letter topic {self.topic}: {error.str()}"
+        _log.error("%s; the record stays uncommitted and is tried again", refused)
+        self._waiting.append(replace(letter, due=self._clock() + RETRY_SECONDS, refused=refused))
 
 
 def _shortened(letter: _UnstoredDeadLetter) -> _UnstoredDeadLetter:
