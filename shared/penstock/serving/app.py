@@ -22,7 +22,6 @@ from penstock.process.openapi import PATH
 from penstock.runtime.answers import Failure
 from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import Runtime
-from penstock.runtime.status import status_document, status_of
 from penstock.serving.access import CallerTokens
 from penstock.serving.callers import leaving_check
 from penstock.serving.health import Health
@@ -193,6 +192,8 @@ class FunctionRoutes:
 
     def status(self) -> Response:
         """`GET /status?bucket=&key=`: whether the targets of one object are ready; nothing is written."""
+        from penstock.runtime.status import status_document, status_of  # not needed for a start
+
         given = request.args
         if set(given) != {"bucket", "key"}:
             raise EventError("status: ask /status?bucket=BUCKET&key=KEY")

@@ -12,9 +12,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
+from html import unescape
 from typing import Final, Literal
 from urllib.parse import urlsplit
-from xml.sax.saxutils import unescape
 
 from penstock.errors import TemporaryError
 from penstock.settings.config import StoreSettings
