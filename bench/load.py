@@ -36,7 +36,11 @@ def post_all(
                 if body is None:
                     return
                 wire.sendall(b"%b%d\r\n\r\n%b" % (head, len(body), body))
-                answer = _read_answer(wire)
+                try:
+                    answer = _read_answer(wire)
+                except (OSError, RuntimeError) as exc:
+                    failures.append(str(exc))
+                    return
                 if not answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 202")):
                     failures.append(answer[:2000].decode("utf-8", "replace"))
 
@@ -53,15 +57,16 @@ def post_all(
 
 
 def _read_answer(wire: socket.socket) -> bytes:
-    """One answer, which must come with its length."""
+    """One answer; one without its length ends with its head, as that to an event that is ignored."""
     data = b""
     while (end := data.find(b"\r\n\r\n")) < 0:
         data += _more(wire)
-    length = next(
+    lengths = (
         int(line.partition(b":")[2])
         for line in data[:end].split(b"\r\n")
         if line.lower().startswith(b"content-length:")
     )
+    length = next(lengths, 0)
     while len(data) < end + 4 + length:
         data += _more(wire)
     return data
