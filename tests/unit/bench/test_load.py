@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from threading import Thread
 
 import pytest
+
 from bench.load import post_all
 
 DONE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
