@@ -101,7 +101,8 @@ def test_a_webhook_without_a_trace_begins_one_and_each_attempt_is_a_step_of_it(
 ) -> None:
     """The first attempts find nothing that listens; the event's CloudEvent then carries the trace to the function."""
     [port] = free_ports(1)
-    words = ["--to", f"compress=http://127.0.0.1:{port}/event", "--allow-anonymous", *QUICK]
+    # It never gives up: how long the relay takes to start is not known.
+    words = ["--to", f"compress=http://127.0.0.1:{port}/event", "--allow-anonymous", "--attempts", "0", *QUICK]
     bridge = Penstock("bridge", tmp_path, "bridge", "--inbox", str(tmp_path / "inbox.db"), *words, env=traced)
     try:
         bridge.until(bridge.is_ready, "ready")
