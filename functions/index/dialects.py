@@ -12,7 +12,7 @@ from typing import NamedTuple
 from .cells import EMPTY, TEXT, kind_of
 from .escapes import doubled, has_escaped_quotes, tears_quotes
 from .headers import Judgement, judge_header
-from .lines import DELIMITERS, Rows, lines_before, parse, without_comments
+from .lines import DELIMITERS, SNIFFED_ROWS, Rows, lines_before, parse, without_comments
 from .markup import is_markup
 
 _RARE_DELIMITERS = "^~\x01\x1f"  # looked for where none of the usual ones is seen, under a name that says CSV
@@ -62,6 +62,13 @@ def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
     text = doubled(text)
     found = _sniff(text, name, is_whole=is_whole, marked_up=is_markup(text))
     return None if found is None else found._replace(escapes=True)
+
+
+def has_few_rows(dialect: Dialect | None, text: str, name: str) -> bool:
+    """Whether a quote may have hidden rows: it has to be seen whether it is closed further down."""
+    if '"' not in text or (dialect is None and not name.lower().endswith(_SUFFIXES)):
+        return False
+    return dialect is None or len(dialect.rows) + dialect.skipped_lines < SNIFFED_ROWS
 
 
 def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect | None:
