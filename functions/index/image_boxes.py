@@ -1,7 +1,7 @@
 """AVIF and HEIC: boxes (ISO 14496-12), and in the box `meta` which item is the picture (ISO 23008-12).
 
-Pictures of a grid have one size for the whole, so no tile is looked at. Where `clap` cuts the edges off, the size is that
-of what is left: no reader shows the rest. The orientation is what `irot` and `imir` say:
+Pictures of a grid have one size for the whole, so no tile is looked at. Where `clap` cuts the edges off, the size is
+that of what is left: no reader shows the rest. The orientation is what `irot` and `imir` say:
 by the standard a reader turns the picture by these, and EXIF's own value does not count.
 """
 

@@ -186,6 +186,12 @@ def test_a_jpeg_whose_second_picture_is_cut_is_not_complete(missing: int) -> Non
     assert document["warnings"] == ["JPEG: the end is missing: the second picture is truncated, or not there"]
 
 
+def test_other_segments_before_the_list_of_pictures_hide_nothing() -> None:
+    whole = frames("MPO")
+    data = whole[:2] + b"\xff\xe2\0\x10ICC_PROFILE\0\1\1" + whole[2:]
+    assert describe(data)["notes"] == ["The file has 3 pictures: the first is described."]
+
+
 def test_a_preview_that_repeats_the_first_picture_is_not_counted() -> None:
     whole = frames("MPO")
     entries = whole.index(b"MPF\0") + 4 + 50

@@ -78,18 +78,15 @@ def read_jpeg(source: Source, picture: Picture, notes: Notes) -> None:
             segment = source.at(place + 4, length - 2)
             if segment.startswith(b"Exif\0"):
                 picture.take_exif(segment[6:], notes)
-        if marker == _APP2 and not end:
-            end = place + 8 + _end_of_second(source.at(place + 4, length - 2), notes)
+        if marker == _APP2 and not end and source.at(place + 4, 4) == b"MPF\0":
+            end = place + 8 + _end_of_second(source.at(place + 8, length - 6), notes)
         if marker == _SOS and picture.height == 0:
             notes.assume("The JPEG tells its height only behind its first scan: 0 stands for not known.")
         place += 2 + length
 
 
-def _end_of_second(segment: bytes, notes: Notes) -> int:
-    """Where the second picture of a file ends, counted from the header in this segment (CIPA DC-007, 5.2)."""
-    if not segment.startswith(b"MPF\0"):
-        return 0
-    data = segment[4:]
+def _end_of_second(data: bytes, notes: Notes) -> int:
+    """Where the second picture of a file ends, counted from where this list of pictures begins (CIPA DC-007, 5.2)."""
     order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
 
     def number(at: int, size: int) -> int:
@@ -101,9 +98,8 @@ def _end_of_second(segment: bytes, notes: Notes) -> int:
         return 0
     at = fields[_MP_ENTRIES]
     start, size = number(at + 8, 4), number(at + 4, 4)
-    entries = [
-        (number(n, 4), number(n + 4, 4), number(n + 8, 4)) for n in range(start, min(start + size, len(data)), 16)
-    ]
+    places = range(start, min(start + size, len(data)), 16)
+    entries = [(number(at, 4), number(at + 4, 4), number(at + 8, 4)) for at in places]
     count = sum(kind >> 16 & 0xFF != _MP_PREVIEW for kind, _, _ in entries)
     if count > 1:
         notes.assume(f"The file has {count} pictures: the first is described.")
