@@ -18,7 +18,7 @@ from .markup import is_markup
 _RARE_DELIMITERS = "^~\x01\x1f"  # looked for where none of the usual ones is seen, under a name that says CSV
 MAX_TITLE_ROWS = 20
 _TAB_SUFFIXES = (".tsv", ".tab")
-_SUFFIXES = (".csv", *_TAB_SUFFIXES)
+TABLE_SUFFIXES = (".csv", *_TAB_SUFFIXES)
 # Excel's own first line: it names the delimiter, and is not a row.
 _SEP = re.compile(r'"?sep=([\t!#-/:-@\[-`{-~])"?[ \t,;|]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
 _LEAST_SHARE = 0.5  # of the rows of a table have to be equally wide; else what was found is a text with commas
@@ -66,13 +66,13 @@ def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
 
 def has_few_rows(dialect: Dialect | None, text: str, name: str) -> bool:
     """Whether a quote may have hidden rows: it has to be seen whether it is closed further down."""
-    if '"' not in text or (dialect is None and not name.lower().endswith(_SUFFIXES)):
+    if '"' not in text or (dialect is None and not name.lower().endswith(TABLE_SUFFIXES)):
         return False
     return dialect is None or len(dialect.rows) + dialect.skipped_lines < SNIFFED_ROWS
 
 
 def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect | None:
-    says_csv = name.lower().endswith(_SUFFIXES)
+    says_csv = name.lower().endswith(TABLE_SUFFIXES)
     if (declared := _SEP.match(text)) is not None:
         return _declared(text, declared, is_whole=is_whole)
     if marked_up or (not says_csv and text.lstrip()[:1] in ("{", "[", "<", "#", "")):
