@@ -42,7 +42,11 @@ def describe_csv(
     counts = _seen(read, dialect) if is_all else _counted(read, dialect)
     if counts.unclosed:
         notes.warn(_unclosed(counts))
-    if counts.ragged:
+    if counts.first_torn:
+        notes.warn(f"row {counts.first_torn} has letters behind a closing quote: a stray quote may hide rows in a cell")
+    if counts.first_ragged == 1:
+        notes.warn("the first row is longer than what is looked at: not all of its columns are seen")
+    elif counts.ragged:
         notes.warn(_ragged(counts, len(first)))
     if len(names) > MAX_COLUMNS:
         notes.warn(f"{len(names)} columns: the first {MAX_COLUMNS} are named here")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .cells import EMPTY, TEXT, kind_of
+from .doubts import doubts
 from .escapes import doubled, has_escaped_quotes, tears_quotes
 from .headers import Judgement, judge_header
 from .lines import DELIMITERS, SNIFFED_ROWS, Rows, lines_before, parse, without_comments
@@ -139,8 +140,9 @@ def _declared(text: str, declared: re.Match[str], *, is_whole: bool) -> Dialect 
         found = _described(table, rest, 0, ())
         return found._replace(skipped_lines=found.skipped_lines + 1)
     judgement = judge_header(rows)
-    assumed = () if judgement.is_sure else (_said(has_header=judgement.has_header),)
-    return Dialect(delimiter, judgement.has_header, rows, 1, assumed)
+    assumed = [] if judgement.is_sure else [_said(has_header=judgement.has_header)]
+    assumed += doubts(rows, rest, has_header=judgement.has_header)
+    return Dialect(delimiter, judgement.has_header, rows, 1, tuple(assumed))
 
 
 def _described(table: _Table, text: str, comments: int, others: Sequence[_Table]) -> Dialect:
@@ -154,6 +156,7 @@ def _described(table: _Table, text: str, comments: int, others: Sequence[_Table]
         assumed.append(f"The delimiter is taken for {table.delimiter!r}: not all rows tell it.")
     if not judgement.is_sure:
         assumed.append(_said(has_header=judgement.has_header))
+    assumed += doubts(rows, text, has_header=judgement.has_header)
     return Dialect(table.delimiter, judgement.has_header, rows, skipped, tuple(assumed))
 
 
@@ -170,7 +173,7 @@ def _said_of_lines(count: int) -> str:
 
 def _one_column(text: str, comments: int, *, is_whole: bool) -> Dialect | None:
     rows = parse(text, ",", is_whole=is_whole)
-    if not rows:
+    if not any(map(_filled, rows)):
         return None
     judgement = judge_header(rows)
     assumed = ["No delimiter is seen: all is taken for one column."]
@@ -178,6 +181,7 @@ def _one_column(text: str, comments: int, *, is_whole: bool) -> Dialect | None:
         assumed.insert(0, _said_of_lines(comments))
     if not judgement.is_sure:
         assumed.append(_said(has_header=judgement.has_header))
+    assumed += doubts(rows, text, has_header=judgement.has_header)
     return Dialect(",", judgement.has_header, rows, comments, tuple(assumed))
 
 

@@ -62,3 +62,23 @@ def test_the_first_rows_are_those_that_are_counted(text: str) -> None:
     assert len(rows) == counts.rows
     assert literal.count(mark) == counts.unclosed if mark else counts.unclosed == 0
     assert literal.replace(mark or '"', '"') == text
+
+
+TORN = "letters behind a closing quote: a stray quote may hide rows in a cell"
+
+
+@pytest.mark.parametrize("before", [0, 3, 100_000])
+@pytest.mark.parametrize(
+    "torn", ['1,"2\n3,4\n5,"6\n', '1,"2\n3,4\n5, "6\n', '"5" disk",x\n', '1,"a\nb" c\n', '1,"say "hi", x"\n']
+)
+def test_two_stray_quotes_that_make_one_cell_are_told(before: int, torn: str) -> None:
+    document = describe(("a,b\n" + "7,8\n" * before + torn + "9,10\n" * 1000).encode(), "t.csv")
+    assert f"row {before + 2} has {TORN}" in document["warnings"]
+
+
+@pytest.mark.parametrize(
+    "rows", ['1,"2\n3,4\n5"\n', '1,"2"\n', '1, "2, 3" \n', '1,"2"" 3"\n', '"1","2, ""3"", 4"\r\n', "5\",x, '6'\n"]
+)
+def test_quotes_that_end_their_cell_tell_nothing(rows: str) -> None:
+    document = describe(("a,b\n" + rows * 1000).encode(), "t.csv")
+    assert [warning for warning in document["warnings"] if "quote" in warning] == []

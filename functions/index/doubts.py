@@ -1,0 +1,41 @@
+"""What the first rows of a table have that a person would stop at: each is a note, and no row is left out for it."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from .cells import EMPTY, TEXT, kind_of
+
+_SETTING = re.compile(r"(?:export +)?[A-Za-z_][\w.-]*(?: *=|: )")
+_LOOKED_AT_ROWS = 5
+
+
+def doubts(rows: Sequence[Sequence[str]], text: str, *, has_header: bool) -> Iterator[str]:
+    """Sentences for the notes. `rows` are the first ones of a table, `text` is what they were read from."""
+    first = rows[0]
+    if has_header and len(rows) > 2:
+        if _is_drawn(rows[1]) or _are_units(rows):
+            yield "The row below the header may hold units, types or a drawn line: it is counted as a row."
+        if first in rows[1:]:
+            yield "The header comes again below: there it is counted as a row."
+    if "\n#" in text and not first[0].startswith("#") and any(row[0].startswith("#") for row in rows[1:]):
+        yield "Rows that begin with # stand among the others: they may be comments, and are counted."
+    cell = first[0]
+    if ("=" in cell or ":" in cell) and len(rows) > 1 and all(_SETTING.match(row[0]) for row in rows[:_LOOKED_AT_ROWS]):
+        yield "Each row begins with a name and a sign like = or a colon: this may be a list of settings, and no table."
+
+
+def _is_drawn(row: Sequence[str]) -> bool:
+    return row[0][:1] in ("-", "=") and all(len(cell) > 1 and not cell.strip("-= ") for cell in row)
+
+
+def _are_units(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the second row has words only, one of them above numbers, dates or the like."""
+    below, others = rows[1], rows[2 : 2 + _LOOKED_AT_ROWS]
+    kinds = []
+    for cell in below:
+        kind = kind_of(cell)
+        if kind not in (TEXT, EMPTY):
+            return False
+        kinds.append(kind)
+    columns = ([kind_of(row[n]) for row in others if n < len(row)] for n, kind in enumerate(kinds) if kind == TEXT)
+    return any(column and not {TEXT, EMPTY} & set(column) for column in columns)
