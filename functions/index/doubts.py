@@ -17,7 +17,7 @@ def doubts(rows: Sequence[Sequence[str]], text: str, *, has_header: bool) -> Ite
             yield "The row below the header may hold units, types or a drawn line: it is counted as a row."
         if first in rows[1:]:
             yield "The header comes again below: there it is counted as a row."
-    if "\n#" in text and not first[0].startswith("#") and any(row[0].startswith("#") for row in rows[1:]):
+    if "#" in text and not first[0].startswith("#") and any(row[0].startswith("#") for row in rows[1:]):
         yield "Rows that begin with # stand among the others: they may be comments, and are counted."
     cell = first[0]
     if ("=" in cell or ":" in cell) and len(rows) > 1 and all(_SETTING.match(row[0]) for row in rows[:_LOOKED_AT_ROWS]):
@@ -30,12 +30,13 @@ def _is_drawn(row: Sequence[str]) -> bool:
 
 def _are_units(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the second row has words only, one of them above numbers, dates or the like."""
-    below, others = rows[1], rows[2 : 2 + _LOOKED_AT_ROWS]
-    kinds = []
-    for cell in below:
+    words = []
+    for n, cell in enumerate(rows[1]):
         kind = kind_of(cell)
-        if kind not in (TEXT, EMPTY):
+        if kind == TEXT:
+            words.append(n)
+        elif kind != EMPTY:
             return False
-        kinds.append(kind)
-    columns = ([kind_of(row[n]) for row in others if n < len(row)] for n, kind in enumerate(kinds) if kind == TEXT)
-    return any(column and not {TEXT, EMPTY} & set(column) for column in columns)
+    others = rows[2 : 2 + _LOOKED_AT_ROWS]
+    # In most tables of words the first of the other rows says already that no column fits.
+    return any(all(n < len(row) and kind_of(row[n]) not in (TEXT, EMPTY) for row in others) for n in words)

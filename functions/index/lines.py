@@ -32,7 +32,7 @@ def _reader(text: str, delimiter: str) -> "_csv.Reader":
 def parse(text: str, delimiter: str, *, is_whole: bool) -> Rows:
     """The first rows, without empty ones, and without the last when it may be cut."""
     rows, is_read = _read(text, delimiter)
-    if '"' in text and len(rows) <= SNIFFED_ROWS:  # else no open quote took the rest of the text
+    if '"' in text and len(rows) <= SNIFFED_ROWS and not (is_read and _is_closed(text, rows)):
         literal, mark = marked(text, delimiter, is_whole=is_whole)
         if mark:
             rows, is_read = _read(literal, delimiter)
@@ -40,6 +40,11 @@ def parse(text: str, delimiter: str, *, is_whole: bool) -> Rows:
     if is_read and not is_whole and 1 < len(rows) <= SNIFFED_ROWS:
         rows.pop()
     return rows[:SNIFFED_ROWS]
+
+
+def _is_closed(text: str, rows: Rows) -> bool:
+    """Whether the last cell surely ends before the text does: an open quote takes all, the last line end too."""
+    return not rows or text[-1] not in ('"', rows[-1][-1][-1:])
 
 
 def _read(text: str, delimiter: str) -> tuple[Rows, bool]:
