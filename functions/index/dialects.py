@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .cells import EMPTY, TEXT, kind_of
-from .doubts import doubts
+from .doubts import doubts, splits_times
 from .escapes import doubled, has_escaped_quotes, tears_quotes
 from .headers import Judgement, judge_header
 from .lines import DELIMITERS, SNIFFED_ROWS, Rows, lines_before, parse, without_comments
@@ -247,4 +247,5 @@ def _names(rows: Rows, first: int) -> bool:
 def _is_plain(table: _Table) -> bool:
     """Three rows of one width under names, from the first on: what a table without a telling name has to be."""
     first = table.rows[0]
-    return table.start == 0 and table.share == 1 and len(table.rows) >= 3 and "" not in first
+    is_plain = table.start == 0 and table.share == 1 and len(table.rows) >= 3 and "" not in first
+    return is_plain and not splits_times(table.rows)

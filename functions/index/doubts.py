@@ -7,6 +7,8 @@ from .cells import EMPTY, TEXT, kind_of
 
 _SETTING = re.compile(r"(?:export +)?[A-Za-z_][\w.-]*(?: *=|: )")
 _LOOKED_AT_ROWS = 5
+_SECONDS = re.compile(r"\d\d:\d\d:\d\d")
+_THOUSANDTHS = re.compile(r"\d{3}[\]) \t]+\S")
 
 
 def doubts(rows: Sequence[Sequence[str]], text: str, *, has_header: bool) -> Iterator[str]:
@@ -19,9 +21,21 @@ def doubts(rows: Sequence[Sequence[str]], text: str, *, has_header: bool) -> Ite
             yield "The header comes again below: there it is counted as a row."
     if "#" in text and not first[0].startswith("#") and any(row[0].startswith("#") for row in rows[1:]):
         yield "Rows that begin with # stand among the others: they may be comments, and are counted."
+    if splits_times(rows):
+        yield "The delimiter stands inside times like 10:00:00,123: this may be a log, and no table."
     cell = first[0]
     if ("=" in cell or ":" in cell) and len(rows) > 1 and all(_SETTING.match(row[0]) for row in rows[:_LOOKED_AT_ROWS]):
         yield "Each row begins with a name and a sign like = or a colon: this may be a list of settings, and no table."
+
+
+def splits_times(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether each row begins with a time whose thousandths stand in the second cell, as Python's logging writes it."""
+    if rows[0][0][-3:-2] != ":":
+        return False
+    return all(
+        len(row) > 1 and _SECONDS.fullmatch(row[0][-8:]) is not None and _THOUSANDTHS.match(row[1]) is not None
+        for row in rows[:_LOOKED_AT_ROWS]
+    )
 
 
 def _is_drawn(row: Sequence[str]) -> bool:

@@ -8,6 +8,8 @@ UNITS = "The row below the header may hold units, types or a drawn line: it is c
 AGAIN = "The header comes again below: there it is counted as a row."
 COMMENTS = "Rows that begin with # stand among the others: they may be comments, and are counted."
 SETTINGS = "Each row begins with a name and a sign like = or a colon: this may be a list of settings, and no table."
+LOG = "The delimiter stands inside times like 10:00:00,123: this may be a log, and no table."
+LINES = "2026-01-01 10:00:00,123 INFO a\n2026-01-01 10:00:01,456 INFO b\n2026-01-01 10:00:02,789 WARNING c\n"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,12 @@ def test_a_person_is_told_where_to_look(text: str, note: str, rows: int) -> None
 )
 def test_an_ordinary_table_has_none_of_these_notes(text: str) -> None:
     notes = describe(text.encode(), "t.csv")["notes"]
-    assert not {UNITS, AGAIN, COMMENTS, SETTINGS} & set(notes)
+    assert not {UNITS, AGAIN, COMMENTS, SETTINGS, LOG} & set(notes)
+
+
+@pytest.mark.parametrize("name", ["app.log", "log", "log.txt"])
+def test_a_log_with_commas_in_its_times_is_a_text(name: str) -> None:
+    assert describe(LINES.encode(), name)["kind"] == "text"
 
 
 def test_spaces_alone_are_no_table() -> None:
