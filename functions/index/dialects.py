@@ -15,6 +15,7 @@ from .escapes import doubled, has_escaped_quotes, tears_quotes
 from .headers import Judgement, judge_header
 from .lines import DELIMITERS, SNIFFED_ROWS, Rows, lines_before, parse, without_comments
 from .markup import is_markup
+from .open_quotes import marked
 
 _RARE_DELIMITERS = "^~\x01\x1f"  # looked for where none of the usual ones is seen, under a name that says CSV
 MAX_TITLE_ROWS = 20
@@ -67,9 +68,17 @@ def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
 
 def has_few_rows(dialect: Dialect | None, text: str, name: str) -> bool:
     """Whether a quote may have hidden rows: it has to be seen whether it is closed further down."""
-    if '"' not in text or (dialect is None and not name.lower().endswith(TABLE_SUFFIXES)):
+    if '"' not in text:
         return False
-    return dialect is None or len(dialect.rows) + dialect.skipped_lines < SNIFFED_ROWS
+    if dialect is not None:
+        return len(dialect.rows) + dialect.skipped_lines < SNIFFED_ROWS
+    if name.lower().endswith(TABLE_SUFFIXES):
+        return True
+    start = text.lstrip()
+    first = start[: start.find("\n") + 1]
+    return start[:1] not in ("{", "[", "<") and any(
+        delimiter in first and marked(text, delimiter, is_whole=True)[1] for delimiter in DELIMITERS
+    )
 
 
 def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect | None:

@@ -40,6 +40,12 @@ def test_rows_after_an_open_quote_are_rows(
     assert "is never closed: it is taken for an ordinary character" in warning
 
 
+@pytest.mark.parametrize("rows", [5, 40_000, 400_000])
+def test_an_open_quote_does_not_make_a_text_of_a_table_without_a_telling_name(rows: int) -> None:
+    document = describe(b'a,b\n1,"2\n' + b"3,4\n" * rows, "object")
+    assert (document["kind"], document["csv"]["rows"]) == ("csv", rows + 1)
+
+
 @pytest.mark.parametrize("letters", [70_000, 500_000, 900_000])
 def test_a_long_cell_that_is_closed_stays_a_cell(letters: int) -> None:
     text = 'a,b\n1,2\n3,"' + "long, \n" * (letters // 7) + '"\n5,6\n'
