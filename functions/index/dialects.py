@@ -162,7 +162,9 @@ def _described(table: _Table, text: str, comments: int, others: Sequence[_Table]
     if skipped:
         assumed.append(_said_of_lines(skipped))
     if table.share < 1 or any(other.rank[:2] == table.rank[:2] for other in others):
-        assumed.append(f"The delimiter is taken for {table.delimiter!r}: not all rows tell it.")
+        assumed.append(
+            f"The delimiter is taken for {table.delimiter!r}: some rows do not have it, or another one fits too."
+        )
     if not judgement.is_sure:
         assumed.append(_said(has_header=judgement.has_header))
     assumed += doubts(rows, text, has_header=judgement.has_header)
@@ -172,12 +174,12 @@ def _described(table: _Table, text: str, comments: int, others: Sequence[_Table]
 def _said(*, has_header: bool) -> str:
     if has_header:
         return "The first row is taken for a header: the rows below do not say for sure."
-    return "The first row is taken for values, and no header: the rows below do not say for sure."
+    return "The first row is taken for values, not for a header: the rows below do not say for sure."
 
 
 def _said_of_lines(count: int) -> str:
     lines = "first line is" if count == 1 else f"first {count} lines are"
-    return f"The {lines} taken for a title or a comment, and no row."
+    return f"The {lines} taken for a title or a comment, not for a row."
 
 
 def _one_column(text: str, comments: int, *, is_whole: bool) -> Dialect | None:
