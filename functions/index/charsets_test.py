@@ -215,7 +215,7 @@ def test_a_file_that_is_ascii_for_long_is_judged_where_it_stops_to_be(beginning:
     assert document["csv"]["encoding"] == "shift_jis"
     assert (
         document["warnings"][0]
-        == f"begins as UTF-8, but byte {data.index('東'.encode('cp932'))} is none: taken for shift_jis"
+        == f"begins as UTF-8, but byte {data.index('東'.encode('cp932'))} is not: read as shift_jis"
     )
     assert describe(data, "t.csv", chunk_bytes=100_000) == document
 

@@ -41,23 +41,49 @@ def describe_csv(
     read = check.watch(chunks)
     counts = _seen(read, dialect) if is_all else _counted(read, dialect)
     if counts.unclosed:
-        notes.warn(
-            f"{counts.unclosed} quotes are never closed, the first in row {counts.first_unclosed}: "
-            "taken for ordinary characters"
-        )
-    if counts.ragged:
-        notes.warn(f"{counts.ragged} rows have not {len(first)} fields, the first is row {counts.first_ragged}")
+        notes.warn(_unclosed(counts))
+    if counts.first_torn:
+        notes.warn(f"row {counts.first_torn} has letters behind a closing quote: a stray quote may hide rows in a cell")
+    if counts.first_ragged == 1:
+        notes.warn("the first row is longer than what is looked at: not all of its columns are seen")
+    elif counts.ragged:
+        notes.warn(_ragged(counts, len(first)))
     if len(names) > MAX_COLUMNS:
         notes.warn(f"{len(names)} columns: the first {MAX_COLUMNS} are named here")
+    rows = max(counts.rows - dialect.has_header, 0)
+    if len(samples) < min(sample_rows, rows):
+        notes.warn(f"first_rows has {_plural(len(samples), 'row')}: the next one is longer than what is looked at")
     table = {
         **check.describe(),
         "delimiter": dialect.delimiter,
         "header": dialect.has_header,
         "columns": _cells(names),
-        "rows": max(counts.rows - dialect.has_header, 0),
+        "rows": rows,
         "first_rows": [_cells(row) for row in samples[:sample_rows]],
     }
     return {**table, "skipped_lines": dialect.skipped_lines} if dialect.skipped_lines else table
+
+
+def _unclosed(counts: Counts) -> str:
+    if counts.unclosed == 1:
+        return f"a quote in row {counts.first_unclosed} is never closed: it is taken for an ordinary character"
+    return (
+        f"{counts.unclosed} quotes are never closed, the first in row {counts.first_unclosed}: "
+        "they are taken for ordinary characters"
+    )
+
+
+def _ragged(counts: Counts, width: int) -> str:
+    if counts.ragged == 1:
+        return f"row {counts.first_ragged} has more or fewer than {_plural(width, 'field')}"
+    return (
+        f"{counts.ragged} rows have more or fewer than {_plural(width, 'field')}, "
+        f"the first is row {counts.first_ragged}"
+    )
+
+
+def _plural(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def are_all_rows(head: bytes, dialect: Dialect) -> bool:

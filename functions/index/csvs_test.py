@@ -68,7 +68,7 @@ def test_csv_in_every_encoding(encoding: str) -> None:
 def test_ragged_rows_are_counted_and_the_first_is_named() -> None:
     document = describe(b"a,b\n" + b"1,2\n" * 50_000 + b"1,2,3\n4\n" + b"1,2\n" * 50_000, "t.csv")
     assert document["csv"]["rows"] == 100_002
-    assert document["warnings"] == ["2 rows have not 2 fields, the first is row 50002"]
+    assert document["warnings"] == ["2 rows have more or fewer than 2 fields, the first is row 50002"]
 
 
 @pytest.mark.parametrize("size", [1_000, 3_000_000])
@@ -76,9 +76,8 @@ def test_stray_quote_does_not_hide_the_rows_after_it(size: int) -> None:
     rows = size // 4
     document = describe(b'a,b\n1,"2\n' + b"1,2\n" * rows, "t.csv")
     assert document["csv"]["rows"] == rows + 1
-    assert document["warnings"] == [
-        "1 quotes are never closed, the first in row 2: taken for ordinary characters"
-    ]  # fmt: skip
+    assert document["csv"]["first_rows"] == [["1", '"2'], *[["1", "2"]] * 4]
+    assert document["warnings"] == ["a quote in row 2 is never closed: it is taken for an ordinary character"]
 
 
 def test_quote_inside_a_field_is_an_ordinary_character() -> None:
@@ -98,7 +97,10 @@ def test_one_line_of_ten_megabytes_is_one_row() -> None:
     line = b"a,b\n" + b'"x",' * 2_500_000
     document = describe(line, "t.csv")
     assert document["csv"]["rows"] == 1
-    assert document["warnings"] == ["1 rows have not 2 fields, the first is row 2"]
+    assert document["warnings"] == [
+        "row 2 has more or fewer than 2 fields",
+        "first_rows has 0 rows: the next one is longer than what is looked at",
+    ]
     text = describe(b"x" * 10_000_000, "t.txt")
     assert text["text"] == {"encoding": "ascii", "lines": 1, "beginning": "x" * 2000}
 

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .cells import EMPTY, TEXT, kind_of
+from .doubts import doubts, splits_times
 from .escapes import doubled, has_escaped_quotes, tears_quotes
 from .headers import Judgement, judge_header
-from .lines import DELIMITERS, Rows, lines_before, parse, without_comments
+from .lines import DELIMITERS, SNIFFED_ROWS, Rows, lines_before, parse, without_comments
 from .markup import is_markup
+from .open_quotes import marked
 
 _RARE_DELIMITERS = "^~\x01\x1f"  # looked for where none of the usual ones is seen, under a name that says CSV
 MAX_TITLE_ROWS = 20
 _TAB_SUFFIXES = (".tsv", ".tab")
-_SUFFIXES = (".csv", *_TAB_SUFFIXES)
+TABLE_SUFFIXES = (".csv", *_TAB_SUFFIXES)
 # Excel's own first line: it names the delimiter, and is not a row.
 _SEP = re.compile(r'"?sep=([\t!#-/:-@\[-`{-~])"?[ \t,;|]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
 _LEAST_SHARE = 0.5  # of the rows of a table have to be equally wide; else what was found is a text with commas
@@ -64,8 +66,23 @@ def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
     return None if found is None else found._replace(escapes=True)
 
 
+def has_few_rows(dialect: Dialect | None, text: str, name: str) -> bool:
+    """Whether a quote may have hidden rows: it has to be seen whether it is closed further down."""
+    if '"' not in text:
+        return False
+    if dialect is not None:
+        return len(dialect.rows) + dialect.skipped_lines < SNIFFED_ROWS
+    if name.lower().endswith(TABLE_SUFFIXES):
+        return True
+    start = text.lstrip()
+    first = start[: start.find("\n") + 1]
+    return start[:1] not in ("{", "[", "<") and any(
+        delimiter in first and marked(text, delimiter, is_whole=True)[1] for delimiter in DELIMITERS
+    )
+
+
 def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect | None:
-    says_csv = name.lower().endswith(_SUFFIXES)
+    says_csv = name.lower().endswith(TABLE_SUFFIXES)
     if (declared := _SEP.match(text)) is not None:
         return _declared(text, declared, is_whole=is_whole)
     if marked_up or (not says_csv and text.lstrip()[:1] in ("{", "[", "<", "#", "")):
@@ -132,8 +149,9 @@ def _declared(text: str, declared: re.Match[str], *, is_whole: bool) -> Dialect 
         found = _described(table, rest, 0, ())
         return found._replace(skipped_lines=found.skipped_lines + 1)
     judgement = judge_header(rows)
-    assumed = () if judgement.is_sure else (_said(has_header=judgement.has_header),)
-    return Dialect(delimiter, judgement.has_header, rows, 1, assumed)
+    assumed = [] if judgement.is_sure else [_said(has_header=judgement.has_header)]
+    assumed += doubts(rows, rest, has_header=judgement.has_header)
+    return Dialect(delimiter, judgement.has_header, rows, 1, tuple(assumed))
 
 
 def _described(table: _Table, text: str, comments: int, others: Sequence[_Table]) -> Dialect:
@@ -144,26 +162,29 @@ def _described(table: _Table, text: str, comments: int, others: Sequence[_Table]
     if skipped:
         assumed.append(_said_of_lines(skipped))
     if table.share < 1 or any(other.rank[:2] == table.rank[:2] for other in others):
-        assumed.append(f"The delimiter is taken for {table.delimiter!r}: not all rows tell it.")
+        assumed.append(
+            f"The delimiter is taken for {table.delimiter!r}: some rows do not have it, or another one fits too."
+        )
     if not judgement.is_sure:
         assumed.append(_said(has_header=judgement.has_header))
+    assumed += doubts(rows, text, has_header=judgement.has_header)
     return Dialect(table.delimiter, judgement.has_header, rows, skipped, tuple(assumed))
 
 
 def _said(*, has_header: bool) -> str:
     if has_header:
         return "The first row is taken for a header: the rows below do not say for sure."
-    return "The first row is taken for values, and no header: the rows below do not say for sure."
+    return "The first row is taken for values, not for a header: the rows below do not say for sure."
 
 
 def _said_of_lines(count: int) -> str:
     lines = "first line is" if count == 1 else f"first {count} lines are"
-    return f"The {lines} taken for a title or a comment, and no row."
+    return f"The {lines} taken for a title or a comment, not for a row."
 
 
 def _one_column(text: str, comments: int, *, is_whole: bool) -> Dialect | None:
     rows = parse(text, ",", is_whole=is_whole)
-    if not rows:
+    if not any(map(_filled, rows)):
         return None
     judgement = judge_header(rows)
     assumed = ["No delimiter is seen: all is taken for one column."]
@@ -171,6 +192,7 @@ def _one_column(text: str, comments: int, *, is_whole: bool) -> Dialect | None:
         assumed.insert(0, _said_of_lines(comments))
     if not judgement.is_sure:
         assumed.append(_said(has_header=judgement.has_header))
+    assumed += doubts(rows, text, has_header=judgement.has_header)
     return Dialect(",", judgement.has_header, rows, comments, tuple(assumed))
 
 
@@ -236,4 +258,5 @@ def _names(rows: Rows, first: int) -> bool:
 def _is_plain(table: _Table) -> bool:
     """Three rows of one width under names, from the first on: what a table without a telling name has to be."""
     first = table.rows[0]
-    return table.start == 0 and table.share == 1 and len(table.rows) >= 3 and "" not in first
+    is_plain = table.start == 0 and table.share == 1 and len(table.rows) >= 3 and "" not in first
+    return is_plain and not splits_times(table.rows)

@@ -116,7 +116,7 @@ def of_directory(tags: Tags, directory: Directory, notes: Notes) -> tuple[int, s
     found = tags.number(directory.tags.get(ORIENTATION))
     orientation = 1 if found is None else found
     if orientation not in range(1, 9):
-        notes.warn(f"EXIF orientation {orientation} is none: taken for 1")
+        notes.warn(f"EXIF orientation {orientation} does not exist: taken for 1")
         orientation = 1
     inner: dict[int, Tag] = {}
     place = tags.number(directory.tags.get(_EXIF))

@@ -24,9 +24,11 @@ from penstock import Body, Context, Event, EventError, Result, option
 from .charsets import looks_like_utf7
 from .csvs import are_all_rows, describe_csv
 from .detect import PEEK_BYTES, Detected, behind_skipped, detect
-from .dialects import sniff
+from .dialects import TABLE_SUFFIXES, has_few_rows, sniff
 from .images import FORMATS, blurhash_in, describe_image
 from .notes import Notes, bounded
+from .printed import is_printed_table
+from .rows import MAX_FIELD_BYTES
 from .texts import decode_beginning, describe_text
 from .unpack import gunzip, gzip_name, unpacked_name, unzstd, zstd_size
 
@@ -109,10 +111,16 @@ def _inside(body: Body, found: Detected, name: str, options: Options, notes: Not
     text = decode_beginning(head, found.encoding, len(head))
     is_whole = len(head) < PEEK_BYTES
     dialect = sniff(text, name, is_whole=is_whole)
+    if not is_whole and has_few_rows(dialect, text, name):
+        head = body.peek(PEEK_BYTES + MAX_FIELD_BYTES)
+        is_whole = len(head) < PEEK_BYTES + MAX_FIELD_BYTES
+        dialect = sniff(decode_beginning(head, found.encoding, len(head)), name, is_whole=is_whole)
     chunks = (head,) if is_whole else body  # what was read already needs no layers of streams
     if dialect is not None:
         is_all = is_whole and are_all_rows(head, dialect)
         return "csv", {"csv": describe_csv(chunks, found.encoding, dialect, options.sample_rows, notes, is_all=is_all)}
+    if name.lower().endswith(TABLE_SUFFIXES) and is_printed_table(text):
+        notes.assume("The content is a table as programs print it, with drawn lines: its rows are not read.")
     return "text", {"text": describe_text(chunks, head, found.encoding, options.sample_chars, notes)}
 
 

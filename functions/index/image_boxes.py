@@ -1,6 +1,7 @@
 """AVIF and HEIC: boxes (ISO 14496-12), and in the box `meta` which item is the picture (ISO 23008-12).
 
-Pictures of a grid have one size for the whole, so no tile is looked at. The orientation is what `irot` and `imir` say:
+Pictures of a grid have one size for the whole, so no tile is looked at. Where `clap` cuts the edges off, the size is
+that of what is left: no reader shows the rest. The orientation is what `irot` and `imir` say:
 by the standard a reader turns the picture by these, and EXIF's own value does not count.
 """
 
@@ -9,12 +10,19 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .exif import orientation_and_date
-from .image_streams import TRUNCATED, Picture
+from .image_streams import TRUNCATED, Picture, tell_frames
+from .image_tracks import read_tracks
 from .notes import Notes
 from .source import MAX_PIECE_BYTES, Source, UnreadableError
 
 _MAX_BOXES = 10_000
 _MAX_EXIF_BYTES = 256 * 1024
+_MAX_PROPERTY_BYTES = 32  # no property that is looked at is longer
+_PICTURES = frozenset(
+    (b"hvc1", b"hev1", b"av01", b"avc1", b"jpeg", b"j2k1", b"vvc1", b"unci", b"grid", b"iovl", b"iden")
+)
+# Items that belong to another picture: the first is their own end of the reference, the second the other end.
+_PARTS_OF_OTHERS = {b"thmb": 0, b"auxl": 0, b"dimg": 1}
 # By how often irot turns anticlockwise by 90 degrees, and by imir's axis: None without one, 0 top to bottom, 1 sides.
 _ORIENTATIONS = {
     (0, None): 1, (1, None): 8, (2, None): 3, (3, None): 6,
@@ -41,6 +49,7 @@ class _Place(NamedTuple):
 class _Meta:
     primary: int = 0
     kinds: dict[int, bytes] = field(default_factory=dict)
+    parts: set[int] = field(default_factory=set)  # items that are hidden, or parts of other pictures
     places: dict[int, list[_Place]] = field(default_factory=dict)
     properties: list[tuple[bytes, bytes]] = field(default_factory=list)
     used: dict[int, list[int]] = field(default_factory=dict)
@@ -48,7 +57,7 @@ class _Meta:
 
 def read_boxes(source: Source, picture: Picture, notes: Notes) -> None:
     """Raises `UnreadableError` for a file without a picture's size, and for one that ends early."""
-    place, end = 0, 0
+    place, end, meta_is_read = 0, 0, False
     while True:
         source.step()
         head = source.at(place, 16)
@@ -57,11 +66,16 @@ def read_boxes(source: Source, picture: Picture, notes: Notes) -> None:
         size, start = _size(head)
         if not size:  # up to the end of the file
             break
-        if head[4:8] == b"meta" and picture.width is None:
+        if head[4:8] == b"moov":
+            frames = read_tracks(source.at(place + start, min(size - start, MAX_PIECE_BYTES)), picture)
+            tell_frames(frames, notes)
+        if head[4:8] == b"meta" and not meta_is_read:
+            meta_is_read = True
             if size > MAX_PIECE_BYTES:
                 raise UnreadableError(f"its box meta has {size} bytes")
             meta = _read_meta(source.need(place + start, size - start))
             end = _describe(meta, source, picture, notes)
+            _tell_pictures(meta, notes)
         place += size
     if picture.width is None:
         raise UnreadableError(TRUNCATED if not source.reaches(place) else "it has no size")
@@ -103,6 +117,8 @@ def _read_meta(data: bytes) -> _Meta:
             _read_places(meta, data[box.start : box.end], version)
         elif box.kind == b"iprp":
             _read_properties(meta, data, box)
+        elif box.kind == b"iref":
+            _read_references(meta, data, box._replace(start=box.start + 4), 2 if version == 0 else 4)
     return meta
 
 
@@ -112,7 +128,30 @@ def _read_kinds(meta: _Meta, data: bytes, within: _Box) -> None:
         id_bytes = 2 if version < 3 else 4
         kind = box.start + 4 + id_bytes + 2
         if box.kind == b"infe" and version >= 2:
-            meta.kinds[_int(data, box.start + 4, id_bytes)] = data[kind : kind + 4]
+            item = _int(data, box.start + 4, id_bytes)
+            meta.kinds[item] = data[kind : kind + 4]
+            if data[box.start + 3] & 1:  # hidden (ISO 23008-12, 6.4.2)
+                meta.parts.add(item)
+
+
+def _read_references(meta: _Meta, data: bytes, within: _Box, id_bytes: int) -> None:
+    """The box `iref`: which items are thumbnails, alpha or depth of another one, or what it is put together from."""
+    for box in _boxes(data, within.start, within.end):
+        end_of_part = _PARTS_OF_OTHERS.get(box.kind)
+        if end_of_part is None:
+            continue
+        start = box.start + id_bytes + 2
+        others = data[start : min(start + id_bytes * _int(data, box.start + id_bytes, 2), box.end)]
+        if end_of_part == 0:
+            meta.parts.add(_int(data, box.start, id_bytes))
+        else:
+            meta.parts.update(_int(others, at, id_bytes) for at in range(0, len(others), id_bytes))
+
+
+def _tell_pictures(meta: _Meta, notes: Notes) -> None:
+    others = {item for item, kind in meta.kinds.items() if kind in _PICTURES} - meta.parts - {meta.primary}
+    if others:
+        notes.assume(f"The file has {1 + len(others)} pictures: the main one is described.")
 
 
 def _read_places(meta: _Meta, data: bytes, version: int) -> None:
@@ -142,7 +181,7 @@ def _read_properties(meta: _Meta, data: bytes, within: _Box) -> None:
     for box in _boxes(data, within.start, within.end):
         if box.kind == b"ipco":
             meta.properties = [
-                (inner.kind, data[inner.start : min(inner.end, inner.start + 12)])
+                (inner.kind, data[inner.start : min(inner.end, inner.start + _MAX_PROPERTY_BYTES)])
                 for inner in _boxes(data, box.start, box.end)
             ]
         elif box.kind == b"ipma":
@@ -167,15 +206,19 @@ def _read_used(meta: _Meta, data: bytes) -> None:
 
 def _describe(meta: _Meta, source: Source, picture: Picture, notes: Notes) -> int:
     """Fill in what is known, and return where the last item ends."""
-    turns, axis = 0, None
+    turns, axis, size = 0, None, None
     for index in meta.used.get(meta.primary, []):
         kind, value = meta.properties[index - 1] if 0 < index <= len(meta.properties) else (b"", b"")
         if kind == b"ispe" and len(value) >= 12:
-            picture.sized(_int(value, 4, 4), _int(value, 8, 4))
+            size = _int(value, 4, 4), _int(value, 8, 4)
+        elif kind == b"clap" and size is not None:
+            size = _cut(size, value, is_on_its_side=turns % 2 == 1)
         elif kind == b"irot" and value:
             turns = value[0] & 3
         elif kind == b"imir" and value:
             axis = value[0] & 1
+    if size is not None:
+        picture.sized(*size)
     places = [place for item in meta.places.values() for place in item if place.is_in_file]
     exif = next((item for item, kind in meta.kinds.items() if kind == b"Exif"), None)
     for place in meta.places.get(exif, [])[:1] if exif is not None else []:
@@ -183,6 +226,20 @@ def _describe(meta: _Meta, source: Source, picture: Picture, notes: Notes) -> in
             _take_exif(source.at(place.start, min(place.length, _MAX_EXIF_BYTES)), picture, notes)
     picture.orientation = _ORIENTATIONS[turns, axis]
     return max((place.start + place.length for place in places), default=0)
+
+
+def _cut(size: tuple[int, int], value: bytes, *, is_on_its_side: bool) -> tuple[int, int]:
+    """What the clean aperture leaves of a picture (ISO 14496-12, 12.1.4): numerators and denominators of its sides."""
+    if len(value) < 16:
+        return size
+    left = []
+    for at in (0, 8):
+        numerator, denominator = _int(value, at, 4), _int(value, at + 4, 4)
+        left.append((numerator + denominator // 2) // denominator if denominator else 0)
+    if is_on_its_side:
+        left.reverse()
+    # One that is larger than the picture, or has nothing in it, is not one.
+    return (left[0], left[1]) if all(0 < part <= whole for part, whole in zip(left, size, strict=True)) else size
 
 
 def _take_exif(data: bytes, picture: Picture, notes: Notes) -> None:

@@ -1,10 +1,14 @@
 """Headers that decoders refuse, and every orientation in every format."""
 
+import io
+import re
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from .samples import describe, exif, image
 from .samples.pictures import WHOLE, frames, tiff
@@ -72,10 +76,130 @@ def test_words_like_a_signature_are_a_text(words: str) -> None:
         (frames("WEBP"), "The picture has 3 frames: the size is that of the whole, the first stands for all."),
         (frames("PNG"), "The picture has 3 frames: the size is that of the whole, the first stands for all."),
         (WHOLE["ico"], "The file has 3 pictures: the largest is described."),
+        (frames("AVIF"), "The picture has 3 frames: the size is that of the whole, the first stands for all."),
+        (frames("MPO"), "The file has 3 pictures: the first is described."),
     ],
 )
 def test_what_stands_for_many_is_told(data: bytes, note: str) -> None:
     assert describe(data)["notes"] == [note]
+
+
+HEIC = Path(__file__).parents[1] / "resize" / "extra_samples"
+
+
+def test_of_several_pictures_in_a_heic_the_main_one_is_told() -> None:
+    document = describe((HEIC / "two.heic").read_bytes())
+    assert document["notes"] == ["The file has 2 pictures: the main one is described."]
+
+
+@pytest.mark.parametrize("name", ["plain", "alpha", "alpha_turned", "grid", "turned", "p3", "grey10"])
+def test_alpha_and_tiles_are_not_pictures_of_their_own(name: str) -> None:
+    document = describe((HEIC / f"{name}.heic").read_bytes())
+    assert (document["notes"], document["complete"]) == ([], True)
+
+
+def hidden(data: bytes) -> bytes:
+    """The entry of the picture that is not the main one says that it is hidden."""
+    main = data[data.index(b"pitm") + 8 : data.index(b"pitm") + 10]
+    places = [found.start() for found in re.finditer(b"infe", data)]
+    [place] = [
+        place for place in places if data[place + 12 : place + 16] == b"hvc1" and data[place + 8 : place + 10] != main
+    ]
+    return data[: place + 7] + bytes([data[place + 7] | 1]) + data[place + 8 :]
+
+
+def test_a_hidden_picture_is_not_counted() -> None:
+    assert describe(hidden((HEIC / "two.heic").read_bytes()))["notes"] == []
+
+
+def box(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(data)) + kind + data
+
+
+def aperture(*sides: int) -> bytes:
+    """Numerators and denominators of width, height and the two offsets of the middle."""
+    return box(b"clap", struct.pack(">8I", *sides, 0, 1, 0, 1))
+
+
+def with_property(data: bytes, made: bytes) -> bytes:
+    """A HEIC whose picture has one property more, behind the others."""
+    ipco, ipma = data.index(b"ipco"), data.index(b"ipma")
+    count = data[ipma + 14]  # of the first item's
+    end_of_ipco = ipco - 4 + int.from_bytes(data[ipco - 4 : ipco], "big")
+    number, at = 0, ipco + 4
+    while at < end_of_ipco:
+        number, at = number + 1, at + int.from_bytes(data[at : at + 4], "big")
+    behind = ipma + 15 + count
+    new = data[:end_of_ipco] + made + data[end_of_ipco : ipma + 14] + bytes([count + 1]) + data[ipma + 15 : behind]
+    new += bytes([number + 1]) + data[behind:]
+    grown = len(made) + 1
+    for kind, more in ((b"meta", grown), (b"iprp", grown), (b"ipco", len(made)), (b"ipma", 1)):
+        place = new.index(kind) - 4
+        new = new[:place] + struct.pack(">I", int.from_bytes(new[place : place + 4], "big") + more) + new[place + 4 :]
+    return new
+
+
+@pytest.mark.parametrize(
+    ("name", "sides", "size"),
+    [
+        ("plain", (40, 1, 30, 1), (40, 30)),
+        ("plain", (81, 2, 61, 2), (41, 31)),
+        ("plain", (64, 1, 48, 1), (64, 48)),
+        ("plain", (65, 1, 48, 1), (64, 48)),
+        ("plain", (0, 1, 48, 1), (64, 48)),
+        ("plain", (40, 0, 30, 1), (64, 48)),
+        # `clap` stands behind `irot` here, so its sides are those of the turned picture.
+        ("turned", (30, 1, 40, 1), (40, 30)),
+    ],
+)
+def test_the_size_of_a_heic_is_what_its_clean_aperture_leaves(
+    name: str, sides: tuple[int, int, int, int], size: tuple[int, int]
+) -> None:
+    data = (HEIC / f"{name}.heic").read_bytes()
+    image = describe(with_property(data, aperture(*sides)))["image"]
+    assert (image["width"], image["height"]) == size
+    assert image["orientation"] == describe(data)["image"]["orientation"]
+
+
+def test_an_aperture_that_is_cut_short_counts_for_nothing() -> None:
+    data = with_property((HEIC / "plain.heic").read_bytes(), box(b"clap", bytes(8)))
+    assert describe(data)["image"]["width"] == 64
+
+
+def test_a_sequence_without_a_picture_beside_it_has_the_size_of_its_track() -> None:
+    whole = frames("AVIF")
+    place = whole.index(b"meta")
+    document = describe(whole[:place] + b"free" + whole[place + 4 :])
+    assert (document["image"]["width"], document["image"]["height"], document["complete"]) == (40, 30, True)
+    assert "The picture has 3 frames" in document["notes"][0]
+
+
+@pytest.mark.parametrize("missing", [1, 300])
+def test_a_jpeg_whose_second_picture_is_cut_is_not_complete(missing: int) -> None:
+    file = io.BytesIO()
+    first, second = Image.new("RGB", (40, 30), "red"), Image.new("RGB", (40, 30), "blue")
+    first.save(file, "MPO", save_all=True, append_images=[second])
+    whole = file.getvalue()
+    assert describe(whole)["complete"]
+    document = describe(whole[:-missing])
+    assert (document["complete"], document["image"]["width"]) == (False, 40)
+    assert document["warnings"] == ["JPEG: the end is missing: the second picture is truncated, or not there"]
+
+
+def test_other_segments_before_the_list_of_pictures_hide_nothing() -> None:
+    whole = frames("MPO")
+    data = whole[:2] + b"\xff\xe2\0\x10ICC_PROFILE\0\1\1" + whole[2:]
+    assert describe(data)["notes"] == ["The file has 3 pictures: the first is described."]
+
+
+def test_a_preview_that_repeats_the_first_picture_is_not_counted() -> None:
+    whole = frames("MPO")
+    entries = whole.index(b"MPF\0") + 4 + 50
+    assert whole[entries : entries + 4] == b"\0\0\3\0"  # Baseline MP Primary Image
+    previews = bytearray(whole)
+    for at in (entries + 16, entries + 32):
+        previews[at : at + 4] = struct.pack("<I", 0x00010001)
+    assert describe(bytes(previews))["notes"] == []
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from .exif import orientation_and_date
 from .notes import Notes
@@ -19,7 +20,8 @@ _FIRST_WINDOW_BYTES, _WINDOW_BYTES = 512, 64 * 1024  # most blocks are small, pi
 # In data that are coded, FF is followed by 00 or by a restart marker (ITU-T T.81, B.1.1.5); more FF fill up.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff\x01]", re.DOTALL)
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_EOI, _SOS, _APP1 = 0xD9, 0xDA, 0xE1
+_EOI, _SOS, _APP1, _APP2 = 0xD9, 0xDA, 0xE1, 0xE2
+_MP_ENTRIES, _MP_PREVIEW = 0xB002, 1  # of the format for several pictures: its tag, and pictures that repeat the first
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
 
 
@@ -46,11 +48,12 @@ class Picture:
 
 Reader = Callable[[Source, Picture, Notes], None]
 TRUNCATED = "the end is missing: the image is truncated"
+SECOND_TRUNCATED = "the end is missing: the second picture is truncated, or not there"
 
 
 def read_jpeg(source: Source, picture: Picture, notes: Notes) -> None:
     """ITU-T T.81, annex B. Raises `UnreadableError` where it ends early."""
-    place = 2
+    place, end = 2, 0
     while True:
         source.step()
         place = source.find(_MARKER, place, 2)
@@ -58,6 +61,8 @@ def read_jpeg(source: Source, picture: Picture, notes: Notes) -> None:
             raise UnreadableError(TRUNCATED)
         marker = source.at(place + 1, 1)[0]
         if marker == _EOI:
+            if not source.reaches(end):
+                raise UnreadableError(SECOND_TRUNCATED)
             return
         if marker in _ALONE:
             place += 2
@@ -73,9 +78,33 @@ def read_jpeg(source: Source, picture: Picture, notes: Notes) -> None:
             segment = source.at(place + 4, length - 2)
             if segment.startswith(b"Exif\0"):
                 picture.take_exif(segment[6:], notes)
+        if marker == _APP2 and not end and source.at(place + 4, 4) == b"MPF\0":
+            end = place + 8 + _end_of_second(source.at(place + 8, length - 6), notes)
         if marker == _SOS and picture.height == 0:
             notes.assume("The JPEG tells its height only behind its first scan: 0 stands for not known.")
         place += 2 + length
+
+
+def _end_of_second(data: bytes, notes: Notes) -> int:
+    """Where the second picture of a file ends, counted from where this list of pictures begins (CIPA DC-007, 5.2)."""
+    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(data[at : at + size], order)
+
+    first = number(4, 4)
+    fields = {number(at, 2): at for at in range(first + 2, first + 2 + 12 * min(number(first, 2), 100), 12)}
+    if _MP_ENTRIES not in fields:
+        return 0
+    at = fields[_MP_ENTRIES]
+    start, size = number(at + 8, 4), number(at + 4, 4)
+    places = range(start, min(start + size, len(data)), 16)
+    entries = [(number(at, 4), number(at + 4, 4), number(at + 8, 4)) for at in places]
+    count = sum(kind >> 16 & 0xFF != _MP_PREVIEW for kind, _, _ in entries)
+    if count > 1:
+        notes.assume(f"The file has {count} pictures: the first is described.")
+    # Pillow writes the second entry right, and wrong ones for all behind it.
+    return entries[1][1] + entries[1][2] if len(entries) > 1 and entries[1][2] else 0
 
 
 def read_png(source: Source, picture: Picture, notes: Notes) -> None:

@@ -64,7 +64,7 @@ def test_image_without_exif_lies_as_it_is_stored() -> None:
 def test_unknown_orientation_is_noted() -> None:
     document = describe(image(exif=exif(orientation=9)))
     assert document["image"]["orientation"] == 1
-    assert document["warnings"] == ["EXIF orientation 9 is none: taken for 1"]
+    assert document["warnings"] == ["EXIF orientation 9 does not exist: taken for 1"]
 
 
 @pytest.mark.parametrize(

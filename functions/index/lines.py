@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .cells import EMPTY, kind_of
 from .headers import Judgement, judge_header
+from .open_quotes import marked
 
 if TYPE_CHECKING:
     import _csv
@@ -30,22 +31,38 @@ def _reader(text: str, delimiter: str) -> "_csv.Reader":
 
 def parse(text: str, delimiter: str, *, is_whole: bool) -> Rows:
     """The first rows, without empty ones, and without the last when it may be cut."""
+    rows, is_read = _read(text, delimiter)
+    if '"' in text and len(rows) <= SNIFFED_ROWS and not (is_read and _is_closed(text, rows)):
+        literal, mark = marked(text, delimiter, is_whole=is_whole)
+        if mark:
+            rows, is_read = _read(literal, delimiter)
+            rows = [[cell.replace(mark, '"') for cell in row] for row in rows]
+    if is_read and not is_whole and 1 < len(rows) <= SNIFFED_ROWS:
+        rows.pop()
+    return rows[:SNIFFED_ROWS]
+
+
+def _is_closed(text: str, rows: Rows) -> bool:
+    """Whether the last cell surely ends before the text does: an open quote takes all, the last line end too."""
+    return not rows or text[-1] not in ('"', rows[-1][-1][-1:])
+
+
+def _read(text: str, delimiter: str) -> tuple[Rows, bool]:
+    """One row more than are judged, and whether the csv module took them all."""
     rows: Rows = []
     try:
         # What `extend` took before an error stays.
         rows.extend(islice(filter(None, _reader(text, delimiter)), SNIFFED_ROWS + 1))
     except csv.Error:  # a field longer than the csv module takes; the rows before it still tell
-        return rows
-    if not is_whole and 1 < len(rows) <= SNIFFED_ROWS:
-        rows.pop()
-    return rows[:SNIFFED_ROWS]
+        return rows, False
+    return rows, True
 
 
 def lines_before(text: str, delimiter: str, count: int) -> int:
     """How many lines there are before the row that comes after `count` rows."""
     if not count:
         return 0
-    reader = _reader(text, delimiter)
+    reader = _reader(marked(text, delimiter, is_whole=True)[0], delimiter)
     lines = 0
     for row in reader:
         if row:

@@ -3,6 +3,8 @@
 import json
 import re
 
+from .printed import is_printed_table
+
 _KEY = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\w+)"""
 _OBJECT = re.compile(rf"\{{\s*(?:{_KEY}\s*:|\}}|$)")
 _SCALAR = r'(?:"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null)'
@@ -16,10 +18,13 @@ _OTHERS = (
     "%!PS",
     "%YAML",
     "version https://git-lfs.github.com/spec/",
-    "BEGIN:VCARD",
-    "BEGIN:VCALENDAR",
     "-----BEGIN ",
     "#!/",
+    "#EXTM3U",
+    "WEBVTT",
+    "MSH|^~\\&|",  # HL7
+    "\\begin{",
+    "\\documentclass",
 )
 _RULE = r"[ \t]*(?:-{3,}|:-+:?|-+:)[ \t]*"
 # What dumps of databases begin with. Those without a bracket are known by the semicolon that ends their line.
@@ -27,7 +32,8 @@ _STATEMENT = (
     r"(?:(?i:(?:INSERT\s+INTO|REPLACE\s+INTO|CREATE\s+TABLE|DROP\s+TABLE|ALTER\s+TABLE|LOCK\s+TABLES|COPY)\s+[^,;\t|\r\n]+[(;]"
     r"|(?:BEGIN|BEGIN\s+TRANSACTION|START\s+TRANSACTION|COMMIT"
     r"|(?:SET|USE|PRAGMA|CREATE|DROP|ALTER)\s+[^;\r\n]+);[ \t]*(?:\r|\n|$))"
-    r"|SELECT\s[^;\r\n]*\sFROM\s|/\*!\d)"
+    r"|SELECT\s[^;]{1,2000}?\sFROM\s|select\s[^;]{1,2000}?\sfrom\s|/\*!\d"
+    r"|(?i:UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s+\S|MERGE\s+INTO\s+\S|WITH\s+\w+\s+AS\s*\(|REM INSERTING into ))"
 )
 _SHAPES = re.compile(
     r"---[ \t]*(?:\r|\n|$)"  # YAML, and the front matter of a page
@@ -36,6 +42,8 @@ _SHAPES = re.compile(
     r"|HTTP/\d(?:\.\d)? \d{3}\b"  # the head of an answer, kept with its body
     r"|(?i:@relation[ \t]+\S)"  # ARFF, which has a table further down
     r"|[A-Za-z_$][\w.$]*\([\[{]"  # JSON for a script to call
+    r"|\([^(),\r\n]+,[^()\r\n]*\)[,;]?[ \t]*(?:\r|\n|$)"  # rows as SQL and Python write them
+    r"|(?i:BEGIN:V(?:CARD|CALENDAR))"
 )
 _SQL_COMMENTS = re.compile(r"(?:[ \t]*(?:--[^\r\n]*)?(?:\r\n?|\n)|/\*[^!].*?\*/)+", re.DOTALL)
 _SQL = re.compile(_STATEMENT)
@@ -48,10 +56,10 @@ _LOOKED_AT_CHARS = 64 * 1024
 
 def is_markup(text: str) -> bool:
     """Whether a text is JSON, JSON lines, XML, HTML, RTF, PostScript, YAML, SQL, a vCard, a key or another of these."""
-    start = text[:_LOOKED_AT_CHARS].lstrip("\ufeff \t\r\n\v\f")
+    start = text[:_LOOKED_AT_CHARS].lstrip("\ufeff \t\r\n\v\f\x1e")
     if start.startswith("<"):
         return bool(_TAG.match(start)) and not _TAGS_IN_CELLS.match(start)
-    if start.startswith(_OTHERS) or _SHAPES.match(start) or _is_markdown(start):
+    if start.startswith(_OTHERS) or _SHAPES.match(start) or _is_markdown(start) or is_printed_table(text):
         return True
     if start.startswith(("--", "/*")):
         comments = _SQL_COMMENTS.match(start)

@@ -63,7 +63,7 @@ def test_columns_without_a_header_are_numbered() -> None:
 def test_the_first_50_rows_are_judged(text: str) -> None:
     document = describe(text.encode(), "t.csv")
     assert document["csv"]["delimiter"] == ","
-    assert "60 rows have not 2 fields, the first is row 62" in document["warnings"]
+    assert "60 rows have more or fewer than 2 fields, the first is row 62" in document["warnings"]
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])

@@ -27,6 +27,7 @@ class Counts:
     first_ragged: int = 0
     unclosed: int = 0
     first_unclosed: int = 0
+    first_torn: int = 0  # with a quoted cell that goes on behind its closing quote
 
 
 class _Tools(NamedTuple):
@@ -38,6 +39,7 @@ class _Tools(NamedTuple):
     closed: re.Pattern[bytes]
     any: re.Pattern[bytes]
     open: re.Pattern[bytes]
+    torn: re.Pattern[bytes]
 
 
 @cache
@@ -54,6 +56,7 @@ def _tools(delimiter: bytes) -> _Tools:
         closed=re.compile(rb'"(?<=%s")(?:[^"]++|"")*+"' % start),
         any=re.compile(rb'"(?<=%s")(?:[^"]++|"")*+"?' % start),
         open=re.compile(rb'"(?<=%s")' % start),
+        torn=re.compile(rb"\0x *+[^ %s\r\n]" % re.escape(delimiter)),
     )
 
 
@@ -108,13 +111,15 @@ class RowCounter:
         return self.counts
 
     def reduce(self, data: bytes) -> tuple[bytes, bytes]:
-        """Put an x for each quoted field; apart from it, what begins with a quote that is not closed."""
+        """Put a NUL and an x for each quoted field; apart from it, what begins with a quote that is not closed."""
         if b'"' not in data or self._has_pairs_only(data):
             return data, b""
         data = b"\n" + data
         if b' "' in data:  # space before a field is skipped; inside a quoted field it does not count either
             data = self._by.space.sub(b"", data)
-        reduced = self._by.closed.sub(b"x", data)
+        reduced = self._by.closed.sub(rb"\0x", data)
+        if not self.counts.first_torn and (torn := self._by.torn.search(reduced)) is not None:
+            self.counts.first_torn = self.counts.rows + sum(map(bool, reduced[: torn.end()].splitlines()))
         if (found := self._by.open.search(reduced)) is None:
             return reduced[1:], b""
         [last] = deque(self._by.any.finditer(data), maxlen=1)

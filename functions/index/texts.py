@@ -98,10 +98,10 @@ class EncodingCheck:
 
     def _judge_damage(self, where: int, sample: bytes, letters_before: int) -> None:
         if self.encoding.name == "utf-8-sig" or is_mostly_utf8(sample, before=letters_before):
-            self._damage = f"byte {where} is no UTF-8: such bytes are shown as U+FFFD"
+            self._damage = f"byte {where} is not UTF-8: such bytes are shown as U+FFFD"
             return
         self.encoding = guess(sample)
-        self._damage = f"begins as UTF-8, but byte {where} is none: taken for {self.encoding.name}"
+        self._damage = f"begins as UTF-8, but byte {where} is not: read as {self.encoding.name}"
 
 
 def decode_beginning(head: bytes, encoding: Encoding, chars: int) -> str:

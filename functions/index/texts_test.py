@@ -34,7 +34,7 @@ def test_one_damaged_byte_does_not_spoil_the_letters(chunk_bytes: int) -> None:
     document = describe("é\n".encode() * 50_000 + b"\xff\n", chunk_bytes=chunk_bytes)
     assert document["text"]["encoding"] == "utf-8"
     assert document["text"]["beginning"].startswith("é\né\n")
-    assert document["warnings"] == ["byte 150000 is no UTF-8: such bytes are shown as U+FFFD"]
+    assert document["warnings"] == ["byte 150000 is not UTF-8: such bytes are shown as U+FFFD"]
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
@@ -45,14 +45,14 @@ def test_a_letter_cut_in_a_field_leaves_utf8_what_it_is(mark: bytes, place: int)
     document = describe(data[: cut_letter + 1] + data[cut_letter + 2 :], "t.csv")
     assert document["csv"]["encoding"] == ("utf-8-sig" if mark else "utf-8")
     assert document["csv"]["columns"] == ["name", "city"]
-    assert document["warnings"] == [f"byte {cut_letter} is no UTF-8: such bytes are shown as U+FFFD"]
+    assert document["warnings"] == [f"byte {cut_letter} is not UTF-8: such bytes are shown as U+FFFD"]
 
 
 def test_text_that_stops_being_utf8_says_where() -> None:
     data = b"plain\n" * 20_000 + "Jürgen und Käthe, Köln\n".encode("cp1252") * 20
     document = describe(data, chunk_bytes=1000)
     assert document["text"]["encoding"] == "windows-1252"
-    assert document["warnings"] == ["begins as UTF-8, but byte 120001 is none: taken for windows-1252"]
+    assert document["warnings"] == ["begins as UTF-8, but byte 120001 is not: read as windows-1252"]
 
 
 def test_text_that_ends_inside_a_character_says_so() -> None:

@@ -210,3 +210,67 @@ def test_suffixes_of_zstd_are_taken_off_in_any_case(name: str) -> None:
 
 def test_an_original_name_of_another_text_still_says_what_it_is() -> None:
     assert describe(gzip_called("notes.txt", b"a,b\n1,2\n"), "t.csv.gz")["kind"] == "text"
+
+
+def gzip_of(data: bytes, *, checksum: int = 0, length: int = 0) -> bytes:
+    """A member of which the checksum or the length may be off."""
+    packed = gzip.compress(data)
+    wrong = struct.unpack("<II", packed[-8:])
+    return packed[:-8] + struct.pack("<II", wrong[0] ^ checksum, wrong[1] ^ length)
+
+
+@pytest.mark.parametrize("rows", [1, 100, 40_000])
+@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize(("what", "wrong"), [("checksum", {"checksum": 1}), ("length", {"length": 1})])
+def test_a_wrong_checksum_of_any_member_takes_no_row_away(
+    which: int, rows: int, what: str, wrong: dict[str, int]
+) -> None:
+    parts = [b"".join(b"%d,%d\n" % (n, n * 7919 % 10_007) for n in range(rows)) for _ in range(3)]
+    packed = b"".join(gzip_of(part, **(wrong if n == which else {})) for n, part in enumerate(parts))
+    document = describe(gzip.compress(b"a,b\n") + packed, "t.csv.gz")
+    assert (document["csv"]["rows"], document["complete"]) == (3 * rows, False)
+    assert document["warnings"] == [f"gzip is damaged in member {which + 2}: its {what} is wrong"]
+    assert document["compression"]["original_size"] is None
+
+
+def gzip_with(flags: int, fields: bytes, data: bytes) -> bytes:
+    packed = gzip.compress(data)
+    return packed[:3] + bytes([flags]) + packed[4:10] + fields + packed[10:]
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 100_000])
+@pytest.mark.parametrize(
+    ("flags", "fields"),
+    [
+        (1, b""),
+        (2, b"\1\2"),
+        (4, b"\5\0extra"),
+        (8, b"t.csv\0"),
+        (16, b"a comment\0"),
+        (31, b"\5\0extrat.csv\0a comment\0\1\2"),
+        (4, b"\xff\xff" + bytes(65_535)),
+        (8, b"n" * 300_000 + b"\0"),
+    ],
+)
+def test_every_field_of_a_gzip_header_is_passed_over(flags: int, fields: bytes, chunk_bytes: int) -> None:
+    packed = gzip_with(flags, fields, b"a,b\n1,2\n") + gzip_with(flags, fields, b"3,4\n")
+    notes = Notes()
+    assert b"".join(gunzip(cut(packed, chunk_bytes), notes)) == b"a,b\n1,2\n3,4\n"
+    assert (notes.complete, notes.warnings) == (True, [])
+    second = len(gzip_with(flags, fields, b"3,4\n"))
+    for end in range(len(packed) - 1, len(packed) - min(second, 40), -1):
+        short = Notes()
+        list(gunzip(cut(packed[:end], 100_000), short))
+        assert not short.complete
+
+
+@pytest.mark.parametrize("head", [b"\x1f\x8b\x07\0", b"\x1f\x8b\x08\x20", b"\x1f\x8b\x08\xff"])
+def test_a_member_with_a_header_of_another_kind_is_damage(head: bytes) -> None:
+    document = describe(gzip.compress(b"a,b\n1,2\n") + head + bytes(30), "t.csv.gz")
+    assert document["csv"]["rows"] == 1
+    assert document["warnings"] == ["gzip is damaged in member 2: its header cannot be read"]
+
+
+def test_a_header_without_an_end_is_damage_and_bounded() -> None:
+    document = describe(gzip_with(8, b"", b"")[:10] + b"n" * 3_000_000, "t.csv.gz")
+    assert document["warnings"] == ["gzip is damaged in member 1: its header cannot be read"]

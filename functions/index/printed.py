@@ -1,0 +1,47 @@
+"""Tables as programs print them for people: lines drawn with dashes and bars, which are no rows.
+
+mysql and Spark draw `+----+`, psql `----+----`, sqlite3 and sqlcmd `---- ----`, Org and reStructuredText the like.
+"""
+
+import re
+
+_LOOKED_AT_CHARS = 4096
+_MAX_LINES = 20  # titles and a prompt may stand above
+_RULE = re.compile(
+    r"\+[-=+]{2,}\+"  # mysql, Spark, reStructuredText
+    r"|-+(?:\+-+)+"  # psql
+    r"|\|-+(?:\+-+)*\|"  # Org
+    r"|\|(?: *(?:-{3,}|:-+:?|-+:) *\|)+"  # Markdown
+    r"|[\u2500-\u257f]{2,}"  # box drawing
+)
+_DRAWN = "\u2500\u2501\u2550"  # lines from left to right
+_SPACED_RULE = re.compile(r"-{2,}(?: +-{2,})+|={2,}(?: +={2,})+")  # sqlite3, sqlcmd, SQL*Plus; reStructuredText
+# One line for each column: psql, mysql. Then AsciiDoc, MediaWiki, Jira.
+_FIRST_LINE = re.compile(
+    r"(?:-\[ RECORD \d+ \][-+]*|\*{5,} \d+\. row \*{5,}"
+    r"|\|={3,}|\{\|[^|\r\n]*|\|\|[^|\r\n]+(?:\|\|[^|\r\n]+)+\|\|)[ \t]*(?:\r|\n|$)"
+)
+# A table of one column has no crossing in its line: ` id`, `----`, and a count below.
+_ONE_COLUMN = re.compile(r" [^\r\n]*\r?\n-{2,}\r?\n(?: [^\r\n]*\r?\n)*\(\d+ rows?\)")
+
+
+def is_printed_table(text: str) -> bool:
+    """Whether one of the first lines is drawn, outside of any quoted cell."""
+    if text.startswith(("-[", "***", "|=", "{|", "||")) and _FIRST_LINE.match(text):
+        return True
+    start = text[:_LOOKED_AT_CHARS]
+    if "--" not in start and "==" not in start and (start.isascii() or not any(map(start.__contains__, _DRAWN))):
+        return False
+    above, is_quoted = "", False
+    for line in start.splitlines()[:_MAX_LINES]:
+        drawn = line.strip()
+        if not is_quoted and (_RULE.fullmatch(drawn) or (_SPACED_RULE.fullmatch(drawn) and _is_heading(above))):
+            return True
+        is_quoted ^= line.count('"') % 2 == 1
+        above = drawn
+    return _ONE_COLUMN.match(start) is not None
+
+
+def _is_heading(line: str) -> bool:
+    """Whether this may be what stands above the line; a comment of dashes may not."""
+    return bool(line) and not line.startswith("-")
