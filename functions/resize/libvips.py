@@ -17,7 +17,7 @@ os.environ.setdefault("VIPS_CONCURRENCY", "1")
 
 import pyvips
 
-__all__ = ["PROFILE", "Image", "ends_early", "faults", "field", "load", "pyvips", "reading", "text"]
+__all__ = ["PROFILE", "Image", "end_was_missed", "ends_early", "faults", "field", "load", "pyvips", "reading", "text"]
 
 Image = Any  # pyvips has no types
 
@@ -98,6 +98,17 @@ def load(kind: str, data: bytes, *, shrink: int = 1, frames: int = 1, strict: bo
 def ends_early(exc: Exception) -> bool:
     """Whether libjpeg says that the data of a picture end before the picture does."""
     return _ENDS_EARLY in (exc.detail if isinstance(exc, pyvips.Error) else "")
+
+
+def end_was_missed() -> bool:
+    """Whether libjpeg said so of this picture, or of one in another thread, and it was not an error.
+
+    What was said is cleared: libvips keeps 10 KiB of it, and nothing more once that is full.
+    """
+    said: bytes = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer())
+    if said:
+        pyvips.vips_lib.vips_error_clear()
+    return _ENDS_EARLY.encode() in said
 
 
 def field(image: Image, name: str, default: int) -> int:

@@ -11,7 +11,7 @@ from typing import Final
 
 from penstock import UnsupportedInput
 
-from . import formats, pages, tiles
+from . import formats, pages, strips, tiles
 from .icc import SRGB, Gamut, matrix_profile, srgb_table, stored_table
 from .traits import Traits
 
@@ -19,7 +19,7 @@ _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 258, 259, 262, 277
 _TILE_DEPTH: Final = 32_998
 _TRANSFER, _WHITE, _PRIMARIES, _INKS, _EXTRA, _TYPE = 301, 318, 319, 332, 338, 339
 _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 16: 8}  # of the field types that are read here
-_LETTERS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
+_LETTERS: Final = {1: "B", 3: "H", 4: "I", 7: "B", 16: "Q"}
 _RATIONAL: Final = 5
 _MAX_FIELDS, _MAX_VALUES = 4096, 1 << 18
 
@@ -95,6 +95,8 @@ def look(name: str, data: bytes) -> Traits:
     profile = _told(directory) if photometric in (_RGB, _PALETTE) else None
     sample_bytes = -(-max(bits) // 8)
     count, cut = pages.walk(data)
+    if not cut and strips.zeroed(data, directory.one(_COMPRESSION, 1), directory.fields):
+        cut = strips.ENDS_EARLY
     traits = Traits(profile=profile, bands=bands, notes=notes, frames=count, fault=cut)
     associated = _ASSOCIATED in directory.fields.get(_EXTRA, ())
     if photometric == _CIELAB and associated:
@@ -107,6 +109,12 @@ def look(name: str, data: bytes) -> Traits:
         traits = replace(traits, premultiplied=True, data=_with(data, directory, _EXTRA, _UNASSOCIATED))
     found = tiles.find(directory.fields)
     return traits if found is None else _tiled(name, data, traits, directory, found, samples * sample_bytes)
+
+
+def fault(data: bytes) -> str:
+    """What is missing of the pixels of a file that its decoder warned of, or "" where the warning was about a field."""
+    directory = read_directory(data)
+    return "" if directory is None else strips.fault(data, directory.fields)
 
 
 def _tiled(
@@ -204,6 +212,7 @@ def _read_directory(data: bytes, order: str, *, big: bool) -> Directory:
 _READ: Final = frozenset(
     (
         *tiles.FIELDS,
+        *strips.FIELDS,
         _TILE_DEPTH,
         _BITS,
         _COMPRESSION,
