@@ -23,6 +23,7 @@ _LOOKS: Final[dict[str, Callable[[str, bytes], Traits]]] = {
     "gif": lambda _name, data: gif.look(data),
     "tiff": tiff.look,
 }
+UNUSABLE: Final = "the colour profile cannot be used: the usual colours were assumed"
 _WARNED_OF: Final = frozenset({"jpeg", "tiff"})  # whose decoders warn where pixels are missing
 # Below this a whole decode costs about a millisecond, and keeps small icons exact.
 SHRINK_FROM_PIXELS: Final = 1 << 18
@@ -121,6 +122,8 @@ def _with_colour(kind: str, image: Image, traits: Traits) -> Traits:
     """The traits, and what EXIF says of colour where nothing stronger does, or that nothing does."""
     if traits.profile is not None or traits.told or traits.lab or kind == "gif" or image.get_typeof(PROFILE):
         return traits
+    if traits.profiled:  # libpng leaves out one that it cannot use
+        return replace(traits, notes=(*traits.notes, UNUSABLE))
     if image.interpretation == "cmyk":
         return replace(traits, notes=(*traits.notes, "no colour profile is there: the usual inks were assumed"))
     if text(image, "exif-ifd2-ColorSpace").startswith("1 "):

@@ -19,6 +19,8 @@ def plain(name: str, traits: Traits, image: Image) -> Image:
         image = image.copy(interpretation=meaning)
     if traits.limited:
         image = _full_range(image)
+    if traits.grey and image.get_typeof(PROFILE) and image.get(PROFILE)[16:20] == b"GRAY":
+        image = _one_channel(image)
     if traits.lab or image.interpretation in ("lab", "labs"):
         return _from_lab(image)
     if image.format == "uint":
@@ -35,6 +37,13 @@ def plain(name: str, traits: Traits, image: Image) -> Image:
     if image.format != "uchar" or image.bands > (5 if image.interpretation == "cmyk" else 4):
         raise UnsupportedInput(f"{name}: {image.bands} channels of type {image.format} are not a picture")
     return image
+
+
+def _one_channel(image: Image) -> Image:
+    """Grey of one channel, and alpha, from three equal ones: a profile for grey has no use for three."""
+    meaning = "grey16" if image.format == "ushort" else "b-w"
+    made = image[0] if image.bands == 3 else image[0].bandjoin(image[3])
+    return made.copy(interpretation=meaning)
 
 
 def _full_range(image: Image) -> Image:
