@@ -11,7 +11,7 @@ from penstock import PermanentError
 from PIL import Image
 
 from .samples import resize
-from .tiff import read_directory
+from .tiff_directory import read_directory
 from .writers_test import tiff
 
 WIDTH, ROWS, STRIPS = 64, 16, 2
@@ -29,7 +29,7 @@ def strip(scheme: str, *, rows: int = ROWS) -> bytes:
     if scheme in ("tiff_ccitt", "group4"):
         picture = picture.point(lambda level: 255 * (level // 16 % 2)).convert("1", dither=Image.Dither.NONE)
     picture.save(file, "TIFF", compression=scheme, tiffinfo={278: rows})
-    directory = read_directory(file.getvalue())
+    directory = read_directory(file.getvalue(), (OFFSETS, COUNTS))
     assert directory is not None
     at, size = directory.one(OFFSETS, 0), directory.one(COUNTS, 0)
     return file.getvalue()[at : at + size]
@@ -90,7 +90,7 @@ def test_jpeg_with_tables_of_its_own_is_damage_too() -> None:
     Image.radial_gradient("L").convert("RGB").save(file, "TIFF", compression="jpeg", tiffinfo={278: 256})
     data = bytearray(file.getvalue())
     assert resize(bytes(data), width=8).data
-    directory = read_directory(data)
+    directory = read_directory(bytes(data), (OFFSETS, COUNTS))
     assert directory is not None
     struct.pack_into("<H", data, directory.places[COUNTS], directory.one(COUNTS, 0) * 3 // 4)
     with pytest.raises(PermanentError, match=ENDS_EARLY):
