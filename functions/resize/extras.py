@@ -94,7 +94,7 @@ def _raise_for(name: str, kind: str, told: Mapping[str, Any]) -> None:
     shown, reason = formats.EXTRAS[kind].name, told.get("reason", "")
     match told.get("refused"):
         case "missing":
-            raise UnsupportedInput(f"{name}: {formats.how_to_read(kind)}")
+            raise UnsupportedInput(f"{name}: {formats.how_to_install(kind)}")
         case "large":
             raise InputTooLarge(f"{name}: {reason}")
         case "unsupported":
