@@ -113,6 +113,43 @@ def test_packbits_whose_runs_do_not_fit_the_picture_are_damage() -> None:
             resize(striped("packbits", [b"".join(lines_of), damaged]))
 
 
+@pytest.mark.parametrize("bits", [1, 8, 16])
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("big", [False, True])
+def test_strip_that_is_not_compressed_and_cut_off_is_damage(big: bool, planar: bool, bits: int) -> None:
+    channels = 1 if bits == 1 else 3
+    samples = bytes(range(256)) * 6 * bits
+    samples = samples[: WIDTH * ROWS * channels * bits // 8]
+    data = tiff(
+        WIDTH, ROWS, samples, bits=[bits] * channels, photometric=1 if channels == 1 else 2, planar=planar, big=big
+    )
+    start = 16 if big else 8
+    first = data[:start] + data[start + len(samples) :]  # the directory, and then the samples
+    moved = bytearray(first)
+    shift = len(samples)
+    struct.pack_into("<Q" if big else "<I", moved, 8 if big else 4, start)
+    directory = read_directory(data, (OFFSETS,))
+    assert directory is not None
+    count, step = struct.unpack_from("<Q" if big else "<H", moved, start)[0], 20 if big else 12
+    entries = start + (8 if big else 2)
+    for at in range(entries, entries + count * step, step):
+        tag, kind = struct.unpack_from("<HH", moved, at)
+        (number,) = struct.unpack_from("<Q" if big else "<I", moved, at + 4)
+        word, place = ("<Q", at + 12) if big else ("<I", at + 8)
+        if {3: 2, 4: 4}[kind] * number > (8 if big else 4):
+            (place_of,) = struct.unpack_from(word, moved, place)
+            struct.pack_into(word, moved, place, place_of - shift)
+            place = place_of - shift
+        if tag == OFFSETS:
+            for index in range(number):
+                struct.pack_into("<I", moved, place + 4 * index, len(first) + index * len(samples) // number)
+    whole = bytes(moved) + samples
+    assert resize(whole, format="png").data == resize(data, format="png").data
+    for missing in (1, 40, len(samples) - 1):
+        with pytest.raises(PermanentError, match="the TIFF is damaged: "):
+            resize(whole[:-missing])
+
+
 def old_lzw(pixels: bytes) -> bytes:
     """LZW as before TIFF 5.0, the lowest bit first; a clear code before every second pixel keeps codes at 9 bits."""
     codes = [code for at, pixel in enumerate(pixels) for code in ((256, pixel) if at % 2 == 0 else (pixel,))]
