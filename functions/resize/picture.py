@@ -172,14 +172,14 @@ def decode(source: Source, factor: int, *, every_frame: bool = False, finer: Dec
 
 def _with_odd_fields(source: Source, factor: int, every_frame: bool, finer: Decoded | None) -> Decoded:
     """Decode a TIFF that its decoder warns of, for a field that is odd, or for pixels that are missing."""
-    bare = replace(source, data=strips.with_needed_fields(source.data))
+    made = _decoded(source, factor, every_frame, finer)  # an error says more than a warning
+    bare = strips.with_needed_fields(source.data)  # libvips reads it where it lies
     try:
-        return _decoded(bare, factor, every_frame, finer, strict=True)
-    except pyvips.Error:
-        made = _decoded(source, factor, every_frame, finer)  # its reason is better
-    fault = tiff.fault(source.data)
-    if fault:
-        raise _damaged(source, fault)
+        load(source.kind, bare, strict=True).avg()
+    except pyvips.Error as exc:
+        fault = tiff.fault(source.data)
+        if fault:
+            raise _damaged(source, fault) from exc
     return made
 
 

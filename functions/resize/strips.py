@@ -12,37 +12,15 @@ from . import jpeg, jpeg_end
 
 OFFSETS, COUNTS = 273, 279
 _PLACES: Final = ((OFFSETS, COUNTS), (324, 325))  # of strips and of tiles
-_WIDTH, _LENGTH, _BITS, _COMPRESSION, _SAMPLES, _ROWS, _PLANAR, _TABLES = 256, 257, 258, 259, 277, 278, 284, 347
+_LENGTH, _COMPRESSION, _ROWS, _TABLES = 257, 259, 278, 347
 _LZW, _OLD_JPEG, _JPEG = 5, 6, 7
 _DEFLATE: Final = (8, 32_946)
 _STORED: Final = 1
-_SEPARATE: Final = 2
 # Fields that say how pixels are stored and what they mean, colour profile and orientation among them.
-_NEEDED: Final = frozenset(
-    (
-        *(
-            256,
-            _LENGTH,
-            258,
-            _COMPRESSION,
-            262,
-            266,
-            OFFSETS,
-            274,
-            277,
-            _ROWS,
-            COUNTS,
-            _PLANAR,
-            292,
-            293,
-            317,
-            318,
-            319,
-        ),
-        *(320, 332, 338, 339, _TABLES, 529, 530, 531, 532, 34_675),
-    )
-)
-FIELDS: Final = (OFFSETS, COUNTS, _PLANAR, _ROWS, _TABLES)  # that are read here
+_STORAGE: Final = (*range(256, 260), 262, 266, 273, 274, *range(277, 280), 284, 292, 293, 317, 347)
+_MEANING: Final = (*range(318, 321), 332, 338, 339, *range(529, 533), 34_675)
+_NEEDED: Final = frozenset((*_STORAGE, *_MEANING))
+FIELDS: Final = (OFFSETS, COUNTS, _ROWS, _TABLES)  # that are read here
 _END_BYTES: Final = 4
 _MAX_STRIPS: Final = 4096  # that are decoded one by one
 ENDS_EARLY: Final = "its compressed data end before the picture does, or do not fit its size"
@@ -59,25 +37,6 @@ def zeroed(data: bytes, scheme: int, fields: Mapping[int, Sequence[float]]) -> b
         size > _END_BYTES and data[int(at + size) - _END_BYTES : int(at + size)] == bytes(_END_BYTES)
         for offsets, counts in _PLACES
         for at, size in zip(fields.get(offsets, ()), fields.get(counts, ()), strict=False)
-    )
-
-
-def cut_off(data: bytes, fields: Mapping[int, Sequence[float]]) -> bool:
-    """Whether a strip that is not compressed has less bytes than its lines take: libtiff fills a short one up."""
-
-    def one(tag: int, default: int) -> int:
-        return int(next(iter(fields.get(tag, ())), default))
-
-    width, length = one(_WIDTH, 0), one(_LENGTH, 0)
-    if one(_COMPRESSION, _STORED) != _STORED or not width or not length:
-        return False
-    samples = one(_SAMPLES, 1) if one(_PLANAR, 1) != _SEPARATE else 1
-    line = -(-width * samples * one(_BITS, 1) // 8)
-    rows = min(one(_ROWS, length) or length, length)
-    in_plane = -(-length // rows)
-    return any(
-        at + line * min(rows, length - index % in_plane * rows) > len(data)
-        for index, at in enumerate(fields.get(OFFSETS, ()))
     )
 
 

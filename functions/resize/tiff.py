@@ -106,8 +106,6 @@ def _look(name: str, data: bytes, directory: Directory) -> Traits:
     count, cut = pages.walk(data)
     if not cut and strips.zeroed(data, directory.one(_COMPRESSION, 1), directory.fields):
         cut = strips.ENDS_EARLY
-    if not cut and strips.cut_off(data, directory.fields):
-        cut = "it is cut short"
     traits = Traits(profile=profile, bands=bands, notes=notes, frames=count, fault=cut)
     associated = _ASSOCIATED in directory.fields.get(_EXTRA, ())
     if photometric == _CIELAB and associated:
