@@ -2,6 +2,8 @@
 
     python bench/resize.py --turns 9
 
+It needs scikit-image for the likeness of pictures: requirements-dev.in has it, `make setup` installs it.
+
 Every way has a process of its own, warm, one thread, and all work in turns, so that a change in the machine's speed
 meets all alike. Figures are medians; ratios are pictures per second of processor time. What each way is:
 

@@ -55,15 +55,17 @@ def _look(name: str, data: bytes, form: str) -> Traits:
     profile: bytes | None = None
     notes: tuple[str, ...] = ()
     limited = False
+    grey = _grey(inside.get(b"iprp", b""), {primary, *_tiles(inside.get(b"iref", b""), {primary})})
     for kind, body in _colours(inside.get(b"iprp", b""), primary):
         if kind == b"nclx" and len(body) >= 4:  # a profile beside it is passed on by the decoder, and counts before it
             profile, notes = cicp.told(*struct.unpack_from(">2H", body))
-            limited = len(body) >= 7 and not body[6] & _FULL_RANGE and _grey(inside.get(b"iprp", b""), primary)
+            limited = len(body) >= 7 and not body[6] & _FULL_RANGE and grey
             break
     return Traits(
         premultiplied=_premultiplied(inside.get(b"iref", b""), primary),
         profile=profile,
         limited=limited,
+        grey=grey,
         frames=frames,
         data=_with_alpha_moved(name, form, data, inside, primary),
         notes=notes,
@@ -143,10 +145,13 @@ def _numbers(data: bytes, wide: int) -> Iterator[int]:
     return (int.from_bytes(data[at : at + wide], "big") for at in range(0, len(data), wide))
 
 
-def _grey(iprp: bytes, primary: int) -> bool:
-    """Whether the picture is coded without colours (`av1C`, AV1 in ISOBMFF, 2.3.3): libheif leaves its range then."""
+def _grey(iprp: bytes, items: set[int]) -> bool:
+    """Whether a picture or its tiles are coded without colours (`av1C`, AV1 in ISOBMFF, 2.3.3).
+
+    libheif leaves their range then, and makes three equal channels of the one.
+    """
     properties = list(boxes(dict(boxes(iprp)).get(b"ipco", b"")))
-    places = having(iprp, frozenset((b"av1C",)), {primary})
+    places = having(iprp, frozenset((b"av1C",)), items)
     return any(int.from_bytes(properties[one.property - 1][1][2:3], "big") & _MONOCHROME for one in places)
 
 

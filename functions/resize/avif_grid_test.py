@@ -36,27 +36,32 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += size
 
 
-def coded(colour: tuple[int, int, int]) -> tuple[bytes, bytes]:
+def coded(colour: tuple[int, int, int], *, grey: bool = False) -> tuple[bytes, bytes]:
     """What the decoder is set to, and the coded picture: one colour, its upper left quarter black."""
     picture = Image.new("RGB", (SIDE, SIDE), colour)
     picture.paste((0, 0, 0), (0, 0, SIDE // 2, SIDE // 2))
     file = io.BytesIO()
-    picture.save(file, "AVIF", quality=95, subsampling="4:4:4")
+    if grey:
+        picture.convert("L").save(file, "AVIF", quality=100, subsampling="4:0:0", range="limited")
+    else:
+        picture.save(file, "AVIF", quality=95, subsampling="4:4:4")
     outer = dict(boxes(file.getvalue()))
     inner = dict(boxes(outer[b"meta"][4:]))
     return dict(boxes(dict(boxes(inner[b"iprp"]))[b"ipco"]))[b"av1C"], outer[b"mdat"]
 
 
-def grid(*, of_tiles: tuple[bytes, bytes] | None = None, of_all: tuple[bytes, bytes] | None = None) -> bytes:
-    """Two by two tiles; a property that moves each tile, or the picture that they make."""
-    tiles = [coded(colour) for colour in COLOURS]
+def grid(
+    *, of_tiles: tuple[bytes, bytes] | None = None, of_all: tuple[bytes, bytes] | None = None, grey: bool = False
+) -> bytes:
+    """Two by two tiles; a property that moves each tile, or the picture that they make. Grey ones are of 16 to 235."""
+    tiles = [coded(colour, grey=grey) for colour in COLOURS]
     whole, side = len(tiles) + 1, 2 * SIDE
     properties = [
         full(b"ispe", 0, 0, struct.pack(">2I", SIDE, SIDE)),
         full(b"ispe", 0, 0, struct.pack(">2I", side, side)),
-        full(b"pixi", 0, 0, b"\3\x08\x08\x08"),
+        full(b"pixi", 0, 0, b"\1\x08" if grey else b"\3\x08\x08\x08"),
         box(b"av1C", tiles[0][0]),
-        box(b"colr", b"nclx", struct.pack(">3HB", 1, 13, 6, 128)),
+        box(b"colr", b"nclx", struct.pack(">3HB", 1, 13, 6, 0 if grey else 128)),
         *(box(*moved) for moved in (of_tiles, of_all) if moved),
     ]
     move = bytes([0x86])  # the sixth, and essential
@@ -128,3 +133,13 @@ def test_picture_of_tiles_that_is_turned_as_a_whole_is_upright() -> None:
 def test_tiles_that_are_moved_each_are_refused_as_decoders_do_not_agree(moved: tuple[bytes, bytes]) -> None:
     with pytest.raises(UnsupportedInput, match="an AVIF made of tiles that are turned, mirrored or cut is not read"):
         resize(grid(of_tiles=moved), "a.avif", width=8)
+
+
+def test_black_and_white_of_grey_tiles_are_as_they_were() -> None:
+    picture = Image.open(io.BytesIO(resize(grid(grey=True), "a.avif", format="png").data)).convert("L")
+    found = [picture.getpixel((x + 48, y + 48)) for y in (0, SIDE) for x in (0, SIDE)]
+    wanted = [Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0)) for colour in COLOURS]
+    assert all(
+        isinstance(a, int) and isinstance(b, int) and abs(a - b) <= 2 for a, b in zip(found, wanted, strict=True)
+    )
+    assert picture.getpixel((8, 8)) == 0

@@ -180,3 +180,12 @@ def test_damage_anywhere_gives_a_picture_or_one_of_our_errors(kind: str, data: s
 
 
 _SAMPLES = {kind: saved(photo(60, 50), kind) for kind in READ}
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_reason_has_no_name_of_a_part_of_the_decoder(kind: str) -> None:
+    data = saved(photo(200, 150), kind)
+    for kept in (0.2, 0.5, 0.98):
+        with pytest.raises(PermanentError) as caught:
+            resize(data[: int(len(data) * kept)], width=20)
+        assert not any(word in str(caught.value) for word in ("2vips", "vipspng", "Vips", "load_", "vips_", "heif:"))

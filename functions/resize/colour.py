@@ -33,7 +33,12 @@ def is_srgb(profile: bytes) -> bool:
 def fits(profile: bytes, channels: int) -> bool:
     """Whether an ICC profile is whole and for pictures of so many channels without alpha (ICC.1:2022, 7.2)."""
     size = int.from_bytes(profile[:4], "big")
-    return profile[16:20] == _SPACES.get(channels) and size - len(profile) <= _PADDING
+    grey = channels == 1
+    return (
+        profile[16:20] == _SPACES.get(channels)
+        and size - len(profile) <= _PADDING
+        and (not grey or b"kTRC" in profile or b"A2B0" in profile)
+    )
 
 
 def _is_srgb(profile: bytes) -> bool:

@@ -9,13 +9,12 @@ from .colour import fits, is_srgb
 from .geometry import Plan, Size
 from .libvips import PROFILE, Image, faults, pyvips, reading
 from .looks import NO_LOOKS, Looks, changed, focused
-from .picture import Decoded, Source, premultiply
+from .picture import UNUSABLE, Decoded, Source, premultiply
 from .scaling import scaled
 from .traits import Traits
 from .watermark import Watermark, laid
 from .webp import seen_through
 
-_UNUSABLE: Final = "the colour profile cannot be used: the usual colours were assumed"
 _WHITE: Final = (255, 255, 255)
 _OPAQUE: Final = 255
 
@@ -114,13 +113,13 @@ def _srgb(image: Image, traits: Traits, notes: dict[str, None]) -> Image:
     if profile is not None and not ((told or image.interpretation == "srgb") and is_srgb(profile)):
         if not told and not fits(profile, image.bands - bool(image.hasalpha())):
             # libvips takes the usual one instead, and does not say so.
-            notes[_UNUSABLE] = None
+            notes[UNUSABLE] = None
         try:
             # The evaluation is here so that a profile that does not work shows here.
             return (_grey_converted(image) if told and image.bands <= 2 else _converted(image)).copy_memory()
         except pyvips.Error:
             # A broken or unfitting profile: the numbers are taken for the usual, as browsers do.
-            notes[_UNUSABLE] = None
+            notes[UNUSABLE] = None
     if image.interpretation in ("srgb", "b-w"):
         return image
     return image.colourspace("b-w" if image.interpretation == "grey16" else "srgb")

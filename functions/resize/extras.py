@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import struct
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from penstock import InputTooLarge, PermanentError, UnsupportedInput
 from . import avif, cicp, formats
 from .geometry import Size
 from .picture import Source, open_source_data
+from .tiff_writer import written
 from .traits import Traits
 
 # What the decoder of a picture of MAX_PIXELS was measured to take, with the copies of its pixels here, rounded up.
@@ -94,7 +94,7 @@ def _raise_for(name: str, kind: str, told: Mapping[str, Any]) -> None:
     shown, reason = formats.EXTRAS[kind].name, told.get("reason", "")
     match told.get("refused"):
         case "missing":
-            raise UnsupportedInput(f"{name}: {formats.how_to_read(kind)}")
+            raise UnsupportedInput(f"{name}: {formats.how_to_install(kind)}")
         case "large":
             raise InputTooLarge(f"{name}: {reason}")
         case "unsupported":
@@ -107,27 +107,15 @@ def _tiff(told: Mapping[str, Any], pixels: memoryview, *, premultiplied: bool) -
     """The pixels as a TIFF of one strip, which the rest of the function reads (TIFF 6.0)."""
     size, bands = Size(told["width"], told["height"]), told["bands"]
     alpha = bands in (2, 4)
-    fields: list[tuple[int, int, list[int]]] = [
+    fields = [
         (256, 4, [size.width]),
         (257, 4, [size.height]),
         (258, 3, [8] * bands),
         (259, 3, [1]),
         (262, 3, [_PHOTOMETRIC[bands]]),
-        (273, 4, [8]),
         (277, 3, [bands]),
         (278, 4, [size.height]),
-        (279, 4, [len(pixels)]),
     ]
     if alpha:
         fields.append((338, 3, [_ASSOCIATED if premultiplied else _UNASSOCIATED]))
-    start = 8 + len(pixels) + len(pixels) % 2
-    behind = start + 2 + 12 * len(fields) + 4
-    directory, values = struct.pack("<H", len(fields)), b""
-    for tag, kind, numbers in fields:
-        value = struct.pack(f"<{len(numbers)}{'H' if kind == 3 else 'I'}", *numbers)
-        place = value.ljust(4, b"\0") if len(value) <= 4 else struct.pack("<I", behind + len(values))
-        values += value if len(value) > 4 else b""
-        directory += struct.pack("<HHI", tag, kind, len(numbers)) + place
-    return b"".join(
-        (struct.pack("<2sHI", b"II", 42, start), pixels, bytes(len(pixels) % 2), directory, bytes(4), values)
-    )
+    return written(fields, pixels)

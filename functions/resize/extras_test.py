@@ -10,7 +10,7 @@ import pytest
 from penstock import EventError, InputTooLarge, PermanentError, UnsupportedInput
 from PIL import Image
 
-from . import decoder, extras
+from . import decoder, extras, formats
 from .samples import resize
 
 SAMPLES = Path(__file__).with_name("extra_samples")
@@ -105,13 +105,19 @@ def test_page_of_any_size_stays_within_the_bounds(sides: tuple[int, int]) -> Non
 def test_extra_that_is_off_or_not_installed_is_named(
     kind: str, data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    how = rf"set OPTION_{kind.upper()}=true, and add the lines of requirements-{kind}.txt"
-    with pytest.raises(UnsupportedInput, match=rf"^a: expected JPEG, .*, got {kind.upper()}; .*{how}"):
+    lines = f"add the lines of requirements-{kind}.txt"
+    name = kind.upper()
+    off = rf"^a: expected JPEG, .*, got {name}; {name} is an extra that is off: set OPTION_{name}=true"
+    with pytest.raises(UnsupportedInput, match=rf"{off}$"):
         resize(data, "a")
+    with monkeypatch.context() as patched:
+        patched.setattr(formats, "is_installed", lambda _: False)
+        with pytest.raises(UnsupportedInput, match=rf"{off}, and {lines}"):
+            resize(data, "a")
     other = Path(extras.__file__).with_name("decoder.py").read_text().replace(decoder.MODULES[kind], "not_installed")
     (tmp_path / "decoder.py").write_text(other)
     monkeypatch.setattr(extras, "CHILD", tmp_path / "decoder.py")
-    with pytest.raises(UnsupportedInput, match=rf"^a: {kind.upper()} is an extra: {how}"):
+    with pytest.raises(UnsupportedInput, match=rf"^a: {name} is on, but .* is not installed: {lines}"):
         resize(data, "a", **{kind: True})
 
 

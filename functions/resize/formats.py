@@ -1,6 +1,7 @@
 """What is read and what is written. Content decides, never a name."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Final
 
 # Others that are read come out as PNG, or as WebP when they move.
@@ -69,13 +70,24 @@ def recognise_extra(head: bytes) -> str | None:
     return "heic" if _brands(head) & _HEIC else None
 
 
-def how_to_read(kind: str) -> str:
-    """What the operator does so that this format is read."""
+def how_to_switch_on(kind: str) -> str:
+    """What the operator does so that this format is read: the option, and the package if it is not there."""
     extra = EXTRAS[kind]
-    return (
-        f"{extra.name} is an extra: set OPTION_{extra.option.upper()}=true, and add the lines of {extra.requirements} "
-        f"to requirements.txt (pip install {extra.package})"
-    )
+    option = f"{extra.name} is an extra that is off: set OPTION_{extra.option.upper()}=true"
+    return option if is_installed(kind) else f"{option}, and {_how_to_install(extra)}"
+
+
+def how_to_install(kind: str) -> str:
+    """What the operator does where the format is on and its package is not there."""
+    return f"{EXTRAS[kind].name} is on, but {EXTRAS[kind].package} is not installed: {_how_to_install(EXTRAS[kind])}"
+
+
+def _how_to_install(extra: Extra) -> str:
+    return f"add the lines of {extra.requirements} to requirements.txt (pip install {extra.package})"
+
+
+def is_installed(kind: str) -> bool:
+    return find_spec(EXTRAS[kind].package.replace("-", "_")) is not None
 
 
 def recognise(head: bytes) -> str | None:
@@ -103,7 +115,7 @@ def describe(head: bytes) -> str:
         return "an empty file"
     extra = recognise_extra(head)
     if extra is not None:
-        return f"{EXTRAS[extra].name}; {how_to_read(extra)}"
+        return f"{EXTRAS[extra].name}; {how_to_switch_on(extra)}"
     if _brands(head):
         return "a video or another ISO media file"
     for magic, name in _OTHERS:

@@ -58,17 +58,23 @@ def look(data: bytes) -> Traits:
 
     So is one of more blocks than any picture of its length has.
     """
+    cleaned: bytes | None = None
     try:
-        frames, end = read_frames(data)
+        frames, end, stray = _read(data)
+        if any(frame.end in stray and not _is_ended(data, frame) for frame in frames):
+            return Traits(fault="the data of a picture end early, and stray bytes follow", frames=len(frames))
+        if stray:  # libvips takes them for the end
+            data = cleaned = _without(data, sorted(stray))
+            frames, end = read_frames(data)
     except (IndexError, struct.error):
         return Traits(fault="it is cut short")
     except _EndlessError as exc:
         return Traits(fault=str(exc))
     if not frames:
-        return Traits(frames=0)
+        return Traits(frames=0, data=cleaned)
     changed = _with_alpha(data, frames, end)
     if changed is not None or any(frame.transparent for frame in frames) or _is_ended(data, frames[0]):
-        return Traits(data=changed, frames=len(frames))
+        return Traits(data=cleaned if changed is None else changed, frames=len(frames))
     # Codes that end too early leave the rest of their frame empty, which shows in alpha alone.
     return Traits(data=data[:end] + _BLANK, covered=True, frames=len(frames))
 
@@ -103,8 +109,14 @@ class _Steps:
 
 def read_frames(data: bytes) -> tuple[list[Frame], int]:
     """Every frame, and where the trailer stands."""
+    frames, end, _ = _read(data)
+    return frames, end
+
+
+def _read(data: bytes) -> tuple[list[Frame], int, set[int]]:
+    """Every frame, where the trailer stands, and where stray bytes stand before it."""
     at = _HEADER_BYTES + _colours(data[10]) * 3
-    frames: list[Frame] = []
+    frames, stray = list[Frame](), set[int]()
     control: int | None = None
     steps = _Steps(data)
     while data[at] != _TRAILER:
@@ -119,8 +131,14 @@ def read_frames(data: bytes) -> tuple[list[Frame], int]:
                 control = at
             at = _after_blocks(data, at + 2, steps)
         else:
-            at += 1  # padding and other stray bytes, which decoders step over
-    return frames, at
+            stray.add(at)  # padding and others, which most decoders step over
+            at += 1
+    return frames, at, stray
+
+
+def _without(data: bytes, stray: Sequence[int]) -> bytes:
+    places = [-1, *stray, len(data)]
+    return b"".join(data[before + 1 : after] for before, after in pairwise(places))
 
 
 def _frame(data: bytes, at: int, control: int | None) -> Frame:

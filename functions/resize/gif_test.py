@@ -174,3 +174,24 @@ def test_picture_bounds_are_checked_before_a_copy_with_alpha_is_decoded() -> Non
 @given(st.binary(max_size=300))
 def test_junk_is_no_error_of_its_own(junk: bytes) -> None:
     blocks.look(b"GIF89a" + junk)
+
+
+@pytest.mark.parametrize("count", [1, 4, 300])
+@pytest.mark.parametrize("place", ["before the first frame", "between two", "before the trailer"])
+def test_stray_bytes_between_blocks_are_stepped_over(place: str, count: int) -> None:
+    parts = [gif_frame(0, 0, 8, 8, GREEN, disposal=1), gif_frame(0, 0, 8, 8, RED, disposal=1)]
+    parts.insert(("before the first frame", "between two", "before the trailer").index(place), bytes(count))
+    stray = gif(8, 8, *parts)
+    parts = [part for part in parts if any(part)]
+    assert resize(stray, format="png").data == resize(gif(8, 8, *parts), format="png").data
+    made = Image.open(io.BytesIO(resize(stray, animated=True).data))
+    assert getattr(made, "n_frames", 1) == 2
+
+
+@pytest.mark.parametrize("zeros", [1, 20, 300])
+def test_frame_whose_codes_end_early_before_stray_bytes_is_damage(zeros: int) -> None:
+    whole = gif(64, 48, gif_frame(0, 0, 64, 48, GREEN))
+    start = whole.index(b"," + bytes(4)) + 11
+    first = whole[: start + 1 + whole[start]]
+    with pytest.raises(PermanentError, match="the GIF is damaged: the data of a picture end early"):
+        resize(first + bytes(1 + zeros) + b";")

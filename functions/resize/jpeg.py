@@ -18,7 +18,7 @@ _JPEG_LS: Final = 0xF7
 _FRAMES: Final = _BY_DCT | _LOSSLESS | _HIERARCHICAL | {_JPEG_LS}
 _SEGMENT: Final = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)  # the others have no length
 _SCAN: Final = 0xDA
-_END: Final = b"\xff\xd9"
+END: Final = b"\xff\xd9"
 _COMPONENTS: Final = (1, 3, 4)
 _ONE_SCAN: Final = frozenset((0xC0, 0xC1, 0xC9))  # sequential: decoded line by line, if one scan has all components
 _MAX_SIDE: Final = 65_500  # libjpeg's own limit
@@ -66,7 +66,7 @@ def look(name: str, data: bytes) -> Traits:
         uneven=_unevenness(frame.sampling),
         held_bytes=_coefficient_bytes(frame, data, scan),
         # libjpeg adds a missing end itself, after bytes that are not of a picture too.
-        fault="its end is missing" if scan is not None and data.rfind(_END, scan) < 0 else "",
+        fault="its end is missing" if scan is not None and data.rfind(END, scan) < 0 else "",
     )
 
 
@@ -111,6 +111,14 @@ def _unsupported(name: str, what: str) -> UnsupportedInput:
 
 class _EndlessError(ValueError):
     """A header with more in it than any picture has."""
+
+
+def frame_of(data: bytes) -> Frame | None:
+    """As `read_frame`, None for a header that goes on and on."""
+    try:
+        return read_frame(data)
+    except _EndlessError:
+        return None
 
 
 def read_frame(data: bytes) -> Frame | None:

@@ -50,3 +50,21 @@ def test_stray_bytes_before_the_end_marker_are_ignored() -> None:
     data = jpeg()
     made = [resize(data[:-2] + more + data[-2:], format="png").data for more in (b"", bytes(40))]
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0", "grey", "CMYK"])
+def test_picture_that_ends_within_its_last_lines_is_damage(subsampling: str) -> None:
+    """No line follows before which libvips would look for a warning."""
+    mode = {"grey": "L", "CMYK": "CMYK"}.get(subsampling, "RGB")
+    for width, height in ((160, 8), (160, 150), (544, 484)):
+        picture = Image.effect_noise((width, height), 60).convert(mode)
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=90, **({"subsampling": subsampling} if mode == "RGB" else {}))
+        data = file.getvalue()
+        for wide in (20, None):
+            assert resize(data, format="png", width=wide).data
+            for missing in (20, 100):
+                with pytest.raises(
+                    PermanentError, match=r"^rose\.jpg: the JPEG is damaged: .*(premature end|end before)"
+                ):
+                    resize(data[: -2 - missing] + _END, format="png", width=wide)

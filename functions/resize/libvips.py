@@ -17,7 +17,7 @@ os.environ.setdefault("VIPS_CONCURRENCY", "1")
 
 import pyvips
 
-__all__ = ["PROFILE", "Image", "ends_early", "faults", "field", "load", "pyvips", "reading", "text"]
+__all__ = ["PROFILE", "Image", "end_was_missed", "ends_early", "faults", "field", "load", "pyvips", "reading", "text"]
 
 Image = Any  # pyvips has no types
 
@@ -41,6 +41,8 @@ _LACKS: Final = re.compile(
     r"only supports|can ?not handle|unknown codec|no decoding plugin|bad labq",
     re.IGNORECASE,
 )
+# What libvips calls the part of it that reports, and its lines that say no more than that something failed.
+_INTERNAL: Final = re.compile(r"^(?:[a-zA-Z0-9_]+: )+(?=\S)")
 _ENDS_EARLY: Final = "premature end of data segment"
 # libjpeg says this of any byte that is not a marker, which is what damage looks like.
 _DAMAGE: Final = re.compile(r"unsupported marker", re.IGNORECASE)
@@ -63,7 +65,7 @@ def faults(name: str, what: str, *, lacking: str = "") -> Iterator[None]:
         # libvips repeats itself, and puts the code of a decoder's error on a line of its own. A decoder that looks
         # beyond the end leaves lines that say no more than that.
         said = (line.strip() for line in detail.splitlines())
-        lines = dict.fromkeys(line for line in said if line and "bad seek" not in line)
+        lines = dict.fromkeys(_INTERNAL.sub("", line) for line in said if line and "bad seek" not in line)
         reason = " ".join(lines)[:_MAX_REASON] or "it cannot be decoded"
         if "out of memory" in detail:
             raise TemporaryError(f"{name}: out of memory; raise the function's memory limit ({reason})") from exc
@@ -98,6 +100,17 @@ def load(kind: str, data: bytes, *, shrink: int = 1, frames: int = 1, strict: bo
 def ends_early(exc: Exception) -> bool:
     """Whether libjpeg says that the data of a picture end before the picture does."""
     return _ENDS_EARLY in (exc.detail if isinstance(exc, pyvips.Error) else "")
+
+
+def end_was_missed() -> bool:
+    """Whether libjpeg said so of this picture, or of one in another thread, and it was not an error.
+
+    What was said is cleared: libvips keeps 10 KiB of it, and nothing more once that is full.
+    """
+    said: bytes = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer())
+    if said:
+        pyvips.vips_lib.vips_error_clear()
+    return _ENDS_EARLY.encode() in said
 
 
 def field(image: Image, name: str, default: int) -> int:

@@ -6,12 +6,12 @@ from typing import Final
 
 from penstock import Body, InputTooLarge, PermanentError, UnsupportedInput
 
-from . import avif, formats, gif, jpeg, png, tiff, webp
-from .colour import is_srgb
+from . import avif, formats, gif, jpeg, jpeg_end, png, strips, tiff, webp
 from .geometry import Size
 from .icc import adobe_rgb
-from .libvips import PROFILE, Image, ends_early, load, pyvips, reading, text
+from .libvips import PROFILE, Image, end_was_missed, ends_early, load, pyvips, reading, text
 from .libvips import field as number
+from .plain import plain
 from .scaling import halved
 from .traits import Traits
 
@@ -23,10 +23,11 @@ _LOOKS: Final[dict[str, Callable[[str, bytes], Traits]]] = {
     "gif": lambda _name, data: gif.look(data),
     "tiff": tiff.look,
 }
+UNUSABLE: Final = "the colour profile cannot be used: the usual colours were assumed"
+_WARNED_OF: Final = frozenset({"jpeg", "tiff"})  # whose decoders warn where pixels are missing
 # Below this a whole decode costs about a millisecond, and keeps small icons exact.
 SHRINK_FROM_PIXELS: Final = 1 << 18
 _SAMPLE_BYTES: Final = {"uchar": 1, "char": 1, "ushort": 2, "short": 2}
-_DEEP: Final = ("rgb16", "grey16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,8 @@ def _with_colour(kind: str, image: Image, traits: Traits) -> Traits:
     """The traits, and what EXIF says of colour where nothing stronger does, or that nothing does."""
     if traits.profile is not None or traits.told or traits.lab or kind == "gif" or image.get_typeof(PROFILE):
         return traits
+    if traits.profiled:  # libpng leaves out one that it cannot use
+        return replace(traits, notes=(*traits.notes, UNUSABLE))
     if image.interpretation == "cmyk":
         return replace(traits, notes=(*traits.notes, "no colour profile is there: the usual inks were assumed"))
     if text(image, "exif-ifd2-ColorSpace").startswith("1 "):
@@ -152,17 +155,36 @@ def decode(source: Source, factor: int, *, every_frame: bool = False, finer: Dec
     file is cut short or damaged: all of it is read, so that what fails does not depend on what is cut away later.
     """
     if source.traits.fault:
-        raise PermanentError(f"{source.name}: the {formats.NAMES[source.kind]} is damaged: {source.traits.fault}")
+        raise _damaged(source, source.traits.fault)
     with reading(source.name, source.kind):
-        if source.kind != "jpeg":
+        if source.kind not in _WARNED_OF:
             return _decoded(source, factor, every_frame, finer)
         try:
             return _decoded(source, factor, every_frame, finer, strict=True)
         except pyvips.Error as exc:
             if ends_early(exc):
                 raise
+        if source.kind == "tiff":
+            return _with_odd_fields(source, factor, every_frame, finer)
         # Stray bytes are a warning too, and every viewer shows what has them.
         return _decoded(source, factor, every_frame, finer)
+
+
+def _with_odd_fields(source: Source, factor: int, every_frame: bool, finer: Decoded | None) -> Decoded:
+    """Decode a TIFF that its decoder warns of, for a field that is odd, or for pixels that are missing."""
+    made = _decoded(source, factor, every_frame, finer)  # an error says more than a warning
+    bare = strips.with_needed_fields(source.data)  # libvips reads it where it lies
+    try:
+        load(source.kind, bare, strict=True).avg()
+    except pyvips.Error as exc:
+        fault = tiff.fault(source.data)
+        if fault:
+            raise _damaged(source, fault) from exc
+    return made
+
+
+def _damaged(source: Source, fault: str) -> PermanentError:
+    return PermanentError(f"{source.name}: the {formats.NAMES[source.kind]} is damaged: {fault}")
 
 
 def _decoded(source: Source, factor: int, every_frame: bool, finer: Decoded | None, *, strict: bool = False) -> Decoded:
@@ -173,7 +195,7 @@ def _decoded(source: Source, factor: int, every_frame: bool, finer: Decoded | No
             return shrunk if own == factor else _averaged(shrunk, factor)
     if finer is None:
         frames = source.frames if every_frame else 1
-        roll = _plain(source, _loaded(source, frames, strict=strict))
+        roll = plain(source.name, source.traits, _loaded(source, frames, strict=strict))
         size = source.size
         finer = Decoded(
             _frames(roll, size) if every_frame else (roll,),
@@ -182,6 +204,7 @@ def _decoded(source: Source, factor: int, every_frame: bool, finer: Decoded | No
             extent=(size.width, size.height),
         )
     made = [_halved(frame, finer, factor).copy_memory() for frame in finer.frames]
+    _check_end(source, strict=strict)
     return Decoded(
         made,
         factor,
@@ -218,7 +241,15 @@ def _shrunk_by_decoder(source: Source, factor: int, *, strict: bool) -> Decoded 
     elif Size(image.width, image.height) != wanted:
         return None
     # `data` has to stay until here: libvips reads it where it lies.
-    return Decoded((_plain(source, image).copy_memory(),), factor, premultiplied=False, extent=extent)
+    made = plain(source.name, source.traits, image).copy_memory()
+    _check_end(source, strict=strict)
+    return Decoded((made,), factor, premultiplied=False, extent=extent)
+
+
+def _check_end(source: Source, *, strict: bool) -> None:
+    """Refuse a JPEG whose data end within its last lines. What was said of it is lost when its image is closed."""
+    if strict and source.kind == "jpeg" and end_was_missed() and jpeg_end.ends_early(source.data):
+        raise _damaged(source, "its data end before the picture does")
 
 
 def _averaged(shrunk: Decoded, factor: int) -> Decoded:
@@ -243,58 +274,6 @@ def _frames(roll: Image, size: Size) -> list[Image]:
     """Frames come below one another in one image, which is decoded once."""
     memory = roll.copy_memory()
     return [memory.crop(0, top, size.width, size.height) for top in range(0, memory.height, size.height)]
-
-
-def _plain(source: Source, image: Image) -> Image:
-    """Grey, RGB or CMYK in the file's own primaries and curve, of 8 bits, or of 16 that a profile is still to read."""
-    traits = source.traits
-    if traits.bands is not None:
-        meaning = image.interpretation
-        image = image[traits.bands[0]].bandjoin([image[band] for band in traits.bands[1:]])
-        image = image.copy(interpretation=meaning)
-    if traits.limited:
-        image = _full_range(image)
-    if traits.lab or image.interpretation in ("lab", "labs"):
-        return _from_lab(image)
-    if image.format == "uint":
-        image = (image >> 24).cast("uchar").copy(interpretation="b-w" if image.bands <= 2 else "srgb")
-    if image.format == "ushort" and image.interpretation == "cmyk":
-        image = (image >> 8).cast("uchar").copy(interpretation="cmyk")
-    if traits.profile is not None and (traits.outranks or not image.get_typeof(PROFILE)):
-        image = image.copy()
-        image.set_type(pyvips.GValue.blob_type, PROFILE, traits.profile)
-    if image.interpretation in _DEEP and image.get_typeof(PROFILE) and not is_srgb(image.get(PROFILE)):
-        return image
-    if image.format != "uchar" or image.interpretation not in ("b-w", "srgb", "cmyk"):
-        image = image.colourspace("b-w" if image.bands <= 2 else "srgb")
-    if image.format != "uchar" or image.bands > (5 if image.interpretation == "cmyk" else 4):
-        raise UnsupportedInput(f"{source.name}: {image.bands} channels of type {image.format} are not a picture")
-    return image
-
-
-def _full_range(image: Image) -> Image:
-    """16 to 235 made 0 to 255 (ITU-T H.273, 8.3); alpha has the full range already."""
-    unit = 256 if image.format == "ushort" else 1
-    colours = image.bands - bool(image.hasalpha())
-    white = 65_535 if unit > 1 else 255
-    part = ((image.extract_band(0, n=colours) - 16 * unit) * (white / (219 * unit))).rint().cast(image.format)
-    made = part if colours == image.bands else part.bandjoin(image[colours])
-    return made.copy(interpretation=image.interpretation)
-
-
-def _from_lab(image: Image) -> Image:
-    """CIE L*a*b* under D50 (TIFF 6.0, section 23) in sRGB."""
-    alpha = image[3] if image.bands > 3 else None
-    if image.format == "uchar":
-        signed = image[1].bandjoin(image[2]).copy(format="char")
-        lab = (image[0] * (100 / 255)).bandjoin(signed.cast("float"))
-    else:
-        alpha = None if alpha is None else (alpha.cast("ushort") >> 8).cast("uchar")
-        lab = image.extract_band(0, n=3).copy(interpretation="labs").labS2Lab()
-    made = lab.cast("float").copy(interpretation="lab").icc_export(output_profile="srgb", pcs="lab", depth=8)
-    made = made.copy()
-    made.remove(PROFILE)
-    return made if alpha is None else made.bandjoin(alpha).copy(interpretation="srgb")
 
 
 def premultiply(image: Image) -> Image:

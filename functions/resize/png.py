@@ -47,7 +47,7 @@ def _colour(data: bytes) -> Traits:
         if profile is not None and matrix == 0:
             return Traits(profile=profile, outranks=True, frames=frames, notes=more)
     # A profile in iCCP is known to libvips. These count only where there is none that can be read.
-    return Traits(profile=_from_numbers(chunks), frames=frames)
+    return Traits(profile=_from_numbers(chunks), frames=frames, profiled=b"iCCP" in chunks)
 
 
 def _from_numbers(chunks: dict[bytes, bytes]) -> bytes | None:

@@ -5,23 +5,19 @@ the list of those whose black and white are defined by the format. Everything el
 """
 
 import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from penstock import UnsupportedInput
 
-from . import formats, pages, tiles
+from . import formats, pages, previews, strips, tiles
 from .icc import SRGB, Gamut, matrix_profile, srgb_table, stored_table
+from .tiff_directory import MAX_VALUES, Directory, read_directory
 from .traits import Traits
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 258, 259, 262, 277
 _TILE_DEPTH: Final = 32_998
 _TRANSFER, _WHITE, _PRIMARIES, _INKS, _EXTRA, _TYPE = 301, 318, 319, 332, 338, 339
-_SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 16: 8}  # of the field types that are read here
-_LETTERS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
-_RATIONAL: Final = 5
-_MAX_FIELDS, _MAX_VALUES = 4096, 1 << 18
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _SEPARATED, _YCBCR, _CIELAB = 0, 1, 2, 3, 5, 6, 8
 _COLOURS: Final = {_MIN_IS_WHITE: 1, _MIN_IS_BLACK: 1, _RGB: 3, _PALETTE: 1, _SEPARATED: 4, _YCBCR: 3, _CIELAB: 3}
@@ -51,24 +47,37 @@ _ASSOCIATED, _UNASSOCIATED = 1, 2
 _CMYK_INKS: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """The fields that are whole numbers or fractions, by tag, and where the values of each stand in the file."""
-
-    fields: Mapping[int, Sequence[float]]
-    places: Mapping[int, int]
-    order: str
-
-    def one(self, tag: int, default: int) -> int:
-        values = self.fields.get(tag)
-        return int(values[0]) if values else default
-
-
 def look(name: str, data: bytes) -> Traits:
-    """Raise `UnsupportedInput` for samples without a defined range, and for colours that are not converted."""
-    directory = read_directory(data)
+    """Raise `UnsupportedInput` for samples without a defined range, and for colours that are not converted.
+
+    A first page that is a preview or a mask of another picture gives way to that one, if it is read.
+    """
+    directory = read_directory(data, _READ)
     if directory is None:
         return Traits()  # libvips says what is wrong with it
+    if not previews.is_beside_a_picture(directory):
+        return _look(name, data, directory)
+    note = "the first page is a preview of a picture that is not there: it was taken"
+    count, cut = pages.walk(data)
+    main = next(previews.pictures(data, directory, count), None)
+    other = None if main is None else read_directory(data, _READ, main.at)
+    if main is not None and other is not None:
+        moved = previews.beginning_with(data, main.at)
+        try:
+            traits = _look(name, moved, other)
+        except UnsupportedInput:
+            note = "the first page is a preview: it was taken, as the picture itself is of a kind that is not read"
+        else:
+            shown = f"page {main.page} of {count}" if main.page else "the picture behind it"
+            note = f"the first page is a preview or a mask: {shown} was taken"
+            return replace(
+                traits, data=traits.data or moved, frames=1, fault=cut or traits.fault, notes=(*traits.notes, note)
+            )
+    traits = _look(name, data, directory)
+    return replace(traits, notes=(*traits.notes, note))
+
+
+def _look(name: str, data: bytes, directory: Directory) -> Traits:
     if _PHOTOMETRIC not in directory.fields and pages.walk(data)[0] <= formats.MAX_PAGES:  # too many are refused first
         raise _unsupported(name, "a TIFF that does not tell what its samples mean (PhotometricInterpretation)")
     photometric, samples = directory.one(_PHOTOMETRIC, _MIN_IS_WHITE), directory.one(_SAMPLES, 1)
@@ -95,6 +104,8 @@ def look(name: str, data: bytes) -> Traits:
     profile = _told(directory) if photometric in (_RGB, _PALETTE) else None
     sample_bytes = -(-max(bits) // 8)
     count, cut = pages.walk(data)
+    if not cut and strips.zeroed(data, directory.one(_COMPRESSION, 1), directory.fields):
+        cut = strips.ENDS_EARLY
     traits = Traits(profile=profile, bands=bands, notes=notes, frames=count, fault=cut)
     associated = _ASSOCIATED in directory.fields.get(_EXTRA, ())
     if photometric == _CIELAB and associated:
@@ -109,11 +120,17 @@ def look(name: str, data: bytes) -> Traits:
     return traits if found is None else _tiled(name, data, traits, directory, found, samples * sample_bytes)
 
 
+def fault(data: bytes) -> str:
+    """What is missing of the pixels of a file that its decoder warned of, or "" where the warning was about a field."""
+    directory = read_directory(data, _READ)
+    return "" if directory is None else strips.fault(data, directory.fields)
+
+
 def _tiled(
     name: str, data: bytes, traits: Traits, directory: Directory, found: tiles.Tiles, pixel_bytes: int
 ) -> Traits:
-    if found.across * found.down > _MAX_VALUES or directory.one(_TILE_DEPTH, 1) != 1:
-        raise _unsupported(name, f"a TIFF of more than {_MAX_VALUES} tiles, or of tiles with a depth,")
+    if found.across * found.down > MAX_VALUES or directory.one(_TILE_DEPTH, 1) != 1:
+        raise _unsupported(name, f"a TIFF of more than {MAX_VALUES} tiles, or of tiles with a depth,")
     fault = traits.fault or tiles.fault(data, directory.fields, found, directory.one(_SAMPLES, 1))
     if not fault and tiles.left_out(directory.fields):
         raise _unsupported(name, "a TIFF that leaves out tiles")
@@ -171,40 +188,12 @@ def _with(data: bytes, directory: Directory, tag: int, value: int) -> bytes:
     return data[:at] + struct.pack(directory.order + "H", value) + data[at + 2 :]
 
 
-def read_directory(data: bytes) -> Directory | None:
-    """The first directory, or None where it cannot be read."""
-    order = "<" if data[:2] == b"II" else ">"
-    try:
-        return _read_directory(data, order, big=data[2:4] in (b"+\0", b"\0+"))
-    except (struct.error, IndexError, ZeroDivisionError, OverflowError):
-        return None
-
-
-def _read_directory(data: bytes, order: str, *, big: bool) -> Directory:
-    (at,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
-    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, at)
-    at += 8 if big else 2
-    entry, inline = ("HHQ", 8) if big else ("HHI", 4)
-    step = struct.calcsize("<" + entry) + inline
-    fields: dict[int, Sequence[float]] = {}
-    places: dict[int, int] = {}
-    for _ in range(min(count, _MAX_FIELDS)):
-        tag, kind, number = struct.unpack_from(order + entry, data, at)
-        place = at + step - inline
-        if _SIZES.get(kind, 1) * number > inline:
-            (place,) = struct.unpack_from(order + ("Q" if big else "I"), data, place)
-        if tag not in places:  # libtiff takes the first, too
-            places[tag] = place
-            if tag in _READ and number <= _MAX_VALUES:
-                fields[tag] = _values(data, order, kind, number, place)
-        at += step
-    return Directory(fields, places, order)
-
-
 _READ: Final = frozenset(
     (
         *tiles.FIELDS,
+        *strips.FIELDS,
         _TILE_DEPTH,
+        *previews.FIELDS,
         _BITS,
         _COMPRESSION,
         _PHOTOMETRIC,
@@ -217,12 +206,3 @@ _READ: Final = frozenset(
         _TYPE,
     )
 )
-
-
-def _values(data: bytes, order: str, kind: int, number: int, place: int) -> Sequence[float]:
-    if kind == _RATIONAL:
-        pairs = struct.unpack_from(f"{order}{2 * number}I", data, place)
-        return tuple(above / below for above, below in zip(pairs[::2], pairs[1::2], strict=True))
-    if kind not in _LETTERS:
-        return ()
-    return struct.unpack_from(f"{order}{number}{_LETTERS[kind]}", data, place)

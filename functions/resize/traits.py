@@ -15,6 +15,8 @@ class Traits:
     - profile: an ICC profile that says what the file says of its colour by other means
     - outranks: whether `profile` is used although the file has an ICC profile too
     - limited: whether the colours are stored between 16 and 235 (of 8 bits) and their decoder leaves them so
+    - grey: whether the picture has no colours, although its decoder makes three channels of it
+    - profiled: whether the file has an ICC profile, which its decoder may leave out
     - bands: the channels that make the picture, where others are to be left out
     - lab: whether the samples are CIE L*a*b* of 8 bits each, which libvips would refuse
     - frames: their number, where it can be counted before libvips reads the file
@@ -34,6 +36,8 @@ class Traits:
     profile: bytes | None = None
     outranks: bool = False
     limited: bool = False
+    grey: bool = False
+    profiled: bool = False
     bands: tuple[int, ...] | None = None
     lab: bool = False
     frames: int | None = None

@@ -15,10 +15,11 @@ def look(data: bytes) -> Traits:
 
     More chunks than are looked at count as frames.
     """
-    at, frames = _HEADER_BYTES, 0
+    at, frames, profiled = _HEADER_BYTES, 0, False
     for _ in range(_MAX_CHUNKS):
         if at + 8 > len(data):
-            return Traits(frames=max(frames, 1))
+            return Traits(frames=max(frames, 1), profiled=profiled)
+        profiled |= data[at : at + 4] == b"ICCP"
         frames += data[at : at + 4] == b"ANMF"
         length = int.from_bytes(data[at + 4 : at + 8], "little")
         at += 8 + length + length % 2

@@ -13,7 +13,7 @@ from tests.paths import ROOT
 
 CLAIMS = Path(__file__).with_name("readme_claims")
 SECTIONS = {
-    "resize": ("Where pixels lie", "What colours mean", "What is refused", "PDF and HEIC"),
+    "resize": ("Where pixels lie", "What colours mean", "Which page", "What is refused", "PDF and HEIC"),
     "index": ("The document", "CSV", "Encodings", "Images"),
     "compress": ("What is in the file", "What is left alone"),
 }
