@@ -22,7 +22,7 @@ _log = logging.getLogger("penstock.connect")
 
 CLAIM_LIMIT = 500
 
-Ended = tuple[Message[object], Verdict]
+EndedDelivery = tuple[Message[object], Verdict]
 """A message, and how its delivery ended."""
 
 
@@ -60,7 +60,7 @@ class InboxSender(Generic[HeldT]):
         observe: Observe | None = None,
         waits: Waits | None = None,
         finished: Callable[[Message[HeldT]], None] | None = None,
-        ending: Callable[[Sequence[Ended]], None] | None = None,
+        ending: Callable[[Sequence[EndedDelivery]], None] | None = None,
         given_up: Callable[[Message[object], Verdict], None] | None = None,
         poll_seconds: float = 1.0,
         keep_identity: bool = False,

@@ -11,7 +11,7 @@ from penstock.connect.bridge import callbacks as subject
 from penstock.connect.bridge.callbacks import CallbackConfig, Callbacks, callbacks_file, read_callbacks
 from penstock.delivery.deliverer import Message, Policy
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import Ended
+from penstock.delivery.inbox_sender import EndedDelivery
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError, TemporaryError
@@ -23,7 +23,7 @@ QUICK = Policy(attempts=3, min_wait_seconds=0.001, max_wait_seconds=0.01, timeou
 KEY = b"k" * 32
 
 
-def ended(number: int = 1, key: str = "a.csv") -> Ended:
+def ended(number: int = 1, key: str = "a.csv") -> EndedDelivery:
     text = f'{{"outcome": "processed", "function": "compress", "source": {{"bucket": "upload", "key": "{key}"}}}}'
     message = Message("k", b"{}", {"ce-id": str(number), "traceparent": "00-1-2-01"}, f"test@{number}", "compress")
     return message, Verdict(DeliveryOutcome.DELIVERED, 200, data=text.encode())

@@ -8,7 +8,7 @@ import pytest
 from penstock.delivery.deliverer import Message, Policy
 from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox, InboxCounts
-from penstock.delivery.inbox_sender import Ended, InboxSender
+from penstock.delivery.inbox_sender import EndedDelivery, InboxSender
 from penstock.delivery.verdict import Verdict
 from penstock.errors import ConfigError, TemporaryError
 from penstock.events import parse
@@ -245,7 +245,7 @@ def test_the_end_of_a_message_is_told_before_the_inbox_forgets_it(inbox: Inbox, 
     httpserver.expect_ordered_request("/").respond_with_data("no such picture", 422)
     told: list[tuple[bytes, str, int]] = []
 
-    def ending(ended: Sequence[Ended]) -> None:
+    def ending(ended: Sequence[EndedDelivery]) -> None:
         pending = inbox.counts().pending
         told.extend((message.value, verdict.outcome.value, pending) for message, verdict in ended)
 

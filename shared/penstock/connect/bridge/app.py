@@ -21,7 +21,7 @@ from penstock.connect.bridge.settings import SELF, BridgeConfig
 from penstock.delivery.deliverer import Message
 from penstock.delivery.identity import body_without_identity
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import Ended, InboxSender
+from penstock.delivery.inbox_sender import EndedDelivery, InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import EventError, TemporaryError
@@ -40,7 +40,7 @@ def create_app(
     measures: DeliveryMeasures,
     console: Blueprint | None = None,
     *,
-    on_dead: Callable[[Sequence[Ended]], None] | None = None,
+    on_dead: Callable[[Sequence[EndedDelivery]], None] | None = None,
 ) -> Flask:
     """The webhook receiver; `sender` delivers what it stores. `console` has the routes that a console asks.
 
@@ -78,7 +78,7 @@ class BridgeRoutes:
         inbox: Inbox,
         sender: InboxSender,
         measures: DeliveryMeasures,
-        on_dead: Callable[[Sequence[Ended]], None] | None = None,
+        on_dead: Callable[[Sequence[EndedDelivery]], None] | None = None,
     ) -> None:
         self._config = config
         self._inbox = inbox

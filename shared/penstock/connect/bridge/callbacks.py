@@ -19,7 +19,7 @@ from penstock.connect.bridge.outcomes import outcome_of
 from penstock.delivery.deliverer import Message, Policy
 from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import RESERVE_BYTES, Inbox
-from penstock.delivery.inbox_sender import CLAIM_LIMIT, Ended, InboxSender
+from penstock.delivery.inbox_sender import CLAIM_LIMIT, EndedDelivery, InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError, TemporaryError
@@ -79,6 +79,18 @@ def read_callbacks(text: str, keys: tuple[bytes, ...], ca_file: str | None, poli
     return CallbackConfig(tuple(targets), bounded)
 
 
+def outcome_words(given: Sequence[str]) -> tuple[str, ...]:
+    """URLs as OUTCOME_URLS has them, each with its name: `NAME=URL`. Raises `ConfigError`.
+
+    >>> outcome_words(["https://shop.example.com/hook"])
+    ('shop.example.com=https://shop.example.com/hook',)
+    """
+    if any(len(each.split()) != 1 for each in given):
+        raise ConfigError("--outcome-url: expected one [NAME=]URL each; give the flag once for each URL")
+    targets = read_callbacks(" ".join(given), (), None, Policy()).targets
+    return tuple(f"{target.name}={target.url}" for target in targets)
+
+
 def callbacks_file(inbox: Path) -> Path:
     """The file that keeps what is to be told, beside the inbox.
 
@@ -125,7 +137,7 @@ class Callbacks:
                 self._inbox.finish([each.receipt for each in left])
                 self._give_up(name, len(left), "OUTCOME_URLS does not name it any more")
 
-    def told(self, ended: Sequence[Ended]) -> None:
+    def told(self, ended: Sequence[EndedDelivery]) -> None:
         """Keep the outcomes of deliveries until they are told."""
         made = [told for message, verdict in ended if (told := _told_of(message, verdict)) is not None]
         fitting: list[Message] = []

@@ -13,7 +13,7 @@ from penstock.delivery.attempts import Attempts
 from penstock.delivery.deliverer import Message
 from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import Ended, InboxSender
+from penstock.delivery.inbox_sender import EndedDelivery, InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.delivery.recent import RecentAttempts
 from penstock.delivery.sender import Observe
@@ -103,7 +103,7 @@ class BridgeServer(GunicornServer):
         if self._tracer is not None:
             self._tracer.stop()
 
-    def _tell(self, ended: Sequence[Ended]) -> None:
+    def _tell(self, ended: Sequence[EndedDelivery]) -> None:
         if self._callbacks is not None:
             self._callbacks.told([each for each in ended if each[0].target != SELF])
 
