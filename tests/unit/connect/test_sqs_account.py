@@ -98,3 +98,23 @@ def test_a_server_answers_where_it_only_denies_the_list(httpserver: HTTPServer) 
     found = SqsAccount("a", url, "lake", "secret")
     assert [account_answers(found) for _ in range(3)] == [True, True, False]
     assert not account_answers(SqsAccount("a", "http://127.0.0.1:9", "lake", "secret"))
+
+
+def refused_by_sts(code: str, status: int, operation: str = "AssumeRoleWithWebIdentity") -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
+        operation,
+    )
+
+
+@pytest.mark.parametrize("code", ["InvalidParameterValue", "InvalidIdentityToken", "AccessDenied", "ExpiredToken"])
+def test_a_token_that_is_refused_is_not_taken_for_a_refusal_of_the_queue(code: str) -> None:
+    """MinIO's STS says the first of these, AWS's the others."""
+    said = refusal_of(refused_by_sts(code, 400), ACCOUNT)
+    assert "check AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN" in said
+    assert "sqs:GetQueueUrl" not in said
+
+
+@pytest.mark.parametrize(("code", "status"), [("InternalError", 500), ("Throttling", 400)])
+def test_a_service_for_tokens_that_cannot_answer_now_has_refused_nothing(code: str, status: int) -> None:
+    assert refusal_of(refused_by_sts(code, status), ACCOUNT) == ""
