@@ -37,12 +37,22 @@ def test_the_answer_of_a_function_is_told_as_it_is(kind: str) -> None:
     event = outcome_of(message(), delivered(answer))
     assert event is not None
     assert json.loads(event.data) == answer
-    told = {name: event.attributes[name] for name in ("type", "source", "subject")}
+    told = {name: event.attributes[name] for name in ("type", "source", "subject", "status")}
     assert told == {
         "type": f"penstock.object.{kind}",
         "source": "/penstock/functions/compress",
         "subject": "upload/a b.csv",
+        "status": "200",
     }
+
+
+def test_a_recorded_refusal_is_told_in_the_function_s_words_although_the_event_is_a_dead_letter() -> None:
+    refused = {**ANSWER, "outcome": "refused", "reason": "expected JPEG, got text"}
+    verdict = Verdict(DeliveryOutcome.DEAD, 415, "answered 415: expected JPEG", json.dumps(refused).encode())
+    event = outcome_of(message(), verdict)
+    assert event is not None
+    assert (event.attributes["type"], event.attributes["status"]) == ("penstock.object.refused", "415")
+    assert json.loads(event.data) == refused
 
 
 def test_a_dead_letter_is_told_with_its_reason_and_the_class_of_the_error() -> None:

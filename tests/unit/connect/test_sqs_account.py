@@ -103,7 +103,7 @@ def test_a_server_answers_where_it_only_denies_the_list(httpserver: HTTPServer) 
 
 def refused_by_sts(code: str, status: int, operation: str = "AssumeRoleWithWebIdentity") -> ClientError:
     return ClientError(
-        {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
+        {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}},
         operation,
     )
 

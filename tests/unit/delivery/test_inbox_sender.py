@@ -263,7 +263,8 @@ def test_an_end_is_told_once_while_the_disk_refuses_to_record_it(
     inbox: Inbox, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     httpserver.expect_request("/").respond_with_data("done")
-    finish, refused, told = inbox.finish, list(range(3)), []
+    finish, refused = inbox.finish, list(range(3))
+    told: list[EndedDelivery] = []
 
     def full(delivered: Sequence[int], dead: Sequence[tuple[int, Verdict]] = ()) -> None:
         if refused:

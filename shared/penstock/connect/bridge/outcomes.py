@@ -2,9 +2,10 @@
 
 | type | when | data |
 |---|---|---|
-| `penstock.object.processed`, `.removed`, `.refused` | a function answered 200 for one object | the function's answer |
-| `penstock.object.failed` | the event became a dead letter | `source`, `status`, `error`, `reason` and so on |
+| `penstock.object.processed`, `.removed`, `.refused` | a function ended with one object | the function's answer |
+| `penstock.object.failed` | any other dead letter | `source`, `status`, `error`, `reason` and so on |
 
+The extension `status` is the status of the answer. A refusal with 4xx is a dead letter too.
 An answer without an outcome tells of no end: a Broker only takes an event, and 202 says that a Job has the object.
 """
 
@@ -28,10 +29,10 @@ def outcome_of(message: Message[object], verdict: Verdict) -> events.CloudEventF
 
     The id comes from the event that was delivered and from what became of it, so one that is told twice has the same.
     """
-    if verdict.outcome is DeliveryOutcome.DEAD:
+    dead = verdict.outcome is DeliveryOutcome.DEAD
+    document, data = _answered(verdict.data), verdict.data
+    if dead and (document is None or document["outcome"] != "refused"):
         document, data = _failed(message, verdict), b""
-    else:
-        document, data = _answered(verdict.data), verdict.data
     if document is None:
         return None
     source, function = document["source"], document["function"]
@@ -45,6 +46,7 @@ def outcome_of(message: Message[object], verdict: Verdict) -> events.CloudEventF
             "source": f"/penstock/functions/{quote(function, errors='replace')}",
             "subject": encodable(f"{source['bucket']}/{source['key']}"),
             "datacontenttype": "application/json",
+            "status": str(verdict.code),
         },
         data or json.dumps(document).encode(),
     )
