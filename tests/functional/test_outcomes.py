@@ -70,7 +70,7 @@ class Bridge(Penstock):
     def put(self, body: bytes = PUT, path: str = "/", **headers: str) -> None:
         asked = urllib.request.Request(f"http://{self.address}{path}", body, headers)
         with urllib.request.urlopen(asked, timeout=30) as answer:
-            assert answer.status == 202
+            assert answer.status == 52
 
     def figure(self, end: str, to: str = "shop") -> int:
         name = f'penstock_outcomes_total{{end="{end}",to="{to}"}} '
@@ -126,17 +126,17 @@ def test_receivers_that_hang_fail_and_redirect_hold_up_no_delivery(tmp_path: Pat
     urls = " ".join(f"{name}={servers.url_for(f'/{name}')}" for name in ("hangs", "fails", "moved", "shop"))
     try:
         with Bridge(tmp_path, function(servers), urls, TIMEOUT_SECONDS="60") as bridge:
-            for _ in range(20):
+            for _ in range(5):
                 bridge.put()
-            bridge.until(lambda: bridge.figure("sent") == 20, "told")
+            bridge.until(lambda: bridge.figure("sent") == 5, "told")
             bridge.until(lambda: delivered(bridge.inbox), "delivered")
-            bridge.until(lambda: bridge.figure("given_up", "fails") == 20, "given up")
-            assert bridge.figure("given_up", "moved") == 20
+            bridge.until(lambda: bridge.figure("given_up", "fails") == 5, "given up")
+            assert bridge.figure("given_up", "moved") == 5
             assert bridge.figure("sent", "hangs") == 0
     finally:
         release.set()
     paths = [request.path for request, _ in servers.log]
-    assert paths.count("/fails") == 100  # OUTCOME_ATTEMPTS for each
+    assert paths.count("/fails") == 25  # OUTCOME_ATTEMPTS for each
     assert "/elsewhere" not in paths
 
 

@@ -1,9 +1,11 @@
 """Callbacks over real HTTP: told once they are on disk, given up within bounds, and never in the way."""
 
 import base64
+import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -154,6 +156,23 @@ def test_a_receiver_that_hangs_fills_its_own_bound_and_not_that_of_another(
         wait_until(lambda: told.figure("sent", "hangs") == 5)
         told.callbacks.told([ended(12)])  # there is room again
         wait_until(lambda: told.figure("sent", "hangs") == 6)
+
+
+def test_large_outcomes_for_a_silent_receiver_take_a_bounded_part_of_the_volume(
+    start: Callable[..., Told], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file of SQLite never becomes smaller: without a bound it would take the volume from the events for good."""
+    monkeypatch.setattr(subject, "MOST_BYTES", 2 * 1024 * 1024)
+    # The last look at the volume counts for a second, so a clock that jumps makes each put look.
+    ticks = itertools.count(step=10)
+    monkeypatch.setattr("penstock.connect.bridge.callbacks.Inbox", partial(Inbox, clock=lambda: float(next(ticks))))
+    silent = Policy(attempts=1000, min_wait_seconds=60, max_wait_seconds=60)
+    told = start("shop=http://127.0.0.1:9/", silent)
+    for number in range(100):
+        told.callbacks.told([ended(number, f"{number}{'x' * 60_000}.csv")])
+    assert told.figure("given_up") > 50
+    assert told.pending() == 100 - told.figure("given_up") > 5
+    assert sum(file.stat().st_size for file in tmp_path.glob("outcomes.db*")) < 8 * 1024 * 1024
 
 
 def test_a_disk_that_takes_nothing_costs_outcomes_and_raises_nothing(

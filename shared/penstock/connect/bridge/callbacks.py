@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,12 +22,14 @@ from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import RESERVE_BYTES, Inbox
 from penstock.delivery.inbox_sender import CLAIM_LIMIT, EndedDelivery, InboxSender
 from penstock.delivery.measures import DeliveryMeasures
+from penstock.delivery.reserve import free_bytes_of
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError, TemporaryError
 
 MOST_URLS: Final = 8
-# For one URL. With the answers that they carry these are some tens of megabytes.
-MOST_WAITING: Final = 10_000
+MOST_WAITING: Final = 10_000  # for one URL
+# A file of SQLite never becomes smaller, and what it takes is lost to the events on the same volume.
+MOST_BYTES: Final = 128 * 1024 * 1024
 MOST_SECONDS: Final = 10.0  # for one request and its answer
 _CONCURRENCY: Final = 4
 _IN_FLIGHT: Final = 100
@@ -114,6 +117,7 @@ class Callbacks:
             max_pending=MOST_WAITING * len(self._names),
             reserve_bytes=_RESERVE_BYTES,
             busy_timeout_seconds=_BUSY_SECONDS,
+            free_bytes=partial(_free_bytes, file),
         )
         self._sender = InboxSender(
             self._inbox, config.targets, config.policy, observe=self._observe, given_up=self._given_up
@@ -151,7 +155,7 @@ class Callbacks:
         except TemporaryError as exc:
             for name, count in Counter(message.target for message in fitting).items():
                 self._leave(name, count)
-                self._give_up(name, count, str(exc))
+                self._give_up(name, count, f"{exc} (outcomes may take {MOST_BYTES} bytes)")
 
     def stop(self, timeout_seconds: float) -> None:
         """Finish the requests under way; the rest is told by the next run."""
@@ -196,6 +200,11 @@ def _told_of(message: Message[object], verdict: Verdict) -> Message | None:
     trace = {"traceparent": found} if (found := message.headers.get("traceparent")) else {}
     subject, identity = event.attributes["subject"], event.attributes["id"]
     return Message(subject, event.data, event.http_headers() | trace, f"outcome {identity} of {subject}")
+
+
+def _free_bytes(file: Path, folder: Path) -> int:
+    """What the volume has free, and the reserve alone once the file is as large as it may be."""
+    return min(free_bytes_of(folder), max(0, MOST_BYTES - file.stat().st_size) + _RESERVE_BYTES)
 
 
 def _host(url: str) -> str:
