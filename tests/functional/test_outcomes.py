@@ -70,7 +70,7 @@ class Bridge(Penstock):
     def put(self, body: bytes = PUT, path: str = "/", **headers: str) -> None:
         asked = urllib.request.Request(f"http://{self.address}{path}", body, headers)
         with urllib.request.urlopen(asked, timeout=30) as answer:
-            assert answer.status == 52
+            assert answer.status == 202
 
     def figure(self, end: str, to: str = "shop") -> int:
         name = f'penstock_outcomes_total{{end="{end}",to="{to}"}} '
