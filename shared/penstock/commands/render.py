@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="[NAME=]URL",
         action="append",
         default=[],
-        help="what the bridge tells how each event ended, as in its OUTCOME_URLS; repeatable",
+        help="a URL that the bridge tells how each event ended; repeatable",
     )
     platforms = parser.add_subparsers(dest="platform", required=True)
 
