@@ -36,15 +36,33 @@ class QueueEndpoint:
 
 
 class RedisServer(Server[QueueEndpoint]):
-    """Redis that writes each change to disk before it answers, with a password."""
+    """Redis that writes each change to disk before it answers, with a password.
+
+    With `tls` it speaks TLS too, at `tls_port`, signed by `ca_file`.
+    """
 
     name = "redis"
+
+    def __init__(self, folder: Path | None = None, *, tls: bool = False) -> None:
+        super().__init__(folder)
+        self._tls = tls
 
     def install(self) -> None:
         self._program = ensure_debian_package("redis-server")
 
     def prepare(self) -> QueueEndpoint:
-        (self.port,) = free_ports(1)
+        self.port, self.tls_port = free_ports(2)
+        self._tls_options: dict[str, str] = {}
+        if self._tls:
+            made = make_certificates(self.folder / "certificates")
+            self.ca_file = made.ca_file
+            self._tls_options = {
+                "--tls-port": str(self.tls_port),
+                "--tls-cert-file": str(made.cert_file),
+                "--tls-key-file": str(made.key_file),
+                "--tls-ca-cert-file": str(made.ca_file),
+                "--tls-auth-clients": "no",
+            }
         return QueueEndpoint(LOOPBACK, self.port, "", "redis secret")
 
     def launch(self) -> None:
@@ -56,6 +74,7 @@ class RedisServer(Server[QueueEndpoint]):
             "--appendonly": "yes",
             "--appendfsync": "always",
             "--requirepass": self.endpoint.password,
+            **self._tls_options,
         }
         self.run("redis", [self._program, *(word for pair in options.items() for word in pair)])
 
@@ -95,9 +114,13 @@ class ElasticMqServer(Server[QueueEndpoint]):
 
 
 class NatsServer(Server[QueueEndpoint]):
-    """A NATS server with JetStream and one user."""
+    """A NATS server with JetStream and one user. With `tls` it speaks TLS too, signed by `ca_file`."""
 
     name = "nats"
+
+    def __init__(self, folder: Path | None = None, *, tls: bool = False) -> None:
+        super().__init__(folder)
+        self._tls = tls
 
     def install(self) -> None:
         self._program = ensure_debian_package("nats-server")
@@ -105,11 +128,17 @@ class NatsServer(Server[QueueEndpoint]):
     def prepare(self) -> QueueEndpoint:
         (self.port,) = free_ports(1)
         endpoint = QueueEndpoint(LOOPBACK, self.port, "lake", "nats-secret")
+        tls = ""
+        if self._tls:
+            made = make_certificates(self.folder / "certificates")
+            self.ca_file = made.ca_file
+            tls = f'allow_non_tls: true\ntls {{ cert_file: "{made.cert_file}", key_file: "{made.key_file}" }}\n'
         self._config = self.folder / "nats.conf"
         self._config.write_text(
             f'listen: "{endpoint.address}"\n'
             f'jetstream: {{ store_dir: "{self.folder / "jetstream"}" }}\n'
-            f'authorization: {{ user: "{endpoint.username}", password: "{endpoint.password}" }}\n',
+            f'authorization: {{ user: "{endpoint.username}", password: "{endpoint.password}" }}\n'
+            f"{tls}",
             encoding="utf-8",
         )
         return endpoint

@@ -1,8 +1,8 @@
 """Object stores beside MinIO: SeaweedFS, Versity's gateway and s3proxy, each on one folder of this machine.
 
 What could not be had from the registries: Silo has no module on Go's proxy, RustFS on crates.io needs a newer compiler
-than this machine's, and Debian's Ceph needs a cluster to start. Garage on crates.io was not built, as it takes longer
-than a run of the tests.
+than this machine's, and Debian's Ceph needs a cluster to start. Garage on crates.io is built of 525 crates, of which 25
+minutes made 160 on two busy cores.
 """
 
 from __future__ import annotations

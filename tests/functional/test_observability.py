@@ -30,7 +30,7 @@ from penstock.process.metrics import Metrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.processes import running
-from tests.paths import DEPLOY
+from tests.paths import DEPLOY, ROOT
 from tests.served import free_port
 
 FOLDER = DEPLOY / "observability"
@@ -121,7 +121,8 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
 def scrape_bridge(folder: Path) -> str:
     address = f"127.0.0.1:{free_port()}"
     command = ["bridge", "--to", "http://127.0.0.1:9/", "--inbox", str(folder / "bridge.db"), "--allow-anonymous"]
-    with running([*command, "--listen", address], folder / "bridge.log") as process:
+    told = {"OUTCOME_URLS": "shop=http://127.0.0.1:9/"}
+    with running([*command, "--listen", address], folder / "bridge.log", told) as process:
         while True:
             assert process.poll() is None, (folder / "bridge.log").read_text()
             try:
@@ -166,3 +167,12 @@ def test_every_alert_says_what_it_is_and_is_documented() -> None:
             assert set(each["annotations"]) == {"summary", "description"}
             assert each["labels"]["severity"] in ("warning", "critical")
             assert f"`{each['alert']}`" in documentation, each["alert"]
+
+
+def test_the_monitor_selects_the_pods_of_every_connector() -> None:
+    """One that it does not select raises no alert: this was so for SQS."""
+    documents = yaml.safe_load_all((FOLDER / "monitors.yaml").read_text())
+    [monitor] = [each["spec"] for each in documents if each["metadata"]["name"] == "penstock-delivery"]
+    [selected] = monitor["selector"]["matchExpressions"]
+    commands = {path.stem for path in (ROOT / "shared/penstock/commands").glob("connect_*.py")}
+    assert {f"{name.removeprefix('connect_')}-connector" for name in commands} <= set(selected["values"])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from tests.components.certificates import make_certificates
 from tests.components.process import Server
 from tests.components.queues import QueueEndpoint
 from tests.integration.connect_helpers import QUICK, Penstock, RecordingFunction, dlq, letters
@@ -75,6 +76,37 @@ def refuse_and_replay(
     function.answer = lambda path, body: 200
     assert dlq(inbox, "replay", letter["id"]) == "1 replayed\n"
     connector.until(lambda: function.delivered("/strict") == [b"poison"], "replayed")
+
+
+def check_tls(queue: Queue, folder: Path, function: RecordingFunction, url: str, ca_file: Path) -> None:
+    """TLS with a private authority: who is not trusted is said and asked again, and logins are as without TLS.
+
+    Raises an `AssertionError` where the connector of `queue` at `url` does otherwise.
+    """
+    to = f"{function.url}/"
+    other = make_certificates(folder / "other").ca_file
+    for name, untrusting in (("system", {}), ("stranger", {"CA_FILE": str(other)})):
+        connector = queue.connect(folder, name, to, url=url, env=untrusting)
+        connector.until(lambda connector=connector: "certificate verify failed" in connector.text(), "said")  # type: ignore[misc]
+        assert not connector.is_ready()
+        assert connector.end() == 0
+        assert "Traceback" not in connector.text()
+    missing = queue.connect(folder, "missing", to, url=url, env={"CA_FILE": str(folder / "none.pem")})
+    assert missing.wait(60) == 78
+    assert f"CA_FILE={folder / 'none.pem'}: no such file" in missing.text()
+
+    trusting = {"CA_FILE": str(ca_file)}
+    refused = queue.connect(folder, "refused", to, url=url, env={**trusting, **queue.wrong_login})
+    refused.until(lambda: queue.refused_login in refused.text(), "said")
+    assert not refused.is_ready()
+    assert refused.end() == 0
+    assert "hunter2" not in refused.text()
+
+    connector = queue.connect(folder, "trusting", to, url=url, env=trusting)
+    connector.until(connector.is_ready, "ready")
+    queue.publish(b"there")
+    connector.until(lambda: function.delivered() == [b"there"], "delivered")
+    assert connector.end() == 0
 
 
 class QueueContract:

@@ -50,6 +50,8 @@ def test_quiet_lake_fires_nothing() -> None:
         "penstock_dead_letters_total 0x90",
         'penstock_kafka_lag{topic="upload",partition="0"} 20x90',
         'penstock_inbox_oldest_seconds{pod="b-0"} 3x90',
+        'penstock_outcomes_total{pod="b-0",to="shop",end="given_up"} 3x90',
+        'penstock_outcomes_total{pod="b-0",to="shop",end="sent"} 0+60x90',
         'penstock_events_total{function="compress",outcome="processed"} 0+60x90',
         'penstock_jobs_settled_total{function="compress",end="succeeded"} 0+1x90',
         'kube_job_status_failed{namespace="penstock",job_name="compress-reconcile-1"} 0x90',
@@ -67,6 +69,7 @@ def test_quiet_lake_fires_nothing() -> None:
         ("penstock_dead_letters_total 0x10 1x20", 20, "PenstockDeadLettersInKafka"),
         ('penstock_kafka_lag{topic="upload",partition="0"} 10001x20', 10, "PenstockLag"),
         ('penstock_inbox_oldest_seconds{pod="b-0"} 901x20', 10, "PenstockInboxOld"),
+        ('penstock_outcomes_total{pod="b-0",to="shop",end="given_up"} 0x5 1x20', 8, "PenstockOutcomesGivenUp"),
         ('penstock_events_total{function="compress",outcome="failed"} 0+5x20', 15, "PenstockErrorRate"),
         (
             'kube_job_status_failed{namespace="penstock",job_name="index-reconcile-2"} 1x20',

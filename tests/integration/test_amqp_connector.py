@@ -20,7 +20,7 @@ from penstock.connect.queues import Settlement
 
 from tests.components import MinioServer, RabbitServer
 from tests.integration.connect_helpers import Penstock, RecordingFunction, dlq, letters
-from tests.integration.queue_contract import Queue, QueueContract
+from tests.integration.queue_contract import Queue, QueueContract, check_tls
 
 QUEUE = "lake.upload"
 # As the connector makes it. A broker refuses a declaration that differs from the queue that is there.
@@ -190,15 +190,7 @@ def test_tls_is_spoken_with_a_private_authority(
     queue: RabbitQueue, tmp_path: Path, function: RecordingFunction
 ) -> None:
     url = f"amqps://{queue.server.endpoint.host}:{queue.server.tls_port}"
-    stranger = queue.connect(tmp_path, "stranger", f"{function.url}/", url=url)
-    stranger.until(lambda: "certificate verify failed" in stranger.text(), "said")
-    assert stranger.end() == 0
-    trusting = {"CA_FILE": str(queue.server.ca_file)}
-    connector = queue.connect(tmp_path, "connector", f"{function.url}/", url=url, env=trusting)
-    connector.until(connector.is_ready, "ready")
-    queue.publish(b"there")
-    connector.until(lambda: function.delivered() == [b"there"], "delivered")
-    assert connector.end() == 0
+    check_tls(queue, tmp_path, function, url, queue.server.ca_file)
 
 
 def test_a_connector_that_was_frozen_past_its_heartbeats_goes_on(

@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.components import MinioServer
 from tests.components.process import free_ports
 from tests.integration.connect_helpers import Penstock, RecordingFunction
+from tests.integration.processes import store_settings
+from tests.served import served
 
 # Keys that the encodings on the way tend to spoil.
 KEYS = ("donors.csv", "a b.csv", "a+b.csv", "100%.csv", "a%2Fb.csv", "deep/er/path.csv", "日本語.csv", "q?x=1&y.csv")
@@ -114,3 +117,45 @@ def test_minios_own_stream_is_listened_to_until_interrupted(tmp_path: Path, lake
         stop.set()
         writer.join()
     assert listener.end() == 0
+
+
+def test_a_receiver_is_told_what_became_of_each_object(
+    tmp_path: Path, lake: MinioServer, address: str, function: RecordingFunction
+) -> None:
+    """From a real MinIO through a real function, and an input that it refuses."""
+    client = lake.endpoint.client()
+    client.make_bucket("processed")
+    settings = {"SOURCE": "s3://upload/", "SINK": "s3://processed/{key}.webp", "ON_SOURCE_REMOVED": "delete"}
+    with served("resize", {**settings, **store_settings(lake)}) as resize:
+        env = {
+            "BRIDGE_TOKEN": "token",
+            "OUTCOME_URLS": f"shop={function.url}/shop",
+            "MIN_WAIT_SECONDS": "0.05",
+            "MAX_WAIT_SECONDS": "0.2",
+        }
+        words = ("bridge", "--inbox", str(tmp_path / "inbox.db"), "--to", f"resize={resize.url}/event")
+        bridge = Penstock("bridge", tmp_path, *words, env=env, address=address)
+        bridge.until(bridge.is_ready, "ready")
+
+        def told(kind: str, key: str) -> bool:
+            return (f"penstock.object.{kind}", f"upload/{key}") in [
+                (call.headers["ce-type"], call.headers["ce-subject"]) for call in list(function.calls)
+            ]
+
+        picture = picture_of(8, 8)
+        client.put_object(bucket_name="upload", object_name="a b.png", data=io.BytesIO(picture), length=len(picture))
+        bridge.until(lambda: told("processed", "a%20b.png"), "told of the target")
+        client.remove_object("upload", "a b.png")
+        bridge.until(lambda: told("removed", "a%20b.png"), "told of the removal")
+        put(lake, "no-picture.png")
+        bridge.until(lambda: told("refused", "no-picture.png"), "told of the dead letter")
+        assert bridge.end() == 0
+    [refused] = [call for call in function.calls if call.headers["ce-type"].endswith(".refused")]
+    assert refused.headers["ce-status"] == "415"
+    assert "expected JPEG, PNG" in json.loads(refused.body)["reason"]
+
+
+def picture_of(width: int, height: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), "teal").save(file, "PNG")
+    return file.getvalue()

@@ -17,7 +17,7 @@ from penstock.connect.nats.consumer import consumer_name
 from tests.components import NatsServer
 from tests.integration.connect_helpers import RecordingFunction
 from tests.integration.processes import wait_until
-from tests.integration.queue_contract import Queue, QueueContract
+from tests.integration.queue_contract import Queue, QueueContract, check_tls
 
 SUBJECT = "lake.processed"
 ACK_WAIT_SECONDS = 2.0
@@ -172,3 +172,10 @@ def test_a_subject_without_a_stream_is_said_until_there_is_one(tmp_path: Path, f
         connector.until(lambda: function.delivered() == [b"there"], "delivered")
         connector.until(connector.is_ready, "ready")
         assert connector.end() == 0
+
+
+def test_tls_is_spoken_with_a_private_authority(tmp_path: Path, function: RecordingFunction) -> None:
+    with NatsServer(tmp_path / "nats", tls=True) as server:
+        queue = NatsStream(server)
+        queue.make()
+        check_tls(queue, tmp_path, function, f"tls://{server.endpoint.address}", server.ca_file)

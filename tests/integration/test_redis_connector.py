@@ -13,7 +13,7 @@ import redis
 
 from tests.components import RedisServer
 from tests.integration.connect_helpers import RecordingFunction, letters
-from tests.integration.queue_contract import Queue, QueueContract
+from tests.integration.queue_contract import Queue, QueueContract, check_tls
 from tests.paths import EVENTS
 
 LIST = "bucketevents"
@@ -197,4 +197,27 @@ def test_a_key_that_is_not_a_list_is_said_until_it_is_one(
     queue.publish(b"there")
     connector.until(lambda: function.delivered() == [b"there"], "delivered")
     connector.until(connector.is_ready, "ready")
+    assert connector.end() == 0
+
+
+def test_tls_is_spoken_with_a_private_authority(tmp_path: Path, function: RecordingFunction) -> None:
+    with RedisServer(tmp_path / "redis", tls=True) as server:
+        url = f"rediss://{server.endpoint.host}:{server.tls_port}"
+        check_tls(RedisList(server), tmp_path, function, url, server.ca_file)
+
+
+def test_a_user_without_the_right_to_the_list_is_told(
+    queue: RedisList, tmp_path: Path, function: RecordingFunction
+) -> None:
+    """A user of Redis's access control list, at first with a right to other keys only."""
+    with queue.client() as client:
+        client.execute_command("ACL", "SETUSER", "reader", "on", ">reader secret", "~elsewhere*", "+@all")
+    login = {"REDIS_USERNAME": "reader", "REDIS_PASSWORD": "reader secret"}
+    connector = queue.connect(tmp_path, "connector", f"{function.url}/", env=login)
+    connector.until(lambda: "let the user read and write the list" in connector.text(), "said")
+    assert not connector.is_ready()
+    with queue.client() as client:
+        client.execute_command("ACL", "SETUSER", "reader", f"~{LIST}", "~LIST:penstock:*", f"~{LIST}:penstock:*")
+    queue.publish(b"at last")
+    connector.until(lambda: function.delivered() == [b"at last"], "delivered")
     assert connector.end() == 0

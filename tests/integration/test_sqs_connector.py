@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import signal
 import threading
@@ -15,12 +17,15 @@ from penstock.connect.sqs.account import SqsAccount, connect_to
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from tests.components import ElasticMqServer
+from tests.components import ElasticMqServer, MinioServer
 from tests.integration.connect_helpers import Penstock, RecordingFunction, letters
+from tests.integration.processes import store_settings
 from tests.integration.queue_contract import Queue, QueueContract
 from tests.paths import EVENTS
+from tests.served import served
 
 QUEUE = "lake-upload"
+KEY = "dir/日本 x+y 100%.csv"  # of the events of AWS
 VISIBILITY_SECONDS = 5
 LOGIN: Mapping[str, str] = {
     "SQS_ACCESS_KEY": "lake",
@@ -222,3 +227,22 @@ def test_unanswered_message_is_given_back_at_the_end(
     assert first.end() == 0
     [message] = queue.client.receive_message(QueueUrl=queue.queue_url, WaitTimeSeconds=1)["Messages"]
     assert message["Body"] == "stuck"
+
+
+def test_what_sns_and_eventbridge_put_into_a_queue_makes_its_targets(queue: ElasticQueue, tmp_path: Path) -> None:
+    """The bodies as AWS publishes them, for one object, whose key each of them encodes in its own way."""
+    with MinioServer(tmp_path / "minio") as minio:
+        client = minio.endpoint.client()
+        for bucket in ("upload", "processed"):
+            client.make_bucket(bucket)
+        settings = {"SOURCE": "s3://upload/*.csv", "SINK": "s3://processed/{key}.gz", **store_settings(minio)}
+        with served("compress", settings) as function:
+            connector = queue.connect(tmp_path, "connector", f"{function.url}/event")
+            for name in ("aws_put_all_characters", "aws_sns", "aws_eventbridge"):
+                client.put_object("upload", KEY, io.BytesIO(name.encode()), len(name))
+                queue.publish((EVENTS / f"{name}.json").read_bytes())
+                connector.until(lambda: queue.left() == 0, "finished")
+                with client.get_object("processed", f"{KEY}.gz") as target:
+                    assert gzip.decompress(target.read()) == name.encode()
+            assert connector.end() == 0
+    assert letters(tmp_path / "connector.db") == []

@@ -107,7 +107,11 @@ HELP: Final[Mapping[str, Help]] = {
             "penstock bridge --to compress=http://127.0.0.1:8081/ --inbox inbox.db --allow-anonymous",
             "penstock bridge --to http://broker/ --only 'compress=s3://upload/*.csv'",
         ),
-        (*_settings(table.BRIDGE_TOKEN, table.BRIDGE_SINK), *_DELIVERY, *_LOG),
+        (
+            *_settings(table.BRIDGE_TOKEN, table.BRIDGE_SINK, table.OUTCOME_URLS, table.OUTCOME_HMAC_KEY),
+            *_DELIVERY,
+            *_LOG,
+        ),
     ),
     "connect kafka": Help(
         (

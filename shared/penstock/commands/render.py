@@ -31,6 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     with_bridge.add_argument(
         "--image", metavar="NAME", help="the bridge's image (default: REGISTRY/penstock:TAG, as in the stack file)"
     )
+    with_bridge.add_argument(
+        "--outcome-url",
+        metavar="[NAME=]URL",
+        action="append",
+        default=[],
+        help="a URL that the bridge tells how each event ended; repeatable",
+    )
     platforms = parser.add_subparsers(dest="platform", required=True)
 
     defaults = knative.KnativeSettings(image="")
@@ -109,6 +116,11 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     stack = load_stack(args.stack, env)
     plans = make_plans(stack.functions.values())
     wanted: Mapping[str, str]
+    outcomes: tuple[str, ...] = ()
+    if args.platform != "openfaas-pro" and args.outcome_url:
+        from penstock.connect.bridge.callbacks import outcome_words  # its metrics take a moment to import
+
+        outcomes = outcome_words(args.outcome_url)
     image = "" if args.platform == "openfaas-pro" else args.image or substitute(_IMAGE, env)
     if args.platform == "openfaas-pro":
         args.output = stack.path.parent
@@ -117,17 +129,17 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     elif args.platform == "knative":
         header = knative.HEADER
         settings = knative.KnativeSettings(
-            image, args.namespace, args.kafka, args.kafka_secret, args.region, args.event_policy
+            image, args.namespace, args.kafka, args.kafka_secret, args.region, args.event_policy, outcomes
         )
         wanted = knative.render(plans, settings)
     elif args.platform == "kubernetes":
         header = kubernetes.HEADER
         wanted = kubernetes.render(
-            plans, kubernetes.KubernetesSettings(image, args.namespace, args.kafka, args.kafka_secret)
+            plans, kubernetes.KubernetesSettings(image, args.namespace, args.kafka, args.kafka_secret, outcomes)
         )
     else:
         header = openfaas.HEADER
-        wanted = openfaas.render(plans, image, args.gateway.rstrip("/"))
+        wanted = openfaas.render(plans, image, args.gateway.rstrip("/"), outcomes)
     present = _present(args.output, header)
     stale = sorted(name for name in present if name not in wanted)
     different = [name for name, text in wanted.items() if present.get(name) != text]

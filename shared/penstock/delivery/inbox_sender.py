@@ -22,6 +22,9 @@ _log = logging.getLogger("penstock.connect")
 
 CLAIM_LIMIT = 500
 
+EndedDelivery = tuple[Message[object], Verdict]
+"""A message, and how its delivery ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Submitted(Generic[HeldT]):
@@ -42,6 +45,9 @@ class InboxSender(Generic[HeldT]):
     `finished(message)` is called on this sender's thread when one was delivered, or is stored in the inbox as a dead
     letter. That dead letter is without the uploader and the client's address, unless `keep_identity`.
 
+    `ending` gets the messages of the inbox that have ended, before the inbox records it: after a kill in between, once
+    more. It must not raise. Where `given_up(message, verdict)` is set, it is called in place of keeping a dead letter.
+
     Raises `ConfigError` from `start` when another process delivers from the same inbox.
     """
 
@@ -54,6 +60,8 @@ class InboxSender(Generic[HeldT]):
         observe: Observe | None = None,
         waits: Waits | None = None,
         finished: Callable[[Message[HeldT]], None] | None = None,
+        ending: Callable[[Sequence[EndedDelivery]], None] | None = None,
+        given_up: Callable[[Message[object], Verdict], None] | None = None,
         poll_seconds: float = 1.0,
         keep_identity: bool = False,
         tracer: "Tracer | None" = None,
@@ -61,6 +69,8 @@ class InboxSender(Generic[HeldT]):
         self._inbox = inbox
         self._keep_identity = keep_identity
         self._finished = finished
+        self._ending = ending
+        self._given_up = given_up
         self._targets = {target.name: target for target in targets}
         self._sender: Sender[int | _Submitted[HeldT]] = Sender(
             policy or Policy(), self._ended, observe=observe, waits=waits, tracer=tracer
@@ -68,6 +78,7 @@ class InboxSender(Generic[HeldT]):
         self._poll_seconds = poll_seconds
         # How messages ended, in order, on their way from the sender's thread to this one's.
         self._stored: deque[tuple[int, Message[object], Verdict]] = deque()
+        self._told: deque[tuple[int, Message[object], Verdict]] = deque()  # `ending` has them, the inbox does not yet
         self._submitted: deque[tuple[Message[HeldT], Verdict]] = deque()
         self._stopping = threading.Event()
         self._feeding = threading.Lock()
@@ -177,17 +188,20 @@ class InboxSender(Generic[HeldT]):
 
     def _record_stored(self) -> None:
         ended = [self._stored.popleft() for _ in range(len(self._stored))]
-        if not ended:
+        self._told.extend(ended)
+        if ended and self._ending is not None:
+            self._ending([(message, verdict) for _, message, verdict in ended])
+        if not self._told:
             return
-        delivered = [number for number, _, verdict in ended if verdict.outcome is DeliveryOutcome.DELIVERED]
-        dead = [(number, verdict) for number, _, verdict in ended if verdict.outcome is DeliveryOutcome.DEAD]
-        try:
-            self._inbox.finish(delivered, dead)
-        except TemporaryError:
-            self._stored.extendleft(reversed(ended))
-            raise
-        for _, message, verdict in ended:
-            _log_dead(message, verdict)
+        delivered = [number for number, _, verdict in self._told if verdict.outcome is DeliveryOutcome.DELIVERED]
+        dead = [(number, verdict) for number, _, verdict in self._told if verdict.outcome is DeliveryOutcome.DEAD]
+        if self._given_up is not None:
+            delivered, dead = [number for number, _, _ in self._told], []
+        self._inbox.finish(delivered, dead)
+        for _, message, verdict in self._told:
+            if verdict.outcome is DeliveryOutcome.DEAD:
+                (self._given_up or _log_dead)(message, verdict)
+        self._told.clear()
 
     def _record_submitted(self) -> None:
         dead: list[tuple[Message[HeldT], Verdict]] = []
@@ -234,5 +248,4 @@ class InboxSender(Generic[HeldT]):
 
 
 def _log_dead(message: Message[object], verdict: Verdict) -> None:
-    if verdict.outcome is DeliveryOutcome.DEAD:
-        _log.error("%s to %s: dead letter: %s", message.origin, message.target, verdict.reason)
+    _log.error("%s to %s: dead letter: %s", message.origin, message.target, verdict.reason)

@@ -22,7 +22,7 @@ class KnativeSettings:
     `image` is that of the bridge, `kafka` the bootstrap server, HOST:PORT. `kafka_secret` names the Secret with which
     Knative logs in there, "" for a listener without TLS and users. With
     `event_policy` only Penstock's own senders may send to the Broker. `region` is the region that MinIO puts into
-    its events: none unless MINIO_SITE_REGION is set there.
+    its events: none unless MINIO_SITE_REGION is set there. `outcomes` are what the bridge tells of ends, as `NAME=URL`.
     """
 
     image: str
@@ -31,6 +31,7 @@ class KnativeSettings:
     kafka_secret: str = "knative-kafka"  # noqa: S105 - its name
     region: str = ""
     event_policy: bool = False
+    outcomes: tuple[str, ...] = ()
 
 
 def render(plans: Sequence[FunctionPlan], settings: KnativeSettings) -> Mapping[str, str]:
@@ -43,7 +44,7 @@ def render(plans: Sequence[FunctionPlan], settings: KnativeSettings) -> Mapping[
     files: dict[str, list[Document]] = {
         "namespace.yaml": [namespace_document(settings.namespace)],
         "broker.yaml": broker_documents(delivery),
-        "bridge.yaml": bridge_documents(settings.image),
+        "bridge.yaml": bridge_documents(settings.image, settings.outcomes),
     }
     for plan in plans:
         files[f"function-{plan.name}.yaml"] = [*function_documents(plan), trigger(plan, delivery)]
@@ -51,6 +52,6 @@ def render(plans: Sequence[FunctionPlan], settings: KnativeSettings) -> Mapping[
         files["kafka-source.yaml"] = [kafka_source(plans, delivery)]
     if settings.event_policy:
         files["event-policy.yaml"] = [event_policy(plans, BRIDGE)]
-    files["network.yaml"] = network_policies(plans, settings.namespace)
+    files["network.yaml"] = network_policies(plans, settings.namespace, settings.outcomes)
     texts = {name: dump(documents, HEADER) for name, documents in files.items()}
     return {**texts, "kustomization.yaml": dump([kustomization(settings.namespace, files)], HEADER)}

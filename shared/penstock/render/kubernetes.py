@@ -20,6 +20,7 @@ from penstock.render.network import (
     function_egress,
     job_policies,
     policy,
+    to_outcomes,
     to_pods,
     to_url,
 )
@@ -35,12 +36,14 @@ class KubernetesSettings:
 
     `image` is that of bridge and connector, `kafka` the bootstrap server, HOST:PORT. `kafka_secret` names the Secret
     with which the connector logs in there; "" for a listener without TLS and users. With "", KEDA has no login either.
+    `outcomes` are what the bridge tells of ends, as `NAME=URL`.
     """
 
     image: str
     namespace: str = "penstock"
     kafka: str = "penstock-kafka-bootstrap.kafka.svc.cluster.local:9093"
     kafka_secret: str = "kafka-credentials"  # noqa: S105 - its name
+    outcomes: tuple[str, ...] = ()
 
 
 def render(plans: Sequence[FunctionPlan], settings: KubernetesSettings) -> Mapping[str, str]:
@@ -75,7 +78,8 @@ def _files(
     listening = [plan for plan in plans if plan.topics]
     files: dict[str, list[Document]] = {"namespace.yaml": [namespace_document(settings.namespace)]}
     if with_bridge:
-        files["bridge.yaml"] = bridge_workload(settings.image, _bridge_arguments(plans, settings.namespace))
+        arguments = _bridge_arguments(plans, settings.namespace)
+        files["bridge.yaml"] = bridge_workload(settings.image, arguments, settings.outcomes)
     if listening:
         login = [kafka_login()] if lag.login else []
         files["kafka-connector.yaml"] = [
@@ -106,7 +110,8 @@ def _network(plans: Sequence[FunctionPlan], settings: KubernetesSettings, *, wit
     if with_bridge:
         # KEDA reads there how many events wait.
         callers = bridge_callers(plans, settings.namespace, _KEDA)
-        made.append(policy(BRIDGE, {NAME: BRIDGE}, ingress=callers, egress=[to_pods(*functions)]))
+        egress = [to_pods(*functions), *to_outcomes(settings.outcomes, settings.namespace)]
+        made.append(policy(BRIDGE, {NAME: BRIDGE}, ingress=callers, egress=egress))
     if listening:
         brokers = dict.fromkeys(f"kafka://{server}" for server in settings.kafka.split(","))
         to_kafka = [to_url(url, settings.namespace) for url in brokers]

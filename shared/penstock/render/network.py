@@ -1,7 +1,7 @@
 """Which pods may connect to which: none at first, then each connection that the flow of events needs."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -28,15 +28,18 @@ _BEHIND: Final = {80: (80, 8080, 9000, 9200), 443: (443, 8443, 9000, 9200)}
 _IN_CLUSTER: Final = re.compile(r"[^.]+\.(?P<namespace>[^.]+)\.svc(\.cluster\.local)?")
 
 
-def network_policies(plans: Sequence[FunctionPlan], namespace: str) -> list[Document]:
-    """Deny everything in the namespace, then allow what functions and bridge need on Knative."""
+def network_policies(plans: Sequence[FunctionPlan], namespace: str, outcomes: Iterable[str] = ()) -> list[Document]:
+    """Deny everything in the namespace, then allow what functions and bridge need on Knative.
+
+    `outcomes` are what the bridge tells, as `NAME=URL`.
+    """
     return [
         *basic_policies(),
         policy(
             BRIDGE,
             {NAME: BRIDGE},
             ingress=bridge_callers(plans, namespace, "knative-eventing"),
-            egress=[to_namespaces("knative-eventing", ports=_BROKER)],
+            egress=[to_namespaces("knative-eventing", ports=_BROKER), *to_outcomes(outcomes, namespace)],
         ),
         *(
             policy(
@@ -144,6 +147,12 @@ def _dns() -> Document:
 def _to_api_server() -> Document:
     # Its address differs in each cluster, and policies see the endpoint's port, not the Service's.
     return to_ports(443, 6443)
+
+
+def to_outcomes(outcomes: Iterable[str], namespace: str) -> list[Document]:
+    """One rule for each place that the URLs of `NAME=URL` lead to."""
+    found = [to_url(each.partition("=")[2], namespace) for each in outcomes]
+    return [each for number, each in enumerate(found) if each not in found[:number]]
 
 
 def to_url(url: str, namespace: str) -> Document:

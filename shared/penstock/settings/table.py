@@ -427,6 +427,25 @@ CONSOLE_PASSWORD: Final = text(
     of="console",
     is_secret=True,
 )
+OUTCOME_URLS: Final = text(
+    "OUTCOME_URLS",
+    "`[NAME=]URL`, separated by spaces, at most 8: they are told how each delivery ended. NAME is the host otherwise",
+    of="bridge",
+    is_secret=True,
+)
+OUTCOME_HMAC_KEY: Final = text(
+    "OUTCOME_HMAC_KEY",
+    "the key that signs what is sent to OUTCOME_URLS, as FUNCTION_HMAC_KEY is written",
+    of="bridge",
+    is_secret=True,
+)
+OUTCOME_ATTEMPTS: Final = whole(
+    "OUTCOME_ATTEMPTS",
+    "attempts per URL and outcome, before it is given up; their waits are those of deliveries",
+    20,
+    minimum=1,
+    of="bridge",
+)
 BRIDGE_SINK: Final = text("K_SINK", "where events go without `--to`. A Knative SinkBinding sets it", of="bridge")
 K_CE_OVERRIDES: Final = text(
     "K_CE_OVERRIDES",

@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 from penstock.commands import connect_sqs
 from penstock.connect.sqs.account import SqsAccount, account_answers, account_from, code_of, refusal_of
+from penstock.connect.sqs.session import SqsSession
 from penstock.errors import ConfigError
 from pytest_httpserver import HTTPServer
 
@@ -98,3 +99,36 @@ def test_a_server_answers_where_it_only_denies_the_list(httpserver: HTTPServer) 
     found = SqsAccount("a", url, "lake", "secret")
     assert [account_answers(found) for _ in range(3)] == [True, True, False]
     assert not account_answers(SqsAccount("a", "http://127.0.0.1:9", "lake", "secret"))
+
+
+def refused_by_sts(code: str, status: int, operation: str = "AssumeRoleWithWebIdentity") -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}},
+        operation,
+    )
+
+
+@pytest.mark.parametrize("code", ["InvalidParameterValue", "InvalidIdentityToken", "AccessDenied", "ExpiredToken"])
+def test_a_token_that_is_refused_is_not_taken_for_a_refusal_of_the_queue(code: str) -> None:
+    """MinIO's STS says the first of these, AWS's the others."""
+    said = refusal_of(refused_by_sts(code, 400), ACCOUNT)
+    assert "check AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN" in said
+    assert "sqs:GetQueueUrl" not in said
+
+
+@pytest.mark.parametrize(("code", "status"), [("InternalError", 500), ("Throttling", 400)])
+def test_a_service_for_tokens_that_cannot_answer_now_has_refused_nothing(code: str, status: int) -> None:
+    assert refusal_of(refused_by_sts(code, status), ACCOUNT) == ""
+
+
+def test_keys_that_have_ended_when_they_come_are_a_problem_of_clocks_and_not_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """botocore raises a RuntimeError for them, which ended the connector's thread for good."""
+
+    def ended(_account: SqsAccount) -> None:
+        raise RuntimeError("Credentials were refreshed, but the refreshed credentials are still expired.")
+
+    monkeypatch.setattr("penstock.connect.sqs.session.connect_to", ended)
+    session = SqsSession(ACCOUNT, 10, lambda *_: None, lambda _: None)
+    assert session.connect_once().endswith("are still expired. Compare this machine's clock with that of the service.")

@@ -1,15 +1,16 @@
 """The inbox sender: from the inbox to real HTTP targets, and what is left behind."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from penstock.delivery.deliverer import Message, Policy
 from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox, InboxCounts
-from penstock.delivery.inbox_sender import InboxSender
-from penstock.errors import ConfigError
+from penstock.delivery.inbox_sender import EndedDelivery, InboxSender
+from penstock.delivery.verdict import Verdict
+from penstock.errors import ConfigError, TemporaryError
 from penstock.events import parse
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -236,3 +237,63 @@ def test_dead_letter_of_a_broker_is_without_the_uploader_unless_it_is_kept(
     for text in (b"principalId", b"userIdentity", b"ownerIdentity", b"sourceIPAddress"):
         assert (text in letter.message.value) is keep_identity
     assert parse(letter.message.value, {}) == parse(event, {})
+
+
+def test_the_end_of_a_message_is_told_before_the_inbox_forgets_it(inbox: Inbox, httpserver: HTTPServer) -> None:
+    """Killed in between, it is delivered and told once more: no end is lost."""
+    httpserver.expect_ordered_request("/").respond_with_data("done")
+    httpserver.expect_ordered_request("/").respond_with_data("no such picture", 422)
+    told: list[tuple[bytes, str, int]] = []
+
+    def ending(ended: Sequence[EndedDelivery]) -> None:
+        pending = inbox.counts().pending
+        told.extend((message.value, verdict.outcome.value, pending) for message, verdict in ended)
+
+    sender = InboxSender(inbox, [HttpTarget("compress", httpserver.url_for("/"))], QUICK, ending=ending)
+    sender.start()
+    inbox.put([message(1)])
+    wait_until(lambda: inbox.counts() == InboxCounts(0, 0))
+    inbox.put([message(2)])
+    wait_until(lambda: inbox.counts() == InboxCounts(0, 1))
+    sender.stop()
+    assert told == [(b"1", "delivered", 1), (b"2", "dead", 1)]
+
+
+def test_an_end_is_told_once_while_the_disk_refuses_to_record_it(
+    inbox: Inbox, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    httpserver.expect_request("/").respond_with_data("done")
+    finish, refused = inbox.finish, list(range(3))
+    told: list[EndedDelivery] = []
+
+    def full(delivered: Sequence[int], dead: Sequence[tuple[int, Verdict]] = ()) -> None:
+        if refused:
+            refused.pop()
+            raise TemporaryError("the disk is full")
+        finish(delivered, dead)
+
+    monkeypatch.setattr(inbox, "finish", full)
+    sender = InboxSender(
+        inbox, [HttpTarget("compress", httpserver.url_for("/"))], QUICK, ending=told.extend, poll_seconds=0.01
+    )
+    sender.start()
+    inbox.put([message(1)])
+    wait_until(lambda: inbox.counts() == InboxCounts(0, 0))
+    sender.stop()
+    assert (refused, len(told)) == ([], 1)
+
+
+def test_a_sender_that_keeps_no_dead_letters_says_what_it_gave_up(inbox: Inbox, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/").respond_with_data("no", 422)
+    given_up: list[tuple[bytes, int]] = []
+    sender = InboxSender(
+        inbox,
+        [HttpTarget("compress", httpserver.url_for("/"))],
+        QUICK,
+        given_up=lambda message, verdict: given_up.append((message.value, verdict.code)),
+    )
+    sender.start()
+    inbox.put([message(1)])
+    wait_until(lambda: given_up == [(b"1", 422)])
+    sender.stop()
+    assert inbox.counts() == InboxCounts(0, 0)

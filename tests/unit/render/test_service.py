@@ -240,4 +240,6 @@ def test_the_bridge_starts_with_and_without_the_tokens_that_it_may_have(rendered
         "function-hmac-key": True,
         "dead-letter-token": True,
         "console-token": True,
+        "outcome-urls": True,
+        "outcome-hmac-key": True,
     }

@@ -8,6 +8,8 @@ letter: a refusal would stop every event behind it for ever.
 import hmac
 import json
 import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -19,8 +21,9 @@ from penstock.connect.bridge.settings import SELF, BridgeConfig
 from penstock.delivery.deliverer import Message
 from penstock.delivery.identity import body_without_identity
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import InboxSender
+from penstock.delivery.inbox_sender import EndedDelivery, InboxSender
 from penstock.delivery.measures import DeliveryMeasures
+from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import EventError, TemporaryError
 from penstock.events import OddRecord
 from penstock.process.openapi import PATH
@@ -36,11 +39,16 @@ def create_app(
     sender: InboxSender,
     measures: DeliveryMeasures,
     console: Blueprint | None = None,
+    *,
+    on_dead: Callable[[Sequence[EndedDelivery]], None] | None = None,
 ) -> Flask:
-    """The webhook receiver; `sender` delivers what it stores. `console` has the routes that a console asks."""
+    """The webhook receiver; `sender` delivers what it stores. `console` has the routes that a console asks.
+
+    `on_dead` is told of the dead letters that a Broker sends.
+    """
     app = Flask("penstock.bridge", static_folder=None)
     app.response_class = BridgeResponse
-    bridge = BridgeRoutes(config, inbox, sender, measures)
+    bridge = BridgeRoutes(config, inbox, sender, measures, on_dead)
     app.add_url_rule("/", view_func=bridge.take, methods=["POST"])
     app.add_url_rule("/dead-letters", view_func=bridge.take_dead_letter, methods=["POST"], defaults={"token": ""})
     app.add_url_rule("/dead-letters/<token>", view_func=bridge.take_dead_letter, methods=["POST"])
@@ -64,11 +72,19 @@ class BridgeResponse(Response):
 class BridgeRoutes:
     """What each route of the bridge does."""
 
-    def __init__(self, config: BridgeConfig, inbox: Inbox, sender: InboxSender, measures: DeliveryMeasures) -> None:
+    def __init__(
+        self,
+        config: BridgeConfig,
+        inbox: Inbox,
+        sender: InboxSender,
+        measures: DeliveryMeasures,
+        on_dead: Callable[[Sequence[EndedDelivery]], None] | None = None,
+    ) -> None:
         self._config = config
         self._inbox = inbox
         self._sender = sender
         self._measures = measures
+        self._on_dead = on_dead
         self._limits = BrokerDeadLetterLimits()
         # MinIO sends a token of one word as `Bearer X`, one of two words as it is.
         self._accepted = [text.encode() for text in (config.token, f"Bearer {config.token}")]
@@ -102,7 +118,10 @@ class BridgeRoutes:
         body = self._kept(_body())
         self._limits.admit(len(body), self._inbox.counts().dead)
         letter = read_broker_dead_letter(dict(request.headers), body, SELF, authenticated=bool(wanted))
-        self._inbox.store_dead_letter(letter.message, letter.code, letter.reason, letter.data)
+        verdict = Verdict(DeliveryOutcome.DEAD, letter.code, letter.reason, letter.data)
+        self._inbox.store_dead_letters([(letter.message, verdict)])
+        if self._on_dead is not None:
+            self._on_dead([(replace(letter.message, target=letter.function), verdict)])
         _log.error("broker: dead letter: %s: %s", letter.message.origin, letter.reason)
         self._measures.count("penstock_bridge_broker_letters", "Events that a Broker gave up, kept as dead letters.")
         return BridgeResponse("stored as a dead letter\n", 202)

@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from penstock.delivery.deliverer import Message
 from penstock.errors import TemporaryError
@@ -20,12 +21,16 @@ _STATUS = re.compile("[0-9]{1,3}")
 
 @dataclass(frozen=True, slots=True)
 class BrokerDeadLetter:
-    """A dead letter to keep: `code` is the last status, 0 when there was no answer; `data` the start of the answer."""
+    """A dead letter to keep: `code` is the last status, 0 when there was no answer; `data` the start of the answer.
+
+    `function` is the name of the subscriber, as far as its address tells it.
+    """
 
     message: Message
     code: int
     reason: str
     data: bytes
+    function: str
 
 
 class BrokerDeadLetterLimits:
@@ -72,7 +77,17 @@ def read_broker_dead_letter(
         int(code) if _STATUS.fullmatch(code) else 0,
         f"{destination or 'a subscriber'}: {answer}"[:_REASON_CHARACTERS],
         data,
+        _function(destination),
     )
+
+
+def _function(destination: str) -> str:
+    """The first part of the host's name, which is a Service's name inside a cluster."""
+    try:
+        host = urlsplit(destination).hostname or ""
+    except ValueError:
+        host = ""
+    return host.partition(".")[0] or "subscriber"
 
 
 def _decoded(text: str) -> bytes:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from gunicorn.errors import AppImportError
 
+from penstock.connect.bridge.callbacks import Callbacks, callbacks_file
 from penstock.connect.bridge.messages import object_of
 from penstock.connect.bridge.settings import SELF, BridgeConfig
 from penstock.delivery.attempts import Attempts
 from penstock.delivery.deliverer import Message
 from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox
-from penstock.delivery.inbox_sender import InboxSender
+from penstock.delivery.inbox_sender import EndedDelivery, InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.delivery.recent import RecentAttempts
 from penstock.delivery.sender import Observe
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _THREADS = 16
 # MinIO sends one event at a time for each of its targets and servers.
 _MAX_WAITING = 256
+# What is cut off is told by the next run.
+_CALLBACK_DRAIN_SECONDS = 2.0
 
 
 class BridgeServer(GunicornServer):
@@ -37,6 +40,7 @@ class BridgeServer(GunicornServer):
     def __init__(self, config: BridgeConfig) -> None:
         self._config = config
         self._sender: InboxSender | None = None
+        self._callbacks: Callbacks | None = None
         self._tracer: Tracer | None = None
         host, port = config.address
         super().__init__(
@@ -55,6 +59,9 @@ class BridgeServer(GunicornServer):
             self._tracer = _make_tracer(self._config.traces_endpoint)
             inbox = Inbox(self._config.inbox)
             watched = _Watched(self._config, inbox) if self._config.console_token else None
+            if self._config.callbacks.targets:
+                self._callbacks = Callbacks(self._config.callbacks, callbacks_file(self._config.inbox), measures)
+                self._callbacks.start()
             sender = InboxSender(
                 inbox,
                 targets,
@@ -62,6 +69,7 @@ class BridgeServer(GunicornServer):
                 observe=watched.observing(measures.observe) if watched else measures.observe,
                 tracer=self._tracer,
                 waits=watched.attempts.waits if watched else None,
+                ending=self._tell if self._callbacks else None,
             )
             sender.start()
         except (ConfigError, TemporaryError) as exc:
@@ -79,7 +87,8 @@ class BridgeServer(GunicornServer):
             "penstock_inbox_oldest_seconds", "Age of the oldest pending one.", lambda: [({}, inbox.oldest_seconds())]
         )
         measures.gauge("penstock_delivery_held", "Messages in memory, not finished.", lambda: [({}, sender.held())])
-        app = create_app(self._config, inbox, sender, measures, watched.routes() if watched else None)
+        routes = watched.routes() if watched else None
+        app = create_app(self._config, inbox, sender, measures, routes, on_dead=self._tell)
         if self._tracer is not None:
             from penstock.serving.traced import TracedApplication
 
@@ -89,8 +98,14 @@ class BridgeServer(GunicornServer):
     def close(self) -> None:
         if self._sender is not None and not self._sender.stop(self._config.drain_seconds):
             logging.getLogger("penstock.connect").warning("requests under way were cut off; they will be sent again")
+        if self._callbacks is not None:  # after the last delivery has ended
+            self._callbacks.stop(_CALLBACK_DRAIN_SECONDS)
         if self._tracer is not None:
             self._tracer.stop()
+
+    def _tell(self, ended: Sequence[EndedDelivery]) -> None:
+        if self._callbacks is not None:
+            self._callbacks.told([each for each in ended if each[0].target != SELF])
 
     def _own_target(self) -> HttpTarget:
         """Where a replayed body goes that the bridge could not read before: to the bridge itself."""

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from penstock.connect import settings
+from penstock.connect.bridge.callbacks import CallbackConfig, read_callbacks
 from penstock.connect.bridge.filters import Filters, read_filters
 from penstock.connect.settings import Flags
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError
 from penstock.process.log import parse_level
+from penstock.settings.hmac_keys import read_hmac_keys
 from penstock.settings.secrets import read_secret
-from penstock.settings.table import DELIVERY_TRACES_ENDPOINT
+from penstock.settings.table import DELIVERY_TRACES_ENDPOINT, OUTCOME_ATTEMPTS, OUTCOME_HMAC_KEY, OUTCOME_URLS
 
 # The target of what could not be read: when it is replayed it goes to the bridge itself, perhaps a newer version.
 SELF = "bridge"
@@ -36,6 +38,7 @@ class BridgeConfig:
     `filters` names, by target, the objects whose events it gets; a target that it does not name gets every event.
     `keep_identity` keeps the uploader and the client's address in events and dead letters. With a `dead_letter_token`
     only `/dead-letters/TOKEN` takes dead letters. With a `console_token` a console may ask for the inbox.
+    `callbacks` are told how deliveries ended.
     """
 
     address: tuple[str, int]
@@ -51,6 +54,7 @@ class BridgeConfig:
     keep_identity: bool = False
     dead_letter_token: str = field(default="", repr=False)
     console_token: str = field(default="", repr=False)
+    callbacks: CallbackConfig = field(default_factory=CallbackConfig, repr=False)  # a URL may hold a token
 
 
 def load_bridge_config(flags: Flags, env: Mapping[str, str]) -> BridgeConfig:
@@ -75,12 +79,13 @@ def load_bridge_config(flags: Flags, env: Mapping[str, str]) -> BridgeConfig:
             "BRIDGE_TOKEN: not set; set it, or BRIDGE_TOKEN_FILE, or mount the secret bridge-token,"
             " or accept events from any caller with --allow-anonymous"
         )
+    policy = collect(lambda: settings.policy_from(flags, env), Policy())
     config = BridgeConfig(
         address=collect(lambda: settings.address_from(flags, env), ("", 0)),
         token=token,
         inbox=flags.inbox,
         targets=targets,
-        policy=collect(lambda: settings.policy_from(flags, env), Policy()),
+        policy=policy,
         drain_seconds=collect(lambda: settings.drain_seconds_from(flags, env), 0.0),
         extensions=collect(lambda: _extensions(env.get("K_CE_OVERRIDES", "")), {}),
         log_level=collect(lambda: parse_level(env.get("LOG_LEVEL", "INFO")), "INFO"),
@@ -89,6 +94,7 @@ def load_bridge_config(flags: Flags, env: Mapping[str, str]) -> BridgeConfig:
         keep_identity=flags.keep_identity,
         dead_letter_token=collect(lambda: read_secret(env, "DEAD_LETTER_TOKEN"), ""),
         console_token=collect(lambda: read_secret(env, "CONSOLE_TOKEN"), ""),
+        callbacks=collect(lambda: _callbacks(env, ca_file, policy), CallbackConfig()),
     )
     if problems:
         raise ConfigError(*problems)
@@ -125,6 +131,16 @@ def _targets(flags: Flags, env: Mapping[str, str], ca_file: str | None, problems
     if len(set(names)) < len(names) or SELF in names:
         problems.append(f"--to: the names {', '.join(names)} must differ, and none may be {SELF}; write NAME=URL")
     return tuple(made)
+
+
+def _callbacks(env: Mapping[str, str], ca_file: str | None, policy: Policy) -> CallbackConfig:
+    """Where outcomes are told; they wait between attempts as deliveries do."""
+    try:
+        keys = read_hmac_keys(read_secret(env, OUTCOME_HMAC_KEY.name))
+    except ValueError as exc:
+        raise ConfigError(f"{OUTCOME_HMAC_KEY.name}: {exc}") from None
+    tried = replace(policy, attempts=OUTCOME_ATTEMPTS.value(env))
+    return read_callbacks(read_secret(env, OUTCOME_URLS.name), keys, ca_file, tried)
 
 
 def _extensions(text: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from penstock.connect import settings
@@ -63,13 +63,24 @@ def servers_from(flags: Flags, env: Mapping[str, str]) -> NatsServers:
 
 
 async def connect_to(servers: NatsServers) -> "Client":
-    """One connection that does not connect again by itself. Raises `OSError`, or an error of nats-py."""
+    """One connection that does not connect again by itself. Raises `OSError`, or an error of nats-py.
+
+    A server of `tls://` that offers no TLS gets no login.
+    """
     from nats.aio.client import Client
+
+    class StrictClient(Client):
+        """Speaks TLS where the URL says so: nats-py asks the server, and one that is forged says no."""
+
+        async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+            if self._current_server is not None and self._current_server.uri.scheme == "tls":
+                info["tls_required"] = True
+            await super()._process_info(info, initial_connection)
 
     async def ignore(_error: Exception) -> None:
         """What goes wrong is raised by the call that it concerns."""
 
-    client = Client()
+    client = StrictClient()
     options = {"user": servers.username, "password": servers.password} if servers.username else {}
     if servers.token:
         options["token"] = servers.token

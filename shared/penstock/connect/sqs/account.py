@@ -1,5 +1,6 @@
 """Where Amazon SQS is, or another server that speaks its protocol, and how to log in, from flags and environment."""
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ _REFUSED_LOGIN = frozenset(
     {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException"}
     | {"ExpiredToken", "ExpiredTokenException", "MissingAuthenticationToken", "IncompleteSignature", "OptInRequired"}
 )
+_THROTTLED = frozenset({"Throttling", "ThrottlingException", "RequestThrottled"})
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})
 
 
@@ -80,6 +82,8 @@ def connect_to(account: SqsAccount) -> "BaseClient":
     import botocore.session
     from botocore.config import Config
 
+    # It logs each exchange of a token, and a trace for each that failed; the session says once what lasts.
+    logging.getLogger("botocore").setLevel(logging.ERROR)
     keys: dict[str, Any] = {}
     if account.access_key:
         keys = {"aws_access_key_id": account.access_key, "aws_secret_access_key": account.secret_key}
@@ -105,7 +109,7 @@ def account_answers(account: SqsAccount) -> bool:
     try:
         connect_to(account).list_queues(MaxResults=1)
     except ClientError as exc:
-        return bool(code_of(exc) in _DENIED)
+        return code_of(exc) in _DENIED and not _is_of_sts(exc)
     except (BotoCoreError, OSError):
         return False
     return True
@@ -126,6 +130,11 @@ def refusal_of(exc: Exception, account: SqsAccount) -> str:
     if isinstance(exc, (NoCredentialsError, PartialCredentialsError)):
         return f"{account}: no credentials; set SQS_ACCESS_KEY and SQS_SECRET_KEY, or one of AWS's own sources"
     code = code_of(exc)
+    if _is_of_sts(exc):
+        return (
+            f"{account}: the service that exchanges tokens for keys refused ({code}); check "
+            "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN"
+        )
     if code in _REFUSED_LOGIN:
         return f"{account} refused the login ({code}); check SQS_ACCESS_KEY and SQS_SECRET_KEY"
     if code in _DENIED:
@@ -134,6 +143,13 @@ def refusal_of(exc: Exception, account: SqsAccount) -> str:
             "ChangeMessageVisibility for these queues"
         )
     return ""
+
+
+def _is_of_sts(exc: Exception) -> bool:
+    """Whether AWS's Security Token Service, or another one in its place, refused to give keys for a token."""
+    answer = getattr(exc, "response", {}).get("ResponseMetadata", {})
+    refused = 400 <= answer.get("HTTPStatusCode", 0) < 500 and code_of(exc) not in _THROTTLED
+    return refused and getattr(exc, "operation_name", "").startswith("AssumeRole")
 
 
 def _is_endpoint(url: str) -> bool:

@@ -75,6 +75,8 @@ class SqsSession(ReconnectingSession):
         except (BotoCoreError, ClientError, OSError) as exc:
             self.refusal = refusal_of(exc, self._account)
             return self.refusal or f"{self._account}: {exc}"
+        except RuntimeError as exc:  # botocore's, for keys that have ended by this machine's clock when they come
+            return f"{self._account}: {exc} Compare this machine's clock with that of the service."
         except (LookupError, TypeError, ValueError, AttributeError) as exc:
             return f"{self._account} answers what SQS does not: {exc!r}"
         finally:
