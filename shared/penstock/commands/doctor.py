@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from penstock.commands.flags import add_ca_file_flag
-from penstock.commands.objects import add_store_flags, store_settings
+from penstock.commands.flags import add_ca_file_flag, add_store_flags
+from penstock.commands.objects import store_settings
 from penstock.connect import settings
 from penstock.connect.openfaas import OpenFaasGateway
 from penstock.connect.sources import gateway_from

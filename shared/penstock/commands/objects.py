@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -13,7 +12,6 @@ from penstock.errors import ConfigError, PenstockError, PermanentError
 from penstock.settings.config import StoreSettings, bucket_problem, key_problem
 from penstock.settings.environment import load_store_settings
 from penstock.store import Store
-from penstock.terminal import printable
 from penstock.types import ObjectRef
 
 _MOST_COMPLETED: Final = 200
@@ -86,17 +84,6 @@ def _stored(prefix: str, parsed_args: argparse.Namespace, **_asked: object) -> l
         return []
 
 
-def add_store_flags(parser: argparse.ArgumentParser) -> None:
-    """Add where the local stack keeps its address, which counts where MINIO_ENDPOINT is not set."""
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path(DEFAULT_DATA),
-        metavar="FOLDER",
-        help="without MINIO_ENDPOINT: the store of the local stack that runs on this folder (default: %(default)s)",
-    )
-
-
 def store_settings(data: Path, env: Mapping[str, str]) -> StoreSettings:
     """How to reach the store that MINIO_ENDPOINT names, else the local stack's; raises `ConfigError`."""
     if env.get("MINIO_ENDPOINT"):
@@ -107,24 +94,6 @@ def store_settings(data: Path, env: Mapping[str, str]) -> StoreSettings:
     if settings is None:
         raise ConfigError(NO_STORE.format(data=data))
     return settings
-
-
-def beside_local_stack(args: argparse.Namespace, env: Mapping[str, str]) -> tuple[Mapping[str, str], Path | None]:
-    """The environment and the stack file of a command that runs a function here: `args.stack` where it is given.
-
-    Where the environment names no store and a local stack runs on `args.data`, they are the local stack's, and stderr
-    says so.
-    """
-    if env.get("MINIO_ENDPOINT") or env.get("ENDPOINT"):
-        return env, args.stack
-    from penstock.local.address import kept_stack_file, local_environment
-
-    local = local_environment(args.data)
-    if not local:
-        return env, args.stack
-    stack = args.stack or kept_stack_file(args.data)
-    print(printable(f"on the local stack of {args.data}, {local['MINIO_ENDPOINT']}"), file=sys.stderr)
-    return {**env, **local}, stack
 
 
 def open_store(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> Store:
