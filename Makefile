@@ -134,9 +134,10 @@ dist: $(TOOLS)  ## build/dist: the package as sdist and wheel, checked as an ind
 	$(BIN)/uv tool run --quiet twine check --strict build/dist/*.whl build/dist/*.tar.gz
 
 .PHONY: docs-reference
-docs-reference: $(READY)  ## renew docs/commands.md from the parsers, and the tables of settings
+docs-reference: $(READY)  ## renew docs/commands.md, and the tables of settings, of errors and of metrics, from the code
 	$(BIN)/python -m penstock.commands.reference > docs/commands.md
 	$(BIN)/python -m tests.settings_pages
+	$(BIN)/python -m tests.reference_page
 
 # An environment of its own: the site needs none of the packages of Penstock, and its tools stay out of the tests'.
 SITE_TOOLS := build/docs-env

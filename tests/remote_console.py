@@ -30,6 +30,7 @@ from penstock.local.console.remote.platform import OpenFaasPlatform
 from penstock.local.console.remote.queues import Queues
 from penstock.local.gateway.access import Access
 from penstock.local.http_server import HttpServer
+from penstock.process import metric_table
 from penstock.types import ObjectRef
 
 from tests.paths import EVENTS
@@ -80,7 +81,7 @@ class Bridge:
         self._sender: InboxSender[None] = InboxSender(
             self.inbox, config.targets, policy, poll_seconds=0.05, observe=observe, waits=attempts.waits
         )
-        measures.gauge("penstock_inbox_pending", "Pending.", lambda: [({}, self.inbox.counts().pending)])
+        measures.gauge(metric_table.INBOX_PENDING, lambda: [({}, self.inbox.counts().pending)])
         app = create_app(
             config, self.inbox, self._sender, measures, make_inbox_api(TOKEN, self.inbox, recent, attempts)
         )

@@ -5,8 +5,9 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
-from penstock.commands.exit_codes import INTERRUPTED, READER_GONE, WRONG_USAGE, exit_codes_text
+from penstock.commands.exit_codes import DIFFERS, INTERRUPTED, READER_GONE, WRONG_USAGE, exit_codes_text
 from penstock.commands.words import COMMANDS, GROUPS, Command
 from penstock.errors import ConfigError, PenstockError
 from penstock.terminal import printable
@@ -65,9 +66,14 @@ def _dispatch(words: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as exc:
-        # A trace of a function's own code is for its author, and a pipe that broke is judged above.
-        if isinstance(exc, BrokenPipeError) or is_of_a_function(exc):
+        if isinstance(exc, BrokenPipeError):  # is judged above
             raise
+        if is_of_a_function(exc):
+            if debug:
+                raise
+            _print_functions_trace(exc)
+            print(f"penstock {command.words}: the function's own code raised it; {DEBUG} shows all", file=sys.stderr)
+            return DIFFERS
         if debug:
             _print_trace()
         what = printable(f"{type(exc).__name__}: {exc}")
@@ -102,6 +108,16 @@ def _print_trace() -> None:
     import traceback
 
     print(printable(traceback.format_exc(), keep="\n"), end="", file=sys.stderr)
+
+
+def _print_functions_trace(exc: Exception) -> None:
+    """The trace from the first line of the function's own code on: the calls before it are Penstock's."""
+    import traceback
+
+    found = exc.__traceback__
+    while found is not None and not _is_of_a_function(found.tb_frame):
+        found = found.tb_next
+    print(printable("".join(traceback.format_exception(type(exc), exc, found)), keep="\n"), end="", file=sys.stderr)
 
 
 def _refuse(words: Sequence[str]) -> int:
@@ -159,8 +175,11 @@ def is_of_a_function(exc: BaseException) -> bool:
     """Whether the code of a user's function raised it, as a package that the function itself needs."""
     import traceback
 
-    frames = (frame for frame, _ in traceback.walk_tb(exc.__traceback__))
-    return any(str(frame.f_globals.get("__name__")).startswith("penstock_functions_") for frame in frames)
+    return any(_is_of_a_function(frame) for frame, _ in traceback.walk_tb(exc.__traceback__))
+
+
+def _is_of_a_function(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith("penstock_functions_")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,10 @@ class PenstockError(Exception):
 
 
 class ConfigError(PenstockError):
-    """A deployment cannot work as configured. It carries every problem found, not just the first."""
+    """A deployment cannot work as configured. It carries every problem found, not just the first.
+
+    To do: change what it names, and start again.
+    """
 
     exit_code = 78  # EX_CONFIG
 
@@ -42,54 +45,77 @@ class ConfigError(PenstockError):
 
 
 class NothingToDo(PenstockError):
-    """A handler raises this when the input is fine and needs no work, such as an already compressed one."""
+    """A handler raises this when the input is fine and needs no work, such as a compressed one. It is recorded.
+
+    To do: nothing.
+    """
 
     status = HTTPStatus.OK
     exit_code = 0
 
 
 class PermanentError(PenstockError):
-    """The same input will fail in the same way again."""
+    """The same input will fail in the same way again. It is recorded, and the event becomes a dead letter.
+
+    To do: see its reason.
+    """
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     exit_code = 65  # EX_DATAERR
 
 
 class EventError(PermanentError):
-    """The event or the request itself is malformed."""
+    """The event or the request itself is malformed.
+
+    To do: mend the sender.
+    """
 
     status = HTTPStatus.BAD_REQUEST
 
 
 class Forbidden(PermanentError):
-    """The event asks for something outside what this function may touch."""
+    """The event names a bucket that is not one of the function's sources.
+
+    To do: change SOURCE, or the sender.
+    """
 
     status = HTTPStatus.FORBIDDEN
 
 
 class InputTooLarge(PermanentError):
-    """The input is over a limit that the message names."""
+    """The input is over a limit that the message names.
+
+    To do: raise the limit, then `penstock reconcile`.
+    """
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class Unauthorized(PermanentError):
-    """The caller sent no token, or a wrong one."""
+    """The caller sent no token, or a wrong one.
+
+    To do: give the caller the token of FUNCTION_TOKEN.
+    """
 
     status = HTTPStatus.UNAUTHORIZED
 
 
 class UnsupportedInput(PermanentError):
-    """The content is not of a format this function reads."""
+    """The content is not of a format this function reads.
+
+    To do: upload one that it reads under the same key; the function's README names its formats.
+    """
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
 class HandlerError(PenstockError):
-    """The function's own code is wrong, such as a handler that returns no `Result`: its author has to change it.
+    """The function's own code is wrong, such as a handler that returns no `Result`.
 
     The same code fails again, so the event becomes a dead letter at once. The object is not the cause, so no refusal
     is recorded for it, and an older target stays.
+
+    To do: mend the handler, then replay the dead letter.
     """
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -97,25 +123,37 @@ class HandlerError(PenstockError):
 
 
 class TemporaryError(PenstockError):
-    """It may work later. `retry_after` is in seconds; None leaves the delay to the caller."""
+    """It may work later: it is tried again, after Retry-After where that is given.
+
+    To do: nothing, or what the message names.
+    """
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     exit_code = 75  # EX_TEMPFAIL
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        self.retry_after = retry_after
+        self.retry_after = retry_after  # in seconds; None leaves the delay to the caller
         super().__init__(message)
 
 
 class RequestTooSlow(TemporaryError):
-    """The caller did not send the whole request in time."""
+    """The caller did not send the whole request in time.
+
+    To do: see READ_TIMEOUT_SECONDS.
+    """
 
     status = HTTPStatus.REQUEST_TIMEOUT
 
 
 class SourceChanged(TemporaryError):
-    """The source has changed since its state was read."""
+    """The source has changed since its state was read.
+
+    To do: nothing.
+    """
 
 
 class TargetChanged(TemporaryError):
-    """The target has changed since it was looked at before the write."""
+    """The target has changed since it was looked at before the write.
+
+    To do: nothing.
+    """

@@ -243,7 +243,16 @@ def test_dead_letters_are_grouped_filtered_and_a_drop_is_taken_back(gateway: Run
     expect(page.get_by_text("1 dead letter back again.")).to_be_visible()
     assert gateway.inbox.counts().dead == 5
     page.get_by_label("function, object or reason has").fill("")
-    page.get_by_role("button", name="Replay all 5").click()
+    replay = page.get_by_role("button", name="Replay all 5")
+    # Said before the click, also to a screen reader, of each button that sends many.
+    for button in (
+        replay,
+        page.get_by_role("button", name="Replay chosen"),
+        page.get_by_role("button", name="Replay all with").first,
+    ):
+        expect(button).to_have_accessible_description(re.compile("cannot be undone. A drop can"))
+    expect(page.get_by_text("it cannot be undone")).to_be_visible()
+    replay.click()
     expect(page.get_by_text("5 events sent again.")).to_be_visible()
     until(lambda: gateway.inbox.counts().dead == 0)
     expect(page.get_by_text(re.compile("^None"))).to_be_visible()

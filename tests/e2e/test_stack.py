@@ -156,6 +156,29 @@ def test_csv_is_compressed_and_indexed_and_the_functions_stop_again(up: Up) -> N
     assert up.children() == []
 
 
+def beside(up: Up, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command that is typed in another terminal while the stack runs."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("MINIO_", "ENDPOINT"))}
+    command = [*PENSTOCK, *words, "--data", str(up.data)]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+
+
+def test_run_and_reconcile_find_the_local_stack_by_themselves(up: Up) -> None:
+    csv = b"email,name\na@example.com,A\n" * 50
+    up.put("upload", "beside/found.csv", csv, "text/csv")
+    until(lambda: up.document("processed", "beside/found.csv.gz"), "the index knows the compressed object")
+    up.minio().remove_object("processed", "beside/found.csv.gz")
+    assert up.get("processed", "beside/found.csv.gz") is None
+    checked = beside(up, "reconcile", "compress", "--check", "--prefix", "beside/")
+    assert (checked.returncode, "1 missing" in checked.stdout) == (1, True), checked.stdout + checked.stderr
+    ran = beside(up, "run", "compress", "-f", "upload", "-k", "beside/found.csv")
+    assert ran.returncode == 0, ran.stderr
+    assert f"on the local stack of {up.data}" in ran.stderr
+    assert gzip.decompress(up.get("processed", "beside/found.csv.gz") or b"") == csv
+    checked = beside(up, "reconcile", "compress", "--check", "--prefix", "beside/")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 def test_image_is_resized(up: Up) -> None:
     up.put("images", "a+b/日本.jpg", photo(1600, 1200), "image/jpeg")
     target = until(lambda: up.get("processed", "a+b/日本.jpg"), "the resized image")

@@ -5,6 +5,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from penstock.cli import main
@@ -168,3 +169,20 @@ def test_a_missing_flag_is_wrong_usage(store: EmbeddedStore) -> None:
     with pytest.raises(SystemExit) as exit_code:
         main(["run", "compress", "-f", "upload"])
     assert exit_code.value.code == 2
+
+
+def test_crash_of_the_handler_shows_the_handlers_lines_alone(
+    store: EmbeddedStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pair"
+    folder.mkdir()
+    (folder / "handler.py").write_text("def handle(event, context):\n    first, second = [1]\n")
+    words = ["run", str(folder), "-f", "upload", "-k", "donors.csv", "-t", "processed"]
+    assert main(words) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f'Traceback (most recent call last):\n  File "{folder}/handler.py", line 2, in handle\n')
+    assert "ValueError: not enough values to unpack" in said
+    assert "work.py" not in said
+    assert said.endswith("penstock run: the function's own code raised it; --debug shows all\n")
+    with pytest.raises(ValueError, match="not enough values"):
+        main([*words, "--debug"])

@@ -133,6 +133,8 @@ def _list(letters: Iterator[DeadLetter], out: TextIO, *, as_json: bool) -> None:
         rows.append((letter.id, _time(letter.died), letter.message.target, str(letter.code), origin, reason))
     for line in columns(rows):
         print(line, file=out)
+    if len(rows) == 1:
+        print("penstock dlq: none; what is still tried again is not a dead letter yet", file=sys.stderr)
 
 
 def _told(letter: DeadLetter) -> dict[str, object]:

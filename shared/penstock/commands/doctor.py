@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from penstock.commands.flags import add_ca_file_flag
-from penstock.commands.objects import add_store_flags, store_settings
+from penstock.commands.flags import add_ca_file_flag, add_store_flags
+from penstock.commands.objects import store_settings
 from penstock.connect import settings
 from penstock.connect.openfaas import OpenFaasGateway
 from penstock.connect.sources import gateway_from
 from penstock.doctor import openfaas
 from penstock.doctor.finding import Finding, Grade
-from penstock.errors import PenstockError
+from penstock.errors import ConfigError, PenstockError
 from penstock.settings import table
 from penstock.settings.names import stack_path
 from penstock.settings.stackfile import FunctionSpec, load_stack
@@ -89,7 +89,7 @@ def _here(args: argparse.Namespace, env: Mapping[str, str]) -> list[Finding]:
     from penstock.doctor.files import examine_files
     from penstock.doctor.versions import examine_versions
 
-    found = [*examine_versions(), *examine_files(env, args.data)]
+    found = [*examine_versions(), *examine_files(env, args.data, args.ca_file)]
     try:
         # Where no server is named, the local stack's functions keep their index in a file.
         local = {} if env.get("MINIO_ENDPOINT") else {"INDEX_SINK": f"sqlite://{args.data.resolve()}/index.sqlite"}
@@ -115,11 +115,21 @@ def _servers(args: argparse.Namespace, env: Mapping[str, str], specs: Sequence[F
 
     yield from examine_indexes(specs, env)
     if args.gateway or table.GATEWAY_URL.value(env):
-        yield from examine_gateway(_gateway(args, env))
+        try:
+            gateway = _gateway(args, env)
+        except ConfigError as exc:
+            yield Finding(Grade.PROBLEM, "gateway", f"cannot be asked: {exc}")
+        else:
+            yield from examine_gateway(gateway)
     if args.kafka or env.get("KAFKA_BROKERS") or env.get("KAFKA_BOOTSTRAP_SERVERS"):
         from penstock.connect.kafka.settings import load_settings
 
-        yield from examine_kafka(load_settings(None, env, [f"bootstrap.servers={args.kafka}"] if args.kafka else []))
+        try:
+            kafka = load_settings(None, env, [f"bootstrap.servers={args.kafka}"] if args.kafka else [])
+        except ConfigError as exc:
+            yield Finding(Grade.PROBLEM, "kafka", f"cannot be asked: {exc}")
+        else:
+            yield from examine_kafka(kafka)
     if url := args.mqtt or table.MQTT_URL.value(env):
         yield from examine_mqtt(url)
 

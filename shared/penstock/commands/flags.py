@@ -7,7 +7,8 @@ has them as attributes.
 import argparse
 import os
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -17,6 +18,7 @@ from penstock.settings.durations import parse_duration, parse_moment
 from penstock.settings.numbers import decimal_number, whole_number
 from penstock.settings.setting import Setting
 from penstock.settings.table import DELIVERY_DRAIN_SECONDS, PORT, REDISCOVER_SECONDS
+from penstock.terminal import printable
 
 if TYPE_CHECKING:
     from penstock.local.stack import StackOptions
@@ -115,6 +117,36 @@ def add_function_flags(parser: argparse.ArgumentParser, name: str = "function") 
     """Add the function's folder, under `name`, and `--stack`, which says its settings."""
     parser.add_argument(name, type=function_folder, help="the function's folder, or its name under ./functions")
     parser.add_argument("--stack", type=Path, metavar="FILE", help="take the function's settings from this stack.yml")
+
+
+def add_store_flags(parser: argparse.ArgumentParser) -> None:
+    """Add where the local stack keeps its address, which counts where MINIO_ENDPOINT is not set."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(DEFAULT_DATA),
+        metavar="FOLDER",
+        help="without MINIO_ENDPOINT: the store of the local stack that runs on this folder (default: %(default)s)",
+    )
+
+
+def beside_local_stack(args: argparse.Namespace, env: Mapping[str, str]) -> tuple[Mapping[str, str], Path | None]:
+    """The environment and the stack file of a command that runs a function here: `args.stack` where it is given.
+
+    Where the environment names no store and a local stack runs on `args.data`, they are the local stack's, and stderr
+    says so.
+    """
+    # A function's image has neither such a folder nor the package of the local stack.
+    if env.get("MINIO_ENDPOINT") or env.get("ENDPOINT") or not args.data.is_dir():
+        return env, args.stack
+    from penstock.local.address import kept_stack_file, local_environment
+
+    local = local_environment(args.data)
+    if not local:
+        return env, args.stack
+    stack = args.stack or kept_stack_file(args.data)
+    print(printable(f"on the local stack of {args.data}, {local['MINIO_ENDPOINT']}"), file=sys.stderr)
+    return {**env, **local}, stack
 
 
 def add_delivery_flags(parser: argparse.ArgumentParser) -> None:

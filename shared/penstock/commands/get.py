@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Final
 
-from penstock.commands.objects import Location, add_store_flags, no_object, open_store, place_argument
+from penstock.commands.flags import add_store_flags
+from penstock.commands.objects import Location, no_object, open_store, place_argument
 from penstock.errors import ConfigError, PermanentError
 from penstock.store import Store
 from penstock.streams import close_quietly

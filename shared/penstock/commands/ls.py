@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
 
-from penstock.commands.flags import whole
-from penstock.commands.objects import add_store_flags, open_store, place_argument
+from penstock.commands.flags import add_store_flags, whole
+from penstock.commands.objects import open_store, place_argument
 from penstock.errors import ConfigError
 from penstock.terminal import json_text, printable, size_text
 

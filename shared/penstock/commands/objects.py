@@ -84,17 +84,6 @@ def _stored(prefix: str, parsed_args: argparse.Namespace, **_asked: object) -> l
         return []
 
 
-def add_store_flags(parser: argparse.ArgumentParser) -> None:
-    """Add where the local stack keeps its address, which counts where MINIO_ENDPOINT is not set."""
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path(DEFAULT_DATA),
-        metavar="FOLDER",
-        help="without MINIO_ENDPOINT: the store of the local stack that runs on this folder (default: %(default)s)",
-    )
-
-
 def store_settings(data: Path, env: Mapping[str, str]) -> StoreSettings:
     """How to reach the store that MINIO_ENDPOINT names, else the local stack's; raises `ConfigError`."""
     if env.get("MINIO_ENDPOINT"):

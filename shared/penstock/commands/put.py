@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from penstock.commands.objects import add_store_flags, open_store, place_argument
+from penstock.commands.flags import add_store_flags
+from penstock.commands.objects import open_store, place_argument
 from penstock.errors import ConfigError
 from penstock.process.signals import interruptible
 from penstock.store import Store

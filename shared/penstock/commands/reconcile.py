@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from penstock.commands.flags import add_function_flags, duration, moment, whole
+from penstock.commands.flags import add_function_flags, add_store_flags, beside_local_stack, duration, moment, whole
 from penstock.errors import ConfigError, PenstockError, TemporaryError
 from penstock.process.signals import end_on_sigterm
 from penstock.reconcile.compare import Report
@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--resume", type=Path, metavar="FILE", help="keep the place in this file and go on from there")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
+    add_store_flags(parser)
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
@@ -55,7 +56,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     end_on_sigterm()  # what is under way is finished, and the temporary file goes
     if args.concurrency < 1:
         raise ConfigError(f"--concurrency {args.concurrency}: expected a whole number of at least 1")
-    config = function_config(args.function, env, args.stack)
+    env, stack = beside_local_stack(args, env)
+    config = function_config(args.function, env, stack)
     plain = S3ObjectStore(config.store) if config.store is not None else None
     runtime = make_runtime(args.function, config, WholeListings.of(plain, config) if plain is not None else None)
     counted_in = plain or runtime.store

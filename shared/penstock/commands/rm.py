@@ -5,7 +5,8 @@ import os
 import sys
 from collections.abc import Mapping
 
-from penstock.commands.objects import Location, add_store_flags, no_object, open_store, place_argument
+from penstock.commands.flags import add_store_flags
+from penstock.commands.objects import Location, no_object, open_store, place_argument
 from penstock.errors import ConfigError
 from penstock.store import Store
 from penstock.terminal import printable, progress, size_text

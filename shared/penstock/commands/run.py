@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from penstock.commands.flags import add_function_flags
+from penstock.commands.flags import add_function_flags, add_store_flags, beside_local_stack
 from penstock.errors import PermanentError
 from penstock.events.endpoint import EventEndpoint
 from penstock.runtime.answers import outcome_document, outcome_event
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-t", "--to", dest="target", metavar="BUCKET", help="bucket of the result, instead of SINK's")
     parser.add_argument("--missing-ok", action="store_true", help="an object that is gone meanwhile is not an error")
     parser.add_argument("--answer-to", metavar="URL", help="send the outcome there as a CloudEvent (default: K_SINK)")
+    add_store_flags(parser)
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
@@ -42,7 +43,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     refusal. Raises `TemporaryError` (exit code 75) for what may work later.
     """
     ref = ObjectRef(args.source, args.key)
-    config = oneshot_config(args.function, ref, env, stack=args.stack, target=args.target)
+    env, stack = beside_local_stack(args, env)
+    config = oneshot_config(args.function, ref, env, stack=stack, target=args.target)
     with progress(ref.key, unit="B", divisor=1024) as bar:
         outcome = make_runtime(args.function, config, _watched(config, ref, bar)).agree(ref)
     document = outcome_document(outcome, config.function)

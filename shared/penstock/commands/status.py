@@ -6,7 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from penstock.commands.objects import add_store_flags, place_argument
+from penstock.commands.flags import add_store_flags
+from penstock.commands.objects import place_argument
 from penstock.errors import ConfigError, PenstockError, TemporaryError
 from penstock.local.address import local_environment
 from penstock.runtime.status import Status, status_document, status_of

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from penstock.commands.flags import add_function_flags
-from penstock.commands.objects import add_store_flags, no_object, open_store, place
+from penstock.commands.flags import add_function_flags, add_store_flags
+from penstock.commands.objects import no_object, open_store, place
 from penstock.commands.put import content_type_of
 from penstock.commands.written import Made, Sample, call_text, how_to_run, identifier, keep, sample_test
 from penstock.errors import ConfigError, NothingToDo, PermanentError

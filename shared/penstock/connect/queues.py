@@ -19,6 +19,8 @@ from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
+from penstock.process import metric_table
+from penstock.process.metric_table import Measure
 from penstock.settings.table import DELIVERY_DRAIN_SECONDS
 
 if TYPE_CHECKING:
@@ -100,8 +102,8 @@ class QueueNames:
     """How a kind of queue is called, and its counter of new clients and its gauge of what is not settled."""
 
     kind: str
-    new_clients: str
-    unacknowledged: str
+    new_clients: Measure
+    unacknowledged: Measure
 
 
 class QueueOptions(TypedDict, total=False):
@@ -158,12 +160,10 @@ class QueueConnector(Generic[ReceiptT]):
         )
         self._session = self._new_session()
         counter, gauge = self.measures.counter, self.measures.gauge
-        self._new_clients = counter(
-            names.new_clients, "Clients that were made because the one before did not subscribe."
-        )
-        gauge(names.unacknowledged, "Taken, not finished.", lambda: [({}, self._session.unsettled)])
-        gauge("penstock_inbox_dead", "Dead letters.", lambda: [({}, inbox.counts().dead)])
-        gauge("penstock_subscription", "1 for the state that the subscription is in.", self._watch.measured)
+        self._new_clients = counter(names.new_clients)
+        gauge(names.unacknowledged, lambda: [({}, self._session.unsettled)])
+        gauge(metric_table.INBOX_DEAD, lambda: [({}, inbox.counts().dead)])
+        gauge(metric_table.SUBSCRIPTION, self._watch.measured)
 
     def stop(self) -> None:
         """Let `run` drain and return; may be called by any thread and by a signal handler."""

@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 RETRY_SECONDS = 1.0
+# How long an end waits for a client that has nothing to finish: it may be in the middle of a connect.
+IDLE_END_SECONDS = 1.0
 
 _log = logging.getLogger("penstock.connect")
 
@@ -62,11 +64,14 @@ class ReconnectingSession(ABC):
         """This connection is over."""
         self._joined = None
 
-    def end_within(self, seconds: float) -> None:
-        """Ask the thread to end, and wait for it."""
+    def end_within(self, seconds: float, *, owes: bool) -> None:
+        """Ask the thread to end, and wait for it; not for a server that does not answer, unless the session `owes`.
+
+        It owes when the server has not been told the end of something that was taken.
+        """
         self.ending = True
         self.wake_up()
-        self._thread.join(seconds)
+        self._thread.join(seconds if owes or self._joined is not None else IDLE_END_SECONDS)
 
     def _run(self) -> None:
         try:

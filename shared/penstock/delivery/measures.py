@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Histogram
 
 from penstock.delivery.deliverer import DeliveryOutcome, Message, Verdict
+from penstock.process import metric_table
 from penstock.process.exposition import ProcessMetrics
 
 _BUCKETS_SECONDS = (0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0, 300.0)
@@ -13,12 +14,8 @@ class DeliveryMeasures(ProcessMetrics):
 
     def __init__(self) -> None:
         super().__init__()
-        self._attempts = self.counter(
-            "penstock_delivery_attempts", "Requests by how they ended.", ("target", "outcome")
-        )
-        self._seconds = self.histogram(
-            "penstock_delivery_seconds", "Time from request to answer.", ("target",), _BUCKETS_SECONDS
-        )
+        self._attempts = self.counter(metric_table.DELIVERY_ATTEMPTS)
+        self._seconds = self.histogram(metric_table.DELIVERY_SECONDS, _BUCKETS_SECONDS)
 
         # Kept, because `labels` takes longer than to count; ten thousand records a second pass here.
         self._series: dict[tuple[str, DeliveryOutcome], tuple[Counter, Histogram]] = {}

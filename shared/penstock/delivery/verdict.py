@@ -62,7 +62,7 @@ def judge(answer: TargetAnswer, now: float) -> Verdict:
         where = answer.headers.get("location", "nowhere")
         reason = f"redirected to {where}; name that address as the target, a redirect is not followed"
         return Verdict(DeliveryOutcome.DEAD, status, reason, answer.body)
-    reason = answer.error or _phrase(status) + _said(answer)
+    reason = answer.error or _reason(answer)
     if status >= 500 or status in _RETRIED_4XX:
         after = retry_after_seconds(answer.headers.get("retry-after"), now)
         return Verdict(DeliveryOutcome.RETRY, status, reason, answer.body, after)
@@ -81,11 +81,16 @@ def retry_after_seconds(text: str | None, now: float) -> float | None:
         return None
 
 
+def _reason(answer: TargetAnswer) -> str:
+    """What went wrong in the words of the answer, and then its status; the status alone where it has no words."""
+    said = _said(answer)
+    return f"{said} ({_phrase(answer.status)})" if said else _phrase(answer.status)
+
+
 def _said(answer: TargetAnswer) -> str:
     """The reason that an answer gives: its text, or of JSON the first reason of several objects; "" for none."""
     if answer.headers.get("content-type", "").startswith("text/plain"):
-        text = " ".join(answer.body.decode(errors="replace").split())
-        return f": {text[:_MAX_REASON]}" if text else ""
+        return " ".join(answer.body.decode(errors="replace").split())[:_MAX_REASON]
     try:
         document: Any = read_json(answer.body)
     except ValueError:  # no JSON, or only its start was kept
@@ -94,7 +99,7 @@ def _said(answer: TargetAnswer) -> str:
     objects = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
     for each in sorted(objects, key=lambda one: one.get("outcome") != "failed"):
         if isinstance(reason := each.get("reason"), str) and reason:
-            return f": {encodable(reason[:_MAX_REASON])}"
+            return encodable(reason[:_MAX_REASON])
     return ""
 
 

@@ -20,9 +20,13 @@ _PAGE = 500
 
 
 class KubernetesError(TemporaryError):
-    """The API refused or did not answer. `code` is the HTTP status, 0 for no answer; `reason` is the API's own.
+    """The Kubernetes API refused a request or did not answer.
+
+    `code` is the HTTP status, 0 for no answer; `reason` is the API's own.
 
     A forbidden request is temporary too: an operator may mend the Role, and the event must not be lost by then.
+
+    To do: see its reason.
     """
 
     def __init__(self, message: str, code: int = 0, reason: str = "") -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from penstock.jobs.job import Job, JobState
+from penstock.process import metric_table
 from penstock.process.exposition import ProcessMetrics
 
 # A watch ends after a minute and is followed by a new list, so three minutes without one are a fault.
@@ -21,11 +22,9 @@ class JobMeasures(ProcessMetrics):
         self._states_lock = threading.Lock()
         self._states: Counter[tuple[str, str]] = Counter()
         self._listed = clock()
-        self.gauge("penstock_jobs", "Jobs by their present state.", self._read_states)
-        self._ended = self.counter("penstock_jobs_settled", "Jobs by how they ended.", ("function", "end"))
-        self._dead_letter_failures = self.counter(
-            "penstock_jobs_dead_letter_failures", "Dead letters that could not be sent yet."
-        )
+        self.gauge(metric_table.JOBS, self._read_states)
+        self._ended = self.counter(metric_table.JOBS_SETTLED)
+        self._dead_letter_failures = self.counter(metric_table.JOBS_DEAD_LETTER_FAILURES)
 
     def listed(self) -> None:
         """The API answered with all Jobs."""

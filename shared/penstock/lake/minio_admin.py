@@ -111,7 +111,10 @@ class Admin:
 
 
 class NoAdminApi(ConfigError):
-    """What answers is an S3 server, and not MinIO."""
+    """`lake` is used with a store that has no admin API of MinIO.
+
+    To do: use `penstock watch`, or the store's own tools: [stores.md](stores.md).
+    """
 
 
 def read_info(text: str) -> Info:

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from penstock.json_text import read_json
 from penstock.settings.config import StoreSettings
@@ -11,14 +11,20 @@ from penstock.settings.config import StoreSettings
 _FILE: Final = "store.json"
 
 
-def keep_address(data: Path, settings: StoreSettings) -> None:
-    """Write how to reach the store, readable by its owner only."""
+def keep_address(data: Path, settings: StoreSettings, stack_file: Path | None = None) -> None:
+    """Write how to reach the store and which stack file runs, readable by their owner only."""
     made = data / f".{_FILE}.{os.getpid()}"
     made.unlink(missing_ok=True)
     descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         json.dump(
-            {"endpoint": settings.endpoint, "access_key": settings.access_key, "secret_key": settings.secret_key}, file
+            {
+                "endpoint": settings.endpoint,
+                "access_key": settings.access_key,
+                "secret_key": settings.secret_key,
+                "stack": str(stack_file.resolve()) if stack_file else None,
+            },
+            file,
         )
     made.replace(data / _FILE)
 
@@ -51,8 +57,22 @@ def index_sink(data: Path) -> str:
 
 def kept_address(data: Path) -> StoreSettings | None:
     """The store of the stack that runs on this data folder, or None when none runs there."""
+    told = _told(data)
+    try:
+        return StoreSettings(told["endpoint"], told["access_key"], told["secret_key"])
+    except KeyError:
+        return None
+
+
+def kept_stack_file(data: Path) -> Path | None:
+    """The stack file of the stack that runs on this data folder, or None when none runs there or the file is gone."""
+    named = _told(data).get("stack")
+    return Path(named) if isinstance(named, str) and Path(named).is_file() else None
+
+
+def _told(data: Path) -> dict[str, Any]:
     try:
         told = read_json((data / _FILE).read_text())
-        return StoreSettings(told["endpoint"], told["access_key"], told["secret_key"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}

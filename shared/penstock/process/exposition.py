@@ -20,6 +20,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from penstock.process.metric_table import Measure
+
 disable_created_metrics()  # type: ignore[no-untyped-call]  # one more series for each counter and histogram, which no dashboard asks for
 
 Read = Callable[[], Iterable[tuple[Mapping[str, str], float]]]
@@ -41,25 +43,25 @@ class ProcessMetrics:
         self._counters: dict[str, Counter] = {}
         self._lock = threading.Lock()
 
-    def count(self, name: str, text: str, value: float = 1) -> None:
+    def count(self, measure: Measure, value: float = 1) -> None:
         """Add to a counter without labels, which the first call makes; 0 makes it show up before the first event."""
         with self._lock:
-            counter = self._counters.get(name)
+            counter = self._counters.get(measure.name)
             if counter is None:
-                counter = self._counters[name] = self.counter(name, text)
+                counter = self._counters[measure.name] = self.counter(measure)
         counter.inc(value)
 
-    def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
-        """A new counter; Prometheus sees it as `name` with `_total`."""
-        return Counter(name, text, labels, registry=self._registry)
+    def counter(self, measure: Measure) -> Counter:
+        """A new counter; Prometheus sees it as its name with `_total`."""
+        return Counter(measure.name, measure.text, measure.labels, registry=self._registry)
 
-    def histogram(self, name: str, text: str, labels: Sequence[str], buckets: Sequence[float]) -> Histogram:
+    def histogram(self, measure: Measure, buckets: Sequence[float]) -> Histogram:
         """A new histogram; `buckets` are upper bounds."""
-        return Histogram(name, text, labels, buckets=buckets, registry=self._registry)
+        return Histogram(measure.name, measure.text, measure.labels, buckets=buckets, registry=self._registry)
 
-    def gauge(self, name: str, text: str, read: Read) -> None:
+    def gauge(self, measure: Measure, read: Read) -> None:
         """Add a gauge that is read at every scrape."""
-        self._registry.register(_ReadGauge(name, text, read))
+        self._registry.register(_ReadGauge(measure, read))
 
     def render(self) -> tuple[bytes, str]:
         """The text that Prometheus scrapes, and its content type."""
@@ -67,9 +69,9 @@ class ProcessMetrics:
 
 
 class _ReadGauge(Collector):
-    def __init__(self, name: str, text: str, read: Read) -> None:
-        self._name = name
-        self._text = text
+    def __init__(self, measure: Measure, read: Read) -> None:
+        self._name = measure.name
+        self._text = measure.text
         self._read = read
 
     def describe(self) -> Iterable[Metric]:

@@ -12,17 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from penstock.process import metric_table
+
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 Labels = tuple[str, ...]
 
-_COUNTERS: dict[str, tuple[str, Labels]] = {
-    "penstock_events": ("Events by how they ended.", ("outcome",)),
-    "penstock_requests": ("Requests by mode and status.", ("mode", "status")),
-    "penstock_input_bytes": ("Bytes of the inputs that were processed.", ()),
-    "penstock_output_bytes": ("Bytes of the outputs that were written.", ()),
-}
+_COUNTERS = (metric_table.EVENTS, metric_table.REQUESTS, metric_table.INPUT_BYTES, metric_table.OUTPUT_BYTES)
 _BUCKETS_SECONDS = (0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0, 300.0)
 
 
@@ -128,21 +125,21 @@ class Metrics:
         else:
             with self._lock:
                 counts.include(self._counts)
-        for name, (text, labels) in _COUNTERS.items():
-            counter = CounterMetricFamily(name, text, labels=("function", *labels))
+        for measure in _COUNTERS:
+            counter = CounterMetricFamily(measure.name, measure.text, labels=measure.labels)
             for (of, values), value in counts.counters.items():
-                if of == name:
+                if of == measure.name:
                     counter.add_metric((self._function, *values), value)
             yield counter
-        gauge = GaugeMetricFamily("penstock_in_flight", "Requests being worked on.", labels=("function",))
+        in_flight = metric_table.IN_FLIGHT
+        gauge = GaugeMetricFamily(in_flight.name, in_flight.text, labels=in_flight.labels)
         gauge.add_metric((self._function,), counts.in_flight)
         yield gauge
         running, buckets = 0, []
         for bound, count in zip((*map(str, _BUCKETS_SECONDS), "+Inf"), counts.seconds, strict=True):
             running += count
             buckets.append((bound, float(running)))
-        histogram = HistogramMetricFamily(
-            "penstock_request_seconds", "Time from request to answer.", labels=("function",)
-        )
+        seconds = metric_table.REQUEST_SECONDS
+        histogram = HistogramMetricFamily(seconds.name, seconds.text, labels=seconds.labels)
         histogram.add_metric((self._function,), buckets, counts.seconds_sum)
         yield histogram

@@ -67,7 +67,10 @@ class Difference:
 
 
 class TooManyRemovals(ConfigError):
-    """More targets would be removed than is usual; nothing was removed."""
+    """Reconcile would remove more than 1 % of the targets; nothing was removed.
+
+    To do: look at SOURCE; `--yes` if it is right.
+    """
 
 
 class Reconciler:

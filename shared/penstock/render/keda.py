@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock.jobs.pod import Document
+from penstock.process import metric_table
 from penstock.render.bridge import BRIDGE
 from penstock.render.manifest import document, labels
 from penstock.render.plan import FunctionPlan
@@ -50,7 +51,7 @@ def scaled_object(plan: FunctionPlan, lag: Lag, bridge: str) -> Document:
     pending = {
         "url": f"{bridge}/metrics",
         "format": "prometheus",
-        "valueLocation": f'penstock_inbox_target_pending{{target="{plan.name}"}}',
+        "valueLocation": f'{metric_table.INBOX_TARGET_PENDING.name}{{target="{plan.name}"}}',
         "targetValue": waiting,
     }
     spec: Document = {

@@ -14,6 +14,7 @@ from flask import Flask, Response, g, request
 from penstock import events
 from penstock.errors import EventError, Forbidden, PenstockError, TemporaryError, UnsupportedInput
 from penstock.events.signature import SignatureCheck
+from penstock.process import metric_table
 from penstock.process.deadline import BoundedChunks, called_by, check_caller, within
 from penstock.process.log import event_id, trace_id
 from penstock.process.loopback import page_problem
@@ -143,7 +144,7 @@ class FunctionRoutes:
         if g.get("mode") == "read" and response.status_code >= HTTPStatus.BAD_REQUEST:
             response.headers["Cache-Control"] = "no-store"
         if request.method == "POST" or g.get("mode") == "read":
-            self._metrics.add("penstock_requests", 1, g.get("mode", "object"), str(response.status_code))
+            self._metrics.add(metric_table.REQUESTS.name, 1, g.get("mode", "object"), str(response.status_code))
             self._metrics.observe_seconds(time.perf_counter() - g.started)
         return response
 
@@ -235,9 +236,9 @@ class FunctionRoutes:
             _follow(notifications[0].traceparent)
         # Several events about one object ask the same question: it is answered once.
         wanted = {each.refs: each for each in notifications if each.kind not in _NO_CHANGE}
-        self._metrics.add("penstock_events", len(notifications) - len(wanted), "ignored")
+        self._metrics.add(metric_table.EVENTS.name, len(notifications) - len(wanted), "ignored")
         odd += [refused for each in wanted.values() if (refused := self._readings.refused(each))]
-        self._metrics.add("penstock_events", len(odd), "failed")
+        self._metrics.add(metric_table.EVENTS.name, len(odd), "failed")
         taken = [each for each in wanted.values() if not self._readings.refused(each)]
         results = [*self._readings.agree(taken, self._agree), *odd]
         self._log_failures(results)
@@ -254,17 +255,17 @@ class FunctionRoutes:
     def _ended(self, ref: ObjectRef, ended: Outcome | Exception) -> Outcome | Failure:
         """Count how one object ended; log it unless `_log_failures` does."""
         if isinstance(ended, PenstockError):
-            self._metrics.add("penstock_events", 1, "failed")
+            self._metrics.add(metric_table.EVENTS.name, 1, "failed")
             return Failure(ref, ended)
         if isinstance(ended, Exception):
-            self._metrics.add("penstock_events", 1, "crashed")
+            self._metrics.add(metric_table.EVENTS.name, 1, "crashed")
             return failure_of(ended, ref)
         how = {"outcome": ended.kind, "changed": ended.changed, "reason": ended.reason}
         self._log.info("%s: %s", ref, ended.kind, extra=how)
-        self._metrics.add("penstock_events", 1, ended.kind)
+        self._metrics.add(metric_table.EVENTS.name, 1, ended.kind)
         if ended.changed and ended.source is not None:
-            self._metrics.add("penstock_input_bytes", ended.source.size)
-            self._metrics.add("penstock_output_bytes", sum(entry.size or 0 for entry in ended.entries.values()))
+            self._metrics.add(metric_table.INPUT_BYTES.name, ended.source.size)
+            self._metrics.add(metric_table.OUTPUT_BYTES.name, sum(entry.size or 0 for entry in ended.entries.values()))
         return ended
 
     def _log_failures(self, results: Sequence[Outcome | Failure]) -> None:

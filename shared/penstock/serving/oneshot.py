@@ -40,7 +40,8 @@ def oneshot_config(
         raise ConfigError("say where the result goes: -t BUCKET, SINK, or --stack stack.yml")
     if config.store is None:
         raise ConfigError(
-            "MINIO_ENDPOINT: not set; say where the object store is: ENDPOINT=HOST:PORT, or its URL",
+            "MINIO_ENDPOINT: not set; say where the object store is: ENDPOINT=HOST:PORT, or its URL; "
+            "or start `penstock up` in this folder",
             *contradictions(config, has_store=True),
             *problems_of_handler(folder, config),
         )

@@ -44,7 +44,12 @@ _WORD = re.compile(r"[^\W_]+\*?")
 
 
 class NotSearchable(EventError):
-    """A search of an index that cannot search by words. No event asks for one, so no sender tries a 501 again."""
+    """A search of an index that cannot search by words, such as Cassandra.
+
+    No event asks for one, so no sender tries a 501 again.
+
+    To do: ask by bucket and key, or choose another index.
+    """
 
     status = HTTPStatus.NOT_IMPLEMENTED
 

@@ -9,10 +9,12 @@ from penstock.errors import TemporaryError
 
 
 class UnusableFile(TemporaryError):
-    """The file cannot be used as it stands: another program's, another layout's, damaged, or not writable.
+    """An inbox or index file is not its own, of another layout, damaged or not writable; at start the exit code is 78.
 
     A restart does not help, so a process that needs the file refuses to start. It is temporary all the same: an
     operator can put the right file there.
+
+    To do: put the right file there, or name another one.
     """
 
 

@@ -46,6 +46,13 @@ def test_list_has_one_line_each_whatever_the_reason_holds(path: Path) -> None:
     assert len(lines) == 3
 
 
+def test_list_of_none_says_so(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(dlq(path, "list", "--target", "elsewhere").splitlines()) == 1
+    assert capsys.readouterr().err.startswith("penstock dlq: none")
+    dlq(path, "list")
+    assert capsys.readouterr().err == ""
+
+
 def test_list_as_json_holds_everything(path: Path) -> None:
     letters = [json.loads(line) for line in dlq(path, "list", "--json", "--target", "compress").splitlines()]
     assert letters == [

@@ -113,3 +113,25 @@ def test_a_wrong_stack_file_is_a_finding(text: str, store: S3ObjectStore, capsys
     Path("stack.yml").write_text(text)
     code, found = examined(capsys)
     assert (code, found["stack file"]["grade"], found["store"]["grade"]) == (1, "problem", "good")
+
+
+@pytest.mark.parametrize("words", [[], ["--gateway", "https://127.0.0.1:9"]])
+def test_a_wrong_ca_file_is_a_finding_and_the_rest_is_examined(
+    words: list[str], store: S3ObjectStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = tmp_path / "ca.pem"
+    wrong.write_text("no certificate\n")
+    code, found = examined(capsys, "--ca-file", str(wrong), *words)
+    assert code == 1
+    assert found["--ca-file"]["text"] == f"{wrong}: holds no certificate"
+    assert found["store"]["grade"] == "good"
+    assert ("gateway" in found) is bool(words)
+
+
+def test_kafkas_wrong_settings_are_a_finding(
+    store: S3ObjectStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", "/nonexistent")
+    code, found = examined(capsys, "--kafka", "127.0.0.1:9")
+    assert (code, found["kafka"]["grade"], found["store"]["grade"]) == (1, "problem", "good")
+    assert "/nonexistent" in found["kafka"]["text"]

@@ -64,5 +64,5 @@ def test_answer_says_whether_a_hint_was_taken(httpserver: HTTPServer, status: in
     if isinstance(ended, Taken):
         assert target.send(b"{}") is ended
         return
-    with pytest.raises(ended, match=f"answered {status}: why"):
+    with pytest.raises(ended, match=f"why .answered {status}"):
         target.send(b"{}")

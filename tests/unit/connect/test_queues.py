@@ -13,9 +13,13 @@ from penstock.connect.subscriptions import Finder, Subscriptions, from_pairs
 from penstock.connect.watch import SubscriptionState, SubscriptionWatch
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
+from penstock.process.metric_table import Measure
 
 from tests.integration.connect_helpers import RecordingFunction
 from tests.unit.connect.played_broker import wait_until
+
+NEW_CLIENTS = Measure("penstock_played_new_clients", "counter", (), "New clients.", "delivery")
+UNACKNOWLEDGED = Measure("penstock_played_unacknowledged", "gauge", (), "Not acknowledged.", "delivery")
 
 
 class PlayedSession:
@@ -66,7 +70,7 @@ class Played:
     ) -> None:
         self.sessions: list[PlayedSession] = []
         self.connector = QueueConnector[Settlement](
-            QueueNames("played", "penstock_played_new_clients", "penstock_played_unacknowledged"),
+            QueueNames("played", NEW_CLIENTS, UNACKNOWLEDGED),
             self._open,
             lambda: True,
             Finder(wanted, 0.05),

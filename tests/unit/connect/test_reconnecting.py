@@ -33,7 +33,26 @@ class Session(ReconnectingSession):
         return ""
 
     def end(self) -> None:
-        self.end_within(60)
+        self.end_within(60, owes=False)
+
+
+class Silent(ReconnectingSession):
+    """Waits for a server that takes a connection and says nothing, until the test lets it go."""
+
+    def __init__(self) -> None:
+        super().__init__("toy", "server:1")
+        self.waits = threading.Event()
+        self.let_go = threading.Event()
+
+    def connect_once(self) -> str:
+        self.waits.set()
+        self.let_go.wait(600)
+        return "it does not answer"
+
+    def ending_thread(self, *, owes: bool) -> threading.Thread:
+        thread = threading.Thread(target=self.end_within, args=[600], kwargs={"owes": owes}, daemon=True)
+        thread.start()
+        return thread
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +112,27 @@ def test_unexpected_error_is_said_and_the_session_is_not_joined(
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
         "toy: the client ended"
     ]
+
+
+def test_end_does_not_wait_for_a_silent_server_where_nothing_is_owed() -> None:
+    session = Silent()
+    session.start(["a"])
+    try:
+        assert session.waits.wait(60)
+        ending = session.ending_thread(owes=False)
+        ending.join(60)
+        assert not ending.is_alive()
+    finally:
+        session.let_go.set()
+
+
+def test_end_waits_for_the_server_that_has_to_be_told_of_something() -> None:
+    session = Silent()
+    session.start(["a"])
+    assert session.waits.wait(60)
+    ending = session.ending_thread(owes=True)
+    ending.join(3 * reconnecting.IDLE_END_SECONDS)
+    assert ending.is_alive()
+    session.let_go.set()
+    ending.join(60)
+    assert not ending.is_alive()

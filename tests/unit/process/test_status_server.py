@@ -5,6 +5,7 @@ import urllib.request
 
 from penstock.delivery.deliverer import DeliveryOutcome, Message, Verdict
 from penstock.delivery.measures import DeliveryMeasures
+from penstock.process.metric_table import Measure
 from penstock.process.status_server import StatusServer
 
 
@@ -22,7 +23,10 @@ def test_probes_say_what_is_wrong_and_metrics_count_attempts() -> None:
     message = Message("k", b"", {}, "test", "compress")
     measures.observe(message, Verdict(DeliveryOutcome.RETRY, 503), 0.01)
     measures.observe(message, Verdict(DeliveryOutcome.DELIVERED, 200), 0.2)
-    measures.gauge("penstock_example", "Example.", lambda: [({"topic": "a"}, 1), ({"topic": "b"}, 2)])
+    measures.gauge(
+        Measure("penstock_example", "gauge", ("topic",), "Example.", "other"),
+        lambda: [({"topic": "a"}, 1), ({"topic": "b"}, 2)],
+    )
     server = StatusServer(("127.0.0.1", 0), measures, ill=str, unready=lambda: "no broker")
     server.start()
     try:

@@ -7,8 +7,9 @@ from penstock.connect.amqp.session import AmqpSession
 from penstock.connect.queues import QueueConnector, QueueNames, QueueOptions, Settlement
 from penstock.connect.subscriptions import Finder
 from penstock.delivery.inbox import Inbox
+from penstock.process import metric_table
 
-NAMES = QueueNames("amqp", "penstock_amqp_new_clients", "penstock_amqp_unacknowledged")
+NAMES = QueueNames("amqp", metric_table.AMQP_NEW_CLIENTS, metric_table.AMQP_UNACKNOWLEDGED)
 
 
 class AmqpConnector(QueueConnector[Settlement]):

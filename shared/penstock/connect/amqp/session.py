@@ -38,7 +38,7 @@ class AmqpSession(ReconnectingSession):
 
     def end(self) -> None:
         """Leave: acknowledge what is settled; the broker gives the rest to the next client at once."""
-        self.end_within(_END_SECONDS)
+        self.end_within(_END_SECONDS, owes=self._link is not None)
         if link := self._link:  # the broker does not answer
             self._forget(link)
 

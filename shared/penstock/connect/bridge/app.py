@@ -26,6 +26,7 @@ from penstock.delivery.measures import DeliveryMeasures
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import EventError, TemporaryError
 from penstock.events import OddRecord
+from penstock.process import metric_table
 from penstock.process.openapi import PATH
 
 # A key is at most 1 KB and user metadata 2 KB (8 KB on other stores), so a real event is far below this.
@@ -103,7 +104,7 @@ class BridgeRoutes:
         self._inbox.put(messages)
         for record in odd:
             self._bury(json.dumps({"Records": [record.value]}).encode(), record.error)
-        self._measures.count("penstock_bridge_received", "Events stored.", len(messages))
+        self._measures.count(metric_table.BRIDGE_RECEIVED, len(messages))
         return BridgeResponse("stored\n", 202)
 
     def take_dead_letter(self, token: str) -> Response:
@@ -123,7 +124,7 @@ class BridgeRoutes:
         if self._on_dead is not None:
             self._on_dead([(replace(letter.message, target=letter.function), verdict)])
         _log.error("broker: dead letter: %s: %s", letter.message.origin, letter.reason)
-        self._measures.count("penstock_bridge_broker_letters", "Events that a Broker gave up, kept as dead letters.")
+        self._measures.count(metric_table.BRIDGE_BROKER_LETTERS)
         return BridgeResponse("stored as a dead letter\n", 202)
 
     def alive(self) -> tuple[str, int]:
@@ -157,7 +158,7 @@ class BridgeRoutes:
         _log.error("webhook: dead letter: %s", error)
         message = Message("", self._kept(body), {"content-type": "application/json"}, "webhook", SELF)
         self._inbox.store_dead_letter(message, error.status, str(error))
-        self._measures.count("penstock_bridge_unreadable", "Bodies that are not events, kept as dead letters.")
+        self._measures.count(metric_table.BRIDGE_UNREADABLE)
 
     def _kept(self, body: bytes) -> bytes:
         return body if self._config.keep_identity else body_without_identity(body)

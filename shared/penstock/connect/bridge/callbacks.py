@@ -25,6 +25,7 @@ from penstock.delivery.measures import DeliveryMeasures
 from penstock.delivery.reserve import free_bytes_of
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError, TemporaryError
+from penstock.process import metric_table
 
 MOST_URLS: Final = 8
 MOST_WAITING: Final = 10_000  # for one URL
@@ -122,13 +123,11 @@ class Callbacks:
         self._sender = InboxSender(
             self._inbox, config.targets, config.policy, observe=self._observe, given_up=self._given_up
         )
-        self._ended = measures.counter(
-            "penstock_outcomes", "Outcomes for callbacks by what became of them.", ("to", "end")
-        )
+        self._ended = measures.counter(metric_table.OUTCOMES)
         for name in self._names:
             for end in ("sent", "given_up"):
                 self._ended.labels(name, end)
-        measures.gauge("penstock_outcomes_pending", "Outcomes that are not told yet.", self._pending)
+        measures.gauge(metric_table.OUTCOMES_PENDING, self._pending)
         self._waiting = dict.fromkeys(self._names, 0)  # counted here, for to count rows takes long where many wait
         self._lock = threading.Lock()
 

@@ -19,6 +19,7 @@ from penstock.delivery.recent import RecentAttempts
 from penstock.delivery.sender import Observe
 from penstock.delivery.verdict import Verdict
 from penstock.errors import ConfigError, TemporaryError
+from penstock.process import metric_table
 from penstock.process.log import set_up_logging
 from penstock.serving.gunicorn import GunicornServer, Serving
 
@@ -75,20 +76,15 @@ class BridgeServer(GunicornServer):
         except (ConfigError, TemporaryError) as exc:
             raise AppImportError(str(exc)) from exc
         self._sender = sender
-        measures.gauge("penstock_inbox_pending", "Messages not delivered yet.", lambda: [({}, inbox.counts().pending)])
+        measures.gauge(metric_table.INBOX_PENDING, lambda: [({}, inbox.counts().pending)])
         names = [target.name for target in targets]
-        measures.gauge(
-            "penstock_inbox_target_pending",
-            "Messages not delivered yet, by target. KEDA starts a function by it.",
-            lambda: _by_target(names, inbox),
+        measures.gauge(metric_table.INBOX_TARGET_PENDING, lambda: _by_target(names, inbox))
+        measures.gauge(metric_table.INBOX_DEAD, lambda: [({}, inbox.counts().dead)])
+        measures.gauge(metric_table.INBOX_OLDEST_SECONDS, lambda: [({}, inbox.oldest_seconds())])
+        measures.gauge(metric_table.DELIVERY_HELD, lambda: [({}, sender.held())])
+        app = create_app(
+            self._config, inbox, sender, measures, watched.routes() if watched else None, on_dead=self._tell
         )
-        measures.gauge("penstock_inbox_dead", "Dead letters.", lambda: [({}, inbox.counts().dead)])
-        measures.gauge(
-            "penstock_inbox_oldest_seconds", "Age of the oldest pending one.", lambda: [({}, inbox.oldest_seconds())]
-        )
-        measures.gauge("penstock_delivery_held", "Messages in memory, not finished.", lambda: [({}, sender.held())])
-        routes = watched.routes() if watched else None
-        app = create_app(self._config, inbox, sender, measures, routes, on_dead=self._tell)
         if self._tracer is not None:
             from penstock.serving.traced import TracedApplication
 

@@ -32,6 +32,7 @@ from penstock.connect.watch import SubscriptionState, SubscriptionWatch
 from penstock.delivery.deliverer import DeliveryOutcome, Message, Policy, Verdict
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.delivery.sender import Sender
+from penstock.process import metric_table
 from penstock.settings.table import DELIVERY_DRAIN_SECONDS
 
 if TYPE_CHECKING:
@@ -254,25 +255,21 @@ class Connector:
 
     def _add_metrics(self) -> None:
         counter, gauge = self.measures.counter, self.measures.gauge
-        self._dead_letters_stored = counter("penstock_dead_letters", "Dead letters stored.")
-        self._tombstones = counter("penstock_kafka_tombstones", "Records without a value: there is nothing to deliver.")
-        self._new_consumers = counter(
-            "penstock_kafka_new_consumers", "Consumers that were made because the one before did not reach its group."
-        )
-        gauge("penstock_kafka_lag", "Records after the committed offset.", lambda: self._member.statistics.lag())  # noqa: PLW0108 - the member changes
+        self._dead_letters_stored = counter(metric_table.DEAD_LETTERS)
+        self._tombstones = counter(metric_table.KAFKA_TOMBSTONES)
+        self._new_consumers = counter(metric_table.KAFKA_NEW_CONSUMERS)
+        gauge(metric_table.KAFKA_LAG, lambda: self._member.statistics.lag())  # noqa: PLW0108 - the member changes
         gauge(
-            "penstock_kafka_uncommitted",
-            "Records read and not committable yet.",
+            metric_table.KAFKA_UNCOMMITTED,
             lambda: [
                 ({"topic": topic, "partition": str(number)}, partition.outstanding)
                 for (topic, number), partition in list(self._member.partitions.items())
             ],
         )
-        gauge("penstock_kafka_paused", "Partitions that wait for room.", lambda: [({}, len(self._member.paused))])
-        gauge("penstock_dead_letters_pending", "Not stored yet.", lambda: [({}, self._dead.pending)])
-        gauge("penstock_subscription", "1 for the state that the subscription is in.", self._watch.measured)
+        gauge(metric_table.KAFKA_PAUSED, lambda: [({}, len(self._member.paused))])
+        gauge(metric_table.DEAD_LETTERS_PENDING, lambda: [({}, self._dead.pending)])
+        gauge(metric_table.SUBSCRIPTION, self._watch.measured)
         gauge(
-            "penstock_delivery_held",
-            "Messages in memory, not finished.",
+            metric_table.DELIVERY_HELD,
             lambda: [({"target": name}, self._sender.held(name)) for name in list(self._wanted.targets)],
         )

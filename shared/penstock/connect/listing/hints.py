@@ -90,9 +90,11 @@ class HintTarget:
         outcome = judge(TargetAnswer(status), time.time()).outcome
         if outcome is DeliveryOutcome.DELIVERED:
             return Taken.TOLD
-        text = answer.data[:300].decode("utf-8", "replace").strip()
+        text = answer.data[:300].decode("utf-8", "replace").strip() or "no reason was given"
         if status in _WRONG_TARGET or status < HTTPStatus.BAD_REQUEST:
-            raise ConfigError(f"{url}: answered {status}: {text}; check --to, FUNCTION_TOKEN and the function's SOURCE")
+            raise ConfigError(
+                f"{url}: {text} (answered {status}); check --to, FUNCTION_TOKEN and the function's SOURCE"
+            )
         if outcome is DeliveryOutcome.RETRY:
-            raise TemporaryError(f"{url}: answered {status}: {text}")
+            raise TemporaryError(f"{url}: {text} (answered {status})")
         return Taken.REFUSED

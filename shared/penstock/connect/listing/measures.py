@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from penstock.connect.listing.rounds import RoundReport
+from penstock.process import metric_table
 from penstock.process.exposition import ProcessMetrics
 
 
@@ -16,15 +17,11 @@ class WatchMeasures(ProcessMetrics):
         self._problem = "no listing has come to its end yet"
         self._listed = 0
         self._ended_at = 0.0
-        self._rounds = self.counter("penstock_watch_rounds", "Rounds by how they ended.", ("outcome",))
-        self._hints = self.counter("penstock_watch_hints", "Objects in hints by what the target said.", ("outcome",))
-        self._found = self.counter("penstock_watch_found", "Objects that were new or other, or gone.", ("change",))
-        self.gauge("penstock_watch_listed", "Objects in the last whole listing.", lambda: [({}, self._listed)])
-        self.gauge(
-            "penstock_watch_last_round_seconds",
-            "When the last whole listing ended, in seconds since 1970; 0 for none.",
-            lambda: [({}, self._ended_at)],
-        )
+        self._rounds = self.counter(metric_table.WATCH_ROUNDS)
+        self._hints = self.counter(metric_table.WATCH_HINTS)
+        self._found = self.counter(metric_table.WATCH_FOUND)
+        self.gauge(metric_table.WATCH_LISTED, lambda: [({}, self._listed)])
+        self.gauge(metric_table.WATCH_LAST_ROUND_SECONDS, lambda: [({}, self._ended_at)])
         # They show up before the first event, so that an alert on their growth sees the first one.
         for outcome in ("whole", "failed"):
             self._rounds.labels(outcome)

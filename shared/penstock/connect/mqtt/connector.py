@@ -9,8 +9,9 @@ from penstock.connect.mqtt.window import Arrival
 from penstock.connect.queues import Arrived, Lost, QueueConnector, QueueNames, QueueOptions
 from penstock.connect.subscriptions import Finder
 from penstock.delivery.inbox import Inbox
+from penstock.process import metric_table
 
-NAMES = QueueNames("mqtt", "penstock_mqtt_new_clients", "penstock_mqtt_unacknowledged")
+NAMES = QueueNames("mqtt", metric_table.MQTT_NEW_CLIENTS, metric_table.MQTT_UNACKNOWLEDGED)
 
 
 class MqttConnector(QueueConnector[Arrival]):

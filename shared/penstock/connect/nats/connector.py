@@ -7,8 +7,9 @@ from penstock.connect.nats.session import NatsSession
 from penstock.connect.queues import QueueConnector, QueueNames, QueueOptions, Settlement
 from penstock.connect.subscriptions import Finder
 from penstock.delivery.inbox import Inbox
+from penstock.process import metric_table
 
-NAMES = QueueNames("nats", "penstock_nats_new_clients", "penstock_nats_unacknowledged")
+NAMES = QueueNames("nats", metric_table.NATS_NEW_CLIENTS, metric_table.NATS_UNACKNOWLEDGED)
 
 
 class NatsConnector(QueueConnector[Settlement]):

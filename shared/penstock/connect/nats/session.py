@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
 RETRY_SECONDS = 1.0
+# How long an end waits for a client that has nothing to finish: it may be in the middle of a connect.
+_IDLE_END_SECONDS = 1.0
 _FETCH_SECONDS = 5.0
 _FETCH_MESSAGES = 100
 _END_SECONDS = 10.0
@@ -89,7 +91,7 @@ class NatsSession:
         """Leave: acknowledge what is settled, and give the rest back, which comes to the next client at once."""
         self._ending = True
         self._call(self._restart.set)
-        self._thread.join(_END_SECONDS)
+        self._thread.join(_END_SECONDS if self._connected or self._open else _IDLE_END_SECONDS)
         self._lose(lambda arrival: arrival.session is self)
 
     def _call(self, act: Callable[[], object]) -> None:

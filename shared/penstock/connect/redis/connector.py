@@ -8,8 +8,9 @@ from penstock.connect.redis.server import RedisServer, server_answers
 from penstock.connect.redis.session import RedisSession
 from penstock.connect.subscriptions import Finder
 from penstock.delivery.inbox import Inbox
+from penstock.process import metric_table
 
-NAMES = QueueNames("redis", "penstock_redis_new_clients", "penstock_redis_unacknowledged")
+NAMES = QueueNames("redis", metric_table.REDIS_NEW_CLIENTS, metric_table.REDIS_UNACKNOWLEDGED)
 
 
 class RedisConnector(QueueConnector[Settlement]):

@@ -58,7 +58,7 @@ class RedisSession(ReconnectingSession):
 
     def end(self) -> None:
         """Leave: finish what is settled, and put the rest back, which comes to another connector at once."""
-        self.end_within(_END_SECONDS)
+        self.end_within(_END_SECONDS, owes=bool(self._open))
         self._lose(lambda receipt: receipt.session is self)
 
     def connect_once(self) -> str:

@@ -7,8 +7,9 @@ from penstock.connect.sqs.account import SqsAccount, account_answers
 from penstock.connect.sqs.session import SqsSession
 from penstock.connect.subscriptions import Finder
 from penstock.delivery.inbox import Inbox
+from penstock.process import metric_table
 
-NAMES = QueueNames("sqs", "penstock_sqs_new_clients", "penstock_sqs_unacknowledged")
+NAMES = QueueNames("sqs", metric_table.SQS_NEW_CLIENTS, metric_table.SQS_UNACKNOWLEDGED)
 
 
 class SqsConnector(QueueConnector[Settlement]):

@@ -61,7 +61,7 @@ class SqsSession(ReconnectingSession):
 
     def end(self) -> None:
         """Leave: delete what is settled, and give the rest back, which comes to another client at once."""
-        self.end_within(_END_SECONDS)
+        self.end_within(_END_SECONDS, owes=bool(self._open))
         self._lose(lambda receipt: receipt.session is self)
 
     def connect_once(self) -> str:

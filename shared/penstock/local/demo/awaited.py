@@ -78,7 +78,7 @@ class Expectation:
             elif result.get("outcome") == "refused":
                 self._give_up(awaited, str(result.get("reason", "refused")))
             else:
-                awaited.last = f"{invocation.status} {result.get('reason', '')}".strip()
+                awaited.last = f"{result.get('reason', 'no reason was given')} (answered {invocation.status})"
             self.changed.notify_all()
 
     def died(self, function: str, ref: ObjectRef, reason: str) -> bool:

@@ -1,6 +1,7 @@
 """What `penstock demo` prints."""
 
 import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TextIO
@@ -112,7 +113,9 @@ class DemoReport:
         if stays:
             self.line(f"\n  The objects, before and after: {stack.console_url}\n  Ctrl+C stops the stack.")
         else:
-            self.line("\n  To see the objects, before and after, on a page: penstock demo --open")
+            # `make demo` starts the program by its path, and has put nothing on the user's.
+            program = sys.argv[0] if shutil.which("penstock") is None and "/" in sys.argv[0] else "penstock"
+            self.line(f"\n  To see the objects, before and after, on a page: {printable(program)} demo --open")
 
     def _green(self, text: str) -> str:
         return coloured(text, "green", self._out)

@@ -12,7 +12,10 @@ from penstock.settings.stackfile import FunctionSpec
 
 
 class NoSuchFunction(PermanentError):
-    """No function of that name is deployed."""
+    """The local gateway has no function of that name.
+
+    To do: `faas-cli list` says which there are.
+    """
 
     status = HTTPStatus.NOT_FOUND
 

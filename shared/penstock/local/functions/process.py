@@ -28,7 +28,10 @@ _IF_PARENT_LIVES: Final = ("/bin/sh", "-c", '[ "$PPID" -eq "$0" ] && exec "$@"')
 
 
 class StartFailed(TemporaryError):
-    """A function's process did not become ready."""
+    """A function of the local stack did not start.
+
+    To do: read its log, which the message names.
+    """
 
 
 class Spawner:

@@ -23,13 +23,19 @@ MAX_BYTES: Final = 1024 * 1024  # Kubernetes' limit
 
 
 class NoSuchSecret(PermanentError):
-    """No secret of that name is kept."""
+    """The local gateway keeps no secret of that name.
+
+    To do: `faas-cli secret list` says which there are.
+    """
 
     status = HTTPStatus.NOT_FOUND
 
 
 class SecretExists(PermanentError):
-    """A secret of that name is kept, or is the stack's own."""
+    """A secret of that name is kept, or is the local stack's own.
+
+    To do: `faas-cli secret update` changes it.
+    """
 
     status = HTTPStatus.CONFLICT
 

@@ -59,7 +59,7 @@ def test_a_failure_that_is_tried_again_is_kept_as_the_last_answer(tmp_path: Path
     expected = expectation(tmp_path)
     expected.saw(answered(500, outcome="failed", reason="unexpected error"))
     assert expected.count() == (0, 2)
-    assert expected.awaited["compress", CSV].last == "500 unexpected error"
+    assert expected.awaited["compress", CSV].last == "unexpected error (answered 500)"
 
 
 def test_a_dead_letter_of_something_else_is_not_taken(tmp_path: Path) -> None:

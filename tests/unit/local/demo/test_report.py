@@ -2,6 +2,8 @@
 
 import io
 import json
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from penstock.local.demo.report import DemoReport, Row
@@ -82,3 +84,23 @@ def test_verdict_lists_what_went_wrong() -> None:
     out = io.StringIO()
     DemoReport(out).verdict(["one", "two"])
     assert out.getvalue() == "\n2 things went wrong:\n  one\n  two\n"
+
+
+@pytest.mark.parametrize(
+    ("started", "on_path", "says"),
+    [
+        (".venv/bin/penstock", False, ".venv/bin/penstock demo --open"),
+        ("/x/.venv/bin/penstock", True, ": penstock demo --open"),
+        ("penstock", False, ": penstock demo --open"),
+    ],
+)
+def test_last_line_is_a_command_that_can_be_typed_here(
+    started: str, on_path: bool, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if on_path:
+        (tmp_path / "penstock").touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.argv", [started, "demo"])
+    out = io.StringIO()
+    DemoReport(out).where_to_look(cast(Any, None), stays=False)
+    assert out.getvalue().endswith(f"{says}\n")

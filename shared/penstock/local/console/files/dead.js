@@ -70,7 +70,7 @@ function group([why, members]) {
   const ids = members.map(each => each.id);
   return html`<section class="card" aria-label=${why}><div class="row"><h2 class="grow">${why} <span class="count">${count(members.length)}</span></h2>
     ${writes() ? html`<button aria-label=${`Choose all with ${why}`} @click=${() => { ids.forEach(id => chosen.add(id)); redraw(); }}>Choose all</button>
-    <button aria-label=${`Replay all with ${why}`} @click=${() => replay(ids)}>Replay ${count(ids.length)}</button>
+    <button aria-label=${`Replay all with ${why}`} aria-describedby="no-undo" @click=${() => replay(ids)}>Replay ${count(ids.length)}</button>
     <button aria-label=${`Drop all with ${why}`} @click=${() => drop(ids)}>Drop ${count(ids.length)}</button>` : nothing}</div>
     <ul class="list">${repeat(members.slice(0, SHOWN), each => each.id, each => letterItem(each, read, writes()))}</ul>
     ${members.length > SHOWN ? html`<p class="dim small">and ${many(members.length - SHOWN, "more")}</p>` : nothing}</section>`;
@@ -95,9 +95,10 @@ export function view() {
       <label for="filter">function, object or reason has</label>
       <input type="search" id="filter" .value=${live(filter)} @input=${event => { filter = event.target.value; redraw(); }}>
       <span role="status" class="dim">${many(shown.length, "dead letter")} in ${many(groups.size, "group")}, ${count(picked.length)} chosen</span></div>
-    ${writes() ? html`<div class="row"><button class="main" ?disabled=${!picked.length} @click=${() => replay(picked)}>Replay chosen</button>
+    ${writes() ? html`<div class="row"><button class="main" aria-describedby="no-undo" ?disabled=${!picked.length} @click=${() => replay(picked)}>Replay chosen</button>
       <button ?disabled=${!picked.length} @click=${() => drop(picked)}>Drop chosen</button>
-      <button @click=${() => replay(all)}>Replay all ${count(all.length)}</button>
-      <button class="danger" @click=${() => drop(all)}>Drop all ${count(all.length)}</button></div>` : html`<p class="dim">${READ_ONLY}</p>`}</section>
+      <button aria-describedby="no-undo" @click=${() => replay(all)}>Replay all ${count(all.length)}</button>
+      <button class="danger" @click=${() => drop(all)}>Drop all ${count(all.length)}</button></div>
+      <p id="no-undo" class="dim small">Replay sends events to their functions at once: it cannot be undone. A drop can.</p>` : html`<p class="dim">${READ_ONLY}</p>`}</section>
     ${repeat([...groups].sort((a, b) => b[1].length - a[1].length), ([why]) => why, group)}`;
 }

@@ -82,12 +82,12 @@ class BridgeInbox:
 
 
 def _refusal(url: str, answer: rest.ServerAnswer) -> PenstockError:
-    said = answer.body.decode(errors="replace").strip()[:300]
+    said = answer.body.decode(errors="replace").strip()[:300] or "no reason was given"
     if answer.status in (404, 405):
         return TemporaryError(f"bridge {url}: it tells nothing of its inbox; set CONSOLE_TOKEN for it")
     if answer.status == 400:
         return EventError(said)
-    return TemporaryError(f"bridge {url}: answered {answer.status}: {said}")
+    return TemporaryError(f"bridge {url}: {said} (answered {answer.status})")
 
 
 def _invocation(attempt: dict[str, Any]) -> Invocation:

@@ -94,9 +94,10 @@ class RemoteLake:
         self._thread.start()
 
     def stop(self) -> None:
+        """End; a look that is under way only reads, so a server that is silent is not waited for."""
         self._ended.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=5)
+            self._thread.join(timeout=1)
 
     def look(self) -> None:
         """Ask everything once, and tell the listeners of what was tried since the last look."""

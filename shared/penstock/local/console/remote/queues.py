@@ -5,11 +5,12 @@ from typing import Any, Final
 
 from penstock.connect import rest
 from penstock.errors import TemporaryError
+from penstock.process import metric_table
 from penstock.process.scrape import MetricSample, read_samples
 
-_LAG: Final = "penstock_kafka_lag"
+_LAG: Final = metric_table.KAFKA_LAG.name
 # Name of the metric, and what its number is for people.
-_GAUGES: Final = {"penstock_inbox_pending": "events wait", "penstock_inbox_dead": "dead letters"}
+_GAUGES: Final = {metric_table.INBOX_PENDING.name: "events wait", metric_table.INBOX_DEAD.name: "dead letters"}
 
 
 class Queues:
