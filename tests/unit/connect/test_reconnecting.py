@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from penstock.connect import reconnecting
-from penstock.connect.reconnecting import ReconnectingSession
+from penstock.connect.reconnecting import ReconnectingSession, TopicRefused
 
 
 class Session(ReconnectingSession):
@@ -93,3 +93,36 @@ def test_unexpected_error_is_said_and_the_session_is_not_joined(
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
         "toy: the client ended"
     ]
+
+
+def test_topic_that_is_refused_is_left_out_for_a_while() -> None:
+    now = [0.0]
+    session = Session()
+    session._clock = lambda: now[0]
+    session.topics = ("a", "b", "c")
+    assert session.leave_out(TopicRefused("b", "there is no b")) == "there is no b"
+    assert session.to_work_on() == ("a", "c")
+    session.confirm(session.to_work_on())
+    assert session.problem() == "there is no b", "the probe says it although the others go on"
+    assert not session.joined
+    now[0] = reconnecting.LOOK_AGAIN_SECONDS
+    assert session.to_work_on() == ("a", "b", "c")
+    session.confirm(session.to_work_on())
+    assert session.problem() == "not connected to server:1"  # its thread does not run in this test
+
+
+def test_topics_that_are_all_refused_are_asked_for_again_at_once() -> None:
+    session = Session()
+    session.topics = ("a", "b")
+    session.leave_out(TopicRefused("a", "there is no a"))
+    assert session.leave_out(TopicRefused("b", "there is no b")) == "there is no a; there is no b"
+    assert session.to_work_on() == ("a", "b")
+
+
+def test_topic_that_no_function_wants_any_more_is_not_complained_of() -> None:
+    session = Session()
+    session.topics = ("a", "b")
+    session.leave_out(TopicRefused("b", "there is no b"))
+    session.topics = ("a",)
+    session.confirm(session.to_work_on())
+    assert session.refusal == ""

@@ -21,6 +21,7 @@ from penstock.errors import ConfigError
 if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
+    from nats.js import JetStreamContext
 
 RETRY_SECONDS = 1.0
 _FETCH_SECONDS = 5.0
@@ -164,7 +165,7 @@ class NatsSession:
         """Take messages of one subject, at most `limit` at a time, and say of each that it is being worked on."""
         from nats.errors import TimeoutError as NothingCame
 
-        subscription, ack_wait_seconds = await subscribe(client.jetstream(), self._servers.group, topic)
+        subscription, ack_wait_seconds = await self._subscribed(client, topic)
         if topic not in self._joined:
             _log.info("nats: subject %s", topic)
         self._joined.add(topic)
@@ -187,6 +188,20 @@ class NatsSession:
                     self._arrived(topic, message)
         finally:
             keeper.cancel()
+
+    async def _subscribed(self, client: "Client", topic: str) -> "tuple[JetStreamContext.PullSubscription, float]":
+        """Subscribe as soon as the server has the subject. Other subjects go on meanwhile."""
+        said = ""
+        while True:
+            try:
+                return await subscribe(client.jetstream(), self._servers.group, topic)
+            except ConfigError as exc:
+                if len(self._topics) == 1:
+                    raise
+                if said != str(exc):
+                    _log.warning("nats: %s", exc)
+                said = self.refusal = str(exc)
+            await asyncio.sleep(RETRY_SECONDS)
 
     def _arrived(self, topic: str, message: "Msg") -> None:
         name = message.reply

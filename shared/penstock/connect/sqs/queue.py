@@ -8,8 +8,8 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from penstock.connect.reconnecting import TopicRefused
 from penstock.connect.sqs.account import POLL_SECONDS, code_of
-from penstock.errors import ConfigError
 
 BATCH = 10
 """The most messages that one request may name."""
@@ -38,7 +38,7 @@ class SqsQueue:
     def __init__(self, client: SqsApi, name: str, visibility_seconds: int) -> None:
         """Find the queue; no other client gets what was received, for `visibility_seconds`.
 
-        Raises `ConfigError` when there is no queue of this name.
+        Raises `TopicRefused` when there is no queue of this name.
         """
         from botocore.exceptions import ClientError
 
@@ -50,7 +50,8 @@ class SqsQueue:
         except ClientError as exc:
             if code_of(exc) not in ("QueueDoesNotExist", "NonExistentQueue"):
                 raise
-            raise ConfigError(f"there is no queue {name}; make it, for example: aws sqs create-queue") from None
+            problem = f"there is no queue {name}; make it, for example: aws sqs create-queue"
+            raise TopicRefused(name, problem) from None
 
     def warn_of_redrive(self) -> None:
         """Say it when the queue itself moves a message away that was received a few times."""
