@@ -58,6 +58,7 @@ class NatsSession:
         self._settling = asyncio.Event()
         self._room = asyncio.Event()
         self._restart = asyncio.Event()
+        self._refused: dict[str, str] = {}  # why there is no consumer of a subject, while others go on
         self._thread = threading.Thread(target=self._run, name="nats", daemon=True)
 
     @property
@@ -191,16 +192,20 @@ class NatsSession:
 
     async def _subscribed(self, client: "Client", topic: str) -> "tuple[JetStreamContext.PullSubscription, float]":
         """Subscribe as soon as the server has the subject. Other subjects go on meanwhile."""
-        said = ""
         while True:
             try:
-                return await subscribe(client.jetstream(), self._servers.group, topic)
+                found = await subscribe(client.jetstream(), self._servers.group, topic)
             except ConfigError as exc:
                 if len(self._topics) == 1:
                     raise
-                if said != str(exc):
+                if self._refused.get(topic) != str(exc):
                     _log.warning("nats: %s", exc)
-                said = self.refusal = str(exc)
+                self._refused[topic] = str(exc)
+            else:
+                self._refused.pop(topic, None)
+            self.refusal = "; ".join(why for name, why in sorted(self._refused.items()) if name in self._topics)
+            if topic not in self._refused:
+                return found
             await asyncio.sleep(RETRY_SECONDS)
 
     def _arrived(self, topic: str, message: "Msg") -> None:

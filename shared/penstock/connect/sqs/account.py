@@ -28,7 +28,8 @@ _REFUSED_LOGIN = frozenset(
     {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException"}
     | {"ExpiredToken", "ExpiredTokenException", "MissingAuthenticationToken", "IncompleteSignature", "OptInRequired"}
 )
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})
+"""Codes of requests that the user's rights do not allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def account_answers(account: SqsAccount) -> bool:
     try:
         connect_to(account).list_queues(MaxResults=1)
     except ClientError as exc:
-        return bool(code_of(exc) in _DENIED)
+        return bool(code_of(exc) in DENIED)
     except (BotoCoreError, OSError):
         return False
     return True
@@ -128,7 +129,7 @@ def refusal_of(exc: Exception, account: SqsAccount) -> str:
     code = code_of(exc)
     if code in _REFUSED_LOGIN:
         return f"{account} refused the login ({code}); check SQS_ACCESS_KEY and SQS_SECRET_KEY"
-    if code in _DENIED:
+    if code in DENIED:
         return (
             f"{account} refused a request; allow sqs:GetQueueUrl, ReceiveMessage, DeleteMessage and "
             "ChangeMessageVisibility for these queues"
