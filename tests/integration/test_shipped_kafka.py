@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -271,18 +272,17 @@ def test_broker_allows_each_user_what_it_needs_and_nothing_else(broker: ShippedK
         if topic not in broker.endpoint.admin().list_topics(timeout=30).topics:
             broker.endpoint.create_topic(topic)
     admin = AdminClient(broker.settings(user))
+
+    def of_topic(topic: str) -> Any:
+        return admin.describe_topics(TopicCollection([topic]), include_authorized_operations=True)[topic]
+
+    def of_group(group: str) -> Any:
+        return admin.describe_consumer_groups([group], include_authorized_operations=True)[group]
+
     for topic in (*TOPICS, "secret", "knative-broker-other-ns-x", "__consumer_offsets"):
-        found = allowed(
-            lambda topic=topic: admin.describe_topics(TopicCollection([topic]), include_authorized_operations=True)[
-                topic
-            ]
-        )
-        assert found == RIGHTS[user].get(topic, set()), topic
+        assert allowed(partial(of_topic, topic)) == RIGHTS[user].get(topic, set()), topic
     for group in ("penstock", "penstock-dlq-1", "penstock-knative", "another", "penstock-knative-2"):
-        found = allowed(
-            lambda group=group: admin.describe_consumer_groups([group], include_authorized_operations=True)[group]
-        )
-        assert found == GROUPS[user].get(group, set()), group
+        assert allowed(partial(of_group, group)) == GROUPS[user].get(group, set()), group
     assert allowed(lambda: admin.describe_cluster(include_authorized_operations=True)) == set()
 
 

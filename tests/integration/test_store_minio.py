@@ -10,6 +10,7 @@ from minio.commonconfig import ENABLED
 from minio.versioningconfig import SUSPENDED, VersioningConfig
 from penstock.errors import PermanentError, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
+from penstock.store.any_key import AnyKeyClient
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
 
@@ -217,14 +218,14 @@ def test_object_of_another_program_before_the_second_delete_stays(
     client.set_bucket_versioning(bucket, VersioningConfig(ENABLED))
     write(store, ref, b"two")
     client.set_bucket_versioning(bucket, VersioningConfig(SUSPENDED))
-    remove_old_marker = store._any_key.remove_old_marker
+    remove_old_marker = AnyKeyClient.remove_old_marker
 
-    def remove_and_write(asked: ObjectRef) -> bool:
-        removed = remove_old_marker(asked)
+    def remove_and_write(self: AnyKeyClient, asked: ObjectRef) -> bool:
+        removed = remove_old_marker(self, asked)
         client.set_bucket_versioning(bucket, VersioningConfig(versions))
         write(store, asked, b"a stranger's")
         return removed
 
-    monkeypatch.setattr(store._any_key, "remove_old_marker", remove_and_write)
+    monkeypatch.setattr(AnyKeyClient, "remove_old_marker", remove_and_write)
     store.delete(ref, if_still=lambda _: True)
     assert read(store, ref) == b"a stranger's"

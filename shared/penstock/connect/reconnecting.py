@@ -9,8 +9,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 
-from penstock.errors import ConfigError
-
 RETRY_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 60.0
 """After so long a topic that the server refused is asked for again, where other topics are worked on meanwhile."""
@@ -18,7 +16,7 @@ LOOK_AGAIN_SECONDS = 60.0
 _log = logging.getLogger("penstock.connect")
 
 
-class TopicRefused(ConfigError):
+class TopicRefused(Exception):
     """The server refuses one topic, or does not have it. The others go on without it."""
 
     def __init__(self, topic: str, reason: str) -> None:

@@ -91,7 +91,7 @@ def test_empty_answer_has_the_type_that_a_server_gives_by_itself(httpserver: HTT
 
 
 def test_answer_of_any_length_is_read_within_bounds(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penstock.connect.listing.hints._MAX_ANSWER_BYTES", 10)
+    monkeypatch.setattr("penstock.connect.listing.hints.MAX_ANSWER_BYTES", 10)
     httpserver.expect_request("/event").respond_with_data("x" * 1000, content_type="text/plain")
     target = HintTarget(HttpTarget("compress", httpserver.url_for("/event")), 1)
     assert [target.send(b"{}"), target.send(b"{}")] == [Taken.TOLD, Taken.TOLD]

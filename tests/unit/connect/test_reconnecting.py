@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 
 import pytest
 from penstock.connect import reconnecting
@@ -13,8 +15,8 @@ from penstock.connect.reconnecting import ReconnectingSession, TopicRefused
 class Session(ReconnectingSession):
     """Ends each connection with the next of some problems; after the last one it stays connected."""
 
-    def __init__(self, *problems: str) -> None:
-        super().__init__("toy", "server:1")
+    def __init__(self, *problems: str, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__("toy", "server:1", clock)
         self.problems = list(problems)
         self.connected = threading.Event()
         self.woken = threading.Event()
@@ -97,8 +99,7 @@ def test_unexpected_error_is_said_and_the_session_is_not_joined(
 
 def test_topic_that_is_refused_is_left_out_for_a_while() -> None:
     now = [0.0]
-    session = Session()
-    session._clock = lambda: now[0]
+    session = Session(clock=lambda: now[0])
     session.topics = ("a", "b", "c")
     assert session.leave_out(TopicRefused("b", "there is no b")) == "there is no b"
     assert session.to_work_on() == ("a", "c")

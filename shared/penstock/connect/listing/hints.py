@@ -17,7 +17,8 @@ from penstock.json_text import read_json
 from penstock.types import ObjectRef, ObjectState
 
 _TIMEOUT_SECONDS: Final = 300.0
-_MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
+MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
+"""What is read of an answer at most."""
 # The same hint will never be taken, and neither will others: the address or a secret is wrong.
 _WRONG_TARGET: Final = frozenset({401, 403, 404, 405, 415})
 
@@ -88,8 +89,8 @@ class HintTarget:
         try:
             # A redirect is not followed: clients repeat a POST as a GET, and the hint would be lost.
             answer = self._pool.request("POST", url, body=body, headers=headers, redirect=False, preload_content=False)
-            said = answer.read(_MAX_ANSWER_BYTES, decode_content=True)
-            if len(said) < _MAX_ANSWER_BYTES:
+            said = answer.read(MAX_ANSWER_BYTES, decode_content=True)
+            if len(said) < MAX_ANSWER_BYTES:
                 answer.release_conn()
             else:  # the rest of it is in the way of a next answer
                 answer.close()
