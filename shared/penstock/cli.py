@@ -1,15 +1,17 @@
 """The `penstock` command: each word that is typed is a module of `penstock.commands`, imported only when asked for."""
 
 import contextlib
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import TextIO
 
 from penstock.commands.exit_codes import DIFFERS, INTERRUPTED, READER_GONE, WRONG_USAGE, exit_codes_text
 from penstock.commands.words import COMMANDS, GROUPS, Command
-from penstock.errors import ConfigError, PenstockError
+from penstock.errors import ConfigError, PenstockError, TemporaryError
 from penstock.terminal import printable
 
 DEBUG = "--debug"
@@ -17,6 +19,7 @@ DEBUG = "--debug"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code, one of `EXIT_CODES`."""
+    _open_standard_streams()
     if argv is None and "_ARGCOMPLETE" in os.environ:
         from penstock.commands.completion import answer_tab
 
@@ -30,10 +33,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         if not _reader_is_gone():
             raise  # the pipe was another one
-        # Python flushes once more when it ends: let that go nowhere.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_nowhere(sys.stdout)
         return READER_GONE
+    except OSError as exc:
+        if not _is_full(exc):
+            raise
+        _let_go_nowhere(sys.stdout)
+        place = printable(str(exc.filename or "standard output or a temporary file"))
+        _tell(f"penstock: {place}: {exc.strerror}; free some space, and run it again")
+        return TemporaryError.exit_code
+
+
+def _open_standard_streams() -> None:
+    """Let a standard stream that the caller closed lead nowhere.
+
+    Else the next file that is opened has its number, and `print(..., file=sys.stderr)` goes to standard output.
+    """
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, closefd=False)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+
+
+def _let_go_nowhere(stream: TextIO) -> None:
+    """Python flushes once more when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _is_full(exc: Exception) -> bool:
+    return isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _tell(text: str) -> None:
+    """Say it on standard error; one that cannot be written to changes no exit code."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        _let_go_nowhere(sys.stderr)
 
 
 def _dispatch(words: list[str]) -> int:
@@ -61,7 +105,7 @@ def _dispatch(words: list[str]) -> int:
         if debug:
             _print_trace()
         for problem in exc.problems if isinstance(exc, ConfigError) else [str(exc)]:
-            print(f"penstock {command.words}: {printable(problem)}", file=sys.stderr)
+            _tell(f"penstock {command.words}: {printable(problem)}")
         return exc.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -72,12 +116,14 @@ def _dispatch(words: list[str]) -> int:
             if debug:
                 raise
             _print_functions_trace(exc)
-            print(f"penstock {command.words}: the function's own code raised it; {DEBUG} shows all", file=sys.stderr)
+            _tell(f"penstock {command.words}: the function's own code raised it; {DEBUG} shows all")
             return DIFFERS
         if debug:
             _print_trace()
+        if _is_full(exc):
+            raise
         what = printable(f"{type(exc).__name__}: {exc}")
-        print(f"penstock {command.words}: a defect of Penstock: {what}; {DEBUG} shows where", file=sys.stderr)
+        _tell(f"penstock {command.words}: a defect of Penstock: {what}; {DEBUG} shows where")
         return PenstockError.exit_code
 
 

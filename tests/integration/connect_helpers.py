@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -119,6 +120,16 @@ class Penstock(Child):
                 return int(answer.status) == 200
         except OSError:
             return False
+
+    def ready_text(self) -> str:
+        """What the readiness probe says is wrong, or ""."""
+        try:
+            with urllib.request.urlopen(f"http://{self.address}/_/ready", timeout=5):
+                return ""
+        except urllib.error.HTTPError as exc:
+            return exc.read().decode()
+        except OSError:
+            return ""
 
     def kill_all(self) -> None:
         """SIGKILL this process and those that it started, all at once."""

@@ -49,6 +49,10 @@ class Queue(ABC):
     def left(self) -> int:
         """Messages that no function has answered finally; exact once no connector runs."""
 
+    @abstractmethod
+    def spoil(self, topic: str) -> str:
+        """See that the server refuses this topic; what the connector says then."""
+
     def unfinished(self, connector: Penstock) -> int:
         """The same while this connector runs alone."""
         return self.left()
@@ -109,6 +113,9 @@ def check_tls(queue: Queue, folder: Path, function: RecordingFunction, url: str,
     assert connector.end() == 0
 
 
+OTHER_NAMES = ("sensors/+/a/#", "a/#/b", "two words..", "x" * 300)
+
+
 class QueueContract:
     """Tests of a connector on the queue that a test module gives as the fixture `queue`."""
 
@@ -165,6 +172,25 @@ class QueueContract:
         connector.until(lambda: queue.unfinished(connector) == 0, "all finished")
         assert connector.end() == 0
         assert queue.left() == 0
+
+    def test_topic_that_the_server_refuses_keeps_no_other_from_being_delivered(
+        self, queue: Queue, tmp_path: Path, function: RecordingFunction
+    ) -> None:
+        """Else one function with a wrong topic would stop the events of all functions of a gateway."""
+        said = queue.spoil("a-spoiled-topic")
+        queue.make()
+        queue.publish(b"first")
+        more = ["--to", f"a-spoiled-topic={function.url}/spoiled"]
+        # Topics of another kind of broker: functions of one gateway may have connectors of several.
+        for name in OTHER_NAMES:
+            more += ["--to", f"{name}={function.url}/spoiled"]
+        connector = queue.connect(tmp_path, "connector", f"{function.url}/", *more)
+        connector.until(lambda: said in connector.text(), "said")
+        connector.until(lambda: function.delivered() == [b"first"], "delivered")
+        connector.until(lambda: said in connector.ready_text(), "the readiness probe says it")
+        queue.publish(b"second")
+        connector.until(lambda: set(function.delivered()) == {b"first", b"second"}, "delivered")
+        assert connector.end() == 0
 
     def test_connectors_share_a_queue_and_one_takes_over_what_a_killed_one_had(
         self, queue: Queue, tmp_path: Path, function: RecordingFunction

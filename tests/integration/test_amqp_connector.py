@@ -52,6 +52,11 @@ class RabbitQueue(Queue):
         with closing(self.client()) as connection:
             connection.channel().queue_declare(QUEUE, durable=True, arguments=arguments or QUORUM)
 
+    def spoil(self, topic: str) -> str:
+        with closing(self.client()) as connection:
+            connection.channel().queue_declare(topic, durable=True, arguments={"x-queue-type": "stream"})
+        return f"queue {topic} is a stream"
+
     def remove(self) -> None:
         with closing(self.client()) as connection:
             connection.channel().queue_delete(QUEUE)

@@ -317,3 +317,17 @@ def test_notifications_of_a_topic_are_listened_to_until_interrupted(
     assert listener.end() == 0
     assert "s3:ObjectCreated:" in listener.text()
     assert "not a notification, 5 bytes" in listener.text()
+
+
+def test_topic_that_is_not_there_or_none_of_kafka_stops_no_other(
+    kafka: KafkaServer, unique_name: str, tmp_path: Path, function: RecordingFunction
+) -> None:
+    """Functions of one gateway may have topics of other kinds of brokers in their annotations."""
+    topic = Topic(kafka, unique_name)
+    names = (f"{unique_name}-missing", "sensors/+/a/#", "two words..", "x" * 300, "^([a-z", "^.*", "..")
+    more = [part for name in names for part in ("--to", f"{name}={function.url}/x")]
+    connector = topic.connect(tmp_path, "connector", *more, to=f"{function.url}/")
+    connector.until(lambda: "^.*: is no topic of Kafka" in connector.ready_text(), "said")
+    topic.produce(("key", b"event"))
+    connector.until(lambda: function.delivered() == [b"event"], "delivered")
+    assert connector.end() == 0

@@ -141,3 +141,17 @@ def test_messages_of_a_topic_are_listened_to_until_interrupted(
         stop.set()
         publisher.join()
     assert listener.end() == 0
+
+
+def test_topic_that_is_none_of_mqtt_stops_no_other(
+    mosquitto: MosquittoServer, tmp_path: Path, function: RecordingFunction
+) -> None:
+    """Functions of one gateway may have topics of other kinds of brokers in their annotations."""
+    more = [
+        part for name in ("a/#/b", "a+b", "x" * 300, "two words..") for part in ("--to", f"{name}={function.url}/x")
+    ]
+    connector = connect(mosquitto, tmp_path, "connector", f"processed={function.url}/", *more)
+    connector.until(lambda: "a/#/b: is no topic of MQTT" in connector.ready_text(), "said")
+    publish(mosquitto, "processed", b"event")
+    connector.until(lambda: function.delivered() == [b"event"], "delivered")
+    assert connector.end() == 0

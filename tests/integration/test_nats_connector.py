@@ -37,6 +37,10 @@ class NatsStream(Queue):
         told = self.server.endpoint
         return {"NATS_USERNAME": told.username, "NATS_PASSWORD": told.password}
 
+    def spoil(self, topic: str) -> str:
+        """No stream has it."""
+        return f"no stream has the subject {topic}; make one"
+
     def make(self) -> None:
         """The stream, and the consumer of the connector's group, which waits less than the connector's own."""
 

@@ -177,6 +177,7 @@ def test_every_key_is_stored_and_listed_in_the_order_of_the_store(
     assert listed(sink) == ordered
     assert listed(sink, "a") == [key for key in ordered if key.startswith("a")]
     assert listed(sink, start_after=ordered[3]) == ordered[4:]
+    assert ordered[3] not in listed(sink, ordered[3], ordered[3]), "after, and not from, a key"
     assert list(sink.entries("other")) == []
 
 

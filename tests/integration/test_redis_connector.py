@@ -39,6 +39,11 @@ class RedisList(Queue):
     def make(self) -> None:
         """The first item makes it."""
 
+    def spoil(self, topic: str) -> str:
+        with self.client() as connection:
+            connection.hset(topic, "upload/a.csv", "{}")
+        return f"{topic}: the key holds a hash, not a list"
+
     def publish(self, *payloads: bytes) -> None:
         """Append items as MinIO does."""
         with self.client() as connection:

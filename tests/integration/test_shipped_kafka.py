@@ -7,12 +7,14 @@ admin API, and the connector runs with the environment of its Deployment.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
@@ -223,6 +225,65 @@ def test_each_user_does_its_own_part_only(broker: ShippedKafka) -> None:
         error = read(broker, user, "my-topic", "penstock")
         assert error is not None
         assert error.code() in why, user
+
+
+SOURCES = ("upload", "processed", "my-topic")
+# What each user may do with each topic, as the broker itself says it. Reading and writing include describing.
+RIGHTS: dict[str, dict[str, set[str]]] = {
+    "minio": {topic: {"DESCRIBE", "WRITE"} for topic in SOURCES},
+    "connector": {topic: {"DESCRIBE", "READ"} for topic in SOURCES} | {"dead-letters": {"DESCRIBE", "READ", "WRITE"}},
+    "keda": {topic: {"DESCRIBE"} for topic in SOURCES},
+    "knative": {topic: {"DESCRIBE", "READ"} for topic in SOURCES},
+}
+GROUPS: dict[str, dict[str, set[str]]] = {
+    "minio": {},
+    "connector": {"penstock": {"DESCRIBE", "READ"}, "penstock-dlq-1": {"DESCRIBE", "READ"}},
+    "keda": {"penstock": {"DESCRIBE"}},
+    "knative": {"penstock-knative": {"DESCRIBE", "READ", "DELETE"}},
+}
+
+
+REFUSED = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
+
+
+def allowed(ask: Callable[[], Any]) -> set[str]:
+    """The operations that the broker allows; none where it does not even tell that the thing is there."""
+    for _ in range(200):
+        try:
+            return {operation.name for operation in ask().result(timeout=60).authorized_operations or ()}
+        except KafkaException as exc:
+            if exc.args[0].code() in REFUSED:
+                return set()
+            if exc.args[0].code() != KafkaError.COORDINATOR_LOAD_IN_PROGRESS:
+                raise
+            time.sleep(0.3)
+    raise AssertionError("the coordinator of the group never became ready")
+
+
+@pytest.mark.parametrize("user", RIGHTS)
+def test_broker_allows_each_user_what_it_needs_and_nothing_else(broker: ShippedKafka, user: str) -> None:
+    assert set(RIGHTS) == set(USERS)
+    for topic in ("secret", "knative-broker-other-ns-x"):
+        if topic not in broker.endpoint.admin().list_topics(timeout=30).topics:
+            broker.endpoint.create_topic(topic)
+    admin = AdminClient(broker.settings(user))
+
+    def of_topic(topic: str) -> Any:
+        return admin.describe_topics(TopicCollection([topic]), include_authorized_operations=True)[topic]
+
+    def of_group(group: str) -> Any:
+        return admin.describe_consumer_groups([group], include_authorized_operations=True)[group]
+
+    for topic in (*TOPICS, "secret", "knative-broker-other-ns-x", "__consumer_offsets"):
+        assert allowed(partial(of_topic, topic)) == RIGHTS[user].get(topic, set()), topic
+    for group in ("penstock", "penstock-dlq-1", "penstock-knative", "another", "penstock-knative-2"):
+        assert allowed(partial(of_group, group)) == GROUPS[user].get(group, set()), group
+    assert allowed(lambda: admin.describe_cluster(include_authorized_operations=True)) == set()
 
 
 def test_a_connector_in_another_group_is_refused(broker: ShippedKafka) -> None:

@@ -63,9 +63,12 @@ def broker(tmp_path: Path) -> Iterator[ShippedMosquitto]:
         yield server
 
 
-def connect(broker: ShippedMosquitto, user: str, password: str) -> Client:
+def connect(broker: ShippedMosquitto, user: str, password: str, *, will: str = "") -> Client:
     client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
-    client.username_pw_set(user, password)
+    if user:
+        client.username_pw_set(user, password)
+    if will:
+        client.will_set(will, b"forged", qos=1)
     client.tls_set(str(broker.ca_file))
     answers: SimpleQueue[bool] = SimpleQueue()
     messages: SimpleQueue[bytes] = SimpleQueue()
@@ -117,6 +120,42 @@ def test_neither_user_can_do_the_other_s_part(broker: ShippedMosquitto) -> None:
     for each in (minio, connector, forger):
         each.client.disconnect()
         each.client.loop_stop()
+
+
+@pytest.mark.parametrize("topic", ["$SYS/#", "$SYS/broker/clients/total", "$CONTROL/#"])
+def test_connector_is_told_nothing_about_the_broker(broker: ShippedMosquitto, topic: str) -> None:
+    minio, connector = (connect(broker, user, f"{user}-secret") for user in USERS)
+    subscribe(connector, topic)
+    subscribe(connector, "processed")
+    assert publish(minio, "processed", b"event")
+    assert connector.messages.get(timeout=30) == b"event", "a retained message of $SYS would have come before it"
+    for each in (minio, connector):
+        each.client.disconnect()
+        each.client.loop_stop()
+
+
+def test_last_will_of_the_connector_forges_no_event(broker: ShippedMosquitto) -> None:
+    """A client's will is published when its connection breaks; the rules hold for it too."""
+    minio, connector = (connect(broker, user, f"{user}-secret") for user in USERS)
+    subscribe(connector, "processed")
+    forger = connect(broker, "connector", "connector-secret", will="processed")
+    if not forger.refused:
+        forger.client.socket().close()  # type: ignore[union-attr]  # broken off, so that the will is published
+    assert publish(minio, "processed", b"event")
+    assert connector.messages.get(timeout=30) == b"event"
+    forger.client.loop_stop()
+    # The broker notices a broken connection by itself; what it had for the connector would come before this.
+    assert publish(minio, "processed", b"second")
+    assert connector.messages.get(timeout=30) == b"second"
+    for each in (minio, connector):
+        each.client.disconnect()
+        each.client.loop_stop()
+
+
+def test_client_without_a_name_is_refused(broker: ShippedMosquitto) -> None:
+    stranger = connect(broker, "", "")
+    assert stranger.refused
+    stranger.client.loop_stop()
 
 
 def test_a_wrong_password_and_a_connection_without_tls_are_refused(broker: ShippedMosquitto) -> None:

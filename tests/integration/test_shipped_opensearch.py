@@ -123,6 +123,60 @@ def test_the_function_s_user_reaches_no_other_index(server: ShippedOpenSearch, i
         assert server.ask("index", "GET", path).status == 403
 
 
+def test_no_way_of_asking_reaches_another_index(server: ShippedOpenSearch) -> None:
+    """By patterns, by lists, inside bodies, by what spans indexes, and by what only an administrator may do."""
+    assert server.ask("admin", "PUT", "/secret/_doc/1?refresh=true", {"word": "hidden"}).status == 201
+    with contextlib.closing(sink_of(server)) as sink:
+        sink.check()
+        put(sink)
+    asked: list[tuple[str, str, Any]] = [
+        ("GET", "/_search", None),
+        ("GET", "/_all/_search", None),
+        ("GET", "/*/_search", None),
+        ("GET", "/secret,processed/_search", None),
+        ("GET", "/s*/_search", None),
+        ("GET", "/processed,s*/_search", None),
+        ("GET", "/secret/_doc/1", None),
+        ("GET", "/secret/_count", None),
+        ("GET", "/secret/_mapping", None),
+        ("GET", "/_mget", {"docs": [{"_index": "secret", "_id": "1"}]}),
+        ("POST", "/_msearch", None),
+        ("POST", "/_reindex", {"source": {"index": "secret"}, "dest": {"index": "processed"}}),
+        ("POST", "/_aliases", {"actions": [{"add": {"index": "secret", "alias": "processed-2"}}]}),
+        ("PUT", "/processed/_alias/secret", None),
+        ("POST", "/secret/_update/1", {"doc": {"word": "forged"}}),
+        ("POST", "/secret/_delete_by_query", {"query": {"match_all": {}}}),
+        ("POST", "/processed/_delete_by_query", {"query": {"match_all": {}}}),
+        ("DELETE", "/processed", None),
+        ("POST", "/processed/_close", None),
+        ("PUT", "/processed/_settings", {"index": {"number_of_replicas": 9}}),
+        ("PUT", "/_cluster/settings", {"transient": {}}),
+        ("PUT", "/_snapshot/mine", {"type": "fs", "settings": {"location": "/tmp"}}),
+        ("PUT", "/_ingest/pipeline/x", {"processors": []}),
+        ("PUT", "/_scripts/x", {"script": {"lang": "painless", "source": "1"}}),
+        ("PUT", "/_plugins/_security/api/internalusers/index", {"password": "x", "backend_roles": ["admin"]}),
+        ("GET", "/_index_template", None),
+        ("DELETE", "/_index_template/penstock", None),
+        ("GET", "/_tasks", None),
+    ]
+    let_through = []
+    for method, path, body in asked:
+        answer = server.ask("index", method, path, body)
+        # Of a list of documents the answer is 200, and each has its own refusal.
+        is_refused = answer.status in (400, 403, 405) or b"security_exception" in answer.data
+        if b"hidden" in answer.data or not is_refused:
+            let_through.append((method, path, answer.status, answer.data[:300]))
+    assert let_through == []
+    lines = b'{"index": {"_index": "secret", "_id": "2"}}\n{"word": "forged"}\n'
+    credentials = urllib3.make_headers(basic_auth=f"index:{PASSWORDS['index']}")
+    with urllib3.PoolManager(ca_certs=str(server.ca_file), retries=False, timeout=60) as pool:
+        headers = {**credentials, "Content-Type": "application/x-ndjson"}
+        bulk = pool.request("POST", f"{server.endpoint}/_bulk", headers=headers, body=lines)
+    assert bulk.status == 403 or [each["index"]["status"] for each in bulk.json()["items"]] == [403]
+    assert server.ask("admin", "GET", "/secret/_doc/1").json()["_source"] == {"word": "hidden"}
+    assert server.ask("admin", "GET", "/secret/_doc/2").status == 404
+
+
 def test_without_a_password_or_with_that_of_the_demo_nothing_is_told(server: ShippedOpenSearch) -> None:
     assert server.ask("", "GET", "/processed/_search").status == 401
     for user, password in (("index", "wrong"), ("admin", "admin"), ("kibanaserver", "kibanaserver")):

@@ -59,6 +59,10 @@ class ElasticQueue(Queue):
     def make(self, **attributes: str) -> None:
         self.client.create_queue(QueueName=self.topic, Attributes=attributes)
 
+    def spoil(self, topic: str) -> str:
+        """There is no such queue."""
+        return f"there is no queue {topic}; make it"
+
     def publish(self, *payloads: bytes) -> None:
         client, queue_url = self.client, self.queue_url
         for payload in payloads:

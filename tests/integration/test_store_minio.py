@@ -10,6 +10,7 @@ from minio.commonconfig import ENABLED
 from minio.versioningconfig import SUSPENDED, VersioningConfig
 from penstock.errors import PermanentError, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
+from penstock.store.any_key import AnyKeyClient
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
 
@@ -197,3 +198,34 @@ def test_delete_in_a_bucket_whose_versions_were_switched_off_and_on(
     assert list(store.list(bucket)) == []
     kept = [each for each in client.list_objects(bucket, include_version=True) if not each.is_delete_marker]
     assert [each.size for each in kept] == [3], "versions that users keep stay"
+
+
+@pytest.mark.parametrize("key", ["a", "odd\nkey"], ids=["plain", "odd"])
+@pytest.mark.parametrize("versions", [ENABLED, SUSPENDED])
+def test_object_of_another_program_before_the_second_delete_stays(
+    store: S3ObjectStore,
+    client: Minio,
+    bucket: str,
+    key: str,
+    versions: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first DELETE hid nothing, the old marker is gone, and a stranger writes before the second one."""
+    ref = ObjectRef(bucket, key)
+    client.set_bucket_versioning(bucket, VersioningConfig(SUSPENDED))
+    write(store, ref, b"one")
+    store.delete(ref)
+    client.set_bucket_versioning(bucket, VersioningConfig(ENABLED))
+    write(store, ref, b"two")
+    client.set_bucket_versioning(bucket, VersioningConfig(SUSPENDED))
+    remove_old_marker = AnyKeyClient.remove_old_marker
+
+    def remove_and_write(self: AnyKeyClient, asked: ObjectRef) -> bool:
+        removed = remove_old_marker(self, asked)
+        client.set_bucket_versioning(bucket, VersioningConfig(versions))
+        write(store, asked, b"a stranger's")
+        return removed
+
+    monkeypatch.setattr(AnyKeyClient, "remove_old_marker", remove_and_write)
+    store.delete(ref, if_still=lambda _: True)
+    assert read(store, ref) == b"a stranger's"

@@ -254,4 +254,32 @@ MUTANTS: Sequence[Mutant] = (
         "    return False\n",
         ("tests/unit/settings/test_secrets.py",),
     ),
+    Mutant(
+        "watch: a request that is refused as a whole counts as told",
+        "connect/listing/rounds.py",
+        "        if taken is Taken.UNREAD and len(group) > 1:\n",
+        "        if False:\n",
+        ("tests/unit/connect/test_listing_rounds.py",),
+    ),
+    Mutant(
+        "watch: a page is taken for a function's answer",
+        "connect/listing/hints.py",
+        '            if said and answer.headers.get("Content-Type", "").startswith("text/html"):\n',
+        "            if False:\n",
+        ("tests/unit/connect/test_listing_hints.py",),
+    ),
+    Mutant(
+        "watch: a listing that failed looks like removals",
+        "connect/listing/rounds.py",
+        "            found = [ref for ref in refs if not any(rule.matches(ref) for rule in self._failed)]\n",
+        "            found = refs\n",
+        ("tests/unit/connect/test_listing_rounds.py",),
+    ),
+    Mutant(
+        "a topic that the server refuses stops the others",
+        "connect/reconnecting.py",
+        "        return tuple(topic for topic in self.topics if topic not in self._left_out)\n",
+        "        return self.topics\n",
+        ("tests/unit/connect/test_reconnecting.py",),
+    ),
 )

@@ -96,6 +96,61 @@ def test_another_pipe_that_broke_is_still_an_error(monkeypatch: pytest.MonkeyPat
         main(["new", "name"])
 
 
+# Standard streams that are closed or full
+
+
+def _shell(words: str, redirections: str) -> "subprocess.CompletedProcess[str]":
+    line = f'exec "$0" -m penstock.cli {words} {redirections}'
+    # Unbuffered, argparse ignores what its own output cannot be written to.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(["sh", "-c", line, sys.executable], capture_output=True, text=True, env=environment)
+
+
+@pytest.mark.parametrize(
+    ("words", "redirections", "code"),
+    [
+        ("help exit-codes", ">&-", 0),
+        ("ls --help", ">&-", 0),
+        ("help exit-codes", ">&- 2>&- <&-", 0),
+        ("ls --nonsense", ">&-", 2),
+        ("lake plan --file nowhere.yml", ">&-", 78),
+    ],
+)
+def test_closed_standard_output_changes_nothing_else(words: str, redirections: str, code: int) -> None:
+    done = _shell(words, redirections)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert "Traceback" not in done.stderr
+    assert "a defect" not in done.stderr
+
+
+def test_errors_do_not_go_to_standard_output_when_standard_error_is_closed() -> None:
+    done = _shell("lake plan --file nowhere.yml", "2>&-")
+    assert (done.returncode, done.stdout, done.stderr) == (78, "", "")
+
+
+@pytest.mark.parametrize("words", ["help exit-codes", "ls --help", "completion bash"])
+def test_full_disk_behind_standard_output_is_said_in_words(words: str) -> None:
+    done = _shell(words, ">/dev/full")
+    assert done.returncode == 75
+    assert done.stderr == (
+        "penstock: standard output or a temporary file: No space left on device; free some space, and run it again\n"
+    )
+
+
+def test_full_disk_behind_standard_error_changes_no_exit_code() -> None:
+    assert _shell("lake plan --file nowhere.yml", "2>/dev/full").returncode == 78
+
+
+def test_closed_streams_are_open_for_what_a_command_starts() -> None:
+    """Else a file that the child opens becomes its standard output, and is written into."""
+    code = (
+        "import subprocess, sys; from penstock.cli import main; main(['--version']);"
+        "sys.exit(subprocess.run(['sh', '-c', 'true >&1']).returncode)"
+    )
+    done = subprocess.run(["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # Extras
 
 PROJECT = tomllib.loads((ROOT / "shared" / "pyproject.toml").read_text())["project"]

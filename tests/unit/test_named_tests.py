@@ -52,7 +52,6 @@ TESTED_IN = {
     "connect/kafka/dead_letter_log.py": "tests/integration/test_kafka_connector.py",
     "connect/kafka/dead_letter_topic.py": "tests/unit/connect/test_kafka_connector.py",
     "connect/kafka/listen.py": "tests/integration/test_kafka_connector.py",
-    "connect/minio/listen.py": "tests/integration/test_bridge_connector.py",
     "connect/mqtt/listen.py": "tests/integration/test_mqtt_connector.py",
     "connect/nats/connector.py": "tests/integration/test_nats_connector.py",
     "connect/nats/session.py": "tests/integration/test_nats_connector.py",

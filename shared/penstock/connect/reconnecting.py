@@ -5,20 +5,35 @@ AMQP and Redis have clients that wait for answers; the clients of MQTT and NATS 
 
 import logging
 import threading
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 RETRY_SECONDS = 1.0
 # How long an end waits for a client that has nothing to finish: it may be in the middle of a connect.
 IDLE_END_SECONDS = 1.0
+LOOK_AGAIN_SECONDS = 60.0
+"""After so long a topic that the server refused is asked for again, where other topics are worked on meanwhile."""
 
 _log = logging.getLogger("penstock.connect")
 
 
-class ReconnectingSession(ABC):
-    """Takes the messages of some topics; `refusal` says what the server refuses, or ""."""
+class TopicRefused(Exception):
+    """The server refuses one topic, or does not have it. The others go on without it."""
 
-    def __init__(self, kind: str, server: object) -> None:
+    def __init__(self, topic: str, reason: str) -> None:
+        super().__init__(reason)
+        self.topic = topic
+
+
+class ReconnectingSession(ABC):
+    """Takes the messages of some topics; `refusal` says what the server refuses, or "".
+
+    `topics` are those that functions want. One of them that the server refuses is left out for a while, so that one
+    function with a wrong topic does not stop the events of all others.
+    """
+
+    def __init__(self, kind: str, server: object, clock: Callable[[], float] = time.monotonic) -> None:
         self._kind = kind
         self._server_name = str(server)
         self.topics: tuple[str, ...] = ()
@@ -27,6 +42,8 @@ class ReconnectingSession(ABC):
         self.refusal = ""
         self.ending = False
         self.wake = threading.Event()
+        self._clock = clock
+        self._left_out: dict[str, tuple[float, str]] = {}  # until when, and why; of the session's thread
         self._thread = threading.Thread(target=self._run, name=kind, daemon=True)
 
     @property
@@ -56,9 +73,27 @@ class ReconnectingSession(ABC):
         """Let the thread look at what has changed."""
         self.wake.set()
 
+    def to_work_on(self) -> tuple[str, ...]:
+        """The topics without those that are left out now; asked by the session's thread."""
+        now = self._clock()
+        self._left_out = {name: left for name, left in self._left_out.items() if name in self.topics and left[0] > now}
+        return tuple(topic for topic in self.topics if topic not in self._left_out)
+
+    def leave_out(self, refused: TopicRefused) -> str:
+        """Go on without this topic for a while, where there are others; returns the problem."""
+        self._left_out[refused.topic] = (self._clock() + LOOK_AGAIN_SECONDS, str(refused))
+        self.refusal = self._why_left_out()
+        if not self.to_work_on():
+            self._left_out.clear()
+        return self.refusal
+
+    def _why_left_out(self) -> str:
+        return "; ".join(why for _, why in self._left_out.values())
+
     def confirm(self, topics: tuple[str, ...]) -> None:
         """The server has confirmed these topics."""
-        self._joined, self.refusal, self._said = topics, "", ""
+        self._joined, self.refusal = topics, self._why_left_out()
+        self._said = self.refusal
 
     def disconnected(self) -> None:
         """This connection is over."""

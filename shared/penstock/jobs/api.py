@@ -89,7 +89,8 @@ class KubernetesApi:
         self._root = f"{access.server}/apis/batch/v1/namespaces/{quote(access.namespace)}/jobs"
         self._pods = f"{access.server}/api/v1/namespaces/{quote(access.namespace)}/pods"
         self._pool = urllib3.PoolManager(
-            maxsize=4,
+            # As many threads as a function may have: urllib3 warns about each connection that it cannot keep.
+            maxsize=1024,
             ssl_context=access.ssl_context(),
             retries=False,
             timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),

@@ -10,6 +10,7 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import ParseError
@@ -26,11 +27,13 @@ from penstock.lake.model import TargetRef
 from penstock.lake.plan import PresentTarget
 from penstock.settings.config import StoreSettings
 from penstock.store.credentials import provider_of
-from penstock.store.failures import NO_S3
+from penstock.store.failures import NO_S3, error_for
 
 _SYNC_VARIABLE: Final = "MINIO_API_SYNC_EVENTS"
 _OF_BUCKETS: Final = frozenset({"NoSuchBucket", "NoSuchKey", "InvalidBucketName"})
 _REFUSED: Final = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+_OF_EVERY_STORE: Final = frozenset({"RequestTimeTooSkewed", "AuthorizationHeaderMalformed"})
+_NO_CODE: Final = "error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +175,18 @@ def error_from(settings: StoreSettings, permission: str, exc: Exception) -> Pens
                 f"{settings.endpoint}: has no admin API of MinIO ({code}): name targets by arn in lake.yml, where this"
                 " store takes rules by S3, else use its own tools or `penstock watch`; docs/stores.md compares them"
             )
+        if code in _OF_EVERY_STORE:
+            return error_for(settings.endpoint, code, exc)
         if code in ("ServerNotInitialized", "XMinioServerNotInitialized", "SlowDown", "ServiceUnavailable"):
             return TemporaryError(f"{settings.endpoint}: {code}: {message}")
-        return _Refused(settings, code, message)
+        if code != _NO_CODE or _answered(exc) == HTTPStatus.BAD_REQUEST:
+            return _Refused(settings, code, message)
+    if (status := _answered(exc)) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return TemporaryError(
+            f"{settings.endpoint}: it answered {status} and no error of MinIO; see its log, and what is in between"
+        )
+    if status:
+        return _another_server(settings, permission, f"status {status}")
     if "CERTIFICATE_VERIFY_FAILED" in str(exc) or "certificate verify failed" in str(exc):
         reason = (found := re.search(r"certificate verify failed: ([^(\]]+)", str(exc))) and found[1].strip()
         signed = f"MINIO_CA_FILE={settings.ca_file} did not sign it" if settings.ca_file else "MINIO_CA_FILE is not set"
@@ -187,14 +199,24 @@ def error_from(settings: StoreSettings, permission: str, exc: Exception) -> Pens
     # minio-py raises an OSError without a number for an answer that it cannot decrypt.
     is_other = isinstance(exc, ValueError | ParseError) or (isinstance(exc, OSError) and exc.errno is None)
     if is_other and not isinstance(exc, HTTPError):
-        if permission.startswith("s3:"):
-            return TemporaryError(f"{settings.endpoint}: {NO_S3}")
-        return TemporaryError(
-            f"{settings.endpoint}: answers, but not as MinIO's admin API does; MINIO_ENDPOINT must lead to MinIO "
-            f"itself, not to another S3 server, a console or a page in between ({exc})"
-        )
+        return _another_server(settings, permission, str(exc))
     return TemporaryError(
         f"{settings.endpoint}: cannot be reached ({type(exc).__name__}: {exc}); is MinIO running there?"
+    )
+
+
+def _answered(exc: Exception) -> int:
+    """The status of an answer that holds no error of MinIO, 0 when there was none."""
+    found = re.search(r"(?:Status|Response code): (\d{3})|too many (\d{3}) error", str(exc))
+    return int(found[1] or found[2]) if found else 0
+
+
+def _another_server(settings: StoreSettings, permission: str, reason: str) -> TemporaryError:
+    if permission.startswith("s3:"):
+        return TemporaryError(f"{settings.endpoint}: {NO_S3}")
+    return TemporaryError(
+        f"{settings.endpoint}: answers, but not as MinIO's admin API does; MINIO_ENDPOINT must lead to MinIO "
+        f"itself, not to another S3 server, a console or a page in between ({reason})"
     )
 
 
@@ -226,7 +248,7 @@ def _told(exc: MinioAdminException | S3Error) -> tuple[str, str]:
         told = read_json(found.group() if found else "")
         return str(told["Code"]), str(told["Message"])
     except (ValueError, KeyError, TypeError):
-        return "error", str(exc)
+        return _NO_CODE, str(exc)
 
 
 def _remedy(exc: _Refused) -> str:

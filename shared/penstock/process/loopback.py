@@ -30,7 +30,9 @@ def page_problem(host: str, origin: str, hosts: Collection[str], *, server: str)
     if name not in hosts:
         return f"Host {name!r}: {server} answers to {', '.join(sorted(hosts))} only"
     if origin and not (host_of(origin) and urlsplit(origin).netloc == host):
-        return f"Origin {origin!r}: pages of other servers may not call {server}"
+        is_own = host_of(origin) in hosts and host_of(origin) not in LOOPBACK
+        remedy = "; a proxy in between must pass on the browser's Host" if is_own else ""
+        return f"Origin {origin!r}: pages of other servers may not call {server}{remedy}"
     return ""
 
 

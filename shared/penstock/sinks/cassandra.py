@@ -17,14 +17,12 @@ from secrets import token_hex
 from typing import Any
 from zlib import crc32
 
-import orjson
-
 from penstock.errors import HandlerError, PenstockError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document
 from penstock.sinks.cassandra_address import CassandraAddress
 from penstock.sinks.cassandra_table import CassandraTable, Rows, Statement
 from penstock.sinks.document import NotSearchable, Stored
-from penstock.sinks.rows import document_of, entry_of, id_of
+from penstock.sinks.rows import document_of, entry_of, id_of, members_of
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
 
 # 64 partitions of a bucket: two million documents of 3 KB stay below 100 MB in each. Part of the layout.
@@ -130,7 +128,7 @@ class CassandraSink:
         for ref, entry, _ in self._listed(bucket, prefix, start_after, with_body=False):
             yield ref, entry
         for _, entry, body in self._listed(document.RECORDS_BUCKET, document.RECORDS_PREFIX, "", with_body=True):
-            source = document.source_of_record(orjson.loads(body))
+            source = document.source_of_record(members_of(body))
             if source is not None and document.is_wanted(source, bucket, prefix, start_after):
                 yield source, replace(entry, record=entry.address)
 
@@ -144,7 +142,7 @@ class CassandraSink:
         rows = self._table.run(record, _DOCUMENT, *place_of(record))
         if not rows or not self._table.run(record, _FORGET, *place_of(record))[0][0]:
             return None
-        return document.source_of_record(orjson.loads(rows[0].body))
+        return document.source_of_record(members_of(rows[0].body))
 
     # Beyond the protocol: see SearchableSink
 
@@ -187,16 +185,15 @@ class CassandraSink:
         self, bucket: str, prefix: str, start_after: str, *, with_body: bool
     ) -> Iterator[tuple[ObjectRef, Entry, str]]:
         """The rows of all partitions of a bucket, merged in key order; the body is "" where it is not asked for."""
-        after = max((prefix.encode(), ">="), (start_after.encode(), ">")) if start_after else (prefix.encode(), ">=")
+        is_behind = start_after and start_after.encode() >= prefix.encode()
+        after = (start_after, ">") if is_behind else (prefix, ">=")
         parts = [self._part(bucket, shard, prefix, after, with_body=with_body) for shard in range(SHARDS)]
         for row in merge(*parts, key=lambda row: row.key.encode()):
             name = f"{bucket}/{row.key}"
             yield ObjectRef(bucket, row.key), _entry_in(name, row), row.body if with_body else ""
 
-    def _part(
-        self, bucket: str, shard: int, prefix: str, after: tuple[bytes, str], *, with_body: bool
-    ) -> Iterator[Any]:
-        key, comparison = after[0].decode(), after[1]
+    def _part(self, bucket: str, shard: int, prefix: str, after: tuple[str, str], *, with_body: bool) -> Iterator[Any]:
+        key, comparison = after
         while True:
             text = (
                 f"SELECT key, {_MARK}{', body' if with_body else ''} FROM {{table}}"  # noqa: S608

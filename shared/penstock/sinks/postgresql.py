@@ -21,7 +21,7 @@ from penstock.sinks import document, postgresql_words
 from penstock.sinks.document import Stored
 from penstock.sinks.postgresql_address import PostgresqlAddress
 from penstock.sinks.postgresql_table import PostgresqlTable
-from penstock.sinks.rows import MARK, RECORDS, document_of, entry_of, id_of, recorded_entries
+from penstock.sinks.rows import MARK, RECORDS, document_of, entry_of, id_of, members_of, recorded_entries
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
 
 PAGE_ROWS = 1000
@@ -152,7 +152,7 @@ class PostgresqlSink:
     def forget(self, record: str) -> ObjectRef | None:
         """Delete the refusal beside a foreign document, and return its source."""
         rows = self._table.run(record, _FORGET, id=record)
-        return document.source_of_record(orjson.loads(rows[0][0])) if rows else None
+        return document.source_of_record(members_of(rows[0][0])) if rows else None
 
     # Beyond the protocol: see SearchableSink
 

@@ -43,9 +43,18 @@ def entry_of(
     return Entry(address, Mark(state, function, options, source), refused, size, version)
 
 
-def document_of(body: str, *mark: str | None) -> dict[str, Any]:
+def document_of(body: str | None, *mark: str | None) -> dict[str, Any]:
     """A document from its JSON and the columns of its mark."""
-    return {**orjson.loads(body), "penstock": _mark_field(*mark)}
+    return {**members_of(body), "penstock": _mark_field(*mark)}
+
+
+def members_of(body: str | None) -> dict[str, Any]:
+    """The members of a document; none of one that another program wrote without a JSON object in it."""
+    try:
+        found = orjson.loads(body or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def recorded_entries(
@@ -56,7 +65,7 @@ def recorded_entries(
     for row in _rows_from(read_page, page_rows, f"{bucket}/{prefix}", after):
         yield ObjectRef(bucket, row[0][len(bucket) + 1 :]), entry_of(*row[:-1])
     for row in _rows_from(read_page, page_rows, RECORDS, with_body=True):
-        source = document.source_of_record(orjson.loads(row[-1]))
+        source = document.source_of_record(members_of(row[-1]))
         if source is not None and document.is_wanted(source, bucket, prefix, start_after):
             yield source, replace(entry_of(*row[:-1]), record=row[0])
 
@@ -65,7 +74,7 @@ def _rows_from(
     read_page: ReadPage, page_rows: int, wanted: str, start_after: str = "", *, with_body: bool = False
 ) -> Iterator[Any]:
     """Rows whose id begins with `wanted`, in order, from behind `start_after` on."""
-    after, comparison = max((wanted, ">="), (start_after, ">")) if start_after else (wanted, ">=")
+    after, comparison = (start_after, ">") if start_after >= wanted else (wanted, ">=")
     while True:
         page = read_page(comparison, after, with_body)
         for row in page:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -18,6 +18,8 @@ from penstock.errors import ConfigError, PermanentError, TargetChanged, Temporar
 if TYPE_CHECKING:
     import urllib3
 
+# As many threads as a function may have: urllib3 warns about each connection that it cannot keep.
+_CONNECTIONS: Final = 1024
 MAPPING_VERSION = 1
 
 _KEYWORD, _LONG, _DATE = {"type": "keyword"}, {"type": "long"}, {"type": "date", "ignore_malformed": True}
@@ -236,6 +238,6 @@ class SearchIndex:
             if self._pool is None:
                 timeout = urllib3.Timeout(connect=min(self._timeout_seconds, 5), read=self._timeout_seconds)
                 self._pool = urllib3.PoolManager(
-                    maxsize=16, timeout=timeout, ca_certs=self._ca_file, ca_cert_data=self._ca
+                    maxsize=_CONNECTIONS, timeout=timeout, ca_certs=self._ca_file, ca_cert_data=self._ca
                 )
             return self._pool

@@ -21,12 +21,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-import orjson
-
 from penstock.errors import HandlerError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document, sqlite_words
 from penstock.sinks.document import Stored
-from penstock.sinks.rows import MARK, RECORDS, document_of, id_of, recorded_entries
+from penstock.sinks.rows import MARK, RECORDS, document_of, id_of, members_of, recorded_entries
 from penstock.sinks.sqlite_rows import PAGE_ROWS, entries_of
 from penstock.sqlite_file import Change, Layout, SqliteFile
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Write
@@ -196,7 +194,7 @@ class SqliteSink:
             return _NOTHING
 
         self._one(change)
-        return document.source_of_record(orjson.loads(row[0]))
+        return document.source_of_record(members_of(row[0]))
 
     def _page(self, comparison: str, after: str, with_body: bool) -> Sequence[Any]:
         column = "body" if with_body else "NULL"

@@ -37,9 +37,23 @@ _TROUBLES = tuple(
             r"TimedOut|[Tt]imed out",
             "it does not answer in time; check that it runs, and the proxies and firewalls before it",
         ),
-        (r"following redirect|Parse\(|status code: (200|3\d\d|404|405)\b", NO_S3),
+        # As Go's servers and nginx answer.
+        (r"HTTP request (to an|was sent to) HTTPS", "it speaks TLS; MINIO_ENDPOINT needs https:// there"),
+        (
+            r"following redirect|Parse\(|BadStatusLine|(status|Response) code: (200|3\d\d|404|405)\b|"
+            r"ETag Header missing",
+            NO_S3,
+        ),
+        (
+            r"IncompleteMessage|ConnectionReset|RemoteDisconnected|ProtocolError",
+            "it closed the connection; write https:// in MINIO_ENDPOINT if it speaks TLS, else see its log, and what "
+            "is in between",
+        ),
     )
 )
+_STATUS = re.compile(r"(?:status|Response) code: (\d{3}[ A-Za-z]*)|too many (\d{3}) error")
+# MinIO's words: `the region is wrong; expecting 'eu-west-1'.`
+_WANTED_REGION = re.compile(r"expecting '?([a-z0-9-]+)")
 
 
 def needs_own_key(exc: Exception) -> bool:
@@ -103,6 +117,10 @@ def error_for(subject: ObjectRef | str, code: str, exc: Exception) -> PenstockEr
         )
     if code == "RequestTimeTooSkewed":
         return TemporaryError(f"{subject}: this machine's clock and the store's differ too much; set them ({code})")
+    if code in ("AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"):
+        named = _WANTED_REGION.search(str(exc))
+        wanted = f" must be {named[1]}" if named else " must be that of the store or of the bucket"
+        return TemporaryError(f"{subject}: the store refuses the region ({code}); MINIO_REGION{wanted}")
     if code == "AccessDenied" or (not code and isinstance(exc, PermissionDeniedError | UnauthenticatedError)):
         remedy = "the policy must allow this function to read and list the bucket"
         return TemporaryError(f"{subject}: access denied; {remedy}")
@@ -115,6 +133,6 @@ def error_for(subject: ObjectRef | str, code: str, exc: Exception) -> PenstockEr
     if not code and (trouble := next((words for pattern, words in _TROUBLES if pattern.search(str(exc))), "")):
         return TemporaryError(f"{subject}: the object store failed: {trouble}")
     text = str(exc).partition("Debug source")[0].strip()
-    if not code and (status := re.search(r"status code: (\d{3}[ A-Za-z]*)", text)):
-        text = f"it answered {status[1].strip()} and no S3 error; see its log, and what is in between"
+    if not code and (status := _STATUS.search(text)):
+        text = f"it answered {(status[1] or status[2]).strip()} and no S3 error; see its log, and what is in between"
     return TemporaryError(f"{subject}: the object store failed{f' ({code})' if code else ''}: {text[:300]}")

@@ -215,14 +215,19 @@ class S3ObjectStore:
         if deleted and left.version_id != deleted.version_id:
             return
         if self._any_key.remove_old_marker(ref):
-            self._delete(ref)
-            again = self.head(ref)
-            hidden = again is None or again.version_id != left.version_id
+            # Another program may have written meanwhile: a look right before this delete too.
+            if self._shows(ref, left):
+                self._delete(ref)
+            hidden = not self._shows(ref, left)
         else:
             # What was deleted is not known to be this version: another program may have written it meanwhile.
             hidden = deleted is None
         if not hidden:
             raise TemporaryError(f"{ref}: the object store answered a DELETE and still shows the object")
+
+    def _shows(self, ref: ObjectRef, version: ObjectState) -> bool:
+        found = self.head(ref)
+        return found is not None and found.version_id == version.version_id
 
     def _delete(self, ref: ObjectRef) -> None:
         if not _SPELLABLE.match(ref.key):

@@ -50,7 +50,8 @@ def test_hint_is_signed_where_the_function_wants_it(httpserver: HTTPServer) -> N
     [
         (200, Taken.TOLD),
         (204, Taken.TOLD),
-        (422, Taken.REFUSED),
+        (422, Taken.UNREAD),
+        (413, Taken.UNREAD),
         (503, TemporaryError),
         (429, TemporaryError),
         (404, ConfigError),
@@ -66,3 +67,31 @@ def test_answer_says_whether_a_hint_was_taken(httpserver: HTTPServer, status: in
         return
     with pytest.raises(ended, match=f"why .answered {status}"):
         target.send(b"{}")
+
+
+def test_function_that_answers_for_each_object_has_read_the_hint(httpserver: HTTPServer) -> None:
+    answer = {"results": [{"outcome": "refused"}, {"outcome": "processed"}]}
+    httpserver.expect_request("/event").respond_with_json(answer, status=422)
+    target = HintTarget(HttpTarget("compress", httpserver.url_for("/event")), 1)
+    assert target.send(b"{}") is Taken.REFUSED
+
+
+def test_page_is_no_answer_of_a_function(httpserver: HTTPServer) -> None:
+    """A proxy that asks for a login answers 200: what was told would be lost."""
+    httpserver.expect_request("/event").respond_with_data("<html>Log in</html>", content_type="text/html")
+    target = HintTarget(HttpTarget("compress", httpserver.url_for("/event")), 1)
+    with pytest.raises(TemporaryError, match="answered a page"):
+        target.send(b"{}")
+
+
+def test_empty_answer_has_the_type_that_a_server_gives_by_itself(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/event").respond_with_data(b"", status=204, content_type="text/html")
+    target = HintTarget(HttpTarget("compress", httpserver.url_for("/event")), 1)
+    assert target.send(b"{}") is Taken.TOLD
+
+
+def test_answer_of_any_length_is_read_within_bounds(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.connect.listing.hints.MAX_ANSWER_BYTES", 10)
+    httpserver.expect_request("/event").respond_with_data("x" * 1000, content_type="text/plain")
+    target = HintTarget(HttpTarget("compress", httpserver.url_for("/event")), 1)
+    assert [target.send(b"{}"), target.send(b"{}")] == [Taken.TOLD, Taken.TOLD]

@@ -160,6 +160,68 @@ def test_hint_that_was_refused_for_good_is_not_told_again(make: Make, listing: L
     assert watch.round().refused == 0
 
 
+@pytest.mark.parametrize("limit", [1, 3, 19])
+def test_request_that_names_too_many_objects_is_told_in_parts(
+    make: Make, listing: Listing, target: Target, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """Its refusal (413) is of the request: no object in it was looked at."""
+    for number in range(20):
+        listing.put(f"{number:02}")
+    send = target.send
+
+    def at_most(body: bytes) -> Taken:
+        return send(body) if len(parse(body, {})) <= limit else Taken.UNREAD
+
+    monkeypatch.setattr(target, "send", at_most)
+    report = make(batch=20).round()
+    assert [key for _, key in target.take()] == [f"{number:02}" for number in range(20)]
+    assert (report.told, report.refused, report.failed) == (20, 0, 0)
+
+
+def test_one_object_that_spoils_a_request_is_left_alone(
+    make: Make, listing: Listing, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        listing.put(f"{number:02}")
+    send = target.send
+
+    def without_seven(body: bytes) -> Taken:
+        return Taken.UNREAD if any(each.ref.key == "07" for each in parse(body, {})) else send(body)
+
+    monkeypatch.setattr(target, "send", without_seven)
+    watch = make(batch=20)
+    report = watch.round()
+    assert (report.told, report.refused) == (19, 1)
+    assert watch.round().refused == 0, "it is not told for ever"
+
+
+def test_bucket_that_cannot_be_listed_keeps_no_other_from_being_told(
+    make: Make, listing: Listing, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("in/a", "in/b", "out/a", "out/b"):
+        listing.put(key)
+    watch = make("s3://upload/in/* s3://upload/out/*")
+    watch.round()
+    target.take()
+    listing.put("out/c")
+    for key in ("in/a", "out/a"):
+        del listing.objects[key]
+    rows = listing.list
+
+    def broken(bucket: str, prefix: str = "", start_after: str = "") -> Iterator[ObjectState]:
+        if prefix == "in/":
+            raise TemporaryError("access denied")
+        return rows(bucket, prefix, start_after)
+
+    monkeypatch.setattr(listing, "list", broken)
+    with pytest.raises(TemporaryError, match="access denied"):
+        watch.round()
+    assert target.take() == [(Kind.REMOVED, "out/a"), (Kind.CREATED, "out/c")]
+    monkeypatch.setattr(listing, "list", rows)
+    watch.round()
+    assert target.take() == [(Kind.REMOVED, "in/a")]
+
+
 def test_listing_that_fails_removes_nothing(make: Make, listing: Listing, target: Target) -> None:
     watch = make()
     for key in ("a", "b", "c"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from penstock.commands import connect_mqtt
-from penstock.connect.mqtt.broker import Broker, broker_from
+from penstock.connect.mqtt.broker import Broker, broker_from, is_filter
 from penstock.errors import ConfigError
 
 
@@ -31,3 +31,15 @@ def test_unusable_address_is_named(url: str) -> None:
 def test_group_shares_its_messages() -> None:
     assert broker({"MQTT_URL": "mqtt://broker"}, "--group", "lake").filter("a/#") == "$share/lake/a/#"
     assert broker({"MQTT_URL": "mqtt://broker"}).filter("a/#") == "a/#"
+
+
+@pytest.mark.parametrize(
+    ("topic", "is_one"),
+    [
+        ("a", True), ("a/b", True), ("#", True), ("+", True), ("a/+/b/#", True), ("/", True), ("$SYS/#", True),
+        ("", False), ("a/#/b", False), ("a#", False), ("#a", False), ("a+b", False), ("a/+b/c", False),
+        ("a\0b", False), ("x" * 70_000, False),
+    ],
+)  # fmt: skip
+def test_filter_is_what_a_broker_takes(topic: str, *, is_one: bool) -> None:
+    assert is_filter(topic) is is_one

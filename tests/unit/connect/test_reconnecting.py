@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 
 import pytest
 from penstock.connect import reconnecting
-from penstock.connect.reconnecting import ReconnectingSession
+from penstock.connect.reconnecting import ReconnectingSession, TopicRefused
 
 
 class Session(ReconnectingSession):
     """Ends each connection with the next of some problems; after the last one it stays connected."""
 
-    def __init__(self, *problems: str) -> None:
-        super().__init__("toy", "server:1")
+    def __init__(self, *problems: str, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__("toy", "server:1", clock)
         self.problems = list(problems)
         self.connected = threading.Event()
         self.woken = threading.Event()
@@ -136,3 +138,35 @@ def test_end_waits_for_the_server_that_has_to_be_told_of_something() -> None:
     session.let_go.set()
     ending.join(60)
     assert not ending.is_alive()
+
+
+def test_topic_that_is_refused_is_left_out_for_a_while() -> None:
+    now = [0.0]
+    session = Session(clock=lambda: now[0])
+    session.topics = ("a", "b", "c")
+    assert session.leave_out(TopicRefused("b", "there is no b")) == "there is no b"
+    assert session.to_work_on() == ("a", "c")
+    session.confirm(session.to_work_on())
+    assert session.problem() == "there is no b", "the probe says it although the others go on"
+    assert not session.joined
+    now[0] = reconnecting.LOOK_AGAIN_SECONDS
+    assert session.to_work_on() == ("a", "b", "c")
+    session.confirm(session.to_work_on())
+    assert session.problem() == "not connected to server:1"  # its thread does not run in this test
+
+
+def test_topics_that_are_all_refused_are_asked_for_again_at_once() -> None:
+    session = Session()
+    session.topics = ("a", "b")
+    session.leave_out(TopicRefused("a", "there is no a"))
+    assert session.leave_out(TopicRefused("b", "there is no b")) == "there is no a; there is no b"
+    assert session.to_work_on() == ("a", "b")
+
+
+def test_topic_that_no_function_wants_any_more_is_not_complained_of() -> None:
+    session = Session()
+    session.topics = ("a", "b")
+    session.leave_out(TopicRefused("b", "there is no b"))
+    session.topics = ("a",)
+    session.confirm(session.to_work_on())
+    assert session.refusal == ""

@@ -4,13 +4,16 @@ import base64
 import contextlib
 import json
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from penstock.errors import ConfigError, EventError, PenstockError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks.document import mark_field
 from penstock.sinks.opensearch import OpenSearchSink
-from penstock.sinks.search_server import MAPPING_VERSION
+from penstock.sinks.search_server import MAPPING_VERSION, SearchIndex
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Result, Write
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -299,3 +302,40 @@ def test_server_that_does_not_answer_is_a_temporary_error() -> None:
 def test_rendition_is_refused(sink: OpenSearchSink) -> None:
     with pytest.raises(PermanentError, match="RENDITIONS"):
         sink.address(SOURCE.ref, "thumb")
+
+
+def test_many_threads_at_once_fill_no_log_with_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    """urllib3 warns about each connection that it cannot keep, and opens a new one for the next request."""
+    threads = 40
+    together = threading.Barrier(threads)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            body = b"{}"
+            if "_count" in self.path:
+                together.wait(60)
+            elif "_mapping" in self.path:
+                body = json.dumps({"i": MAPPING["photos"]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = threads
+
+    with Server(("127.0.0.1", 0), Handler) as http, ThreadPoolExecutor(threads) as pool:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        server = SearchIndex(
+            f"http://127.0.0.1:{http.server_port}", "i", username="", password="", ca_file=None, timeout_seconds=60
+        )
+        answers = list(pool.map(lambda _: server.call("GET", "/_count").status, range(threads)))
+        server.close()
+        http.shutdown()
+    assert answers == [200] * threads
+    assert caplog.messages == []

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from penstock.errors import EventError, HandlerError, PermanentError, TargetChanged, TemporaryError
+from penstock.sinks import document, sqlite_words
 from penstock.sinks import sqlite as module
-from penstock.sinks import sqlite_words
 from penstock.sinks.sqlite import SqliteSink
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
@@ -301,6 +301,7 @@ def test_entries_come_in_the_order_of_the_store_and_within_the_prefix(sink: Sqli
     assert [ref.key for ref, _ in sink.entries("upload", "a/")] == ["a/1", "a/2", "a/é", "a/日"]
     assert [ref.key for ref, _ in sink.entries("upload", "a/", start_after="a/2")] == ["a/é", "a/日"]
     assert [ref.key for ref, _ in sink.entries("upload", "b/", start_after="a/2")] == ["b/1"]
+    assert [ref.key for ref, _ in sink.entries("upload", "a/1", start_after="a/1")] == [], "after, and not from, a key"
     assert list(sink.entries("uploa")) == []
 
 
@@ -467,3 +468,17 @@ def test_closed_sink_opens_again(sink: SqliteSink) -> None:
     put(sink)
     sink.close()
     assert sink.document("upload", "in/rose.jpg") is not None
+
+
+@pytest.mark.parametrize("body", ["no JSON", "[1]", "", '{"source": 7}', '{"source": {"bucket": 1}}'])
+def test_odd_row_of_another_program_ends_no_listing(sink: SqliteSink, path: Path, body: str) -> None:
+    """Among the documents, and among the refusals beside foreign documents, which every reconcile reads."""
+    put(sink, "a")
+    rows = [("upload/odd", "1", body), (f"{document.RECORDS_BUCKET}/{document.RECORDS_PREFIX}index/odd", "1", body)]
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.executemany("INSERT INTO documents (id, version, body) VALUES (?, ?, ?)", rows)
+    assert [ref.key for ref, _ in sink.entries("upload")] == ["a", "odd"]
+    found = sink.document("upload", "odd")
+    assert found is not None
+    assert found["penstock"] is None
+    assert sink.forget(rows[1][0]) is None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from penstock.connect.amqp.broker import AmqpBroker
 from penstock.connect.amqp.queue import prepare_queue
 from penstock.connect.queues import Arrived, Settlement
+from penstock.connect.reconnecting import TopicRefused
 from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Link:
     def consume(self, broker: AmqpBroker, topics: Iterable[str], limit: int) -> None:
         """Make these the queues; the broker gives at most `limit` messages of each that are not acknowledged.
 
-        Messages that came before can still be acknowledged. Raises `ConfigError` when the broker refuses a queue.
+        Messages that came before can still be acknowledged. Raises `TopicRefused` when the broker refuses a queue.
         """
         from pika.exceptions import ChannelClosedByBroker
 
@@ -52,11 +53,19 @@ class Link:
         # Per consumer: quorum queues do not know a count for the whole channel.
         self._channel.basic_qos(prefetch_count=min(max(1, limit), _MAX_PREFETCH))
         for topic in topics:
-            prepare_queue(self._connection, topic, broker)
+            try:
+                prepare_queue(self._connection, topic, broker)
+            except ConfigError as exc:
+                raise TopicRefused(topic, str(exc)) from exc
             try:
                 self._consumers[self._channel.basic_consume(topic, partial(self._arrived, topic))] = topic
             except ChannelClosedByBroker as exc:
-                raise ConfigError(f"queue {topic}: the broker refused a consumer: {exc.reply_text}") from None
+                raise TopicRefused(topic, f"queue {topic}: the broker refused a consumer: {exc.reply_text}") from None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the broker has not closed the channel, as it does when it refuses a consumer."""
+        return bool(self._channel.is_open)
 
     def turn(self) -> None:
         """Acknowledge what is settled, and take what comes for some seconds or until `wake`.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # Of AMQP 0-9-1, section 1.2: what is named is not there.
 _NOT_FOUND = 404
+_MAX_NAME_BYTES = 255  # a short string of AMQP 0-9-1
 
 # RabbitMQ 4 drops a message of a quorum queue that came back 20 times, which some restarts of connectors reach. There,
 # -1 means never. RabbitMQ 3.10 takes -1 too, and drops a message that came back once. A large number is right for both.
@@ -23,6 +24,8 @@ ARGUMENTS: Mapping[str, str | int] = {"x-queue-type": "quorum", "x-delivery-limi
 
 def prepare_queue(connection: "BlockingConnection", name: str, broker: AmqpBroker) -> None:
     """Find or make a queue, and bind it. Raises `ConfigError` when the broker refuses, and pika's errors."""
+    if len(name.encode()) > _MAX_NAME_BYTES:
+        raise ConfigError(f"queue {name[:40]}...: a name has at most {_MAX_NAME_BYTES} bytes")
     queue, exchange = f"queue {name}", broker.exchange
     if _is_there(connection, queue, lambda channel: channel.queue_declare(name, passive=True)):
         _refuse_stream(connection, name)

@@ -9,7 +9,7 @@ import logging
 from penstock.connect.amqp.broker import AmqpBroker, connect_to, refusal_of
 from penstock.connect.amqp.link import ConsumerEnded, Link
 from penstock.connect.queues import Arrived, Lost, Settlement
-from penstock.connect.reconnecting import ReconnectingSession
+from penstock.connect.reconnecting import ReconnectingSession, TopicRefused
 from penstock.errors import ConfigError
 
 _END_SECONDS = 20.0
@@ -48,7 +48,7 @@ class AmqpSession(ReconnectingSession):
             link.wake()
 
     def _changed(self, topics: tuple[str, ...]) -> bool:
-        return self.ending or topics != self.topics
+        return self.ending or topics != self.to_work_on()
 
     def _forget(self, link: Link) -> None:
         self._lose(lambda receipt: receipt.session is link)
@@ -58,6 +58,8 @@ class AmqpSession(ReconnectingSession):
 
         try:
             self._work()
+        except TopicRefused as exc:
+            return self.leave_out(exc)
         except ConfigError as exc:
             self.refusal = str(exc)
             return self.refusal
@@ -71,8 +73,15 @@ class AmqpSession(ReconnectingSession):
         self._link = link
         try:
             while not self.ending:
-                topics = self.topics
-                link.consume(self._broker, topics, self._max_in_flight // max(1, len(topics)))
+                topics = self.to_work_on()
+                try:
+                    link.consume(self._broker, topics, self._max_in_flight // max(1, len(topics)))
+                except TopicRefused as exc:
+                    problem = self.leave_out(exc)
+                    if not link.is_open or self.to_work_on() == topics:
+                        raise
+                    self._say(problem)
+                    continue
                 _log.info("amqp: queues %s", ", ".join(topics))
                 self.confirm(topics)
                 while not self._changed(topics):

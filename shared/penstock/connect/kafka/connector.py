@@ -26,7 +26,7 @@ from penstock.connect.kafka.progress import Partition, PendingRecord
 from penstock.connect.kafka.records import Make, is_tombstone, replay_target
 from penstock.connect.kafka.settings import producer_settings
 from penstock.connect.kafka.statistics import Statistics
-from penstock.connect.kafka.topics import brokers_answer
+from penstock.connect.kafka.topics import brokers_answer, is_topic
 from penstock.connect.subscriptions import Finder, Subscriptions
 from penstock.connect.watch import SubscriptionState, SubscriptionWatch
 from penstock.delivery.deliverer import DeliveryOutcome, Message, Policy, Verdict
@@ -86,6 +86,8 @@ class Connector:
         self._clock = clock
         self._full_since: dict[str, float] = {}
         self._wanted = Subscriptions({}, {})
+        self._subscribed = False
+        self._refusal = ""  # names that functions want and no topic has
         self._quantum = max(1, min(BATCH, (policy or Policy()).max_in_flight // 2))
         self._stopping = threading.Event()
         self._watch = watch or SubscriptionWatch("kafka", lambda: brokers_answer(settings), clock=clock)
@@ -118,7 +120,7 @@ class Connector:
         """Why records do not flow, or ""."""
         if self._watch.state in (SubscriptionState.UNREACHABLE, SubscriptionState.STALLED) or not self._wanted.topics:
             return self._watch.problem()
-        return self.statistics.problem() or self._dead.error
+        return self.statistics.problem() or self._dead.error or self._refusal
 
     def ill(self) -> str:
         """What a restart would mend, or ""."""
@@ -225,12 +227,12 @@ class Connector:
         """Make a new consumer in the place of one that does not reach its group, or reads nothing that is there."""
         found = self.statistics
         joined = found.joined and not self._arrivals.are_missing()
-        if not self._watch.look(subscribed=bool(self._wanted.topics), joined=joined, rebalancing=found.rebalancing):
+        if not self._watch.look(subscribed=self._subscribed, joined=joined, rebalancing=found.rebalancing):
             return
         self._arrivals.new_consumer()
         self._member.abandon()
         self._member = GroupMember(self._settings, self._leaving, clock=self._clock)
-        self._member.subscribe(self._wanted.topics)
+        self._subscribe()
         self._new_consumers.inc()
 
     def _apply_discovery(self) -> None:
@@ -244,8 +246,21 @@ class Connector:
         topics_before = set(self._wanted.topics)
         self._wanted = Subscriptions(targets, found.topics)
         if set(found.topics) != topics_before:
-            _log.info("kafka: topics %s", ", ".join(sorted(found.topics)) or "none")
-            self._member.subscribe(found.topics)
+            self._subscribe()
+
+    def _subscribe(self) -> None:
+        """Subscribe to the topics that functions want, but for names that no topic of Kafka has.
+
+        One of these would end the subscription to all others, or be a pattern of others' topics.
+        """
+        topics = [name for name in self._wanted.topics if is_topic(name)]
+        odd = sorted(set(self._wanted.topics) - set(topics))
+        self._refusal = "; ".join(f"{name[:80]}: is no topic of Kafka; change the annotation `topic`" for name in odd)
+        if odd:
+            _log.error("kafka: %s", self._refusal)
+        _log.info("kafka: topics %s", ", ".join(sorted(topics)) or "none")
+        self._subscribed = bool(topics)
+        self._member.subscribe(topics)
 
     def _drain(self) -> None:
         if not self._sender.stop(self._limits.drain_seconds):

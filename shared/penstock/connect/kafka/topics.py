@@ -1,6 +1,7 @@
 """Ask the brokers about their topics."""
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +14,19 @@ TURN_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
 SILENT_SECONDS = 2.0
 _log = logging.getLogger("penstock.connect")
+
+
+# As Kafka's own check of names: org.apache.kafka.common.internals.Topic.
+_TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
+
+
+def is_topic(name: str) -> bool:
+    """Whether a topic can have this name. librdkafka takes one that begins with ^ for a pattern.
+
+    >>> is_topic("my-topic"), is_topic("^.*"), is_topic("sensors/#")
+    (True, False, False)
+    """
+    return _TOPIC.fullmatch(name) is not None
 
 
 def find_topic(client: Any, topic: str, timeout_seconds: float, stopping: Callable[[], bool] = lambda: False) -> Any:

@@ -6,16 +6,19 @@ import uuid
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote_plus
 
 from penstock.delivery.http import HttpTarget
 from penstock.delivery.verdict import DeliveryOutcome, TargetAnswer, judge
 from penstock.errors import ConfigError, TemporaryError
 from penstock.events.signature import signature_headers
+from penstock.json_text import read_json
 from penstock.types import ObjectRef, ObjectState
 
 _TIMEOUT_SECONDS: Final = 300.0
+MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
+"""What is read of an answer at most."""
 # The same hint will never be taken, and neither will others: the address or a secret is wrong.
 _WRONG_TARGET: Final = frozenset({401, 403, 404, 405, 415})
 
@@ -26,6 +29,8 @@ class Taken(StrEnum):
     TOLD = "told"
     REFUSED = "refused"
     """For good: the function has recorded why, and a second hint would lead to the same."""
+    UNREAD = "unread"
+    """The request was refused, and no object in it was looked at: it names too many, or one that is odd."""
 
 
 def written(states: Sequence[ObjectState]) -> bytes:
@@ -83,18 +88,36 @@ class HintTarget:
         url = self._target.url
         try:
             # A redirect is not followed: clients repeat a POST as a GET, and the hint would be lost.
-            answer = self._pool.request("POST", url, body=body, headers=headers, redirect=False)
+            answer = self._pool.request("POST", url, body=body, headers=headers, redirect=False, preload_content=False)
+            said = answer.read(MAX_ANSWER_BYTES, decode_content=True)
+            if len(said) < MAX_ANSWER_BYTES:
+                answer.release_conn()
+            else:  # the rest of it is in the way of a next answer
+                answer.close()
         except urllib3.exceptions.HTTPError as exc:
             raise TemporaryError(f"{url}: cannot be reached: {exc}") from exc
         status = answer.status
         outcome = judge(TargetAnswer(status), time.time()).outcome
         if outcome is DeliveryOutcome.DELIVERED:
+            if said and answer.headers.get("Content-Type", "").startswith("text/html"):
+                raise TemporaryError(
+                    f"{url}: answered a page, as a function or a bridge never does; check --to and proxies"
+                )
             return Taken.TOLD
-        text = answer.data[:300].decode("utf-8", "replace").strip() or "no reason was given"
+        text = said[:300].decode("utf-8", "replace").strip() or "no reason was given"
         if status in _WRONG_TARGET or status < HTTPStatus.BAD_REQUEST:
             raise ConfigError(
                 f"{url}: {text} (answered {status}); check --to, FUNCTION_TOKEN and the function's SOURCE"
             )
         if outcome is DeliveryOutcome.RETRY:
             raise TemporaryError(f"{url}: {text} (answered {status})")
-        return Taken.REFUSED
+        return Taken.REFUSED if _tells_of_each(said) else Taken.UNREAD
+
+
+def _tells_of_each(said: bytes) -> bool:
+    """Whether a function answered for each object, and not for the request as a whole."""
+    try:
+        document: Any = read_json(said)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and isinstance(document.get("results"), list)

@@ -71,10 +71,15 @@ class ListingWatch:
         self._concurrency = concurrency
         self._since = since if seen.is_new else None
         self._stopped = stopped
+        self._failed: dict[SourceRule, str] = {}
 
     def round(self) -> RoundReport:
-        """List everything once. Raises what the listing raises, and `ConfigError` when the target takes no hints."""
+        """List everything once. Raises what a listing raises, and `ConfigError` when the target takes no hints.
+
+        A bucket that cannot be listed keeps no other one from being told.
+        """
         report = RoundReport()
+        self._failed.clear()
         self._seen.begin()
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="hint") as pool:
             try:
@@ -83,14 +88,15 @@ class ListingWatch:
                     self._tell(pool, report, self._gone(report), removed, self._seen.forget)
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
+        if self._failed:
+            raise TemporaryError("; ".join(dict.fromkeys(self._failed.values())))
         if not self._stopped():
             self._since = None
         return report
 
     def _changed(self, report: RoundReport) -> Iterator[ObjectState]:
         for rule in self._rules:
-            taken = (state for state in self._store.list(rule.bucket, rule.prefix) if _is_watched(rule, state.ref))
-            for page in _parts(taken, PAGE_KEYS):
+            for page in _parts(self._listed(rule), PAGE_KEYS):
                 if self._stopped():
                     return
                 report.listed += len(page)
@@ -103,10 +109,20 @@ class ListingWatch:
                 report.changed += len(changed)
                 yield from changed
 
+    def _listed(self, rule: SourceRule) -> Iterator[ObjectState]:
+        try:
+            for state in self._store.list(rule.bucket, rule.prefix):
+                if _is_watched(rule, state.ref):
+                    yield state
+        except TemporaryError as exc:
+            self._failed[rule] = str(exc)
+
     def _gone(self, report: RoundReport) -> Iterator[ObjectRef]:
+        """What is gone, but for what a listing that failed may not have shown."""
         for refs in self._seen.gone():
-            report.gone += len(refs)
-            yield from refs
+            found = [ref for ref in refs if not any(rule.matches(ref) for rule in self._failed)]
+            report.gone += len(found)
+            yield from found
 
     def _tell(
         self,
@@ -119,15 +135,19 @@ class ListingWatch:
         """Send hints about all subjects, some at once; at most twice as many wait as threads send."""
         under_way: dict[Future[Taken], Sequence[Any]] = {}
 
+        def submit(group: Sequence[Any]) -> None:
+            under_way[pool.submit(self._send, worded(group))] = group
+
         def finish_some() -> None:
             for done in wait(under_way, return_when=FIRST_COMPLETED).done:
-                self._finish(report, done, under_way.pop(done), keep)
+                for part in self._finish(report, done, under_way.pop(done), keep):
+                    submit(part)
 
         try:
             for group in _parts(subjects, self._batch):
                 if len(under_way) >= 2 * self._concurrency:
                     finish_some()
-                under_way[pool.submit(self._send, worded(group))] = group
+                submit(group)
         finally:
             # Also where the listing failed: what was told is kept.
             while under_way:
@@ -135,20 +155,26 @@ class ListingWatch:
 
     def _finish(
         self, report: RoundReport, done: Future[Taken], group: Sequence[Any], keep: Callable[[Iterable[Any]], None]
-    ) -> None:
+    ) -> Sequence[Sequence[Any]]:
+        """Count one answer; the parts of the group to be told on their own, where the request itself was refused."""
         try:
             taken = done.result()
         except TemporaryError as exc:
             report.failed += len(group)
             if str(exc) not in report.problems and len(report.problems) < 5:
                 report.problems.append(str(exc))
-            return
+            return ()
+        if taken is Taken.UNREAD and len(group) > 1:
+            middle = len(group) // 2
+            return group[:middle], group[middle:]
         keep(group)
-        if taken is Taken.REFUSED:
-            report.refused += len(group)
-            _log.warning("%d objects from %s on: refused for good; the function has recorded why", len(group), group[0])
-        else:
+        if taken is Taken.TOLD:
             report.told += len(group)
+            return ()
+        report.refused += len(group)
+        first = getattr(group[0], "ref", group[0])
+        _log.warning("%d objects from %s on: refused for good; the function's log says why", len(group), first)
+        return ()
 
 
 def _parts(items: Iterator[T], size: int) -> Iterator[tuple[T, ...]]:

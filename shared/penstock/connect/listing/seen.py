@@ -7,10 +7,12 @@ the ETag and has a new time. A row is written once the target has taken the hint
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from penstock.errors import ConfigError
+from penstock.sqlite_file.failures import error_for
 from penstock.types import ObjectRef, ObjectState
 
 _LAYOUT: Final = 1
@@ -46,12 +48,17 @@ class SeenObjects:
         (layout,) = self._db.execute("PRAGMA user_version").fetchone()
         (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if not layout and not tables:
-            self._db.executescript(f"BEGIN EXCLUSIVE; {_SCHEMA} PRAGMA user_version={_LAYOUT}; COMMIT")
+            self._db.executescript(f"BEGIN EXCLUSIVE; {_SCHEMA} PRAGMA user_version={_LAYOUT}")
             self._db.execute("INSERT INTO watch VALUES (?)", (watched,))
+            self._db.execute("COMMIT")
             return True
         if layout != _LAYOUT:
             raise ConfigError(f"{self._path}: not a file of this version of `penstock watch`; name another one")
-        (kept,) = self._db.execute("SELECT what FROM watch").fetchone()
+        row = self._db.execute("SELECT what FROM watch").fetchone()
+        if row is None:  # the start that made the file was killed before it told whose it is
+            self._db.execute("INSERT INTO watch VALUES (?)", (watched,))
+            return True
+        (kept,) = row
         if kept != watched:
             raise ConfigError(
                 f"{self._path}: belongs to another watch, {kept}; name another file, or remove it to tell everything"
@@ -60,15 +67,18 @@ class SeenObjects:
         return False
 
     def begin(self) -> None:
-        """Begin a round: nothing is listed yet."""
-        self._db.executescript(f"DROP TABLE IF EXISTS temp.listed; {_LISTED}")
+        """Begin a round: nothing is listed yet. Like the others, raises `TemporaryError` where the disk is full."""
+        with self._telling():
+            self._db.executescript(f"DROP TABLE IF EXISTS temp.listed; {_LISTED}")
 
     def listed(self, states: Sequence[ObjectState]) -> list[ObjectState]:
         """Note what a part of a bucket's listing shows; returns what is new or other than what was told."""
-        self._db.execute("BEGIN")
-        self._db.executemany("INSERT OR IGNORE INTO listed VALUES (?, ?)", ((s.ref.bucket, s.ref.key) for s in states))
-        self._db.execute("COMMIT")
-        known = self._known(states)
+        with self._writing():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO listed VALUES (?, ?)", ((s.ref.bucket, s.ref.key) for s in states)
+            )
+        with self._telling():
+            known = self._known(states)
         return [state for state in states if known.get(state.ref.key) != digest_of(state)]
 
     def _known(self, states: Sequence[ObjectState]) -> dict[str, bytes]:
@@ -84,21 +94,21 @@ class SeenObjects:
 
     def told(self, states: Iterable[ObjectState]) -> None:
         """Keep that the target knows these states."""
-        self._db.execute("BEGIN")
         rows = ((state.ref.bucket, state.ref.key, digest_of(state)) for state in states)
-        self._db.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", rows)
-        self._db.execute("COMMIT")
+        with self._writing():
+            self._db.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", rows)
 
     def gone(self) -> Iterator[list[ObjectRef]]:
         """What was told and is not listed any more, in parts; to be asked after a listing that came to its end."""
         bucket = key = ""
         while True:
-            rows = self._db.execute(
-                "SELECT bucket, key FROM seen WHERE (bucket, key) > (?, ?) AND NOT EXISTS"
-                " (SELECT 1 FROM listed WHERE listed.bucket = seen.bucket AND listed.key = seen.key)"
-                " ORDER BY bucket, key LIMIT ?",
-                (bucket, key, _ROWS_AT_ONCE),
-            ).fetchall()
+            with self._telling():
+                rows = self._db.execute(
+                    "SELECT bucket, key FROM seen WHERE (bucket, key) > (?, ?) AND NOT EXISTS"
+                    " (SELECT 1 FROM listed WHERE listed.bucket = seen.bucket AND listed.key = seen.key)"
+                    " ORDER BY bucket, key LIMIT ?",
+                    (bucket, key, _ROWS_AT_ONCE),
+                ).fetchall()
             if not rows:
                 return
             yield [ObjectRef(*row) for row in rows]
@@ -106,9 +116,31 @@ class SeenObjects:
 
     def forget(self, refs: Iterable[ObjectRef]) -> None:
         """Keep that the target knows that these are gone."""
-        self._db.execute("BEGIN")
-        self._db.executemany("DELETE FROM seen WHERE bucket = ? AND key = ?", ((ref.bucket, ref.key) for ref in refs))
-        self._db.execute("COMMIT")
+        with self._writing():
+            self._db.executemany(
+                "DELETE FROM seen WHERE bucket = ? AND key = ?", ((ref.bucket, ref.key) for ref in refs)
+            )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction; an error leaves none open, which each later one would end at."""
+        with self._telling():
+            self._db.execute("BEGIN")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            subject = f"{self._path}, or the folder for temporary files"
+            raise error_for(exc, subject, "name another file with --state") from exc
 
     def close(self) -> None:
         self._db.close()

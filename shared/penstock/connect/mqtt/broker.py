@@ -11,6 +11,8 @@ from penstock.errors import ConfigError
 from penstock.settings.plaintext import has_login, warn_if_plain, without_login
 from penstock.settings.secrets import read_secret
 
+_MAX_FILTER_BYTES = 60_000  # 65535 with the name of the group before it
+
 
 @dataclass(frozen=True, slots=True)
 class Broker:
@@ -29,6 +31,19 @@ class Broker:
     def filter(self, topic: str) -> str:
         """What to subscribe to for a topic."""
         return f"$share/{self.group}/{topic}" if self.group else topic
+
+
+def is_filter(topic: str) -> bool:
+    """Whether a client may subscribe to it: `#` ends it, and `#` and `+` are whole levels (MQTT 5, section 4.7.1).
+
+    >>> is_filter("sensors/+/a/#"), is_filter("a/#/b"), is_filter("a+b")
+    (True, False, False)
+    """
+    *before, last = topic.split("/")
+    whole = all(level == "+" or not {"+", "#"} & set(level) for level in before) and (
+        last in ("+", "#") or not {"+", "#"} & set(last)
+    )
+    return bool(topic) and whole and "\0" not in topic and len(topic.encode()) <= _MAX_FILTER_BYTES
 
 
 def broker_from(flags: Flags, env: Mapping[str, str]) -> Broker:

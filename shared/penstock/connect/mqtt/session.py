@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from penstock.connect.mqtt.broker import Broker
+from penstock.connect.mqtt.broker import Broker, is_filter
 from penstock.connect.mqtt.client import new_client
 from penstock.connect.mqtt.window import Arrival, Window
 
@@ -48,6 +48,7 @@ class Session:
         self._lock = threading.Lock()
         self._topics: tuple[str, ...] = ()
         self._asked: int | None = None
+        self._asked_for: list[str] = []
         self._confirmed = False
         self.refusal = ""
         self._told = False
@@ -90,7 +91,7 @@ class Session:
             self._topics = tuple(sorted(topics))
             if self._client.is_connected():
                 self._ask()
-                for topic in gone:
+                for topic in filter(is_filter, gone):
                     self._client.unsubscribe(self._broker.filter(topic))
 
     def end(self) -> None:
@@ -118,10 +119,15 @@ class Session:
     def _ask(self) -> None:
         """Subscribe; the caller holds the lock, so the answer is not read before its id is known."""
         self._confirmed = False
-        self.refusal = ""
-        if self._topics:
-            filters = [(self._broker.filter(topic), 1) for topic in self._topics]
+        # paho would raise for one of these, which ends its loop, and with it the messages of all topics.
+        odd = [topic for topic in self._topics if not is_filter(topic)]
+        self.refusal = "; ".join(f"{topic[:80]}: is no topic of MQTT; change the annotation `topic`" for topic in odd)
+        if odd:
+            _log.error("mqtt: %s", self.refusal)
+        if wanted := [topic for topic in self._topics if topic not in odd]:
+            filters = [(self._broker.filter(topic), 1) for topic in wanted]
             _log.info("mqtt: topics %s", ", ".join(name for name, _ in filters))
+            self._asked_for = wanted
             self._asked = self._client.subscribe(filters)[1]
 
     def _not_connected(self, _client: Any, _data: Any) -> None:
@@ -147,11 +153,14 @@ class Session:
                 return
             self._confirmed = True
             refused = [
-                f"{topic}: {reason}" for topic, reason in zip(self._topics, reasons, strict=False) if reason.is_failure
+                f"{topic}: {reason}"
+                for topic, reason in zip(self._asked_for, reasons, strict=False)
+                if reason.is_failure
             ]
             if refused:
-                self.refusal = f"the broker refuses topics: {', '.join(refused)}; check its access rules"
-                _log.error("mqtt: %s", self.refusal)
+                problem = f"the broker refuses topics: {', '.join(refused)}; check its access rules"
+                _log.error("mqtt: %s", problem)
+                self.refusal = "; ".join(filter(None, (problem, self.refusal)))
 
     def _disconnected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         """What was not acknowledged comes again: forget what waits, and do not acknowledge what is being sent."""

@@ -21,6 +21,7 @@ from penstock.errors import ConfigError
 if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
+    from nats.js import JetStreamContext
 
 RETRY_SECONDS = 1.0
 # How long an end waits for a client that has nothing to finish: it may be in the middle of a connect.
@@ -59,6 +60,7 @@ class NatsSession:
         self._settling = asyncio.Event()
         self._room = asyncio.Event()
         self._restart = asyncio.Event()
+        self._refused: dict[str, str] = {}  # why there is no consumer of a subject, while others go on
         self._thread = threading.Thread(target=self._run, name="nats", daemon=True)
 
     @property
@@ -166,7 +168,7 @@ class NatsSession:
         """Take messages of one subject, at most `limit` at a time, and say of each that it is being worked on."""
         from nats.errors import TimeoutError as NothingCame
 
-        subscription, ack_wait_seconds = await subscribe(client.jetstream(), self._servers.group, topic)
+        subscription, ack_wait_seconds = await self._subscribed(client, topic)
         if topic not in self._joined:
             _log.info("nats: subject %s", topic)
         self._joined.add(topic)
@@ -189,6 +191,24 @@ class NatsSession:
                     self._arrived(topic, message)
         finally:
             keeper.cancel()
+
+    async def _subscribed(self, client: "Client", topic: str) -> "tuple[JetStreamContext.PullSubscription, float]":
+        """Subscribe as soon as the server has the subject. Other subjects go on meanwhile."""
+        while True:
+            try:
+                found = await subscribe(client.jetstream(), self._servers.group, topic)
+            except ConfigError as exc:
+                if len(self._topics) == 1:
+                    raise
+                if self._refused.get(topic) != str(exc):
+                    _log.warning("nats: %s", exc)
+                self._refused[topic] = str(exc)
+            else:
+                self._refused.pop(topic, None)
+            self.refusal = "; ".join(why for name, why in sorted(self._refused.items()) if name in self._topics)
+            if topic not in self._refused:
+                return found
+            await asyncio.sleep(RETRY_SECONDS)
 
     def _arrived(self, topic: str, message: "Msg") -> None:
         name = message.reply

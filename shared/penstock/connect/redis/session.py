@@ -13,7 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from penstock.connect.queues import Arrived, Lost, Settlement
-from penstock.connect.reconnecting import ReconnectingSession
+from penstock.connect.reconnecting import ReconnectingSession, TopicRefused
 from penstock.connect.redis.server import RedisServer, connect_to
 from penstock.connect.redis.taken_list import LeaseLost, TakenList
 from penstock.errors import ConfigError
@@ -40,12 +40,11 @@ class RedisSession(ReconnectingSession):
         lost: Lost[Settlement],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__("redis", server)
+        super().__init__("redis", server, clock)
         self._server = server
         self._max_in_flight = max_in_flight
         self._take = arrived
         self._lose = lost
-        self._clock = clock
         # What is taken and not finished at the server, by a number of its own: list and item.
         self._open: dict[int, tuple[str, bytes]] = {}
         self._settled: deque[int] = deque()
@@ -70,6 +69,8 @@ class RedisSession(ReconnectingSession):
                 self._work(client)
         except LeaseLost:
             return f"{self._server}: away for more than {self._server.lease_seconds:g} seconds; joining again"
+        except TopicRefused as exc:
+            return self.leave_out(exc)
         except ConfigError as exc:
             self.refusal = str(exc)
             return self.refusal
@@ -83,16 +84,15 @@ class RedisSession(ReconnectingSession):
 
     def _work(self, client: "Redis") -> None:
         """Take and finish until one of these fails, the lists are others, or the session ends."""
-        topics = self.topics
+        topics = self.to_work_on()
         lists = [TakenList(client, topic, self._server.member, self._server.lease_seconds) for topic in topics]
         for each in lists:
-            each.join()
-            self._find_unknown(each)
+            self._join(each)
         _log.info("redis: lists %s", ", ".join(topics))
         self.confirm(topics)
         care_seconds = self._server.lease_seconds / 3
         next_care = self._clock() + care_seconds
-        while not self.ending and topics == self.topics:
+        while not self.ending and topics == self.to_work_on():
             self._finish_settled(lists)
             if self._clock() >= next_care:
                 next_care = self._clock() + care_seconds
@@ -102,6 +102,15 @@ class RedisSession(ReconnectingSession):
                 self.wake.wait(POLL_SECONDS)
                 self.wake.clear()
         self._leave(lists)
+
+    def _join(self, each: TakenList) -> None:
+        from redis.exceptions import NoPermissionError
+
+        try:
+            each.join()
+            self._find_unknown(each)
+        except NoPermissionError as exc:
+            raise TopicRefused(each.name, _refusal(exc, self._server)) from exc
 
     def _care_for(self, each: TakenList) -> None:
         each.renew()

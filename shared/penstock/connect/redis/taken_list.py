@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from penstock.errors import ConfigError
+from penstock.connect.reconnecting import TopicRefused
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -57,12 +57,13 @@ class TakenList:
         self._take_back = client.register_script(_TAKE_BACK)
 
     def join(self) -> None:
-        """Become a member; raises `ConfigError` when the key holds no list."""
+        """Become a member; raises `TopicRefused` when the key holds no list."""
         kind = self._text(self._client.type(self.name))
         if kind not in ("none", "list"):
-            raise ConfigError(
+            raise TopicRefused(
+                self.name,
                 f"{self.name}: the key holds a {kind}, not a list; set format: access at the store's target, "
-                "or name another key"
+                "or name another key",
             )
         self.renew()
 

@@ -30,7 +30,8 @@ _REFUSED_LOGIN = frozenset(
     | {"ExpiredToken", "ExpiredTokenException", "MissingAuthenticationToken", "IncompleteSignature", "OptInRequired"}
 )
 _THROTTLED = frozenset({"Throttling", "ThrottlingException", "RequestThrottled"})
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})
+"""Codes of requests that the user's rights do not allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def account_answers(account: SqsAccount) -> bool:
     try:
         connect_to(account).list_queues(MaxResults=1)
     except ClientError as exc:
-        return code_of(exc) in _DENIED and not _is_of_sts(exc)
+        return code_of(exc) in DENIED and not _is_of_sts(exc)
     except (BotoCoreError, OSError):
         return False
     return True
@@ -137,7 +138,7 @@ def refusal_of(exc: Exception, account: SqsAccount) -> str:
         )
     if code in _REFUSED_LOGIN:
         return f"{account} refused the login ({code}); check SQS_ACCESS_KEY and SQS_SECRET_KEY"
-    if code in _DENIED:
+    if code in DENIED:
         return (
             f"{account} refused a request; allow sqs:GetQueueUrl, ReceiveMessage, DeleteMessage and "
             "ChangeMessageVisibility for these queues"

@@ -8,12 +8,13 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from penstock.connect.sqs.account import POLL_SECONDS, code_of
-from penstock.errors import ConfigError
+from penstock.connect.reconnecting import TopicRefused
+from penstock.connect.sqs.account import DENIED, POLL_SECONDS, code_of
 
 BATCH = 10
 """The most messages that one request may name."""
 _FEW_RECEPTIONS = 100
+_NO_NAME = frozenset({"InvalidParameterValue", "InvalidAddress", "ValidationError"})
 
 _log = logging.getLogger("penstock.connect")
 
@@ -38,7 +39,7 @@ class SqsQueue:
     def __init__(self, client: SqsApi, name: str, visibility_seconds: int) -> None:
         """Find the queue; no other client gets what was received, for `visibility_seconds`.
 
-        Raises `ConfigError` when there is no queue of this name.
+        Raises `TopicRefused` when there is no queue of this name.
         """
         from botocore.exceptions import ClientError
 
@@ -48,9 +49,16 @@ class SqsQueue:
         try:
             self._url = client.get_queue_url(QueueName=name)["QueueUrl"]
         except ClientError as exc:
-            if code_of(exc) not in ("QueueDoesNotExist", "NonExistentQueue"):
+            code = code_of(exc)
+            if code in ("QueueDoesNotExist", "NonExistentQueue"):
+                problem = f"there is no queue {name}; make it, for example: aws sqs create-queue"
+            elif code in DENIED:
+                problem = f"queue {name}: refused ({code}); allow sqs:GetQueueUrl and the other rights for this queue"
+            elif code in _NO_NAME:
+                problem = f"queue {name}: the service takes no such name ({code}); give that of a queue"
+            else:
                 raise
-            raise ConfigError(f"there is no queue {name}; make it, for example: aws sqs create-queue") from None
+            raise TopicRefused(name, problem) from None
 
     def warn_of_redrive(self) -> None:
         """Say it when the queue itself moves a message away that was received a few times."""

@@ -14,7 +14,7 @@ from itertools import count
 from typing import NamedTuple
 
 from penstock.connect.queues import Arrived, Lost, Settlement
-from penstock.connect.reconnecting import ReconnectingSession
+from penstock.connect.reconnecting import ReconnectingSession, TopicRefused
 from penstock.connect.sqs.account import POLL_SECONDS, SqsAccount, connect_to, refusal_of
 from penstock.connect.sqs.queue import SqsQueue
 from penstock.errors import ConfigError
@@ -42,12 +42,11 @@ class SqsSession(ReconnectingSession):
         lost: Lost[Settlement],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__("sqs", account)
+        super().__init__("sqs", account, clock)
         self._account = account
         self._max_in_flight = max_in_flight
         self._take = arrived
         self._lose = lost
-        self._clock = clock
         # What is taken and not deleted, by a number of its own; the lock is for the threads that change it.
         self._open: dict[int, _Taken] = {}
         self._settled: deque[int] = deque()
@@ -69,6 +68,8 @@ class SqsSession(ReconnectingSession):
 
         try:
             self._work()
+        except TopicRefused as exc:
+            return self.leave_out(exc)
         except ConfigError as exc:
             self.refusal = str(exc)
             return self.refusal
@@ -85,7 +86,7 @@ class SqsSession(ReconnectingSession):
 
     def _work(self) -> None:
         """Receive, hold and delete until one of these fails, the topics change or the session ends."""
-        topics = self.topics
+        topics = self.to_work_on()
         client = connect_to(self._account)
         queues = [SqsQueue(client, topic, self._account.visibility_seconds) for topic in topics]
         for queue in queues:
@@ -97,7 +98,7 @@ class SqsSession(ReconnectingSession):
         try:
             hold_seconds = self._account.visibility_seconds / 3
             due = self._clock() + hold_seconds
-            while not self.ending and self.topics == topics:
+            while not self.ending and self.to_work_on() == topics:
                 self._delete_settled(queues)
                 if self._clock() >= due:
                     self._each(queues, SqsQueue.hold)

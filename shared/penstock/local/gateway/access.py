@@ -16,7 +16,11 @@ from flask import Flask, Response, redirect, request
 
 from penstock.process.loopback import LOOPBACK, page_problem
 
-SESSION_COOKIE: Final = "penstock-session"
+# A browser sends a cookie to every port of a host: the port in its name keeps the session of one gateway or console
+# from taking the place of another's.
+_SESSION_COOKIE: Final = "penstock-session"
+SESSION_COOKIES: Final = rf"{_SESSION_COOKIE}(-[0-9]+)?"
+"""Matches the names of the sessions of all ports."""
 EVENTS: Final = "events"
 # Endpoints that ask for nothing: the way to the console, and what probes and Prometheus read.
 OPEN: Final = frozenset({"home", "health", "scrape"})
@@ -79,14 +83,27 @@ def guard(app: Flask, access: Access) -> None:
             return None  # no route: the answer is a 404 or 405
         if endpoint == "ui.show" and access.password and _same(request.args.get("password", ""), access.password):
             opened = redirect("/ui/", 303)
-            opened.set_cookie(SESSION_COOKIE, access.session, httponly=True, samesite="Strict")
+            # Behind a proxy that ends TLS, the browser keeps it from being sent in the clear.
+            is_secure = request.headers.get("X-Forwarded-Proto", "") == "https"
+            name = session_cookie(request.host)
+            opened.set_cookie(name, access.session, httponly=True, samesite="Strict", secure=is_secure)
             return opened
-        session = request.cookies.get(SESSION_COOKIE, "")
+        session = request.cookies.get(session_cookie(request.host), "")
         problem = access.refuses_route(endpoint, request.headers.get("Authorization", ""), session)
         if not problem:
             return None
         headers = {"WWW-Authenticate": 'Basic realm="penstock"'}
         return Response(f"{problem}\n", 401, headers, content_type="text/plain; charset=utf-8")
+
+
+def session_cookie(host: str) -> str:
+    """The name of the session's cookie at this Host, which is a name, and a port unless it is the scheme's own.
+
+    >>> session_cookie("127.0.0.1:8080"), session_cookie("[::1]:8081"), session_cookie("lake.example")
+    ('penstock-session-8080', 'penstock-session-8081', 'penstock-session')
+    """
+    port = host.rpartition("]")[2].partition(":")[2]
+    return f"{_SESSION_COOKIE}-{port}" if port.isdecimal() else _SESSION_COOKIE
 
 
 def _malformed(environ: dict[str, Any]) -> str:

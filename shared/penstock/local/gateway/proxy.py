@@ -18,7 +18,7 @@ from penstock.json_text import read_json
 from penstock.local.functions.function import LocalFunction
 from penstock.local.functions.functions import LocalFunctions, NoSuchFunction
 from penstock.local.functions.process import StartFailed
-from penstock.local.gateway.access import SESSION_COOKIE
+from penstock.local.gateway.access import SESSION_COOKIES
 from penstock.local.gateway.invocations import Invocation, InvocationLog
 
 Environ = dict[str, Any]
@@ -41,7 +41,7 @@ OWN_ORIGIN: Final = (
     ("Content-Security-Policy", "sandbox allow-scripts allow-forms allow-downloads"),
     ("X-Content-Type-Options", "nosniff"),
 )
-_SESSION: Final = re.compile(rf"(^|;)\s*{re.escape(SESSION_COOKIE)}=[^;]*")
+_SESSION: Final = re.compile(rf"(^|;)\s*{SESSION_COOKIES}=[^;]*")
 
 
 class Proxy:

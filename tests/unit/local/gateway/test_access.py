@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from penstock.local.functions.functions import LocalFunctions
 from penstock.local.gateway.access import Access
+from penstock.process.loopback import LOOPBACK
 
 from tests.unit.local.conftest import Bench
 from tests.unit.local.gateway.conftest import Running
@@ -109,8 +110,39 @@ def test_a_link_with_the_password_opens_the_console_in_a_browser(guarded: Runnin
     assert "SameSite=Strict" in cookie
     assert "pass" not in cookie.partition(";")[0].partition("=")[2]
     assert guarded.request("GET", "/ui/state", Cookie=cookie.partition(";")[0]).status == 200
-    assert guarded.request("GET", "/ui/state", Cookie="penstock-session=x").status == 401
+    name = f"penstock-session-{guarded.server.port}"
+    assert cookie.startswith(f"{name}=")
+    assert "Secure" not in cookie
+    assert guarded.request("GET", "/ui/state", Cookie=f"{name}=x").status == 401
     assert guarded.request("GET", "/ui/?password=wrong").status == 401
+
+
+def test_a_session_of_another_port_neither_opens_the_console_nor_closes_it(guarded: Running) -> None:
+    """A browser sends the cookies of all ports of a host to each of them."""
+    cookie = guarded.request("GET", "/ui/?password=pass").headers["Set-Cookie"].partition(";")[0]
+    session = cookie.partition("=")[2]
+    other = f"penstock-session-1=of-another; penstock-session={session}"
+    assert guarded.request("GET", "/ui/state", Cookie=other).status == 401
+    assert guarded.request("GET", "/ui/state", Cookie=f"{other}; {cookie}").status == 200
+
+
+def test_console_behind_a_proxy_that_ends_tls(bench: Bench, functions: LocalFunctions) -> None:
+    """The proxy passes on the browser's Host; the browser's Origin has https, and no port."""
+    access = Access(password="pass", hosts=LOOPBACK | {"lake.example"})
+    gateway = Running(bench, functions, access)
+    try:
+        asked = {"Host": "lake.example", "X_Forwarded_Proto": "https"}
+        cookie = gateway.request("GET", "/ui/?password=pass", **asked).headers["Set-Cookie"]
+        assert cookie.startswith("penstock-session=")
+        assert "; Secure" in cookie
+        asked["Cookie"] = cookie.partition(";")[0]
+        assert gateway.request("GET", "/ui/state", Origin="https://lake.example", **asked).status == 200
+        assert gateway.request("GET", "/ui/state", Origin="https://evil.example", **asked).status == 403
+        hidden = gateway.request("GET", "/ui/state", Origin="https://lake.example", Cookie=asked["Cookie"])
+        assert hidden.status == 403, "a proxy that does not pass on Host"
+        assert "a proxy in between must pass on the browser's Host" in hidden.text
+    finally:
+        gateway.close()
 
 
 @pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "PYTHONPATH", "PYTHONSTARTUP", "HOME", "MINIO_ENDPOINT", "x"])

@@ -106,6 +106,8 @@ def test_a_page_of_a_function_runs_without_the_origin_of_the_console(gateway: Ru
         ("a=1; penstock-session=s3cret; b=2", "a=1; b=2"),
         ("penstock-session=s3cret;b=2", "b=2"),
         ("a=1;penstock-session=s3cret", "a=1"),
+        ("penstock-session-8080=s3cret; a=1; penstock-session-8081=other", "a=1"),
+        ("penstock-session-x=1", "penstock-session-x=1"),
         ("not-penstock-session=1", "not-penstock-session=1"),
     ],
 )
