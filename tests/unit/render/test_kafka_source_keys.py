@@ -1,7 +1,7 @@
 """The rules by which a KafkaSource puts a record's key into headers, for every key of the key table.
 
 Source: knative-extensions/eventing-kafka-broker: `KafkaKeyTypeAllowed` has the rules' names; the data plane's
-`KeyDeserializer` reads the bytes by them; its `InvalidCloudEventInterceptor` sends what was read as the attributes `key`
+`KeyDeserializer` reads the bytes by them; its `InvalidCloudEventInterceptor` sends the result as the attributes `key`
 and `partitionkey`. CloudEvents writes bytes in Base64. A header holds visible ASCII and spaces (RFC 9110, section 5.5);
 Knative's data plane sends the request with what it got.
 """
