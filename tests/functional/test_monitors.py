@@ -1,7 +1,7 @@
 """The monitors of deploy/observability select what is rendered and deployed: each process once, at the right port.
 
-tests/cluster lets a real Prometheus scrape Knative's pods. Here the pods of the other platforms are selected too, by the
-meaning of the fields: https://prometheus-operator.dev/docs/api-reference/api/.
+tests/cluster lets a real Prometheus scrape Knative's pods. Here the pods of all platforms are selected, by the meaning
+of the fields: https://prometheus-operator.dev/docs/api-reference/api/.
 """
 
 from __future__ import annotations
