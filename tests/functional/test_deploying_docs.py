@@ -22,8 +22,8 @@ BLOCKS = [
 
 
 IN_CLUSTER, ON_API = "tests/cluster/lake.py", "tests/integration/test_deploying_commands.py"
-# Every block of the pages of Knative and Kubernetes, by words that it alone has: the file that runs it, or why it is not
-# run.
+# The blocks of the pages of Knative and Kubernetes, by words that each alone has: the file that runs it, or why none
+# does.
 RUN_BY: dict[tuple[str, str], str] = {
     ("deploying-knative.md", "serving-core.yaml"): "not run: releases on GitHub; the same parts come as Go modules",
     ("deploying-knative.md", "registries-skipping-tag-resolving"): IN_CLUSTER,
@@ -33,10 +33,7 @@ RUN_BY: dict[tuple[str, str], str] = {
     ("deploying-knative.md", "penstock lake apply"): IN_CLUSTER,
     ("deploying-knative.md", "podspec-persistent-volume-claim"): IN_CLUSTER,
     ("deploying-knative.md", "DEAD_LETTERS="): ON_API,
-    (
-        "deploying-knative.md",
-        "penstock dlq list",
-    ): "not run: tests/cluster gives the same commands with the id of one letter",
+    ("deploying-knative.md", "penstock dlq list"): "not run: tests/cluster asks for the list so, and replays nothing",
     (
         "deploying-kubernetes.md",
         "helm upgrade",
