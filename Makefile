@@ -82,9 +82,12 @@ demo: $(READY)  ## a million rows and some photographs through all three functio
 demo-minio: $(TOOLS)  ## the same demo on a real MinIO server, which it installs and starts
 	$(BIN)/python -m tests.e2e.demo_on_minio
 
+# Most of this time is waiting too. Each process starts the servers that its files ask for: 3 GB of memory at most.
+SERVER_TESTERS ?= 3
+
 .PHONY: integration
-integration: $(TOOLS)  ## the suite against real servers, which it installs and starts itself; PENSTOCK_CRDS: CONTRIBUTING.md
-	$(BIN)/python -m pytest tests/integration -m 'crds or not crds'
+integration: $(TOOLS)  ## the suite against real servers, which it installs and starts itself; SERVER_TESTERS=3 processes, PENSTOCK_CRDS: CONTRIBUTING.md
+	$(BIN)/python -m pytest -n $(SERVER_TESTERS) --dist loadfile tests/integration -m 'crds or not crds'
 
 .PHONY: cluster
 cluster: $(TOOLS)  ## the lake on a real Kubernetes with Knative, started on this machine and gone afterwards; needs root

@@ -159,7 +159,7 @@ class NsqdEndpoint(QueueEndpoint):
     def depth(self, topic: str) -> int:
         """Messages that wait in a topic."""
         found: dict[str, Any] = request_json("GET", f"{self.url}/stats?format=json&topic={topic}")
-        return sum(each["depth"] for each in found["topics"])
+        return sum(each["depth"] for each in found["topics"] or ())  # null until its first message
 
 
 class NsqdServer(Server[NsqdEndpoint]):

@@ -216,53 +216,55 @@ def test_refused_log_in_says_what_to_do(server: CassandraEndpoint, table: str, p
         sink.check()
 
 
-def test_killed_and_frozen_server_loses_nothing_that_was_answered(tmp_path: Path, table: str) -> None:
-    with CassandraServer(tmp_path) as own:
-        make_keyspace(own.endpoint)
-        with contextlib.closing(open_sink(own.endpoint, table, timeout_seconds=10)) as sink:
-            answered = [put(sink, f"{number:03}") for number in range(20)]
-            own.children[0].signal(signal.SIGSTOP)
-            writes = [
-                Write(f"upload/frozen{n}", Result({"kind": "a"}), MARK, state(f"frozen{n}"), None) for n in (1, 2)
-            ]
-            assert [type(one) for one in sink.write_many(writes)] == [TemporaryError] * 2
-            own.children[0].signal(signal.SIGCONT)
-            own.kill()
-            with pytest.raises(TemporaryError):
-                read(sink, answered[0].address, MARK)
-            own.restart()
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CassandraServer]:
+    """A server that the tests of this file may freeze and kill; each leaves it at work."""
+    with CassandraServer(tmp_path_factory.mktemp("own")) as server:
+        make_keyspace(server.endpoint)
+        yield server
 
-            def is_back() -> bool:
-                with contextlib.suppress(TemporaryError):
-                    return sink.read_many([(entry.address, MARK) for entry in answered]) == answered
-                return False
 
-            own.wait_until(is_back, "with every document that was answered", 120)
-            put(sink, "after", read(sink, "upload/after", MARK))
+def test_killed_and_frozen_server_loses_nothing_that_was_answered(own: CassandraServer, table: str) -> None:
+    with contextlib.closing(open_sink(own.endpoint, table, timeout_seconds=10)) as sink:
+        answered = [put(sink, f"{number:03}") for number in range(20)]
+        own.children[0].signal(signal.SIGSTOP)
+        writes = [Write(f"upload/frozen{n}", Result({"kind": "a"}), MARK, state(f"frozen{n}"), None) for n in (1, 2)]
+        assert [type(one) for one in sink.write_many(writes)] == [TemporaryError] * 2
+        own.children[0].signal(signal.SIGCONT)
+        own.kill()
+        with pytest.raises(TemporaryError):
+            read(sink, answered[0].address, MARK)
+        own.restart()
+
+        def is_back() -> bool:
+            with contextlib.suppress(TemporaryError):
+                return sink.read_many([(entry.address, MARK) for entry in answered]) == answered
+            return False
+
+        own.wait_until(is_back, "with every document that was answered", 120)
+        put(sink, "after", read(sink, "upload/after", MARK))
 
 
 def test_server_killed_in_the_middle_of_batches_loses_nothing_that_was_told_as_written(
-    tmp_path: Path, table: str
+    own: CassandraServer, table: str
 ) -> None:
-    with CassandraServer(tmp_path) as server:
-        make_keyspace(server.endpoint)
-        with contextlib.closing(open_sink(server.endpoint, table, timeout_seconds=10)) as sink:
-            sink.check()
-            threading.Timer(2, server.kill).start()
-            written: dict[str, Entry] = {}
-            is_lost = False
-            while not is_lost:
-                first = len(written)
-                keys = [f"{number:06}" for number in range(first, first + 40)]
-                writes = [Write(f"upload/{key}", Result({"kind": "a"}), MARK, state(key), None) for key in keys]
-                outcomes = sink.write_many(writes)
-                assert all(isinstance(one, Entry | TemporaryError) for one in outcomes)
-                written |= {one.address: one for one in outcomes if isinstance(one, Entry)}
-                is_lost = any(isinstance(one, TemporaryError) for one in outcomes)
-            assert written
-            server.restart()
-            found = {entry.address: entry for _, entry in eventually(lambda: list(sink.entries("upload")))}
-            assert {address: found.get(address) for address in written} == written
+    with contextlib.closing(open_sink(own.endpoint, table, timeout_seconds=10)) as sink:
+        sink.check()
+        threading.Timer(2, own.kill).start()
+        written: dict[str, Entry] = {}
+        is_lost = False
+        while not is_lost:
+            first = len(written)
+            keys = [f"{number:06}" for number in range(first, first + 40)]
+            writes = [Write(f"upload/{key}", Result({"kind": "a"}), MARK, state(key), None) for key in keys]
+            outcomes = sink.write_many(writes)
+            assert all(isinstance(one, Entry | TemporaryError) for one in outcomes)
+            written |= {one.address: one for one in outcomes if isinstance(one, Entry)}
+            is_lost = any(isinstance(one, TemporaryError) for one in outcomes)
+        assert written
+        own.restart()
+        found = {entry.address: entry for _, entry in eventually(lambda: list(sink.entries("upload")))}
+        assert {address: found.get(address) for address in written} == written
 
 
 def test_certificate_is_checked_and_a_server_without_tls_is_refused(

@@ -25,6 +25,7 @@ from tests.components import (
     KafkaServer,
     MinioServer,
     MosquittoServer,
+    NsqdServer,
     OpenSearchServer,
     SearchEndpoint,
 )
@@ -208,6 +209,11 @@ def test_opensearch_finds_what_was_indexed(opensearch: OpenSearchServer, unique_
 def test_elasticsearch_finds_what_was_indexed(elasticsearch: ElasticsearchServer, unique_name: str) -> None:
     assert index_and_search(elasticsearch.endpoint, unique_name) == ["donors.csv.gz"]
     assert elasticsearch.endpoint.request("GET", "/")["version"]["number"] == "7.10.2"
+
+
+def test_nsqd_holds_nothing_of_a_topic_that_is_not_there_yet(tmp_path: Path) -> None:
+    with NsqdServer(tmp_path) as server:
+        assert server.endpoint.depth("absent") == 0
 
 
 def test_minios_elasticsearch_target_keeps_one_document_per_object(

@@ -45,13 +45,11 @@ def ask_knative(documents: Sequence[dict[str, Any]], events: Sequence[dict[str, 
 
 @pytest.mark.parametrize("overlay", ["base", "overlays/minimal", "overlays/production"])
 def test_knatives_own_webhooks_take_the_manifests(cluster: Cluster, overlay: str) -> None:
-    groups = ("serving.knative.dev", "eventing.knative.dev")
-    documents = [
-        each
-        for each in kustomized(cluster, ROOT / "deploy" / "knative" / overlay)
-        if each["apiVersion"].partition("/")[0] in groups or each["kind"] == "SinkBinding"
-    ]
-    assert {each["kind"] for each in documents} == {"Service", "Broker", "Trigger", "SinkBinding"}
+    groups = ("serving.knative.dev", "eventing.knative.dev", "sources.knative.dev")
+    found = kustomized(cluster, ROOT / "deploy" / "knative" / overlay)
+    documents = [each for each in found if each["apiVersion"].partition("/")[0] in groups]
+    kinds = {"Service", "Broker", "Trigger", "SinkBinding"}
+    assert {each["kind"] for each in documents} == (kinds if "minimal" in overlay else kinds | {"KafkaSource"})
     assert ask_knative(documents)["problems"] == [""] * len(documents)
 
 
@@ -92,6 +90,33 @@ def test_knatives_webhook_refuses_what_it_should(cluster: Cluster) -> None:
     problems = ask_knative([service, trigger])["problems"]
     assert "expected 0 <= 601 <= 600" in problems[0]
     assert 'unknown field "nosuch"' in problems[1]
+
+
+# What is wrong with a KafkaSource's spec, and what the webhook says of it: every rule of its own, and of the types of
+# Knative that it is made of (tests/components/go/knative-check/kafka.go).
+WRONG_SOURCES: list[tuple[dict[str, Any], str]] = [
+    ({"topics": []}, "missing field(s): spec.topics"),
+    ({"bootstrapServers": []}, "missing field(s): spec.bootstrapServers"),
+    ({"initialOffset": "first"}, "invalid value: first: spec.initialOffset"),
+    ({"ordering": "any"}, "invalid value: any: spec.ordering"),
+    ({"sink": {}}, "expected at least one, got none: spec.sink.ref, spec.sink.uri"),
+    ({"sink": {"ref": {"kind": "Broker", "name": "penstock"}}}, "missing field(s): spec.sink.ref.apiVersion"),
+    ({"ceOverrides": {"extensions": {"no-hyphens": "a"}}}, "invalid key name"),
+    ({"delivery": {"retry": -1}}, "invalid value: -1: spec.delivery.retry"),
+    ({"delivery": {"backoffPolicy": "none"}}, "invalid value: none: spec.delivery.backoffPolicy"),
+    ({"delivery": {"backoffDelay": "half a second"}}, "spec.delivery.backoffDelay"),
+    ({"net": {"sasl": {"enabled": True}}}, 'unknown field "enabled"'),
+    ({"keyType": "byte-array"}, 'unknown field "keyType"'),
+]
+
+
+def test_knatives_webhook_refuses_a_kafka_source_that_is_wrong(cluster: Cluster) -> None:
+    found = kustomized(cluster, ROOT / "deploy/knative/base")
+    [source] = [each for each in found if each["kind"] == "KafkaSource"]
+    assert source["metadata"]["labels"]["kafkasources.sources.knative.dev/key-type"] == "byte-array"
+    wrong = [{**source, "spec": {**source["spec"], **change}} for change, _ in WRONG_SOURCES]
+    problems = ask_knative(wrong)["problems"]
+    assert [says for (_, says), said in zip(WRONG_SOURCES, problems, strict=True) if says not in said] == [], problems
 
 
 @pytest.fixture(scope="module")

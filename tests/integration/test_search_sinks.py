@@ -1,4 +1,8 @@
-"""The index sink on real OpenSearch 2 and 3 and real Elasticsearch 7 and 9: the same calls, the same outcomes."""
+"""The index sink on real OpenSearch 2 and 3 and real Elasticsearch 7 and 9: the same calls, the same outcomes.
+
+What the sink asks of a server, and how it reads the answers, is tried on all four. The rest of the contract of sinks is
+the sink's own work on the same calls: it is tried on the current server of each family.
+"""
 
 import contextlib
 import threading
@@ -20,7 +24,31 @@ REFUSAL = Refusal("UnsupportedInput", "not a picture", 415)
 KEYS = ["a b", "a+b", "100%", "a&b=c?d#e", 'it\'s "quoted"', "line\nbreak", "日本語/ファイル.csv", "k" * 900, "x//y"]
 
 
-@pytest.fixture(params=["opensearch", "opensearch3", "elasticsearch", "elasticsearch9"])
+CURRENT = ("opensearch3", "elasticsearch9")
+SERVERS = ("opensearch", *CURRENT, "elasticsearch")
+# Of the contract, what each server must answer itself: versions, batches, a listing, a place that is gone.
+ON_EVERY_SERVER = frozenset({
+    "test_what_was_written_is_read",
+    "test_write_that_saw_an_older_state_changes_nothing",
+    "test_refusal_takes_our_target_away_and_a_write_takes_the_refusal_away",
+    "test_ours_is_removed_once_and_again",
+    "test_removal_that_saw_an_older_state_removes_nothing",
+    "test_refusal_that_saw_an_older_state_removes_nothing",
+    "test_many_are_read_in_the_order_asked",
+    "test_each_write_of_a_batch_ends_for_itself",
+    "test_listing_shows_targets_and_refusals_and_forgets_a_record",
+    "test_place_that_cannot_be_reached_is_never_taken_for_an_empty_one",
+    "test_place_that_cannot_be_reached_fails_every_write",
+})  # fmt: skip
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "server" in metafunc.fixturenames:
+        is_for_all = metafunc.cls is None or metafunc.function.__name__ in ON_EVERY_SERVER
+        metafunc.parametrize("server", SERVERS if is_for_all else CURRENT, indirect=True)
+
+
+@pytest.fixture
 def server(request: pytest.FixtureRequest) -> SearchEndpoint:
     endpoint: SearchEndpoint = request.getfixturevalue(request.param).endpoint
     return endpoint
@@ -62,6 +90,10 @@ def put(sink: OpenSearchSink, key: str = "in/rose.jpg", previous: Entry | None =
 
 def listed(sink: OpenSearchSink, prefix: str = "", start_after: str = "") -> list[str]:
     return [ref.key for ref, _ in sink.entries("upload", prefix, start_after)]  # also makes writes visible to search
+
+
+def test_what_every_server_is_asked_is_in_the_contract() -> None:
+    assert all(hasattr(SinkContract, name) for name in ON_EVERY_SERVER)
 
 
 def test_document_is_written_read_replaced_and_removed(sink: OpenSearchSink) -> None:

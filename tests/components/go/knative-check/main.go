@@ -129,10 +129,11 @@ func read(document json.RawMessage) (resource, error) {
 		return nil, err
 	}
 	known := map[string]resource{
-		"serving.knative.dev/v1 Service":     &servingv1.Service{},
-		"eventing.knative.dev/v1 Broker":     &eventingv1.Broker{},
-		"eventing.knative.dev/v1 Trigger":    &eventingv1.Trigger{},
-		"sources.knative.dev/v1 SinkBinding": &sourcesv1.SinkBinding{},
+		"serving.knative.dev/v1 Service":            &servingv1.Service{},
+		"eventing.knative.dev/v1 Broker":            &eventingv1.Broker{},
+		"eventing.knative.dev/v1 Trigger":           &eventingv1.Trigger{},
+		"sources.knative.dev/v1 SinkBinding":        &sourcesv1.SinkBinding{},
+		"sources.knative.dev/v1 KafkaSource":        &kafkaSource{},
 		"eventing.knative.dev/v1alpha1 EventPolicy": &eventingv1alpha1.EventPolicy{},
 	}
 	found, ok := known[kind.APIVersion+" "+kind.Kind]
