@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from penstock.errors import PenstockError
-from penstock.process.metric_table import MEASURES, Component
+from penstock.process.metric_table import MEASURES, MetricSource
 
 from tests.paths import DOCS, ROOT
 
@@ -20,7 +20,7 @@ PAGE: Final = DOCS / "reference.md"
 ERRORS_HEAD: Final = "| class | status | exit code | when | what to do |\n|---|---|---|---|---|\n"
 METRICS_HEAD: Final = "| metric | kind | labels | meaning |\n|---|---|---|---|\n"
 # The tables of metrics stand in this order.
-COMPONENTS: Final[tuple[Component, ...]] = ("function", "delivery", "other")
+COMPONENTS: Final[tuple[MetricSource, ...]] = ("function", "delivery", "other")
 
 
 def error_classes() -> list[type[PenstockError]]:
@@ -62,7 +62,7 @@ def error_row(error: type[PenstockError]) -> str:
     return _row(cells)
 
 
-def metric_rows(component: Component) -> str:
+def metric_rows(component: MetricSource) -> str:
     return "".join(
         _row([f"`{each.name}`", each.kind, ", ".join(each.labels), each.text.removesuffix(".")])
         for each in MEASURES

@@ -6,7 +6,7 @@ Counters are scraped with `_total` behind their names, histograms with `_bucket`
 from typing import Final, Literal, NamedTuple
 
 # The program that has it. `delivery`: the bridge and the connectors. `other`: watch, jobs watch and the local gateway.
-Component = Literal["function", "delivery", "other"]
+MetricSource = Literal["function", "delivery", "other"]
 
 
 class Measure(NamedTuple):
@@ -16,18 +16,18 @@ class Measure(NamedTuple):
     kind: Literal["counter", "gauge", "histogram"]
     labels: tuple[str, ...]
     text: str
-    component: Component
+    component: MetricSource
 
 
 def _of_function(name: str, kind: Literal["counter", "gauge", "histogram"], text: str, *labels: str) -> Measure:
     return Measure(name, kind, ("function", *labels), text, "function")
 
 
-def _counter(name: str, text: str, *labels: str, of: Component = "delivery") -> Measure:
+def _counter(name: str, text: str, *labels: str, of: MetricSource = "delivery") -> Measure:
     return Measure(name, "counter", labels, text, of)
 
 
-def _gauge(name: str, text: str, *labels: str, of: Component = "delivery") -> Measure:
+def _gauge(name: str, text: str, *labels: str, of: MetricSource = "delivery") -> Measure:
     return Measure(name, "gauge", labels, text, of)
 
 
