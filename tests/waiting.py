@@ -45,4 +45,4 @@ def wait_until(check: Callable[[], object], what: str, timeout_seconds: float = 
     while not wait.holds(check):
         if wait.is_over():
             raise AssertionError(f"not within {timeout_seconds:.0f} s: {what}") from wait.error
-        time.sleep(0.05)
+        time.sleep(0.02)
