@@ -71,10 +71,13 @@ class RabbitQueue(Queue):
             return int(connection.channel().queue_declare(QUEUE, passive=True).method.message_count)
 
     def unfinished(self, connector: Penstock) -> int:
-        """What the connector's own gauge says."""
+        """What waits in the queue, as after a channel that ended, and what the connector's own gauge says."""
+        waiting = self.left()
         with urllib.request.urlopen(f"http://{connector.address}/metrics", timeout=60) as answer:
             lines = answer.read().decode().splitlines()
-        return int(float(next(line.split()[1] for line in lines if line.startswith("penstock_amqp_unacknowledged"))))
+        return waiting + int(
+            float(next(line.split()[1] for line in lines if line.startswith("penstock_amqp_unacknowledged")))
+        )
 
 
 @pytest.fixture
