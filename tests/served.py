@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -18,13 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.paths import ROOT
+from tests.ports import free_port
 
-
-def free_port() -> int:
-    """A free port of loopback."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+__all__ = ["Served", "free_port", "served", "wait_until_ready"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +76,8 @@ def served(function: str | Path, settings: Mapping[str, str], *, port: int = 0) 
 
 
 def wait_until_ready(url: str, process: subprocess.Popen[Any]) -> None:
-    """Wait until a function answers that it is ready; fails when its process ends or half a minute has passed."""
-    for _ in range(300):
+    """Wait until a function answers that it is ready; fails when its process ends or two minutes have passed."""
+    for _ in range(1200):
         assert process.poll() is None, f"it ended with exit code {process.returncode}"
         try:
             with urllib.request.urlopen(f"{url}/_/ready", timeout=5):

@@ -25,8 +25,8 @@ def run_block(block: str, folder: Path) -> str:
         for line in block.splitlines():
             for named in re.findall(r"(?<=--port )\d+", line):
                 ports[named] = free_port()
-            for named, port in ports.items():
-                line = line.replace(named, str(port))
+            if ports:  # all at once: the digits of a free port may have those of a page's port among them
+                line = re.sub("|".join(ports), lambda found: str(ports[found[0]]), line)
             if line.endswith("&"):
                 command = line.removesuffix("&").split()
                 servers.append(subprocess.Popen([*command, "--host", "127.0.0.1"], cwd=folder, env=environment))
@@ -37,5 +37,5 @@ def run_block(block: str, folder: Path) -> str:
     finally:
         for server in servers:
             server.terminate()
-            assert server.wait(30) == 0
+            assert server.wait(120) == 0
     return printed

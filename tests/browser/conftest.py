@@ -15,7 +15,7 @@ from tests.unit.local.conftest import Bench
 from tests.unit.local.gateway.conftest import Running
 
 # A busy machine is slow: a test waits for what must come, and only what never comes fails it.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=120_000)
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -65,6 +65,7 @@ def open_page_fixture(browser: Browser, gateway: Running) -> Iterator[OpenPage]:
 
     def open_page(view: str = "flow", *, width: int = 1280, strict: bool = True, **settings: Any) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 900}, **settings)
+        context.set_default_timeout(120_000)
         contexts.append(context)
         page = context.new_page()
         if strict:

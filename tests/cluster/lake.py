@@ -23,6 +23,7 @@ from tests.components.install import HERE
 from tests.components.process import LOOPBACK, free_ports
 from tests.functional.test_build_context import STACK, lay_out
 from tests.paths import DEPLOY, ROOT
+from tests.waiting import Wait
 
 PAGE = "deploying-knative.md"
 NAMESPACE = "penstock"
@@ -214,11 +215,11 @@ class ClusterLake:
 
     def wait_until(self, check: Callable[[], bool], what: str, seconds: float = 120) -> None:
         """Poll until the check holds; else an error with the state of the pods."""
-        deadline = time.monotonic() + seconds
-        while not check():
-            if time.monotonic() > deadline:
+        wait = Wait(seconds)
+        while not wait.holds(check):
+            if wait.is_over():
                 state = self.kubectl("get", "pods,ksvc,trigger,jobs", "-n", NAMESPACE, "-o", "wide", check=False)
-                raise ComponentError(f"gave up after {seconds:.0f} s: not {what}\n{state}")
+                raise ComponentError(f"gave up after {seconds:.0f} s: not {what}\n{state}") from wait.error
             time.sleep(0.1)
 
     def _lap(self, name: str) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.cluster.conftest import Show
 from tests.cluster.lake import FUNCTIONS, NAMESPACE, ClusterLake
-from tests.cluster.timeline import BridgeWatch, PodWatch, metrics, process_started, processed_at, value_of
+from tests.cluster.timeline import BridgeWatch, PodWatch, is_processed, metrics, process_started, processed_at, value_of
 from tests.functional.test_build_context import photograph
 
 ROWS = b"email, name\nada@example.com,Ada\n" * 1000
@@ -48,8 +48,7 @@ def test_compress_goes_from_zero_to_one_to_zero(lake: ClusterLake, show: Show) -
     result = time.time()
     assert gzip.decompress(lake.get("processed", f"{key}.gz")) == ROWS
     [pod] = [each["metadata"]["name"] for each in lake.pods("compress")]
-    log = lake.kubectl("-n", NAMESPACE, "logs", pod, "-c", "function")
-    done = processed_at(log, key)
+    done = _processed_at(lake, pod, key)
     work = value_of(metrics(lake, pod), "penstock_request_seconds_sum")
     python = process_started(lake, "python index.py", begun)
     lake.wait_until(lambda: _is_seen(watch, "ready"), "the pod is seen ready")
@@ -68,9 +67,8 @@ def test_compress_goes_from_zero_to_one_to_zero(lake: ClusterLake, show: Show) -
     again = time.time()
     lake.put("upload", warm, ROWS)
     lake.wait_until(lambda: lake.has("processed", f"{warm}.gz"), "the second result is there")
-    log = lake.kubectl("-n", NAMESPACE, "logs", pod, "-c", "function")
     bridge.join(30)
-    took = processed_at(log, warm) - again
+    took = _processed_at(lake, pod, warm) - again
     show(
         f"compress with its pod up: event to result {took:.2f} s, of it the store's queue {bridge.took_at - again:.2f}"
     )
@@ -78,6 +76,16 @@ def test_compress_goes_from_zero_to_one_to_zero(lake: ClusterLake, show: Show) -
     show(f"result to zero {time.time() - result:.0f} s")
     assert watch.most_at_once("compress") == 1
     watch.stop()
+
+
+def _processed_at(lake: ClusterLake, pod: str, key: str) -> float:
+    """When a pod's log says that an object was processed, which is a moment after its result is there."""
+
+    def log() -> str:
+        return lake.kubectl("-n", NAMESPACE, "logs", pod, "-c", "function")
+
+    lake.wait_until(lambda: is_processed(log(), key), f"the log says that {key} was processed")
+    return processed_at(log(), key)
 
 
 def _is_seen(watch: PodWatch, what: str) -> bool:
@@ -104,5 +112,8 @@ def test_index_is_woken_by_results_and_by_questions(lake: ClusterLake) -> None:
         lambda: "indexed.csv.gz" in lake.ask("index", "/?bucket=processed&key=indexed.csv.gz"), "the entry is there"
     )
     lake.wait_for_zero("index")
-    assert "indexed.csv.gz" in lake.ask("index", "/?bucket=processed&key=indexed.csv.gz"), "the file outlives the pod"
+    lake.wait_until(
+        lambda: "indexed.csv.gz" in lake.ask("index", "/?bucket=processed&key=indexed.csv.gz"),
+        "the file outlives the pod",
+    )
     lake.wait_for_zero("index")

@@ -65,6 +65,15 @@ class PodWatch:
             most = max(most, len(alive))
         return most
 
+    def restarts(self, function: str) -> list[int]:
+        """How often containers of a function's pods were started again, as each change says."""
+        return [
+            status["restartCount"]
+            for _, _, pod in list(self.changes)
+            if pod["metadata"]["labels"].get("app.kubernetes.io/name") == function
+            for status in pod.get("status", {}).get("containerStatuses", [])
+        ]
+
     def _follow(self) -> None:
         path = f"/api/v1/namespaces/{NAMESPACE}/pods"
         headers = {"Authorization": f"Bearer {self._endpoint.token}"}
@@ -137,6 +146,14 @@ def metrics(lake: ClusterLake, pod: str) -> Mapping[str, float]:
 def value_of(found: Mapping[str, float], name: str) -> float:
     """The sum of one metric over its labels."""
     return sum(value for key, value in found.items() if re.fullmatch(rf"{name}(\{{.*\}})?", key))
+
+
+def is_processed(log: str, key: str) -> bool:
+    """Whether the function has said that it had processed an object."""
+    try:
+        return processed_at(log, key) > 0
+    except AssertionError:
+        return False
 
 
 def processed_at(log: str, key: str) -> float:

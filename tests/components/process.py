@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,8 +17,11 @@ from typing import Generic, Self, TypeVar
 
 from tests.components.errors import ComponentError
 from tests.components.install import require
+from tests.ports import LOOPBACK, free_ports
+from tests.waiting import Wait
 
-LOOPBACK = "127.0.0.1"
+__all__ = ["LOOPBACK", "Child", "Server", "free_ports", "log_tail"]
+
 _PORT_ATTEMPTS = 3
 # Nothing else of the caller's environment reaches a server: neither its MINIO_* or JAVA_TOOL_OPTIONS nor its proxies.
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "JAVA_HOME")
@@ -31,18 +33,6 @@ Endpoint = TypeVar("Endpoint")
 # PR_SET_PDEATHSIG fires when the *thread* that started the child ends (prctl(2)), so every child is started from one
 # thread that lives as long as the process; a fixture that runs in a short-lived thread would otherwise kill its server.
 _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="components-starter")
-
-
-def free_ports(count: int) -> list[int]:
-    """Choose free loopback ports, all different; the server's own bind decides, so callers retry when it fails."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def log_tail(log: Path, lines: int = 30) -> str:
@@ -217,17 +207,17 @@ class Server(ABC, Generic[Endpoint]):
 
     def wait_until(self, check: Callable[[], bool], what: str, timeout_seconds: float | None = None) -> None:
         """Poll until the check holds; a process that ended or a passed deadline is an error with the log's tail."""
-        deadline = time.monotonic() + (timeout_seconds or self.ready_timeout_seconds)
-        while not check():
+        wait = Wait(timeout_seconds or self.ready_timeout_seconds)
+        while not wait.holds(check):
             for child in self.children:
                 if (code := child.returncode()) is not None:
                     raise ComponentError(
                         f"{self.name}: {child.name} ended with status {code} before {what}; {child.log} ends with\n"
                         f"{log_tail(child.log)}"
                     )
-            if time.monotonic() > deadline:
+            if wait.is_over():
                 tails = "\n".join(f"  {child.log} ends with\n{log_tail(child.log)}" for child in self.children)
-                raise ComponentError(f"{self.name}: gave up waiting: not {what} in time\n{tails}")
+                raise ComponentError(f"{self.name}: gave up waiting: not {what} in time\n{tails}") from wait.error
             time.sleep(0.05)
 
     def stop(self) -> None:

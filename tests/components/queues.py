@@ -157,9 +157,9 @@ class NsqdEndpoint(QueueEndpoint):
     url: str = ""
 
     def depth(self, topic: str) -> int:
-        """Messages that wait in a topic."""
+        """Messages that wait in a topic; 0 before its first message, when nsqd answers `"topics": null`."""
         found: dict[str, Any] = request_json("GET", f"{self.url}/stats?format=json&topic={topic}")
-        return sum(each["depth"] for each in found["topics"] or ())  # null until its first message
+        return sum(each["depth"] for each in found["topics"] or ())
 
 
 class NsqdServer(Server[NsqdEndpoint]):

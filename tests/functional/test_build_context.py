@@ -111,7 +111,7 @@ def image_process(context: Path, spec: FunctionSpec, settings: dict[str, str]) -
         yield url
     finally:
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
 
 
 def pull(project: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import subprocess
 import sys
@@ -90,11 +91,12 @@ def test_serve_shows_the_trace_and_where_it_listens_in_lines_on_a_terminal(proje
     )
     os.close(side)
     shown = ""
+    decoder = codecs.getincrementaldecoder("utf-8")()
 
     def read_until(text: str) -> None:
         nonlocal shown
         while text not in shown:
-            shown += os.read(main, 4096).decode()
+            shown += decoder.decode(os.read(main, 4096))  # a read may end within a character
 
     try:
         read_until(f"seventh listens on http://127.0.0.1:{port}")

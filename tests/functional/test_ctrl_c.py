@@ -18,6 +18,7 @@ from penstock.commands.words import COMMANDS
 
 from tests.components.process import free_ports
 from tests.paths import ROOT
+from tests.waiting import Wait
 
 DONE = 0
 FUNCTION = {"SOURCE": "s3://upload/*.csv", "SINK": "s3://processed/{key}.gz"}
@@ -108,10 +109,10 @@ class Typed:
         return self.file.read_text()
 
     def until(self, met: Callable[[], bool]) -> None:
-        end = time.monotonic() + 60
-        while not met():
+        wait = Wait(180)
+        while not wait.holds(met):
             assert self.process.poll() is None, self.said
-            assert time.monotonic() < end, self.said
+            assert not wait.is_over(), self.said
             time.sleep(0.05)
 
     def listens(self) -> bool:
@@ -123,7 +124,7 @@ class Typed:
 
     def check_end(self, code: int) -> None:
         self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(45) == code, self.said
+        assert self.process.wait(180) == code, self.said
         assert "Traceback" not in self.said
 
     def kill(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import re
@@ -162,10 +163,12 @@ def test_breakpoint_opens_the_debugger_under_serve(tmp_path: Path) -> None:
             except OSError:
                 time.sleep(0.1)
 
+    decoder = codecs.getincrementaldecoder("utf-8")()
+
     def read_until(text: str) -> str:
         shown = ""
         while text not in shown and select.select([ours], [], [], 60)[0]:
-            shown += os.read(ours, 4096).decode()
+            shown += decoder.decode(os.read(ours, 4096))  # a read may end within a character
         return shown
 
     caller = threading.Thread(target=ask)

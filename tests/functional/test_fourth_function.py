@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from penstock.types import ObjectRef
 
 from tests.paths import ROOT
 from tests.shell_blocks import run_block
+from tests.waiting import wait_until
 
 HANDLER = """
 from penstock import Context, Event, Result
@@ -68,10 +68,8 @@ def test_a_new_function_processes_objects_in_the_embedded_stack(project: Path, t
         stack.start()
         stack.store.put(ObjectRef("shout", "greeting.txt"), [b"hello"], content_type="text/plain", metadata={})
         target = ObjectRef("processed", "shout/greeting.txt")
-        for _ in range(300):
-            if (found := stack.store.open(target)) is not None:
-                break
-            time.sleep(0.1)
+        wait_until(lambda: stack.store.stat(target) is not None, "the target")
+        found = stack.store.open(target)
         assert found is not None, stack.inbox.counts()
         assert b"".join(found[1]) == b"HELLO"
     finally:

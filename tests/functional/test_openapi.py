@@ -57,7 +57,7 @@ def bridge(folder: Path, **settings: str) -> Iterator[str]:
         process = subprocess.Popen(argv, stdout=log, stderr=log, env={**os.environ, "DRAIN_SECONDS": "1", **settings})
     url = f"http://127.0.0.1:{port}"
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while True:
             try:
                 with urllib.request.urlopen(f"{url}/_/health", timeout=5):

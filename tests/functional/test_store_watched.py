@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import io
 import os
@@ -61,6 +62,8 @@ class Terminal:
 
     def __init__(self, store: EmbeddedStore, function: str) -> None:
         self.shown = ""
+        # What one read returns may end within a character.
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
         main, side = os.openpty()
         fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
         self._terminal = main
@@ -89,7 +92,7 @@ class Terminal:
                 found = os.read(self._terminal, 4096)
             except OSError:  # what Linux says when nobody holds the other side any more
                 return
-            self.shown += found.decode()
+            self.shown += self._decoder.decode(found)
 
     def type(self, text: str) -> None:
         os.write(self._terminal, text.encode())

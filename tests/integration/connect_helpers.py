@@ -12,12 +12,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from tests.components.process import Child, free_ports, log_tail
 from tests.paths import ROOT
+from tests.waiting import Wait
 
 # Flags of a connector that tries again and ends soon.
 QUICK = ("--min-wait-seconds", "0.05", "--max-wait-seconds", "0.5", "--drain-seconds", "10")
@@ -103,14 +105,14 @@ class Penstock(Child):
     def text(self) -> str:
         return self.log.read_text(encoding="utf-8")
 
-    def until(self, condition: Callable[[], bool], what: str, timeout_seconds: float = 60) -> None:
+    def until(self, condition: Callable[[], bool], what: str, timeout_seconds: float = 120) -> None:
         """Poll until it is so; the limit only ends a test that has failed."""
-        end = time.monotonic() + timeout_seconds
-        while not condition():
+        wait = Wait(timeout_seconds)
+        while not wait.holds(condition):
             if (code := self.returncode()) is not None:
                 raise AssertionError(f"{self.name} ended with {code} before {what}\n{log_tail(self.log)}")
-            if time.monotonic() > end:
-                raise AssertionError(f"not {what} in time\n{log_tail(self.log)}")
+            if wait.is_over():
+                raise AssertionError(f"not {what} in time\n{log_tail(self.log)}") from wait.error
             time.sleep(0.02)
 
     def is_ready(self) -> bool:
@@ -118,7 +120,7 @@ class Penstock(Child):
         try:
             with urllib.request.urlopen(f"http://{self.address}/_/ready", timeout=5) as answer:
                 return int(answer.status) == 200
-        except OSError:
+        except (OSError, HTTPException):
             return False
 
     def ready_text(self) -> str:
@@ -138,15 +140,15 @@ class Penstock(Child):
 
     def end(self) -> int:
         """SIGTERM and wait."""
-        self.stop()
-        return self.wait(30)
+        self.stop(120)
+        return self.wait(120)
 
 
 def dlq(inbox: Path, *words: str) -> str:
     """What `penstock dlq` prints about an inbox; its first word is the action."""
     name = f"dlq-{time.monotonic_ns()}"
     child = Penstock(name, inbox.parent, "dlq", words[0], "--inbox", str(inbox), *words[1:])
-    assert child.wait(30) == 0, child.text()
+    assert child.wait(120) == 0, child.text()
     return child.text()
 
 

@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.components import KafkaServer, MinioServer
-from tests.served import free_port
+from tests.ports import free_port
+from tests.waiting import wait_until
+
+__all__ = ["kafka_connector", "running", "store_settings", "wait_until"]
 
 
 def store_settings(minio: MinioServer) -> dict[str, str]:
@@ -59,11 +61,3 @@ def kafka_connector(
         command += ["--set", f"{name}={value}"]
     with running(command, log) as process:
         yield process
-
-
-def wait_until(check: Callable[[], bool], what: str, timeout_seconds: float = 120) -> None:
-    """Wait for something that other processes do; fails with `what` when it does not come."""
-    deadline = time.monotonic() + timeout_seconds
-    while not check():
-        assert time.monotonic() < deadline, f"not within {timeout_seconds:.0f} s: {what}"
-        time.sleep(0.25)

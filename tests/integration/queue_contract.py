@@ -14,6 +14,7 @@ from tests.components.certificates import make_certificates
 from tests.components.process import Server
 from tests.components.queues import QueueEndpoint
 from tests.integration.connect_helpers import QUICK, Penstock, RecordingFunction, dlq, letters
+from tests.waiting import wait_until
 
 
 class Queue(ABC):
@@ -53,6 +54,10 @@ class Queue(ABC):
     def spoil(self, topic: str) -> str:
         """See that the server refuses this topic; what the connector says then."""
 
+    def wait_for_left(self, count: int) -> None:
+        """Wait until so many are left: a server counts an end, or takes back what a client had, a moment later."""
+        wait_until(lambda: self.left() == count, f"{count} messages left")
+
     def unfinished(self, connector: Penstock) -> int:
         """The same while this connector runs alone."""
         return self.left()
@@ -79,7 +84,7 @@ def refuse_and_replay(
     assert (letter["code"], letter["target"], letter["data"]) == (422, "strict", "answer")
     function.answer = lambda path, body: 200
     assert dlq(inbox, "replay", letter["id"]) == "1 replayed\n"
-    connector.until(lambda: function.delivered("/strict") == [b"poison"], "replayed")
+    connector.until(lambda: b"poison" in function.delivered("/strict"), "replayed")
 
 
 def check_tls(queue: Queue, folder: Path, function: RecordingFunction, url: str, ca_file: Path) -> None:
@@ -109,7 +114,7 @@ def check_tls(queue: Queue, folder: Path, function: RecordingFunction, url: str,
     connector = queue.connect(folder, "trusting", to, url=url, env=trusting)
     connector.until(connector.is_ready, "ready")
     queue.publish(b"there")
-    connector.until(lambda: function.delivered() == [b"there"], "delivered")
+    connector.until(lambda: b"there" in function.delivered(), "delivered")
     assert connector.end() == 0
 
 
@@ -137,7 +142,7 @@ class QueueContract:
         first = queue.connect(tmp_path, "connector", f"{function.url}/", "--max-in-flight", "20")
         first.until(lambda: len(function.delivered()) > 20, "20 delivered")
         first.kill()
-        assert queue.left() > 0
+        wait_until(lambda: queue.left() > 0, "messages that nothing has answered")
         killed.set()
         queue.publish(*wanted[100:200])
         second = queue.connect(tmp_path, "connector", f"{function.url}/", "--max-in-flight", "20")
@@ -149,7 +154,7 @@ class QueueContract:
         second.until(lambda: queue.unfinished(second) == 0, "all finished", timeout_seconds=120)
         assert second.is_ready()
         assert second.end() == 0
-        assert queue.left() == 0
+        queue.wait_for_left(0)
         assert set(function.delivered()) == set(wanted)
 
     def test_connector_goes_on_after_the_server_was_frozen(
@@ -159,7 +164,7 @@ class QueueContract:
         connector = queue.connect(tmp_path, "connector", f"{function.url}/")
         connector.until(connector.is_ready, "ready")
         queue.publish(b"before")
-        connector.until(lambda: function.delivered() == [b"before"], "delivered")
+        connector.until(lambda: b"before" in function.delivered(), "delivered")
         queue.server.children[-1].signal(signal.SIGSTOP)
         try:
             time.sleep(queue.frozen_seconds)
@@ -171,7 +176,7 @@ class QueueContract:
         connector.until(connector.is_ready, "ready again")
         connector.until(lambda: queue.unfinished(connector) == 0, "all finished")
         assert connector.end() == 0
-        assert queue.left() == 0
+        queue.wait_for_left(0)
 
     def test_topic_that_the_server_refuses_keeps_no_other_from_being_delivered(
         self, queue: Queue, tmp_path: Path, function: RecordingFunction
@@ -186,7 +191,7 @@ class QueueContract:
             more += ["--to", f"{name}={function.url}/spoiled"]
         connector = queue.connect(tmp_path, "connector", f"{function.url}/", *more)
         connector.until(lambda: said in connector.text(), "said")
-        connector.until(lambda: function.delivered() == [b"first"], "delivered")
+        connector.until(lambda: b"first" in function.delivered(), "delivered")
         connector.until(lambda: said in connector.ready_text(), "the readiness probe says it")
         queue.publish(b"second")
         connector.until(lambda: set(function.delivered()) == {b"first", b"second"}, "delivered")
@@ -207,13 +212,15 @@ class QueueContract:
         survivor = queue.connect(tmp_path, "survivor", f"{other.url}/")
         survivor.until(survivor.is_ready, "ready")
         queue.publish(b"later")
-        survivor.until(lambda: other.delivered() == [b"later"], "the later one delivered, and nothing of the other's")
+        survivor.until(
+            lambda: set(other.delivered()) == {b"later"}, "the later one delivered, and nothing of the other's"
+        )
         killed.kill()
         survivor.until(lambda: len(set(other.delivered())) == 6, "all delivered")
         survivor.until(lambda: queue.unfinished(survivor) == 0, "all finished")
         assert survivor.end() == 0
-        assert queue.left() == 0
-        assert sorted(other.delivered()) == sorted([*wanted, b"later"])
+        queue.wait_for_left(0)
+        assert set(other.delivered()) == {*wanted, b"later"}
         other.stop()
 
     def test_refused_message_is_kept_and_can_be_replayed(
@@ -224,7 +231,7 @@ class QueueContract:
         refuse_and_replay(connector, tmp_path / "connector.db", function, queue.publish)
         connector.until(lambda: queue.unfinished(connector) == 0, "finished")
         assert connector.end() == 0
-        assert queue.left() == 0
+        queue.wait_for_left(0)
 
     def test_a_wrong_password_is_said(self, queue: Queue, tmp_path: Path, function: RecordingFunction) -> None:
         connector = queue.connect(tmp_path, "connector", f"{function.url}/", env=queue.wrong_login)

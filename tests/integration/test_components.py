@@ -52,7 +52,7 @@ def get(server: MinioServer, bucket: str, key: str) -> bytes:
 
 def refuses(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=30).close()
+        socket.create_connection(("127.0.0.1", port), timeout=120).close()
     except ConnectionRefusedError:
         return True
     return False
@@ -128,7 +128,7 @@ def test_kafka_keeps_messages_through_a_kill(tmp_path: Path, unique_name: str) -
         assert producer.flush(30) == 0
         server.kill()
         server.restart()
-        assert unique_name in server.endpoint.admin().list_topics(timeout=30).topics
+        assert unique_name in server.endpoint.admin().list_topics(timeout=120).topics
         producer.produce(unique_name, value=b"and the same producer goes on")
         assert producer.flush(30) == 0
 
@@ -142,7 +142,7 @@ def subscriber(server: MosquittoServer, topic: str, received: SimpleQueue[bytes]
     client.connect(server.endpoint.host, server.endpoint.port)
     client.loop_start()
     client.subscribe(topic, qos=1)
-    subscribed.get(timeout=30)
+    subscribed.get(timeout=120)
     return client
 
 
@@ -152,7 +152,7 @@ def publish(server: MosquittoServer, topic: str, payload: bytes) -> None:
         client.username_pw_set(server.endpoint.username, server.endpoint.password)
     client.connect(server.endpoint.host, server.endpoint.port)
     client.loop_start()
-    client.publish(topic, payload, qos=1).wait_for_publish(30)
+    client.publish(topic, payload, qos=1).wait_for_publish(120)
     client.disconnect()
     client.loop_stop()
 
@@ -161,7 +161,7 @@ def test_mosquitto_delivers_at_qos_1(mosquitto: MosquittoServer, unique_name: st
     received: SimpleQueue[bytes] = SimpleQueue()
     client = subscriber(mosquitto, unique_name, received)
     publish(mosquitto, unique_name, b"processed/donors.csv.gz")
-    assert received.get(timeout=30) == b"processed/donors.csv.gz"
+    assert received.get(timeout=120) == b"processed/donors.csv.gz"
     client.disconnect()
     client.loop_stop()
 
@@ -177,7 +177,7 @@ def test_mosquitto_keeps_an_absent_readers_messages_through_a_kill(tmp_path: Pat
         server.kill()
         server.restart()
         client = subscriber(server, unique_name, received)
-        assert received.get(timeout=30) == b"kept"
+        assert received.get(timeout=120) == b"kept"
         client.disconnect()
         client.loop_stop()
 
@@ -190,7 +190,7 @@ def test_mosquitto_with_credentials_refuses_strangers(tmp_path: Path, unique_nam
         stranger.on_connect = lambda _client, _data, _flags, reason, _properties: answers.put(reason.is_failure)
         stranger.connect(server.endpoint.host, server.endpoint.port)
         stranger.loop_start()
-        assert answers.get(timeout=30)
+        assert answers.get(timeout=120)
         stranger.disconnect()
         stranger.loop_stop()
 
@@ -281,7 +281,7 @@ def test_servers_die_with_the_process_that_started_them(tmp_path: Path) -> None:
         port = json.loads(parent.stdout.readline())["mosquitto"]["port"]
         assert not refuses(port)
         parent.kill()
-    deadline = time.monotonic() + 30  # the kernel's signal to the broker has no moment that we could wait for
+    deadline = time.monotonic() + 120  # the kernel's signal to the broker has no moment that we could wait for
     while not refuses(port):
         assert time.monotonic() < deadline, f"port {port} still answers"
         time.sleep(0.05)

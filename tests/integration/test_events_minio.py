@@ -50,7 +50,7 @@ class Inbox:
     def take(self, count: int) -> list[bytes]:
         """The next `count` bodies, once they are there."""
         with self._arrived:
-            assert self._arrived.wait_for(lambda: len(self.bodies) >= count, timeout=30), self.bodies
+            assert self._arrived.wait_for(lambda: len(self.bodies) >= count, timeout=120), self.bodies
             taken, self.bodies = self.bodies[:count], self.bodies[count:]
             return taken
 
@@ -149,26 +149,27 @@ def test_each_call_is_reported_under_its_name(lake: tuple[MinioServer, Inbox]) -
         bucket_name=BUCKET, object_name="copy", source=CopySource(bucket_name=BUCKET, object_name="empty.csv")
     )
     # minio-py looks at the source first.
-    assert names(2)[1] == ("s3:ObjectCreated:Copy", Kind.CREATED, "copy")
+    assert ("s3:ObjectCreated:Copy", Kind.CREATED, "copy") in names(2)
 
     tags = Tags.new_object_tags()
     tags["kind"] = "list"
     client.set_object_tags(bucket_name=BUCKET, object_name="copy", tags=tags)
     client.delete_object_tags(bucket_name=BUCKET, object_name="copy")
-    assert names(2) == [
+    # MinIO sends each on a thread of its own, so two may come in any order.
+    assert set(names(2)) == {
         ("s3:ObjectCreated:PutTagging", Kind.CREATED, "copy"),
         ("s3:ObjectCreated:DeleteTagging", Kind.CREATED, "copy"),
-    ]
+    }
 
     post_form(server, client, "posted.csv")
     assert names() == [("s3:ObjectCreated:Post", Kind.CREATED, "posted.csv")]
 
     client.remove_object(bucket_name=BUCKET, object_name="copy")
     client.remove_object(bucket_name=BUCKET, object_name="missing")
-    assert names(2) == [
+    assert set(names(2)) == {
         ("s3:ObjectRemoved:Delete", Kind.REMOVED, "copy"),
         ("s3:ObjectRemoved:NoOP", Kind.REMOVED, "missing"),
-    ]
+    }
     many = [DeleteObject("empty.csv"), DeleteObject("posted.csv")]
     assert not list(client.remove_objects(bucket_name=BUCKET, delete_object_list=many))
     gone = read(inbox.take(2))

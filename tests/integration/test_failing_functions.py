@@ -20,6 +20,9 @@ from tests.integration.flow import dlq, kafka_connector, letters, measured, mini
 from tests.integration.processes import store_settings, wait_until
 from tests.uploads import UploadsClient
 
+# Enough for a function that is busy while a slow machine does something else.
+ATTEMPTS = 12
+
 # What it does with an object is what a file in OPTION_FOLDER says, so a test can mend it while it runs.
 HANDLER = """
 import time
@@ -81,9 +84,10 @@ class World:
             **store_settings(self.minio),
         }
         self.function = serve(self.upper, folder, self.settings)
+        self._changed = False
         held.callback(self.end_function)
         to = {self.topic: f"upper=http://{self.function.address}/"}
-        options = ("--dead-letter-topic", self.dead, "--attempts", "8", "--timeout-seconds", "0.7")
+        options = ("--dead-letter-topic", self.dead, "--attempts", str(ATTEMPTS), "--timeout-seconds", "1.5")
         self.connector = held.enter_context(kafka_connector(kafka, folder, name, to, *options))
 
     @property
@@ -118,6 +122,7 @@ class World:
         """Start the function anew on its port, as a platform does with one that has died or is deployed again."""
         port = int(self.function.address.rpartition(":")[2])
         self.function = serve(self.upper, self.folder, self.settings | (settings or {}), port)
+        self._changed = bool(settings)
 
     def tries(self, outcome: str) -> float:
         return measured(self.connector.address, "penstock_delivery_attempts_total", outcome=outcome)
@@ -149,9 +154,25 @@ class World:
         for letter in letters(self.kafka, self.dead):
             dlq(self.kafka, self.dead, "drop", letter.id)
 
+    def recover(self) -> None:
+        """What a test that failed leaves behind is put right."""
+        if self._changed or self.function.returncode() is not None:
+            if self.function.returncode() is None:
+                self.end_function()
+            self.restart_function()
+        for letter in letters(self.kafka, self.dead):
+            dlq(self.kafka, self.dead, "drop", letter.id)
+
     def reconcile(self, *options: str, repeat: int = 1, code: int = 0) -> str:
         env = {**self.settings, "OPTION_REPEAT": str(repeat)}
         return penstock("reconcile", str(self.upper), *options, env=env, code=code)
+
+
+@pytest.fixture(autouse=True)
+def as_it_began(world: World) -> Iterator[None]:
+    """After a test that failed the function runs again as at first, and no dead letter waits for the next test."""
+    yield
+    world.recover()
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +215,7 @@ def test_function_that_takes_too_long_is_a_dead_letter_and_writes_nothing(
     world.put("slow.txt")
     letter = world.dead_letter()
     assert letter.code == 504
-    assert "given up after 8 attempts" in letter.reason
+    assert f"given up after {ATTEMPTS} attempts" in letter.reason
     world.say("slow.txt", "work")
     left = "its caller closed the connection before the answer; nothing was written"
     wait_until(lambda: left in world.function.text(), "what was under way ends")
@@ -251,12 +272,13 @@ def test_function_killed_in_the_middle_leaves_no_half_target_and_reconcile_no_up
     world.say("half.txt", "work")
     world.restart_function()
     world.wait_with_replays(lambda: world.target("half.txt") == b"HALF", "the target from a second delivery")
-    assert uploads() == ["half.txt"], "the first one's parts are still there, seen by nobody"
+    left = uploads()  # one, or more where the connector had tried again before the kill
+    assert set(left) == {"half.txt"}, "the first one's parts are still there, and no listing shows them"
     for name, value in world.settings.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(command, "UPLOAD_AGE_SECONDS", -5)  # an hour, in which a live one may still grow
     assert cli.main(["reconcile", str(world.upper), "--check"]) == 1
-    assert "1 abandoned uploads found" in capfd.readouterr().out
+    assert f"{len(left)} abandoned uploads found" in capfd.readouterr().out
     assert cli.main(["reconcile", str(world.upper)]) == 0
     assert uploads() == []
     assert world.target("half.txt") == b"HALF"

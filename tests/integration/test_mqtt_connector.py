@@ -27,7 +27,8 @@ def publish(broker: MosquittoServer, topic: str, *payloads: bytes) -> None:
     client.loop_start()
     sent = [client.publish(topic, payload, qos=1) for payload in payloads]
     for each in sent:
-        each.wait_for_publish(30)
+        each.wait_for_publish(120)
+        assert each.is_published()
     client.disconnect()
     client.loop_stop()
 
@@ -85,11 +86,11 @@ def test_unanswered_message_comes_again_and_is_in_order_per_object(
     function.answer = lambda path, body: 503 if body == stuck else 200
     first = connect(mosquitto, tmp_path, unique_name, f"{unique_name}={function.url}/", "--attempts", "0")
     publish(mosquitto, unique_name, stuck, notification("b.csv.gz"), stuck, notification("c.csv.gz"))
-    first.until(lambda: len(function.delivered()) == 2, "the other objects delivered")
+    first.until(lambda: len(set(function.delivered())) == 2, "the other objects delivered")
     assert first.end() == 0
     function.answer = lambda path, body: 200
     second = connect(mosquitto, tmp_path, unique_name, f"{unique_name}={function.url}/")
-    second.until(lambda: function.delivered().count(stuck) == 2, "the stuck ones delivered")
+    second.until(lambda: function.delivered().count(stuck) >= 2, "the stuck ones delivered")
     assert second.end() == 0
     assert function.calls[0].headers["x-topic"] == unique_name
 
@@ -104,10 +105,10 @@ def test_connectors_of_a_group_share_the_messages(
     ]
     wanted = [b"%d" % number for number in range(40)]
     publish(mosquitto, unique_name, *wanted)
-    replicas[0].until(lambda: len(function.delivered()) + len(other.delivered()) >= 40, "all delivered")
+    replicas[0].until(lambda: {*function.delivered(), *other.delivered()} == set(wanted), "all delivered")
     assert [replica.end() for replica in replicas] == [0, 0]
     other.stop()
-    assert sorted([*function.delivered(), *other.delivered()]) == sorted(wanted)
+    assert len(function.delivered()) + len(other.delivered()) < 2 * len(wanted), "each of the two had all"
     assert function.delivered()
     assert other.delivered()
 

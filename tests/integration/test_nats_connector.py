@@ -16,11 +16,10 @@ from penstock.connect.nats.consumer import consumer_name
 
 from tests.components import NatsServer
 from tests.integration.connect_helpers import RecordingFunction
-from tests.integration.processes import wait_until
 from tests.integration.queue_contract import Queue, QueueContract, check_tls
 
 SUBJECT = "lake.processed"
-ACK_WAIT_SECONDS = 2.0
+ACK_WAIT_SECONDS = 4.0
 
 
 class NatsStream(Queue):
@@ -109,10 +108,10 @@ def test_unanswered_message_comes_again_after_a_restart(
     function.answer = lambda path, body: 503 if body == stuck else 200
     queue.publish(stuck, fine)
     first = queue.connect(tmp_path, "connector", f"{function.url}/", "--attempts", "0")
-    first.until(lambda: function.delivered() == [fine], "the other delivered")
+    first.until(lambda: set(function.delivered()) == {fine}, "the other delivered")
     assert first.end() == 0
     # The server has the acknowledgement when a client's flush returns, and counts it a moment later.
-    wait_until(lambda: queue.left() == 1, "the other acknowledged", 60)
+    queue.wait_for_left(1)
     function.answer = lambda path, body: 200
     second = queue.connect(tmp_path, "connector", f"{function.url}/")
     second.until(lambda: stuck in function.delivered(), "the stuck one delivered")
@@ -125,7 +124,7 @@ def test_work_that_takes_longer_than_the_server_waits_is_done_once(
     queue: NatsStream, tmp_path: Path, function: RecordingFunction
 ) -> None:
     def answer(path: str, body: bytes) -> int:
-        time.sleep(4 * ACK_WAIT_SECONDS)
+        time.sleep(2.5 * ACK_WAIT_SECONDS)
         return 200
 
     function.answer = answer
@@ -159,10 +158,12 @@ def test_connectors_of_a_group_share_the_messages_and_another_group_gets_all(
     assert [replica.end() for replica in replicas] == [0, 0, 0]
     for each in others:
         each.stop()
-    assert sorted([*function.delivered(), *others[0].delivered()]) == sorted(wanted)
+    shared = [*function.delivered(), *others[0].delivered()]
+    assert set(shared) == set(wanted)
+    assert len(shared) < 2 * len(wanted), "each of the two had all"
     assert function.delivered()
     assert others[0].delivered()
-    assert sorted(others[1].delivered()) == sorted(wanted)
+    assert set(others[1].delivered()) == set(wanted)
 
 
 def test_a_subject_without_a_stream_is_said_until_there_is_one(tmp_path: Path, function: RecordingFunction) -> None:
@@ -173,7 +174,7 @@ def test_a_subject_without_a_stream_is_said_until_there_is_one(tmp_path: Path, f
         assert not connector.is_ready()
         queue.make()
         queue.publish(b"there")
-        connector.until(lambda: function.delivered() == [b"there"], "delivered")
+        connector.until(lambda: b"there" in function.delivered(), "delivered")
         connector.until(connector.is_ready, "ready")
         assert connector.end() == 0
 

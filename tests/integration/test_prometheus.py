@@ -10,7 +10,7 @@ import itertools
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +108,9 @@ def lake(
         for key in itertools.cycle(KEYS):
             if ended.wait(0.3):
                 return
-            made.post(SOURCE, key)
             made.produce(TOPIC, put_event(SOURCE, key))
+            with suppress(OSError):  # a bridge that takes long on a busy machine is asked again
+                made.post(SOURCE, key)
 
     thread = threading.Thread(target=keep_busy)
     thread.start()
@@ -136,7 +137,7 @@ def test_every_process_is_scraped(lake: Lake) -> None:
 def test_every_query_of_the_dashboard_has_data(lake: Lake) -> None:
     queries = dashboard_queries(without=ON_A_CLUSTER)
     assert len(queries) > 20
-    wait_until(lambda: not unanswered(lake.prometheus, queries), "every query has data", 60)
+    wait_until(lambda: not unanswered(lake.prometheus, queries), "every query has data", 300)
 
 
 def test_query_of_what_nothing_exposes_has_no_data(lake: Lake) -> None:

@@ -157,7 +157,7 @@ def test_function_whose_every_thread_works_stays_ready_and_alive(handler: Path, 
 
 
 def test_request_that_takes_too_long_is_ended_and_the_next_one_works(handler: Path, gate: Gate, tmp_path: Path) -> None:
-    with behind_queue_proxy(handler, gate, tmp_path, concurrency=4, timeout_seconds=1) as (server, _):
+    with behind_queue_proxy(handler, gate, tmp_path, concurrency=4, timeout_seconds=4) as (server, _):
         callers = Callers(server.endpoint.url, 2)
         assert callers.post("slow").result(60)[0] == 504
         gate.open()

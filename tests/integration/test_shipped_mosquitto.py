@@ -76,14 +76,14 @@ def connect(broker: ShippedMosquitto, user: str, password: str, *, will: str = "
     client.on_message = lambda _client, _data, message: messages.put(bytes(message.payload))
     client.connect(LOOPBACK, broker.port)
     client.loop_start()
-    return Client(client, answers.get(timeout=30), messages)
+    return Client(client, answers.get(timeout=120), messages)
 
 
 def subscribe(known: Client, topic: str) -> None:
     done: SimpleQueue[None] = SimpleQueue()
     known.client.on_subscribe = lambda *_: done.put(None)
     known.client.subscribe(topic, qos=1)
-    done.get(timeout=30)
+    done.get(timeout=120)
 
 
 def publish(known: Client, topic: str, payload: bytes) -> bool:
@@ -91,14 +91,14 @@ def publish(known: Client, topic: str, payload: bytes) -> bool:
     codes: SimpleQueue[bool] = SimpleQueue()
     known.client.on_publish = lambda _client, _data, _mid, reason, _properties: codes.put(reason.is_failure)
     known.client.publish(topic, payload, qos=1)
-    return not codes.get(timeout=30)
+    return not codes.get(timeout=120)
 
 
 def test_minio_writes_and_a_group_of_connectors_reads(broker: ShippedMosquitto) -> None:
     minio, connector = (connect(broker, user, f"{user}-secret") for user in USERS)
     subscribe(connector, "$share/penstock/processed")
     assert publish(minio, "processed", b"event")
-    assert connector.messages.get(timeout=30) == b"event"
+    assert connector.messages.get(timeout=120) == b"event"
     for each in (minio, connector):
         each.client.disconnect()
         each.client.loop_stop()
@@ -112,7 +112,7 @@ def test_neither_user_can_do_the_other_s_part(broker: ShippedMosquitto) -> None:
     assert not publish(forger, "processed", b"forged")
     assert publish(minio, "processed", b"event")
     # The forged message would have come before this one.
-    assert connector.messages.get(timeout=30) == b"event"
+    assert connector.messages.get(timeout=120) == b"event"
     # A round trip after it: what the broker had for minio would be here.
     subscribe(minio, "another")
     with pytest.raises(Empty):
@@ -169,6 +169,6 @@ def test_a_wrong_password_and_a_connection_without_tls_are_refused(broker: Shipp
     plain.on_connect = lambda *_: accepted.put(None)
     plain.connect(LOOPBACK, broker.port)
     plain.loop_start()
-    ended.get(timeout=30)
+    ended.get(timeout=120)
     plain.loop_stop()
     assert accepted.empty()

@@ -175,7 +175,7 @@ def test_events_of_one_object_are_delivered_in_order_and_others_do_not_wait(
     function.answer = lambda path, body: 503 if b'"stuck"' in body else 200
     queue.publish(event("stuck", 1), event("fine", 1))
     connector = queue.connect(tmp_path, "connector", f"{function.url}/", "--attempts", "0")
-    connector.until(lambda: function.delivered() == [event("fine", 1)], "the other object's delivered")
+    connector.until(lambda: set(function.delivered()) == {event("fine", 1)}, "the other object's delivered")
     function.answer = lambda path, body: 200
     connector.until(lambda: queue.left() == 0, "all finished")
     assert connector.end() == 0
@@ -189,7 +189,7 @@ def test_strangers_messages_become_dead_letters_and_nothing_else_is_lost(
     event = (EVENTS / "minio_put.json").read_bytes()
     queue.publish(*strangers[:3], event, *strangers[3:])
     connector = queue.connect(tmp_path, "connector", f"{function.url}/strict")
-    connector.until(lambda: len(function.calls) == 6 and queue.left() == 0, "all finished")
+    connector.until(lambda: len(function.calls) >= 6 and queue.left() == 0, "all finished")
     assert connector.end() == 0
     kept = letters(tmp_path / "connector.db")
     assert [letter["code"] for letter in kept] == [400] * len(strangers)
@@ -203,7 +203,7 @@ def test_a_queue_that_is_not_there_is_said_until_it_is(
     connector.until(lambda: f"there is no queue {QUEUE}; make it" in connector.text(), "said")
     queue.make()
     queue.publish(b"at last")
-    connector.until(lambda: function.delivered() == [b"at last"], "delivered")
+    connector.until(lambda: b"at last" in function.delivered(), "delivered")
     assert connector.end() == 0
 
 
@@ -216,8 +216,8 @@ def test_a_queue_that_moves_messages_away_after_some_receptions_is_told(
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
     client.set_queue_attributes(QueueUrl=queue.queue_url, Attributes={"RedrivePolicy": policy})
     connector = queue.connect(tmp_path, "connector", f"{function.url}/")
-    connector.until(connector.is_ready, "ready")
-    assert f"SQS moves a message to {arn} when it came 3 times" in connector.text()
+    told = f"SQS moves a message to {arn} when it came 3 times"
+    connector.until(lambda: told in connector.text() and connector.is_ready(), "said, and ready")
     assert connector.end() == 0
 
 
@@ -229,7 +229,7 @@ def test_unanswered_message_is_given_back_at_the_end(
     first = queue.connect(tmp_path, "connector", f"{function.url}/", "--attempts", "0")
     first.until(lambda: len(function.calls) > 0, "refused")
     assert first.end() == 0
-    [message] = queue.client.receive_message(QueueUrl=queue.queue_url, WaitTimeSeconds=1)["Messages"]
+    [message] = queue.client.receive_message(QueueUrl=queue.queue_url, WaitTimeSeconds=20)["Messages"]
     assert message["Body"] == "stuck"
 
 

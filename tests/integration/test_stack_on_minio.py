@@ -2,11 +2,8 @@
 
 import gzip
 import json
-import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from minio import Minio
@@ -18,14 +15,10 @@ from penstock.types import ObjectRef
 
 from tests.components.minio import MinioEndpoint, MinioServer
 from tests.paths import ROOT
+from tests.ports import free_port
+from tests.waiting import wait_until
 
 OTHERS = "arn:minio:sqs::others:webhook"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(name="server", scope="module")
@@ -49,15 +42,6 @@ def make_stack(server: MinioEndpoint, data: Path, port: int) -> Stack:
     return Stack(StackOptions(ROOT / "stack.yml", data, env, port=port))
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"not within {seconds:g} s: {what}")
-
-
 def queues(client: Minio, bucket: str) -> list[str]:
     return sorted(queue.queue or "" for queue in client.get_bucket_notification(bucket).queue_config_list or [])
 
@@ -68,7 +52,7 @@ def put(stack: Stack, key: str, body: bytes) -> None:
 
 def read(stack: Stack, key: str) -> bytes | None:
     found = stack.store.open(ObjectRef("processed", key))
-    return b"".join(found[1]) if found is not None else None
+    return gzip.decompress(b"".join(found[1])) if found is not None else None
 
 
 def test_events_reach_the_functions_and_wait_while_the_stack_is_down(server: MinioEndpoint, tmp_path: Path) -> None:
@@ -82,7 +66,7 @@ def test_events_reach_the_functions_and_wait_while_the_stack_is_down(server: Min
     stack.start()
     try:
         put(stack, "first.csv", b"a,b\n")
-        assert gzip.decompress(until(lambda: read(stack, "first.csv.gz"), "the first target")) == b"a,b\n"
+        wait_until(lambda: read(stack, "first.csv.gz") == b"a,b\n", "the first target")
         ours = next(queue for queue in queues(client, "upload") if queue != OTHERS)
     finally:
         stack.stop()
@@ -94,7 +78,7 @@ def test_events_reach_the_functions_and_wait_while_the_stack_is_down(server: Min
     again.start()
     try:
         assert _uptime(restarted()) >= _uptime(before), "the same settings need no restart of the server"
-        assert gzip.decompress(until(lambda: read(again, "while down.csv.gz"), "the waiting event")) == b"c,d\n"
+        wait_until(lambda: read(again, "while down.csv.gz") == b"c,d\n", "the waiting event")
         assert queues(client, "upload") == sorted([ours, OTHERS])
         assert isinstance(again.lake, RealMinio)
         again.lake.disconnect()

@@ -53,9 +53,9 @@ def function(tmp_path: Path, minio: MinioServer, unique_name: str, traced: dict[
 def way(spans: list[ReceivedSpan], last: str) -> list[tuple[str, str]]:
     """Service and name of each step from the first one to that called `last`."""
     by_id = {span.id: span for span in spans}
-    [found] = [span for span in spans if span.name == last]
-    steps = [found]
-    while steps[0].parent in by_id:
+    found = [span for span in spans if span.name == last]
+    steps = found[:1]
+    while steps and steps[0].parent in by_id:
         steps.insert(0, by_id[steps[0].parent])
     return [(step.service, step.name) for step in steps]
 

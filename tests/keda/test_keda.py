@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 from penstock.render.kubernetes import KubernetesSettings, render
 
 from tests.components import KafkaServer, KubernetesServer, MinioServer
 from tests.components.crds import GO_CRDS
+from tests.components.http import HttpError
 from tests.components.keda import KedaServer
 from tests.components.process import free_ports
 from tests.integration.connect_helpers import Penstock
@@ -70,7 +72,10 @@ class PlayedPods:
     def _run(self) -> None:
         child: Penstock | None = None
         while not self._stop.wait(0.1):
-            found = self.cluster.request("GET", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/compress")
+            try:
+                found = self.cluster.request("GET", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/compress")
+            except (HttpError, urllib3.exceptions.HTTPError):  # a busy API server: the next question is soon
+                continue
             number = found["spec"]["replicas"]
             if not self.wanted or self.wanted[-1][1] != number:
                 self.wanted.append((time.monotonic(), number))
@@ -204,18 +209,24 @@ def _container(document: dict[str, Any]) -> dict[str, Any]:
     return dict(found)
 
 
+def check_one_rise(numbers: list[int]) -> None:
+    """From 0 and back to 0, once. In between Kubernetes' autoscaler may want as many as it wanted minutes before."""
+    assert (numbers[0], numbers[-1]) == (0, 0)
+    assert len(numbers) >= 3
+    assert 0 not in numbers[1:-1]
+
+
 def test_lag_starts_a_function_from_zero_and_it_goes_back_to_zero(lake: Lake, record_property: Any) -> None:
     lake.rests()
     begin = time.monotonic()
     lake.put("upload", "one.csv")
     wait_until(lambda: lake.is_compressed("one.csv"), "the result of an event that found no pod", PATIENCE_SECONDS)
     record_property("event_to_result_seconds", round(time.monotonic() - begin, 1))
-    [(scaled_at, _)] = [each for each in lake.pods.wanted if each[1] == 1]
+    scaled_at = next(at for at, number in lake.pods.wanted if number > 0)
     record_property("event_to_replica_seconds", round(scaled_at - begin, 1))
     wait_until(lambda: lake.replicas() == 0, "a Deployment at 0 again", PATIENCE_SECONDS)
-    assert lake.pods.numbers() == [0, 1, 0]
-    (_, _), (up, _), (down, _) = lake.pods.wanted
-    record_property("stayed_seconds", round(down - up, 1))
+    check_one_rise(lake.pods.numbers())
+    record_property("stayed_seconds", round(lake.pods.wanted[-1][0] - scaled_at, 1))
     assert "dead letter:" not in lake.connector.text()
 
 
@@ -229,7 +240,7 @@ def test_what_waits_at_the_bridge_starts_a_function_from_zero(lake: Lake, record
     wait_until(lambda: lake.is_compressed("two.csv"), "the result of an event at the bridge", PATIENCE_SECONDS)
     record_property("event_to_result_seconds", round(time.monotonic() - begin, 1))
     wait_until(lambda: lake.replicas() == 0, "a Deployment at 0 again", PATIENCE_SECONDS)
-    assert lake.pods.numbers() == [0, 1, 0]
+    check_one_rise(lake.pods.numbers())
     assert lake.asks_bridge("penstock_inbox_dead") == 0
 
 
@@ -259,7 +270,7 @@ def test_a_bridge_that_does_not_answer_stops_no_function(lake: Lake) -> None:
     lake.pods.may_start.clear()
     try:
         lake.put("upload", "three.csv")
-        wait_until(lambda: lake.replicas() == 1, "a pod", PATIENCE_SECONDS)
+        wait_until(lambda: lake.replicas() >= 1, "a pod", PATIENCE_SECONDS)
         lake.bridge.stop()
         wait_until(lambda: lake.ready() == "Unknown", "KEDA's report of one failing source", PATIENCE_SECONDS)
     finally:

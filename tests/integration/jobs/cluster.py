@@ -106,7 +106,9 @@ class Namespace:
         def runs() -> bool:
             return any(pod.get("status", {}).get("phase") == "Running" for pod in self.pods(job))
 
-        self.wait_until(runs, f"a running pod of {job}")
+        self.wait_until(lambda: self._end_pod(job, exit_code), f"a running pod of {job}, which then ended")
+
+    def _end_pod(self, job: str, exit_code: int) -> bool:
         (pod,) = [pod for pod in self.pods(job) if pod["status"]["phase"] == "Running"]
         status = pod["status"]
         (container,) = status["containerStatuses"]
@@ -115,7 +117,8 @@ class Namespace:
         container |= {"ready": False, "state": {"terminated": terminated}}
         status["phase"] = "Failed" if exit_code else "Succeeded"
         path = f"/api/v1/namespaces/{self.name}/pods/{pod['metadata']['name']}/status"
-        self._request("PUT", path, pod)
+        self._request("PUT", path, pod)  # refused, and so asked again, where kwok has changed the pod meanwhile
+        return True
 
     def wait_until(self, check: Callable[[], bool], what: str, timeout_seconds: float = 120) -> None:
         self.server.wait_until(check, what, timeout_seconds)

@@ -75,8 +75,8 @@ def test_of_two_hundred_jobs_never_more_than_the_cap_run_and_all_end_in_the_orde
             for number in range(100, 200):
                 for _ in range(2):
                     offload(large_object(f"{number:03}.csv"))
-            namespace.wait_until(lambda: len(seen.admitted) == 200, "200 Jobs admitted")
-            namespace.wait_until(lambda: set(namespace.ended().values()) == {"Complete"}, "200 Jobs complete")
+            namespace.wait_until(lambda: len(seen.admitted) == 200, "200 Jobs admitted", 600)
+            namespace.wait_until(lambda: set(namespace.ended().values()) == {"Complete"}, "200 Jobs complete", 600)
     keys = {job["metadata"]["name"]: job["metadata"]["annotations"]["penstock/key"] for job in namespace.jobs()}
     assert len(keys) == 200
     assert [keys[name] for name in seen.admitted] == [f"{number:03}.csv" for number in range(200)]

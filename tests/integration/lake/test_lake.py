@@ -47,8 +47,7 @@ def test_others_rules_and_targets_on_the_same_bucket_are_kept(
         f"s3://{unique_name}/* -> webhook:{unique_name}-hook": unique_name,
     }
     put(server, unique_name, "one")
-    server.wait_until(lambda: len(receiver.calls) >= 2, "delivered to both")
-    assert sorted(call.path for call in receiver.calls) == ["/", "/theirs"]
+    server.wait_until(lambda: {call.path for call in receiver.calls} == {"/", "/theirs"}, "delivered to both")
 
 
 def test_a_receiver_that_is_down_changes_nothing_and_is_named(
@@ -69,7 +68,7 @@ def test_a_receiver_that_is_down_changes_nothing_and_is_named(
     assert "connection refused; MinIO tries a target before it takes it: start the receiver first" in told
     assert starts(server) == began
     put(server, unique_name, "still delivered")
-    server.wait_until(lambda: keys_of(receiver) == [f"{unique_name}/still delivered"], "delivered")
+    server.wait_until(lambda: set(keys_of(receiver)) == {f"{unique_name}/still delivered"}, "delivered")
 
 
 def test_a_queue_dir_that_minio_cannot_make_is_named(
@@ -95,7 +94,7 @@ def test_a_token_arrives_as_it_is_and_its_change_is_seen(
     assert penstock("apply", "--file", path) == 0
     assert penstock("plan", "--file", path) == 0
     put(server, unique_name, "one")
-    server.wait_until(lambda: len(receiver.calls) == 1, "delivered")
+    server.wait_until(lambda: len(receiver.calls) >= 1, "delivered")
     assert receiver.calls[0].headers["authorization"] == f"Bearer {token}"
 
     (tmp_path / "token").write_text("Basic bGFrZQ==")
@@ -103,8 +102,10 @@ def test_a_token_arrives_as_it_is_and_its_change_is_seen(
     assert penstock("apply", "--file", path) == 0
     assert "    secrets: changed\n" in capsys.readouterr().out
     put(server, unique_name, "two")
-    server.wait_until(lambda: len(receiver.calls) == 2, "delivered again")
-    assert receiver.calls[1].headers["authorization"] == "Basic bGFrZQ=="
+    key = f"{unique_name}/two"
+    server.wait_until(lambda: key in keys_of(receiver), "delivered again")
+    [second, *_] = [call for call in receiver.calls if json.loads(call.body)["Key"] == key]
+    assert second.headers["authorization"] == "Basic bGFrZQ=="
 
 
 def test_prefix_and_suffix_mean_raw_keys(
@@ -121,7 +122,7 @@ def test_prefix_and_suffix_mean_raw_keys(
         put(server, unique_name, key)
 
     server.wait_until(lambda: bool(receiver.calls), "delivered")
-    assert keys_of(receiver) == [f"{unique_name}/日本 a+b&/<1> 100%.csv"]
+    assert set(keys_of(receiver)) == {f"{unique_name}/日本 a+b&/<1> 100%.csv"}
 
 
 def test_what_was_stored_without_a_restart_is_taken_up_by_the_next_apply(
@@ -165,7 +166,7 @@ def test_a_target_of_the_servers_environment_is_used_as_external_and_never_set(
         path.write_text(before + hook + after[after.index("rules:") :], encoding="utf-8")
         assert penstock("apply", "--no-restart", "--file", str(path), **settings) == 0
         put(other, unique_name, "one")
-        other.wait_until(lambda: keys_of(receiver) == [f"{unique_name}/one"], "delivered")
+        other.wait_until(lambda: set(keys_of(receiver)) == {f"{unique_name}/one"}, "delivered")
 
 
 def test_a_rule_to_an_arn_needs_no_right_of_an_administrator(
@@ -187,7 +188,7 @@ def test_a_rule_to_an_arn_needs_no_right_of_an_administrator(
         assert penstock("plan", "--file", str(path), **settings) == 0
         put(other, unique_name, "in/one.txt")
         put(other, unique_name, "in/one.csv")
-        other.wait_until(lambda: keys_of(receiver) == [f"{unique_name}/in/one.csv"], "delivered")
+        other.wait_until(lambda: set(keys_of(receiver)) == {f"{unique_name}/in/one.csv"}, "delivered")
         assert penstock("remove", "--file", str(path), **settings) == 0
         left = other.endpoint.client().get_bucket_notification(unique_name)
         assert not left.queue_config_list

@@ -15,6 +15,7 @@ from penstock.events import parse
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from tests import waiting
 from tests.paths import EVENTS
 
 QUICK = Policy(attempts=3, min_wait_seconds=0.001, max_wait_seconds=0.01, timeout_seconds=5)
@@ -32,13 +33,8 @@ def message(number: int, target: str = "compress", key: str = "k") -> Message:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Look until it is so; the limit only ends a test that has failed."""
-    pause = threading.Event()
-    for _ in range(1000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("did not come about")
+    """Look until it is so."""
+    waiting.wait_until(condition, "what surely comes")
 
 
 def bodies(httpserver: HTTPServer) -> list[bytes]:

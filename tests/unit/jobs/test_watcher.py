@@ -17,6 +17,7 @@ from penstock.runtime.outcome import Offload
 from tests.clock import Clock
 from tests.unit.jobs.cluster import MemoryCluster
 from tests.unit.jobs.conftest import large
+from tests.waiting import wait_until
 
 
 class Letters:
@@ -256,11 +257,3 @@ def test_it_follows_changes_and_lists_again_when_a_watch_is_too_old(
     finally:
         stop.set()
         thread.join()
-
-
-def wait_until(check: Callable[[], bool], what: str) -> None:
-    for _ in range(1000):
-        if check():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError(f"not {what} in ten seconds")

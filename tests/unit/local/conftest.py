@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,8 @@ import pytest
 from penstock.local.functions.function import Settings
 from penstock.local.functions.functions import LocalFunctions
 from penstock.settings.stackfile import FunctionSpec
+
+from tests.waiting import wait_until
 
 PROGRAM = Path(__file__).with_name("fake_function.py")
 
@@ -58,6 +59,5 @@ def ask(functions: LocalFunctions, path: str = "/") -> tuple[dict[str, Any], boo
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Wait for something that certainly comes; a hang is the failure."""
-    while not condition():
-        time.sleep(0.01)
+    """Wait for something that certainly comes."""
+    wait_until(condition, "what certainly comes", 300)
