@@ -30,7 +30,7 @@ RUN_ELSEWHERE = {
     ("README.md", "Call a function directly"): "tests/functional/test_readme.py",
     ("docs/commands.md", "*"): "tests/unit/commands/test_examples.py",
     ("docs/functions.md", "*"): "tests/functional/test_examples_in_functions_page.py",
-    ("docs/tutorials/*.md", "*"): "tests/e2e/test_tutorials.py",
+    ("docs/tutorials/*.md", "*"): "tests/integration/test_tutorials.py",
     ("functions/*/README.md", "*"): "tests/functional/test_readme.py",
 }
 WORDS = {"": "text", "json": "json", "sql": "sql", "text": "text", "yaml": "yaml", "sh": "sh", "python": "python"}
