@@ -8,18 +8,21 @@ more, as the strip of a TIFF: there libvips heeds every warning.
 from typing import Final
 
 from . import jpeg
-from .libvips import load, pyvips
+from .libvips import load, pyvips, tells_of_early_ends_alone
 from .tiff_writer import written
+
+FAULT: Final = "its data end before the picture does"
 
 _PHOTOMETRIC: Final = {1: 1, 3: 6, 4: 5}  # grey, YCbCr, CMYK
 _JPEG: Final = 7
+_TRIES: Final = 3
 
 
-def ends_early(data: bytes) -> bool:
-    """Decode the picture, without keeping it, and tell whether its data end early; False where that cannot be told."""
+def ends_early(data: bytes) -> bool | None:
+    """Decode the picture, without keeping it, and tell whether its data end early; None where that cannot be told."""
     frame = jpeg.frame_of(data)
     if frame is None or len(frame.sampling) not in _PHOTOMETRIC:
-        return False
+        return None
     channels = len(frame.sampling)
     fields = [
         (256, 4, [frame.width]),
@@ -32,8 +35,13 @@ def ends_early(data: bytes) -> bool:
         (530, 3, frame.sampling[0]),
     ]
     wrapped = written(fields if channels == 3 else fields[:-1], data)  # libvips reads it where it lies
-    try:
-        load("tiff", wrapped, strict=True).avg()
-    except pyvips.Error as exc:
-        return not exc.detail.strip()  # a warning has no text here, an error has
-    return False
+    for _ in range(_TRIES):
+        try:
+            load("tiff", wrapped, strict=True).avg()
+        except pyvips.Error as exc:
+            # A warning has no text here, an error has. But the text may be that of a picture in another thread.
+            if tells_of_early_ends_alone(exc):
+                return True
+        else:
+            return False
+    return None

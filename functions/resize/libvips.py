@@ -1,8 +1,10 @@
 """libvips, set up: one thread a picture, only the loaders that are wanted, its errors turned into ours."""
 
+import ctypes
 import logging
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
@@ -15,9 +17,21 @@ from . import formats
 # processor time than it saves (README.md). Read by libvips when it is loaded.
 os.environ.setdefault("VIPS_CONCURRENCY", "1")
 
+import _libvips  # the module of pyvips that is linked with libvips
 import pyvips
 
-__all__ = ["PROFILE", "Image", "end_was_missed", "ends_early", "faults", "field", "load", "pyvips", "reading", "text"]
+__all__ = [
+    "PROFILE",
+    "Image",
+    "early_ends",
+    "faults",
+    "field",
+    "load",
+    "pyvips",
+    "reading",
+    "tells_of_early_ends_alone",
+    "text",
+]
 
 Image = Any  # pyvips has no types
 
@@ -48,6 +62,38 @@ _ENDS_EARLY: Final = "premature end of data segment"
 _DAMAGE: Final = re.compile(r"unsupported marker", re.IGNORECASE)
 
 
+class _Messages:
+    """libvips's messages, one list for all threads, which pyvips empties for each error that it raises.
+
+    Between its look at the list and its clearing, another thread's message would be lost. So the list is always taken
+    in one step of libvips. `PyDLL` keeps Python's lock meanwhile; pyvips has no call of its own for it.
+    """
+
+    def __init__(self) -> None:
+        library = ctypes.PyDLL(_libvips.__file__)
+        self._copy, self._free = library.vips_error_buffer_copy, library.g_free
+        self._copy.restype = ctypes.c_void_p
+        self._free.argtypes = [ctypes.c_void_p]
+        self._lock = threading.Lock()
+        self._early_ends = 0
+        make = pyvips.Error.__init__
+        pyvips.Error.__init__ = lambda error, message, detail="": make(error, message, detail or self.taken() or "\n")
+
+    def taken(self) -> str:
+        """All messages since the last call, of any thread; bytes of a file that they quote may be replaced."""
+        with self._lock:
+            place = self._copy()
+            text = ctypes.string_at(place).decode("utf-8", "replace")
+            self._free(place)
+            self._early_ends += _ENDS_EARLY in text
+        return text
+
+    def early_ends(self) -> int:
+        """How often libjpeg has said so far, of any picture, that its data end early."""
+        self.taken()  # libvips keeps 10 KiB, and nothing more once that is full
+        return self._early_ends
+
+
 @contextmanager
 def faults(name: str, what: str, *, lacking: str = "") -> Iterator[None]:
     """Turn a libvips error into one of ours: lack of memory passes, everything else is the file's own fault.
@@ -56,12 +102,8 @@ def faults(name: str, what: str, *, lacking: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except (pyvips.Error, UnicodeDecodeError) as exc:
-        if isinstance(exc, UnicodeDecodeError):  # the text quotes bytes of the file, and stays until it is read
-            pyvips.vips_lib.vips_error_clear()
-            detail = exc.object.decode("utf-8", "replace")
-        else:
-            detail = exc.detail
+    except pyvips.Error as exc:
+        detail = exc.detail
         # libvips repeats itself, and puts the code of a decoder's error on a line of its own. A decoder that looks
         # beyond the end leaves lines that say no more than that.
         said = (line.strip() for line in detail.splitlines())
@@ -97,20 +139,12 @@ def load(kind: str, data: bytes, *, shrink: int = 1, frames: int = 1, strict: bo
     return loader(pyvips.Source.new_from_memory(data), **options)
 
 
-def ends_early(exc: Exception) -> bool:
-    """Whether libjpeg says that the data of a picture end before the picture does."""
-    return _ENDS_EARLY in (exc.detail if isinstance(exc, pyvips.Error) else "")
+def tells_of_early_ends_alone(exc: pyvips.Error) -> bool:
+    """Whether an error has no other text than that data end early; none at all counts too."""
+    return all(_ENDS_EARLY in line for line in exc.detail.splitlines() if line.strip())
 
 
-def end_was_missed() -> bool:
-    """Whether libjpeg said so of this picture, or of one in another thread, and it was not an error.
-
-    What was said is cleared: libvips keeps 10 KiB of it, and nothing more once that is full.
-    """
-    said: bytes = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer())
-    if said:
-        pyvips.vips_lib.vips_error_clear()
-    return _ENDS_EARLY.encode() in said
+early_ends: Final = _Messages().early_ends
 
 
 def field(image: Image, name: str, default: int) -> int:

@@ -9,7 +9,7 @@ from penstock import Body, InputTooLarge, PermanentError, UnsupportedInput
 from . import avif, formats, gif, jpeg, jpeg_end, png, strips, tiff, webp
 from .geometry import Size
 from .icc import adobe_rgb
-from .libvips import PROFILE, Image, end_was_missed, ends_early, load, pyvips, reading, text
+from .libvips import PROFILE, Image, early_ends, load, pyvips, reading, text
 from .libvips import field as number
 from .plain import plain
 from .scaling import halved
@@ -159,11 +159,13 @@ def decode(source: Source, factor: int, *, every_frame: bool = False, finer: Dec
     with reading(source.name, source.kind):
         if source.kind not in _WARNED_OF:
             return _decoded(source, factor, every_frame, finer)
+        before = early_ends()
         try:
             return _decoded(source, factor, every_frame, finer, strict=True)
         except pyvips.Error as exc:
-            if ends_early(exc):
-                raise
+            # libjpeg said so of this picture, or of one in another thread. None: it cannot be told.
+            if source.kind == "jpeg" and early_ends() > before and jpeg_end.ends_early(source.data) is not False:
+                raise _damaged(source, jpeg_end.FAULT) from exc
         if source.kind == "tiff":
             return _with_odd_fields(source, factor, every_frame, finer)
         # Stray bytes are a warning too, and every viewer shows what has them.
@@ -188,7 +190,7 @@ def _damaged(source: Source, fault: str) -> PermanentError:
 
 
 def _decoded(source: Source, factor: int, every_frame: bool, finer: Decoded | None, *, strict: bool = False) -> Decoded:
-    own = factor // source.traits.uneven
+    own, before = factor // source.traits.uneven, early_ends()
     if source.shrinks_itself and not every_frame and own > 1:
         shrunk = _shrunk_by_decoder(source, own, strict=strict)
         if shrunk is not None:
@@ -204,7 +206,7 @@ def _decoded(source: Source, factor: int, every_frame: bool, finer: Decoded | No
             extent=(size.width, size.height),
         )
     made = [_halved(frame, finer, factor).copy_memory() for frame in finer.frames]
-    _check_end(source, strict=strict)
+    _check_end(source, before, strict=strict)
     return Decoded(
         made,
         factor,
@@ -233,6 +235,7 @@ def _shrunk_by_decoder(source: Source, factor: int, *, strict: bool) -> Decoded 
         if widened is None:
             return None
         data = widened
+    before = early_ends()
     image = load(source.kind, data, shrink=factor, strict=strict)
     # WebP's decoder scales to whole pixels itself; JPEG's gives whole squares.
     wanted = Size(*(-(-side // factor) for side in (source.size.width, source.size.height)))
@@ -242,14 +245,14 @@ def _shrunk_by_decoder(source: Source, factor: int, *, strict: bool) -> Decoded 
         return None
     # `data` has to stay until here: libvips reads it where it lies.
     made = plain(source.name, source.traits, image).copy_memory()
-    _check_end(source, strict=strict)
+    _check_end(source, before, strict=strict)
     return Decoded((made,), factor, premultiplied=False, extent=extent)
 
 
-def _check_end(source: Source, *, strict: bool) -> None:
-    """Refuse a JPEG whose data end within its last lines. What was said of it is lost when its image is closed."""
-    if strict and source.kind == "jpeg" and end_was_missed() and jpeg_end.ends_early(source.data):
-        raise _damaged(source, "its data end before the picture does")
+def _check_end(source: Source, before: int, *, strict: bool) -> None:
+    """Refuse a JPEG whose data end within its last lines; `before` is what `early_ends` said before it was decoded."""
+    if strict and source.kind == "jpeg" and early_ends() > before and jpeg_end.ends_early(source.data):
+        raise _damaged(source, jpeg_end.FAULT)
 
 
 def _averaged(shrunk: Decoded, factor: int) -> Decoded:

@@ -91,4 +91,4 @@ def _pictures_end_early(
         if jpeg.END not in strip or frame is None or frame.height < min(rows, length - index % in_plane * rows):
             yield True
         else:
-            yield jpeg_end.ends_early(whole)
+            yield bool(jpeg_end.ends_early(whole))
