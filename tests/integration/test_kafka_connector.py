@@ -286,7 +286,7 @@ def test_dead_letters_are_listed_shown_replayed_to_the_one_that_refused_and_drop
     assert topic.dlq(tmp_path, "replay", by_value["poison"], by_value["slow"]) == "2 replayed\n"
     connector.until(lambda: {b"poison", b"slow"} <= set(function.delivered("/strict")), "replayed")
     assert topic.dlq(tmp_path, "drop", "--all", "--code", "503") == "1 dropped\n"
-    assert len(topic.dlq(tmp_path, "list").splitlines()) == 1
+    assert topic.dlq(tmp_path, "list", "--json") == ""
     assert connector.end() == 0
     counts = {body: len(list(group)) for body, group in groupby(sorted(function.delivered("/fine")))}
     assert counts == {b"poison": 1, b"broken": 1, b"slow": 1, b"good": 1}

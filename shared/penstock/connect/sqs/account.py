@@ -110,7 +110,7 @@ def account_answers(account: SqsAccount) -> bool:
     try:
         connect_to(account).list_queues(MaxResults=1)
     except ClientError as exc:
-        return code_of(exc) in DENIED and not _is_of_sts(exc)
+        return code_of(exc) in DENIED and not is_of_sts(exc)
     except (BotoCoreError, OSError):
         return False
     return True
@@ -131,7 +131,7 @@ def refusal_of(exc: Exception, account: SqsAccount) -> str:
     if isinstance(exc, (NoCredentialsError, PartialCredentialsError)):
         return f"{account}: no credentials; set SQS_ACCESS_KEY and SQS_SECRET_KEY, or one of AWS's own sources"
     code = code_of(exc)
-    if _is_of_sts(exc):
+    if is_of_sts(exc):
         return (
             f"{account}: the service that exchanges tokens for keys refused ({code}); check "
             "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN"
@@ -146,7 +146,7 @@ def refusal_of(exc: Exception, account: SqsAccount) -> str:
     return ""
 
 
-def _is_of_sts(exc: Exception) -> bool:
+def is_of_sts(exc: Exception) -> bool:
     """Whether AWS's Security Token Service, or another one in its place, refused to give keys for a token."""
     answer = getattr(exc, "response", {}).get("ResponseMetadata", {})
     refused = 400 <= answer.get("HTTPStatusCode", 0) < 500 and code_of(exc) not in _THROTTLED

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from penstock.connect.reconnecting import TopicRefused
-from penstock.connect.sqs.account import DENIED, POLL_SECONDS, code_of
+from penstock.connect.sqs.account import DENIED, POLL_SECONDS, code_of, is_of_sts
 
 BATCH = 10
 """The most messages that one request may name."""
@@ -49,6 +49,8 @@ class SqsQueue:
         try:
             self._url = client.get_queue_url(QueueName=name)["QueueUrl"]
         except ClientError as exc:
+            if is_of_sts(exc):  # it says nothing of the queue
+                raise
             code = code_of(exc)
             if code in ("QueueDoesNotExist", "NonExistentQueue"):
                 problem = f"there is no queue {name}; make it, for example: aws sqs create-queue"
