@@ -39,7 +39,7 @@ class Wait:
         return self._error
 
 
-def wait_until(check: Callable[[], object], what: str, timeout_seconds: float = 120) -> None:
+def wait_until(check: Callable[[], object], what: str = "what surely comes", timeout_seconds: float = 120) -> None:
     """Wait until the check holds; the limit only ends a test that has failed, and then says `what` did not come."""
     wait = Wait(timeout_seconds)
     while not wait.holds(check):

@@ -1,4 +1,4 @@
-"""Tables as programs print them for people: lines drawn with dashes and bars, which are no rows.
+"""Tables as programs print them for people: lines drawn with dashes and bars, which are not rows.
 
 mysql and Spark draw `+----+`, psql `----+----`, sqlite3 and sqlcmd `---- ----`, Org and reStructuredText the like.
 """

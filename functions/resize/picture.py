@@ -161,11 +161,16 @@ def decode(source: Source, factor: int, *, every_frame: bool = False, finer: Dec
             return _decoded(source, factor, every_frame, finer)
         before = early_ends()
         try:
-            return _decoded(source, factor, every_frame, finer, strict=True)
+            made = _decoded(source, factor, every_frame, finer, strict=True)
         except pyvips.Error as exc:
             # libjpeg said so of this picture, or of one in another thread. None: it cannot be told.
             if source.kind == "jpeg" and early_ends() > before and jpeg_end.ends_early(source.data) is not False:
                 raise _damaged(source, jpeg_end.FAULT) from exc
+        else:
+            # libvips looks for a warning before each eight lines, and not after the last ones.
+            if source.kind == "jpeg" and early_ends() > before and jpeg_end.ends_early(source.data):
+                raise _damaged(source, jpeg_end.FAULT)
+            return made
         if source.kind == "tiff":
             return _with_odd_fields(source, factor, every_frame, finer)
         # Stray bytes are a warning too, and every viewer shows what has them.
@@ -190,7 +195,7 @@ def _damaged(source: Source, fault: str) -> PermanentError:
 
 
 def _decoded(source: Source, factor: int, every_frame: bool, finer: Decoded | None, *, strict: bool = False) -> Decoded:
-    own, before = factor // source.traits.uneven, early_ends()
+    own = factor // source.traits.uneven
     if source.shrinks_itself and not every_frame and own > 1:
         shrunk = _shrunk_by_decoder(source, own, strict=strict)
         if shrunk is not None:
@@ -206,7 +211,6 @@ def _decoded(source: Source, factor: int, every_frame: bool, finer: Decoded | No
             extent=(size.width, size.height),
         )
     made = [_halved(frame, finer, factor).copy_memory() for frame in finer.frames]
-    _check_end(source, before, strict=strict)
     return Decoded(
         made,
         factor,
@@ -235,7 +239,6 @@ def _shrunk_by_decoder(source: Source, factor: int, *, strict: bool) -> Decoded 
         if widened is None:
             return None
         data = widened
-    before = early_ends()
     image = load(source.kind, data, shrink=factor, strict=strict)
     # WebP's decoder scales to whole pixels itself; JPEG's gives whole squares.
     wanted = Size(*(-(-side // factor) for side in (source.size.width, source.size.height)))
@@ -245,14 +248,7 @@ def _shrunk_by_decoder(source: Source, factor: int, *, strict: bool) -> Decoded 
         return None
     # `data` has to stay until here: libvips reads it where it lies.
     made = plain(source.name, source.traits, image).copy_memory()
-    _check_end(source, before, strict=strict)
     return Decoded((made,), factor, premultiplied=False, extent=extent)
-
-
-def _check_end(source: Source, before: int, *, strict: bool) -> None:
-    """Refuse a JPEG whose data end within its last lines; `before` is what `early_ends` said before it was decoded."""
-    if strict and source.kind == "jpeg" and early_ends() > before and jpeg_end.ends_early(source.data):
-        raise _damaged(source, jpeg_end.FAULT)
 
 
 def _averaged(shrunk: Decoded, factor: int) -> Decoded:

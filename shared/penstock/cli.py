@@ -161,7 +161,7 @@ def _print_functions_trace(exc: Exception) -> None:
     import traceback
 
     found = exc.__traceback__
-    while found is not None and not _is_of_a_function(found.tb_frame):
+    while found is not None and not _runs_functions_code(found.tb_frame):
         found = found.tb_next
     print(printable("".join(traceback.format_exception(type(exc), exc, found)), keep="\n"), end="", file=sys.stderr)
 
@@ -221,10 +221,10 @@ def is_of_a_function(exc: BaseException) -> bool:
     """Whether the code of a user's function raised it, as a package that the function itself needs."""
     import traceback
 
-    return any(_is_of_a_function(frame) for frame, _ in traceback.walk_tb(exc.__traceback__))
+    return any(_runs_functions_code(frame) for frame, _ in traceback.walk_tb(exc.__traceback__))
 
 
-def _is_of_a_function(frame: FrameType) -> bool:
+def _runs_functions_code(frame: FrameType) -> bool:
     return str(frame.f_globals.get("__name__")).startswith("penstock_functions_")
 
 

@@ -325,7 +325,7 @@ def test_topic_that_is_not_there_or_none_of_kafka_stops_no_other(
     names = (f"{unique_name}-missing", "sensors/+/a/#", "two words..", "x" * 300, "^([a-z", "^.*", "..")
     more = [part for name in names for part in ("--to", f"{name}={function.url}/x")]
     connector = topic.connect(tmp_path, "connector", *more, to=f"{function.url}/")
-    connector.until(lambda: "^.*: is no topic of Kafka" in connector.ready_text(), "said")
+    connector.until(lambda: "^.*: Kafka cannot have a topic of this name" in connector.ready_text(), "said")
     topic.produce(("key", b"event"))
     connector.until(lambda: function.delivered() == [b"event"], "delivered")
     assert connector.end() == 0

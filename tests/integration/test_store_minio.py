@@ -180,6 +180,16 @@ def test_missing_right_to_write_is_temporary_and_said(minio: MinioServer, bucket
     assert store.stat(ObjectRef(bucket, "a")) is None
 
 
+def write_over_old_marker(store: S3ObjectStore, client: Minio, ref: ObjectRef) -> None:
+    """Leave an older delete marker whose version is "null", and an object with a version of its own above it."""
+    client.set_bucket_versioning(ref.bucket, VersioningConfig(SUSPENDED))
+    write(store, ref, b"one")
+    store.delete(ref)
+    client.set_bucket_versioning(ref.bucket, VersioningConfig(ENABLED))
+    write(store, ref, b"two")
+    client.set_bucket_versioning(ref.bucket, VersioningConfig(SUSPENDED))
+
+
 @pytest.mark.parametrize("key", ["a", "odd\nkey"], ids=["plain", "odd"])
 @pytest.mark.parametrize("conditional", [False, True])
 def test_delete_in_a_bucket_whose_versions_were_switched_off_and_on(
@@ -187,12 +197,7 @@ def test_delete_in_a_bucket_whose_versions_were_switched_off_and_on(
 ) -> None:
     """MinIO answers 204 to the last DELETE and keeps the object: an older delete marker has the version "null"."""
     ref = ObjectRef(bucket, key)
-    client.set_bucket_versioning(bucket, VersioningConfig(SUSPENDED))
-    write(store, ref, b"one")
-    store.delete(ref)
-    client.set_bucket_versioning(bucket, VersioningConfig(ENABLED))
-    write(store, ref, b"two")
-    client.set_bucket_versioning(bucket, VersioningConfig(SUSPENDED))
+    write_over_old_marker(store, client, ref)
     store.delete(ref, if_still=(lambda _: True) if conditional else None)
     assert store.stat(ref) is None
     assert list(store.list(bucket)) == []
@@ -212,12 +217,7 @@ def test_object_of_another_program_before_the_second_delete_stays(
 ) -> None:
     """The first DELETE hid nothing, the old marker is gone, and a stranger writes before the second one."""
     ref = ObjectRef(bucket, key)
-    client.set_bucket_versioning(bucket, VersioningConfig(SUSPENDED))
-    write(store, ref, b"one")
-    store.delete(ref)
-    client.set_bucket_versioning(bucket, VersioningConfig(ENABLED))
-    write(store, ref, b"two")
-    client.set_bucket_versioning(bucket, VersioningConfig(SUSPENDED))
+    write_over_old_marker(store, client, ref)
     remove_old_marker = AnyKeyClient.remove_old_marker
 
     def remove_and_write(self: AnyKeyClient, asked: ObjectRef) -> bool:

@@ -31,6 +31,17 @@ class Subscriptions:
         return replace(self, targets=targets)
 
 
+def names_refused(kind: str, names: Iterable[str]) -> str:
+    """What is said of names that no topic of this kind of broker can have; "" for none.
+
+    >>> names_refused("Kafka", ["^.*"])
+    '^.*: Kafka cannot have a topic of this name; change the annotation `topic`'
+    """
+    return "; ".join(
+        f"{name[:80]}: {kind} cannot have a topic of this name; change the annotation `topic`" for name in names
+    )
+
+
 def collect(pairs: Iterable[tuple[str, HttpTarget]]) -> Subscriptions:
     """Put pairs of topic and target together."""
     targets: dict[str, HttpTarget] = {}

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from penstock.connect.mqtt.broker import Broker
 
 CONNECT, SUBSCRIBE, PUBACK = 1, 8, 4
 GRANTED, NOT_AUTHORIZED = 1, 0x87
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Look until it is so; the limit only ends a test that has failed."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.01)
 
 
 class PlayedBroker:

@@ -22,6 +22,8 @@ from penstock.events.signature import SignatureCheck
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from tests.waiting import wait_until
+
 QUICK = Policy(attempts=3, min_wait_seconds=0.001, max_wait_seconds=0.01, timeout_seconds=5)
 KEY = b"k" * 32
 
@@ -30,16 +32,6 @@ def ended(number: int = 1, key: str = "a.csv") -> EndedDelivery:
     text = f'{{"outcome": "processed", "function": "compress", "source": {{"bucket": "upload", "key": "{key}"}}}}'
     message = Message("k", b"{}", {"ce-id": str(number), "traceparent": "00-1-2-01"}, f"test@{number}", "compress")
     return message, Verdict(DeliveryOutcome.DELIVERED, 200, data=text.encode())
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Look until it is so; the limit only ends a test that has failed."""
-    pause = threading.Event()
-    for _ in range(3000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("did not come about")
 
 
 class Told:

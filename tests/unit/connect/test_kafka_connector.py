@@ -6,8 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -27,6 +26,7 @@ from werkzeug import Request, Response
 from tests.clock import Clock
 from tests.paths import EVENTS
 from tests.unit.connect.mock_kafka import Cluster
+from tests.waiting import wait_until
 
 LARGEST_DEAD_LETTER = 4000
 KAFKA_VALUE = (EVENTS / "kafka_value.json").read_bytes()
@@ -83,14 +83,6 @@ def running(make_httpserver: HTTPServer) -> Iterator[Running]:
     made = Running(make_httpserver)
     yield made
     made.stop()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Look until it is so; the limit only ends a test that has failed."""
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "did not come about"
-        time.sleep(0.01)
 
 
 def bodies(httpserver: HTTPServer, path: str = "/") -> list[bytes]:

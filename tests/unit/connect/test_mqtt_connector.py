@@ -13,7 +13,8 @@ from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox
 
-from tests.unit.connect.played_broker import GRANTED, PlayedBroker, wait_until
+from tests.unit.connect.played_broker import GRANTED, PlayedBroker
+from tests.waiting import wait_until
 
 
 def test_a_client_that_does_not_subscribe_is_replaced(play: Callable[..., PlayedBroker], tmp_path: Path) -> None:

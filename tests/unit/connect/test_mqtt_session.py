@@ -11,7 +11,8 @@ from penstock.connect.mqtt.broker import Broker
 from penstock.connect.mqtt.session import Session
 from penstock.connect.mqtt.window import Arrival
 
-from tests.unit.connect.played_broker import NOT_AUTHORIZED, PlayedBroker, wait_until
+from tests.unit.connect.played_broker import NOT_AUTHORIZED, PlayedBroker
+from tests.waiting import wait_until
 
 
 def take(_topic: str, _payload: bytes, arrival: Arrival) -> None:

@@ -16,7 +16,7 @@ from penstock.delivery.inbox import Inbox
 from penstock.process.metric_table import Measure
 
 from tests.integration.connect_helpers import RecordingFunction
-from tests.unit.connect.played_broker import wait_until
+from tests.waiting import wait_until
 
 NEW_CLIENTS = Measure("penstock_played_new_clients", "counter", (), "New clients.", "delivery")
 UNACKNOWLEDGED = Measure("penstock_played_unacknowledged", "gauge", (), "Not acknowledged.", "delivery")

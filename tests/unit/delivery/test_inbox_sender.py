@@ -1,7 +1,7 @@
 """The inbox sender: from the inbox to real HTTP targets, and what is left behind."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,8 @@ from penstock.events import parse
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from tests import waiting
 from tests.paths import EVENTS
+from tests.waiting import wait_until
 
 QUICK = Policy(attempts=3, min_wait_seconds=0.001, max_wait_seconds=0.01, timeout_seconds=5)
 
@@ -30,11 +30,6 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
 
 def message(number: int, target: str = "compress", key: str = "k") -> Message:
     return Message(key, b"%d" % number, {}, f"test@{number}", target)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Look until it is so."""
-    waiting.wait_until(condition, "what surely comes")
 
 
 def bodies(httpserver: HTTPServer) -> list[bytes]:

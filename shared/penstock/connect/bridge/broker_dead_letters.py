@@ -21,9 +21,10 @@ _STATUS = re.compile("[0-9]{1,3}")
 
 @dataclass(frozen=True, slots=True)
 class BrokerDeadLetter:
-    """A dead letter to keep: `code` is the last status, 0 when there was no answer; `data` the start of the answer.
+    """A dead letter to keep.
 
-    `function` is the name of the subscriber, as far as its address tells it.
+    `code` is the last status, 0 when there was no answer. `data` is the start of the answer. `function` is the name of
+    the subscriber, as far as its address tells it.
     """
 
     message: Message

@@ -27,7 +27,7 @@ from penstock.connect.kafka.records import Make, is_tombstone, replay_target
 from penstock.connect.kafka.settings import producer_settings
 from penstock.connect.kafka.statistics import Statistics
 from penstock.connect.kafka.topics import brokers_answer, is_topic
-from penstock.connect.subscriptions import Finder, Subscriptions
+from penstock.connect.subscriptions import Finder, Subscriptions, names_refused
 from penstock.connect.watch import SubscriptionState, SubscriptionWatch
 from penstock.delivery.deliverer import DeliveryOutcome, Message, Policy, Verdict
 from penstock.delivery.measures import DeliveryMeasures
@@ -255,7 +255,7 @@ class Connector:
         """
         topics = [name for name in self._wanted.topics if is_topic(name)]
         odd = sorted(set(self._wanted.topics) - set(topics))
-        self._refusal = "; ".join(f"{name[:80]}: is no topic of Kafka; change the annotation `topic`" for name in odd)
+        self._refusal = names_refused("Kafka", odd)
         if odd:
             _log.error("kafka: %s", self._refusal)
         _log.info("kafka: topics %s", ", ".join(sorted(topics)) or "none")

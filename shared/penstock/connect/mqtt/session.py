@@ -12,6 +12,7 @@ from typing import Any
 from penstock.connect.mqtt.broker import Broker, is_filter
 from penstock.connect.mqtt.client import new_client
 from penstock.connect.mqtt.window import Arrival, Window
+from penstock.connect.subscriptions import names_refused
 
 _log = logging.getLogger("penstock.connect")
 
@@ -121,7 +122,7 @@ class Session:
         self._confirmed = False
         # paho would raise for one of these, which ends its loop, and with it the messages of all topics.
         odd = [topic for topic in self._topics if not is_filter(topic)]
-        self.refusal = "; ".join(f"{topic[:80]}: is no topic of MQTT; change the annotation `topic`" for topic in odd)
+        self.refusal = names_refused("MQTT", odd)
         if odd:
             _log.error("mqtt: %s", self.refusal)
         if wanted := [topic for topic in self._topics if topic not in odd]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from penstock.connect.nats.consumer import subscribe
 from penstock.connect.nats.server import NatsServers, connect_to
 from penstock.connect.queues import Arrived, Lost, Settlement
+from penstock.connect.reconnecting import IDLE_END_SECONDS
 from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from nats.js import JetStreamContext
 
 RETRY_SECONDS = 1.0
-# How long an end waits for a client that has nothing to finish: it may be in the middle of a connect.
-_IDLE_END_SECONDS = 1.0
 _FETCH_SECONDS = 5.0
 _FETCH_MESSAGES = 100
 _END_SECONDS = 10.0
@@ -60,7 +59,7 @@ class NatsSession:
         self._settling = asyncio.Event()
         self._room = asyncio.Event()
         self._restart = asyncio.Event()
-        self._refused: dict[str, str] = {}  # why there is no consumer of a subject, while others go on
+        self._refused: dict[str, str] = {}  # why a subject has no consumer; the others go on
         self._thread = threading.Thread(target=self._run, name="nats", daemon=True)
 
     @property
@@ -93,7 +92,7 @@ class NatsSession:
         """Leave: acknowledge what is settled, and give the rest back, which comes to the next client at once."""
         self._ending = True
         self._call(self._restart.set)
-        self._thread.join(_END_SECONDS if self._connected or self._open else _IDLE_END_SECONDS)
+        self._thread.join(_END_SECONDS if self._connected or self._open else IDLE_END_SECONDS)
         self._lose(lambda arrival: arrival.session is self)
 
     def _call(self, act: Callable[[], object]) -> None:

@@ -39,7 +39,7 @@ class SqsQueue:
     def __init__(self, client: SqsApi, name: str, visibility_seconds: int) -> None:
         """Find the queue; no other client gets what was received, for `visibility_seconds`.
 
-        Raises `TopicRefused` when there is no queue of this name.
+        Raises `TopicRefused` when no queue has this name.
         """
         from botocore.exceptions import ClientError
 
