@@ -87,3 +87,11 @@ def test_every_image_of_another_project_is_found_and_has_a_tag() -> None:
     assert Image("quay.io", "minio/minio", "RELEASE.2025-09-07T16-13-09Z") in {
         Image(each.registry, each.repository, each.tag) for each in found
     }
+
+
+def test_every_image_of_another_project_is_pinned() -> None:
+    """The manifests of the walk-through's Kafka stay as it had them: `make digests` pins them where its registry answers."""
+    paths = [path for path in DEPLOY.rglob("*.yaml") if "historical" not in path.parts]
+    images = [image for path in paths for image in images_in(path.read_text(encoding="utf-8"))]
+    assert images
+    assert [str(image) for image in images if not image.digest] == []
