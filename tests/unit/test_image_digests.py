@@ -90,7 +90,7 @@ def test_every_image_of_another_project_is_found_and_has_a_tag() -> None:
 
 
 def test_every_image_of_another_project_is_pinned() -> None:
-    """The manifests of the walk-through's Kafka stay as it had them: `make digests` pins them where its registry answers."""
+    """`make digests` pins those of the walk-through's Kafka too, where their registry answers."""
     paths = [path for path in DEPLOY.rglob("*.yaml") if "historical" not in path.parts]
     images = [image for path in paths for image in images_in(path.read_text(encoding="utf-8"))]
     assert images
