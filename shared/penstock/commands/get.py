@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from penstock.commands.flags import add_store_flags
-from penstock.commands.objects import Location, no_object, open_store, place_argument
+from penstock.commands.objects import Location, listed, no_object, open_store, place_argument
 from penstock.errors import ConfigError, PermanentError
 from penstock.store import Store
 from penstock.streams import close_quietly
@@ -58,7 +58,7 @@ def safe_name(name: str, ref: ObjectRef) -> str:
 def _all(store: Store, found: Location, folder: Path, *, force: bool) -> int:
     cut = found.key.rpartition("/")[0]
     count = 0
-    for state in store.list(found.bucket, found.key):
+    for state in listed(store, found):
         if state.ref.key.endswith("/"):
             continue  # a marker of a folder, without bytes
         name = state.ref.key[len(cut) + 1 :] if cut else state.ref.key

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from penstock.commands.flags import add_store_flags, whole
-from penstock.commands.objects import open_store, place_argument
+from penstock.commands.objects import listed, open_store, place_argument
 from penstock.errors import ConfigError
 from penstock.terminal import json_text, printable, size_text
 
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     if args.limit is not None and args.limit < 1:
         raise ConfigError(f"--limit {args.limit}: expected a whole number of at least 1")
     store = open_store(args, env)
-    for state in islice(store.list(args.place.bucket, args.place.key), args.limit):
+    for state in islice(listed(store, args.place), args.limit):
         moment = _time(state.last_modified)
         if args.json:
             ref = state.ref

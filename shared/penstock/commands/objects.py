@@ -2,7 +2,9 @@
 
 import argparse
 import os
-from collections.abc import Mapping
+import sys
+import threading
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -12,7 +14,8 @@ from penstock.errors import ConfigError, PenstockError, PermanentError
 from penstock.settings.config import StoreSettings, bucket_problem, key_problem
 from penstock.settings.environment import load_store_settings
 from penstock.store import Store
-from penstock.types import ObjectRef
+from penstock.terminal import printable
+from penstock.types import ObjectRef, ObjectState
 
 _MOST_COMPLETED: Final = 200
 NO_STORE: Final = (
@@ -101,6 +104,23 @@ def open_store(args: argparse.Namespace, env: Mapping[str, str] = os.environ) ->
     from penstock.store.s3 import S3ObjectStore
 
     return S3ObjectStore(store_settings(args.data, env))
+
+
+def listed(store: Store, found: Location, patience_seconds: float = 10) -> Iterator[ObjectState]:
+    """What the store has below this place, in key order. A store that is silent for so long is named on standard error.
+
+    A request is tried three times, for up to 60 seconds each: without a word that looks like a command that hangs.
+    """
+    words = f"{found}: the store has not answered for {patience_seconds:g} s; still waiting (Ctrl+C ends it)"
+    notice = threading.Timer(patience_seconds, lambda: print(printable(words), file=sys.stderr))
+    notice.daemon = True
+    notice.start()
+    try:
+        for state in store.list(found.bucket, found.key):
+            notice.cancel()
+            yield state
+    finally:
+        notice.cancel()
 
 
 def no_object(found: Location) -> PermanentError:

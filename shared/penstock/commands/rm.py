@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 
 from penstock.commands.flags import add_store_flags
-from penstock.commands.objects import Location, no_object, open_store, place_argument
+from penstock.commands.objects import Location, listed, no_object, open_store, place_argument
 from penstock.errors import ConfigError
 from penstock.store import Store
 from penstock.terminal import printable, progress, size_text
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
 
 
 def _all(store: Store, found: Location, *, yes: bool) -> int:
-    states = list(store.list(found.bucket, found.key))
+    states = list(listed(store, found))
     if not states:
         raise no_object(found)
     what = f"{len(states)} objects, {size_text(sum(state.size for state in states))}, below {found}"

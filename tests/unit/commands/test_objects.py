@@ -6,10 +6,14 @@ import argparse
 from pathlib import Path
 
 import pytest
-from penstock.commands.objects import Location, place, store_settings
+from penstock.commands.objects import Location, listed, place, store_settings
 from penstock.errors import ConfigError
 from penstock.local.address import keep_address
 from penstock.settings.config import StoreSettings
+from penstock.store.memory import MemoryStore
+from penstock.types import ObjectRef
+
+from tests.waiting import wait_until
 
 KEPT = StoreSettings("http://127.0.0.1:9000", "penstock", "kept")
 
@@ -42,3 +46,25 @@ def test_without_an_endpoint_the_local_stack_that_runs_is_meant(tmp_path: Path) 
 def test_without_both_the_remedy_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"start one with `penstock up`, or give the server's URL"):
         store_settings(tmp_path, {})
+
+
+def test_a_store_that_is_silent_is_named_while_the_command_waits(capfd: pytest.CaptureFixture[str]) -> None:
+    said: list[str] = []
+
+    def wait_for_the_notice(_verb: str, _ref: ObjectRef) -> None:
+        def is_said() -> bool:
+            said.append(capfd.readouterr().err)
+            return "still waiting" in "".join(said)
+
+        wait_until(is_said, "the notice")
+
+    store = MemoryStore("upload", on_request=wait_for_the_notice)
+    assert list(listed(store, Location("upload", "a\x1b[2J"), 0.01)) == []
+    assert "\x1b" not in "".join(said)
+
+
+def test_a_store_that_answers_is_listed_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    store = MemoryStore("upload")
+    store.put(ObjectRef("upload", "a.csv"), [b"x"], content_type="text/plain", metadata={})
+    assert [state.ref.key for state in listed(store, Location("upload"))] == ["a.csv"]
+    assert capsys.readouterr().err == ""
