@@ -236,8 +236,8 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "a page that says 404 to a HEAD is taken for the store's answer",
         "store/whole_answers.py",
-        "        if response.status == 404 and response.getheader(REQUEST_ID):\n",
-        "        if response.status == 404:\n",
+        "        if answer.status == 404 and answer.headers.get(REQUEST_ID):\n",
+        "        if answer.status == 404:\n",
         ("tests/unit/store/test_pages_at_every_step.py",),
     ),
     Mutant(

@@ -17,7 +17,7 @@ import selectors
 import socket
 import threading
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from types import FrameType
@@ -167,7 +167,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def finish_request(self, conn: TConn, done: "Future[Any]") -> None:
         """A thread has answered a request: wait for the next one on its connection, or close it."""
         self._working.discard(conn)
-        if not done.cancelled() and done.exception() is None and done.result():
+        try:
+            stays_open = done.result()
+        except (CancelledError, Exception):  # noqa: BLE001 - gunicorn has logged it
+            stays_open = False
+        if stays_open:
             super().finish_request(conn, done)
         else:
             self._leave(conn)
