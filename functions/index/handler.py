@@ -28,6 +28,7 @@ from .dialects import TABLE_SUFFIXES, has_few_rows, sniff
 from .images import FORMATS, blurhash_in, describe_image
 from .notes import Notes, bounded
 from .printed import is_printed_table
+from .programs import is_program
 from .rows import MAX_FIELD_BYTES
 from .texts import decode_beginning, describe_text
 from .unpack import gunzip, gzip_name, unpacked_name, unzstd, zstd_size
@@ -119,8 +120,11 @@ def _inside(body: Body, found: Detected, name: str, options: Options, notes: Not
     if dialect is not None:
         is_all = is_whole and are_all_rows(head, dialect)
         return "csv", {"csv": describe_csv(chunks, found.encoding, dialect, options.sample_rows, notes, is_all=is_all)}
-    if name.lower().endswith(TABLE_SUFFIXES) and is_printed_table(text):
-        notes.assume("The content is a table as programs print it, with drawn lines: its rows are not read.")
+    if name.lower().endswith(TABLE_SUFFIXES):
+        if is_printed_table(text):
+            notes.assume("The content is a table as programs print it, with drawn lines: its rows are not read.")
+        elif is_program(text):
+            notes.assume("The content looks like source code: no rows are read from it.")
     return "text", {"text": describe_text(chunks, head, found.encoding, options.sample_chars, notes)}
 
 
