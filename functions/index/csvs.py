@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .charsets import Encoding
-from .dialects import Dialect
+from .dialects import MAX_TITLE_ROWS, Dialect
 from .escapes import doubled_chunks
 from .lines import SNIFFED_ROWS
 from .notes import Notes, blocks
@@ -48,6 +48,10 @@ def describe_csv(
         notes.warn("the first row is longer than what is looked at: not all of its columns are seen")
     elif counts.ragged:
         notes.warn(_ragged(counts, len(first)))
+        if counts.ragged > counts.rows // 2 and counts.first_ragged > MAX_TITLE_ROWS:
+            notes.assume(
+                f"Most rows are not as wide as the first ones: the table may begin at row {counts.first_ragged}."
+            )
     if len(names) > MAX_COLUMNS:
         notes.warn(f"{len(names)} columns: the first {MAX_COLUMNS} are named here")
     rows = max(counts.rows - dialect.has_header, 0)

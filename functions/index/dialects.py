@@ -12,7 +12,7 @@ from typing import NamedTuple
 from .cells import EMPTY, TEXT, kind_of
 from .doubts import doubts, splits_times
 from .escapes import doubled, has_escaped_quotes, tears_quotes
-from .headers import Judgement, judge_header
+from .headers import Judgement, are_years, judge_header
 from .lines import DELIMITERS, SNIFFED_ROWS, Rows, lines_before, parse, without_comments
 from .markup import is_markup
 from .open_quotes import marked
@@ -58,6 +58,8 @@ def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
     do with less, and so does a first line that names the delimiter. JSON and mark-up have regular commas too,
     and are not.
     """
+    if "\ufeff" in text:  # files that were put together have a mark in front of each
+        text = text.replace("\n\ufeff", "\n")
     marked_up = is_markup(text)  # once: it may read all of the JSON
     if marked_up or not has_escaped_quotes(text):
         return _sniff(text, name, is_whole=is_whole, marked_up=marked_up)
@@ -150,7 +152,7 @@ def _declared(text: str, declared: re.Match[str], *, is_whole: bool) -> Dialect 
         return found._replace(skipped_lines=found.skipped_lines + 1)
     judgement = judge_header(rows)
     assumed = [] if judgement.is_sure else [_said(has_header=judgement.has_header)]
-    assumed += doubts(rows, rest, has_header=judgement.has_header)
+    assumed += doubts(rows, rest, delimiter, has_header=judgement.has_header)
     return Dialect(delimiter, judgement.has_header, rows, 1, tuple(assumed))
 
 
@@ -167,7 +169,7 @@ def _described(table: _Table, text: str, comments: int, others: Sequence[_Table]
         )
     if not judgement.is_sure:
         assumed.append(_said(has_header=judgement.has_header))
-    assumed += doubts(rows, text, has_header=judgement.has_header)
+    assumed += doubts(rows, text, table.delimiter, has_header=judgement.has_header)
     return Dialect(table.delimiter, judgement.has_header, rows, skipped, tuple(assumed))
 
 
@@ -192,7 +194,7 @@ def _one_column(text: str, comments: int, *, is_whole: bool) -> Dialect | None:
         assumed.insert(0, _said_of_lines(comments))
     if not judgement.is_sure:
         assumed.append(_said(has_header=judgement.has_header))
-    assumed += doubts(rows, text, has_header=judgement.has_header)
+    assumed += doubts(rows, text, "", has_header=judgement.has_header)
     return Dialect(",", judgement.has_header, rows, comments, tuple(assumed))
 
 
@@ -238,9 +240,15 @@ def _start(rows: Rows, widths: Sequence[int], width: int) -> int:
         return start
     if first == 0 and all(map(str.isalpha, rows[0])):  # names of one word each, which no title has
         return 0
-    # `Report, 2026` above two columns is as wide as they are.
-    is_title = not _are_texts(rows[first]) and _names(rows, first + 1) and not _names(rows, first)
-    return first + 1 if is_title else first
+    # `Report, 2026` above two columns is as wide as they are. Two years are the names of columns.
+    if (
+        len(rows) < first + 2
+        or _are_texts(rows[first])
+        or not _are_texts(rows[first + 1])
+        or _are_years_in(rows[first])
+    ):
+        return first
+    return first + 1 if _names(rows, first + 1) and not _names(rows, first) else first
 
 
 def _filled(cells: Sequence[str]) -> int:
@@ -249,6 +257,12 @@ def _filled(cells: Sequence[str]) -> int:
 
 def _are_texts(cells: Sequence[str]) -> bool:
     return all(kind_of(cell) in (TEXT, EMPTY) for cell in cells)
+
+
+def _are_years_in(cells: Sequence[str]) -> bool:
+    """Whether two numbers or more stand here, and all are years."""
+    numbers = [cell.strip() for cell in cells if kind_of(cell) == "number"]
+    return len(numbers) > 1 and are_years(numbers)
 
 
 def _names(rows: Rows, first: int) -> bool:

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from penstock import Body, Context, Event, EventError, Result, option
 
-from .charsets import looks_like_utf7
+from .charsets import looks_encoded_twice, looks_like_utf7
 from .csvs import are_all_rows, describe_csv
 from .detect import PEEK_BYTES, Detected, behind_skipped, detect
 from .dialects import TABLE_SUFFIXES, has_few_rows, sniff
@@ -110,6 +110,8 @@ def _inside(body: Body, found: Detected, name: str, options: Options, notes: Not
     if found.encoding.name == "utf-8" and looks_like_utf7(head):
         notes.warn("looks like UTF-7, which is not read: letters outside ASCII stand there as +APw-")
     text = decode_beginning(head, found.encoding, len(head))
+    if not text.isascii() and looks_encoded_twice(text):
+        notes.warn("looks like UTF-8 that was encoded twice: letters outside ASCII stand there as two or more signs")
     is_whole = len(head) < PEEK_BYTES
     dialect = sniff(text, name, is_whole=is_whole)
     if not is_whole and has_few_rows(dialect, text, name):
