@@ -1,6 +1,8 @@
 """CSV of any size in constant memory: columns, first rows, and how many rows there are."""
 
+import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from .charsets import Encoding
@@ -93,9 +95,20 @@ def _plural(count: int, thing: str) -> str:
 def are_all_rows(head: bytes, dialect: Dialect) -> bool:
     """Whether the rows that were sniffed are those of the whole table, where `head` is the whole file.
 
-    Where there are quotes, `RowCounter` is asked: it judges those that are never closed.
+    `RowCounter` is asked where quotes are not as RFC 4180 has them: it judges those that are never closed.
     """
-    return len(dialect.rows) + dialect.skipped_lines < SNIFFED_ROWS and b'"' not in head
+    if len(dialect.rows) + dialect.skipped_lines >= SNIFFED_ROWS:
+        return False
+    if b'"' not in head:
+        return True
+    return not dialect.escapes and _well_quoted(dialect.delimiter.encode()).fullmatch(head) is not None
+
+
+@cache
+def _well_quoted(delimiter: bytes) -> re.Pattern[bytes]:
+    """Rows in which each quote opens a cell, closes one, or is one of a pair inside a quoted cell (RFC 4180)."""
+    end = b"[%s\r\n]" % re.escape(delimiter)
+    return re.compile(rb'(?:(?:[^"]*+(?<=%s)|\A)"(?:[^"]++|"")*+"(?=%s|\Z))*+[^"]*+' % (end, end))
 
 
 def _seen(chunks: Iterable[bytes], dialect: Dialect) -> Counts:

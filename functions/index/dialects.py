@@ -252,7 +252,7 @@ def _start(rows: Rows, widths: Sequence[int], width: int) -> int:
 
 
 def _filled(cells: Sequence[str]) -> int:
-    return sum(bool(cell.strip()) for cell in cells)
+    return sum(map(bool, map(str.strip, cells)))
 
 
 def _are_texts(cells: Sequence[str]) -> bool:
