@@ -1,5 +1,6 @@
 """CSV of any size in constant memory: columns, first rows, and how many rows there are."""
 
+import csv
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -101,7 +102,9 @@ def are_all_rows(head: bytes, dialect: Dialect) -> bool:
         return False
     if b'"' not in head:
         return True
-    return not dialect.escapes and _well_quoted(dialect.delimiter.encode()).fullmatch(head) is not None
+    if dialect.escapes or len(head) > csv.field_size_limit():  # a longer cell may have ended the sniffing
+        return False
+    return _well_quoted(dialect.delimiter.encode()).fullmatch(head) is not None
 
 
 @cache
@@ -115,7 +118,10 @@ def _seen(chunks: Iterable[bytes], dialect: Dialect) -> Counts:
     for _ in chunks:  # for their encoding
         pass
     width = len(dialect.rows[0])
-    ragged = [number for number, row in enumerate(dialect.rows, 1) if len(row) != width]
+    widths = list(map(len, dialect.rows))
+    if widths.count(width) == len(widths):  # as most are
+        return Counts(len(widths))
+    ragged = [number for number, wide in enumerate(widths, 1) if wide != width]
     return Counts(len(dialect.rows), len(ragged), ragged[0] if ragged else 0)
 
 

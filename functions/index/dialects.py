@@ -169,7 +169,8 @@ def _described(table: _Table, text: str, comments: int, others: Sequence[_Table]
         )
     if not judgement.is_sure:
         assumed.append(_said(has_header=judgement.has_header))
-    assumed += doubts(rows, text, table.delimiter, has_header=judgement.has_header)
+    is_even = table.share == 1
+    assumed += doubts(rows, text, table.delimiter, has_header=judgement.has_header, is_even=is_even)
     return Dialect(table.delimiter, judgement.has_header, rows, skipped, tuple(assumed))
 
 

@@ -26,10 +26,12 @@ _SENTENCE_ENDS = ".!?…。"
 _OTHER_QUOTES = ("''", "``", "‘’", "“”", "„“", "«»", "»«")
 
 
-def doubts(rows: Sequence[Sequence[str]], text: str, delimiter: str, *, has_header: bool) -> Iterator[str]:
+def doubts(
+    rows: Sequence[Sequence[str]], text: str, delimiter: str, *, has_header: bool, is_even: bool = False
+) -> Iterator[str]:
     """Sentences for the notes. `rows` are the first ones of a table, `text` is what they were read from.
 
-    `delimiter` is "" where none is seen.
+    `delimiter` is "" where none is seen. `is_even` says that all of these rows are equally wide.
     """
     first, last = rows[0], rows[-1]
     if has_header and len(rows) > 2:
@@ -61,9 +63,13 @@ def doubts(rows: Sequence[Sequence[str]], text: str, delimiter: str, *, has_head
         yield "Each row ends like a sentence: this may be a text with commas, and no table."
     if len(cell) > 2 and not cell.isalnum() and cell[0] + cell[-1] in _OTHER_QUOTES:
         yield 'Cells stand in quotes other than ": these are a part of the cells, and part nothing.'
-    if has_rule(text):
+    if not is_even and has_rule(text):
         yield "A line is drawn further below, as in a printed table: lines there may be no rows."
-    if delimiter and ("\n\n" in text or "\r\n\r\n" in text) and _has_second_table(rows, text, delimiter):
+    if (
+        delimiter
+        and ("\n\n" in text or ("\r" in text and "\r\n\r\n" in text))
+        and _has_second_table(rows, text, delimiter)
+    ):
         yield "Names stand below an empty line: another table may begin there. Its lines are counted as rows."
 
 

@@ -33,7 +33,9 @@ def is_printed_table(text: str) -> bool:
     if text.startswith(("-[", "***", "|=", "{|", "||")) and _FIRST_LINE.match(text):
         return True
     start = text[:_LOOKED_AT_CHARS]
-    if "--" not in start and "==" not in start and (start.isascii() or not any(map(start.__contains__, _DRAWN))):
+    # One character is found faster than two.
+    has_line = ("-" in start and "--" in start) or ("=" in start and "==" in start)
+    if not has_line and (start.isascii() or not any(map(start.__contains__, _DRAWN))):
         return False
     above, is_quoted = "", False
     for line in start.splitlines()[:_MAX_LINES]:

@@ -53,7 +53,8 @@ _MORE = re.compile(
 
 def is_program(start: str) -> bool:
     """Whether a text begins as source code does, and goes on like that."""
-    start = start[:_LOOKED_AT_CHARS]
+    if len(start) > _LOOKED_AT_CHARS:
+        start = start[:_LOOKED_AT_CHARS]
     if start.startswith(("/", "-", "%", "# ", "#\n", "'", ";", '"""')):
         before = _COMMENTS.match(start)
         start = start[before.end() :] if before is not None else start
