@@ -85,6 +85,8 @@ _TWICE = re.compile(
     "[\u00c2-\u00d1][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
     "|\u00e2(?:\u20ac|\u0080)[\u0080-\u00bf\u0153\u02dc\u201c\u201d\u2122\u00a6]"
 )
+_TWICE_IN_WORDS = re.compile("(?<=[A-Za-z])\u00c3[\u00a1-\u00bf\u0192\u2030\u0153](?=[a-z])")
+_LEAST_TWICE = 2
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 
 # Of characters: control, without a meaning, private, half of one.
@@ -196,11 +198,13 @@ def _is_utf7_run(run: bytes) -> bool:
 
 
 def looks_encoded_twice(text: str) -> bool:
-    """Whether all that is outside ASCII in the beginning of a text is UTF-8 which was encoded once more."""
+    """Whether all letters outside ASCII in the beginning of a text, or those of some words, are UTF-8 encoded once more."""
     foreign = "".join(_FOREIGN.findall(text[:GUESSED_BYTES]))
-    if not foreign or _TWICE.match(foreign) is None:
+    if not foreign:
         return False
-    return not _TWICE.sub("", foreign)
+    if _TWICE.match(foreign) is not None and not _TWICE.sub("", foreign):
+        return True
+    return len(_TWICE_IN_WORDS.findall(text[:GUESSED_BYTES])) >= _LEAST_TWICE  # where only a part of the rows was
 
 
 def guess(sample: bytes) -> Encoding:

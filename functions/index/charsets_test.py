@@ -287,6 +287,16 @@ def test_utf_8_that_was_encoded_twice_is_told(text: str, codec: str) -> None:
     assert TWICE not in describe(text.encode(), "t.csv")["warnings"]
 
 
+def test_a_part_of_the_rows_that_was_encoded_twice_is_told() -> None:
+    assert TWICE in describe("name,city\nMÃ¼ller,Köln\nJÃ¼rgen,München\n".encode(), "t.csv")["warnings"]
+
+
+def test_letters_that_were_lost_before_are_told() -> None:
+    told = "has U+FFFD in place of letters: another program could not read them before this was stored"
+    assert told in describe("name,city\nM\ufffdller,Köln\n".encode(), "t.csv")["warnings"]
+    assert told not in describe("name,city\nMüller,Köln\n".encode()[:-3] + b"\xff", "t.csv")["warnings"]
+
+
 @pytest.mark.parametrize("text", ["«IRMÃ»,«NÃO»\n", "Â,B\n1,2\n", "ÃO,â\n", "東京,Ã¼\n"])
 def test_letters_that_only_begin_like_it_are_not(text: str) -> None:
     assert TWICE not in describe(text.encode(), "t.csv")["warnings"]

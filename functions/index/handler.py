@@ -110,8 +110,13 @@ def _inside(body: Body, found: Detected, name: str, options: Options, notes: Not
     if found.encoding.name == "utf-8" and looks_like_utf7(head):
         notes.warn("looks like UTF-7, which is not read: letters outside ASCII stand there as +APw-")
     text = decode_beginning(head, found.encoding, len(head))
-    if not text.isascii() and looks_encoded_twice(text):
-        notes.warn("looks like UTF-8 that was encoded twice: letters outside ASCII stand there as two or more signs")
+    if not text.isascii():
+        if looks_encoded_twice(text):
+            notes.warn(
+                "looks like UTF-8 that was encoded twice: letters outside ASCII stand there as two or more signs"
+            )
+        if "\ufffd" in text and b"\xef\xbf\xbd" in head:
+            notes.warn("has U+FFFD in place of letters: another program could not read them before this was stored")
     is_whole = len(head) < PEEK_BYTES
     dialect = sniff(text, name, is_whole=is_whole)
     if not is_whole and has_few_rows(dialect, text, name):

@@ -39,6 +39,11 @@ _FIRST = re.compile(
     rf"|function [^\r\n]*=[^\r\n]*\(|param ?\(\s*[\[$]"
     rf"|(?:Public |Private )?(?:Sub|Function) \w+\([^\r\n]*\)(?: As \w+)?{_END}"
     r"|Option Explicit|use (?:strict|warnings);|require ['\"]"
+    # Lua, Haskell, Protocol Buffers, and what opens a bracket at the end of the line above lines that are moved in
+    r"|local (?:function )?[\w, ]+[=(]|module [\w.]+[^\r\n]* where\b|syntax = \"|template ?<|type \w+ = [^\r\n]*;"
+    rf"|if __name__ == |@[\w.]+(?:\([^\r\n]*\))?[ \t]*\r?\n(?:async )?(?:def|class|fun|public) "
+    rf"|[\w.$]+\([^\r\n]*\);{_END}"
+    r"|[\w@.#$*<(][^;\t|\r\n]*[({][ \t]*\r?\n[ \t]+\S"
     # CSS, make, Docker
     r"|[.#@\w][\w.#:, >()-]* ?\{[ \t]*[\r\n]+[ \t]+[\w-]+ ?:[^\r\n]*;"
     rf"|[\w.%/-]+:[^,;\t\r\n]*[\r\n]+\t[^\t\r\n]+{_END}"
