@@ -198,7 +198,7 @@ def _is_utf7_run(run: bytes) -> bool:
 
 
 def looks_encoded_twice(text: str) -> bool:
-    """Whether all letters outside ASCII in the beginning of a text, or those of some words, are UTF-8 encoded once more."""
+    """Whether all letters outside ASCII in the beginning, or those of some words, are UTF-8 which was encoded again."""
     foreign = "".join(_FOREIGN.findall(text[:GUESSED_BYTES]))
     if not foreign:
         return False

@@ -95,7 +95,7 @@ def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect 
         found = [table for table in found if _is_plain(table)]
     elif not found:
         found = _tables(rest, _RARE_DELIMITERS, is_whole=is_whole)
-    best = max(found, key=lambda table: table.rank, default=None)
+    best = found[0] if len(found) == 1 else max(found, key=lambda table: table.rank, default=None)
     if best is not None and len(found) > 1 and _is_torn(best, rest, is_whole=is_whole):
         found = [table for table in found if not _is_torn(table, rest, is_whole=is_whole)] or found
         best = max(found, key=lambda table: table.rank)
@@ -107,7 +107,8 @@ def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect 
         best = next((other for other in found if _has_decimal_commas(other, best)), by_tab)
     if best is None:
         return _one_column(rest, comments, is_whole=is_whole) if says_csv else None
-    return _described(best, rest, comments, [table for table in found if table is not best])
+    others = [table for table in found if table is not best] if len(found) > 1 else ()
+    return _described(best, rest, comments, others)
 
 
 def _tables(text: str, delimiters: str, *, is_whole: bool) -> list[_Table]:
@@ -163,7 +164,7 @@ def _described(table: _Table, text: str, comments: int, others: Sequence[_Table]
     assumed = []
     if skipped:
         assumed.append(_said_of_lines(skipped))
-    if table.share < 1 or any(other.rank[:2] == table.rank[:2] for other in others):
+    if table.share < 1 or (others and any(other.rank[:2] == table.rank[:2] for other in others)):
         assumed.append(
             f"The delimiter is taken for {table.delimiter!r}: some rows do not have it, or another one fits too."
         )
