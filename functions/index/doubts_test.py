@@ -157,3 +157,10 @@ def test_a_table_that_begins_far_below_is_told(lines: int) -> None:
     document = describe((letter + "id,name\n" + "".join(f"{n},A{n}\n" for n in range(1000))).encode(), "t.csv")
     told = f"Most rows are not as wide as the first ones: the table may begin at row {lines + 1}."
     assert told in document["notes"]
+
+
+def test_what_stands_far_below_is_counted_and_not_judged() -> None:
+    rows = "".join(f"a{n},{n}\n" for n in range(20_000))
+    document = describe(("item,n\n" + rows + "Total,5\n\ncity,pop\nRome,5\n").encode(), "t.csv")
+    assert document["csv"]["rows"] == 20_003
+    assert not {TOTAL, SECOND} & set(document["notes"])
