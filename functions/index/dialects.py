@@ -23,6 +23,7 @@ _TAB_SUFFIXES = (".tsv", ".tab")
 TABLE_SUFFIXES = (".csv", *_TAB_SUFFIXES)
 # Excel's own first line: it names the delimiter, and is not a row.
 _SEP = re.compile(r'"?sep=([\t!#-/:-@\[-`{-~])"?[ \t,;|]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
+_FIELDS = re.compile(r"^#[ \t]?(?:fields|columns)\b", re.IGNORECASE | re.MULTILINE)
 _LEAST_SHARE = 0.5  # of the rows of a table have to be equally wide; else what was found is a text with commas
 
 
@@ -108,7 +109,11 @@ def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect 
     if best is None:
         return _one_column(rest, comments, is_whole=is_whole) if says_csv else None
     others = [table for table in found if table is not best] if len(found) > 1 else ()
-    return _described(best, rest, comments, others)
+    found_table = _described(best, rest, comments, others)
+    if comments and not found_table.has_header and _FIELDS.search(text, 0, len(text) - len(rest)):
+        told = "A comment above the table begins like #Fields: it may name the columns, which are numbered here."
+        return found_table._replace(assumed=(*found_table.assumed, told))
+    return found_table
 
 
 def _tables(text: str, delimiters: str, *, is_whole: bool) -> list[_Table]:
@@ -170,9 +175,20 @@ def _described(table: _Table, text: str, comments: int, others: Sequence[_Table]
         )
     if not judgement.is_sure:
         assumed.append(_said(has_header=judgement.has_header))
+    if table.start and not judgement.has_header and _may_be_names(table.rows[table.start - 1], len(rows[0])):
+        assumed.append(
+            "The last line above the table may be its header, with another delimiter, or above split numbers."
+        )
     is_even = table.share == 1
     assumed += doubts(rows, text, table.delimiter, has_header=judgement.has_header, is_even=is_even)
     return Dialect(table.delimiter, judgement.has_header, rows, skipped, tuple(assumed))
+
+
+def _may_be_names(row: Sequence[str], width: int) -> bool:
+    """Whether a row above a table has as many names (`a;b` above `1,2`), or half as many (`x,y` above `1,5,2,5`)."""
+    if len(row) == 1:
+        return any(row[0].count(other) + 1 == width for other in DELIMITERS)
+    return 2 * len(row) == width and _are_texts(row)
 
 
 def _said(*, has_header: bool) -> str:

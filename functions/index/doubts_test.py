@@ -164,3 +164,26 @@ def test_what_stands_far_below_is_counted_and_not_judged() -> None:
     document = describe(("item,n\n" + rows + "Total,5\n\ncity,pop\nRome,5\n").encode(), "t.csv")
     assert document["csv"]["rows"] == 20_003
     assert not {TOTAL, SECOND} & set(document["notes"])
+
+
+ABOVE = "The last line above the table may be its header, with another delimiter, or above split numbers."
+FIELDS = "A comment above the table begins like #Fields: it may name the columns, which are numbered here."
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("a;b;c\n1,2,3\n4,5,6\n", ABOVE),
+        ("a\tb\tc\n1,2,3\n4,5,6\n", ABOVE),
+        ("x,y\n1,5,2,5\n3,5,4,5\n", ABOVE),
+        ("#Version: 1.0\n#Fields: date time sc\n2026-01-02\t03:04:05\t1\n2026-01-02\t03:04:06\t2\n", FIELDS),
+        ("#separator x\n#fields\tts\tid\n#types\ttime\tstring\n17.1\tC1\n17.2\tC2\n", FIELDS),
+    ],
+)
+def test_names_that_are_not_taken_are_told(text: str, note: str) -> None:
+    assert note in describe(text.encode(), "t.csv")["notes"]
+
+
+@pytest.mark.parametrize("text", ["Report\n1,2\n3,4\n", "# fielded, x\n1,2\n3,4\n", "# fields below\na,b\n1,2\n"])
+def test_no_names_are_told_where_none_are(text: str) -> None:
+    assert not {ABOVE, FIELDS} & set(describe(text.encode(), "t.csv")["notes"])
