@@ -6,23 +6,29 @@ cells of a table is not taken for it.
 
 import re
 
-_LOOKED_AT_CHARS = 4096
+_LOOKED_AT_CHARS = 16 * 1024  # licences may stand above
 _COMMENTS = re.compile(
-    r'(?:[ \t]*(?:\r\n?|\n)|(?://|--|%|# |#$|\'|;)[^\r\n]*(?:\r\n?|\n)|/\*.*?\*/|"""[^,\r\n].*?"""|\'\'\'.*?\'\'\')+',
+    r"(?:[ \t]*(?:\r\n?|\n)|#(?! ?(?:include|define|if|ifdef|ifndef|undef|pragma)\b)(?:[ #=*-][^\r\n]*)?(?:\r\n?|\n)"
+    r"|(?://|--|%|'|;)[^\r\n]*(?:\r\n?|\n)|/\*.*?\*/"
+    r'|"""(?:[^,\r\n]|[ \t]*\r?\n).*?"""'
+    r"|\'\'\'.*?\'\'\')+",
     re.DOTALL,
 )
 _END = r"[ \t]*(?:\r|\n|$)"
 _FIRST = re.compile(
     # Python
+    r"__\w+__ ?= ?|"
     r"from [\w.]+ import [\w(*]"
     rf"|import [\w.]+(?: as \w+)?(?:, ?[\w.]+(?: as \w+)?)*;?{_END}"
     rf"|(?:async )?def \w+\([^\r\n]*:{_END}|class \w+(?:\([^\r\n]*\))?:{_END}"
     # JavaScript, TypeScript
-    r"|['\"]use strict['\"]|module\.exports ?=|import [^\r\n]+ from ['\"]|export (?:default [\w{(\[]|[*{])"
+    r"|['\"]use strict['\"]|module\.exports ?=|import ?[{*]|import [^\r\n]+ from ['\"]"
+    r"|window\.\w+ ?=|!function|export (?:default [\w{(\[]|[*{])"
     r"|(?:export )?(?:default )?(?:async )?function\*? ?\w*\([^\r\n]*\)[^\r\n]*\{"
     rf"|(?:export )?(?:const|let|var) [\w$ ,{{}}\[\]:]+=[^\r\n]*[;({{\[>]{_END}"
     # C, C++, C#, Java, Kotlin, Go, Rust
-    r"|# ?include ?[<\"]|#(?:define|ifndef|ifdef|pragma) \w"
+    r"|# ?include ?[<\"]|#(?:define|ifndef|ifdef|undef|pragma) \w|#if[ (]"
+    r"|#!?\[\w|pub (?:type|use|struct|mod|enum|const|trait) |mod \w+;"
     rf"|using [\w. =]+;{_END}|import (?:static )?[\w.*]+;{_END}|use [\w:]+(?:::\{{[^}}\r\n]*\}})?;{_END}"
     rf"|namespace [\w.:\\]+\s*[;{{]|package [\w.]+;?{_END}"
     r"|(?:static |inline |const |unsigned |extern )*(?:int|void|char|float|double|bool|long|size_t) "
@@ -33,7 +39,7 @@ _FIRST = re.compile(
     # SQL beyond what begins a dump
     r"|(?i:CREATE (?:OR REPLACE |UNIQUE |TEMP(?:ORARY)? )?"
     r"(?:PROCEDURE|FUNCTION|TRIGGER|VIEW|PACKAGE|TYPE|MATERIALIZED)\s"
-    r"|DECLARE\s+@?\w+\s+\w+|EXEC(?:UTE)? [\w.]+(?: @\w|;)|GRANT [\w, ]+ ON |LOAD DATA\s)"
+    r"|DECLARE\s+@?\w+\s+\w+|EXEC(?:UTE)? [\w.]+(?: @\w|;)|GRANT [\w, ]+ ON |LOAD DATA\s)|\\echo "
     # shells, R, MATLAB, PowerShell, Visual Basic, Perl, Ruby
     rf"|set -[a-z]+{_END}|(?:for|while|if) [^,\r\n]*; ?(?:do|then){_END}|(?:library|require)\(\w+\)|[\w.]+ ?<- ?\S"
     rf"|function [^\r\n]*=[^\r\n]*\(|param ?\(\s*[\[$]"
@@ -60,7 +66,7 @@ def is_program(start: str) -> bool:
     """Whether a text begins as source code does, and goes on like that."""
     if len(start) > _LOOKED_AT_CHARS:
         start = start[:_LOOKED_AT_CHARS]
-    if start.startswith(("/", "-", "%", "# ", "#\n", "'", ";", '"""')):
+    if start.startswith(("/", "-", "%", "#", "'", ";", '"""')):
         before = _COMMENTS.match(start)
         start = start[before.end() :] if before is not None else start
     first = _FIRST.match(start)
