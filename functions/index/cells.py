@@ -21,12 +21,16 @@ _KIND = re.compile(
     r"|(?P<url>[a-z][a-z0-9+.-]{1,10}://\S+)"
     r"|(?P<uuid>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"
 )
-_NOTHING = frozenset(("", "na", "n/a", "nan", "null", "none", "nil", "-", "--", ".", "?", "\\n", "#n/a", "unknown"))
-_BOOLEANS = frozenset(("true", "false"))
-_LONGEST_WORD = 8  # of these two
-
 TEXT = "text"
 EMPTY = ""
+
+_NOTHING = ("", "na", "n/a", "nan", "null", "none", "nil", "-", "--", ".", "?", "\\n", "#n/a", "unknown")
+_WORDS = {
+    **dict.fromkeys(_NOTHING, EMPTY),
+    **dict.fromkeys(("true", "false"), "boolean"),
+    **dict.fromkeys(("inf", "+inf", "-inf"), "number"),
+}
+_LONGEST_WORD = 8  # of these
 
 
 def kind_of(cell: str) -> str:
@@ -35,11 +39,9 @@ def kind_of(cell: str) -> str:
     if cell.isdecimal() and len(cell) <= MAX_CHARS:  # as most cells are that are no text
         return "number"
     if len(cell) < _LONGEST_WORD:
-        word = cell.lower()
-        if word in _NOTHING:
-            return EMPTY
-        if word in _BOOLEANS:
-            return "boolean"
+        word = _WORDS.get(cell.lower())
+        if word is not None:
+            return word
     if len(cell) > MAX_CHARS or cell.isalpha() or (found := _KIND.fullmatch(cell)) is None:
         return TEXT
     kind = str(found.lastgroup)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 # Control characters that no text has; \t \n \v \f \r and ESC are left out, terminals' logs have that one.
 _CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\n\v\f\r\x1b")
+_CONTROLS_BUT_DELIMITERS = _CONTROLS.translate(None, b"\x01\x02\x03\x14\x1c\x1d\x1e\x1f")
 _BOMS = (  # UTF-32's little-endian mark begins with UTF-16's, so it comes first
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -79,6 +80,15 @@ _LEAST_EBCDIC_BYTES, _MOST_OTHER_SHARE = 16, 0.05
 _UTF_7_RUN = re.compile(rb"\+(?!-)[A-Za-z0-9+/]*+-?")  # RFC 2152
 _LEAST_UTF_7_BYTES, _LEAST_UTF_7_RUNS, _MOST_UTF_7_RUNS = 4, 2, 100
 
+# What UTF-8 looks like that was read as windows-1252, or Latin-1, and encoded once more: U+00FC becomes U+00C3 U+00BC.
+_TWICE = re.compile(
+    "[\u00c2-\u00d1][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
+    "|\u00e2(?:\u20ac|\u0080)[\u0080-\u00bf\u0153\u02dc\u201c\u201d\u2122\u00a6]"
+)
+_TWICE_IN_WORDS = re.compile("(?<=[A-Za-z])\u00c3[\u00a1-\u00bf\u0192\u2030\u0153](?=[a-z])")
+_LEAST_TWICE = 2
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+
 # Of characters: control, without a meaning, private, half of one.
 _STRANGE = ("Cc", "Cn", "Co", "Cs")
 _STRANGE_SHARE = 0.005  # numbers of 16 bits that are not text have far more
@@ -120,7 +130,11 @@ def text_encoding(head: bytes, *, is_hinted: bool) -> Encoding | None:
             return Encoding(name)
     if (declared := _by_structure(head)) is not None:
         return declared
-    controls = len(head) - len(head.translate(None, _CONTROLS))
+    if is_hinted:  # a logger that lost its power leaves a file with NULs at its end; Hive parts cells by controls
+        head = head.rstrip(b"\0")
+        controls = len(head) - len(head.translate(None, _CONTROLS_BUT_DELIMITERS))
+    else:
+        controls = len(head) - len(head.translate(None, _CONTROLS))
     is_unicode = is_utf8(head) or is_mostly_utf8(head)
     share = (0.3 if is_unicode else 0.02) if is_hinted else 0.0  # of random bytes, a tenth are
     if controls > len(head) * share:
@@ -181,6 +195,16 @@ def _is_utf7_run(run: bytes) -> bool:
     letters = text.removeprefix("\ufeff")  # the mark of UTF-7 is one
     are_letters = all(not one.isascii() and unicodedata.category(one)[0] in "LM" for one in letters)
     return are_letters and not run.strip(b"+-").isdigit()
+
+
+def looks_encoded_twice(text: str) -> bool:
+    """Whether all letters outside ASCII in the beginning, or those of some words, are UTF-8 which was encoded again."""
+    foreign = "".join(_FOREIGN.findall(text[:GUESSED_BYTES]))
+    if not foreign:
+        return False
+    if _TWICE.match(foreign) is not None and not _TWICE.sub("", foreign):
+        return True
+    return len(_TWICE_IN_WORDS.findall(text[:GUESSED_BYTES])) >= _LEAST_TWICE  # where only a part of the rows was
 
 
 def guess(sample: bytes) -> Encoding:

@@ -274,3 +274,41 @@ def test_pieces_of_any_size_give_the_same_document() -> None:
     data = (CHINESE * 30).encode("gb18030")
     assert all(describe(data, "t.csv", chunk_bytes=size) == describe(data, "t.csv") for size in (1, 2, 3, 5))
     assert b"".join(cut(data, 3)) == data
+
+
+TWICE = "looks like UTF-8 that was encoded twice: letters outside ASCII stand there as two or more signs"
+
+
+@pytest.mark.parametrize("codec", ["cp1252", "latin-1"])
+@pytest.mark.parametrize("text", ["name,city\nMüller,Köln\n", "t,°C\n1,2\n", "a,b\nit’s,naïve\n", "n,p\nÀ,£5\n"])
+def test_utf_8_that_was_encoded_twice_is_told(text: str, codec: str) -> None:
+    twice = text.encode().decode(codec, "ignore").encode()
+    assert TWICE in describe(twice, "t.csv")["warnings"]
+    assert TWICE not in describe(text.encode(), "t.csv")["warnings"]
+
+
+def test_a_part_of_the_rows_that_was_encoded_twice_is_told() -> None:
+    assert TWICE in describe("name,city\nMÃ¼ller,Köln\nJÃ¼rgen,München\n".encode(), "t.csv")["warnings"]
+
+
+def test_letters_that_were_lost_before_are_told() -> None:
+    told = "has U+FFFD in place of letters: another program could not read them before this was stored"
+    assert told in describe("name,city\nM\ufffdller,Köln\n".encode(), "t.csv")["warnings"]
+    assert told not in describe("name,city\nMüller,Köln\n".encode()[:-3] + b"\xff", "t.csv")["warnings"]
+
+
+@pytest.mark.parametrize("text", ["«IRMÃ»,«NÃO»\n", "Â,B\n1,2\n", "ÃO,â\n", "東京,Ã¼\n"])
+def test_letters_that_only_begin_like_it_are_not(text: str) -> None:
+    assert TWICE not in describe(text.encode(), "t.csv")["warnings"]
+
+
+def test_noughts_behind_a_table_leave_it_a_table() -> None:
+    """A device that lost its power while it wrote leaves them."""
+    document = describe(b"id,name\n1,Ann\n2,Bob\n" + bytes(512), "t.csv")
+    assert document["csv"]["columns"] == ["id", "name"]
+    assert "has NUL characters" in document["warnings"]
+
+
+def test_controls_that_part_cells_leave_a_table_a_table() -> None:
+    table = describe(b"1\x01a\x02b\x01x\n2\x01c\x02d\x01y\n3\x01e\x02f\x01z\n", "t.csv")["csv"]
+    assert (table["delimiter"], table["rows"]) == ("\x01", 3)

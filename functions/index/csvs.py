@@ -1,10 +1,13 @@
 """CSV of any size in constant memory: columns, first rows, and how many rows there are."""
 
+import csv
+import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from .charsets import Encoding
-from .dialects import Dialect
+from .dialects import MAX_TITLE_ROWS, Dialect
 from .escapes import doubled_chunks
 from .lines import SNIFFED_ROWS
 from .notes import Notes, blocks
@@ -48,6 +51,10 @@ def describe_csv(
         notes.warn("the first row is longer than what is looked at: not all of its columns are seen")
     elif counts.ragged:
         notes.warn(_ragged(counts, len(first)))
+        if counts.ragged > counts.rows // 2 and counts.first_ragged > MAX_TITLE_ROWS:
+            notes.assume(
+                f"Most rows are not as wide as the first ones: the table may begin at row {counts.first_ragged}."
+            )
     if len(names) > MAX_COLUMNS:
         notes.warn(f"{len(names)} columns: the first {MAX_COLUMNS} are named here")
     rows = max(counts.rows - dialect.has_header, 0)
@@ -89,16 +96,32 @@ def _plural(count: int, thing: str) -> str:
 def are_all_rows(head: bytes, dialect: Dialect) -> bool:
     """Whether the rows that were sniffed are those of the whole table, where `head` is the whole file.
 
-    Where there are quotes, `RowCounter` is asked: it judges those that are never closed.
+    `RowCounter` is asked where quotes are not as RFC 4180 has them: it judges those that are never closed.
     """
-    return len(dialect.rows) + dialect.skipped_lines < SNIFFED_ROWS and b'"' not in head
+    if len(dialect.rows) + dialect.skipped_lines >= SNIFFED_ROWS:
+        return False
+    if b'"' not in head:
+        return True
+    if dialect.escapes or len(head) > csv.field_size_limit():  # a longer cell may have ended the sniffing
+        return False
+    return _well_quoted(dialect.delimiter.encode()).fullmatch(head) is not None
+
+
+@cache
+def _well_quoted(delimiter: bytes) -> re.Pattern[bytes]:
+    """Rows in which each quote opens a cell, closes one, or is one of a pair inside a quoted cell (RFC 4180)."""
+    end = b"[%s\r\n]" % re.escape(delimiter)
+    return re.compile(rb'(?:(?:[^"]*+(?<=%s)|\A)"(?:[^"]++|"")*+"(?=%s|\Z))*+[^"]*+' % (end, end))
 
 
 def _seen(chunks: Iterable[bytes], dialect: Dialect) -> Counts:
     for _ in chunks:  # for their encoding
         pass
     width = len(dialect.rows[0])
-    ragged = [number for number, row in enumerate(dialect.rows, 1) if len(row) != width]
+    widths = list(map(len, dialect.rows))
+    if widths.count(width) == len(widths):  # as most are
+        return Counts(len(widths))
+    ragged = [number for number, wide in enumerate(widths, 1) if wide != width]
     return Counts(len(dialect.rows), len(ragged), ragged[0] if ragged else 0)
 
 

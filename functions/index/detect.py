@@ -61,6 +61,7 @@ LETTERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"OggS", "application/ogg"),
     (0, b"ID3", "audio/mpeg"),
     (0, b"glTF", "model/gltf-binary"),
+    (0, b"$FL2@(#)", "application/x-spss-sav"),
 )
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
 _FTYP = {

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from .cells import EMPTY, TEXT, kind_of
 from .doubts import doubts, splits_times
 from .escapes import doubled, has_escaped_quotes, tears_quotes
-from .headers import Judgement, judge_header
+from .headers import Judgement, are_years, judge_header
 from .lines import DELIMITERS, SNIFFED_ROWS, Rows, lines_before, parse, without_comments
 from .markup import is_markup
 from .open_quotes import marked
@@ -23,6 +23,7 @@ _TAB_SUFFIXES = (".tsv", ".tab")
 TABLE_SUFFIXES = (".csv", *_TAB_SUFFIXES)
 # Excel's own first line: it names the delimiter, and is not a row.
 _SEP = re.compile(r'"?sep=([\t!#-/:-@\[-`{-~])"?[ \t,;|]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
+_FIELDS = re.compile(r"^#[ \t]?(?:fields|columns)\b", re.IGNORECASE | re.MULTILINE)
 _LEAST_SHARE = 0.5  # of the rows of a table have to be equally wide; else what was found is a text with commas
 
 
@@ -58,6 +59,8 @@ def sniff(text: str, name: str, *, is_whole: bool) -> Dialect | None:
     do with less, and so does a first line that names the delimiter. JSON and mark-up have regular commas too,
     and are not.
     """
+    if "\ufeff" in text:  # files that were put together have a mark in front of each
+        text = text.replace("\n\ufeff", "\n")
     marked_up = is_markup(text)  # once: it may read all of the JSON
     if marked_up or not has_escaped_quotes(text):
         return _sniff(text, name, is_whole=is_whole, marked_up=marked_up)
@@ -93,7 +96,7 @@ def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect 
         found = [table for table in found if _is_plain(table)]
     elif not found:
         found = _tables(rest, _RARE_DELIMITERS, is_whole=is_whole)
-    best = max(found, key=lambda table: table.rank, default=None)
+    best = found[0] if len(found) == 1 else max(found, key=lambda table: table.rank, default=None)
     if best is not None and len(found) > 1 and _is_torn(best, rest, is_whole=is_whole):
         found = [table for table in found if not _is_torn(table, rest, is_whole=is_whole)] or found
         best = max(found, key=lambda table: table.rank)
@@ -105,7 +108,12 @@ def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect 
         best = next((other for other in found if _has_decimal_commas(other, best)), by_tab)
     if best is None:
         return _one_column(rest, comments, is_whole=is_whole) if says_csv else None
-    return _described(best, rest, comments, [table for table in found if table is not best])
+    others = [table for table in found if table is not best] if len(found) > 1 else ()
+    found_table = _described(best, rest, comments, others)
+    if comments and not found_table.has_header and _FIELDS.search(text, 0, len(text) - len(rest)):
+        told = "A comment above the table begins like #Fields: it may name the columns, which are numbered here."
+        return found_table._replace(assumed=(*found_table.assumed, told))
+    return found_table
 
 
 def _tables(text: str, delimiters: str, *, is_whole: bool) -> list[_Table]:
@@ -150,7 +158,7 @@ def _declared(text: str, declared: re.Match[str], *, is_whole: bool) -> Dialect 
         return found._replace(skipped_lines=found.skipped_lines + 1)
     judgement = judge_header(rows)
     assumed = [] if judgement.is_sure else [_said(has_header=judgement.has_header)]
-    assumed += doubts(rows, rest, has_header=judgement.has_header)
+    assumed += doubts(rows, rest, delimiter, has_header=judgement.has_header)
     return Dialect(delimiter, judgement.has_header, rows, 1, tuple(assumed))
 
 
@@ -161,14 +169,26 @@ def _described(table: _Table, text: str, comments: int, others: Sequence[_Table]
     assumed = []
     if skipped:
         assumed.append(_said_of_lines(skipped))
-    if table.share < 1 or any(other.rank[:2] == table.rank[:2] for other in others):
+    if table.share < 1 or (others and any(other.rank[:2] == table.rank[:2] for other in others)):
         assumed.append(
             f"The delimiter is taken for {table.delimiter!r}: some rows do not have it, or another one fits too."
         )
     if not judgement.is_sure:
         assumed.append(_said(has_header=judgement.has_header))
-    assumed += doubts(rows, text, has_header=judgement.has_header)
+    if table.start and not judgement.has_header and _may_be_names(table.rows[table.start - 1], len(rows[0])):
+        assumed.append(
+            "The last line above the table may be its header, with another delimiter, or above split numbers."
+        )
+    is_even = table.share == 1
+    assumed += doubts(rows, text, table.delimiter, has_header=judgement.has_header, is_even=is_even)
     return Dialect(table.delimiter, judgement.has_header, rows, skipped, tuple(assumed))
+
+
+def _may_be_names(row: Sequence[str], width: int) -> bool:
+    """Whether a row above a table has as many names (`a;b` above `1,2`), or half as many (`x,y` above `1,5,2,5`)."""
+    if len(row) == 1:
+        return any(row[0].count(other) + 1 == width for other in DELIMITERS)
+    return 2 * len(row) == width and _are_texts(row)
 
 
 def _said(*, has_header: bool) -> str:
@@ -192,7 +212,7 @@ def _one_column(text: str, comments: int, *, is_whole: bool) -> Dialect | None:
         assumed.insert(0, _said_of_lines(comments))
     if not judgement.is_sure:
         assumed.append(_said(has_header=judgement.has_header))
-    assumed += doubts(rows, text, has_header=judgement.has_header)
+    assumed += doubts(rows, text, "", has_header=judgement.has_header)
     return Dialect(",", judgement.has_header, rows, comments, tuple(assumed))
 
 
@@ -238,17 +258,29 @@ def _start(rows: Rows, widths: Sequence[int], width: int) -> int:
         return start
     if first == 0 and all(map(str.isalpha, rows[0])):  # names of one word each, which no title has
         return 0
-    # `Report, 2026` above two columns is as wide as they are.
-    is_title = not _are_texts(rows[first]) and _names(rows, first + 1) and not _names(rows, first)
-    return first + 1 if is_title else first
+    # `Report, 2026` above two columns is as wide as they are. Two years are the names of columns.
+    if (
+        len(rows) < first + 2
+        or _are_texts(rows[first])
+        or not _are_texts(rows[first + 1])
+        or _are_years_in(rows[first])
+    ):
+        return first
+    return first + 1 if _names(rows, first + 1) and not _names(rows, first) else first
 
 
 def _filled(cells: Sequence[str]) -> int:
-    return sum(bool(cell.strip()) for cell in cells)
+    return sum(map(bool, map(str.strip, cells)))
 
 
 def _are_texts(cells: Sequence[str]) -> bool:
     return all(kind_of(cell) in (TEXT, EMPTY) for cell in cells)
+
+
+def _are_years_in(cells: Sequence[str]) -> bool:
+    """Whether two numbers or more stand here, and all are years."""
+    numbers = [cell.strip() for cell in cells if kind_of(cell) == "number"]
+    return len(numbers) > 1 and are_years(numbers)
 
 
 def _names(rows: Rows, first: int) -> bool:

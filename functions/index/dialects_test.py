@@ -314,3 +314,23 @@ def test_no_text_makes_it_fail(text: str, *, is_whole: bool) -> None:
 def test_names_over_numbers_are_a_header_always(header: list[str], count: int) -> None:
     rows = "".join(",".join(str(n * m % 17) for m in range(len(header))) + "\n" for n in range(count))
     assert told(",".join(header) + "\n" + rows) == ("/".join(header), count, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Summary,Labels,Labels\nFix it,x,\nDo it,,\n", ("Summary/Labels/Labels", 2, 0)),
+        ("1,Ann,35\n2,Bob,40\n3,Cyd,45\n", ("-", 3, 0)),
+        ("chr1\t1\t100\ta\nchr2\t5\t200\tb\nchr3\t5\t200\tb\n", ("-", 3, 0)),
+        ("NaN,Inf\n1,2\n-Inf,NaN\n", ("-", 3, 0)),
+        (",0\n0,1.5\n1,2.5\n", ("/0", 2, 0)),
+        ("geo\t2019\t2020\nAT\t1.5 b\t: \nDE\t2.5\t3.5 p\n", ("geo/2019/2020", 2, 0)),
+        ("#a\n#b\n17.1\tC1\t10.0.0.1\n17.2\tC2\t10.0.0.2\n#close\t2026-01-02\n", ("-", 3, 2)),
+        ("id,name\n1,Ann\n\ufeffid,name\n2,Bob\n", ("id/name", 3, 0)),
+        ('id,name\n1,Ann\n\ufeff"id","name"\n2,Bob\n', ("id/name", 3, 0)),
+        ("model,p50,p99\na,1,2\nb,3,4\n", ("model/p50/p99", 2, 0)),
+        ("model,50,99\na,1,2\nb,3,4\n", ("model/50/99", 2, 0)),
+    ],
+)
+def test_where_the_table_begins_and_whether_it_has_names(text: str, expected: tuple[str, int, int]) -> None:
+    assert told(text, "t.csv" if "," in text else "t.tsv") == expected

@@ -21,13 +21,14 @@ from typing import Any, Protocol
 
 from penstock import Body, Context, Event, EventError, Result, option
 
-from .charsets import looks_like_utf7
+from .charsets import looks_encoded_twice, looks_like_utf7
 from .csvs import are_all_rows, describe_csv
 from .detect import PEEK_BYTES, Detected, behind_skipped, detect
 from .dialects import TABLE_SUFFIXES, has_few_rows, sniff
 from .images import FORMATS, blurhash_in, describe_image
 from .notes import Notes, bounded
 from .printed import is_printed_table
+from .programs import is_program
 from .rows import MAX_FIELD_BYTES
 from .texts import decode_beginning, describe_text
 from .unpack import gunzip, gzip_name, unpacked_name, unzstd, zstd_size
@@ -109,6 +110,13 @@ def _inside(body: Body, found: Detected, name: str, options: Options, notes: Not
     if found.encoding.name == "utf-8" and looks_like_utf7(head):
         notes.warn("looks like UTF-7, which is not read: letters outside ASCII stand there as +APw-")
     text = decode_beginning(head, found.encoding, len(head))
+    if not text.isascii():
+        if looks_encoded_twice(text):
+            notes.warn(
+                "looks like UTF-8 that was encoded twice: letters outside ASCII stand there as two or more signs"
+            )
+        if "\ufffd" in text and b"\xef\xbf\xbd" in head:
+            notes.warn("has U+FFFD in place of letters: another program could not read them before this was stored")
     is_whole = len(head) < PEEK_BYTES
     dialect = sniff(text, name, is_whole=is_whole)
     if not is_whole and has_few_rows(dialect, text, name):
@@ -119,8 +127,11 @@ def _inside(body: Body, found: Detected, name: str, options: Options, notes: Not
     if dialect is not None:
         is_all = is_whole and are_all_rows(head, dialect)
         return "csv", {"csv": describe_csv(chunks, found.encoding, dialect, options.sample_rows, notes, is_all=is_all)}
-    if name.lower().endswith(TABLE_SUFFIXES) and is_printed_table(text):
-        notes.assume("The content is a table as programs print it, with drawn lines: its rows are not read.")
+    if name.lower().endswith(TABLE_SUFFIXES):
+        if is_printed_table(text):
+            notes.assume("The content is a table as programs print it, with drawn lines: its rows are not read.")
+        elif is_program(text):
+            notes.assume("The content looks like source code: no rows are read from it.")
     return "text", {"text": describe_text(chunks, head, found.encoding, options.sample_chars, notes)}
 
 

@@ -22,6 +22,7 @@ _HEADINGS = frozenset((
 ))  # fmt: skip
 _MOST = 0.8  # of a column's cells have to be of one kind
 _YEARS = range(1700, 2101)
+_USUAL_PERCENTILES = frozenset((50, 75, 90, 95, 99))  # one of them is there where others are
 _PERCENTILES = frozenset((0, 0.1, 1, 2.5, 5, *range(10, 100, 5), 97.5, 98, 99, 99.5, 99.9, 99.95, 99.99, 100))
 
 
@@ -66,13 +67,20 @@ def _judge(rows: Sequence[Sequence[str]]) -> Judgement:
         # A day over words, and none among them; a word that heads columns everywhere.
         guessed += kind in ("date", "time", "percent") and under == TEXT and kind not in map(kind_of, column)
         guessed += kind == TEXT and cell.lower() in _HEADINGS and cell not in map(str.strip, column)
-    if guessed and not names:
+    if (guessed and not names) or _is_unnamed_index(first, body):
         return Judgement(has_header=True, is_sure=False)
     stepped = _steps(first, kinds, body)
     names, values = names + stepped, values - min(stepped, values)
     # Numbers that only look like names by their steps are a guess.
     is_sure = bool(values) if not names else (not values and names > stepped)
     return Judgement(names >= values and names > 0, is_sure)
+
+
+def _is_unnamed_index(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether the first column counts the rows and has no name, as pandas and R write it: `,0` above `0,1.5`."""
+    if first[0] or len(body) < 2:
+        return False
+    return [row[0].strip() for row in body[:2]] in (["0", "1"], ["1", "2"])
 
 
 def _kind_below(column: Sequence[str]) -> str:
@@ -89,18 +97,18 @@ def _steps(first: Sequence[str], kinds: Sequence[str], body: Sequence[Sequence[s
     places = [n for n, kind in enumerate(kinds) if kind in ("number", "percent")]
     cells = [first[n] for n in places]
     has_label = TEXT in kinds or EMPTY in kinds
-    for least, is_like in ((1, _are_years), (2, _are_percentiles), (3, _are_steps), (5, _are_rising)):
+    for least, is_like in ((1, are_years), (2, _are_percentiles), (3, _are_steps), (5, _are_rising)):
         if len(cells) < least or not is_like(cells):
             continue
         # Without any label, numbers are names where they are years, or where a data frame gave them: 0, 1, 2.
-        if not has_label and cells[:2] != ["0", "1"] and (is_like is not _are_years or len(cells) == 1):
+        if not has_label and cells[:2] != ["0", "1"] and (is_like is not are_years or len(cells) == 1):
             continue
         rows = ([row[n].strip() for n in places if n < len(row)] for row in body)
         return 0 if any(map(is_like, rows)) else len(cells)
     return 0
 
 
-def _are_years(cells: Sequence[str]) -> bool:
+def are_years(cells: Sequence[str]) -> bool:
     """Years, up or down: 2019, 2020 or 2010, 2000, 1985."""
     if not all(len(cell) == 4 and cell.isdecimal() and int(cell) in _YEARS for cell in cells):
         return False
@@ -110,9 +118,10 @@ def _are_years(cells: Sequence[str]) -> bool:
 def _are_percentiles(cells: Sequence[str]) -> bool:
     """50, 90, 99 or 0.5, 0.9, 0.99, with or without a sign."""
     numbers = [number(cell) for cell in cells]
-    hundredths = [value for value in numbers if value in _PERCENTILES]
-    shares = [value for value in numbers if value is not None and round(value * 100, 6) in _PERCENTILES]
-    return _are_rising(cells) and max(len(hundredths), len(shares)) == len(cells)
+    shares = [round(value * 100, 6) for value in numbers if value is not None]
+    return _are_rising(cells) and any(
+        _PERCENTILES.issuperset(values) and not _USUAL_PERCENTILES.isdisjoint(values) for values in (numbers, shares)
+    )
 
 
 def _are_steps(cells: Sequence[str]) -> bool:
@@ -148,4 +157,4 @@ def _equal_pairs(first: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def _has_pair(row: Sequence[str], pairs: Sequence[tuple[int, int]]) -> bool:
-    return any(b < len(row) and row[a].strip() == row[b].strip() for a, b in pairs)
+    return any(b < len(row) and row[a].strip() == row[b].strip() != "" for a, b in pairs)

@@ -4,6 +4,7 @@ import json
 import re
 
 from .printed import is_printed_table
+from .programs import is_program
 
 _KEY = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\w+)"""
 _OBJECT = re.compile(rf"\{{\s*(?:{_KEY}\s*:|\}}|$)")
@@ -22,10 +23,30 @@ _OTHERS = (
     "#!/",
     "#EXTM3U",
     "WEBVTT",
-    "MSH|^~\\&|",  # HL7
+    "MSH|^~\\&|",  # HL7, and its batches
+    "FHS|^~\\&|",
+    "BHS|^~\\&|",
     "\\begin{",
     "\\documentclass",
+    "UNA:+",  # EDIFACT
+    "UNB+UNO",
+    "ISA*00*",  # X12
+    "{1:F01",  # SWIFT
+    ":20:",
+    "OFXHEADER:",
+    "!Type:",  # QIF
+    "!Account",
+    "TY  - ",  # RIS
+    "diff --git ",
+    "Traceback (most recent call last):",
+    'msgid "',  # gettext
+    "Return-Path: ",  # mail
+    "Received: from ",
+    "Delivered-To: ",
+    "MIME-Version: ",
+    "Message-ID: ",
 )
+_OTHERS_BY_FIRST = {first: tuple(one for one in _OTHERS if one[0] == first) for first in {one[0] for one in _OTHERS}}
 _RULE = r"[ \t]*(?:-{3,}|:-+:?|-+:)[ \t]*"
 # What dumps of databases begin with. Those without a bracket are known by the semicolon that ends their line.
 _STATEMENT = (
@@ -45,6 +66,20 @@ _SHAPES = re.compile(
     r"|\([^(),\r\n]+,[^()\r\n]*\)[,;]?[ \t]*(?:\r|\n|$)"  # rows as SQL and Python write them
     r"|(?i:BEGIN:V(?:CARD|CALENDAR))"
 )
+_DAY = r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}"
+_MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+# What takes a pattern: logs of web servers, syslog, chats, subtitles, sequences of letters, patches, dumps of bytes.
+_LOGS_AND_OTHERS = re.compile(
+    rf"\S+ \S+ \S+ \[\d\d/{_MONTH}/\d{{4}}:"
+    rf"|(?:<\d{{1,3}}>)?{_MONTH} [ \d]\d \d\d:\d\d:\d\d \S+ [^\s,;|]+: "
+    rf"|\[{_DAY},? \d{{1,2}}:\d\d[^\]\r\n]*\] [^,;\r\n]+: |{_DAY}, \d{{1,2}}:\d\d[^-,;\r\n]*- [^,;\r\n]+: "
+    r"|\d+[ \t]*\r?\n\d\d:\d\d:\d\d,\d{3} --> |\[\d\d:\d\d\.\d\d\d?\](?! *[,;\t|])"
+    r"|>[^\r\n]+\r?\n(?:[ACGTUNacgtun-]{3,}|[A-Z*-]{10,})\r?\n|@[^\r\n]+\r?\n[ACGTUNacgtun]+\r?\n\+"
+    r"|@[A-Za-z]+\{[^,\s]*,|0 HEAD\r?\n1 |From \S+@\S+ "
+    r"|--- \S[^\r\n]*\r?\n\+\+\+ \S|commit [0-9a-f]{7,64}\r?\n(?:Merge|Author): "
+    r"|# HELP \S+ [^\r\n]+\n# TYPE |# TYPE \S+ (?:counter|gauge|histogram|summary|untyped|info)\r?\n"
+    r"|0{6,8}:?(?: +[0-9a-f]{2,8}){4}|data:[\w.+/-]+;base64,|\\[A-Za-z]+\*?\{"
+)
 _SQL_COMMENTS = re.compile(r"(?:[ \t]*(?:--[^\r\n]*)?(?:\r\n?|\n)|/\*[^!].*?\*/)+", re.DOTALL)
 _SQL = re.compile(_STATEMENT)
 _RULES = re.compile(rf"[ \t]*(?:\|{_RULE}(?:\|{_RULE})*\|?|{_RULE}(?:\|{_RULE})+\|?)[ \t]*")  # below the first row
@@ -57,9 +92,16 @@ _LOOKED_AT_CHARS = 64 * 1024
 def is_markup(text: str) -> bool:
     """Whether a text is JSON, JSON lines, XML, HTML, RTF, PostScript, YAML, SQL, a vCard, a key or another of these."""
     start = text[:_LOOKED_AT_CHARS].lstrip("\ufeff \t\r\n\v\f\x1e")
-    if start.startswith("<"):
-        return bool(_TAG.match(start)) and not _TAGS_IN_CELLS.match(start)
-    if start.startswith(_OTHERS) or _SHAPES.match(start) or _is_markdown(start) or is_printed_table(text):
+    first = start[:1]
+    if first == "<":
+        return bool(_TAG.match(start) or _LOGS_AND_OTHERS.match(start)) and not _TAGS_IN_CELLS.match(start)
+    if first in _OTHERS_BY_FIRST and start.startswith(_OTHERS_BY_FIRST[first]):
+        return True
+    if first in ("{", "[") and _is_json(start):
+        return True
+    if _SHAPES.match(start) or _LOGS_AND_OTHERS.match(start) or _is_markdown(start) or is_printed_table(text):
+        return True
+    if is_program(start):
         return True
     if start.startswith(("--", "/*")):
         comments = _SQL_COMMENTS.match(start)
@@ -73,8 +115,11 @@ def is_markup(text: str) -> bool:
 
 def _is_markdown(start: str) -> bool:
     """Whether a table of Markdown begins: bars, and a rule of dashes in the second line."""
-    first, _, rest = start.partition("\n")
-    return "|" in first and _RULES.fullmatch(rest.partition("\n")[0].rstrip("\r")) is not None
+    end = start.find("\n")
+    if start.find("|", 0, end) < 0:
+        return False
+    second = start[end + 1 : end + 1 + _LOOKED_AT_CHARS].partition("\n")[0]
+    return _RULES.fullmatch(second.rstrip("\r")) is not None
 
 
 def _is_json(start: str) -> bool:

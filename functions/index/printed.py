@@ -4,6 +4,7 @@ mysql and Spark draw `+----+`, psql `----+----`, sqlite3 and sqlcmd `---- ----`,
 """
 
 import re
+from itertools import islice
 
 _LOOKED_AT_CHARS = 4096
 _MAX_LINES = 20  # titles and a prompt may stand above
@@ -16,6 +17,8 @@ _RULE = re.compile(
 )
 _DRAWN = "\u2500\u2501\u2550"  # lines from left to right
 _SPACED_RULE = re.compile(r"-{2,}(?: +-{2,})+|={2,}(?: +={2,})+")  # sqlite3, sqlcmd, SQL*Plus; reStructuredText
+_DRAWN_LINES = re.compile(r"^[ \t]*(?:\+[-=+]{2,}\+|-{2,}(?:\+-{2,})+|\|-{2,}(?:\+-{2,})+\|)[ \t]*$", re.MULTILINE)
+_BETWEEN_BARS = re.compile(r"\|.*\|")
 # One line for each column: psql, mysql. Then AsciiDoc, MediaWiki, Jira.
 _FIRST_LINE = re.compile(
     r"(?:-\[ RECORD \d+ \][-+]*|\*{5,} \d+\. row \*{5,}"
@@ -30,16 +33,28 @@ def is_printed_table(text: str) -> bool:
     if text.startswith(("-[", "***", "|=", "{|", "||")) and _FIRST_LINE.match(text):
         return True
     start = text[:_LOOKED_AT_CHARS]
-    if "--" not in start and "==" not in start and (start.isascii() or not any(map(start.__contains__, _DRAWN))):
+    # One character is found faster than two.
+    has_line = ("-" in start and "--" in start) or ("=" in start and "==" in start)
+    if not has_line and (start.isascii() or not any(map(start.__contains__, _DRAWN))):
         return False
     above, is_quoted = "", False
     for line in start.splitlines()[:_MAX_LINES]:
         drawn = line.strip()
         if not is_quoted and (_RULE.fullmatch(drawn) or (_SPACED_RULE.fullmatch(drawn) and _is_heading(above))):
             return True
+        # SAP draws one line without crossings below the names, which stand between bars.
+        if not is_quoted and drawn.startswith("---") and not drawn.strip("-") and _BETWEEN_BARS.fullmatch(above):
+            return True
         is_quoted ^= line.count('"') % 2 == 1
         above = drawn
     return _ONE_COLUMN.match(start) is not None
+
+
+def has_rule(text: str) -> bool:
+    """Whether a line is drawn anywhere outside of quotes, with crossings: `+----+---+`, `----+---`."""
+    if "-+-" not in text and "+--" not in text:
+        return False
+    return any(text.count('"', 0, found.start()) % 2 == 0 for found in islice(_DRAWN_LINES.finditer(text), _MAX_LINES))
 
 
 def _is_heading(line: str) -> bool:

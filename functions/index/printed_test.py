@@ -25,6 +25,7 @@ PRINTED = {
     "rst, simple": "==  ====\nid  name\n==  ====\n1   Ann\n==  ====\n",
     "rst, simple, below a title": "A title, long\n\nid  name\n==  ====\n1   Ann, x\n",
     "org": "| id | name |\n|----+------|\n|  1 | Ann  |\n",
+    "sap": "2026.01.02  List  1\n\n-----------\n|Doc |Amt  |\n-----------\n|100 |1,00 |\n|101 |2,00-|\n-----------\n",
     "jira": "||id||name||\n|1|Ann|\n|2|Bob|\n",
     "mediawiki": '{| class="wikitable"\n! id !! name\n|-\n| 1 || Ann\n|}\n',
     "asciidoc": "|===\n|id |name\n\n|1 |Ann\n|===\n",

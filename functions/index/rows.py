@@ -118,9 +118,11 @@ class RowCounter:
         if b' "' in data:  # space before a field is skipped; inside a quoted field it does not count either
             data = self._by.space.sub(b"", data)
         reduced = self._by.closed.sub(rb"\0x", data)
-        if not self.counts.first_torn and (torn := self._by.torn.search(reduced)) is not None:
+        found = self._by.open.search(reduced)
+        end = len(reduced) if found is None else found.start()  # lines of an open cell may begin with quotes, too
+        if not self.counts.first_torn and (torn := self._by.torn.search(reduced, 0, end)) is not None:
             self.counts.first_torn = self.counts.rows + sum(map(bool, reduced[: torn.end()].splitlines()))
-        if (found := self._by.open.search(reduced)) is None:
+        if found is None:
             return reduced[1:], b""
         [last] = deque(self._by.any.finditer(data), maxlen=1)
         return reduced[1 : found.start()], data[last.start() :]

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from .rows import MAX_FIELD_BYTES, RowCounter
-from .samples import cut
+from .samples import cut, describe
 
 
 def stdlib_rows(text: str) -> tuple[int, int]:
@@ -71,3 +71,12 @@ def test_long_rows_are_forgotten_without_losing_count(text: str, block_bytes: in
     text = text.replace('"', "x")
     whole = counted(text, 1000, 2).counts
     assert counted(text, block_bytes, 2, max_field_bytes=limit).counts == whole
+
+
+def test_lines_that_begin_with_quotes_inside_a_cell_are_not_torn() -> None:
+    """Also where the cell is open at the end of a block, and where the last row has no line end."""
+    text = b'id,text\n1,"a\n""b"" c\nd"\n2,"e\n""f"" g\nh"'
+    assert describe(text, "t.csv")["warnings"] == []
+    long = b"id,text\n" + b'1,"a\n""b"" c\nd"\n' * 40_000
+    assert describe(long, "t.csv")["warnings"] == []
+    assert describe(long, "t.csv")["csv"]["rows"] == 40_000

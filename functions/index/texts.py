@@ -106,6 +106,8 @@ class EncodingCheck:
 
 def decode_beginning(head: bytes, encoding: Encoding, chars: int) -> str:
     """The first `chars` characters, with U+FFFD for what cannot be read."""
+    if encoding.name == "utf-8" and head.isascii():
+        return head[:chars].decode("ascii")
     text = codecs.getincrementaldecoder(encoding.codec)("replace").decode(head)
     return text[:chars].removeprefix("\ufeff")
 
