@@ -181,6 +181,9 @@ def decode(source: Source, factor: int, *, every_frame: bool = False, finer: Dec
         if source.kind == "tiff":
             return _with_odd_fields(source, factor, every_frame, finer)
         # Stray bytes are a warning too, and every viewer shows what has them.
+        bare = jpeg.without_stray(source.data) if source.kind == "jpeg" else source.data
+        if bare != source.data and jpeg_end.ends_early(bare):
+            raise _damaged(source, jpeg_end.FAULT)
         return _decoded(source, factor, every_frame, finer)
 
 
