@@ -19,6 +19,14 @@ _FULL_RANGE, _MONOCHROME = 0x80, 0x10
 _MAX_ITEMS: Final = 1000  # whose properties are looked through; a grid has one for each tile
 # Turn, mirror, cut; and what a decoder finds in the coded picture, or does not use.
 _MOVES: Final = frozenset((b"irot", b"imir", b"clap"))
+_MOVED: Final = {
+    (b"irot", 0): "copy",
+    (b"irot", 1): "rot270",
+    (b"irot", 2): "rot180",
+    (b"irot", 3): "rot90",
+    (b"imir", 0): "flipver",
+    (b"imir", 1): "fliphor",
+}
 _NOT_NEEDED: Final = frozenset((b"pixi", b"pasp", b"colr"))
 
 
@@ -55,6 +63,7 @@ def _look(name: str, data: bytes, form: str) -> Traits:
     profile: bytes | None = None
     notes: tuple[str, ...] = ()
     limited = False
+    unmoved = _unmoved(data, inside, primary)
     grey = _grey(inside.get(b"iprp", b""), {primary, *_tiles(inside.get(b"iref", b""), {primary})})
     for kind, body in _colours(inside.get(b"iprp", b""), primary):
         if kind == b"nclx" and len(body) >= 4:  # a profile beside it is passed on by the decoder, and counts before it
@@ -67,9 +76,44 @@ def _look(name: str, data: bytes, form: str) -> Traits:
         limited=limited,
         grey=grey,
         frames=frames,
-        data=_with_alpha_moved(name, form, data, inside, primary),
+        data=unmoved[0] if unmoved else _with_alpha_moved(name, form, data, inside, primary),
+        moves=unmoved[1] if unmoved else (),
         notes=notes,
     )
+
+
+def _unmoved(data: bytes, inside: dict[bytes, bytes], primary: int) -> tuple[bytes, tuple[str, ...]] | None:
+    """A copy that is neither turned nor mirrored, and how to do that afterwards, or None where nothing is to be done.
+
+    libheif turns and mirrors the colours as they are stored. Where they are stored at half the sides and a side is odd,
+    they do not lie on the light any more. A picture that is cut too is left to libheif, as is one whose alpha is
+    moved in another way.
+    """
+    iprp = inside.get(b"iprp", b"")
+    moves = having(iprp, _MOVES, {primary})
+    properties = list(boxes(dict(boxes(iprp)).get(b"ipco", b"")))
+    operations = [_MOVED.get(_move(properties, one), "") for one in moves]
+    alphas = _alphas(inside, primary)
+    of_alphas = [having(iprp, _MOVES, {alpha}) for alpha in alphas]
+    told = [_move(properties, one) for one in moves]
+    if (
+        not moves
+        or not all(operations)
+        or any([_move(properties, one) for one in each] not in ([], told) for each in of_alphas)
+    ):
+        return None
+    ipma = dict(boxes(iprp)).get(b"ipma", b"")
+    start = data.find(b"ipma" + ipma) + 4
+    changed = bytearray(data)
+    for one in (*moves, *(one for each in of_alphas for one in each)):
+        changed[start + one.at : start + one.at + one.wide] = bytes(one.wide)  # no property (23008-12, 9.3.1)
+    return bytes(changed), tuple(operations)
+
+
+def _move(properties: list[tuple[bytes, bytes]], one: "_Association") -> tuple[bytes, int]:
+    """Its kind, and what its one byte says: quarter turns against the clock, or the mirror."""
+    kind, body = properties[one.property - 1]
+    return kind, (body[0] & 3 if kind == b"irot" else body[0] & 1 if kind == b"imir" else -1)
 
 
 def _with_alpha_moved(name: str, form: str, data: bytes, inside: dict[bytes, bytes], primary: int) -> bytes | None:

@@ -62,17 +62,18 @@ def _decoding(source: Source, target: Target) -> float:
         unreduced = _kept(source, 1, every_frame=True)  # all frames are there in full before they are halved
     shrunk = target.factor if source.shrinks_itself and not target.every_frame else 1
     held = source.traits.held_bytes
+    turned = whole if source.traits.moves else 0.0  # a copy in memory
     if source.kind == "jpeg":
         return _JPEG * pixels + held
     if source.kind == "webp":
         return unreduced + _JPEG * pixels + _WEBP * pixels / shrunk**2
     if source.kind == "avif":
-        return (_AVIF_DEEP if source.sample_bytes > 1 else _AVIF) * pixels
+        return (_AVIF_DEEP if source.sample_bytes > 1 else _AVIF) * pixels + turned
     if source.kind == "gif":
         return unreduced + _GIF * pixels
     if source.kind == "png":
         return (_STREAMED + source.traits.interlaced) * whole
-    return _STREAMED * whole + (_TILES * held or whole)
+    return _STREAMED * whole + (_TILES * held or whole) + turned
 
 
 def _drawing(source: Source, target: Target) -> float:

@@ -54,7 +54,7 @@ def open_extra(name: str, kind: str, data: bytes, max_pixels: int) -> Source:
     if boxes.frames or told["pages"] > 1:
         shown = f"first frame of {boxes.frames}" if boxes.frames else f"primary picture of {told['pages']}"
         notes = (*notes, f"the {shown} was taken")
-    traits = Traits(profile=profile, notes=notes)
+    traits = Traits(profile=profile, moves=boxes.moves, notes=notes)
     return open_source_data(name, "tiff", _tiff(told, pixels, premultiplied=premultiplied), traits, pages=1)
 
 

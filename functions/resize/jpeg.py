@@ -129,6 +129,19 @@ def read_frame(data: bytes) -> Frame | None:
     return None
 
 
+def without_stray(data: bytes) -> bytes:
+    """The file without stray bytes between the segments of its header: libjpeg warns of the first oddity alone."""
+    try:
+        places = list(_segments(data))
+    except _EndlessError:
+        return data
+    parts = [data[:2]]
+    for marker, at in places:
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        parts.append(data[at:] if marker == _SCAN else data[at : at + 2 + length])
+    return b"".join(parts)
+
+
 def _segments(data: bytes) -> Iterator[tuple[int, int]]:
     """Marker and place of each segment that has a length, to the first scan and with it."""
     at, stray = 2, 0

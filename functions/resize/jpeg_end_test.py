@@ -53,6 +53,18 @@ def test_stray_bytes_before_the_end_marker_are_ignored() -> None:
     assert made[0] == made[1]
 
 
+@pytest.mark.parametrize("stray", [b"\0\1\2", bytes(500)])
+def test_stray_bytes_in_the_header_do_not_hide_an_early_end(stray: bytes) -> None:
+    """libjpeg warns once: of the stray bytes."""
+    data = jpeg()
+    scan = data.index(b"\xff\xda")
+    whole = data[:scan] + stray + data[scan:]
+    assert resize(whole, format="png").data == resize(data, format="png").data
+    for end in ((scan + len(data)) // 2, len(data) - 60):
+        with pytest.raises(PermanentError, match=r"^rose\.jpg: the JPEG is damaged: its data end before"):
+            resize(data[:scan] + stray + data[scan:end] + _END, format="png")
+
+
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0", "grey", "CMYK"])
 def test_picture_that_ends_within_its_last_lines_is_damage(subsampling: str) -> None:
     """No line follows before which libvips would look for a warning."""

@@ -107,7 +107,7 @@ def open_source_data(name: str, kind: str, data: bytes, traits: Traits, pages: i
             name,
             kind,
             data,
-            Size(image.width, image.height) if traits.tiles is None else Size(traits.tiles.width, traits.tiles.height),
+            _shown(Size(image.width, image.height), traits),
             frames=pages if kind in formats.MOVING else 1,
             orientation=number(image, "orientation", 1),
             alpha=bool(image.hasalpha()),
@@ -116,6 +116,13 @@ def open_source_data(name: str, kind: str, data: bytes, traits: Traits, pages: i
             sample_bytes=_SAMPLE_BYTES.get(image.format, 4),
             traits=_with_colour(kind, image, traits),
         )
+
+
+def _shown(size: Size, traits: Traits) -> Size:
+    """The size of the picture whose decoder gives one of this size."""
+    if traits.tiles is not None:
+        return Size(traits.tiles.width, traits.tiles.height)
+    return size.turned if sum(move in ("rot90", "rot270") for move in traits.moves) % 2 else size
 
 
 def _with_colour(kind: str, image: Image, traits: Traits) -> Traits:
@@ -174,6 +181,9 @@ def decode(source: Source, factor: int, *, every_frame: bool = False, finer: Dec
         if source.kind == "tiff":
             return _with_odd_fields(source, factor, every_frame, finer)
         # Stray bytes are a warning too, and every viewer shows what has them.
+        bare = jpeg.without_stray(source.data) if source.kind == "jpeg" else source.data
+        if bare != source.data and jpeg_end.ends_early(bare):
+            raise _damaged(source, jpeg_end.FAULT)
         return _decoded(source, factor, every_frame, finer)
 
 
@@ -224,6 +234,11 @@ def _loaded(source: Source, frames: int, *, strict: bool) -> Image:
     if source.traits.covered:
         image = image.copy_memory()
         return image if image[image.bands - 1].min() < 255 else image.extract_band(0, n=image.bands - 1)
+    if source.traits.moves:
+        image = image.copy_memory()  # its decoder gives lines from above only
+        for move in source.traits.moves:
+            image = getattr(image, move)()
+        return image
     if tiles is None:
         return image
     # They are below one another, and all of them are needed for the first line.

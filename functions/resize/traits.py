@@ -24,6 +24,7 @@ class Traits:
     - held_bytes: what else its decoder always holds: the coefficients of a progressive JPEG, the tiles of a TIFF
     - tiles: how the picture is cut into tiles, where `data` has them below one another
     - data: what libvips is to read instead of the file, where the file itself would mislead it
+    - moves: how the picture is to be turned and mirrored after it was read: operations of libvips, in their order
     - covered: whether alpha is there only to show what the decoder leaves empty
     - told: whether the colours are known to be sRGB, although the file has nothing that says so
     - fault: what is missing of the file, which its decoder would not notice
@@ -45,6 +46,7 @@ class Traits:
     held_bytes: int = 0
     tiles: Tiles | None = None
     data: bytes | None = None
+    moves: tuple[str, ...] = ()
     covered: bool = False
     told: bool = False
     fault: str = ""
