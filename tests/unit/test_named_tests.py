@@ -93,7 +93,6 @@ TESTED_IN = {
     "serving/worker.py": "tests/functional/test_serving_callers.py",
     "settings/config.py": "tests/unit/settings/test_environment.py",
     "sinks/cassandra_address.py": "tests/unit/sinks/test_address.py",
-    "sinks/cassandra_table.py": "tests/integration/test_cassandra_sink.py",
     "sinks/document.py": "tests/unit/sinks/test_opensearch.py",
     "sinks/postgresql_address.py": "tests/unit/sinks/test_address.py",
     "sinks/postgresql_table.py": "tests/integration/test_postgresql_sink.py",
