@@ -84,6 +84,23 @@ def test_page_is_no_answer_of_a_function(httpserver: HTTPServer) -> None:
         target.send(b"{}")
 
 
+@pytest.mark.parametrize("status", [400, 409, 422, 431])
+def test_page_of_a_proxy_refuses_no_object(httpserver: HTTPServer, status: int) -> None:
+    """Such as nginx's about plain HTTP sent to a port with TLS: each object would count as refused for good."""
+    page = "<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>"
+    httpserver.expect_request("/event").respond_with_data(page, status=status, content_type="text/html; charset=utf-8")
+    target = HintTarget(HttpTarget("compress", httpserver.url_for("/event")), 1)
+    with pytest.raises(TemporaryError, match=str(status)) as caught:
+        target.send(b"{}")
+    assert "<" not in str(caught.value)
+
+
+def test_page_of_a_proxy_about_the_size_is_told_apart(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/event").respond_with_data("<html>", status=413, content_type="text/html")
+    target = HintTarget(HttpTarget("compress", httpserver.url_for("/event")), 1)
+    assert target.send(b"{}") is Taken.STOPPED
+
+
 def test_empty_answer_has_the_type_that_a_server_gives_by_itself(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/event").respond_with_data(b"", status=204, content_type="text/html")
     target = HintTarget(HttpTarget("compress", httpserver.url_for("/event")), 1)

@@ -178,6 +178,25 @@ def test_request_that_names_too_many_objects_is_told_in_parts(
     assert (report.told, report.refused, report.failed) == (20, 0, 0)
 
 
+@pytest.mark.parametrize(("limit", "told"), [(3, 10), (0, 0)])
+def test_request_that_a_proxy_refuses_for_its_size_leaves_no_object_out(
+    make: Make, listing: Listing, target: Target, monkeypatch: pytest.MonkeyPatch, limit: int, told: int
+) -> None:
+    for number in range(10):
+        listing.put(f"{number:02}")
+    send = target.send
+
+    def at_most(body: bytes) -> Taken:
+        return send(body) if len(parse(body, {})) <= limit else Taken.STOPPED
+
+    with monkeypatch.context() as patch:
+        patch.setattr(target, "send", at_most)
+        report = make(batch=10).round()
+    assert (report.told, report.refused, report.failed) == (told, 0, 10 - told)
+    assert bool(report.problems) is (told == 0)
+    assert make(batch=10).round().told == 10 - told, "what was stopped is told once the proxy lets it pass"
+
+
 def test_one_object_that_spoils_a_request_is_left_alone(
     make: Make, listing: Listing, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:

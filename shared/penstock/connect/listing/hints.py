@@ -1,6 +1,7 @@
 """Hints as a store would send them, and the one endpoint that takes them."""
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,10 @@ MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 _WRONG_TARGET: Final = frozenset({401, 403, 404, 405, 415})
 
 
+_A_PAGE: Final = "answered a page, as a function or a bridge never does; check --to and proxies"
+_TAG: Final = re.compile(r"<[^>]*>?")
+
+
 class Taken(StrEnum):
     """What the target said of a hint."""
 
@@ -31,6 +36,8 @@ class Taken(StrEnum):
     """For good: the function has recorded why, and a second hint would lead to the same."""
     UNREAD = "unread"
     """The request was refused, and no object in it was looked at: it names too many, or one that is odd."""
+    STOPPED = "stopped"
+    """A proxy refused the request for its size, so the target did not see it."""
 
 
 def written(states: Sequence[ObjectState]) -> bytes:
@@ -98,20 +105,30 @@ class HintTarget:
             raise TemporaryError(f"{url}: cannot be reached: {exc}") from exc
         status = answer.status
         outcome = judge(TargetAnswer(status), time.time()).outcome
+        is_page = said and answer.headers.get("Content-Type", "").startswith("text/html")
         if outcome is DeliveryOutcome.DELIVERED:
-            if said and answer.headers.get("Content-Type", "").startswith("text/html"):
-                raise TemporaryError(
-                    f"{url}: answered a page, as a function or a bridge never does; check --to and proxies"
-                )
+            if is_page:
+                raise TemporaryError(f"{url}: {_A_PAGE}")
             return Taken.TOLD
         text = said[:300].decode("utf-8", "replace").strip() or "no reason was given"
+        if is_page:
+            text = f"{_A_PAGE}: {_words_of(text)}"
         if status in _WRONG_TARGET or status < HTTPStatus.BAD_REQUEST:
             raise ConfigError(
                 f"{url}: {text} (answered {status}); check --to, FUNCTION_TOKEN and the function's SOURCE"
             )
         if outcome is DeliveryOutcome.RETRY:
             raise TemporaryError(f"{url}: {text} (answered {status})")
+        if is_page:  # a proxy's: it says nothing of these objects
+            if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                return Taken.STOPPED
+            raise TemporaryError(f"{url}: {text} (answered {status})")
         return Taken.REFUSED if _tells_of_each(said) else Taken.UNREAD
+
+
+def _words_of(page: str) -> str:
+    """The beginning of a page without its markup."""
+    return " ".join(_TAG.sub(" ", page).split())[:80]
 
 
 def _tells_of_each(said: bytes) -> bool:
