@@ -59,7 +59,6 @@ TESTED_IN = {
     "connect/redis/session.py": "tests/integration/test_redis_connector.py",
     "connect/redis/taken_list.py": "tests/integration/test_redis_connector.py",
     "connect/sqs/connector.py": "tests/integration/test_sqs_connector.py",
-    "connect/sqs/queue.py": "tests/integration/test_sqs_connector.py",
     "connect/sqs/session.py": "tests/integration/test_sqs_connector.py",
     "connect/openfaas.py": "tests/unit/connect/test_edition.py",
     "delivery/sender.py": "tests/unit/delivery/test_inbox_sender.py",
