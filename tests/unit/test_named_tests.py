@@ -54,7 +54,6 @@ TESTED_IN = {
     "connect/kafka/listen.py": "tests/integration/test_kafka_connector.py",
     "connect/mqtt/listen.py": "tests/integration/test_mqtt_connector.py",
     "connect/nats/connector.py": "tests/integration/test_nats_connector.py",
-    "connect/nats/session.py": "tests/integration/test_nats_connector.py",
     "connect/redis/connector.py": "tests/integration/test_redis_connector.py",
     "connect/redis/session.py": "tests/integration/test_redis_connector.py",
     "connect/redis/taken_list.py": "tests/integration/test_redis_connector.py",
