@@ -37,7 +37,7 @@ class Taken(StrEnum):
     UNREAD = "unread"
     """The request was refused, and no object in it was looked at: it names too many, or one that is odd."""
     STOPPED = "stopped"
-    """A proxy refused the request for its size, so the target did not see it."""
+    """The request, or the answer to it, is too large: a smaller one may be taken."""
 
 
 def written(states: Sequence[ObjectState]) -> bytes:
@@ -113,17 +113,24 @@ class HintTarget:
         text = said[:300].decode("utf-8", "replace").strip() or "no reason was given"
         if is_page:
             text = f"{_A_PAGE}: {_words_of(text)}"
+        answered = _function_s(said) if outcome is DeliveryOutcome.DEAD else None
+        # Before the status: a function answers 415 for a text with the name of a picture, and for its wrong path.
+        if answered is not None and _looked_at_its_objects(answered):
+            return Taken.REFUSED
+        if outcome is DeliveryOutcome.DEAD and len(said) >= MAX_ANSWER_BYTES:
+            return Taken.STOPPED  # an answer for too many objects
         if status in _WRONG_TARGET or status < HTTPStatus.BAD_REQUEST:
             raise ConfigError(
                 f"{url}: {text} (answered {status}); check --to, FUNCTION_TOKEN and the function's SOURCE"
             )
         if outcome is DeliveryOutcome.RETRY:
             raise TemporaryError(f"{url}: {text} (answered {status})")
-        if is_page:  # a proxy's: it says nothing of these objects
-            if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                return Taken.STOPPED
-            raise TemporaryError(f"{url}: {text} (answered {status})")
-        return Taken.REFUSED if _tells_of_each(said) else Taken.UNREAD
+        if answered is not None:
+            return Taken.UNREAD
+        # A bridge refuses nothing but a request that is too large; the rest is a proxy's, and says nothing of objects.
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return Taken.STOPPED
+        raise TemporaryError(f"{url}: {text} (answered {status}, as no function does); check --to and proxies")
 
 
 def _words_of(page: str) -> str:
@@ -131,10 +138,22 @@ def _words_of(page: str) -> str:
     return " ".join(_TAG.sub(" ", page).split())[:80]
 
 
-def _tells_of_each(said: bytes) -> bool:
-    """Whether a function answered for each object, and not for the request as a whole."""
+def _function_s(said: bytes) -> dict[str, Any] | None:
+    """What a function answered: for each object, or why it refuses the request as a whole. None for another answer."""
     try:
         document: Any = read_json(said)
     except ValueError:
+        return None
+    if not isinstance(document, dict):
+        return None
+    return document if "results" in document or {"outcome", "reason"} <= document.keys() else None
+
+
+def _looked_at_its_objects(answered: dict[str, Any]) -> bool:
+    """Whether a function told of each object, and all of them are among its sources."""
+    results = answered.get("results", [answered])
+    if not isinstance(results, list) or not all(isinstance(each, dict) for each in results):
         return False
-    return isinstance(document, dict) and isinstance(document.get("results"), list)
+    if "results" not in answered and not isinstance(answered.get("source"), dict):
+        return False
+    return all(each.get("error") != "Forbidden" for each in results)

@@ -166,7 +166,9 @@ class ListingWatch:
             middle = len(group) // 2
             return group[:middle], group[middle:]
         if taken is Taken.STOPPED:
-            _failed(report, 1, "a proxy before the target refuses one hint for its size; raise its limit to 16 MiB")
+            _failed(
+                report, 1, "one hint is refused for its size, by a proxy before the target; raise its limit to 16 MiB"
+            )
             return ()
         keep(group)
         if taken is Taken.TOLD:
