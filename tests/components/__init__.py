@@ -1,6 +1,6 @@
 """Real servers for the tests: installed into a cache, started on loopback, stopped with the test (see README.md)."""
 
-from tests.components.cassandra import CassandraEndpoint, CassandraServer
+from tests.components.cassandra import CassandraCluster, CassandraEndpoint, CassandraServer
 from tests.components.databases import DatabaseEndpoint, MariadbServer
 from tests.components.errors import ComponentError
 from tests.components.kafka import KafkaEndpoint, KafkaServer
@@ -21,6 +21,7 @@ from tests.components.search import (
 from tests.components.stores import S3ProxyServer, SeaweedServer, StoreServer, VersityServer
 
 __all__ = [
+    "CassandraCluster",
     "CassandraEndpoint",
     "CassandraServer",
     "ComponentError",

@@ -1,12 +1,12 @@
-"""A real Apache Cassandra 5: one node with a password for its one role, and TLS if wanted."""
+"""A real Apache Cassandra 5 with a password for its one role: one node, with TLS if wanted, or a cluster of three."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import ssl
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +55,12 @@ class CassandraEndpoint:
     password: str
     ca_file: Path | None
 
+    others: tuple[str, ...] = ()
+
     @property
     def url(self) -> str:
         """The beginning of a SINK: keyspace and table follow."""
-        return f"cassandra://{self.host}:{self.port}"
+        return f"cassandra://{','.join((self.host, *self.others))}:{self.port}"
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
@@ -83,38 +85,32 @@ class CassandraEndpoint:
             return list(session.execute(statement, values or None))
 
 
-class CassandraServer(Server[CassandraEndpoint]):
-    """Cassandra with authentication; its one role may do everything.
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """One node's folder, addresses and configuration."""
 
-    `tls` serves TLS with a certificate of a new authority.
-    """
+    folder: Path
+    host: str
+    port: int
+    storage_port: int
+    seeds: Sequence[str]
+    options: Mapping[str, Any]
 
-    name = "cassandra"
-    ready_timeout_seconds = 180
-
-    def __init__(self, folder: Path | None = None, *, tls: bool = False) -> None:
-        super().__init__(folder)
-        self._certificates = make_certificates(self.folder / "tls") if tls else None
-
-    def install(self) -> None:
-        self._jars = CASSANDRA.install()
-
-    def prepare(self) -> CassandraEndpoint:
-        self.port, storage = free_ports(2)
+    def write(self) -> None:
         data = self.folder / "data"
         options: dict[str, Any] = {
             "cluster_name": "penstock tests",
             "num_tokens": 1,
             "partitioner": "org.apache.cassandra.dht.Murmur3Partitioner",
-            "listen_address": LOOPBACK,
-            "rpc_address": LOOPBACK,
+            "listen_address": self.host,
+            "rpc_address": self.host,
             "native_transport_port": self.port,
-            "storage_port": storage,
+            "storage_port": self.storage_port,
             "endpoint_snitch": "SimpleSnitch",
             "seed_provider": [
                 {
                     "class_name": "org.apache.cassandra.locator.SimpleSeedProvider",
-                    "parameters": [{"seeds": f"{LOOPBACK}:{storage}"}],
+                    "parameters": [{"seeds": ",".join(f"{seed}:{self.storage_port}" for seed in self.seeds)}],
                 }
             ],
             "authenticator": "PasswordAuthenticator",
@@ -133,16 +129,12 @@ class CassandraServer(Server[CassandraEndpoint]):
             "file_cache_size": "16MiB",
             "concurrent_writes": 8,
             "concurrent_reads": 8,
+            **self.options,
         }
-        ca_file = None
-        if self._certificates:
-            options["client_encryption_options"] = self._encryption(self._certificates)
-            ca_file = self._certificates.ca_file
-        self._config = self.folder / "cassandra.yaml"
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._config.write_text(json.dumps(options), encoding="utf-8")  # JSON is YAML
-        return CassandraEndpoint(LOOPBACK, self.port, _USERNAME, _PASSWORD, ca_file)
 
-    def launch(self) -> None:
+    def command(self, jars: Path, *, heap: str) -> list[str | Path]:
         opened = [
             *(f"--add-exports={name}=ALL-UNNAMED" for name in _EXPORTS),
             *(f"--add-opens={name}=ALL-UNNAMED" for name in _OPENS),
@@ -158,8 +150,43 @@ class CassandraServer(Server[CassandraEndpoint]):
             "java.io.tmpdir": self.folder,
         }
         given = [f"-D{name}={value}" for name, value in settings.items()]
-        command = java(self._jars, "-Xmx448m", "-Xms64m", "-Xss512k", "-XX:+UseSerialGC", *opened, *given)
-        self.run("cassandra", [*command, "org.apache.cassandra.service.CassandraDaemon"])
+        start = java(jars, f"-Xmx{heap}", "-Xms64m", "-Xss512k", "-XX:+UseSerialGC", *opened, *given)
+        return [*start, "org.apache.cassandra.service.CassandraDaemon"]
+
+    @property
+    def _config(self) -> Path:
+        return self.folder / "cassandra.yaml"
+
+
+class CassandraServer(Server[CassandraEndpoint]):
+    """Cassandra with authentication; its one role may do everything.
+
+    `tls` serves TLS with a certificate of a new authority.
+    """
+
+    name = "cassandra"
+    ready_timeout_seconds = 180
+
+    def __init__(self, folder: Path | None = None, *, tls: bool = False) -> None:
+        super().__init__(folder)
+        self._certificates = make_certificates(self.folder / "tls") if tls else None
+
+    def install(self) -> None:
+        self._jars = CASSANDRA.install()
+
+    def prepare(self) -> CassandraEndpoint:
+        self.port, storage = free_ports(2)
+        ca_file = None
+        encryption: dict[str, Any] = {}
+        if self._certificates:
+            encryption["client_encryption_options"] = self._encryption(self._certificates)
+            ca_file = self._certificates.ca_file
+        self._node = _Node(self.folder, LOOPBACK, self.port, storage, [LOOPBACK], encryption)
+        self._node.write()
+        return CassandraEndpoint(LOOPBACK, self.port, _USERNAME, _PASSWORD, ca_file)
+
+    def launch(self) -> None:
+        self.run("cassandra", self._node.command(self._jars, heap="448m"))
 
     def is_ready(self) -> bool:
         if not self.listens_on(self.port):
@@ -178,3 +205,71 @@ class CassandraServer(Server[CassandraEndpoint]):
         store.write_bytes(pkcs12.serialize_key_and_certificates(b"server", key, certificate, None, how))
         given = {"store_type": "PKCS12", "keystore": str(store), "keystore_password": _STORE_PASSWORD}
         return {"enabled": True, "optional": False, **given}
+
+
+class CassandraCluster(Server[CassandraEndpoint]):
+    """Three nodes of one ring, on addresses of loopback; the login is on each.
+
+    `children` are the nodes, in the order of the endpoint's hosts. Each has every row of a keyspace of three replicas.
+    """
+
+    name = "cassandra-cluster"
+    ready_timeout_seconds = 300
+    hosts = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
+    # Half a heap of a single node: 128 MiB are not enough for the schema's compactions.
+    _HEAP = "256m"
+
+    def install(self) -> None:
+        self._jars = CASSANDRA.install()
+
+    def prepare(self) -> CassandraEndpoint:
+        port, storage = free_ports(2)
+        first, *others = self.hosts
+        # All are seeds with a third of the ring each, so none waits for another one's data.
+        self._nodes = [
+            _Node(
+                self.folder / host,
+                host,
+                port,
+                storage,
+                self.hosts,
+                {"initial_token": str(-(2**63) + number * (2**64 // 3)), "auto_bootstrap": False},
+            )
+            for number, host in enumerate(self.hosts)
+        ]
+        for node in self._nodes:
+            node.write()
+        self._is_shared = False
+        return CassandraEndpoint(first, port, _USERNAME, _PASSWORD, None, tuple(others))
+
+    def launch(self) -> None:
+        for node in self._nodes:
+            self.run(node.host, node.command(self._jars, heap=self._HEAP))
+
+    def is_ready(self) -> bool:
+        """All three answer, know each other and have the login; after a kill one may think another one down still."""
+        try:
+            if not all(self._peers(host) == 2 for host in self.hosts):
+                return False
+            if not self._is_shared:
+                self._share_login()
+            return True
+        except (NoHostAvailable, DriverException, OperationTimedOut):
+            return False
+
+    def start_nodes(self, *numbers: int) -> None:
+        """Start nodes again that were killed, and wait until all three are one ring."""
+        for number in numbers:
+            self.children[number].start()
+        self.wait_until(self.is_ready, "whole again")
+
+    def _peers(self, host: str) -> int:
+        return len(replace(self.endpoint, host=host).run("SELECT peer FROM system.peers"))
+
+    def _share_login(self) -> None:
+        self.endpoint.run(
+            "ALTER KEYSPACE system_auth WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 3}"
+        )
+        # What is there stays where it is, so the role is written anew, to all replicas.
+        self.endpoint.run(f"ALTER ROLE {_USERNAME} WITH PASSWORD = '{_PASSWORD}'")
+        self._is_shared = True

@@ -133,15 +133,32 @@ def test_penstock_is_called_as_it_understands(block: Block) -> None:
             words = words[1:]
         if not words or words[0] not in ("penstock", ".venv/bin/penstock"):
             continue
-        call = [word for word in words[1:] if word not in ("NAME...", "...")]
-        command = next((each for each in COMMANDS if call[: len(each.words.split())] == each.words.split()), None)
-        assert command is not None, words
-        parser = new_parser(command.words, command.text)
-        importlib.import_module(command.module).add_arguments(parser)
-        try:
-            parser.parse_args(call[len(command.words.split()) :])
-        except (argparse.ArgumentError, SystemExit) as exc:
-            pytest.fail(f"{' '.join(words)}: {exc}")
+        assert_understood(words)
+
+
+def assert_understood(words: list[str]) -> None:
+    """`penstock` has this command with these options."""
+    call = [word for word in words[1:] if word not in ("NAME...", "...")]
+    command = next((each for each in COMMANDS if call[: len(each.words.split())] == each.words.split()), None)
+    assert command is not None, words
+    parser = new_parser(command.words, command.text)
+    importlib.import_module(command.module).add_arguments(parser)
+    try:
+        parser.parse_args(call[len(command.words.split()) :])
+    except (argparse.ArgumentError, SystemExit) as exc:
+        pytest.fail(f"{' '.join(words)}: {exc}")
+
+
+def test_each_way_in_has_one_command_that_penstock_understands() -> None:
+    page = (ROOT / "docs" / "ways-in.md").read_text(encoding="utf-8")
+    rows = [line for line in page.partition("\n## ")[0].splitlines() if line.startswith("| ")][1:]
+    calls = [re.findall(r"`(penstock [^`]+)`", row.split("|")[2]) for row in rows]
+    assert [len(each) for each in calls] == [1] * len(rows)
+    for [call] in calls:
+        assert_understood(shlex.split(call))
+    connectors = {each.words for each in COMMANDS if each.words.startswith("connect ")}
+    ways = {*connectors, "bridge", "watch", "reconcile"}
+    assert {way for way in ways if any(call.startswith(f"penstock {way} ") for [call] in calls)} == ways
 
 
 def test_targets_of_make_are_in_the_makefile() -> None:

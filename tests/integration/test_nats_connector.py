@@ -15,7 +15,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, StreamConfig
 from penstock.connect.nats.consumer import consumer_name
 
 from tests.components import NatsServer
-from tests.integration.connect_helpers import RecordingFunction
+from tests.integration.connect_helpers import RecordingFunction, letters
 from tests.integration.queue_contract import Queue, QueueContract, check_tls
 
 SUBJECT = "lake.processed"
@@ -118,6 +118,22 @@ def test_unanswered_message_comes_again_after_a_restart(
     second.until(lambda: queue.left() == 0, "acknowledged")
     assert second.end() == 0
     assert function.calls[0].headers["x-topic"] == SUBJECT
+
+
+def test_strangers_messages_become_dead_letters_and_nothing_else_is_lost(
+    queue: NatsStream, tmp_path: Path, function: RecordingFunction
+) -> None:
+    """A function refuses what is not an event; each is kept with the answer, and the events go on."""
+    function.answer = lambda path, body: 200 if b'"Records"' in body else 400
+    strangers = [b"", b"hello", b"\xff\xfe\x00", b"[]", b'{"Key": {"a": []}}', b"[" * 20_000, b"x" * 200_000]
+    events = [b'{"Key": "upload/%d", "Records": []}' % number for number in range(2)]
+    queue.publish(*strangers[:3], events[0], *strangers[3:], events[1])
+    connector = queue.connect(tmp_path, "connector", f"{function.url}/strict")
+    connector.until(lambda: len(function.calls) >= 9 and queue.left() == 0, "all acknowledged")
+    assert connector.end() == 0
+    kept = letters(tmp_path / "connector.db")
+    assert sorted(set(function.delivered("/strict"))) == events
+    assert [(letter["code"], letter["target"]) for letter in kept] == [(400, "strict")] * len(strangers)
 
 
 def test_work_that_takes_longer_than_the_server_waits_is_done_once(

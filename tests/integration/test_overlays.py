@@ -152,6 +152,89 @@ def test_servers_outside_are_reached_by_functions_and_connector_only(tmp_path: P
         f"{pods}-to-outside": {"app.kubernetes.io/component": pods} for pods in ("function", "reconcile", "connector")
     }
     assert all(each["policyTypes"] == ["Egress"] for each in added.values())
+    # A NetworkPolicy without a namespace would go to that of kubectl's context, and open nothing.
+    policies = [document["metadata"] for (kind, _), document in after.items() if kind == "NetworkPolicy"]
+    assert {each.get("namespace") for each in policies} == {"penstock"}
+
+
+TOLD = "shop=https://shop.example/outcomes audit=http://audit.tools:8080/"
+
+
+def told_overlay(folder: Path, platform: str, *components: str, values: bool = True) -> Path:
+    """An overlay of a platform's base with components of the base, and a ConfigMap that has OUTCOME_URLS."""
+    shutil.copytree(DEPLOY / platform, folder, dirs_exist_ok=True)
+    own = folder / "overlays" / "told"
+    data = {"OUTCOME_URLS": TOLD} if values else {}
+    local = {"name": "penstock-values", "annotations": {"config.kubernetes.io/local-config": "true"}}
+    kustomization = {
+        "resources": ["../../base", "values.yaml"],
+        "components": [f"../../base/components/{name}" for name in components],
+    }
+    files = {
+        "values.yaml": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": local, "data": data},
+        "kustomization.yaml": {"apiVersion": "kustomize.config.k8s.io/v1beta1", **kustomization},
+    }
+    return write({name: yaml.safe_dump(text) for name, text in files.items()}, own)
+
+
+PLATFORMS = ["kubernetes", "knative", "openfaas"]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_outcome_urls_of_the_values_reach_the_bridge_and_open_its_way(tmp_path: Path, platform: str) -> None:
+    before = built(DEPLOY / platform / "base")
+    after = built(told_overlay(tmp_path, platform, "outcomes"))
+    way = after.pop(("NetworkPolicy", "bridge-to-outside"))
+    bridge = after["StatefulSet", "penstock-bridge"]
+    assert settings_of(bridge) == {"OUTCOME_URLS": TOLD}
+    assert way["metadata"]["namespace"] == bridge["metadata"]["namespace"]
+    selected, labels = way["spec"]["podSelector"]["matchLabels"], bridge["spec"]["template"]["metadata"]["labels"]
+    assert selected.items() <= labels.items()
+    opened = {each["port"] for rule in way["spec"]["egress"] for each in rule["ports"]}
+    assert {443, 8080} <= opened
+    assert way["spec"]["policyTypes"] == ["Egress"]
+    del bridge["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert after == before
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_outcome_urls_in_a_secret_need_the_way_only(tmp_path: Path, platform: str) -> None:
+    before = built(DEPLOY / platform / "base")
+    after = built(told_overlay(tmp_path, platform, "outcomes-to-outside", values=False))
+    assert after.keys() - before.keys() == {("NetworkPolicy", "bridge-to-outside")}
+    assert all(after[place] == before[place] for place in before)
+    assert "outcome-urls" in texts_of([after["StatefulSet", "penstock-bridge"]])
+
+
+def test_the_overlay_of_the_page_tells_its_url(tmp_path: Path) -> None:
+    page = (DOCS / "ways-in.md").read_text(encoding="utf-8")
+    kustomization, values = re.findall(r"```yaml\n(.*?)```", page.partition("## Outcomes\n")[2], re.DOTALL)
+    shutil.copytree(DEPLOY / "openfaas", tmp_path, dirs_exist_ok=True)
+    own = write({"kustomization.yaml": kustomization, "values.yaml": values}, tmp_path / "overlays" / "mine")
+    assert settings_of(built(own)["StatefulSet", "penstock-bridge"]) == {
+        "OUTCOME_URLS": "shop=https://shop.example/outcomes"
+    }
+
+
+def test_outcome_urls_that_are_not_among_the_values_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="OUTCOME_URLS"):
+        built(told_overlay(tmp_path, "kubernetes", "outcomes", values=False))
+
+
+def test_outcomes_go_with_the_webhook_and_without_a_bridge_do_nothing(tmp_path: Path) -> None:
+    assert settings_of(built(_told_beside(tmp_path / "a", "webhook"))["StatefulSet", "penstock-bridge"]) == {
+        "OUTCOME_URLS": TOLD
+    }
+    assert "StatefulSet" not in {kind for kind, _ in built(_told_beside(tmp_path / "b", "kafka"))}
+
+
+def _told_beside(folder: Path, other: str) -> Path:
+    """The example's overlay with this component and `outcomes`."""
+    own = overlay(folder, other, "outcomes")
+    values = yaml.safe_load((own / "values.yaml").read_text(encoding="utf-8"))
+    values["data"]["OUTCOME_URLS"] = TOLD
+    (own / "values.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    return own
 
 
 def test_the_secrets_of_the_page_are_those_that_pods_mount(tmp_path: Path) -> None:
@@ -187,7 +270,9 @@ def _secrets_in(found: Any) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.crds
-@pytest.mark.parametrize("components", [("kafka",), ("webhook", "outside"), ("outside",)], ids="+".join)
+@pytest.mark.parametrize(
+    "components", [("kafka",), ("webhook", "outside", "outcomes-to-outside"), ("outside",)], ids="+".join
+)
 def test_a_real_api_takes_what_an_overlay_of_ones_own_makes(
     cluster: Cluster, tmp_path: Path, components: tuple[str, ...]
 ) -> None:

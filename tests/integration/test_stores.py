@@ -29,6 +29,8 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from tests.components import S3ProxyServer, SeaweedServer, StoreServer, VersityServer
+from tests.components.minio import MinioEndpoint
+from tests.components.process import Server
 from tests.e2e import demo_on_store
 from tests.functional.test_app import serve
 from tests.lake import Lake
@@ -184,6 +186,12 @@ def other(request: pytest.FixtureRequest) -> StoreServer:
     return server
 
 
+@pytest.fixture(params=["minio", "versity", "seaweedfs", "s3proxy"])
+def every_store(request: pytest.FixtureRequest) -> Server[MinioEndpoint]:
+    server: Server[MinioEndpoint] = request.getfixturevalue(request.param)
+    return server
+
+
 def test_store_is_known_by_its_answer(other: StoreServer) -> None:
     endpoint = other.endpoint
     settings = StoreSettings(endpoint.url, endpoint.access_key, endpoint.secret_key)
@@ -221,9 +229,11 @@ def test_rules_by_s3_alone_are_refused_with_words(other: StoreServer, unique_nam
 NAMES = ["a+b.csv", "100%.csv", "日本語/ファイル.csv", "a b.csv", "deep/er/c.csv"]
 
 
-def test_watch_and_reconcile_bring_every_target_in_line(other: StoreServer, unique_name: str, tmp_path: Path) -> None:
+def test_watch_and_reconcile_bring_every_target_in_line(
+    every_store: Server[MinioEndpoint], unique_name: str, tmp_path: Path
+) -> None:
     """What a mute store needs: listings become hints, and reconcile finds nothing left to do."""
-    endpoint, client = other.endpoint, other.endpoint.client()
+    endpoint, client = every_store.endpoint, every_store.endpoint.client()
     source, target = f"{unique_name}-in", f"{unique_name}-out"
     for name in (source, target):
         client.make_bucket(name)

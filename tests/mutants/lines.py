@@ -257,15 +257,15 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "watch: a request that is refused as a whole counts as told",
         "connect/listing/rounds.py",
-        "        if taken is Taken.UNREAD and len(group) > 1:\n",
+        "        if taken in (Taken.UNREAD, Taken.STOPPED) and len(group) > 1:\n",
         "        if False:\n",
         ("tests/unit/connect/test_listing_rounds.py",),
     ),
     Mutant(
         "watch: a page is taken for a function's answer",
         "connect/listing/hints.py",
-        '            if said and answer.headers.get("Content-Type", "").startswith("text/html"):\n',
-        "            if False:\n",
+        '        is_page = said and answer.headers.get("Content-Type", "").startswith("text/html")\n',
+        "        is_page = False\n",
         ("tests/unit/connect/test_listing_hints.py",),
     ),
     Mutant(

@@ -32,7 +32,8 @@ def subsystem(kind: TargetKind) -> str:
 class Key:
     """One key: `read` returns the value as MinIO wants it and raises `ValueError` saying what is expected.
 
-    `default` is what is sent when the key is not declared; a secret never stands in the file.
+    `default` is what is sent when the key is not declared; a secret never stands in the file. A server leaves a key
+    with `shown_with` out of its list while it is empty; it knows the key if it knows the one that `shown_with` names.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Key:
     default: str = ""
     required: bool = False
     secret: bool = False
+    shown_with: str = ""
 
 
 _FORMAT: Final = read.one_of("namespace", "access")
@@ -139,7 +141,7 @@ KEYS: Final[Mapping[TargetKind, tuple[Key, ...]]] = {
         Key("streaming", read.switch, "off"),
         Key("streaming_async", read.switch, "off"),
         Key("streaming_max_pub_acks_in_flight", read.number(), "0"),
-        Key("streaming_cluster_id", read.text),
+        Key("streaming_cluster_id", read.text, shown_with="streaming"),
     ),
     "nsq": _common(
         Key("nsqd_address", read.address, required=True),

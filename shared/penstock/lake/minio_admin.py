@@ -286,6 +286,7 @@ def parse_targets(kind: keys.TargetKind, text: str) -> tuple[dict[TargetRef, Pre
             found[ref] = PresentTarget(ref, values, tuple(overrides))
         elif subsystem:
             names = {*re.findall(r"(?:^| )([a-z0-9_]+)=", rest), *keys.secret_names(kind), "comment"}
+            names |= {key.name for key in keys.KEYS[kind] if key.shown_with in names}
         overrides = []
     return found, frozenset(names | {"enable"})
 

@@ -9,9 +9,10 @@ from typing import Any, Final
 import yaml
 
 from penstock.jobs.pod import Document
+from penstock.render.bridge import BRIDGE
 from penstock.render.manifest import COMPONENT, NAME
 from penstock.render.network import policy, to_ports
-from penstock.settings.table import MINIO_ENDPOINT, SINK
+from penstock.settings.table import MINIO_ENDPOINT, OUTCOME_URLS, SINK
 from penstock.sinks.address import parse_sink
 
 # The ConfigMap of the addresses. It stays in the overlay: kustomize leaves it out of what it prints.
@@ -24,6 +25,10 @@ _PODS: Final = {
 # Object stores and search servers, PostgreSQL, Cassandra; Kafka: on their usual ports.
 _STORES: Final = (80, 443, 5432, 8443, 9000, 9042, 9200)
 _BROKERS: Final = (9092, 9093, 9094)
+# Receivers of outcomes, as Services and as pods.
+_RECEIVERS: Final = (80, 443, 8080, 8443)
+# Of the two components for outcomes, the one that only opens the way.
+_TO_OUTSIDE: Final = "outcomes-to-outside"
 
 
 def component(**members: Any) -> Document:
@@ -42,12 +47,7 @@ def values(documents: Sequence[Document]) -> Document:
         for key, path in _addresses(found, one_store=_has_one_store(documents)):
             select = {"kind": found["kind"], "name": found["metadata"]["name"]}
             places.setdefault(key, []).append({"select": select, "fieldPaths": [path]})
-    return component(
-        replacements=[
-            {"source": {"kind": "ConfigMap", "name": VALUES, "fieldPath": f"data.{key}"}, "targets": targets}
-            for key, targets in places.items()
-        ]
-    )
+    return component(replacements=[_replacement(key, targets) for key, targets in places.items()])
 
 
 def difference(before: Sequence[Document], after: Sequence[Document]) -> Document:
@@ -67,10 +67,49 @@ def difference(before: Sequence[Document], after: Sequence[Document]) -> Documen
     return component(patches=patches)
 
 
-def outside_policies() -> list[Document]:
+def outside_policies(namespace: str) -> list[Document]:
     """NetworkPolicies beside the others: functions may reach stores, and the connector brokers, at any address."""
     reach = {"function": _STORES, "reconcile": _STORES, "connector": _BROKERS}
-    return [policy(f"{pods}-to-outside", {COMPONENT: pods}, egress=[to_ports(*ports)]) for pods, ports in reach.items()]
+    return [_way(f"{pods}-to-outside", {COMPONENT: pods}, ports, namespace) for pods, ports in reach.items()]
+
+
+def _way(name: str, pods: dict[str, str], ports: Sequence[int], namespace: str) -> Document:
+    """A NetworkPolicy of a component. A base gives its namespace to its own files only, so this one names it."""
+    made = policy(name, pods, egress=[to_ports(*ports)])
+    made["metadata"]["namespace"] = namespace
+    return made
+
+
+def outcomes(namespace: str) -> dict[str, list[Document]]:
+    """Files of two components for what the bridge tells of ends; `namespace` is the bridge's.
+
+    `outcomes` takes OUTCOME_URLS from the ConfigMap `VALUES` and lets the bridge reach receivers at any address;
+    `outcomes-to-outside` only lets it reach them, for URLs in the Secret outcome-urls.
+    """
+    way = _way("bridge-to-outside", {NAME: BRIDGE}, _RECEIVERS, namespace)
+    bridge = {"kind": "StatefulSet", "name": BRIDGE}
+    container = {"name": "bridge", "env": [{"name": OUTCOME_URLS.name, "value": ""}]}
+    setting: Document = {
+        "apiVersion": "apps/v1",
+        "kind": bridge["kind"],
+        "metadata": {"name": BRIDGE},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+    place = f"spec.template.spec.containers.[name=^bridge$].env.[name=^{OUTCOME_URLS.name}$].value"
+    told = component(
+        components=[f"../{_TO_OUTSIDE}"],
+        patches=[{"target": bridge, "patch": _text(setting)}],
+        replacements=[_replacement(OUTCOME_URLS.name, [{"select": bridge, "fieldPaths": [place]}])],
+    )
+    return {
+        "components/outcomes/kustomization.yaml": [told],
+        f"components/{_TO_OUTSIDE}/kustomization.yaml": [component(resources=["policies.yaml"])],
+        f"components/{_TO_OUTSIDE}/policies.yaml": [way],
+    }
+
+
+def _replacement(key: str, targets: list[Document]) -> Document:
+    return {"source": {"kind": "ConfigMap", "name": VALUES, "fieldPath": f"data.{key}"}, "targets": targets}
 
 
 def _has_one_store(documents: Iterable[Document]) -> bool:

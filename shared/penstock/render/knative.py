@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock.jobs.pod import Document
+from penstock.render import components
 from penstock.render.bridge import BRIDGE, bridge_documents, dead_letter_sink
 from penstock.render.eventing import BrokerSettings, broker_documents, broker_url, event_policy, kafka_source, trigger
 from penstock.render.manifest import dump, kustomization, namespace_document
@@ -53,5 +54,6 @@ def render(plans: Sequence[FunctionPlan], settings: KnativeSettings) -> Mapping[
     if settings.event_policy:
         files["event-policy.yaml"] = [event_policy(plans, BRIDGE)]
     files["network.yaml"] = network_policies(plans, settings.namespace, settings.outcomes)
-    texts = {name: dump(documents, HEADER) for name, documents in files.items()}
-    return {**texts, "kustomization.yaml": dump([kustomization(settings.namespace, files)], HEADER)}
+    files["kustomization.yaml"] = [kustomization(settings.namespace, files)]
+    files |= components.outcomes(settings.namespace)
+    return {name: dump(documents, HEADER) for name, documents in files.items()}

@@ -51,7 +51,7 @@ def render(plans: Sequence[FunctionPlan], settings: KubernetesSettings) -> Mappi
     files = _files(plans, settings)
     every = _documents(files)
     parts = {"values": {"kustomization.yaml": [components.values(every)]}}
-    policies = {"policies.yaml": components.outside_policies()}
+    policies = {"policies.yaml": components.outside_policies(settings.namespace)}
     parts["outside"] = {**policies, "kustomization.yaml": [components.component(resources=list(policies))]}
     if any(plan.topics for plan in plans):
         without_topics = [replace(plan, topics=()) for plan in plans]
@@ -64,6 +64,7 @@ def render(plans: Sequence[FunctionPlan], settings: KubernetesSettings) -> Mappi
     files["kustomization.yaml"] = [kustomization(settings.namespace, files)]
     for part, own in parts.items():
         files |= {f"components/{part}/{name}": documents for name, documents in own.items()}
+    files |= components.outcomes(settings.namespace)
     return {name: dump(documents, HEADER) for name, documents in files.items()}
 
 

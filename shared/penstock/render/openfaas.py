@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from penstock.jobs.pod import Document
+from penstock.render import components
 from penstock.render.bridge import BRIDGE, bridge_workload
 from penstock.render.manifest import NAME, dump
 from penstock.render.network import policy, to_outcomes
@@ -34,6 +35,7 @@ def render(plans: Sequence[FunctionPlan], image: str, gateway: str, outcomes: Se
         document["metadata"]["namespace"] = GATEWAY_NAMESPACE
     for document in files["reconcile.yaml"]:
         document["metadata"]["namespace"] = FUNCTIONS_NAMESPACE
+    files |= components.outcomes(GATEWAY_NAMESPACE)
     return {name: dump(documents, HEADER) for name, documents in files.items() if documents}
 
 

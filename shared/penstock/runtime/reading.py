@@ -23,6 +23,7 @@ from penstock.handler.options import fingerprint, parse_options
 from penstock.process.deadline import BoundedChunks, check_deadline
 from penstock.runtime.agreement import check_size, marks_of, not_for_us, places_of
 from penstock.runtime.assets import Assets, look_at
+from penstock.runtime.filters import objection
 from penstock.runtime.handling import checked, context_for, event_for
 from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import ROUNDS, Runtime
@@ -49,6 +50,13 @@ def check_readable(runtime: Runtime, ref: ObjectRef) -> None:
     """Raise `Forbidden` unless the object is one of this function's sources."""
     if (ignored := not_for_us(ref, runtime.config)) is not None:
         raise Forbidden(f"{ref}: {ignored.reason}")
+
+
+def check_taken(runtime: Runtime, source: ObjectState) -> None:
+    """Raise `Forbidden` unless the filters of SOURCE take the object in this state, as an event would."""
+    config, store = runtime.config, runtime.store
+    if config.has_filters and store is not None and (why := objection(config, store, source)):
+        raise Forbidden(f"{source.ref}: SOURCE leaves it out: {why}")
 
 
 def variant_of(runtime: Runtime, source: ObjectState, given: Mapping[str, str]) -> Variant:

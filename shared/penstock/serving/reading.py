@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response
 
 from penstock.process.deadline import within
-from penstock.runtime.reading import Variant, make, stored, variant_of
+from penstock.runtime.reading import Variant, check_taken, make, stored, variant_of
 from penstock.runtime.runtime import Runtime
 from penstock.serving.conditions import answer_without_content, apply_range
 from penstock.serving.responses import whole_response
@@ -27,12 +27,13 @@ def read_response(
     """The variant of an opened source, whole, or as the conditions and the range of `environ` ask for it.
 
     `is_present` says that it was not opened by a version's id: only the present state has a stored target. The bytes
-    of the source are closed. Raises what the handler raises, `EventError` for wrong options, and werkzeug's error for a
-    range that cannot be given.
+    of the source are closed. Raises what the handler raises, `Forbidden` for a state that SOURCE does not take,
+    `EventError` for wrong options, and werkzeug's error for a range that cannot be given.
     """
     source, chunks = opened
     try:
         with within(runtime.config.deadline_seconds):
+            check_taken(runtime, source)
             variant = variant_of(runtime, source, options)
             if (empty := answer_without_content(environ, variant.etag)) is not None:
                 return empty

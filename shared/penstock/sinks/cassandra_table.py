@@ -41,6 +41,8 @@ _CONNECT_SECONDS: Final = 5
 _PARALLEL: Final = 32  # statements under way for one batch
 _RECONNECT_SECONDS: Final = (1, 10)  # at first, and at most
 _TOO_LARGE: Final = ("too large", "too long", "longer than", "maximum size", "larger than", "allowed maximum")
+# A node that cannot read the role, since those that have it are down, refuses as if the role were wrong.
+_AUTH_DOWN: Final = "unable to perform auth"
 _GONE: Final = ("unconfigured table", "does not exist")
 # All that the driver raises, which has no base of its own: a lost connection, and what a node answers when it is
 # overloaded or starting, are not among its DriverExceptions.
@@ -124,9 +126,15 @@ class CassandraTable:
                     f"{said}: it was dropped; the next try makes it anew, `penstock reconcile` fills it", retry_after=1
                 )
             return TemporaryError(f"{said}: its columns are not those of this version: name another table in SINK")
+        nodes_said = repr(exc.errors) if isinstance(exc, NoHostAvailable) else str(exc)
+        if _AUTH_DOWN in nodes_said.lower():
+            return TemporaryError(
+                f"{said}: too few nodes that have the role answer; system_auth should have a replica on several nodes",
+                retry_after=2,
+            )
         if isinstance(exc, Unauthorized):
             return TemporaryError(f"{said}: the role needs SELECT and MODIFY on the table, and CREATE to make it")
-        if isinstance(exc, NoHostAvailable) and "AuthenticationFailed" in repr(exc.errors):
+        if isinstance(exc, NoHostAvailable) and "AuthenticationFailed" in nodes_said:
             return TemporaryError(f"{self}: log-in failed: check SINK_USERNAME and SINK_PASSWORD", retry_after=2)
         return TemporaryError(
             f"{said}: no answer in time, or too few replicas: check SINK, the network, and MINIO_CA_FILE", retry_after=2

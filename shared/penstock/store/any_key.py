@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError
 from penstock.errors import PermanentError, SourceChanged, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
 from penstock.store import PART_BYTES
+from penstock.store.circles import Circle, endless
 from penstock.store.credentials import provider_of
 from penstock.store.failures import NO_S3, check_is_object, check_size, error_for, needs_own_key, own_key_error
 from penstock.store.headers import REQUEST_ID, kept_of, metadata_of
@@ -184,12 +185,15 @@ class AnyKeyClient:
         return True
 
     def list(self, bucket: str, prefix: str, start_after: str) -> Iterator[ObjectState]:
+        circle = Circle()
         try:
             # `include_user_meta` is MinIO's own extension; other servers ignore it.
             for found in self._client.list_objects(
                 bucket, prefix or None, recursive=True, start_after=start_after or None, include_user_meta=True
             ):
                 ref = ObjectRef(bucket, found.object_name or "")
+                if circle.is_closed_by(ref.key):
+                    raise endless(ObjectRef(bucket, prefix), "objects")
                 headers = {name.lower(): value for name, value in (found.metadata or {}).items()}
                 state = _state(ref, found.etag, found.version_id, found.size or 0, headers, found.last_modified)
                 yield state if headers else replace(state, content_type="")
@@ -201,6 +205,7 @@ class AnyKeyClient:
         aborted: list[str] = []
         before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
         key_marker = upload_marker = None
+        circle = Circle()
         try:
             while True:
                 # Without a prefix: MinIO takes one for the whole key, not for its beginning.
@@ -221,6 +226,8 @@ class AnyKeyClient:
                 if not page.is_truncated:
                     return tuple(aborted)
                 key_marker, upload_marker = page.next_key_marker, page.next_upload_id_marker
+                if circle.is_closed_by((key_marker, upload_marker)):
+                    raise endless(ObjectRef(outputs.bucket, outputs.prefix), "uploads")
         except _FAILURES as exc:
             if _is_not_implemented(exc):
                 _log.warning("%s: the store does not list uploads under way, so none is aborted", outputs)

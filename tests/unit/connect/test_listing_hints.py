@@ -50,8 +50,9 @@ def test_hint_is_signed_where_the_function_wants_it(httpserver: HTTPServer) -> N
     [
         (200, Taken.TOLD),
         (204, Taken.TOLD),
-        (422, Taken.UNREAD),
-        (413, Taken.UNREAD),
+        (422, TemporaryError),
+        (400, TemporaryError),
+        (413, Taken.STOPPED),
         (503, TemporaryError),
         (429, TemporaryError),
         (404, ConfigError),
@@ -69,6 +70,59 @@ def test_answer_says_whether_a_hint_was_taken(httpserver: HTTPServer, status: in
         target.send(b"{}")
 
 
+REFUSED = {"outcome": "refused", "source": {"bucket": "upload", "key": "a"}, "reason": "expected JPEG, got text"}
+
+
+@pytest.mark.parametrize("answer", [REFUSED, {"results": [REFUSED, {"outcome": "processed"}]}], ids=["one", "many"])
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_object_that_the_function_refuses_ends_no_watch(httpserver: HTTPServer, status: int, answer: Any) -> None:
+    """415 is also what a path for files answers to a notification; here the function has looked at the object."""
+    httpserver.expect_request("/event").respond_with_json(answer, status=status)
+    target = HintTarget(HttpTarget("resize", httpserver.url_for("/event")), 1)
+    assert target.send(b"{}") is Taken.REFUSED
+
+
+FORBIDDEN = {
+    "outcome": "failed",
+    "status": 403,
+    "source": {"bucket": "b", "key": "a"},
+    "error": "Forbidden",
+    "reason": "no",
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (403, FORBIDDEN),
+        (403, {"results": [FORBIDDEN, {"outcome": "processed"}]}),
+        (415, {"results": [FORBIDDEN, REFUSED]}),
+        (415, {"outcome": "failed", "status": 415, "error": "UnsupportedInput", "reason": "send it to /event"}),
+    ],
+)
+def test_function_whose_sources_are_others_is_a_wrong_target(httpserver: HTTPServer, status: int, answer: Any) -> None:
+    httpserver.expect_request("/event").respond_with_json(answer, status=status)
+    target = HintTarget(HttpTarget("resize", httpserver.url_for("/event")), 1)
+    with pytest.raises(ConfigError, match="SOURCE"):
+        target.send(b"{}")
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_function_that_refuses_the_request_as_a_whole_has_read_no_object(httpserver: HTTPServer, status: int) -> None:
+    answer = {"outcome": "failed", "status": status, "error": "EventError", "reason": "names more than 5000 objects"}
+    httpserver.expect_request("/event").respond_with_json(answer, status=status)
+    target = HintTarget(HttpTarget("compress", httpserver.url_for("/event")), 1)
+    assert target.send(b"{}") is Taken.UNREAD
+
+
+@pytest.mark.parametrize("answer", [{"message": "Bad Request"}, {"error": "x"}, [], "no", {"reason": "x"}])
+def test_json_of_a_gateway_refuses_no_object(httpserver: HTTPServer, answer: Any) -> None:
+    httpserver.expect_request("/event").respond_with_json(answer, status=400)
+    target = HintTarget(HttpTarget("compress", httpserver.url_for("/event")), 1)
+    with pytest.raises(TemporaryError, match="as no function does"):
+        target.send(b"{}")
+
+
 def test_function_that_answers_for_each_object_has_read_the_hint(httpserver: HTTPServer) -> None:
     answer = {"results": [{"outcome": "refused"}, {"outcome": "processed"}]}
     httpserver.expect_request("/event").respond_with_json(answer, status=422)
@@ -82,6 +136,23 @@ def test_page_is_no_answer_of_a_function(httpserver: HTTPServer) -> None:
     target = HintTarget(HttpTarget("compress", httpserver.url_for("/event")), 1)
     with pytest.raises(TemporaryError, match="answered a page"):
         target.send(b"{}")
+
+
+@pytest.mark.parametrize("status", [400, 409, 422, 431])
+def test_page_of_a_proxy_refuses_no_object(httpserver: HTTPServer, status: int) -> None:
+    """Such as nginx's about plain HTTP sent to a port with TLS: each object would count as refused for good."""
+    page = "<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>"
+    httpserver.expect_request("/event").respond_with_data(page, status=status, content_type="text/html; charset=utf-8")
+    target = HintTarget(HttpTarget("compress", httpserver.url_for("/event")), 1)
+    with pytest.raises(TemporaryError, match=str(status)) as caught:
+        target.send(b"{}")
+    assert "<" not in str(caught.value)
+
+
+def test_page_of_a_proxy_about_the_size_is_told_apart(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/event").respond_with_data("<html>", status=413, content_type="text/html")
+    target = HintTarget(HttpTarget("compress", httpserver.url_for("/event")), 1)
+    assert target.send(b"{}") is Taken.STOPPED
 
 
 def test_empty_answer_has_the_type_that_a_server_gives_by_itself(httpserver: HTTPServer) -> None:

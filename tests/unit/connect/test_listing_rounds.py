@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from penstock.connect.listing.hints import Taken
+from penstock.connect.listing.hints import HintTarget, Taken
 from penstock.connect.listing.rounds import ListingWatch
 from penstock.connect.listing.seen import SeenObjects
+from penstock.delivery.http import HttpTarget
 from penstock.errors import TemporaryError
 from penstock.events import Kind, parse
-from penstock.settings.config import SourceRule
+from penstock.settings.config import RESERVED_PREFIX, SourceRule
 from penstock.types import ObjectRef, ObjectState
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from tests.functional.test_app import serve
 from tests.lake import Lake
@@ -178,6 +181,25 @@ def test_request_that_names_too_many_objects_is_told_in_parts(
     assert (report.told, report.refused, report.failed) == (20, 0, 0)
 
 
+@pytest.mark.parametrize(("limit", "told"), [(3, 10), (0, 0)])
+def test_request_that_a_proxy_refuses_for_its_size_leaves_no_object_out(
+    make: Make, listing: Listing, target: Target, monkeypatch: pytest.MonkeyPatch, limit: int, told: int
+) -> None:
+    for number in range(10):
+        listing.put(f"{number:02}")
+    send = target.send
+
+    def at_most(body: bytes) -> Taken:
+        return send(body) if len(parse(body, {})) <= limit else Taken.STOPPED
+
+    with monkeypatch.context() as patch:
+        patch.setattr(target, "send", at_most)
+        report = make(batch=10).round()
+    assert (report.told, report.refused, report.failed) == (told, 0, 10 - told)
+    assert bool(report.problems) is (told == 0)
+    assert make(batch=10).round().told == 10 - told, "what was stopped is told once the proxy lets it pass"
+
+
 def test_one_object_that_spoils_a_request_is_left_alone(
     make: Make, listing: Listing, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -296,6 +318,32 @@ def test_functions_targets_agree_after_a_round(tmp_path: Path) -> None:
     lake.store.delete(ObjectRef("upload", "100%.csv"))
     watch.round()
     assert lake.keys() == ["a+b.csv", "日本.csv"]
+    seen.close()
+
+
+@pytest.mark.parametrize("batch", [1, 2, 10])
+def test_objects_that_a_function_refuses_are_told_once_and_keep_no_other_back(
+    tmp_path: Path, httpserver: HTTPServer, batch: int
+) -> None:
+    """Over HTTP, with the function's own answers: 415 for a refused object ended the watch."""
+    lake = Lake()
+    functions = serve(lake)
+
+    def forward(request: Request) -> Response:
+        answer = functions.post("/event", data=request.get_data(), content_type=request.content_type)
+        return Response(answer.data, answer.status_code, content_type=answer.content_type)
+
+    httpserver.expect_request("/event").respond_with_handler(forward)
+    for number in range(6):
+        lake.put(b"bad" if number % 3 == 0 else b"good", ObjectRef("upload", f"{number}.txt"))
+    seen = SeenObjects(tmp_path / "watch.db", "upload")
+    target = HintTarget(HttpTarget("upper", httpserver.url_for("/event")), 1)
+    watch = ListingWatch(lake.store, [SourceRule("upload")], seen, target.send, batch=batch, concurrency=1)
+    report = watch.round()
+    assert (report.failed, report.told + report.refused) == (0, 6)
+    kept = lake.keys()
+    assert [key for key in kept if not key.startswith(RESERVED_PREFIX)] == ["1.txt", "2.txt", "4.txt", "5.txt"]
+    assert watch.round().changed == 0
     seen.close()
 
 

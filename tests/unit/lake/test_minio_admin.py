@@ -143,3 +143,11 @@ def test_a_page_in_place_of_a_list_of_buckets_is_told_in_words(httpserver: HTTPS
     with pytest.raises(TemporaryError, match=r"not an S3 server|it answered 500 and no error of MinIO") as caught:
         Buckets(StoreSettings(httpserver.url_for("").rstrip("/"), "a", "b")).names()
     assert "non-XML" not in str(caught.value)
+
+
+def test_a_key_that_minio_hides_while_it_is_empty_is_known_where_its_neighbour_is() -> None:
+    """As `notify_nats` is told: NATS Streaming's cluster id is needed and yet not in the list."""
+    _, known = parse_targets("nats", "notify_nats enable=off address= subject= streaming=off queue_dir= \n")
+    assert "streaming_cluster_id" in known
+    _, known = parse_targets("nats", "notify_nats enable=off address= subject= queue_dir= \n")
+    assert "streaming_cluster_id" not in known

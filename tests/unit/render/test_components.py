@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from penstock.render import components
+from penstock.render import components, knative, openfaas
 from penstock.render.kubernetes import KubernetesSettings, render
 from penstock.render.plan import FunctionPlan, make_plans
 from penstock.settings.stackfile import load_stack
@@ -100,3 +100,25 @@ def test_the_example_has_the_values_that_the_component_reads() -> None:
     [found] = yaml.safe_load_all(file.read_text(encoding="utf-8"))
     assert found["metadata"]["name"] == components.VALUES
     assert found["data"].keys() == keys(PLANS).keys()
+
+
+@pytest.mark.parametrize(
+    ("texts", "namespace"),
+    [
+        (rendered(PLANS), "penstock"),
+        (knative.render(PLANS, knative.KnativeSettings("registry.example/penstock:1")), "penstock"),
+        (openfaas.render(PLANS, "registry.example/penstock:1", "http://gateway.openfaas:8080"), "openfaas"),
+    ],
+    ids=["kubernetes", "knative", "openfaas"],
+)
+def test_each_platform_has_the_components_for_outcomes(texts: Mapping[str, str], namespace: str) -> None:
+    [told] = yaml.safe_load_all(texts["components/outcomes/kustomization.yaml"])
+    assert told["components"] == ["../outcomes-to-outside"]
+    [replacement] = told["replacements"]
+    assert replacement["source"]["fieldPath"] == "data.OUTCOME_URLS"
+    [way] = yaml.safe_load_all(texts["components/outcomes-to-outside/policies.yaml"])
+    assert way["metadata"]["namespace"] == namespace
+    assert way["spec"]["policyTypes"] == ["Egress"]
+    [bridge] = [each for each in yaml.safe_load_all(texts["bridge.yaml"]) if each["kind"] == "StatefulSet"]
+    wanted = way["spec"]["podSelector"]["matchLabels"]
+    assert wanted.items() <= bridge["spec"]["template"]["metadata"]["labels"].items()

@@ -101,7 +101,8 @@ def make_reader(server: EmbeddedStore) -> Callable[..., Reader]:
                 client.remove_object(bucket_name=bucket, object_name=str(found.object_name))
         store = S3ObjectStore(where)
         sink = "s3://processed/{rendition}/{key}" if "renditions" in more else "s3://processed/{key}"
-        config = Config("upper", (SourceRule("upload"),), sink, where, **more)
+        sources = more.pop("sources", (SourceRule("upload"),))
+        config = Config("upper", sources, sink, where, **more)
         function = make_function(SimpleNamespace(__name__="handler", handle=handle, Options=Options), config)
         return Reader(Runtime(function, config, store, make_sink(config, store)), store, client)
 
@@ -516,3 +517,14 @@ def test_source_is_read_no_further_once_the_store_waits_no_more(make_reader: Cal
     assert response.headers["x-amz-fwd-error-code"] == "SlowDown"
     assert "its caller closed the connection before the answer" in response.headers["x-amz-fwd-error-message"]
     assert made <= 2
+
+
+@pytest.mark.parametrize("condition", ["type=image/*", "max=2", "tag.public=yes"])
+def test_object_that_the_filters_of_source_leave_out_is_not_read(
+    make_reader: Callable[..., Reader], condition: str
+) -> None:
+    reader = make_reader(sources=tuple(SourceRule.parse_all(f"s3://upload/*?{condition}")))
+    reader.put(b"one")
+    status, code, message = error_of(reader.read())
+    assert (status, code) == (403, "AccessDenied")
+    assert "SOURCE leaves it out" in message

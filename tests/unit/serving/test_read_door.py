@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from penstock.errors import ConfigError
 from penstock.serving.signed_urls import signed_path
+from penstock.settings.config import SourceRule
 from penstock.settings.environment import load_config
 from penstock.types import ObjectRef
 
@@ -204,3 +205,30 @@ def test_it_is_closed_without_a_key(make_lake: MakeLake) -> None:
 def test_short_key_is_refused_at_start() -> None:
     with pytest.raises(ConfigError, match="SIGNED_URL_KEY: has a key of fewer than 16 characters"):
         load_config({"FUNCTION_NAME": "upper", "SIGNED_URL_KEY": "the-key-of-the-page short"})
+
+
+@pytest.mark.parametrize("stores", [False, True], ids=["made", "stored"])
+@pytest.mark.parametrize("condition", ["type=image/*", "max=2", "tag.public=yes"])
+def test_object_that_the_filters_of_source_leave_out_is_not_read(
+    make_open: MakeOpen, condition: str, stores: bool
+) -> None:
+    """It was given to readers, and with STORE_ON_READ they were told for ever to come again."""
+    sources = tuple(SourceRule.parse_all(f"s3://upload/*?{condition}"))
+    lake, client = make_open(sources=sources, store_on_read=stores)
+    lake.put(b"one", content_type="text/plain", metadata={})
+    for headers in ({}, {"If-None-Match": "*"}, {"Range": "bytes=0-0"}):
+        response = client.get(path_of(), headers=headers)
+        assert response.status_code == 403, headers
+        assert response.json is not None
+        assert response.json["error"] == "Forbidden"
+        assert "SOURCE leaves it out" in response.json["reason"]
+    assert lake.keys() == []
+
+
+def test_object_that_the_filters_take_is_read_and_stops_being_so(make_open: MakeOpen) -> None:
+    sources = tuple(SourceRule.parse_all("s3://upload/*?max=4"))
+    lake, client = make_open(sources=sources, store_on_read=True)
+    lake.put(b"one", content_type="text/plain", metadata={})
+    assert client.get(path_of()).data == b"ONE"
+    lake.put(b"too long", content_type="text/plain", metadata={})
+    assert client.get(path_of()).status_code == 403

@@ -1,6 +1,7 @@
 """Hints as a store would send them, and the one endpoint that takes them."""
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,10 @@ MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 _WRONG_TARGET: Final = frozenset({401, 403, 404, 405, 415})
 
 
+_A_PAGE: Final = "answered a page, as a function or a bridge never does; check --to and proxies"
+_TAG: Final = re.compile(r"<[^>]*>?")
+
+
 class Taken(StrEnum):
     """What the target said of a hint."""
 
@@ -31,6 +36,8 @@ class Taken(StrEnum):
     """For good: the function has recorded why, and a second hint would lead to the same."""
     UNREAD = "unread"
     """The request was refused, and no object in it was looked at: it names too many, or one that is odd."""
+    STOPPED = "stopped"
+    """The request, or the answer to it, is too large: a smaller one may be taken."""
 
 
 def written(states: Sequence[ObjectState]) -> bytes:
@@ -98,26 +105,55 @@ class HintTarget:
             raise TemporaryError(f"{url}: cannot be reached: {exc}") from exc
         status = answer.status
         outcome = judge(TargetAnswer(status), time.time()).outcome
+        is_page = said and answer.headers.get("Content-Type", "").startswith("text/html")
         if outcome is DeliveryOutcome.DELIVERED:
-            if said and answer.headers.get("Content-Type", "").startswith("text/html"):
-                raise TemporaryError(
-                    f"{url}: answered a page, as a function or a bridge never does; check --to and proxies"
-                )
+            if is_page:
+                raise TemporaryError(f"{url}: {_A_PAGE}")
             return Taken.TOLD
         text = said[:300].decode("utf-8", "replace").strip() or "no reason was given"
+        if is_page:
+            text = f"{_A_PAGE}: {_words_of(text)}"
+        answered = _function_s(said) if outcome is DeliveryOutcome.DEAD else None
+        # Before the status: a function answers 415 for a text with the name of a picture, and for its wrong path.
+        if answered is not None and _looked_at_its_objects(answered):
+            return Taken.REFUSED
+        if outcome is DeliveryOutcome.DEAD and len(said) >= MAX_ANSWER_BYTES:
+            return Taken.STOPPED  # an answer for too many objects
         if status in _WRONG_TARGET or status < HTTPStatus.BAD_REQUEST:
             raise ConfigError(
                 f"{url}: {text} (answered {status}); check --to, FUNCTION_TOKEN and the function's SOURCE"
             )
         if outcome is DeliveryOutcome.RETRY:
             raise TemporaryError(f"{url}: {text} (answered {status})")
-        return Taken.REFUSED if _tells_of_each(said) else Taken.UNREAD
+        if answered is not None:
+            return Taken.UNREAD
+        # A bridge refuses nothing but a request that is too large; the rest is a proxy's, and says nothing of objects.
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return Taken.STOPPED
+        raise TemporaryError(f"{url}: {text} (answered {status}, as no function does); check --to and proxies")
 
 
-def _tells_of_each(said: bytes) -> bool:
-    """Whether a function answered for each object, and not for the request as a whole."""
+def _words_of(page: str) -> str:
+    """The beginning of a page without its markup."""
+    return " ".join(_TAG.sub(" ", page).split())[:80]
+
+
+def _function_s(said: bytes) -> dict[str, Any] | None:
+    """What a function answered: for each object, or why it refuses the request as a whole. None for another answer."""
     try:
         document: Any = read_json(said)
     except ValueError:
+        return None
+    if not isinstance(document, dict):
+        return None
+    return document if "results" in document or {"outcome", "reason"} <= document.keys() else None
+
+
+def _looked_at_its_objects(answered: dict[str, Any]) -> bool:
+    """Whether a function told of each object, and all of them are among its sources."""
+    results = answered.get("results", [answered])
+    if not isinstance(results, list) or not all(isinstance(each, dict) for each in results):
         return False
-    return isinstance(document, dict) and isinstance(document.get("results"), list)
+    if "results" not in answered and not isinstance(answered.get("source"), dict):
+        return False
+    return all(each.get("error") != "Forbidden" for each in results)

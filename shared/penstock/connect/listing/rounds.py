@@ -160,13 +160,16 @@ class ListingWatch:
         try:
             taken = done.result()
         except TemporaryError as exc:
-            report.failed += len(group)
-            if str(exc) not in report.problems and len(report.problems) < 5:
-                report.problems.append(str(exc))
+            _failed(report, len(group), str(exc))
             return ()
-        if taken is Taken.UNREAD and len(group) > 1:
+        if taken in (Taken.UNREAD, Taken.STOPPED) and len(group) > 1:
             middle = len(group) // 2
             return group[:middle], group[middle:]
+        if taken is Taken.STOPPED:
+            _failed(
+                report, 1, "one hint is refused for its size, by a proxy before the target; raise its limit to 16 MiB"
+            )
+            return ()
         keep(group)
         if taken is Taken.TOLD:
             report.told += len(group)
@@ -175,6 +178,13 @@ class ListingWatch:
         first = getattr(group[0], "ref", group[0])
         _log.warning("%d objects from %s on: refused for good; the function's log says why", len(group), first)
         return ()
+
+
+def _failed(report: RoundReport, objects: int, problem: str) -> None:
+    """Count objects that are told again, and keep the first reasons."""
+    report.failed += objects
+    if problem not in report.problems and len(report.problems) < 5:
+        report.problems.append(problem)
 
 
 def _parts(items: Iterator[T], size: int) -> Iterator[tuple[T, ...]]:

@@ -165,8 +165,6 @@ class NatsSession:
 
     async def _pull(self, client: "Client", topic: str, limit: int) -> None:
         """Take messages of one subject, at most `limit` at a time, and say of each that it is being worked on."""
-        from nats.errors import TimeoutError as NothingCame
-
         subscription, ack_wait_seconds = await self._subscribed(client, topic)
         if topic not in self._joined:
             _log.info("nats: subject %s", topic)
@@ -183,7 +181,7 @@ class NatsSession:
                     continue
                 try:
                     messages = await subscription.fetch(min(room, _FETCH_MESSAGES), timeout=_FETCH_SECONDS)
-                except NothingCame:
+                except TimeoutError:  # nothing came; the client raises its own, and at times Python's
                     await subscription.consumer_info()  # raises when the server is frozen or the consumer is gone
                     continue
                 for message in messages:

@@ -29,6 +29,8 @@ _REFUSED_LOGIN = frozenset(
     {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException"}
     | {"ExpiredToken", "ExpiredTokenException", "MissingAuthenticationToken", "IncompleteSignature", "OptInRequired"}
 )
+# A clock that is wrong, and a server that does not know the request: they say nothing of a queue.
+_OF_EVERY_REQUEST = frozenset({"RequestExpired", "InvalidAction", "InvalidSecurity", "UnsupportedOperation"})
 _THROTTLED = frozenset({"Throttling", "ThrottlingException", "RequestThrottled"})
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})
 """Codes of requests that the user's rights do not allow."""
@@ -144,6 +146,13 @@ def refusal_of(exc: Exception, account: SqsAccount) -> str:
             "ChangeMessageVisibility for these queues"
         )
     return ""
+
+
+def is_of_queue(exc: Exception) -> bool:
+    """Whether the service refuses one queue, and not the login, each request for a while, or a token."""
+    status = getattr(exc, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    of_others = _REFUSED_LOGIN | _THROTTLED | _OF_EVERY_REQUEST
+    return 400 <= status < 500 and not is_of_sts(exc) and code_of(exc) not in of_others
 
 
 def is_of_sts(exc: Exception) -> bool:

@@ -6,10 +6,11 @@ The requests are those of https://docs.aws.amazon.com/AWSSimpleQueueService/late
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 from penstock.connect.reconnecting import TopicRefused
-from penstock.connect.sqs.account import DENIED, POLL_SECONDS, code_of, is_of_sts
+from penstock.connect.sqs.account import DENIED, POLL_SECONDS, code_of, is_of_queue
 
 BATCH = 10
 """The most messages that one request may name."""
@@ -34,33 +35,21 @@ class SqsApi(Protocol):
 
 
 class SqsQueue:
-    """A queue that is there. Its methods raise botocore's errors, and may be called by several threads."""
+    """A queue that is there. Its methods may be called by several threads.
+
+    They raise `TopicRefused` for what is refused of this queue, and botocore's other errors.
+    """
 
     def __init__(self, client: SqsApi, name: str, visibility_seconds: int) -> None:
         """Find the queue; no other client gets what was received, for `visibility_seconds`.
 
         Raises `TopicRefused` when no queue has this name.
         """
-        from botocore.exceptions import ClientError
-
         self.name = name
         self._client = client
         self._seconds = visibility_seconds
-        try:
+        with self._refusals():
             self._url = client.get_queue_url(QueueName=name)["QueueUrl"]
-        except ClientError as exc:
-            if is_of_sts(exc):  # it says nothing of the queue
-                raise
-            code = code_of(exc)
-            if code in ("QueueDoesNotExist", "NonExistentQueue"):
-                problem = f"there is no queue {name}; make it, for example: aws sqs create-queue"
-            elif code in DENIED:
-                problem = f"queue {name}: refused ({code}); allow sqs:GetQueueUrl and the other rights for this queue"
-            elif code in _NO_NAME:
-                problem = f"queue {name}: the service takes no such name ({code}); give that of a queue"
-            else:
-                raise
-            raise TopicRefused(name, problem) from None
 
     def warn_of_redrive(self) -> None:
         """Say it when the queue itself moves a message away that was received a few times."""
@@ -85,12 +74,13 @@ class SqsQueue:
 
     def receive(self, limit: int) -> list[SqsMessage]:
         """At most `limit` messages, up to ten; waits some seconds for the first."""
-        answer = self._client.receive_message(
-            QueueUrl=self._url,
-            MaxNumberOfMessages=min(limit, BATCH),
-            WaitTimeSeconds=POLL_SECONDS,
-            VisibilityTimeout=self._seconds,
-        )
+        with self._refusals():
+            answer = self._client.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=min(limit, BATCH),
+                WaitTimeSeconds=POLL_SECONDS,
+                VisibilityTimeout=self._seconds,
+            )
         return [
             SqsMessage(each["MessageId"], each["ReceiptHandle"], each.get("Body", "").encode("utf-8", "replace"))
             for each in answer.get("Messages", ())
@@ -108,7 +98,8 @@ class SqsQueue:
         """Delete these; the handles for which the service failed, and must be asked again."""
         left: list[str] = []
         for batch, entries in _batches(handles):
-            answer = self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
+            with self._refusals():
+                answer = self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
             for failed in answer.get("Failed", ()):
                 # A fault of the sender: the handle is too old, and the message has come again, or will.
                 if not failed.get("SenderFault"):
@@ -117,7 +108,30 @@ class SqsQueue:
 
     def _change(self, handles: Sequence[str], seconds: int) -> None:
         for _, entries in _batches(handles, VisibilityTimeout=seconds):
-            self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+            with self._refusals():
+                self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Raise `TopicRefused` for what the service refuses of this queue alone."""
+        from botocore.exceptions import ClientError
+
+        try:
+            yield
+        except ClientError as exc:
+            if not is_of_queue(exc):
+                raise
+            code = code_of(exc)
+            if code in ("QueueDoesNotExist", "NonExistentQueue"):
+                problem = f"there is no queue {self.name}; make it, for example: aws sqs create-queue"
+            elif code in _NO_NAME:
+                problem = f"queue {self.name}: the service takes no such name ({code}); give that of a queue"
+            elif code in DENIED or code.lower().startswith("kms"):
+                rights = "sqs:GetQueueUrl and the other rights for this queue, and the use of its key"
+                problem = f"queue {self.name}: refused ({code}); allow {rights}"
+            else:
+                problem = f"queue {self.name}: refused ({code}: {str(exc)[:200]})"
+            raise TopicRefused(self.name, problem) from None
 
 
 def _batches(handles: Sequence[str], **more: int) -> Iterator[tuple[Sequence[str], list[Mapping[str, Any]]]]:
