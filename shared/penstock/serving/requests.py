@@ -43,6 +43,12 @@ def body_chunks() -> Iterator[bytes]:
         raise TemporaryError("the request broke off before its end")
 
 
+def whole_body(most: int) -> bytes:
+    """The request's body, of at most `most` bytes; raises what `body_chunks` raises, or werkzeug's 413."""
+    request.max_content_length = most
+    return b"".join(body_chunks())
+
+
 def query_options() -> dict[str, str]:
     """The options in the query string; raises `EventError` for one that is given twice."""
     twice = [name for name, values in request.args.lists() if len(values) > 1]
