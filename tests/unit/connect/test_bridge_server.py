@@ -106,6 +106,7 @@ _NOT_WHOLE = {
     "a length with a sign": (_CHUNKED + b"-5\r\n" + PUT[:5] + b"\r\n0\r\n\r\n", 400),
     "a length of Python": (_CHUNKED + b"0x5\r\n" + PUT[:5] + b"\r\n0\r\n\r\n", 400),
     "no end of a chunk": (_CHUNKED + b"5\r\n" + PUT[:5] + b"XX0\r\n\r\n", 400),
+    "packed on the way": (_HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n5\r\n" + PUT[:5] + b"\r\n0\r\n\r\n", 400),
     "a line end in an extension": (_CHUNKED + b"5;a\nb\r\n" + PUT[:5] + b"\r\n0\r\n\r\n", 400),
 }
 
