@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import inspect
 import io
 import json
@@ -260,6 +261,14 @@ def test_request_shorter_than_it_said_is_not_taken_for_whole(lake: Lake) -> None
     response = serve(lake).post("/", environ_overrides={"wsgi.input": body, "CONTENT_LENGTH": "100"})
     assert response.status_code == 503
     assert "broke off" in response.text
+
+
+def test_body_that_was_packed_on_the_way_is_not_taken_as_it_is(lake: Lake) -> None:
+    packed = gzip.compress(b"a,b")
+    headers = {"Transfer-Encoding": "gzip, chunked"}
+    response = serve(lake).post("/", data=packed, headers=headers, environ_overrides={"wsgi.input_terminated": True})
+    assert response.status_code == 400
+    assert "Transfer-Encoding 'gzip, chunked'" in response.text
 
 
 # Whole or not at all

@@ -282,4 +282,18 @@ MUTANTS: Sequence[Mutant] = (
         "        return self.topics\n",
         ("tests/unit/connect/test_reconnecting.py",),
     ),
+    Mutant(
+        "the bridge stores a request that broke off",
+        "connect/bridge/app.py",
+        "        body = whole_body(MAX_BODY_BYTES)\n",
+        "        body = request.get_data(cache=False)\n",
+        ("tests/unit/connect/test_bridge_server.py",),
+    ),
+    Mutant(
+        "a chunk that breaks off ends a body on the local stack",
+        "local/request_body.py",
+        "        if not data:\n            raise _broken_off()\n",
+        "        if not data:\n            return 0\n",
+        ("tests/unit/local/test_request_body.py",),
+    ),
 )

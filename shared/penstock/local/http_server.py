@@ -14,17 +14,31 @@ from typing import Any
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from penstock.errors import ConfigError
+from penstock.local.request_body import ChunkedBody, framing_problem
 
 
 class QuietHandler(WSGIRequestHandler):
     """Answers in HTTP/1.1, so that a response of unknown length is chunked, and prints no access log."""
 
     protocol_version = "HTTP/1.1"
+    # What http.server itself refuses, such as a head that is too long.
+    error_message_format = "%(message)s: %(explain)s\n"
+    error_content_type = "text/plain; charset=utf-8"
 
     def run_wsgi(self) -> None:
         """One request on each connection, as Werkzeug's `Connection: close` says: also after one that failed."""
-        super().run_wsgi()
+        if problem := framing_problem(self.headers, self.request_version):
+            self.send_error(400, explain=problem)
+        else:
+            super().run_wsgi()
         self.close_connection = True
+
+    def make_environ(self) -> dict[str, Any]:
+        """Werkzeug's, but a body in chunks ends with its last chunk, and with an error where that does not come."""
+        environ = super().make_environ()
+        if environ.get("wsgi.input_terminated"):
+            environ["wsgi.input"] = ChunkedBody(self.rfile)
+        return environ
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """The gateway keeps its own record of invocations."""

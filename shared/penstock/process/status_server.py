@@ -1,13 +1,18 @@
 """A small HTTP server for the probes and metrics of connectors and the watcher of Jobs."""
 
+import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET6
-from typing import Protocol
+from socket import AF_INET6, SHUT_RDWR
+from typing import Any, Final, Protocol
 
 from penstock.errors import ConfigError
+
+# A probe's whole request takes far less. Each connection has a thread, so one that stays open costs memory.
+_CONNECTION_SECONDS: Final = 10.0
 
 
 class Scraped(Protocol):
@@ -21,7 +26,7 @@ class StatusServer:
     """Serves /_/health, /_/ready and /metrics on a thread of its own.
 
     `ill` and `unready` return what is wrong, or "" when nothing is. Raises `ConfigError` for an address that it cannot
-    listen on.
+    listen on. A connection lasts `connection_seconds` at most.
     """
 
     def __init__(
@@ -31,6 +36,7 @@ class StatusServer:
         *,
         ill: Callable[[], str],
         unready: Callable[[], str],
+        connection_seconds: float = _CONNECTION_SECONDS,
     ) -> None:
         class StatusHandler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -56,6 +62,28 @@ class StatusServer:
         class StatusHttpServer(ThreadingHTTPServer):
             daemon_threads = True
             address_family = AF_INET6 if ":" in address[0] else ThreadingHTTPServer.address_family
+
+            def __init__(self, *arguments: Any) -> None:
+                # In the order in which they began. Only the thread that accepts adds, threads of connections remove.
+                self.open: dict[Any, float] = {}
+                super().__init__(*arguments)
+
+            def process_request(self, request: Any, client_address: Any) -> None:
+                self.open[request] = time.monotonic()
+                super().process_request(request, client_address)
+
+            def shutdown_request(self, request: Any) -> None:
+                self.open.pop(request, None)
+                super().shutdown_request(request)
+
+            def service_actions(self) -> None:
+                """Called about twice a second: end what takes too long."""
+                now = time.monotonic()
+                for request, began in list(self.open.items()):
+                    if now - began < connection_seconds:
+                        break
+                    with contextlib.suppress(OSError):
+                        request.shutdown(SHUT_RDWR)  # its thread reads the end, and closes it
 
         try:
             self._server = StatusHttpServer(address, StatusHandler)

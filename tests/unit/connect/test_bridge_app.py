@@ -122,6 +122,27 @@ def test_body_over_the_limit_is_refused_unread(client: FlaskClient, inbox: Inbox
     assert inbox.counts() == InboxCounts(0, 0)
 
 
+def test_a_defect_is_a_500_whose_incident_finds_its_trace_in_the_log(
+    client: FlaskClient, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_messages: object) -> None:
+        raise ZeroDivisionError("the trace is for the log")
+
+    monkeypatch.setattr(inbox, "put", broken)
+    answer = client.post("/", data=PUT, headers={"Authorization": "Bearer secret"})
+    assert (answer.status_code, answer.mimetype) == (500, "text/plain")
+    [record] = [record for record in caplog.records if record.exc_info]
+    incident = vars(record)["incident"]
+    assert answer.text == f"unexpected error; see the log for incident {incident}\n"
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("GET", "/", 405)])
+def test_what_has_no_route_is_answered_in_words(client: FlaskClient, method: str, path: str, status: int) -> None:
+    answer = client.open(path, method=method)
+    assert (answer.status_code, answer.mimetype) == (status, "text/plain")
+    assert ("POST" in answer.headers.get("Allow", "")) == (status == 405)
+
+
 def test_full_inbox_makes_minio_wait(client: FlaskClient, inbox: Inbox) -> None:
     assert [post(client, PUT) for _ in range(4)] == [202, 202, 202, 503]
     assert inbox.counts() == InboxCounts(3, 0)

@@ -1,6 +1,8 @@
 """The bridge as a process, and its inbox file: one that must not be used, and one that goes away."""
 
 import contextlib
+import json
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -92,3 +94,44 @@ def test_each_target_says_how_many_events_wait_for_it_also_when_none_does(tmp_pa
         lines = ask(address, "/metrics")[1].splitlines()
     assert 'penstock_inbox_target_pending{target="asleep"} 1.0' in lines
     assert 'penstock_inbox_target_pending{target="other"} 0.0' in lines
+
+
+_HEAD = b"POST PATH HTTP/1.1\r\nHost: bridge\r\nContent-Type: application/json\r\n"
+_CHUNKED = _HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+# Each with the status of its answer.
+_NOT_WHOLE = {
+    "shorter than it said": (_HEAD + b"Content-Length: 900\r\n\r\n" + PUT[:400], 503),
+    "whole JSON, but shorter than it said": (_HEAD + b"Content-Length: 9000\r\n\r\n" + PUT, 503),
+    "a chunk that breaks off": (_CHUNKED + b"384\r\n" + PUT[:400], 503),
+    "a length with a sign": (_CHUNKED + b"-5\r\n" + PUT[:5] + b"\r\n0\r\n\r\n", 400),
+    "a length of Python": (_CHUNKED + b"0x5\r\n" + PUT[:5] + b"\r\n0\r\n\r\n", 400),
+    "no end of a chunk": (_CHUNKED + b"5\r\n" + PUT[:5] + b"XX0\r\n\r\n", 400),
+    "packed on the way": (_HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n5\r\n" + PUT[:5] + b"\r\n0\r\n\r\n", 400),
+    "a line end in an extension": (_CHUNKED + b"5;a\nb\r\n" + PUT[:5] + b"\r\n0\r\n\r\n", 400),
+}
+
+
+def test_bodies_that_are_not_whole_are_answered_in_words_and_are_neither_stored_nor_dead_letters(
+    tmp_path: Path,
+) -> None:
+    inbox, address = tmp_path / "inbox.db", f"127.0.0.1:{free_port()}"
+    host, _, port = address.partition(":")
+    with running(command(inbox, address), tmp_path / "bridge.log", {"CONSOLE_TOKEN": "hunter2"}) as process:
+        while ask(address, "/_/ready")[0] != 200:
+            assert process.poll() is None, (tmp_path / "bridge.log").read_text()
+        for path in (b"/", b"/dead-letters", b"/inbox/replay"):
+            for name, (request, status) in _NOT_WHOLE.items():
+                data = request.replace(b"PATH", path, 1).replace(b"\r\n", b"\r\nAuthorization: Bearer hunter2\r\n", 1)
+                with socket.create_connection((host, int(port)), timeout=60) as connection:
+                    connection.sendall(data)
+                    connection.shutdown(socket.SHUT_WR)
+                    with connection.makefile("rb") as answer:
+                        head, _, body = answer.read().partition(b"\r\n\r\n")
+                assert int(head.split()[1]) == status, (path, name, head, body)
+                assert b"text/plain" in head, (path, name, head)
+                assert b"broke off" in body or b"malformed" in body, (path, name, body)
+        asked = urllib.request.Request(f"http://{address}/inbox", headers={"Authorization": "Bearer hunter2"})
+        with urllib.request.urlopen(asked) as answer:
+            counts = json.load(answer)
+        assert (counts["pending"], counts["dead"]) == (0, 0)
+        assert "Traceback" not in (tmp_path / "bridge.log").read_text()

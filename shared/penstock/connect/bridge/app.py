@@ -8,11 +8,12 @@ letter: a refusal would stop every event behind it for ever.
 import hmac
 import json
 import logging
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from flask import Blueprint, Flask, Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from penstock.connect.bridge.broker_dead_letters import BrokerDeadLetterLimits, read_broker_dead_letter
 from penstock.connect.bridge.description import bridge_description
@@ -28,6 +29,7 @@ from penstock.errors import EventError, TemporaryError
 from penstock.events import OddRecord
 from penstock.process import metric_table
 from penstock.process.openapi import PATH
+from penstock.serving.requests import whole_body
 
 # A key is at most 1 KB and user metadata 2 KB (8 KB on other stores), so a real event is far below this.
 MAX_BODY_BYTES = 1024 * 1024
@@ -61,6 +63,10 @@ def create_app(
         app.register_blueprint(console)
     app.register_error_handler(TemporaryError, _later)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
+    app.register_error_handler(ClientDisconnected, _broken_off)
+    app.register_error_handler(EventError, _malformed)
+    app.register_error_handler(HTTPException, _refused)
+    app.register_error_handler(Exception, _crashed)
     return app
 
 
@@ -94,7 +100,8 @@ class BridgeRoutes:
         """`POST /`: store MinIO's notification as one message for each target that gets it."""
         if not self._is_authorised():
             return BridgeResponse("wrong or no token\n", 401, {"WWW-Authenticate": "Bearer"})
-        body = _body()
+        # Half a body is not a dead letter: its sender has no answer yet, and sends it again.
+        body = whole_body(MAX_BODY_BYTES)
         odd: list[OddRecord] = []
         try:
             messages = self._messages(body, odd)
@@ -116,7 +123,7 @@ class BridgeRoutes:
         wanted = self._config.dead_letter_token
         if wanted and not hmac.compare_digest(token.encode(), wanted.encode()):
             return BridgeResponse("wrong or no token; dead letters go to /dead-letters/TOKEN\n", 401)
-        body = self._kept(_body())
+        body = self._kept(whole_body(MAX_BODY_BYTES))
         self._limits.admit(len(body), self._inbox.counts().dead)
         letter = read_broker_dead_letter(dict(request.headers), body, SELF, authenticated=bool(wanted))
         verdict = Verdict(DeliveryOutcome.DEAD, letter.code, letter.reason, letter.data)
@@ -169,15 +176,32 @@ class BridgeRoutes:
         return any(matches) or not self._config.token
 
 
-def _body() -> bytes:
-    request.max_content_length = MAX_BODY_BYTES
-    return request.get_data(cache=False)
-
-
 def _later(exc: TemporaryError) -> Response:
     _log.error("%s", exc)
     return BridgeResponse(f"{exc}\n", int(exc.status), {"Retry-After": "5"})
 
 
+def _broken_off(_exc: ClientDisconnected) -> Response:
+    return _later(TemporaryError("the request broke off before its end"))
+
+
+def _malformed(exc: EventError) -> Response:
+    return BridgeResponse(f"{exc}\n", int(exc.status))
+
+
 def _too_large(_exc: RequestEntityTooLarge) -> Response:
     return BridgeResponse(f"at most {MAX_BODY_BYTES} bytes\n", 413)
+
+
+def _refused(exc: HTTPException) -> Response:
+    response = BridgeResponse(f"{exc.description or exc.name}\n", exc.code or 500)
+    if (allowed := getattr(exc, "valid_methods", None)) is not None:
+        response.headers["Allow"] = ", ".join(allowed)
+    return response
+
+
+def _crashed(exc: Exception) -> Response:
+    """The trace goes to the log only, under the incident id that the answer names."""
+    incident = secrets.token_hex(6)
+    _log.error("unexpected error", exc_info=exc, extra={"incident": incident})
+    return BridgeResponse(f"unexpected error; see the log for incident {incident}\n", 500)

@@ -5,7 +5,7 @@ from typing import Any, Final
 from penstock import __version__
 from penstock.process.openapi import JSON, PATH, TEXT, Operation, description
 
-_TAKEN: Final = dict.fromkeys((202, 401, 413, 503), TEXT)
+_TAKEN: Final = dict.fromkeys((202, 400, 401, 413, 503), TEXT)
 # These are there where CONSOLE_TOKEN is set.
 _ASKED: Final = {200: JSON, 400: TEXT, 401: TEXT, 413: TEXT, 503: TEXT}
 _IDS: Final = {

@@ -26,6 +26,7 @@ from penstock.delivery.inbox import Inbox
 from penstock.delivery.recent import RecentAttempt, RecentAttempts
 from penstock.errors import EventError
 from penstock.json_text import read_object
+from penstock.serving.requests import whole_body
 
 _ATTEMPTS: Final = 500
 _LETTERS: Final = 500
@@ -33,22 +34,17 @@ _MAX_BODY_BYTES: Final = 1024 * 1024
 
 
 def make_inbox_api(token: str, inbox: Inbox, recent: RecentAttempts, attempts: Attempts) -> Blueprint:
-    """The routes. The application answers `TemporaryError`; what is wrong with a request is answered here."""
+    """The routes. The application answers the errors that they raise."""
     api = Blueprint("inbox", __name__, url_prefix="/inbox")
     dropped = Dropped(inbox)
 
     @api.before_request
     def refuse_strangers() -> Response | None:
-        request.max_content_length = _MAX_BODY_BYTES
         given = request.headers.get("Authorization", "").encode()
         if hmac.compare_digest(given, f"Bearer {token}".encode()):
             return None
         text = "wrong or no token; penstock console sends CONSOLE_TOKEN\n"
         return Response(text, 401, {"WWW-Authenticate": "Bearer"}, content_type="text/plain")
-
-    @api.errorhandler(EventError)
-    def refused(exc: EventError) -> Response:
-        return Response(f"{exc}\n", int(exc.status), content_type="text/plain; charset=utf-8")
 
     @api.get("")
     def overview() -> Response:
@@ -110,7 +106,7 @@ def _after() -> int:
 
 
 def _document() -> Mapping[str, Any]:
-    return read_object(request.get_data(cache=False))
+    return read_object(whole_body(_MAX_BODY_BYTES))
 
 
 def _ids() -> list[str]:

@@ -26,7 +26,6 @@ EVENTS: Final = "events"
 OPEN: Final = frozenset({"home", "health", "scrape"})
 _METHOD: Final = re.compile("[A-Za-z]{1,32}")
 _CONTROL: Final = re.compile(r"[\x00-\x20\x7f]")
-_LENGTH: Final = re.compile("[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +106,10 @@ def session_cookie(host: str) -> str:
 
 
 def _malformed(environ: dict[str, Any]) -> str:
-    """What is wrong with a request that Werkzeug's server lets through, "" when nothing is.
-
-    Without this a length that is no number would be a body of no bytes, which is then stored.
-    """
+    """What is wrong with the first line of a request that Werkzeug's server lets through, "" when nothing is."""
     if not _METHOD.fullmatch(environ["REQUEST_METHOD"]):
         return "the method is not a word"
-    if _CONTROL.search(environ["RAW_URI"]):
-        return "the path has a control character; percent-encode it"
-    length = environ.get("CONTENT_LENGTH") or "0"
-    return "" if _LENGTH.fullmatch(length) else f"Content-Length {length[:40]!r} is not a number of bytes"
+    return "the path has a control character; percent-encode it" if _CONTROL.search(environ["RAW_URI"]) else ""
 
 
 def _same(given: str, wanted: str) -> bool:

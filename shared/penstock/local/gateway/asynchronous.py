@@ -16,9 +16,9 @@ from wsgiref.types import StartResponse
 from penstock.connect.rest import NoRedirect
 from penstock.delivery.deliverer import Message
 from penstock.delivery.inbox import Inbox
-from penstock.errors import TemporaryError
+from penstock.errors import EventError, TemporaryError
 from penstock.local.functions.functions import LocalFunctions, NoSuchFunction
-from penstock.local.gateway.proxy import Environ, Proxy, body_chunks, plain, split_function_path
+from penstock.local.gateway.proxy import Environ, Proxy, body_chunks, failed, plain, split_function_path
 from penstock.local.gateway.router import ASYNC_TARGET
 from penstock.streams import SPOOL_MEMORY_BYTES, spool
 
@@ -49,11 +49,16 @@ class Asynchronous:
         except NoSuchFunction as exc:
             return plain(start_response, "404 Not Found", str(exc))
         body = bytearray()
-        for chunk in body_chunks(environ):
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                reason = f"an asynchronous call carries at most {MAX_BODY_BYTES} bytes: pass a reference to an object"
-                return plain(start_response, "413 Content Too Large", reason)
+        try:
+            for chunk in body_chunks(environ):
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    reason = (
+                        f"an asynchronous call carries at most {MAX_BODY_BYTES} bytes: pass a reference to an object"
+                    )
+                    return plain(start_response, "413 Content Too Large", reason)
+        except (EventError, TemporaryError) as exc:
+            return failed(start_response, exc)
         call_id = environ.get("HTTP_X_CALL_ID") or str(uuid.uuid4())
         headers = {_PATH_HEADER: f"/function/{name}{path}", "X-Call-Id": call_id, **_kept_headers(environ)}
         try:

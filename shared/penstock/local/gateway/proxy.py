@@ -10,10 +10,12 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote, unquote
 from wsgiref.types import StartResponse
 
+from penstock.errors import EventError, TemporaryError
 from penstock.json_text import read_json
 from penstock.local.functions.function import LocalFunction
 from penstock.local.functions.functions import LocalFunctions, NoSuchFunction
@@ -65,6 +67,9 @@ class Proxy:
         except StartFailed as exc:
             exchange.fail(503, str(exc))
             return plain(start_response, "503 Service Unavailable", str(exc), [("Retry-After", "5")])
+        except (EventError, TemporaryError) as exc:
+            exchange.fail(int(exc.status), str(exc))
+            return failed(start_response, exc)
         except ValueError as exc:  # http.client's word for a header that no request may have
             exchange.fail(400, str(exc))
             return plain(start_response, "400 Bad Request", f"the request cannot be passed on: {exc}")
@@ -211,7 +216,10 @@ def split_function_path(raw_uri: str) -> tuple[str, str]:
 
 
 def body_chunks(environ: Mapping[str, Any]) -> Iterator[bytes]:
-    """The request body as it comes, never more than Content-Length says."""
+    """The request body as it comes, never more than Content-Length says.
+
+    Raises `TemporaryError` when it breaks off, and `EventError` when its chunks are malformed.
+    """
     stream = environ["wsgi.input"]
     if environ.get("CONTENT_LENGTH"):
         left = int(environ["CONTENT_LENGTH"])
@@ -219,7 +227,7 @@ def body_chunks(environ: Mapping[str, Any]) -> Iterator[bytes]:
             left -= len(chunk)
             yield chunk
         if left > 0:
-            raise ConnectionAbortedError(f"the caller broke off with {left} bytes to go")
+            raise TemporaryError(f"the request broke off with {left} bytes to go")
     elif environ.get("wsgi.input_terminated"):
         while chunk := stream.read(_CHUNK_BYTES):
             yield chunk
@@ -242,6 +250,12 @@ def plain(
     fields = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body))), *headers]
     start_response(status, fields)
     return [body]
+
+
+def failed(start_response: StartResponse, error: EventError | TemporaryError) -> list[bytes]:
+    """The answer to a request whose body is not whole."""
+    phrase = HTTPStatus(error.status).phrase
+    return plain(start_response, f"{int(error.status)} {phrase}", str(error))
 
 
 def _headers(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, unquote_to_bytes
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
+from penstock.errors import PenstockError
 from penstock.local.store.signature import SignatureError, check_signature
 
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -72,7 +73,10 @@ def _body(environ: Mapping[str, Any]) -> bytes:
     """The whole request body, so that no slow client keeps the others waiting; raises `S3Error` when it breaks off."""
     stream, length = environ["wsgi.input"], environ.get("CONTENT_LENGTH")
     if length is None or length == "":
-        return bytes(stream.read()) if environ.get("wsgi.input_terminated") else b""
+        try:
+            return bytes(stream.read()) if environ.get("wsgi.input_terminated") else b""
+        except PenstockError as exc:
+            raise S3Error(400, "IncompleteBody", str(exc)) from exc
     body = bytes(stream.read(int(length)))
     if len(body) != int(length):
         raise S3Error(400, "IncompleteBody", f"{len(body)} of {length} bytes arrived")

@@ -45,6 +45,35 @@ def test_a_malformed_request_is_a_400_everywhere(gateway: Running, request_of: b
     assert state.size == 4
 
 
+_CHUNKED = b"POST %b HTTP/1.1\r\nHost: localhost\r\nAuthorization: secret\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"), [(b"ffffffffffffff\r\n" + b"a" * 100_000, 503), (b"5\r\na,b", 503), (b"5\r\na,b,cd\r\n", 400)]
+)
+@pytest.mark.parametrize(
+    "path", [b"/function/echo", b"/async-function/echo", b"/ui/object?bucket=upload&key=a", b"/events"]
+)
+def test_chunks_that_are_not_whole_store_nothing_and_are_not_the_function_s_fault(
+    gateway: Running, path: bytes, end: bytes, expected: int
+) -> None:
+    gateway.store.put(ObjectRef("upload", "a"), [b"kept"], content_type="text/csv", metadata={})
+    method = b"PUT" if path.startswith(b"/ui/") else b"POST"
+    request = (_CHUNKED % path).replace(b"POST", method, 1)
+    with socket.create_connection(("127.0.0.1", gateway.server.port), timeout=30) as connection:
+        connection.sendall(request + end)
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as answer:
+            head, _, body = answer.read().partition(b"\r\n\r\n")
+    assert int(head.split(b" ")[1]) == expected, (head, body)
+    assert b"broke off" in body or b"malformed" in body
+    assert gateway.functions.get("echo").in_flight == 0
+    assert (gateway.inbox.counts().pending, gateway.inbox.counts().dead) == (0, 0)
+    state = gateway.store.head(ObjectRef("upload", "a"))
+    assert state is not None
+    assert state.size == 4
+
+
 @pytest.mark.parametrize("length", [b"zz", b"-1", b"1_0"])
 def test_an_upload_without_a_length_that_counts_replaces_nothing(gateway: Running, length: bytes) -> None:
     gateway.store.put(ObjectRef("upload", "a"), [b"kept"], content_type="text/csv", metadata={})
