@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from penstock.cli import main
 from penstock.commands.up import CrashPrinter, print_waiting
 from penstock.local.stack import Stack, StackOptions
 from penstock.types import ObjectRef
@@ -82,8 +83,29 @@ def test_up_shows_the_trace_once_and_when_the_next_attempt_comes(
     assert str(log) in page
 
 
+@pytest.mark.parametrize("password", ["", "secret of the gateway"])
+def test_status_says_why_a_pending_object_waits(
+    project: Path, password: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MINIO_ENDPOINT", "ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    data = project / "data"
+    stack = Stack(StackOptions(project / "stack.yml", data, {}, port=0, store_port=0, password=password))
+    try:
+        stack.start()
+        stack.store.put(ObjectRef("upload", "a.txt"), [b"hello"], content_type="text/plain", metadata={})
+        until(stack.attempts.waiting)
+        assert main(["status", "upload/a.txt", "--data", str(data)]) == 1  # the stack file is the local stack's too
+    finally:
+        stack.stop()
+    shown = capsys.readouterr()
+    assert shown.out.startswith("seventh: pending (retrying, attempt 2 of 10, next in ")
+    assert "IndexError: list index out of range" in shown.out.splitlines()[0]
+    assert f"on the local stack of {data}" in shown.err
+
+
 def test_serve_shows_the_trace_and_where_it_listens_in_lines_on_a_terminal(project: Path) -> None:
-    main, side = os.openpty()
+    terminal, side = os.openpty()
     port = free_port()
     command = [sys.executable, "-m", "penstock.cli", "serve", str(project / "seventh"), "--port", str(port)]
     process = subprocess.Popen(
@@ -96,7 +118,7 @@ def test_serve_shows_the_trace_and_where_it_listens_in_lines_on_a_terminal(proje
     def read_until(text: str) -> None:
         nonlocal shown
         while text not in shown:
-            shown += decoder.decode(os.read(main, 4096))  # a read may end within a character
+            shown += decoder.decode(os.read(terminal, 4096))  # a read may end within a character
 
     try:
         read_until(f"seventh listens on http://127.0.0.1:{port}")
@@ -106,7 +128,7 @@ def test_serve_shows_the_trace_and_where_it_listens_in_lines_on_a_terminal(proje
     finally:
         process.terminate()
         process.wait(60)
-        os.close(main)
+        os.close(terminal)
     lines = shown.splitlines()
     assert any(line.lstrip().startswith(f'File "{project / "seventh" / "handler.py"}", line 7') for line in lines)
     assert "incident=" in shown

@@ -1,4 +1,4 @@
-"""Where the local stack's object store is, kept in the data folder for the commands that are typed beside it."""
+"""Where the local stack's object store and gateway are, for the commands that are typed beside it."""
 
 import json
 import os
@@ -11,8 +11,10 @@ from penstock.settings.config import StoreSettings
 _FILE: Final = "store.json"
 
 
-def keep_address(data: Path, settings: StoreSettings, stack_file: Path | None = None) -> None:
-    """Write how to reach the store and which stack file runs, readable by their owner only."""
+def keep_address(
+    data: Path, settings: StoreSettings, stack_file: Path | None = None, *, gateway: str = "", password: str = ""
+) -> None:
+    """Write how to reach the store and the gateway, and which stack file runs, readable by their owner only."""
     made = data / f".{_FILE}.{os.getpid()}"
     made.unlink(missing_ok=True)
     descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -23,6 +25,8 @@ def keep_address(data: Path, settings: StoreSettings, stack_file: Path | None = 
                 "access_key": settings.access_key,
                 "secret_key": settings.secret_key,
                 "stack": str(stack_file.resolve()) if stack_file else None,
+                "gateway": gateway,
+                "password": password,
             },
             file,
         )
@@ -68,6 +72,13 @@ def kept_stack_file(data: Path) -> Path | None:
     """The stack file of the stack that runs on this data folder, or None when none runs there or the file is gone."""
     named = _told(data).get("stack")
     return Path(named) if isinstance(named, str) and Path(named).is_file() else None
+
+
+def kept_gateway(data: Path) -> tuple[str, str] | None:
+    """URL and password of the gateway of the stack that runs on this data folder, or None when none runs there."""
+    told = _told(data)
+    url, password = told.get("gateway"), told.get("password")
+    return (url, password) if url and isinstance(url, str) and isinstance(password, str) else None
 
 
 def _told(data: Path) -> dict[str, Any]:

@@ -178,7 +178,13 @@ class Stack:
         self._server.start()
         self.lake.connect(self.router.buckets(), self.url)
         if isinstance(self.lake, EmbeddedLake):
-            keep_address(self.options.data, self.lake.settings, self.options.stack_file)
+            keep_address(
+                self.options.data,
+                self.lake.settings,
+                self.options.stack_file,
+                gateway=self.url,
+                password=self.password,
+            )
             self._held.callback(forget_address, self.options.data)
         self._connected = True
 

@@ -37,7 +37,10 @@ class TargetStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One object as one function sees it; `job` names a Job under way, `reason` says why it is excluded."""
+    """One object as one function sees it; `job` names a Job under way.
+
+    `reason` says why it is excluded, or, of a pending one, why the last attempt failed where that is known.
+    """
 
     ref: ObjectRef
     state: State

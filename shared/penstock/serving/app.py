@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from penstock.serving.access import CallerTokens
 from penstock.serving.callers import leaving_check
 from penstock.serving.health import Health
 from penstock.serving.key_readings import KeyReadings
+from penstock.serving.last_failures import LastFailures
 from penstock.serving.requests import (
     MAX_CALL_BYTES,
     body_chunks,
@@ -116,6 +118,7 @@ class FunctionRoutes:
         self._search, self._body_mode = config.search, config.body_mode
         self._deadline_seconds = config.deadline_seconds
         self._readings = KeyReadings(config.store_profile)
+        self._failures = LastFailures()
         self._log = logging.getLogger("penstock.app")
 
     def begin(self) -> None:
@@ -200,6 +203,8 @@ class FunctionRoutes:
             raise EventError("status: ask /status?bucket=BUCKET&key=KEY")
         with _for_caller(), within(self._deadline_seconds):
             found = status_of(self._runtime, ObjectRef(given["bucket"], given["key"]))
+        if found.state == "pending":
+            found = replace(found, reason=self._failures.reason(found.ref))
         return json_response(status_document(found, self._function.name), 200)
 
     def take(self, path: str) -> Response:
@@ -254,12 +259,13 @@ class FunctionRoutes:
 
     def _ended(self, ref: ObjectRef, ended: Outcome | Exception) -> Outcome | Failure:
         """Count how one object ended; log it unless `_log_failures` does."""
-        if isinstance(ended, PenstockError):
-            self._metrics.add(metric_table.EVENTS.name, 1, "failed")
-            return Failure(ref, ended)
         if isinstance(ended, Exception):
-            self._metrics.add(metric_table.EVENTS.name, 1, "crashed")
-            return failure_of(ended, ref)
+            how_ended = "failed" if isinstance(ended, PenstockError) else "crashed"
+            self._metrics.add(metric_table.EVENTS.name, 1, how_ended)
+            failure = failure_of(ended, ref)
+            self._failures.failed(ref, failure)
+            return failure
+        self._failures.ended(ref)
         how = {"outcome": ended.kind, "changed": ended.changed, "reason": ended.reason}
         self._log.info("%s: %s", ref, ended.kind, extra=how)
         self._metrics.add(metric_table.EVENTS.name, 1, ended.kind)

@@ -68,7 +68,7 @@ export function letterItem(letter, then = read, choose = false) {
 }
 function group([why, members]) {
   const ids = members.map(each => each.id);
-  return html`<section class="card" aria-label=${why}><div class="row"><h2 class="grow">${why} <span class="count">${count(members.length)}</span></h2>
+  return html`<section class="card" aria-label=${why}><div class="row"><h2 class="grow">${why}&nbsp;<span class="count">${count(members.length)}</span></h2>
     ${writes() ? html`<button aria-label=${`Choose all with ${why}`} @click=${() => { ids.forEach(id => chosen.add(id)); redraw(); }}>Choose all</button>
     <button aria-label=${`Replay all with ${why}`} aria-describedby="no-undo" @click=${() => replay(ids)}>Replay ${count(ids.length)}</button>
     <button aria-label=${`Drop all with ${why}`} @click=${() => drop(ids)}>Drop ${count(ids.length)}</button>` : nothing}</div>
