@@ -47,7 +47,7 @@ def _context_of(environ: "WSGIEnvironment") -> str:
     A Broker that records no traces itself passes a request on as one that is not to be recorded. It leaves the event's
     own context as it was (https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/distributed-tracing.md).
     """
-    given = environ.get("HTTP_TRACEPARENT", "")
+    given: str = environ.get("HTTP_TRACEPARENT", "")
     caller, event = read_traceparent(given), read_traceparent(environ.get("HTTP_CE_TRACEPARENT"))
     if event and (caller is None or (event.is_recorded and not caller.is_recorded)):
         return str(event)
