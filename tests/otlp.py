@@ -1,11 +1,15 @@
-"""A receiver of traces by OTLP over HTTP, as a collector is, in this process."""
+"""A receiver of traces by OTLP over HTTP, as a collector is, in this process.
+
+As a program it listens on port 4318 of every address and prints each span as a line of JSON.
+"""
 
 from __future__ import annotations
 
 import gzip
+import json
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -25,10 +29,16 @@ class ReceivedSpan:
 
 
 class OtlpReceiver:
-    """Listens on loopback until `stop`; `url` is the endpoint that programs are given."""
+    """Listens until `stop`; `url` is the endpoint that programs on this machine are given.
 
-    def __init__(self) -> None:
+    `told` is called with each span that comes.
+    """
+
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 0, told: Callable[[ReceivedSpan], None] = lambda _: None
+    ) -> None:
         self._spans: list[ReceivedSpan] = []
+        self._told = told
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -48,7 +58,7 @@ class OtlpReceiver:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((host, port), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -61,17 +71,17 @@ class OtlpReceiver:
                 for span in scope.spans:
                     values = {each.key: each.value for each in span.attributes}
                     texts = {key: value.string_value or str(value.int_value) for key, value in values.items()}
-                    self._spans.append(
-                        ReceivedSpan(
-                            about["service.name"],
-                            span.name,
-                            span.trace_id.hex(),
-                            span.span_id.hex(),
-                            span.parent_span_id.hex(),
-                            texts,
-                            span.status.code == 2,  # STATUS_CODE_ERROR
-                        )
+                    received = ReceivedSpan(
+                        about["service.name"],
+                        span.name,
+                        span.trace_id.hex(),
+                        span.span_id.hex(),
+                        span.parent_span_id.hex(),
+                        texts,
+                        span.status.code == 2,  # STATUS_CODE_ERROR
                     )
+                    self._spans.append(received)
+                    self._told(received)
 
     def spans(self, trace: str = "") -> list[ReceivedSpan]:
         """What has come so far: all, or that of one trace."""
@@ -81,3 +91,18 @@ class OtlpReceiver:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+def way(spans: list[ReceivedSpan], last: str) -> list[tuple[str, str]]:
+    """Service and name of each step from the first one to that called `last`."""
+    by_id = {span.id: span for span in spans}
+    found = [span for span in spans if span.name == last]
+    steps = found[:1]
+    while steps and steps[0].parent in by_id:
+        steps.insert(0, by_id[steps[0].parent])
+    return [(step.service, step.name) for step in steps]
+
+
+if __name__ == "__main__":
+    OtlpReceiver("0.0.0.0", 4318, lambda span: print(json.dumps(asdict(span)), flush=True))
+    threading.Event().wait()

@@ -16,7 +16,7 @@ from tests.components.process import Child, free_ports
 from tests.integration.connect_helpers import QUICK, Penstock
 from tests.integration.flow import put_event, serve
 from tests.integration.processes import store_settings, wait_until
-from tests.otlp import OtlpReceiver, ReceivedSpan
+from tests.otlp import OtlpReceiver, way
 from tests.paths import ROOT
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -48,16 +48,6 @@ def function(tmp_path: Path, minio: MinioServer, unique_name: str, traced: dict[
     child = serve("compress", tmp_path, {**settings, **store_settings(minio), **traced})
     yield child
     child.stop()
-
-
-def way(spans: list[ReceivedSpan], last: str) -> list[tuple[str, str]]:
-    """Service and name of each step from the first one to that called `last`."""
-    by_id = {span.id: span for span in spans}
-    found = [span for span in spans if span.name == last]
-    steps = found[:1]
-    while steps and steps[0].parent in by_id:
-        steps.insert(0, by_id[steps[0].parent])
-    return [(step.service, step.name) for step in steps]
 
 
 def test_a_record_of_kafka_leads_to_the_store_in_the_trace_of_its_header(

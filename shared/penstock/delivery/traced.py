@@ -1,7 +1,8 @@
 """Messages whose way is a trace: one step when a message is taken on, and one for each request.
 
 The context comes with the message: as the header `traceparent` of a CloudEvent or of a webhook, or of a Kafka record,
-which becomes `X-Kafka-traceparent`. Each request carries the context of its own step.
+which becomes `X-Kafka-traceparent`. Each request carries the context of its own step, and so does the CloudEvent in it:
+what passes the event on, such as a Broker, changes the request's header.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from penstock.errors import PermanentError
 from penstock.process.tracing import Tracer
 
 _HEADER: Final = "traceparent"
-_OTHERS: Final = ("x-kafka-traceparent", "ce-traceparent")
+_EVENT_HEADER: Final = "ce-traceparent"
+_OTHERS: Final = ("x-kafka-traceparent", _EVENT_HEADER)
 
 
 def taken_on(message: Message[HeldT], tracer: Tracer) -> Message[HeldT]:
@@ -58,5 +60,8 @@ class TracedTransport:
 
 
 def _within(message: Message[HeldT], traceparent: str) -> Message[HeldT]:
-    others = {name: text for name, text in message.headers.items() if name.lower() != _HEADER}
-    return replace(message, headers={**others, _HEADER: traceparent})
+    own = {_HEADER: traceparent}
+    if any(name.lower() == "ce-id" for name in message.headers):
+        own[_EVENT_HEADER] = traceparent
+    others = {name: text for name, text in message.headers.items() if name.lower() not in own}
+    return replace(message, headers={**others, **own})

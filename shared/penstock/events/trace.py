@@ -27,6 +27,11 @@ class TraceParent:
     parent_id: str
     flags: str
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the caller records its steps: the flag `sampled`."""
+        return bool(int(self.flags, 16) & 1)
+
     def __str__(self) -> str:
         return f"00-{self.trace_id}-{self.parent_id}-{self.flags}"
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from penstock.events import read_traceparent
 from penstock.process.tracing import Tracer
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class TracedApplication:
         method = environ["REQUEST_METHOD"]
         # Other paths hold names of files, which are too many for names of steps.
         name = f"{method} {path}" if path in _NAMED_PATHS else method
-        with self._tracer.step(name, "server", environ.get("HTTP_TRACEPARENT", "")) as step:
+        with self._tracer.step(name, "server", _context_of(environ)) as step:
 
             def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
                 step.note(http__response__status_code=int(status[:3]))
@@ -38,3 +39,16 @@ class TracedApplication:
                 return start_response(status, headers, *error)
 
             return self._application({**environ, "HTTP_TRACEPARENT": step.traceparent}, start)
+
+
+def _context_of(environ: "WSGIEnvironment") -> str:
+    """The caller's `traceparent`, or that of the CloudEvent in the request where the caller's does not lead on.
+
+    A Broker that records no traces itself passes a request on as one that is not to be recorded. It leaves the event's
+    own context as it was (https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/distributed-tracing.md).
+    """
+    given: str = environ.get("HTTP_TRACEPARENT", "")
+    caller, event = read_traceparent(given), read_traceparent(environ.get("HTTP_CE_TRACEPARENT"))
+    if event and (caller is None or (event.is_recorded and not caller.is_recorded)):
+        return str(event)
+    return given

@@ -55,6 +55,12 @@ def test_message_goes_on_in_its_own_trace(tracer: Tracer) -> None:
     assert context.parent_id != "00f067aa0ba902b7"
 
 
+def test_cloudevent_carries_the_step_too_because_a_broker_changes_the_requests_header(tracer: Tracer) -> None:
+    headers = taken_on(message(ce_id="1", ce_traceparent=GIVEN), tracer).headers
+    assert headers["ce-traceparent"] == headers["traceparent"] != GIVEN
+    assert "ce-traceparent" not in taken_on(message(traceparent=GIVEN), tracer).headers
+
+
 @pytest.mark.parametrize("text", ["", "00-nonsense", "00-" + "0" * 32 + "-00f067aa0ba902b7-01"])
 def test_message_without_a_right_context_begins_a_trace(tracer: Tracer, text: str) -> None:
     assert read_traceparent(taken_on(message(traceparent=text), tracer).headers["traceparent"]) is not None

@@ -37,6 +37,22 @@ def test_request_is_a_step_of_its_callers_trace_and_looks_like_its_caller() -> N
     assert seen == f"00-4bf92f3577b34da6a3ce929d0e0e4736-{step.context.span_id:016x}-01"
 
 
+RECORDED, NOT_RECORDED = GIVEN, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+
+
+@pytest.mark.parametrize("caller", [{}, {"HTTP_TRACEPARENT": NOT_RECORDED}, {"HTTP_TRACEPARENT": "malformed"}])
+def test_events_own_context_counts_where_what_passed_it_on_records_nothing(caller: dict[str, str]) -> None:
+    """Knative's Broker sends its own context, with the flag that says: do not record."""
+    [step], _ = call("POST", "/event", HTTP_CE_TRACEPARENT=RECORDED, **caller)
+    assert step.parent is not None
+    assert f"{step.parent.span_id:016x}" == "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize("event", [{}, {"HTTP_CE_TRACEPARENT": NOT_RECORDED}])
+def test_request_that_is_not_to_be_recorded_is_not(event: dict[str, str]) -> None:
+    assert call("POST", "/event", HTTP_TRACEPARENT=NOT_RECORDED, **event)[0] == []
+
+
 @pytest.mark.parametrize(
     ("path", "name"), [("/event", "POST /event"), ("/holiday.jpg", "POST"), ("/", "POST"), ("/lambda", "POST /lambda")]
 )
