@@ -42,6 +42,7 @@ NOT_COMPRESSED = {
     "application/x-elf",
     "application/x-hdf5",
     "application/x-ole-storage",
+    "application/x-spss-sav",
     "application/x-tar",
     "image/tiff",
     "image/vnd.adobe.photoshop",

@@ -49,6 +49,6 @@ def test_a_subject_without_messages_ends_no_connection(monkeypatch: pytest.Monke
     made = NatsSession(servers, 4, lambda _topic, data, _origin, _receipt: taken.append(data), lambda _: None)
     client: Any = SimpleNamespace(jetstream=lambda: None)
     with pytest.raises(Ended):
-        asyncio.run(made._pull(client, "lake.processed", 4))
+        asyncio.run(made.pull(client, "lake.processed", 4))
     assert taken == [b"one"]
     assert subscription.looked == 2

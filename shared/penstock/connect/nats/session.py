@@ -146,7 +146,7 @@ class NatsSession:
     async def _work(self, client: "Client") -> None:
         """Pull, keep and acknowledge until one of these fails, the subjects change or the session ends."""
         topics = self._topics
-        jobs = [self._pull(client, topic, max(1, self._max_in_flight // len(topics))) for topic in topics]
+        jobs = [self.pull(client, topic, max(1, self._max_in_flight // len(topics))) for topic in topics]
         tasks = [asyncio.ensure_future(job) for job in (*jobs, self._acknowledge(client), self._changed())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -163,7 +163,7 @@ class NatsSession:
         await self._restart.wait()
         raise _Changed
 
-    async def _pull(self, client: "Client", topic: str, limit: int) -> None:
+    async def pull(self, client: "Client", topic: str, limit: int) -> None:
         """Take messages of one subject, at most `limit` at a time, and say of each that it is being worked on."""
         subscription, ack_wait_seconds = await self._subscribed(client, topic)
         if topic not in self._joined:
