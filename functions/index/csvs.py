@@ -111,7 +111,9 @@ def are_all_rows(head: bytes, dialect: Dialect) -> bool:
 def _well_quoted(delimiter: bytes) -> re.Pattern[bytes]:
     """Rows in which each quote opens a cell, closes one, or is one of a pair inside a quoted cell (RFC 4180)."""
     end = b"[%s\r\n]" % re.escape(delimiter)
-    return re.compile(rb'(?:(?:[^"]*+(?<=%s)|\A)"(?:[^"]++|"")*+"(?=%s|\Z))*+[^"]*+' % (end, end))
+    # No group is possessive: before Python 3.11.5 such a group may match what it should not
+    # (https://github.com/python/cpython/issues/106052). There is one way to match, so nothing is tried for long.
+    return re.compile(rb'(?:(?:[^"]*+(?<=%s)|\A)"[^"]*+(?:""[^"]*+)*"(?=%s|\Z))*[^"]*+' % (end, end))
 
 
 def _seen(chunks: Iterable[bytes], dialect: Dialect) -> Counts:
