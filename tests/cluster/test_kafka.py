@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 import yaml
@@ -35,8 +36,8 @@ _POLICY = {
 
 
 @pytest.fixture(scope="module")
-def kafka(lake: ClusterLake) -> KafkaEndpoint:
-    """Kafka, and the connector that `penstock render kubernetes` makes, with its NetworkPolicy."""
+def kafka(lake: ClusterLake) -> Iterator[KafkaEndpoint]:
+    """Kafka, and the connector that `penstock render kubernetes` makes, with its NetworkPolicy, for this file alone."""
     endpoint = start_kafka(lake.server)
     for topic in ("upload", "my-topic", "processed", "dead-letters"):
         endpoint.create_topic(topic)
@@ -50,7 +51,8 @@ def kafka(lake: ClusterLake) -> KafkaEndpoint:
         each["metadata"]["namespace"] = NAMESPACE
     lake.server.apply_documents([*wanted, _POLICY])
     lake.kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{_CONNECTOR}", "--timeout=180s")
-    return endpoint
+    yield endpoint
+    lake.kubectl("-n", NAMESPACE, "delete", f"deployment/{_CONNECTOR}", "--wait=true", "--timeout=180s")
 
 
 def _produce(kafka: KafkaEndpoint, value: bytes) -> None:
