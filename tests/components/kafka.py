@@ -17,7 +17,7 @@ from tests.components.process import LOOPBACK, Server, free_ports
 
 KAFKA = JavaLibrary("kafka", HERE / "java" / "kafka")
 
-_CLUSTER_ID = "cGVuc3RvY2stdGVzdHMtMQ"  # 16 bytes in URL-safe base64, as StorageTool random-uuid prints them
+CLUSTER_ID = "cGVuc3RvY2stdGVzdHMtMQ"  # 16 bytes in URL-safe base64, as StorageTool random-uuid prints them
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class KafkaServer(Server[KafkaEndpoint]):
         # -Xmx384m is enough for tests; the rest of the machine belongs to other servers.
         command = [*java(self._library, "-Xmx384m", f"-Dlog4j2.configurationFile={HERE / 'java/kafka/log4j2.xml'}")]
         if not (self.folder / "data" / "meta.properties").exists():
-            options = ["--standalone", "--cluster-id", _CLUSTER_ID]
+            options = ["--standalone", "--cluster-id", CLUSTER_ID]
             tool = [*command, "kafka.tools.StorageTool", "format"]
             self.run_to_end("kafka-format", [*tool, *options, "--config", self._config])
         self.run("kafka", [*command, "kafka.Kafka", self._config])
