@@ -163,6 +163,10 @@ def decode(source: Source, factor: int, *, every_frame: bool = False, finer: Dec
     """
     if source.traits.fault:
         raise _damaged(source, source.traits.fault)
+    if source.kind == "tiff" and finer is None:
+        pixels = source.size.pixels * source.bands * source.sample_bytes
+        if fault := tiff.checksum_fault(source.data, pixels + source.traits.held_bytes):
+            raise _damaged(source, fault)
     with reading(source.name, source.kind):
         if source.kind not in _WARNED_OF:
             return _decoded(source, factor, every_frame, finer)

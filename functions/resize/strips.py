@@ -5,6 +5,7 @@ warning. So a copy without those fields is decoded. What is still warned of ther
 """
 
 import struct
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -23,6 +24,8 @@ _NEEDED: Final = frozenset((*_STORAGE, *_MEANING))
 FIELDS: Final = (OFFSETS, COUNTS, _ROWS, _TABLES)  # that are read here
 _END_BYTES: Final = 4
 _MAX_STRIPS: Final = 4096  # that are decoded one by one
+_PIECE_BYTES: Final = 16 * 1024  # which zlib makes 16 MiB of at most
+OTHER_CHECKSUM: Final = "its compressed data do not have the checksum that stands behind them"
 ENDS_EARLY: Final = "its compressed data end before the picture does, or do not fit its size"
 
 
@@ -38,6 +41,31 @@ def zeroed(data: bytes, scheme: int, fields: Mapping[int, Sequence[float]]) -> b
         for offsets, counts in _PLACES
         for at, size in zip(fields.get(offsets, ()), fields.get(counts, ()), strict=False)
     )
+
+
+def has_other_checksum(data: bytes, scheme: int, fields: Mapping[int, Sequence[float]], most_bytes: int) -> bool:
+    """Whether a strip or tile that deflate compressed has another checksum than the one behind it (RFC 1950).
+
+    libtiff stops at the last pixel, which is before the checksum. At most `most_bytes` are unpacked, none is kept.
+    """
+    if scheme not in _DEFLATE:
+        return False
+    view, left = memoryview(data), most_bytes
+    for offsets, counts in _PLACES:
+        for at, size in zip(fields.get(offsets, ()), fields.get(counts, ()), strict=False):
+            inflater = zlib.decompressobj()
+            for start in range(int(at), int(at + size), _PIECE_BYTES):
+                try:
+                    left -= len(inflater.decompress(view[start : min(start + _PIECE_BYTES, int(at + size))]))
+                except zlib.error as exc:
+                    if "incorrect data check" in str(exc):
+                        return True
+                    break  # libtiff says so too, if the picture needs these bytes
+                if left < 0:
+                    return False
+                if inflater.eof:
+                    break
+    return False
 
 
 def with_needed_fields(data: bytes) -> bytes:

@@ -126,6 +126,15 @@ def fault(data: bytes) -> str:
     return "" if directory is None else strips.fault(data, directory.fields)
 
 
+def checksum_fault(data: bytes, pixel_bytes: int) -> str:
+    """What is wrong with the checksum of pixels that take `pixel_bytes`, or ""."""
+    directory = read_directory(data, _READ)
+    if directory is None:
+        return ""
+    is_other = strips.has_other_checksum(data, directory.one(_COMPRESSION, 1), directory.fields, 2 * pixel_bytes)
+    return strips.OTHER_CHECKSUM if is_other else ""
+
+
 def _tiled(
     name: str, data: bytes, traits: Traits, directory: Directory, found: tiles.Tiles, pixel_bytes: int
 ) -> Traits:

@@ -1,16 +1,19 @@
 """TIFF whose compressed data end before the picture does, and odd fields beside data that are whole."""
 
 import io
+import random
 import struct
 import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import pyvips
 from penstock import PermanentError
 from PIL import Image
 
 from .samples import resize
+from .strips import has_other_checksum
 from .tiff_directory import read_directory
 from .writers_test import tiff
 
@@ -156,3 +159,28 @@ def test_warnings_that_are_not_about_the_pixels_are_forgiven() -> None:
     # The last strip has as many lines as the others, although the picture has not: some writers make it so.
     whole = strip("jpeg")
     assert lines(striped("jpeg", [whole, whole], height=ROWS + 4, more=odd)) == lines(striped("jpeg", [whole, whole]))
+
+
+@pytest.mark.parametrize("predictor", ["none", "horizontal"])
+@pytest.mark.parametrize("tile", [False, True])
+@pytest.mark.parametrize("place", [0.2, 0.5, 0.9])
+def test_packed_pixels_that_changed_do_not_have_their_checksum(place: float, tile: bool, predictor: str) -> None:
+    """The last pixel comes before the checksum, so that libtiff does not look at it."""
+    noise = random.Random(1).randbytes(320 * 192)  # deflate stores it as it is
+    picture = pyvips.Image.new_from_memory(noise, 320, 192, 1, "uchar")
+    options = {"compression": "deflate", "predictor": predictor, "tile": tile}
+    whole = picture.tiffsave_buffer(**options, **({"tile_width": 64, "tile_height": 64} if tile else {}))
+    assert resize(whole, format="png").data
+    changed = bytearray(whole)
+    changed[int(place * len(whole))] ^= 0x01
+    with pytest.raises(PermanentError, match=r"^rose\.jpg: the TIFF is damaged: its compressed data do not have"):
+        resize(bytes(changed), format="png")
+
+
+def test_a_strip_that_holds_more_than_its_pixels_is_unpacked_no_further() -> None:
+    """A bomb: 40 MB of nothing behind the pixels of a strip."""
+    data = zlib.compress(bytes(WIDTH * ROWS) + bytes(40_000_000))
+    changed = data[:-4] + b"\1\2\3\4"
+    fields = {OFFSETS: [0], COUNTS: [len(changed)]}
+    assert has_other_checksum(changed, 8, fields, 50_000_000)
+    assert not has_other_checksum(changed, 8, fields, 1_000_000)
