@@ -15,6 +15,9 @@
         ├── SourceChanged             the source was overwritten while it was read
         └── TargetChanged             another process wrote the target meanwhile
 
+Any other exception is a defect: status 500 with an incident id (`failure_of` in serving/responses.py). It is tried
+again like a temporary error, and becomes a dead letter after ATTEMPTS (delivery/deliverer.py).
+
 Knative retries 5xx, 404, 408, 409 and 429. It sends any other 4xx to the dead letter sink. So permanent
 errors never use these. Exit codes are those of sysexits.h, for one-shot runs in a Job.
 """

@@ -173,7 +173,7 @@ def test_option_in_an_event_s_query_is_never_heeded(lake: Lake) -> None:
         ("times=x", "option times='x': expected a whole number from 1 to 3"),
         ("tmies=1", "option 'tmies' is unknown; this function has: times"),
         ("times=1&times=2", "option 'times' is given twice"),
-        ("rendition=thumb", "rendition 'thumb' is unknown; upper has: none"),
+        ("rendition=thumb", "rendition 'thumb' is unknown; upper has: none; set RENDITIONS"),
     ],
 )
 def test_wrong_option_is_a_400_that_names_it_and_its_range(lake: Lake, query: str, says: str) -> None:

@@ -17,8 +17,8 @@ from confluent_kafka.cimpl import NewTopic
 from penstock.connect.kafka.connector import Connector
 from penstock.connect.kafka.records import openfaas
 from penstock.connect.kafka.topics import brokers_answer
+from penstock.connect.subscription_watch import PATIENCE_SECONDS, SubscriptionWatch
 from penstock.connect.subscriptions import Finder, from_pairs
-from penstock.connect.watch import PATIENCE_SECONDS, SubscriptionWatch
 
 from tests.clock import Clock
 from tests.components import KafkaServer

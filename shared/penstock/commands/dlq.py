@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     some.add_argument("--code", type=whole, metavar="STATUS", help="only those with this status")
     named = argparse.ArgumentParser(add_help=False)
     named.add_argument("ids", nargs="*", metavar="ID", help="as `list` shows them")
-    named.add_argument("--all", action="store_true", help="every one that --target and --code leave")
+    named.add_argument("--all", action="store_true", help="all that --target and --code select")
     actions = parser.add_subparsers(dest="action", required=True)
     listing = actions.add_parser("list", parents=[where, some], help="one line each, oldest first")
     listing.add_argument("--json", action="store_true", help="one JSON object each, with headers and body")
@@ -45,7 +45,8 @@ def add_letter_flags(parser: argparse.ArgumentParser) -> None:
         "--inbox",
         type=Path,
         metavar="FILE",
-        help="the store of a bridge, an MQTT connector or a local stack (default: that of penstock up in this folder)",
+        help="the inbox file of a bridge, a connector other than Kafka's, or a local stack "
+        "(default: that of penstock up in this folder)",
     )
     parser.add_argument(
         "--dead-letter-topic",

@@ -23,7 +23,7 @@ from penstock.settings.config import SourceRule
 from penstock.settings.environment import load_store_settings
 from penstock.settings.secrets import read_secret
 
-# A store may take a minute to say nothing; Kubernetes kills 30 seconds after SIGTERM.
+# A store that does not answer holds a listing up for a minute, and Kubernetes kills 30 seconds after SIGTERM.
 _PATIENCE_SECONDS: Final = 5.0
 _log = logging.getLogger("penstock.watch")
 
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
                 _say(report)
                 return TemporaryError.exit_code if report.failed else 0
             measures = WatchMeasures()
-            # A restart mends nothing that a next round would not mend, so it is never ill.
+            # A restart helps no more than the next round does, so liveness never fails.
             status = StatusServer(address_from(args, env), measures, ill=str, unready=measures.unready)
             status.start()
             try:

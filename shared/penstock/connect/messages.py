@@ -1,4 +1,4 @@
-"""A message of a queue as messages to deliver: with OpenFaaS's headers, or as CloudEvents."""
+"""What is delivered of one message of a queue: the message with OpenFaaS's headers, or CloudEvents."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ def make_messages(
 ) -> list[Message[HeldT]]:
     """What one target gets: one message, or as CloudEvents one for each record of a notification.
 
-    `kind` is that of the queue, such as `mqtt`; it is a part of the type of what is not a notification.
+    `kind` is the kind of the queue, such as `mqtt`. A message that is not a notification gets a type with it.
     """
     key = ordering_key(topic, payload)
     if not cloudevents:

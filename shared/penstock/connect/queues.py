@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, Required, TypedDict, TypeVar
 
 from penstock.connect.messages import make_messages
+from penstock.connect.subscription_watch import SubscriptionState, SubscriptionWatch
 from penstock.connect.subscriptions import Finder, Subscriptions
-from penstock.connect.watch import SubscriptionState, SubscriptionWatch
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender

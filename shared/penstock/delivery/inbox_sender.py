@@ -45,8 +45,9 @@ class InboxSender(Generic[HeldT]):
     `finished(message)` is called on this sender's thread when one was delivered, or is stored in the inbox as a dead
     letter. That dead letter is without the uploader and the client's address, unless `keep_identity`.
 
-    `ending` gets the messages of the inbox that have ended, before the inbox records it: after a kill in between, once
-    more. It must not raise. Where `given_up(message, verdict)` is set, it is called in place of keeping a dead letter.
+    `ending` gets the messages of the inbox that have ended, before the inbox records their end. If the process is
+    killed in between, it gets them once more. It must not raise. Where `given_up(message, verdict)` is set,
+    it is called in place of keeping a dead letter.
 
     Raises `ConfigError` from `start` when another process delivers from the same inbox.
     """

@@ -1,4 +1,4 @@
-"""The last attempts of deliveries, in memory, for a console that looks on: what was asked, and what came back."""
+"""The last attempts to deliver, kept in memory for the console: what was sent, and what came back."""
 
 import secrets
 import threading

@@ -1,4 +1,4 @@
-"""Files that settings name: that they are there, that credentials are for their owner only, that a CA is one."""
+"""Checks the files that settings name: they exist, only their owner reads credentials, a CA file has a certificate."""
 
 import os
 import re

@@ -106,7 +106,7 @@ _JSON = json.JSONDecoder(object_pairs_hook=unique_members, parse_constant=_no_co
 
 def identity(*parts: str | None) -> str:
     """32 hex digits that name these parts."""
-    # The list as json.dumps writes it, in a fifth of its time: ids of before stay what they are.
+    # The same text as json.dumps writes, in a fifth of the time. A change of it would change the ids of all events.
     text = ", ".join(["null" if part is None else _quoted(part) for part in parts])
     return hashlib.sha256(f"[{text}]".encode()).hexdigest()[:32]
 

@@ -41,6 +41,14 @@ class Function:
     target_suffix: Callable[[Any], str] | None = None
     assets: Mapping[str | None, Mapping[str, ObjectRef]] = field(default_factory=dict)
 
+    def rendition_named(self, asked: str | None) -> str | None:
+        """The rendition of this name, without one the first; raises `EventError` for an unknown name."""
+        rendition = asked or next(iter(self.renditions))
+        if rendition in self.renditions:
+            return rendition
+        known = ", ".join(str(each) for each in self.renditions if each) or "none; set RENDITIONS"
+        raise EventError(f"rendition {str(rendition)[:80]!r} is unknown; {self.name} has: {known}")
+
 
 def make_function(module: Any, config: Config) -> Function:
     """Find a module's handler and hooks and check the configured options against its `Options`.

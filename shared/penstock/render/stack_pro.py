@@ -33,7 +33,7 @@ def render(stack: Path) -> str:
     try:
         root = loader.get_single_node()
     except yaml.YAMLError as exc:
-        # What is put in for ${NAME} can make YAML of what is none before.
+        # A text may become YAML only when ${NAME} is filled in.
         raise ConfigError(f"{stack}: not YAML before ${{NAME}} is filled in: {exc}; put such values in quotes") from exc
     if root is None:
         raise ConfigError(f"{stack}: is empty")

@@ -1,4 +1,4 @@
-"""How long an object will take, from its size and this process's own runs."""
+"""How many seconds an object will take, from its size and this process's own runs. Memory is not estimated here."""
 
 import threading
 import time

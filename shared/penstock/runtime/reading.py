@@ -63,10 +63,7 @@ def variant_of(runtime: Runtime, source: ObjectState, given: Mapping[str, str]) 
     """What these options ask for, `rendition` among them; raises `EventError` for a wrong one."""
     function = runtime.function
     options = dict(given)
-    rendition = options.pop("rendition", None) or next(iter(function.renditions))
-    if rendition not in function.renditions:
-        known = ", ".join(str(known) for known in function.renditions if known) or "none"
-        raise EventError(f"rendition {str(rendition)[:80]!r} is unknown; {function.name} has: {known}")
+    rendition = function.rendition_named(options.pop("rendition", None))
     parsed = parse_options(function.options_type, options, function.renditions[rendition], tighten_only=True)
     assets = look_at(function, runtime.store)
     told = (source.ref.digest, source.token, function.name, rendition or "", fingerprint(parsed))

@@ -12,7 +12,7 @@ once: a bucket one, whose result is streamed while it is made; an index many, wh
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from penstock.errors import EventError, PermanentError, TemporaryError
+from penstock.errors import PermanentError, TemporaryError
 from penstock.handler.loading import Function
 from penstock.handler.options import parse_options
 from penstock.process.deadline import check_caller, within
@@ -113,10 +113,7 @@ class Runtime:
         """
         function = self.function
         given = dict(options)
-        rendition = given.pop("rendition", None) or next(iter(function.renditions))
-        if rendition not in function.renditions:
-            known = ", ".join(str(known) for known in function.renditions if known) or "none"
-            raise EventError(f"rendition {rendition!r} is unknown; {function.name} has: {known}")
+        rendition = function.rendition_named(given.pop("rendition", None))
         parsed = parse_options(function.options_type, given, function.renditions[rendition], tighten_only=True)
         body = Body(lambda: chunks, max_bytes=self.config.max_body_bytes, name=name)
         event = Event(name, size, content_type, {}, parsed, body)

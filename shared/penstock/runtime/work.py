@@ -211,7 +211,7 @@ class Work:
         self.ended = outcome
 
     def _is_as_it_was(self, source: ObjectState | None) -> bool:
-        """Look at the source again. If it was read cut, take back what was made and raise `TemporaryError`."""
+        """Look at the source again. If it was not read to its end, remove what was made and raise `TemporaryError`."""
         now = self._store.stat(self.ref)
         if is_same(now, source):
             return True

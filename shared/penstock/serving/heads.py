@@ -8,7 +8,7 @@ from gunicorn.http.unreader import SocketUnreader
 
 from penstock.errors import RequestTooSlow
 
-# gunicorn refuses a line over 8 KiB. Above this it is given what came, and says which line is too long.
+# gunicorn refuses a line over 8 KiB. It gets a head that is longer than this as it is, and says which line is too long.
 MAX_HEAD_BYTES = 64 * 1024
 _PROBE = re.compile(rb"(?:GET|HEAD) (/_/health|/_/ready|/metrics)[ ?]")
 _HAS_BODY = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)

@@ -43,7 +43,7 @@ class Overdue:
         self._ended: set[int] = set()
 
     def watch(self, place: int) -> "ThreadWatch":
-        """What the threads of the worker at this place tell."""
+        """The part of the memory that the threads of the worker at this place write."""
         return ThreadWatch(self._memory, place * self._threads * _SLOT.size, self._threads, self._refusal)
 
     def forget(self, place: int) -> None:
@@ -94,7 +94,7 @@ class Overdue:
 
 
 class ThreadWatch:
-    """What one worker's threads tell: until when a block may take, and what they work on in it."""
+    """Writes what one worker's threads work on, and until when each may take."""
 
     def __init__(self, memory: mmap.mmap, start: int, threads: int, refusal: Callable[[bytes], str]) -> None:
         self._memory, self._start, self._threads, self._refusal = memory, start, threads, refusal

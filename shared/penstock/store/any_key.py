@@ -32,7 +32,7 @@ _META = "x-amz-meta-"
 _CONNECTIONS = 1024
 _NULL_VERSION = "null"  # of what was written while the bucket kept no versions
 _CONTENT_TYPE = "application/octet-stream"  # of an object that was stored without one
-# Of minio-py, of urllib3, of minio-py's checks and readers of XML, and of the XML parser that a page brings to its end.
+# Errors of minio-py, of urllib3, of minio-py's checks of names, and of the XML parser where the answer is a page.
 _FAILURES = (MinioException, HTTPError, ValueError, ParseError)
 
 
@@ -87,7 +87,7 @@ class AnyKeyClient:
                 raise SourceChanged(f"{ref}: changed before it was read") from exc
             if needs_own_key(exc):
                 return self.listed(ref)
-            _refuse(ref, exc)
+            _raise_for(ref, exc)
         headers = response.headers
         etag, version, length = headers.get("etag"), headers.get("x-amz-version-id"), headers.get("content-length")
         if length is None:  # every S3 server gives it
@@ -114,7 +114,7 @@ class AnyKeyClient:
         except _FAILURES as exc:
             if isinstance(exc, S3Error) and exc.code == "AccessDenied":
                 return None
-            _refuse(ref, exc)
+            _raise_for(ref, exc)
 
     def encrypts(self, bucket: str) -> bool:
         """Whether the bucket encrypts each object by itself; asked once, and False where that may not be read."""
@@ -123,10 +123,10 @@ class AnyKeyClient:
                 self._encrypts[bucket] = self._client.get_bucket_encryption(bucket) is not None
             except S3Error as exc:
                 if exc.code not in ("AccessDenied", "NotImplemented"):
-                    _refuse(ObjectRef(bucket, ""), exc)
+                    _raise_for(ObjectRef(bucket, ""), exc)
                 self._encrypts[bucket] = False
             except _FAILURES as exc:
-                _refuse(ObjectRef(bucket, ""), exc)
+                _raise_for(ObjectRef(bucket, ""), exc)
         return self._encrypts[bucket]
 
     def put(
@@ -156,7 +156,7 @@ class AnyKeyClient:
         except _ChunksFailed:
             raise failures[0] from failures[0].__cause__
         except _FAILURES as exc:
-            _refuse(ref, exc)
+            _raise_for(ref, exc)
         return _checked(
             ObjectState(ref, body.bytes_read, done.etag or "", done.version_id, content_type, dict(metadata), None)
         )
@@ -165,7 +165,7 @@ class AnyKeyClient:
         try:
             self._client.remove_object(ref.bucket, ref.key)
         except _FAILURES as exc:
-            _refuse(ref, exc)
+            _raise_for(ref, exc)
 
     def remove_old_marker(self, ref: ObjectRef) -> bool:
         """Remove the delete marker whose version is "null"; False where there is none. No object's version goes."""
@@ -175,13 +175,13 @@ class AnyKeyClient:
             if exc.response.headers.get("x-amz-delete-marker") != "true":
                 return False
         except _FAILURES as exc:
-            _refuse(ref, exc)
+            _raise_for(ref, exc)
         else:
             return False
         try:
             self._client.remove_object(ref.bucket, ref.key, version_id=_NULL_VERSION)
         except _FAILURES as exc:
-            _refuse(ref, exc)
+            _raise_for(ref, exc)
         return True
 
     def list(self, bucket: str, prefix: str, start_after: str) -> Iterator[ObjectState]:
@@ -198,7 +198,7 @@ class AnyKeyClient:
                 state = _state(ref, found.etag, found.version_id, found.size or 0, headers, found.last_modified)
                 yield state if headers else replace(state, content_type="")
         except _FAILURES as exc:
-            _refuse(ObjectRef(bucket, prefix), exc)
+            _raise_for(ObjectRef(bucket, prefix), exc)
 
     def abort_uploads(self, outputs: SourceRule, older_than_seconds: float, *, dry_run: bool) -> tuple[str, ...]:
         """Abort uploads that began long ago and were never completed. minio-py has these calls only as private ones."""
@@ -232,7 +232,7 @@ class AnyKeyClient:
             if _is_not_implemented(exc):
                 _log.warning("%s: the store does not list uploads under way, so none is aborted", outputs)
                 return ()
-            _refuse(ObjectRef(outputs.bucket, outputs.prefix), exc)
+            _raise_for(ObjectRef(outputs.bucket, outputs.prefix), exc)
 
 
 def _state(
@@ -276,7 +276,7 @@ def _read(state: ObjectState, response: urllib3.BaseHTTPResponse) -> Iterator[by
 
 
 class _ChunksFailed(Exception):
-    """What makes the chunks failed. An `Exception` in every case, because minio-py aborts for those only."""
+    """The iterable of chunks raised an error. An `Exception` in every case, because minio-py aborts for those only."""
 
 
 def _reported(chunks: Iterable[bytes], failures: list[BaseException]) -> Iterator[bytes]:
@@ -300,7 +300,7 @@ def _is_gone(exc: Exception) -> bool:
     return isinstance(exc, S3Error) and exc.code == "NoSuchKey"
 
 
-def _refuse(ref: ObjectRef, exc: Exception) -> NoReturn:
+def _raise_for(ref: ObjectRef, exc: Exception) -> NoReturn:
     if isinstance(exc, ParseError | UnicodeDecodeError) or str(exc).startswith("XML element"):
         raise TemporaryError(f"{ref}: {NO_S3}") from exc
     if isinstance(exc, ValueError):  # minio-py's own check of a name

@@ -1,4 +1,4 @@
-"""Whose requests the store gets: keys, keys with a session token, or a token of an OpenID issuer in place of keys.
+"""What signs requests to the store: keys, keys with a session token, or a token of an OpenID issuer in place of keys.
 
 Such a token is exchanged for keys that last for a while (AssumeRoleWithWebIdentity of MinIO and of AWS). minio-py does
 that, for itself and for obstore: obstore's own provider knows neither `http` nor a private CA.

@@ -16,8 +16,8 @@ from penstock.connect.kafka import offsets as offsets_module
 from penstock.connect.kafka.connector import Connector, Limits
 from penstock.connect.kafka.dead_letter_log import DeadLetterLog
 from penstock.connect.kafka.records import openfaas
+from penstock.connect.subscription_watch import PATIENCE_SECONDS, SubscriptionWatch
 from penstock.connect.subscriptions import Finder, from_pairs
-from penstock.connect.watch import PATIENCE_SECONDS, SubscriptionWatch
 from penstock.delivery.deliverer import Policy
 from penstock.errors import ConfigError
 from pytest_httpserver import HTTPServer

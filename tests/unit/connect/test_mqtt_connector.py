@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from penstock.connect.mqtt.connector import MqttConnector
+from penstock.connect.subscription_watch import SubscriptionState, SubscriptionWatch
 from penstock.connect.subscriptions import Finder, Subscriptions
-from penstock.connect.watch import SubscriptionState, SubscriptionWatch
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import HttpTarget
 from penstock.delivery.inbox import Inbox

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from penstock.connect.queues import Arrived, Lost, QueueConnector, QueueNames, Settlement
+from penstock.connect.subscription_watch import SubscriptionState, SubscriptionWatch
 from penstock.connect.subscriptions import Finder, Subscriptions, from_pairs
-from penstock.connect.watch import SubscriptionState, SubscriptionWatch
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.inbox import Inbox
 from penstock.process.metric_table import Measure

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from penstock.connect.watch import PATIENCE_SECONDS
+from penstock.connect.subscription_watch import PATIENCE_SECONDS
 
 Ends = Mapping[tuple[str, int], int]
 """The end of each partition that has records which were not read."""

@@ -27,8 +27,8 @@ from penstock.connect.kafka.records import Make, is_tombstone, replay_target
 from penstock.connect.kafka.settings import producer_settings
 from penstock.connect.kafka.statistics import Statistics
 from penstock.connect.kafka.topics import brokers_answer, is_topic
+from penstock.connect.subscription_watch import SubscriptionState, SubscriptionWatch
 from penstock.connect.subscriptions import Finder, Subscriptions, names_refused
-from penstock.connect.watch import SubscriptionState, SubscriptionWatch
 from penstock.delivery.deliverer import DeliveryOutcome, Message, Policy, Verdict
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.delivery.sender import Sender

@@ -54,7 +54,7 @@ async def subscribe(
         config = (await stream.add_consumer(name, wanted)).config
     if config.ack_policy != AckPolicy.EXPLICIT or config.filter_subject != subject or config.deliver_subject:
         raise ConfigError(
-            f"the consumer {durable} of stream {name} is no pull consumer of {subject} that acknowledges each "
+            f"the consumer {durable} of stream {name} is not a pull consumer of {subject} that acknowledges each "
             "message; remove it, or give another --group"
         )
     return await stream.pull_subscribe_bind(consumer=durable, stream=name), config.ack_wait or ACK_WAIT_SECONDS

@@ -52,7 +52,7 @@ class SqsQueue:
             self._url = client.get_queue_url(QueueName=name)["QueueUrl"]
 
     def warn_of_redrive(self) -> None:
-        """Say it when the queue itself moves a message away that was received a few times."""
+        """Warn when the queue itself moves messages away that were received only a few times."""
         from botocore.exceptions import ClientError
 
         asked = ["RedrivePolicy"]
@@ -87,11 +87,11 @@ class SqsQueue:
         ]
 
     def hold(self, handles: Sequence[str]) -> None:
-        """Hold these for as long again; one whose time is over already comes again."""
+        """Extend the visibility timeout of these; a message whose timeout is over already comes a second time."""
         self._change(handles, self._seconds)
 
     def give_back(self, handles: Sequence[str]) -> None:
-        """Let these come to any client at once."""
+        """End the visibility timeout of these, so that any client gets them at once."""
         self._change(handles, 0)
 
     def delete(self, handles: Sequence[str]) -> list[str]:
@@ -125,7 +125,7 @@ class SqsQueue:
             if code in ("QueueDoesNotExist", "NonExistentQueue"):
                 problem = f"there is no queue {self.name}; make it, for example: aws sqs create-queue"
             elif code in _NO_NAME:
-                problem = f"queue {self.name}: the service takes no such name ({code}); give that of a queue"
+                problem = f"queue {self.name}: the service takes no such name ({code}); give the name of a queue"
             elif code in DENIED or code.lower().startswith("kms"):
                 rights = "sqs:GetQueueUrl and the other rights for this queue, and the use of its key"
                 problem = f"queue {self.name}: refused ({code}); allow {rights}"

@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from penstock.connect.watch import PATIENCE_SECONDS, REBALANCE_SECONDS, SubscriptionState, SubscriptionWatch
+from penstock.connect.subscription_watch import (
+    PATIENCE_SECONDS,
+    REBALANCE_SECONDS,
+    SubscriptionState,
+    SubscriptionWatch,
+)
 
 from tests.clock import Clock
 
