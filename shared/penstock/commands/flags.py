@@ -186,11 +186,13 @@ def add_topic_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gateway",
         metavar="URL",
-        help="OpenFaaS gateway whose functions' topic annotations count (default: GATEWAY_URL)",
+        help="OpenFaaS gateway: deliver what its functions' topic annotations name (default: GATEWAY_URL)",
     )
     parser.add_argument("--namespace", default="", metavar="NAME", help="namespace of the functions behind the gateway")
     add_setting_flag(parser, REDISCOVER_SECONDS)
-    parser.add_argument("--stack", type=Path, metavar="FILE", help="stack.yml whose functions' topic annotations count")
+    parser.add_argument(
+        "--stack", type=Path, metavar="FILE", help="stack.yml: deliver what its functions' topic annotations name"
+    )
 
 
 def add_identity_flag(parser: argparse.ArgumentParser) -> None:

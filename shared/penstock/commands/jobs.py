@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     listing = actions.add_parser("list", parents=[where, some], help="one line each, oldest first")
     listing.add_argument("--json", action="store_true", help="one JSON object each")
-    watch = actions.add_parser("watch", parents=[where], help="let Jobs start in turn, dead-letter those that fail")
+    watch = actions.add_parser("watch", parents=[where], help="start Jobs in turn, keep dead letters of failed ones")
     watch.add_argument(
         "--max-running",
         type=whole,
@@ -83,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--older-than", default="0s", metavar="TIME", help="ended that long ago: 30m, 12h, 7d (default: %(default)s)"
     )
     clean.add_argument(
-        "--force", action="store_true", help="do not wait for dead letters: the watcher is gone for good"
+        "--force", action="store_true", help="do not wait for dead letters; only when the watcher was removed"
     )
 
 

@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument("--adopt", action="store_true", help="take over targets of these ids that others made")
     for command in (apply, remove):
         command.add_argument(
-            "--no-restart", action="store_true", help="leave the restart to you; exit code 75 when rules wait for it"
+            "--no-restart",
+            action="store_true",
+            help="do not restart the server; exit code 75 when rules wait for it",
         )
     for command in (plan, show):
         command.add_argument("--json", action="store_true", help="print JSON")

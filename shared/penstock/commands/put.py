@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="file to store; - is standard input")
     place_argument(
-        parser, "to", metavar="BUCKET/KEY", help="the object; what ends with / is a folder for the files' names"
+        parser, "to", metavar="BUCKET/KEY", help="the object; a name that ends with / is a folder for the files"
     )
     parser.add_argument("-r", "--recursive", action="store_true", help="store what is in folders, too")
     parser.add_argument(

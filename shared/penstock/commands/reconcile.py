@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--concurrency", type=whole, default=8, metavar="N", help="objects worked on at once (default: %(default)s)"
     )
     parser.add_argument("--adopt", action="store_true", help="overwrite targets that carry no mark")
-    parser.add_argument("--yes", action="store_true", help="remove more than 1%% of the targets if it comes to that")
+    parser.add_argument("--yes", action="store_true", help="allow that more than 1%% of the targets are removed")
     parser.add_argument(
         "--uploads-older-than",
         type=duration,
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="try everything that was refused again, for example after a change of the code",
     )
-    parser.add_argument("--resume", type=Path, metavar="FILE", help="keep the place in this file and go on from there")
+    parser.add_argument("--resume", type=Path, metavar="FILE", help="keep progress in this file, and go on from there")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
     add_store_flags(parser)
 

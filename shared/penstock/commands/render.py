@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stack", type=Path, default=Path("stack.yml"), metavar="FILE", help="the stack file (default: %(default)s)"
     )
     common.add_argument("--check", action="store_true", help="write nothing; exit code 1 when a file is not current")
-    common.add_argument("--json", action="store_true", help="print which files differ and are left over as JSON")
+    common.add_argument("--json", action="store_true", help="print as JSON which files differ or are needed no more")
     with_bridge = argparse.ArgumentParser(add_help=False, parents=[common])
     with_bridge.add_argument(
         "--image", metavar="NAME", help="the bridge's image (default: REGISTRY/penstock:TAG, as in the stack file)"
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     platforms = parser.add_subparsers(dest="platform", required=True)
 
     defaults = knative.KnativeSettings(image="")
-    own = platforms.add_parser("knative", parents=[with_bridge], help="Services, Broker, Triggers and all around them")
+    own = platforms.add_parser("knative", parents=[with_bridge], help="Services, Broker, Triggers and what they need")
     own.add_argument(
         "--output",
         type=Path,

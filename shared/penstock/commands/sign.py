@@ -13,9 +13,11 @@ from penstock.settings.secrets import read_secret
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     place_argument(parser, "object", metavar="BUCKET/KEY", help="the object to open")
-    parser.add_argument("--url", default="", metavar="URL", help="what the function is called by; without it: a path")
     parser.add_argument(
-        "--for", dest="duration", default="1h", metavar="TIME", help="how long it is valid (default 1h)"
+        "--url", default="", metavar="URL", help="the function's address (default: print the path only)"
+    )
+    parser.add_argument(
+        "--for", dest="duration", default="1h", metavar="TIME", help="how long it is valid (default: %(default)s)"
     )
     parser.add_argument(
         "--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the function, or rendition"

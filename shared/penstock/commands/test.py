@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "inputs", nargs="*", metavar="INPUT", help="file, or s3://BUCKET/KEY (default: the files in its folder samples)"
     )
-    parser.add_argument("--write", action="store_true", help="write a test that holds the function to these results")
+    parser.add_argument("--write", action="store_true", help="write a test that expects these results")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each input")
     add_store_flags(parser)
 

@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--since",
         type=moment,
         metavar="TIME",
-        help="with a new FILE: objects written before count as told, such as 24h or 2026-01-31T12:00",
+        help="with a new state file: objects written before this time count as told, such as 24h or 2026-01-31T12:00",
     )
     parser.add_argument(
         "--batch", type=whole, default=20, metavar="N", help="objects in one request (default: %(default)s)"

@@ -21,7 +21,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("demo", "demo", "a million donors and some photographs through all three functions, checked"),
         Command("serve", "stack", "serve one function over HTTP, exactly as its image does"),
         Command("run", "stack", "run one function on one object, once"),
-        Command("test", "stack", "run one function on samples, files or objects: before and after, and a test from it"),
+        Command("test", "stack", "run one function on samples, files or objects, show results, write a test"),
         Command("init", "", "write a project into an empty folder: stack.yml, three functions, the template"),
         Command("new", "bridge,stack", "start a function of your own from the template"),
         Command("donors", "", "write a CSV file of made-up donors"),
@@ -47,12 +47,12 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("rm", "", "remove objects; --recursive asks first"),
         Command("reconcile", "stack", "compare sources with targets and mend what differs"),
         Command("status", "stack", "say whether one object's targets are ready, and if not, why"),
-        Command("sign", "", "make a URL that opens one object through a function, until a moment"),
+        Command("sign", "", "make a URL that opens one object through a function, for a limited time"),
         Command("jobs", "stack", "list the Jobs of large objects, watch over them, read logs, clean up"),
     ),
     "Servers and clusters": (
         Command("lake", "stack", "plan, apply, show or remove buckets, notification targets and rules"),
-        Command("render", "stack", "write manifests for Knative or OpenFaaS from stack.yml, or check them"),
+        Command("render", "stack", "write manifests for Knative, Kubernetes or OpenFaaS, or check them"),
         Command("graph", "stack", "draw what flows where, from stack.yml and lake.yml: SVG or Mermaid"),
         Command(
             "console", "bridge,stack", "show a lake on OpenFaaS, Knative or Kubernetes on a page, as `up` shows its own"

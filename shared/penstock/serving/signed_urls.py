@@ -1,4 +1,4 @@
-"""URLs that open one object, with its options, until a moment: signed with HMAC-SHA256 by who has the key.
+"""URLs that open one object with some options for a limited time. They are signed with HMAC-SHA256.
 
     /read/BUCKET/KEY?width=200&expires=1767225600&signature=HEX
 
