@@ -222,7 +222,7 @@ licences: $(TOOLS)  ## renew the table of docs/licences.md from the packages of 
 lowest: $(TOOLS)  ## the unit tests with the lowest version that each bound allows
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
 	$(BIN)/uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct \
-	  -e 'shared[demo]' -r requirements-dev.in $(addprefix -r ,$(wildcard functions/*/requirements.txt))
+	  -e 'shared[cli,demo]' -r requirements-dev.in $(addprefix -r ,$(wildcard functions/*/requirements.txt))
 	build/lowest/bin/python -m pytest -n auto --dist worksteal tests/unit functions
 
 .PHONY: clean

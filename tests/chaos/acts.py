@@ -82,8 +82,6 @@ def _restart(name: str, *, kill: bool) -> Act:
         if kill:
             server.kill()
         server.restart()
-        if name == "minio":
-            lake.minio_started = time.time()
 
     return act
 

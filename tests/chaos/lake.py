@@ -7,7 +7,6 @@ import random
 import sqlite3
 import subprocess
 import sys
-import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -104,7 +103,6 @@ class Lake:
             brokers = {"BROKERS": self.kafka.endpoint.bootstrap_servers, "TOPIC": TOPIC}
             environment |= self._target("KAFKA", "LAKE", brokers)
         self.minio = held.enter_context(MinioServer(self.folder / "minio", env=environment))
-        self.minio_started = time.time()
         self.proxy = FaultProxy(self.minio.port, self._seed)
         self.proxy.start()
         held.callback(self.proxy.stop)
@@ -181,15 +179,14 @@ class Lake:
         return {name: {**json.loads(body), "refusal": refusal} for name, body, refusal in rows}
 
     def unfinished_uploads(self) -> list[str]:
-        """Uploads in parts that `reconcile` could have seen and left, from MinIO's own folder.
+        """Keys of uploads in parts that `reconcile` could have seen and left.
 
-        MinIO lists uploads by the beginning of a key from memory, so those from before its last start are hidden from
-        `reconcile`; MinIO removes them itself after a day (tests/integration/test_uploads_of_an_earlier_start.py).
+        MinIO lists them from memory. So no S3 client sees those from before its last start, nor those whose beginning
+        broke off: they are on its disk, and it had no one to tell their names to. It removes both itself after a day
+        (tests/integration/test_uploads_of_an_earlier_start.py).
         """
-        folder = self.minio.folder / "data" / ".minio.sys" / "multipart"
-        found = [path.parent for path in folder.rglob("xl.meta")] if folder.is_dir() else []
-        # A folder of an upload is named UUIDxNANOSECONDS.
-        return [path.name for path in found if int(path.name.rpartition("x")[2]) > self.minio_started * 1e9]
+        client = self.minio.endpoint.client()
+        return [f"{bucket}/{key}" for bucket in (SOURCES, TARGETS) for key in client.unfinished(bucket)]
 
     def keys(self) -> list[str]:
         """Some keys that the source bucket holds now."""

@@ -41,7 +41,7 @@ WITHOUT_RULES = {
 }
 # Rules that show in the tests of what they are a part of. The list may only become shorter.
 TESTED_IN = {
-    "commands/init.py": "tests/functional/test_package_alone.py",
+    "commands/init.py": "tests/integration/test_package_alone.py",
     "commands/reconcile.py": "tests/unit/reconcile/test_compare.py",
     "commands/run.py": "tests/functional/test_oneshot.py",
     "commands/serve.py": "tests/functional/test_serving_wiring.py",
@@ -71,7 +71,7 @@ TESTED_IN = {
     "local/console/object_page.py": "tests/unit/local/console/test_views.py",
     "local/demo/demo.py": "tests/e2e/test_stack.py",
     "local/demo/photos.py": "tests/unit/local/demo/test_checks.py",
-    "local/project.py": "tests/functional/test_package_alone.py",
+    "local/project.py": "tests/integration/test_package_alone.py",
     "local/stack.py": "tests/unit/local/test_stack_folder.py",
     "local/store/minio.py": "tests/integration/test_stack_on_minio.py",
     "process/exposition.py": "tests/unit/process/test_status_server.py",
