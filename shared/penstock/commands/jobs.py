@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     listing = actions.add_parser("list", parents=[where, some], help="one line each, oldest first")
     listing.add_argument("--json", action="store_true", help="one JSON object each")
-    watch = actions.add_parser("watch", parents=[where], help="start Jobs in turn, keep dead letters of failed ones")
+    watch = actions.add_parser("watch", parents=[where], help="start Jobs in turn, send dead letters of failed ones")
     watch.add_argument(
         "--max-running",
         type=whole,

@@ -1,4 +1,4 @@
-"""What put, get, ls and rm share: names of objects as they are typed, and the store that is configured."""
+"""What commands for objects share: names of objects as they are typed, and the store that is configured."""
 
 import argparse
 import os
@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from penstock.commands.flags import DEFAULT_DATA
+from penstock.commands.written import Sample
 from penstock.errors import ConfigError, PenstockError, PermanentError
 from penstock.settings.config import StoreSettings, bucket_problem, key_problem
 from penstock.settings.environment import load_store_settings
 from penstock.store import Store
-from penstock.terminal import printable
+from penstock.terminal import printable, size_text
 from penstock.types import ObjectRef, ObjectState
 
 _MOST_COMPLETED: Final = 200
@@ -126,3 +127,23 @@ def listed(store: Store, found: Location, patience_seconds: float = 10) -> Itera
 def no_object(found: Location) -> PermanentError:
     """The error for a key that is not there."""
     return PermanentError(f"{found}: no such object; see: penstock ls {found.bucket}")
+
+
+def object_of(
+    ref: ObjectRef, args: argparse.Namespace, env: Mapping[str, str], most_bytes: int
+) -> tuple[bytes, Sample]:
+    """An object's bytes, and what the handler is told of it; raises `PermanentError` for one that is too large."""
+    store = open_store(args, env)
+    state = store.stat(ref)
+    if state is None:
+        raise no_object(place(str(ref)))
+    if state.size > most_bytes:
+        raise PermanentError(f"{ref}: has {size_text(state.size)}, and {size_text(most_bytes)} are copied at most")
+    opened = store.open(ref, if_etag=state.etag)
+    if opened is None:
+        raise no_object(place(str(ref)))
+    state, chunks = opened
+    name = ref.key.rpartition("/")[2] or ref.key
+    file = "".join(char if char.isalnum() or char in "._-" else "_" for char in name).lstrip(".") or "object"
+    encoding = state.headers.get("content-encoding", "").lower()
+    return b"".join(chunks), Sample(file[-100:], name, state.content_type, dict(state.metadata), encoding)

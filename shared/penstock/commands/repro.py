@@ -10,7 +10,7 @@ from typing import Final
 from penstock import events
 from penstock.commands.dlq import add_letter_flags, letter_of, open_dead_letters
 from penstock.commands.flags import add_store_flags, whole
-from penstock.commands.test import object_of
+from penstock.commands.objects import object_of
 from penstock.commands.written import call_text, failing_test, how_to_run, identifier, keep
 from penstock.delivery.dead_letters import DeadLetter
 from penstock.errors import ConfigError, EventError, PermanentError

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from penstock.commands.flags import add_function_flags, add_store_flags
-from penstock.commands.objects import no_object, open_store, place
+from penstock.commands.objects import object_of, place
 from penstock.commands.put import content_type_of
 from penstock.commands.written import Made, Sample, call_text, how_to_run, identifier, keep, sample_test
 from penstock.errors import ConfigError, NothingToDo, PermanentError
 from penstock.serving.wiring import function_config
 from penstock.terminal import columns, json_text, printable, size_text
-from penstock.types import ObjectRef
 
 if TYPE_CHECKING:
     from penstock.testing import Output
@@ -94,26 +93,6 @@ def _inputs(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[tuple[
             yield Path(text).read_bytes(), Sample(name, name, content_type_of(name), {})
         else:
             raise ConfigError(f"{text}: no such file")
-
-
-def object_of(
-    ref: ObjectRef, args: argparse.Namespace, env: Mapping[str, str], most_bytes: int
-) -> tuple[bytes, Sample]:
-    """An object's bytes, and what the handler is told of it; raises `PermanentError` for one that is too large."""
-    store = open_store(args, env)
-    state = store.stat(ref)
-    if state is None:
-        raise no_object(place(str(ref)))
-    if state.size > most_bytes:
-        raise PermanentError(f"{ref}: has {size_text(state.size)}, and {size_text(most_bytes)} are copied at most")
-    opened = store.open(ref, if_etag=state.etag)
-    if opened is None:
-        raise no_object(place(str(ref)))
-    state, chunks = opened
-    name = ref.key.rpartition("/")[2] or ref.key
-    file = "".join(char if char.isalnum() or char in "._-" else "_" for char in name).lstrip(".") or "object"
-    encoding = state.headers.get("content-encoding", "").lower()
-    return b"".join(chunks), Sample(file[-100:], name, state.content_type, dict(state.metadata), encoding)
 
 
 def _after(made: "Output") -> tuple[str, str, str, str]:

@@ -1,8 +1,8 @@
 """A dead letter: a message that was given up, and the places that keep such messages.
 
-`Inbox` keeps those of the bridge, of the MQTT connector and of the local stack; a Kafka topic keeps those of the Kafka
-connector: `connect/kafka/dead_letter_topic.py` writes them, `dead_letter_log.py` reads them. `penstock dlq` works on
-both through `DeadLetterStore`.
+`Inbox` keeps those of the bridge, of the local stack and of each connector but Kafka's. A Kafka topic keeps those of
+the Kafka connector: `connect/kafka/dead_letter_topic.py` writes them, `dead_letter_log.py` reads them. `penstock dlq`
+works on both through `DeadLetterStore`.
 """
 
 from collections.abc import Collection, Iterator

@@ -1,1 +1,1 @@
-"""The MQTT connector: QoS 1, acknowledged when the function has answered finally."""
+"""The MQTT connector: QoS 1, acknowledged when the function has given its final answer."""
