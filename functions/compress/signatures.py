@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from .frames import is_adts, is_mp3, is_mpeg, is_transport_stream
+from .frames import is_ac3, is_adts, is_mp2, is_mp3, is_mpeg, is_transport_stream
 
 # Two frames of sound, or the header of an Avro file, fit into as much. A source delivers more in one piece.
 PEEK_BYTES: Final = 4096
@@ -102,7 +102,7 @@ PATTERNS: Final = tuple(
         ("LHA", rb".{2}-lh[1-7x]-"),  # lh0 and lhd are stored as they are
         ("ACE", rb".{4}\x00.{2}\*\*ACE\*\*"),  # after the checksum, the size and the type of the first header
         ("squashfs", rb"hsqs.{24}\x04\x00\x00\x00"),
-        ("Debian package", rb"!<arch>\ndebian-binary .{,120}control\.tar\.(?:xz|gz|zst)"),
+        ("Debian package", rb"!<arch>\ndebian-binary[ /].{,120}control\.tar\.(?:xz|gz|zst)"),
         # ISO 14496-12. The size of such a first box is small, and its first bytes are not letters.
         ("MP4, MOV, HEIC or AVIF", rb"\x00\x00.{2}(?:ftyp|styp|sidx|moof)"),
         # QuickTime before there was ftyp
@@ -153,7 +153,11 @@ def compressed_kind(head: bytes) -> str | None:
 
 def _is_spelled(kind: str, head: bytes) -> bool:
     """Whether this is a text that only begins with the letters of a format."""
-    return kind in _SPELLED and len(head.translate(None, _CONTROLS)) == len(head)
+    return kind in _SPELLED and _has_no_controls(head)
+
+
+def _has_no_controls(head: bytes) -> bool:
+    return len(head.translate(None, _CONTROLS)) == len(head)
 
 
 def encoded_kind(content_encoding: str) -> str | None:
@@ -180,7 +184,9 @@ def _is_lzma(head: bytes) -> bool:
 
 def _is_zlib(head: bytes) -> bool:
     """RFC 1950 has a magic of four bits. That the rest can be unpacked tells it from text and numbers."""
-    if head[:2] not in (b"\x78\x01", b"\x78\x9c", b"\x78\xda"):
+    if head[:2] not in (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda"):
+        return False
+    if _has_no_controls(head):  # x^2, a text
         return False
     try:
         return len(zlib.decompressobj().decompress(head, PEEK_BYTES)) > 0
@@ -190,6 +196,8 @@ def _is_zlib(head: bytes) -> bool:
 
 _CHECKS: Final[tuple[tuple[str, Callable[[bytes], bool]], ...]] = (
     ("MP3", is_mp3),
+    ("MP2", is_mp2),
+    ("AC-3", is_ac3),
     ("AAC", is_adts),
     ("MPEG", is_mpeg),
     ("MPEG", is_transport_stream),

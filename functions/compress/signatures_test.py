@@ -32,8 +32,17 @@ def adts(*, frames: int, length: int = 371) -> bytes:
     return (header + NOISE[: length - 7]) * frames
 
 
-def transport(packets: int) -> bytes:
-    return (b"\x47\x40\x00\x10" + NOISE[:184]) * packets
+def mp2(*, frames: int) -> bytes:
+    """384 kbit/s at 48 kHz in MPEG 1, which layer III has not."""
+    return (b"\xff\xfd\xe4\x04" + (NOISE * 2)[:1148]) * frames
+
+
+def ac3(header: bytes, length: int, *, frames: int) -> bytes:
+    return (header + (NOISE * 3)[: length - len(header)]) * frames
+
+
+def transport(packets: int, time: bytes = b"") -> bytes:
+    return (time + b"\x47\x40\x00\x10" + NOISE[:184]) * packets
 
 
 def avro(codec: bytes | None) -> bytes:
@@ -60,6 +69,8 @@ COMPRESSED = {
     "zlib 1": ("zlib", zlib.compress(NOISE, 1)),
     "zlib 6": ("zlib", zlib.compress(b"once, twice, thrice" * 9)),
     "zlib 9": ("zlib", zlib.compress(NOISE * 20, 9)),
+    "zlib 2": ("zlib", zlib.compress(b"a,b\n1,2\n" * 99, 2)),
+    "zlib 5": ("zlib", zlib.compress(NOISE * 20, 5)),
     "LZFSE": ("LZFSE", b"bvx2\x10\x20\x01\x00" + NOISE),
     "LHA": ("LHA", b"\x24\x8c-lh5-" + NOISE),
     "GIF of 1987": ("GIF", b"GIF87a" + struct.pack("<HHBBB", 40, 30, 0x80, 0, 0) + NOISE),
@@ -77,6 +88,8 @@ COMPRESSED = {
     "squashfs": ("squashfs", b"hsqs" + bytes(24) + b"\x04\0\0\0" + NOISE),
     "deb": ("Debian package", b"!<arch>\ndebian-binary   1700000000  0     0     100644  4         `\n2.0\n"
             b"control.tar.xz  1700000000  0     0     100644  500       `\n"),
+    "deb by GNU ar": ("Debian package", b"!<arch>\ndebian-binary/  1700000000  0     0     100644  4         `\n2.0\n"
+            b"control.tar.zst/1700000000  0     0     100644  500       `\n"),
     "mp4": ("MP4, MOV, HEIC or AVIF", b"\0\0\0\x20ftypisom"),
     "fragment of mp4": ("MP4, MOV, HEIC or AVIF", b"\0\0\0\x18stypmsdh"),
     "old MOV, index first": ("MP4, MOV, HEIC or AVIF", b"\0\0\x12\x34moov\0\0\0\x6cmvhd"),
@@ -95,8 +108,14 @@ COMPRESSED = {
     "MP3 without a tag": ("MP3", mp3(0xFB, frames=3)),
     "MP3 of one frame": ("MP3", mp3(0xFB, frames=1)),
     "MP3 of MPEG 2": ("MP3", mp3(0xF3, frames=3)),
+    "MP2": ("MP2", mp2(frames=3)),
+    "MP2 of one frame": ("MP2", mp2(frames=1)),
+    "AC-3": ("AC-3", ac3(b"\x0b\x77\xc1\x14\x14\x40", 768, frames=3)),
+    "AC-3 at 44.1 kHz": ("AC-3", ac3(b"\x0b\x77\xc1\x14\x55\x40", 836, frames=2)),
+    "E-AC-3": ("AC-3", ac3(b"\x0b\x77\x01\x7f\x34\x87", 768, frames=2)),
     "AAC": ("AAC", adts(frames=3)),
     "MPEG-TS": ("MPEG", transport(5)),
+    "MPEG-TS of a camcorder": ("MPEG", transport(5, b"\x0d\x9e\xe2\x02")),
     **{f"Avro {codec}": ("Avro", avro(codec.encode())) for codec in AVRO_CODECS},
     "Arrow in lz4": ("Arrow", b"ARROW1\0\0" + bytes(400) + b"\x40\0\0\0\0\0\0\0\x04\x22\x4d\x18" + NOISE),
     "Arrow in zstd": ("Arrow", b"ARROW1\0\0" + bytes(400) + b"\x40\0\0\0\0\0\0\0\x28\xb5\x2f\xfd" + NOISE),
@@ -177,6 +196,9 @@ PLAIN = {
     "an archive that is no package": b"!<arch>\nlib.o/          0",
     "x and a text": b"x\x01" + b"text " * 100,
     "x^2": b"x^2 + y^2 = z^2\n" * 100,
+    "x^2, and no more": b"x^2",
+    "numbers that begin like AC-3": struct.pack("<1000H", *[0x770B, *range(9000, 9999)]),
+    "numbers that begin like MP2": struct.pack("<1000H", *[0xFDFF, *range(9000, 9999)]),
     "a bracket": b"]" + bytes(3) + b"\x01" + bytes(20),
     "zeros": bytes(PEEK_BYTES),
     "ones": b"\xff" * PEEK_BYTES,

@@ -112,14 +112,17 @@ def _srgb(image: Image, traits: Traits, notes: dict[str, None]) -> Image:
     told = profile is not None and profile == traits.profile
     if profile is not None and not ((told or image.interpretation == "srgb") and is_srgb(profile)):
         if not told and not fits(profile, image.bands - bool(image.hasalpha())):
-            # libvips takes the usual one instead, and does not say so.
+            # libvips would take another one, or read the numbers as what that profile is for.
             notes[UNUSABLE] = None
-        try:
-            # The evaluation is here so that a profile that does not work shows here.
-            return (_grey_converted(image) if told and image.bands <= 2 else _converted(image)).copy_memory()
-        except pyvips.Error:
-            # A broken or unfitting profile: the numbers are taken for the usual, as browsers do.
-            notes[UNUSABLE] = None
+            image = image.copy()
+            image.remove(PROFILE)
+        else:
+            try:
+                # The evaluation is here so that a profile that does not work shows here.
+                return (_grey_converted(image) if told and image.bands <= 2 else _converted(image)).copy_memory()
+            except pyvips.Error:
+                # A broken profile: the numbers are taken for the usual, as browsers do.
+                notes[UNUSABLE] = None
     if image.interpretation in ("srgb", "b-w"):
         return image
     return image.colourspace("b-w" if image.interpretation == "grey16" else "srgb")

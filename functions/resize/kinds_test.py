@@ -1,6 +1,7 @@
 """What the decoders lack is refused as such, and is not called damaged."""
 
 import struct
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -40,6 +41,15 @@ def test_jpeg_of_a_process_that_is_not_read_is_named(data: bytes, what: str) -> 
     for width in (None, 8):
         with pytest.raises(UnsupportedInput, match=rf"^rose\.jpg: .*{what}.*; save it as a usual JPEG"):
             resize(data, width=width)
+
+
+def test_png_of_an_ios_app_is_named() -> None:
+    """Xcode's pngcrush puts a chunk before the header and stores the pixels in a way that libpng does not read."""
+    data = saved(photo(64, 48), "png")
+    chunk = b"CgBI\x50\0\x20\x02"
+    crushed = data[:8] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[8:]
+    with pytest.raises(UnsupportedInput, match=r"a PNG of an iOS app \(CgBI\) is not read; save it as a usual PNG"):
+        resize(crushed, width=8)
 
 
 @pytest.mark.parametrize("marker", [0x02, 0x4F, 0xBF])

@@ -252,18 +252,17 @@ def _loaded(source: Source, frames: int, *, strict: bool) -> Image:
 
 def _shrunk_by_decoder(source: Source, factor: int, *, strict: bool) -> Decoded | None:
     """What the decoder makes at 1/`factor`, or None where it would not be the whole picture."""
-    data, extent = source.data, (source.size.width / factor, source.size.height / factor)
-    if source.kind == "jpeg" and (source.size.width % factor or source.size.height % factor):
-        widened = jpeg.widened(data, factor)
-        if widened is None:
-            return None
-        data = widened
-    image = load(source.kind, data, shrink=factor, strict=strict)
-    # WebP's decoder scales to whole pixels itself; JPEG's gives whole squares.
-    wanted = Size(*(-(-side // factor) for side in (source.size.width, source.size.height)))
-    if source.kind == "webp":
+    width, height = source.size.width, source.size.height
+    data: bytes | None = source.data
+    if width % factor or height % factor:
+        data = (jpeg if source.kind == "jpeg" else webp).widened(source.data, factor)
+    if data is None and source.kind == "jpeg":
+        return None
+    image = load(source.kind, data or source.data, shrink=factor, strict=strict)
+    extent = (width / factor, height / factor)
+    if data is None:  # WebP that is lossless or of even sides: all of it is scaled to whole pixels
         extent = (image.width, image.height)
-    elif Size(image.width, image.height) != wanted:
+    elif (image.width, image.height) != (-(-width // factor), -(-height // factor)):
         return None
     # `data` has to stay until here: libvips reads it where it lies.
     made = plain(source.name, source.traits, image).copy_memory()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from penstock import PermanentError
+from penstock import PermanentError, UnsupportedInput
 
 from . import cicp
 from .icc import SRGB, Gamut, matrix_profile, srgb_profile, srgb_table, table
@@ -16,6 +16,7 @@ _TAIL_BYTES: Final = 64  # where the end usually is
 _END: Final = b"IEND\xaeB`\x82"
 _GAMMA_OF_SRGB: Final = 45_455  # 11.3.2.2: what stands beside or for sRGB, although sRGB's curve is not a power
 _GAMMA_TOLERANCE: Final = 455
+_FIRST_NAME: Final = slice(12, 16)
 _MAX_CHUNKS, _MAX_CHUNK_BYTES = 1000, 64  # of those before the picture; the ones that count are short
 _MAX_WALKED: Final = 100_000  # chunks up to EXIF behind the picture, which encoders cut into pieces of 8 KiB
 
@@ -23,8 +24,11 @@ _MAX_WALKED: Final = 100_000  # chunks up to EXIF behind the picture, which enco
 def look(name: str, data: bytes) -> Traits:
     """What libpng does not pass on; it decides on what is damaged, but for a missing end, which it does not look for.
 
-    Raises `PermanentError` for a header of more chunks than any picture has.
+    Raises `UnsupportedInput` for the files of iOS apps, whose pixels are stored in another way, and `PermanentError`
+    for a header of more chunks than any picture has.
     """
+    if data[_FIRST_NAME] == b"CgBI":  # Apple's, before IHDR: deflate without zlib's header, blue first, times alpha
+        raise UnsupportedInput(f"{name}: a PNG of an iOS app (CgBI) is not read; save it as a usual PNG")
     try:
         traits = replace(
             _colour(data),

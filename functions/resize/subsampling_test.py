@@ -1,4 +1,4 @@
-"""JPEG whose colours are stored coarser one way than the other, and JPEG by arithmetic coding."""
+"""Colours that are stored coarser than the light: JPEG one way, WebP of odd sides; and JPEG by arithmetic coding."""
 
 import base64
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from . import picture
+from . import picture, webp
+from .icc import srgb_profile
 from .samples import resize
 from .sizes_test import edges, frame, off, opened, resized, saved
 
@@ -84,3 +85,35 @@ def test_edge_of_a_large_picture_in_422_is_as_red_as_its_others(width: int) -> N
 @pytest.mark.parametrize("target", [8, 16, 33, 66])
 def test_arithmetic_coding_gives_the_picture_of_huffman_coding(target: int) -> None:
     assert resize(WIDE_ARITHMETIC, width=target, format="png").data == resize(WIDE, width=target, format="png").data
+
+
+@pytest.mark.parametrize("size", [(203, 101), (203, 100), (202, 101), (201, 99), (202, 100)])
+@pytest.mark.parametrize("more", [{}, {"exif": Image.Exif().tobytes()}, {"icc_profile": srgb_profile()}])
+def test_colours_of_a_webp_of_odd_sides_lie_on_its_light(
+    size: tuple[int, int], more: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture, "SHRINK_FROM_PIXELS", 1)
+    drawn = Image.new("RGB", size, (70, 140, 70))
+    for left in range(20, size[0], 40):  # other colours of nearly the same light, up to the far corner
+        for top in range(20, size[1], 40):
+            drawn.paste((220, 70, 70), (left, top, left + 20, top + 20))
+    data = saved(drawn, "WEBP", lossless=False, quality=95, **more)
+    for target, limit in ((101, 48), (67, 32), (50, 40), (25, 16)):
+        made = resized(data, width=target)
+        worst, _ = off(made, opened(data).resize(made.size, Image.Resampling.LANCZOS))
+        assert worst <= limit, f"{target}: {worst} levels"
+
+
+@pytest.mark.parametrize("kept", [12, 16, 20, 25, 29])
+def test_webp_that_breaks_off_before_its_sides_is_not_widened(kept: int) -> None:
+    data = saved(Image.new("RGB", (33, 21)), "WEBP", lossless=False)
+    assert webp.widened(data, 4) is not None
+    assert webp.widened(data[:kept], 4) is None
+
+
+def test_webp_is_widened_only_where_colours_would_be_off_and_sides_have_room() -> None:
+    for size, lossless in (((32, 22), False), ((33, 21), True), ((16_383, 1), False)):
+        assert webp.widened(saved(Image.new("RGB", size), "WEBP", lossless=lossless), 2) is None
+    wider = webp.widened(saved(Image.new("RGB", (33, 21)), "WEBP", lossless=False), 4)
+    assert wider is not None
+    assert opened(wider).size == (36, 24)

@@ -4,7 +4,7 @@ import io
 import zlib
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from .icc import SRGB, matrix_profile, table
 from .samples import resize
@@ -12,6 +12,7 @@ from .told_colour_test import flat_png, gama
 
 LINEAR = matrix_profile(SRGB, [table(lambda at: at)])
 GREY = LINEAR[:16] + b"GRAY" + LINEAR[20:]
+LAB = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
 NOTE = "the colour profile cannot be used: the usual colours were assumed"
 
 
@@ -30,6 +31,18 @@ def test_unfit_profile_is_told(kind: str, mode: str, profile: bytes, usable: boo
         shown = Image.open(io.BytesIO(made.data)).convert("L").getpixel((4, 4))
         assert isinstance(shown, int)
         assert abs(shown - 100) <= 2
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF", "PNG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("profile", [GREY, LAB, LINEAR[:200]], ids=["grey", "Lab", "cut short"])
+def test_strong_colours_stay_where_the_profile_is_for_other_pictures(kind: str, profile: bytes) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), (10, 64, 116)).save(file, kind, icc_profile=profile, quality=95)
+    made = resize(file.getvalue(), format="png")
+    shown = Image.open(io.BytesIO(made.data)).convert("RGB").getpixel((8, 8))
+    assert isinstance(shown, tuple)
+    assert max(abs(got - meant) for got, meant in zip(shown, (10, 64, 116), strict=True)) <= 3
+    assert made.notes == (NOTE,)
 
 
 def test_profile_for_grey_without_a_curve_is_told() -> None:
