@@ -220,3 +220,10 @@ def test_noise_is_hardly_ever_taken_for_something_compressed() -> None:
     noise = hashlib.shake_128(b"more noise").digest(64 * 20_000)
     taken = [compressed_kind(noise[start : start + 64]) for start in range(0, len(noise), 64)]
     assert sum(kind is not None for kind in taken) <= 3
+
+
+def test_lzma_and_zlib_of_rare_properties_are_not_known() -> None:
+    filters = [{"id": lzma.FILTER_LZMA1, "lc": 0, "lp": 2, "pb": 0}]
+    assert compressed_kind(lzma.compress(NOISE, format=lzma.FORMAT_ALONE, filters=filters)) is None
+    packer = zlib.compressobj(wbits=9)
+    assert compressed_kind(packer.compress(NOISE) + packer.flush()) is None

@@ -59,7 +59,7 @@ def test_a_function_that_hands_objects_to_jobs_is_taken_too(cluster: Cluster, tm
     environment = {"OFFLOAD_ABOVE_SECONDS": "60", "JOB_IMAGE": "registry.example/compress:1"}
     schedule = {"penstock.dev/reconcile": "7 * * * *"}
     rendered = render_one(tmp_path, environment=environment, annotations=schedule, settings=settings)
-    documents = [each for each in rendered.values() if each["kind"] != "Kustomization"]
+    documents = [each for each in rendered.values() if each["kind"] not in ("Kustomization", "Component")]
     for each in documents:
         if each["kind"] != "Namespace":
             each["metadata"]["namespace"] = "with-jobs"
