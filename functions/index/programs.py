@@ -1,7 +1,7 @@
 """Source code under the name of a table: its commas and semicolons part no cells.
 
-The first line that is no comment is looked at, because the first line of a table is a header or a row. So code in the
-cells of a table is not taken for it.
+Comments are passed over, and the first line below them is looked at. In a table that line is a header or a row. So code
+in the cells of a table is not taken for a program.
 """
 
 import re

@@ -1,7 +1,7 @@
 """What AVIF and HEIC (ISO/IEC 23008-12) say of alpha and colour, which their decoders do not pass on."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -90,24 +90,27 @@ def _unmoved(data: bytes, inside: dict[bytes, bytes], primary: int) -> tuple[byt
     moved in another way.
     """
     iprp = inside.get(b"iprp", b"")
-    moves = having(iprp, _MOVES, {primary})
     properties = list(boxes(dict(boxes(iprp)).get(b"ipco", b"")))
-    operations = [_MOVED.get(_move(properties, one), "") for one in moves]
-    alphas = _alphas(inside, primary)
-    of_alphas = [having(iprp, _MOVES, {alpha}) for alpha in alphas]
+    moves = having(iprp, _MOVES, {primary})
     told = [_move(properties, one) for one in moves]
-    if (
-        not moves
-        or not all(operations)
-        or any([_move(properties, one) for one in each] not in ([], told) for each in of_alphas)
-    ):
+    operations = tuple(_MOVED.get(each, "") for each in told)
+    if not moves or not all(operations):
         return None
-    ipma = dict(boxes(iprp)).get(b"ipma", b"")
-    start = data.find(b"ipma" + ipma) + 4
+    for alpha in _alphas(inside, primary):
+        of_alpha = having(iprp, _MOVES, {alpha})
+        if of_alpha and [_move(properties, one) for one in of_alpha] != told:
+            return None
+        moves += of_alpha
+    return _associated(data, iprp, [(one, 0) for one in moves]), operations  # 0 is no property
+
+
+def _associated(data: bytes, iprp: bytes, values: Iterable[tuple["_Association", int]]) -> bytes:
+    """A copy with these values, property and whether it is essential, in these places (ISO/IEC 23008-12, 9.3.1)."""
+    start = data.find(b"ipma" + dict(boxes(iprp)).get(b"ipma", b"")) + 4
     changed = bytearray(data)
-    for one in (*moves, *(one for each in of_alphas for one in each)):
-        changed[start + one.at : start + one.at + one.wide] = bytes(one.wide)  # no property (23008-12, 9.3.1)
-    return bytes(changed), tuple(operations)
+    for one, value in values:
+        changed[start + one.at : start + one.at + one.wide] = value.to_bytes(one.wide, "big")
+    return bytes(changed)
 
 
 def _move(properties: list[tuple[bytes, bytes]], one: "_Association") -> tuple[bytes, int]:
@@ -128,18 +131,16 @@ def _with_alpha_moved(name: str, form: str, data: bytes, inside: dict[bytes, byt
     moves = having(iprp, _MOVES, {primary})
     if not moves or not alphas or having(iprp, _MOVES, alphas):
         return None
-    ipma = dict(boxes(iprp)).get(b"ipma", b"")
-    start = data.find(b"ipma" + ipma) + 4
-    changed = bytearray(data)
+    values = []
     for alpha in alphas:
         places = having(iprp, _NOT_NEEDED, {alpha})
         if len(places) < len(moves):
             what = f"{_AN[form]} with alpha that is turned, mirrored or cut, more than one of them,"
             raise UnsupportedInput(f"{name}: {what} is not read; save it upright")
-        for place, move in zip(places, moves, strict=False):
-            essential = move.property | 1 << (8 * place.wide - 1)
-            changed[start + place.at : start + place.at + place.wide] = essential.to_bytes(place.wide, "big")
-    return bytes(changed)
+        values += [
+            (place, move.property | 1 << (8 * place.wide - 1)) for place, move in zip(places, moves, strict=False)
+        ]
+    return _associated(data, iprp, values)
 
 
 def _refuse_turned_tiles(name: str, form: str, inside: dict[bytes, bytes], primary: int) -> None:

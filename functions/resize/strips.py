@@ -53,19 +53,25 @@ def has_other_checksum(data: bytes, scheme: int, fields: Mapping[int, Sequence[f
     view, left = memoryview(data), most_bytes
     for offsets, counts in _PLACES:
         for at, size in zip(fields.get(offsets, ()), fields.get(counts, ()), strict=False):
-            inflater = zlib.decompressobj()
-            for start in range(int(at), int(at + size), _PIECE_BYTES):
-                try:
-                    left -= len(inflater.decompress(view[start : min(start + _PIECE_BYTES, int(at + size))]))
-                except zlib.error as exc:
-                    if "incorrect data check" in str(exc):
-                        return True
-                    break  # libtiff says so too, if the picture needs these bytes
-                if left < 0:
-                    return False
-                if inflater.eof:
-                    break
+            try:
+                for unpacked_bytes in _unpacked(view[int(at) : int(at + size)]):
+                    left -= unpacked_bytes
+                    if left < 0:
+                        return False
+            except zlib.error as exc:
+                if "incorrect data check" in str(exc):
+                    return True
+                # Of other errors libtiff tells too, if the picture needs these bytes.
     return False
+
+
+def _unpacked(strip: memoryview) -> Iterator[int]:
+    """How many bytes each piece of a strip gives, to the end of its data."""
+    inflater = zlib.decompressobj()
+    for start in range(0, len(strip), _PIECE_BYTES):
+        yield len(inflater.decompress(strip[start : start + _PIECE_BYTES]))
+        if inflater.eof:
+            return
 
 
 def with_needed_fields(data: bytes) -> bytes:

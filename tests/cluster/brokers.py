@@ -6,7 +6,7 @@ from confluent_kafka import KafkaException
 
 from tests.components.cluster import ClusterServer, node
 from tests.components.install import HERE, java
-from tests.components.kafka import CLUSTER_ID, KAFKA, KafkaEndpoint
+from tests.components.kafka import CLUSTER_ID, KAFKA, ONE_BROKER, KafkaEndpoint
 from tests.components.process import LOOPBACK, free_ports
 
 KAFKA_PORT = 9092
@@ -18,8 +18,7 @@ def start_kafka(server: ClusterServer) -> KafkaEndpoint:
     """One broker without users or TLS, which ends with the node; returns how this process reaches it."""
     (port,) = free_ports(1)
     properties = {
-        "process.roles": "broker,controller",
-        "node.id": "1",
+        **ONE_BROKER,
         "controller.quorum.bootstrap.servers": f"{LOOPBACK}:{_CONTROLLER_PORT}",
         "listeners": f"PLAINTEXT://0.0.0.0:{KAFKA_PORT},OUTSIDE://0.0.0.0:{_OUTSIDE_PORT},"
         f"CONTROLLER://{LOOPBACK}:{_CONTROLLER_PORT}",
@@ -28,13 +27,6 @@ def start_kafka(server: ClusterServer) -> KafkaEndpoint:
         "inter.broker.listener.name": "PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         "log.dirs": str(server.folder / "var" / "kafka"),
-        "auto.create.topics.enable": "false",
-        "offsets.topic.replication.factor": "1",
-        "offsets.topic.num.partitions": "4",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        "transaction.state.log.num.partitions": "4",
-        "group.initial.rebalance.delay.ms": "0",
     }
     file = server.folder / "kafka.properties"
     file.write_text("".join(f"{key}={value}\n" for key, value in properties.items()), encoding="utf-8")

@@ -18,6 +18,20 @@ from tests.components.process import LOOPBACK, Server, free_ports
 KAFKA = JavaLibrary("kafka", HERE / "java" / "kafka")
 
 CLUSTER_ID = "cGVuc3RvY2stdGVzdHMtMQ"  # 16 bytes in URL-safe base64, as StorageTool random-uuid prints them
+ONE_BROKER = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "auto.create.topics.enable": "false",
+    # One broker cannot replicate its own bookkeeping topics three times, and 50 partitions of them are slow.
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    # The default waits 3 s for more members before the first poll of every new group.
+    "group.initial.rebalance.delay.ms": "0",
+}
+"""Settings of a broker that is alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +75,15 @@ class KafkaServer(Server[KafkaEndpoint]):
         # The formatted storage remembers the controller's port, so new ports need new storage.
         shutil.rmtree(self.folder / "data", ignore_errors=True)
         properties = {
-            "process.roles": "broker,controller",
-            "node.id": "1",
             "controller.quorum.bootstrap.servers": f"{LOOPBACK}:{controller_port}",
             "listeners": f"PLAINTEXT://{LOOPBACK}:{self.port},CONTROLLER://{LOOPBACK}:{controller_port}",
             "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{self.port}",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self.folder / "data"),
-            "auto.create.topics.enable": "false",
-            # One broker cannot replicate its own bookkeeping topics three times, and 50 partitions of them are slow.
-            "offsets.topic.replication.factor": "1",
-            "offsets.topic.num.partitions": "4",
-            "transaction.state.log.replication.factor": "1",
-            "transaction.state.log.min.isr": "1",
-            "transaction.state.log.num.partitions": "4",
+            **ONE_BROKER,
             # A broker that was killed cannot register again before its old session ends; the default is 9 s.
             "broker.session.timeout.ms": "4000",
             "broker.heartbeat.interval.ms": "1000",
-            # The default waits 3 s for more members before the first poll of every new group.
-            "group.initial.rebalance.delay.ms": "0",
             **self._extra_properties,
         }
         lines = "".join(f"{key}={value}\n" for key, value in properties.items())

@@ -23,8 +23,8 @@ _TRAILERS: Final = 100
 def framing_problem(headers: Message, version: str) -> str:
     """What is wrong with the head of a request where its body's end is concerned, "" when nothing is.
 
-    `version` is such as `HTTP/1.1`. Without this a length that is no number would be a body of no bytes, which is then
-    stored.
+    `version` is that of the request's first line, for example `HTTP/1.1`. Without this check a length that is not a
+    number would mean an empty body, and an empty object would be stored.
     """
     if any(isinstance(defect, _DEFECTS) for defect in headers.defects):
         return "a header is malformed: write NAME: VALUE"

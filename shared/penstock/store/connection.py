@@ -120,11 +120,22 @@ class StoreConnection:
         self._socket.close()
 
     def ask(self, method: Method, target: str, headers: Mapping[str, str]) -> StoreAnswer:
-        """Send a request without a body and read the answer's head; raises `OSError`, also for what is no answer."""
+        """Send a request without a body and read the answer's head.
+
+        Raises `OSError`, also for what is no answer, and closes the connection then. Raises `ValueError` for a header
+        with a line break, before anything is sent.
+        """
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         if fields.count("\n") != len(headers):
             raise ValueError(f"{target}: a header has a line break")
-        self._socket.sendall(f"{method} {target} HTTP/1.1\r\n{fields}\r\n".encode("latin-1"))
+        try:
+            self._socket.sendall(f"{method} {target} HTTP/1.1\r\n{fields}\r\n".encode("latin-1"))
+            return self._answer(method)
+        except BaseException:
+            self.close()
+            raise
+
+    def _answer(self, method: Method) -> StoreAnswer:
         received = b""
         while (end := received.find(b"\r\n\r\n")) < 0:
             data = self._socket.recv(_READ_BYTES)

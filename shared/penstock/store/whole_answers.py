@@ -159,21 +159,12 @@ class WholeAnswers:
         attempt = 0
         while True:
             failure: Exception = Unanswered()
+            idle = self._idle_one()
             try:
-                connection = self._idle.pop()
-                is_new = False
-            except IndexError:
-                is_new = True
-            try:
-                if is_new:
-                    connection = self._connect()
-                try:
-                    answer = connection.ask(method, target, {"Host": self._host, **_ALWAYS, **headers})
-                except BaseException:
-                    connection.close()
-                    raise
+                connection = idle or self._connect()
+                answer = connection.ask(method, target, {"Host": self._host, **_ALWAYS, **headers})
             except OSError as exc:
-                if not is_new:
+                if idle is not None:
                     continue  # the store closed it since
                 failure = exc
             else:
@@ -184,6 +175,12 @@ class WholeAnswers:
             if attempt == _ATTEMPTS:
                 raise Unanswered from failure
             time.sleep(_PAUSE_SECONDS * 2**attempt)
+
+    def _idle_one(self) -> StoreConnection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _connect(self) -> StoreConnection:
         if self._has_tls and self._tls is None:
