@@ -165,7 +165,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "a listing that failed is taken as empty",
         "store/any_key.py",
-        "            _refuse(ObjectRef(bucket, prefix), exc)\n",
+        "            _raise_for(ObjectRef(bucket, prefix), exc)\n",
         "            return\n",
         ("tests/unit/store", "tests/unit/reconcile"),
     ),
