@@ -3,6 +3,7 @@
 import re
 import zlib
 from collections.abc import Callable
+from functools import cache
 from typing import Final, NamedTuple
 
 from .frames import is_ac3, is_adts, is_mp2, is_mp3, is_mpeg, is_transport_stream
@@ -86,45 +87,42 @@ SIGNATURES: Final = (
 )
 
 # What takes more than equal bytes at one place.
-PATTERNS: Final = tuple(
-    (kind, re.compile(pattern, re.DOTALL))
-    for kind, pattern in (
-        # RFC 8878, 3.1.2: a frame to be skipped. pzstd begins with one, and lz4 has the same.
-        ("zstd", rb"[\x50-\x5f]\x2a\x4d\x18"),
-        ("zstd", rb"[\x22-\x27]\xb5\x2f\xfd"),  # the formats before 0.8
-        ("compress", rb"\x1f\x9d[\x89-\x90]"),  # 9 to 16 bits, in blocks
-        ("LZFSE", rb"bvx[12n].{3}\x00"),
-        ("QOI", rb"qoif.{8}[\x03\x04][\x00\x01]"),  # qoiformat.org: size, channels, colour space
-        ("GIF", rb"GIF8[79]a"),
-        # The size that follows RIFF ends with a small byte. Below 512 MiB this byte is not a letter.
-        ("WebP", rb"RIFF.{3}[\x00-\x1f]WEBPVP8[ LX]"),
-        ("FLIF", rb"FLIF[\x31-\x34\x41-\x44\x51-\x54\x61-\x64][012]"),  # frames and channels, bytes a channel
-        ("LHA", rb".{2}-lh[1-7x]-"),  # lh0 and lhd are stored as they are
-        ("ACE", rb".{4}\x00.{2}\*\*ACE\*\*"),  # after the checksum, the size and the type of the first header
-        ("squashfs", rb"hsqs.{24}\x04\x00\x00\x00"),
-        ("Debian package", rb"!<arch>\ndebian-binary[ /].{,120}control\.tar\.(?:xz|gz|zst)"),
-        # ISO 14496-12. The size of such a first box is small, and its first bytes are not letters.
-        ("MP4, MOV, HEIC or AVIF", rb"\x00\x00.{2}(?:ftyp|styp|sidx|moof)"),
-        # QuickTime before there was ftyp
-        ("MP4, MOV, HEIC or AVIF", rb"[\x00-\x08].{3}(?:moov|mdat)|\x00\x00\x00\x08wide"),
-        ("H.264", rb"\x00?\x00\x00\x01[\x27\x47\x67][\x42\x4d\x58\x64\x6e\x7a]"),
-        # ITU-T H.265, 7.3.1.2: the set of parameters that a stream begins with
-        ("H.265", rb"\x00?\x00\x00\x01\x40\x01\x0c"),
-        ("ZOO", rb"ZOO [12]\.\d\d Archive\.\x1a"),
-        ("DjVu", rb"AT&TFORM.{4}DJV[UMI]"),
-        ("AMR", rb"#!AMR(?:-WB)?\n."),
-        ("WavPack", rb"wvpk.{3}\x00"),
-        ("Monkey's Audio", rb"MAC [\x5a-\xff]\x0f\x00"),
-        ("Musepack", rb"MPCKSH|MP\+[\x07\x17]"),
-        ("True Audio", rb"TTA1[\x01\x03]\x00"),
-        ("Flash", rb"[CZ]WS[\x06-\x40].{3}[\x00-\x08]"),  # FWS is not compressed
-        ("WOFF", rb"wOFFOTTO"),
-        ("WOFF2", rb"wOF2OTTO"),
-        # What is compressed inside says so in its header, when that header is short enough to be seen.
-        ("Avro", rb"Obj\x01.*\x14avro\.codec(?:\x0edeflate|\x0csnappy|\x0abzip2|\x12zstandard|\x04xz)"),
-        # Arrow puts the length, then a whole lz4 or zstd frame for each column.
-        ("Arrow", rb"ARROW1\x00\x00.*(?:\x04\x22\x4d\x18|\x28\xb5\x2f\xfd)"),
-    )
+PATTERNS: Final = (
+    # RFC 8878, 3.1.2: a frame to be skipped. pzstd begins with one, and lz4 has the same.
+    ("zstd", rb"[\x50-\x5f]\x2a\x4d\x18"),
+    ("zstd", rb"[\x22-\x27]\xb5\x2f\xfd"),  # the formats before 0.8
+    ("compress", rb"\x1f\x9d[\x89-\x90]"),  # 9 to 16 bits, in blocks
+    ("LZFSE", rb"bvx[12n].{3}\x00"),
+    ("QOI", rb"qoif.{8}[\x03\x04][\x00\x01]"),  # qoiformat.org: size, channels, colour space
+    ("GIF", rb"GIF8[79]a"),
+    # The size that follows RIFF ends with a small byte. Below 512 MiB this byte is not a letter.
+    ("WebP", rb"RIFF.{3}[\x00-\x1f]WEBPVP8[ LX]"),
+    ("FLIF", rb"FLIF[\x31-\x34\x41-\x44\x51-\x54\x61-\x64][012]"),  # frames and channels, bytes a channel
+    ("LHA", rb".{2}-lh[1-7x]-"),  # lh0 and lhd are stored as they are
+    ("ACE", rb".{4}\x00.{2}\*\*ACE\*\*"),  # after the checksum, the size and the type of the first header
+    ("squashfs", rb"hsqs.{24}\x04\x00\x00\x00"),
+    ("Debian package", rb"!<arch>\ndebian-binary[ /].{,120}control\.tar\.(?:xz|gz|zst)"),
+    # ISO 14496-12. The size of such a first box is small, and its first bytes are not letters.
+    ("MP4, MOV, HEIC or AVIF", rb"\x00\x00.{2}(?:ftyp|styp|sidx|moof)"),
+    # QuickTime before there was ftyp
+    ("MP4, MOV, HEIC or AVIF", rb"[\x00-\x08].{3}(?:moov|mdat)|\x00\x00\x00\x08wide"),
+    ("H.264", rb"\x00?\x00\x00\x01[\x27\x47\x67][\x42\x4d\x58\x64\x6e\x7a]"),
+    # ITU-T H.265, 7.3.1.2: the set of parameters that a stream begins with
+    ("H.265", rb"\x00?\x00\x00\x01\x40\x01\x0c"),
+    ("ZOO", rb"ZOO [12]\.\d\d Archive\.\x1a"),
+    ("DjVu", rb"AT&TFORM.{4}DJV[UMI]"),
+    ("AMR", rb"#!AMR(?:-WB)?\n."),
+    ("WavPack", rb"wvpk.{3}\x00"),
+    ("Monkey's Audio", rb"MAC [\x5a-\xff]\x0f\x00"),
+    ("Musepack", rb"MPCKSH|MP\+[\x07\x17]"),
+    ("True Audio", rb"TTA1[\x01\x03]\x00"),
+    ("Flash", rb"[CZ]WS[\x06-\x40].{3}[\x00-\x08]"),  # FWS is not compressed
+    ("WOFF", rb"wOFFOTTO"),
+    ("WOFF2", rb"wOF2OTTO"),
+    # What is compressed inside says so in its header, when that header is short enough to be seen.
+    ("Avro", rb"Obj\x01.*\x14avro\.codec(?:\x0edeflate|\x0csnappy|\x0abzip2|\x12zstandard|\x04xz)"),
+    # Arrow puts the length, then a whole lz4 or zstd frame for each column.
+    ("Arrow", rb"ARROW1\x00\x00.*(?:\x04\x22\x4d\x18|\x28\xb5\x2f\xfd)"),
 )
 
 # A text may begin with their letters. Nothing compressed that is longer than they are is free of control characters.
@@ -145,10 +143,16 @@ def compressed_kind(head: bytes) -> str | None:
     for kind, magic, offset in SIGNATURES:
         if head.startswith(magic, offset) and not _is_spelled(kind, head):
             return kind
-    for kind, pattern in PATTERNS:
+    for kind, pattern in _compiled():
         if pattern.match(head) and not _is_spelled(kind, head):
             return kind
     return next((kind for kind, fits in _CHECKS if fits(head)), None)
+
+
+@cache
+def _compiled() -> tuple[tuple[str, re.Pattern[bytes]], ...]:
+    """The patterns, once the first input has come: a start does not wait for them (ADR 20)."""
+    return tuple((kind, re.compile(pattern, re.DOTALL)) for kind, pattern in PATTERNS)
 
 
 def _is_spelled(kind: str, head: bytes) -> bool:

@@ -62,7 +62,7 @@ _SIGNS = (
     "\u0192\u2020-\u2022\u2026\u2030\u201e\u201c\u201d\u20ac\u2122"
 )
 # It begins with what is rare: so most places are passed fast.
-_ODD_WORD = re.compile(f"[{_SIGNS}{_CAPITALS}](?:(?<=[A-Za-z][{_SIGNS}])|(?<=[a-z].))[a-z]")
+_ODD_WORD = f"[{_SIGNS}{_CAPITALS}](?:(?<=[A-Za-z][{_SIGNS}])|(?<=[a-z].))[a-z]"
 _ODD_CONFIDENCE = 0.5
 _ASCII = bytes(range(128))
 GUESSED_BYTES = 4096  # that are looked at when they have enough letters outside ASCII
@@ -77,17 +77,17 @@ _EBCDIC = b"\x05\x0d\x15\x25\x40\x4b\x4c\x4d\x4e\x50\x5c\x5d\x5e\x60\x61\x6b\x6c
 _EBCDIC_PARTING = b"\x15\x25\x40\x6b"  # ends of lines, the space and the comma
 _LEAST_EBCDIC_BYTES, _MOST_OTHER_SHARE = 16, 0.05
 
-_UTF_7_RUN = re.compile(rb"\+(?!-)[A-Za-z0-9+/]*+-?")  # RFC 2152
+_UTF_7_RUN = rb"\+(?!-)[A-Za-z0-9+/]*+-?"  # RFC 2152
 _LEAST_UTF_7_BYTES, _LEAST_UTF_7_RUNS, _MOST_UTF_7_RUNS = 4, 2, 100
 
 # What UTF-8 looks like that was read as windows-1252, or Latin-1, and encoded once more: U+00FC becomes U+00C3 U+00BC.
-_TWICE = re.compile(
+_TWICE = (
     "[\u00c2-\u00d1][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
     "|\u00e2(?:\u20ac|\u0080)[\u0080-\u00bf\u0153\u02dc\u201c\u201d\u2122\u00a6]"
 )
-_TWICE_IN_WORDS = re.compile("(?<=[A-Za-z])\u00c3[\u00a1-\u00bf\u0192\u2030\u0153](?=[a-z])")
+_TWICE_IN_WORDS = "(?<=[A-Za-z])\u00c3[\u00a1-\u00bf\u0192\u2030\u0153](?=[a-z])"
 _LEAST_TWICE = 2
-_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+_FOREIGN = r"[^\x00-\x7f]+"
 
 # Of characters: control, without a meaning, private, half of one.
 _STRANGE = ("Cc", "Cn", "Co", "Cs")
@@ -176,7 +176,7 @@ def looks_like_utf7(head: bytes) -> bool:
     if b"+" not in head or not head.isascii():
         return False
     runs = 0
-    for found in islice(_UTF_7_RUN.finditer(head), _MOST_UTF_7_RUNS):
+    for found in islice(re.finditer(_UTF_7_RUN, head), _MOST_UTF_7_RUNS):
         if found.end() == len(head):  # it may be cut
             break
         if not _is_utf7_run(found[0]):
@@ -199,12 +199,12 @@ def _is_utf7_run(run: bytes) -> bool:
 
 def looks_encoded_twice(text: str) -> bool:
     """Whether all letters outside ASCII in the beginning, or those of some words, are UTF-8 which was encoded again."""
-    foreign = "".join(_FOREIGN.findall(text[:GUESSED_BYTES]))
+    foreign = "".join(re.findall(_FOREIGN, text[:GUESSED_BYTES]))
     if not foreign:
         return False
-    if _TWICE.match(foreign) is not None and not _TWICE.sub("", foreign):
+    if re.match(_TWICE, foreign) is not None and not re.sub(_TWICE, "", foreign):
         return True
-    return len(_TWICE_IN_WORDS.findall(text[:GUESSED_BYTES])) >= _LEAST_TWICE  # where only a part of the rows was
+    return len(re.findall(_TWICE_IN_WORDS, text[:GUESSED_BYTES])) >= _LEAST_TWICE  # where only a part of the rows was
 
 
 def guess(sample: bytes) -> Encoding:
@@ -222,7 +222,7 @@ def guess(sample: bytes) -> Encoding:
     name = _USUAL_NAMES.get(name, name)
     if name == "koi8-u" and not _UKRAINIAN & set(foreign):
         name = "koi8-r"
-    if name in _LATIN and _ODD_WORD.search(_decoded(near, name)):
+    if name in _LATIN and re.search(_ODD_WORD, _decoded(near, name)):
         return Encoding(name, _ODD_CONFIDENCE)
     confidence = next((value for most, value in _CONFIDENCE if len(foreign) <= most), _MOST_CONFIDENCE)
     return Encoding(name, confidence)

@@ -22,8 +22,8 @@ MAX_TITLE_ROWS = 20
 _TAB_SUFFIXES = (".tsv", ".tab")
 TABLE_SUFFIXES = (".csv", *_TAB_SUFFIXES)
 # Excel's own first line: it names the delimiter, and is not a row.
-_SEP = re.compile(r'"?sep=([\t!#-/:-@\[-`{-~])"?[ \t,;|]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
-_FIELDS = re.compile(r"^#[ \t]?(?:fields|columns)\b", re.IGNORECASE | re.MULTILINE)
+_SEP = r'(?i)"?sep=([\t!#-/:-@\[-`{-~])"?[ \t,;|]*(?:\r\n|\r|\n|$)'
+_FIELDS = r"(?im)^#[ \t]?(?:fields|columns)\b"
 _LEAST_SHARE = 0.5  # of the rows of a table have to be equally wide; else what was found is a text with commas
 
 
@@ -86,7 +86,7 @@ def has_few_rows(dialect: Dialect | None, text: str, name: str) -> bool:
 
 def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect | None:
     says_csv = name.lower().endswith(TABLE_SUFFIXES)
-    if (declared := _SEP.match(text)) is not None:
+    if (declared := re.match(_SEP, text)) is not None:
         return _declared(text, declared, is_whole=is_whole)
     if marked_up or (not says_csv and text.lstrip()[:1] in ("{", "[", "<", "#", "")):
         return None
@@ -110,7 +110,7 @@ def _sniff(text: str, name: str, *, is_whole: bool, marked_up: bool) -> Dialect 
         return _one_column(rest, comments, is_whole=is_whole) if says_csv else None
     others = [table for table in found if table is not best] if len(found) > 1 else ()
     found_table = _described(best, rest, comments, others)
-    if comments and not found_table.has_header and _FIELDS.search(text, 0, len(text) - len(rest)):
+    if comments and not found_table.has_header and re.compile(_FIELDS).search(text, 0, len(text) - len(rest)):
         told = "A comment above the table begins like #Fields: it may name the columns, which are numbered here."
         return found_table._replace(assumed=(*found_table.assumed, told))
     return found_table

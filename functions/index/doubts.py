@@ -9,18 +9,19 @@ from .printed import has_rule
 _SETTING = re.compile(r"(?:export +)?[A-Za-z_][\w.-]*(?: *=|: )")
 _LABEL = re.compile(r"[A-Za-z_][\w.-]*:(?!//)(?=.)")
 _LOOKED_AT_ROWS = 5
-_SECONDS = re.compile(r"\d\d:\d\d:\d\d")
-_THOUSANDTHS = re.compile(r"\d{3}[\]) \t]+\S")
+_SECONDS = r"\d\d:\d\d:\d\d"
+_THOUSANDTHS = r"\d{3}[\]) \t]+\S"
 _TOTALS = frozenset((
     "total", "totals", "grand total", "subtotal", "sum", "sums", "summe", "gesamt", "gesamtsumme", "insgesamt", "somme",
     "total général", "totaux", "totale", "totali", "total general", "suma", "totaal", "toplam", "genel toplam", "итого",
     "всего", "合計", "小計", "总计", "總計", "합계",
 ))  # fmt: skip
 _LONGEST_TOTAL = 20
-_LINE_ENDS = re.compile("[\x1e\u0085\u2028\u2029]|\\\\n.")
+_LINE_ENDS = "[\x1e\u0085\u2028\u2029]|\\\\n."
 _LONG_DELIMITERS = frozenset("^~|:;*#@!$%&§¬¦¶")
-_CUT_ENTITY = re.compile(
-    r"&(?:#\d{1,6}|#x[0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos|nbsp|euro|szlig|[A-Za-z](?:uml|acute|grave|circ|tilde|cedil))$"
+_CUT_ENTITY = (
+    r"&(?:#\d{1,6}|#x[0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos|nbsp|euro|szlig"
+    r"|[A-Za-z](?:uml|acute|grave|circ|tilde|cedil))$"
 )
 _SENTENCE_ENDS = ".!?…。"
 _OTHER_QUOTES = ("''", "``", "‘’", "“”", "„“", "«»", "»«")
@@ -55,9 +56,9 @@ def doubts(
             yield "Each row begins and ends with '|', as in a printed table: the first and the last column are empty."
         elif _is_longer(rows, delimiter):
             yield f"The delimiter may be longer than {delimiter!r}: each cell has a sign that is the same everywhere."
-    if delimiter == ";" and "&" in text and any(_CUT_ENTITY.search(cell) for row in rows for cell in row[:-1]):
+    if delimiter == ";" and "&" in text and any(re.search(_CUT_ENTITY, cell) for row in rows for cell in row[:-1]):
         yield "The delimiter also ends signs of HTML like &amp;: cells may be cut there."
-    if len(rows) == 1 and len(first) > 1 and len(_LINE_ENDS.findall(text)) > 1:
+    if len(rows) == 1 and len(first) > 1 and len(re.findall(_LINE_ENDS, text)) > 1:
         yield "Only one row is seen, and its cells have what may be meant to end lines: U+0085, U+2028, U+001E or \\n."
     if last[-1][-1:] in _SENTENCE_ENDS and _are_sentences(rows):
         yield "Each row ends like a sentence: this may be a text with commas, and no table."
@@ -78,7 +79,7 @@ def splits_times(rows: Sequence[Sequence[str]]) -> bool:
     if rows[0][0][-3:-2] != ":":
         return False
     return all(
-        len(row) > 1 and _SECONDS.fullmatch(row[0][-8:]) is not None and _THOUSANDTHS.match(row[1]) is not None
+        len(row) > 1 and re.fullmatch(_SECONDS, row[0][-8:]) is not None and re.match(_THOUSANDTHS, row[1]) is not None
         for row in rows[:_LOOKED_AT_ROWS]
     )
 

@@ -9,19 +9,19 @@ from collections.abc import Iterable, Iterator
 
 # An even number of backslashes before it escape each other. In `"C:\\dir\\","next"` the quote ends the cell, so what
 # proves an escape is a quote after which a cell cannot end.
-_PROOF = re.compile(r'(?<!\\)(?:\\\\)*\\"(?![",;\t|^~\x01\x1f\r\n ]|$)')
-_ESCAPED = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
+_PROOF = r'(?<!\\)(?:\\\\)*\\"(?![",;\t|^~\x01\x1f\r\n ]|$)'
+_ESCAPED = r'(?<!\\)((?:\\\\)*)\\"'
 _ESCAPED_BYTES = re.compile(rb'(?<!\\)((?:\\\\)*)\\"')
 
 
 def has_escaped_quotes(text: str) -> bool:
     """Whether a backslash escapes a quote somewhere in the text."""
-    return '\\"' in text and '"' in text.replace('\\"', "") and _PROOF.search(text) is not None
+    return '\\"' in text and '"' in text.replace('\\"', "") and re.search(_PROOF, text) is not None
 
 
 def doubled(text: str) -> str:
     """The text with doubled quotes in place of escaped ones."""
-    return _ESCAPED.sub(r'\1""', text)
+    return re.sub(_ESCAPED, r'\1""', text)
 
 
 def doubled_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:

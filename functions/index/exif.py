@@ -13,7 +13,7 @@ MAX_ENTRIES = 4096
 MAX_NUMBERS = 4_000_000  # of a file: where its strips lie; a hundred thousand pages may name the same ones
 ORIENTATION, _DATE, _EXIF = 0x0112, 0x0132, 0x8769
 _DATE_ORIGINAL, _OFFSET_ORIGINAL = 0x9003, 0x9011
-_OFFSET = re.compile(r"[+-]\d\d:\d\d")
+_OFFSET = r"[+-]\d\d:\d\d"
 # Bytes of a value by the number of its type; 1, 2, 6 and 7 are bytes.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _LETTERS = {1: "B", 2: "H", 4: "I", 8: "Q"}  # of struct
@@ -135,7 +135,7 @@ def _moment(value: str, zone: str) -> str | None:
         moment = datetime.strptime(value, "%Y:%m:%d %H:%M:%S").isoformat()
     except ValueError:
         return None
-    return moment + zone if _OFFSET.fullmatch(zone) else moment
+    return moment + zone if re.fullmatch(_OFFSET, zone) else moment
 
 
 def furthest(places: Sequence[int], lengths: Sequence[int]) -> int:

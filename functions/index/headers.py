@@ -88,6 +88,8 @@ def _kind_below(column: Sequence[str]) -> str:
     kinds = [kind for cell in column if (kind := kind_of(cell)) != EMPTY]
     if not kinds:
         return EMPTY
+    if kinds.count(kinds[0]) == len(kinds):  # as most columns are
+        return kinds[0]
     commonest = max(dict.fromkeys(kinds), key=kinds.count)
     return commonest if kinds.count(commonest) >= len(kinds) * _MOST else TEXT
 

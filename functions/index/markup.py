@@ -7,12 +7,12 @@ from .printed import is_printed_table
 from .programs import is_program
 
 _KEY = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\w+)"""
-_OBJECT = re.compile(rf"\{{\s*(?:{_KEY}\s*:|\}}|$)")
+_OBJECT = rf"\{{\s*(?:{_KEY}\s*:|\}}|$)"
 _SCALAR = r'(?:"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null)'
-_ARRAY = re.compile(rf"\[\s*(?:[\[{{]|{_SCALAR}\s*(?:[,\]]|$)|\]|$)")
-_TAG = re.compile(r"<(?:[?!]|/?[A-Za-z_][\w:.-]*(?:\s|/?>|$))")
+_ARRAY = rf"\[\s*(?:[\[{{]|{_SCALAR}\s*(?:[,\]]|$)|\]|$)"
+_TAG = r"<(?:[?!]|/?[A-Za-z_][\w:.-]*(?:\s|/?>|$))"
 # `<TICKER>,<DATE>,<OPEN>`: programs for stock exchanges write their headers like that.
-_TAGS_IN_CELLS = re.compile(r'"?<[^<>\r\n]*>"?(?:[,;\t|] *"?<[^<>\r\n]*>"?)+[ \t]*(?:\r|\n|$)')
+_TAGS_IN_CELLS = r'"?<[^<>\r\n]*>"?(?:[,;\t|] *"?<[^<>\r\n]*>"?)+[ \t]*(?:\r|\n|$)'
 _OTHERS = (
     "{\\rtf",
     "%PDF-",
@@ -56,7 +56,7 @@ _STATEMENT = (
     r"|SELECT\s[^;]{1,2000}?\sFROM\s|select\s[^;]{1,2000}?\sfrom\s|/\*!\d"
     r"|(?i:UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s+\S|MERGE\s+INTO\s+\S|WITH\s+\w+\s+AS\s*\(|REM INSERTING into ))"
 )
-_SHAPES = re.compile(
+_SHAPES = (
     r"---[ \t]*(?:\r|\n|$)"  # YAML, and the front matter of a page
     r"|\[[^\]\r\n]+\][ \t]*[\r\n]\s*[\w.\"-]+[ \t]*="  # INI, TOML: a section and a key
     rf"|{_STATEMENT}"
@@ -69,7 +69,7 @@ _SHAPES = re.compile(
 _DAY = r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}"
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 # What takes a pattern: logs of web servers, syslog, chats, subtitles, sequences of letters, patches, dumps of bytes.
-_LOGS_AND_OTHERS = re.compile(
+_LOGS_AND_OTHERS = (
     rf"\S+ \S+ \S+ \[\d\d/{_MONTH}/\d{{4}}:"
     rf"|(?:<\d{{1,3}}>)?{_MONTH} [ \d]\d \d\d:\d\d:\d\d \S+ [^\s,;|]+: "
     rf"|\[{_DAY},? \d{{1,2}}:\d\d[^\]\r\n]*\] [^,;\r\n]+: |{_DAY}, \d{{1,2}}:\d\d[^-,;\r\n]*- [^,;\r\n]+: "
@@ -80,12 +80,12 @@ _LOGS_AND_OTHERS = re.compile(
     r"|# HELP \S+ [^\r\n]+\n# TYPE |# TYPE \S+ (?:counter|gauge|histogram|summary|untyped|info)\r?\n"
     r"|0{6,8}:?(?: +[0-9a-f]{2,8}){4}|data:[\w.+/-]+;base64,|\\[A-Za-z]+\*?\{"
 )
-_SQL_COMMENTS = re.compile(r"(?:[ \t]*(?:--[^\r\n]*)?(?:\r\n?|\n)|/\*[^!].*?\*/)+", re.DOTALL)
-_SQL = re.compile(_STATEMENT)
-_RULES = re.compile(rf"[ \t]*(?:\|{_RULE}(?:\|{_RULE})*\|?|{_RULE}(?:\|{_RULE})+\|?)[ \t]*")  # below the first row
+_SQL_COMMENTS = r"(?s)(?:[ \t]*(?:--[^\r\n]*)?(?:\r\n?|\n)|/\*[^!].*?\*/)+"
+_SQL = _STATEMENT
+_RULES = rf"[ \t]*(?:\|{_RULE}(?:\|{_RULE})*\|?|{_RULE}(?:\|{_RULE})+\|?)[ \t]*"  # below the first row
 # What servers put before JSON so that no script can load it.
-_GUARDS = re.compile(r"(?:\)\]\}'|while ?\((?:1|true)\);|for ?\(;;\);),?[ \t\r\n]*")
-_COMMENTS = re.compile(r"(?:[ \t]*(?:(?://|#)[^\r\n]*)?(?:\r\n?|\n)|[ \t]*/\*.*?\*/)+[ \t]*", re.DOTALL)
+_GUARDS = r"(?:\)\]\}'|while ?\((?:1|true)\);|for ?\(;;\);),?[ \t\r\n]*"
+_COMMENTS = r"(?s)(?:[ \t]*(?:(?://|#)[^\r\n]*)?(?:\r\n?|\n)|[ \t]*/\*.*?\*/)+[ \t]*"
 _LOOKED_AT_CHARS = 64 * 1024
 
 
@@ -94,21 +94,21 @@ def is_markup(text: str) -> bool:
     start = text[:_LOOKED_AT_CHARS].lstrip("\ufeff \t\r\n\v\f\x1e")
     first = start[:1]
     if first == "<":
-        return bool(_TAG.match(start) or _LOGS_AND_OTHERS.match(start)) and not _TAGS_IN_CELLS.match(start)
+        return bool(re.match(_TAG, start) or re.match(_LOGS_AND_OTHERS, start)) and not re.match(_TAGS_IN_CELLS, start)
     if first in _OTHERS_BY_FIRST and start.startswith(_OTHERS_BY_FIRST[first]):
         return True
     if first in ("{", "[") and _is_json(start):
         return True
-    if _SHAPES.match(start) or _LOGS_AND_OTHERS.match(start) or _is_markdown(start) or is_printed_table(text):
+    if re.match(_SHAPES, start) or re.match(_LOGS_AND_OTHERS, start) or _is_markdown(start) or is_printed_table(text):
         return True
     if is_program(start):
         return True
     if start.startswith(("--", "/*")):
-        comments = _SQL_COMMENTS.match(start)
-        if comments is not None and _SQL.match(start, comments.end()) is not None:
+        comments = re.match(_SQL_COMMENTS, start)
+        if comments is not None and re.compile(_SQL).match(start, comments.end()) is not None:
             return True
     if start.startswith((")", "while", "for", "//", "/*", "#")):
-        before = _GUARDS.match(start) or _COMMENTS.match(start)
+        before = re.match(_GUARDS, start) or re.match(_COMMENTS, start)
         start = start[before.end() :] if before is not None else start
     return start.startswith(("{", "[")) and _is_json(start)
 
@@ -119,7 +119,7 @@ def _is_markdown(start: str) -> bool:
     if start.find("|", 0, end) < 0:
         return False
     second = start[end + 1 : end + 1 + _LOOKED_AT_CHARS].partition("\n")[0]
-    return _RULES.fullmatch(second.rstrip("\r")) is not None
+    return re.fullmatch(_RULES, second.rstrip("\r")) is not None
 
 
 def _is_json(start: str) -> bool:
@@ -129,7 +129,7 @@ def _is_json(start: str) -> bool:
     except RecursionError:
         return True  # nothing but JSON begins with a thousand brackets
     except ValueError:
-        return bool(_OBJECT.match(start) or (_ARRAY.match(start) and not _ends_like_a_cell(start)))
+        return bool(re.match(_OBJECT, start) or (re.match(_ARRAY, start) and not _ends_like_a_cell(start)))
     rest = start[end:].lstrip(" \t")
     # `[id],[name]` is a header as SQL Server writes it, and `[1],[2]` is a row.
     return rest[:1] in ("", "\r", "\n", "{", "[") or start[0] == "{"

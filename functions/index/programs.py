@@ -7,15 +7,15 @@ in the cells of a table is not taken for a program.
 import re
 
 _LOOKED_AT_CHARS = 16 * 1024  # licences may stand above
-_COMMENTS = re.compile(
+_COMMENTS = (
+    r"(?s)"
     r"(?:[ \t]*(?:\r\n?|\n)|#(?! ?(?:include|define|if|ifdef|ifndef|undef|pragma)\b)(?:[ #=*-][^\r\n]*)?(?:\r\n?|\n)"
     r"|(?://|--|%|'|;)[^\r\n]*(?:\r\n?|\n)|/\*.*?\*/"
     r'|"""(?:[^,\r\n]|[ \t]*\r?\n).*?"""'
-    r"|\'\'\'.*?\'\'\')+",
-    re.DOTALL,
+    r"|\'\'\'.*?\'\'\')+"
 )
 _END = r"[ \t]*(?:\r|\n|$)"
-_FIRST = re.compile(
+_FIRST = (
     # Python
     r"__\w+__ ?= ?|"
     r"from [\w.]+ import [\w(*]"
@@ -56,7 +56,7 @@ _FIRST = re.compile(
     r"|FROM \S+(?: AS \S+)?\s+(?:RUN|CMD|COPY|ADD|ENV|WORKDIR|ENTRYPOINT|ARG|LABEL|USER|EXPOSE) "
 )
 # One more line as programs have it.
-_MORE = re.compile(
+_MORE = (
     r"[\r\n][ \t]*(?:[^\r\n]*[;{}:]\s*?(?=[\r\n]|$)|[\w.$ =@]*\([^\r\n]*\)[ \t]*(?=[\r\n]|$)"
     r"|(?:import|from|return|end|done|fi|RUN|CMD|COPY|def|class)\b)"
 )
@@ -67,7 +67,9 @@ def is_program(start: str) -> bool:
     if len(start) > _LOOKED_AT_CHARS:
         start = start[:_LOOKED_AT_CHARS]
     if start.startswith(("/", "-", "%", "#", "'", ";", '"""')):
-        before = _COMMENTS.match(start)
+        before = re.match(_COMMENTS, start)
         start = start[before.end() :] if before is not None else start
-    first = _FIRST.match(start)
-    return first is not None and ("\n" in first[0].strip() or _MORE.search(start, first.start() + 1) is not None)
+    first = re.match(_FIRST, start)
+    return first is not None and (
+        "\n" in first[0].strip() or re.compile(_MORE).search(start, first.start() + 1) is not None
+    )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import Any, BinaryIO, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, NamedTuple, TypeVar
 
 from penstock.streams import Body
 
@@ -155,8 +155,7 @@ class Result:
     notes: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """What a target says of its origin: made from which state of which source, by what, with which options.
 
     `source` is the digest of the source's name and of its store's name, if that has one.
@@ -168,8 +167,7 @@ class Mark:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a source state has no target: an error's class name, its text and the status it was answered with.
 
     `basis` names what it rests on beside the source and the options (runtime/basis.py), "" for nothing else.
@@ -227,8 +225,7 @@ class Entry:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """One result to store, and the entry that was seen at its address before."""
 
     address: str

@@ -286,14 +286,14 @@ def bridge(tmp_path: Path) -> Iterator[str]:
 
     port = free_port()
     program = (
-        "import sys; from dataclasses import replace; from pathlib import Path\n"
+        "import sys; from pathlib import Path\n"
         "from penstock.connect.bridge.server import BridgeServer; from penstock.serving.gunicorn import run_server\n"
         "from penstock.connect.bridge.settings import BridgeConfig\n"
         "from penstock.delivery.deliverer import Policy; from penstock.delivery.http import HttpTarget\n"
         f"config = BridgeConfig(('127.0.0.1', {port}), '', Path({str(tmp_path / 'inbox.db')!r}),\n"
         "    (HttpTarget('sink', 'http://127.0.0.1:9/'),), Policy(), 0.0, {})\n"
         "server = BridgeServer(config)\n"
-        "server.serving = replace(server.serving, read_timeout_seconds=1.0)\n"
+        "server.serving = server.serving._replace(read_timeout_seconds=1.0)\n"
         "sys.exit(run_server(server))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program], env={"PATH": os.environ["PATH"]})

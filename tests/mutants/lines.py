@@ -250,7 +250,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "the console shows secrets that are plain variables",
         "settings/secrets.py",
-        "    return upper in _SECRETS or upper.startswith(_SINK_OWN) or _SECRET_WORD.search(upper) is not None\n",
+        "    return upper in _SECRETS or upper.startswith(_SINK_OWN) or re.search(_TELLING_WORD, upper) is not None\n",
         "    return False\n",
         ("tests/unit/settings/test_secrets.py",),
     ),

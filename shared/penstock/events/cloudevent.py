@@ -8,9 +8,8 @@ Out: https://github.com/cloudevents/spec/blob/main/cloudevents/adapters/aws-s3.m
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.errors import EventError
 from penstock.events.envelope import Envelope
@@ -30,12 +29,11 @@ if TYPE_CHECKING:
 JSON_MEDIA_TYPE = "application/json"
 TYPE_PREFIX = "com.amazonaws.s3."
 
-_ATTRIBUTE_HEADER = re.compile(r"ce-[a-z0-9]+")
-_RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
+_ATTRIBUTE_HEADER = r"ce-[a-z0-9]+"
+_RFC3339 = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
 
 
-@dataclass(frozen=True, slots=True)
-class CloudEventFields:
+class CloudEventFields(NamedTuple):
     """A CloudEvent to send: attributes as the specification names them, and data as JSON."""
 
     attributes: dict[str, str]
@@ -150,7 +148,7 @@ def open_binary(lower_headers: Mapping[str, str], body: bytes) -> Envelope:
     from cloudevents.core.bindings.http import HTTPMessage, from_binary_event
 
     # A header that cannot be an attribute, such as `ce-my-thing`, belongs to another program: it is left out.
-    headers = {name: value for name, value in lower_headers.items() if _ATTRIBUTE_HEADER.fullmatch(name)}
+    headers = {name: value for name, value in lower_headers.items() if re.fullmatch(_ATTRIBUTE_HEADER, name)}
     try:
         event = from_binary_event(HTTPMessage(headers, b""))
     except _sdk_errors() as exc:
@@ -224,7 +222,7 @@ def _reason(exc: Exception) -> str:
 
 
 def _is_rfc3339(text: str) -> bool:
-    if not _RFC3339.fullmatch(text):
+    if not re.fullmatch(_RFC3339, text):
         return False
     try:
         datetime.fromisoformat(text)

@@ -1,11 +1,9 @@
 """What is read of a CloudEvent, of binary mode or structured."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What is read of a CloudEvent: `data` is bytes or text as it came, or JSON already read, or None."""
 
     type: str

@@ -24,7 +24,7 @@ _RAW = frozenset({GOOGLE, AZURE})
 _RAW_FIRST = frozenset({"ceph:s3", EVENTBRIDGE})
 # Versity says that it is AWS. Its rules have these names, of which the user chooses none.
 _VERSITY_RULES = frozenset(f"{sender}-global" for sender in ("webhook", "kafka", "nats", "rabbitmq"))
-_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
+_BROKEN_ESCAPE = r"(?s)%(?![0-9A-Fa-f]{2}).{0,2}"
 
 
 def read_keys(key: str, origin: str, rule: object, where: str) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ def read_keys(key: str, origin: str, rule: object, where: str) -> tuple[str, ...
 
 def _decoded(encoded: str, where: str) -> str:
     """Undo `url.QueryEscape` of Go, which MinIO and AWS use."""
-    if broken := _BROKEN_ESCAPE.search(encoded):
+    if broken := re.search(_BROKEN_ESCAPE, encoded):
         raise EventError(f"{where}: {broken.group()!r} in it is not percent-encoding; keys in records are URL-encoded")
     try:
         return unquote_plus(encoded, errors="strict")
@@ -64,7 +64,7 @@ def _decoded(encoded: str, where: str) -> str:
 
 def _is_encoded(key: str) -> bool:
     """Whether the key could be URL-encoded."""
-    if _BROKEN_ESCAPE.search(key):
+    if re.search(_BROKEN_ESCAPE, key):
         return False
     try:
         unquote_plus(key, errors="strict")

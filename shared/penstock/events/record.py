@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from penstock.errors import EventError
 from penstock.events.keys import read_keys
@@ -55,8 +55,7 @@ class Notification:
         return (self.ref,) if self.other is None else (self.ref, self.other)
 
 
-@dataclass(frozen=True, slots=True)
-class OddRecord:
+class OddRecord(NamedTuple):
     """One record that cannot be read, beside others that can: `value` is the record as it came, read from JSON."""
 
     error: EventError

@@ -4,7 +4,7 @@ Source: https://www.w3.org/TR/trace-context-2/#traceparent-header.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LENGTH_OF_VERSION_00 = 55
 _TRACEPARENT = re.compile(
@@ -16,8 +16,7 @@ _TRACEPARENT = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TraceParent:
+class TraceParent(NamedTuple):
     """One place in a trace: the trace's id (32 hex digits), the caller's span (16) and the flags (2).
 
     `str()` gives the header to send on, in version 00.

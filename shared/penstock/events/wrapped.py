@@ -47,7 +47,7 @@ _GOOGLE = {
     "deleted": _REMOVED,
     "archived": _REMOVED,  # the live version became an old one
 }
-_GOOGLE_SOURCE = re.compile(r"//storage\.googleapis\.com/projects/[^/]+/buckets/(?P<bucket>[^/]+)")
+_GOOGLE_SOURCE = r"//storage\.googleapis\.com/projects/[^/]+/buckets/(?P<bucket>[^/]+)"
 _AZURE_PREFIX = "Microsoft.Storage."
 _AZURE = {"BlobCreated": _CREATED, "BlobRenamed": _CREATED, "BlobDeleted": _REMOVED}
 _AZURE_IGNORED = frozenset(
@@ -61,7 +61,7 @@ _AZURE_IGNORED = frozenset(
         "DirectoryDeleted",
     }
 )
-_AZURE_SUBJECT = re.compile(r"/blobServices/default/containers/(?P<bucket>[^/]+)/blobs/(?P<key>.+)", re.DOTALL)
+_AZURE_SUBJECT = r"(?s)/blobServices/default/containers/(?P<bucket>[^/]+)/blobs/(?P<key>.+)"
 
 
 def text_inside(value: dict[str, Any], where: str, depth: int) -> str | None:
@@ -159,12 +159,12 @@ def door_record(envelope: Envelope, where: str) -> dict[str, Any] | None:
     """
     if envelope.type.startswith(_GOOGLE_PREFIX):
         name = _GOOGLE.get(envelope.type.removeprefix(_GOOGLE_PREFIX))
-        bucket = _GOOGLE_SOURCE.fullmatch(envelope.source)
+        bucket = re.fullmatch(_GOOGLE_SOURCE, envelope.source)
         key = envelope.subject.removeprefix("objects/") if envelope.subject.startswith("objects/") else ""
         return _of_door(GOOGLE, name, bucket["bucket"] if bucket else "", key, envelope, where)
     if envelope.type.startswith(_AZURE_PREFIX):
         short = envelope.type.removeprefix(_AZURE_PREFIX)
-        found = _AZURE_SUBJECT.fullmatch(envelope.subject)
+        found = re.fullmatch(_AZURE_SUBJECT, envelope.subject)
         if short in _AZURE_IGNORED:
             bucket_name, key = (found["bucket"], found["key"]) if found else ("none", "none")
             return _of_door(AZURE, _IGNORED, bucket_name, key, envelope, where)

@@ -5,12 +5,10 @@ docs/functions.md describes each of them; a test compares the two.
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
+class Hook(NamedTuple):
     """A function that `handler.py` may define: its name, its parameters, when it is called, what it returns."""
 
     name: str

@@ -5,12 +5,12 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, fields
 from functools import partial
 from itertools import count
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import MappingProxyType, ModuleType
+from typing import Any, NamedTuple
 
 from penstock.errors import ConfigError, EventError
 from penstock.handler.hooks import HANDLE, OPTIONS, find_hooks, problems_of_hooks
@@ -20,8 +20,7 @@ from penstock.settings.config import Config
 from penstock.types import ObjectRef
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """A loaded handler with its hooks (penstock/handler/hooks.py says when each is called).
 
     `handle` raises `HandlerError` for a result that is not one. `renditions` maps each output's name to its options,
@@ -39,7 +38,7 @@ class Function:
     ready: Callable[[], bool] | None = None
     query: Callable[[Mapping[str, str], Any], Mapping[str, Any] | None] | None = None
     target_suffix: Callable[[Any], str] | None = None
-    assets: Mapping[str | None, Mapping[str, ObjectRef]] = field(default_factory=dict)
+    assets: Mapping[str | None, Mapping[str, ObjectRef]] = MappingProxyType({})
 
     def rendition_named(self, asked: str | None) -> str | None:
         """The rendition of this name, without one the first; raises `EventError` for an unknown name."""

@@ -23,7 +23,7 @@ _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "ta
 _JSON = json.JSONEncoder(default=str, ensure_ascii=False)  # json.dumps would make one for every line
 
 # What JSON does not escape and a terminal obeys: DEL and C1 controls, line and paragraph ends, the order of writing.
-_COMMANDS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_COMMANDS = "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 
 
 class JsonFormatter(logging.Formatter):
@@ -47,7 +47,7 @@ class JsonFormatter(logging.Formatter):
         return (
             text
             if text.isascii() and "\x7f" not in text
-            else _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+            else re.sub(_COMMANDS, lambda found: f"\\u{ord(found[0]):04x}", text)
         )
 
 

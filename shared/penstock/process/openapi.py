@@ -1,8 +1,8 @@
 """A server's description in OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.1.html), made from a list of operations."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
 PATH: Final = "/_/openapi.json"
 JSON: Final = "application/json"
@@ -13,8 +13,7 @@ ANYTHING: Final = "*/*"
 ANY_STATUS: Final = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """What one method of one path does.
 
     `path` has its variable parts in braces, and `query` the names of what may follow its question mark. `takes` and
@@ -28,8 +27,8 @@ class Operation:
     answers: Mapping[int, str]
     takes: str = ""
     query: Sequence[str] = ()
-    schemas: Mapping[int, str] = field(default_factory=dict)
-    body: Mapping[str, Any] = field(default_factory=dict)
+    schemas: Mapping[int, str] = MappingProxyType({})
+    body: Mapping[str, Any] = MappingProxyType({})
 
 
 # The schemas that the answers of functions follow, by name.

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from penstock.errors import PenstockError, TemporaryError
 from penstock.events import CloudEventFields
@@ -14,8 +13,7 @@ from penstock.types import ObjectRef
 _MAX_NOTES_HEADER_BYTES = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """One record that could not be finished; `incident` names the log line of an unexpected error."""
 
     ref: ObjectRef | None

@@ -7,7 +7,8 @@ asset makes the targets stale.
 import hashlib
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from penstock.errors import SourceChanged, TemporaryError
 from penstock.handler.loading import Function
@@ -37,8 +38,7 @@ class AssetCache:
             return held[1]
 
 
-@dataclass(frozen=True, slots=True)
-class Assets:
+class Assets(NamedTuple):
     """The assets of a function as they were at one moment.
 
     `fingerprints` has what marks say of each rendition's options, with the ETags of their assets.
@@ -47,7 +47,7 @@ class Assets:
     function: Function
     fingerprints: Mapping[str | None, str]
     store: Store | None = None
-    etags: Mapping[ObjectRef, str] = field(default_factory=dict)
+    etags: Mapping[ObjectRef, str] = MappingProxyType({})
 
     def reader(self, rendition: str | None, cache: AssetCache) -> Callable[[str], bytes] | None:
         """What gives a handler the bytes for the name of an option, or None where there is nothing to read."""

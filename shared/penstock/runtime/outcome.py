@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from penstock.types import Entry, ObjectRef, ObjectState
 
@@ -19,8 +19,7 @@ FindJob = Callable[[ObjectState], str]
 """Names the Job that waits or runs for this state of an object, "" for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How one object ended. `changed` is false when everything agreed already.
 
     `entries` holds what each rendition's address has now; `reason` says why for all but "processed".
@@ -29,7 +28,7 @@ class Outcome:
     kind: OutcomeKind
     ref: ObjectRef
     source: ObjectState | None = None
-    entries: Mapping[str | None, Entry] = field(default_factory=dict)
+    entries: Mapping[str | None, Entry] = MappingProxyType({})
     reason: str = ""
     status: int = 200
     changed: bool = False

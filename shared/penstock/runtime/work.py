@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from penstock.errors import NothingToDo, PermanentError, SourceChanged, TargetChanged, TemporaryError
 from penstock.handler.loading import Function
@@ -40,8 +40,7 @@ from penstock.types import Entry, Mark, ObjectRef, ObjectState, Write
 _LOG = logging.getLogger("penstock.runtime")
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A complete document that is written together with those of other objects."""
 
     work: "Work"

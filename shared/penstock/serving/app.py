@@ -3,12 +3,12 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, g, request
 
@@ -67,7 +67,7 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics, *, hosts: fro
     `hosts` are the names under which a server on this machine alone is called: it refuses web pages of other servers.
     Without them every name will do.
     """
-    app = Flask("penstock", static_folder=None)
+    app = _App("penstock", static_folder=None)
     app.response_class = TextResponse
     app.json.sort_keys = False  # type: ignore[attr-defined]
     function = FunctionRoutes(runtime, health, metrics, hosts)
@@ -92,6 +92,13 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics, *, hosts: fro
     app.add_url_rule("/<path:path>", view_func=function.take, methods=["POST"])
     register_error_handlers(app, function.body_limit)
     return app
+
+
+class _App(Flask):
+    """Flask that does not ask of each function, at each request, whether it is a coroutine: none here is."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 class TextResponse(Response):
@@ -125,29 +132,30 @@ class FunctionRoutes:
         """Before each request: count it, and log under its event and trace."""
         g.started = time.perf_counter()
         self._metrics.enter()
-        _follow(request.headers.get("traceparent"))
-        event_id.set(request.headers.get("ce-id", ""))
+        headers, path = request.headers, request.path  # each look at Flask's `request` finds it anew
+        _follow(headers.get("traceparent"))
+        event_id.set(headers.get("ce-id", ""))
         if self._hosts:
-            headers = request.headers
             problem = page_problem(
                 headers.get("Host", ""), headers.get("Origin", ""), self._hosts, server="this function"
             )
             if problem:
                 raise Forbidden(problem)
         # No route matches a line's end, and Knative tries a 404 again.
-        if "\n" in request.path or "\r" in request.path:
-            raise EventError(f"path {request.path[:80]!r}: has the end of a line in it; leave out %0A and %0D")
+        if "\n" in path or "\r" in path:
+            raise EventError(f"path {path[:80]!r}: has the end of a line in it; leave out %0A and %0D")
         if request.endpoint not in _OPEN_ROUTES:
-            self._tokens.check(request.headers.get("Authorization", ""))
+            self._tokens.check(headers.get("Authorization", ""))
 
     def account(self, response: Response) -> Response:
         """After each request: name the trace in the response, and count how it ended."""
-        if g.get("traceparent"):
-            response.headers["traceparent"] = g.traceparent
-        if g.get("mode") == "read" and response.status_code >= HTTPStatus.BAD_REQUEST:
+        mode = g.get("mode", "object")
+        if traceparent := g.get("traceparent"):
+            response.headers["traceparent"] = traceparent
+        if mode == "read" and response.status_code >= HTTPStatus.BAD_REQUEST:
             response.headers["Cache-Control"] = "no-store"
-        if request.method == "POST" or g.get("mode") == "read":
-            self._metrics.add(metric_table.REQUESTS.name, 1, g.get("mode", "object"), str(response.status_code))
+        if mode == "read" or request.method == "POST":
+            self._metrics.add(metric_table.REQUESTS.name, 1, mode, str(response.status_code))
             self._metrics.observe_seconds(time.perf_counter() - g.started)
         return response
 

@@ -8,9 +8,8 @@ import logging
 import os
 import sys
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from penstock.serving.worker import Worker
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
+class Serving(NamedTuple):
     """How a server runs.
 
     `graceful_seconds` is how long requests under way may take once it was told to stop. `max_waiting` requests may wait

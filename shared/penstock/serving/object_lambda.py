@@ -66,7 +66,7 @@ _CODES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (TemporaryError, HTTPStatus.SERVICE_UNAVAILABLE, "SlowDown"),
     (HandlerError, HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError"),
 )
-_TOKEN: Final = re.compile(r"[!-~]{1,1024}")
+_PRINTABLE: Final = r"[!-~]{1,1024}"
 _MAX_MESSAGE_CHARS: Final = 1000
 
 
@@ -110,7 +110,7 @@ def read_call(data: bytes) -> LambdaCall:
         raise EventError("not a call of MinIO's Object Lambda: expected JSON with getObjectContext") from exc
     if not all(isinstance(text, str) for text in (*given, *flat.values())):
         raise EventError("not a call of MinIO's Object Lambda: expected text in its fields")
-    if not (_TOKEN.fullmatch(given[1]) and _TOKEN.fullmatch(given[2])):
+    if not (re.fullmatch(_PRINTABLE, given[1]) and re.fullmatch(_PRINTABLE, given[2])):
         raise EventError("getObjectContext: outputRoute and outputToken must be words of printable ASCII")
     return LambdaCall(*given, flat)
 

@@ -29,7 +29,7 @@ from penstock.store.headers import check_headers
 from penstock.streams import as_chunks, close_quietly, read_chunks, spool
 from penstock.types import ObjectRef, Result
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = r"[\x00-\x1f\x7f]"
 _log = logging.getLogger("penstock.app")
 
 
@@ -181,7 +181,7 @@ def _set_retry_after(response: Response, seconds: float) -> None:
 
 def content_disposition(name: str, kind: str = "attachment") -> str:
     """A file's name as RFC 6266 has it, for any name: a header that is not Latin-1 cannot be sent."""
-    name = _CONTROL.sub("_", name)
+    name = re.sub(_CONTROL, "_", name)
     if name.isascii():
         return dump_options_header(kind, {"filename": name})
     plain = name.encode("ascii", "replace").decode().replace("?", "_")

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from penstock.settings import table
 from penstock.settings.source_filter import SourceFilter
@@ -12,12 +14,12 @@ from penstock.types import ObjectRef, ObjectState
 RESERVED_PREFIX = ".penstock/"
 # A rule becomes a notification rule and a part of a Trigger's filter.
 MAX_EXPANDED = 50
-_BRACES = re.compile(r"\{([^{}\s]*,[^{}\s]*)\}")
+_BRACES = r"\{([^{}\s]*,[^{}\s]*)\}"
 MAX_KEY_BYTES = 1024  # S3's limit: a longer key cannot exist
 # As MinIO looks for them (hasBadPathComponent): it takes \ for a slash, and drops white space around a segment.
-_DOTS = re.compile(r"(?:\A|[/\\])\s*\.\.?\s*(?:[/\\]|\Z)", re.ASCII)
+_DOTS = r"(?a)(?:\A|[/\\])\s*\.\.?\s*(?:[/\\]|\Z)"
 # MinIO makes no bucket of another name (CheckValidBucketNameStrict): S3's rules without the reserved prefixes.
-_BUCKET_NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+\Z)[a-z0-9](?:(?!\.\.|\.-|-\.)[-.a-z0-9]){1,61}[a-z0-9]")
+_BUCKET_NAME = r"(?!\d+\.\d+\.\d+\.\d+\Z)[a-z0-9](?:(?!\.\.|\.-|-\.)[-.a-z0-9]){1,61}[a-z0-9]"
 
 
 def bucket_problem(name: str) -> str:
@@ -26,7 +28,7 @@ def bucket_problem(name: str) -> str:
     >>> bucket_problem("Upload")
     "bucket 'Upload': expected 3 to 63 lower-case letters, digits, '-' and single '.', as S3 names buckets"
     """
-    if _BUCKET_NAME.fullmatch(name):
+    if re.fullmatch(_BUCKET_NAME, name):
         return ""
     return f"bucket {name!r}: expected 3 to 63 lower-case letters, digits, '-' and single '.', as S3 names buckets"
 
@@ -52,13 +54,12 @@ def key_problem(key: str) -> str:
     if "\0" in key:
         return "has a NUL, which MinIO refuses"
     # MinIO refuses such keys too, and an HTTP client would resolve them, past a check of bucket and prefix.
-    if "." in key and _DOTS.search(key):
+    if "." in key and re.search(_DOTS, key):
         return "has a segment '.' or '..'"
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class WebIdentity:
+class WebIdentity(NamedTuple):
     """A token in a file that `sts_endpoint`, a URL, exchanges for keys. `role_arn` may be empty at MinIO."""
 
     token_file: Path
@@ -82,8 +83,7 @@ class StoreSettings:
     web_identity: WebIdentity | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRule:
+class SourceRule(NamedTuple):
     """Objects that a function takes: a bucket, a key's beginning and end, and what `filter` asks of the object."""
 
     bucket: str
@@ -128,7 +128,7 @@ class SourceRule:
     @property
     def keys(self) -> "SourceRule":
         """The rule without its filter, for what sees keys alone: notifications, connectors and loops."""
-        return self if self.filter is None else replace(self, filter=None)
+        return self if self.filter is None else self._replace(filter=None)
 
     def matches(self, ref: ObjectRef) -> bool:
         """Whether the rule names this key; its filter is not asked."""
@@ -152,12 +152,12 @@ def rule_texts(rules: Iterable[SourceRule]) -> list[str]:
     """
     groups: dict[SourceRule, list[SourceRule]] = {}
     for rule in rules:
-        groups.setdefault(replace(rule, suffix=""), []).append(rule)
+        groups.setdefault(rule._replace(suffix=""), []).append(rule)
     texts = []
     for group in groups.values():
         endings = [rule.suffix for rule in group]
         if len(endings) > 1 and all(ending.startswith(".") for ending in endings):
-            texts.append(str(replace(group[0], suffix=f".{{{','.join(ending[1:] for ending in endings)}}}")))
+            texts.append(str(group[0]._replace(suffix=f".{{{','.join(ending[1:] for ending in endings)}}}")))
         else:
             texts += [str(rule) for rule in group]
     return texts
@@ -168,7 +168,7 @@ def _expanded(word: str) -> list[str]:
     made, todo = list[str](), [word]
     while todo:
         one = todo.pop()
-        braces = _BRACES.search(one)
+        braces = re.search(_BRACES, one)
         if braces is None:
             made.append(one)
         else:
@@ -180,16 +180,14 @@ def _expanded(word: str) -> list[str]:
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class SecretKey:
+class SecretKey(NamedTuple):
     """One key of a Kubernetes Secret."""
 
     secret: str
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class JobSettings:
+class JobSettings(NamedTuple):
     """The settings of a function's Jobs. Memory, CPU and disk are Kubernetes quantities, times are in seconds.
 
     `secrets` says which key of which Secret each setting comes from. An empty `namespace` is the function's own.
@@ -201,12 +199,12 @@ class JobSettings:
     memory: str = table.JOB_MEMORY.default
     cpu: str = table.JOB_CPU.default
     disk: str = table.JOB_DISK.default
-    secrets: Mapping[str, SecretKey] = field(default_factory=dict)
+    secrets: Mapping[str, SecretKey] = MappingProxyType({})
     answer_to: str = ""
     retries: int = table.JOB_RETRIES.default
     deadline_seconds: int = table.JOB_DEADLINE_SECONDS.default
     ttl_seconds: int = table.JOB_TTL_SECONDS.default
-    cluster: Mapping[str, str] = field(default_factory=dict)
+    cluster: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

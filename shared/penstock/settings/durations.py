@@ -11,7 +11,7 @@ from typing import Final
 DEFAULT_IDLE: Final = "15m"
 
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)", re.ASCII)
+_PART: Final = r"(?a)(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)"
 
 
 def parse_duration(text: str) -> float:
@@ -20,7 +20,7 @@ def parse_duration(text: str) -> float:
     >>> parse_duration("1m30s"), parse_duration("7d")
     (90.0, 604800.0)
     """
-    parts = _PART.findall(text)
+    parts = re.findall(_PART, text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r}: expected a duration such as 30s, 15m, 1h30m or 7d")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)

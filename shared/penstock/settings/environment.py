@@ -18,8 +18,8 @@ from penstock.settings.setting import Setting, secret_file
 T = TypeVar("T")
 
 _MIN_URL_KEY = 16
-_OPEN_OPTION = re.compile(r"([a-z][a-z0-9_]*)(?:<=([0-9]+(?:\.[0-9]+)?))?", re.ASCII)
-_ENDPOINT = re.compile(r"(https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)/?")
+_OPEN_OPTION = r"(?a)([a-z][a-z0-9_]*)(?:<=([0-9]+(?:\.[0-9]+)?))?"
+_ENDPOINT = r"(https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)/?"
 
 
 def load_config(env: Mapping[str, str], *, function: str = "") -> Config:
@@ -161,7 +161,7 @@ class _SettingsReader:
                 "MINIO_ENDPOINT: leave the credentials out of the URL; use MINIO_ACCESS_KEY and the like"
             )
             return None
-        found = _ENDPOINT.fullmatch(endpoint)
+        found = re.fullmatch(_ENDPOINT, endpoint)
         if found is None:
             self.problems.append(f"MINIO_ENDPOINT={endpoint!r}: expected http://HOST:PORT or https://HOST:PORT")
         access_key, secret_key = self.secret("MINIO_ACCESS_KEY"), self.secret("MINIO_SECRET_KEY")
@@ -192,7 +192,7 @@ class _SettingsReader:
         if is_aws and not role:
             self.problems.append("AWS_ROLE_ARN: not set; AWS needs the role that the token stands for")
         given = self.value(table.AWS_ENDPOINT_URL_STS)
-        if given and not _ENDPOINT.fullmatch(given):
+        if given and not re.fullmatch(_ENDPOINT, given):
             self.problems.append(
                 f"AWS_ENDPOINT_URL_STS={without_login(given)!r}: expected http://HOST:PORT or https://HOST:PORT"
             )
@@ -203,7 +203,7 @@ class _SettingsReader:
         """The addresses in STORE_URLS, without a slash at their end."""
         found = []
         for word in self.value(table.STORE_URLS).split():
-            given = _ENDPOINT.fullmatch(word)
+            given = re.fullmatch(_ENDPOINT, word)
             if given is None:
                 self.problems.append(f"STORE_URLS: {word!r}: expected http://HOST:PORT or https://HOST:PORT")
             else:
@@ -214,7 +214,7 @@ class _SettingsReader:
         """`OPEN_OPTIONS="width<=2000 fit"`: names, each with its highest value or None."""
         found: dict[str, float | None] = {}
         for word in self.value(table.OPEN_OPTIONS).split():
-            given = _OPEN_OPTION.fullmatch(word)
+            given = re.fullmatch(_OPEN_OPTION, word)
             if given is None or given[1] in found:
                 self.problems.append(f"OPEN_OPTIONS: {word!r}: expected NAME or NAME<=NUMBER, each name once")
             else:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-_DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DNS_LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
 def is_dns_label(name: str) -> bool:
@@ -13,7 +13,7 @@ def is_dns_label(name: str) -> bool:
     >>> is_dns_label("resize-2"), is_dns_label("Resize")
     (True, False)
     """
-    return _DNS_LABEL.fullmatch(name) is not None
+    return re.fullmatch(_DNS_LABEL, name) is not None
 
 
 def stack_path(path: Path = Path("stack.yml")) -> Path:

@@ -7,8 +7,8 @@ programs that read the same text do not, so one setting would mean two things.
 import re
 from typing import Final
 
-_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,4000}")
-_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_WHOLE: Final = r"[+-]?[0-9]{1,4000}"
+_DECIMAL: Final = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 
 
 def whole_number(text: str) -> int:
@@ -17,7 +17,7 @@ def whole_number(text: str) -> int:
     >>> whole_number("-4")
     -4
     """
-    if not _WHOLE.fullmatch(text):
+    if not re.fullmatch(_WHOLE, text):
         raise ValueError("expected a whole number")
     return int(text)
 
@@ -28,6 +28,6 @@ def decimal_number(text: str) -> float:
     >>> decimal_number("2.5e3")
     2500.0
     """
-    if not _DECIMAL.fullmatch(text):
+    if not re.fullmatch(_DECIMAL, text):
         raise ValueError("expected a number")
     return float(text)

@@ -12,11 +12,11 @@ from penstock.settings.setting import secret_file
 
 HIDDEN: Final = "(not shown)"
 # The words of a name by which a secret is told that no setting declares, and names that have them and hold none.
-_SECRET_WORD: Final = re.compile(
+_TELLING_WORD: Final = (
     r"(^|_)(PASS|PASSWD|PASSPHRASE|PWD|SECRETS|KEY|CREDENTIALS?|AUTH|AUTHORIZATION|COOKIE|HEADERS|DSN|SIGNATURE)(_|$)"
     r"|PASSWORD|SECRET|TOKEN(_|$)|(API|ACCESS|PRIVATE)KEY"
 )
-_SECRET_PARAMETER: Final = re.compile(r"(?i)((?:password|passwd|secret|token|api_?key|sig|signature)=)[^&;,\s]+")
+_TELLING_PARAMETER: Final = r"(?i)((?:password|passwd|secret|token|api_?key|sig|signature)=)[^&;,\s]+"
 _HOLDS_NONE: Final = frozenset({table.SECRETS_DIR.name, table.JOB_SECRETS.name})
 _SECRETS: Final = frozenset(each.name for each in table.SETTINGS if each.is_secret)
 _SINK_OWN: Final = table.SINK_OTHER.name.partition("<")[0]
@@ -74,10 +74,10 @@ def _is_secret(name: str) -> bool:
     upper = name.upper()
     if upper in _HOLDS_NONE or upper.endswith("_FILE"):
         return False
-    return upper in _SECRETS or upper.startswith(_SINK_OWN) or _SECRET_WORD.search(upper) is not None
+    return upper in _SECRETS or upper.startswith(_SINK_OWN) or re.search(_TELLING_WORD, upper) is not None
 
 
 def _without_logins(value: str) -> str:
     # One value may hold several addresses, with spaces or commas between them.
     bare = re.sub(r"[^\s,]+", lambda found: without_login(found[0]) if has_login(found[0]) else found[0], value)
-    return _SECRET_PARAMETER.sub(rf"\g<1>{HIDDEN}", bare)
+    return re.sub(_TELLING_PARAMETER, rf"\g<1>{HIDDEN}", bare)

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final, Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from penstock.errors import ConfigError
 from penstock.settings.numbers import decimal_number, whole_number
@@ -28,11 +27,10 @@ Component = Literal[
     "console",
 ]
 
-_QUANTITY: Final = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
+_QUANTITY: Final = r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting(Generic[ValueT]):
+class Setting(NamedTuple, Generic[ValueT]):
     """One setting. `read` turns its text into a value and raises `ValueError` that says what is expected.
 
     `takes` says what it may hold, "" for any text. `shown` is the default as the pages show it, where the value alone
@@ -144,7 +142,7 @@ def quantity(name: str, doc: str, default: str, *, of: Component) -> Setting[str
     """An amount as Kubernetes writes it, such as 512Mi."""
 
     def read(given: str) -> str:
-        if not _QUANTITY.fullmatch(given):
+        if not re.fullmatch(_QUANTITY, given):
             raise ValueError(f"expected a Kubernetes quantity such as {default}")
         return given
 

@@ -8,21 +8,19 @@ cannot hold, such as a space.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
 from penstock.types import ObjectState
 
 _TAG: Final = "tag."
-_SIZE: Final = re.compile(r"([0-9]{1,18})([KMGT]i?B|B|)")
+_SIZE: Final = r"([0-9]{1,18})([KMGT]i?B|B|)"
 _UNITS: Final[dict[str, int]] = {"": 1, "B": 1} | {
     f"{letter}{i}B": (1024 if i else 1000) ** power for power, letter in enumerate("KMGT", start=1) for i in ("", "i")
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFilter:
+class SourceFilter(NamedTuple):
     """Conditions on content type, size in bytes and tags. `content_type` is a pattern, "" for any."""
 
     content_type: str = ""
@@ -86,7 +84,7 @@ class SourceFilter:
 
 
 def _bytes_of(name: str, text: str) -> int:
-    found = _SIZE.fullmatch(text)
+    found = re.fullmatch(_SIZE, text)
     if found is None:
         raise ValueError(f"{name}={text!r}: expected a whole number of bytes, or one with KB, MB, GB, TB, KiB, ...")
     return int(found[1]) * _UNITS[found[2]]

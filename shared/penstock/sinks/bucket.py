@@ -1,7 +1,6 @@
 """A bucket as a sink: the mark travels in the target's user metadata, refusals lie under `.penstock/refused/`."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from typing import Any
 
@@ -116,7 +115,7 @@ class BucketSink:
         record = {
             "source": {"bucket": source.ref.bucket, "key": source.ref.key, "etag": source.etag},
             "target": address,
-            "mark": asdict(mark),
+            "mark": mark._asdict(),
             **refusal.record,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
@@ -206,7 +205,7 @@ class BucketSink:
             record = _read_record(opened[1])
             refusal = Refusal(record["error"], record["reason"], record["status"], record.get("basis", ""))
             found = Mark(**record["mark"])
-            texts = (refusal.error, refusal.reason, refusal.basis, *astuple(found))
+            texts = (refusal.error, refusal.reason, refusal.basis, *found)
             if not (all(isinstance(each, str) for each in texts) and type(refusal.status) is int):
                 raise TypeError("a member is of another kind")
             return Entry(address, found, refusal)
@@ -249,7 +248,7 @@ def mark_of(state: ObjectState) -> Mark | None:
 
 
 def _mark_metadata(mark: Mark) -> dict[str, str]:
-    return {f"{MARK_PREFIX}{name}": value for name, value in asdict(mark).items()}
+    return {f"{MARK_PREFIX}{name}": value for name, value in mark._asdict().items()}
 
 
 def _size(metadata: Mapping[str, str]) -> int:

@@ -6,7 +6,7 @@ tags, is kept. How and how long a store keeps bytes is the business of the targe
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import quote
 
 from penstock.store import Store
@@ -18,23 +18,22 @@ _KMS = ("aws:kms", "aws:kms:dsse")
 # The same content for the same readers.
 _KEPT = ("cache-control", "content-language")
 # A policy that does not allow it, a key that is not there, a store without keys.
-_REFUSED = re.compile(r"access denied|\((?:\w*KMS|\w*Kms|NotImplemented|InvalidTag|\w*Encryption)", re.ASCII)
-_DISPOSITION_TYPE = re.compile(r"\s*([A-Za-z-]+)\s*(;?)")
-_PLAIN_NAME = re.compile(r"[ !#$&-\[\]-~]+")  # ASCII without quotes, per cent and backslash
+_REFUSED = r"(?a)access denied|\((?:\w*KMS|\w*Kms|NotImplemented|InvalidTag|\w*Encryption)"
+_DISPOSITION_TYPE = r"\s*([A-Za-z-]+)\s*(;?)"
+_PLAIN_NAME = r"[ !#$&-\[\]-~]+"  # ASCII without quotes, per cent and backslash
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(NamedTuple):
     """Headers and metadata for the target, and notes about what could not be kept."""
 
-    headers: dict[str, str] = field(default_factory=dict)
-    metadata: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    headers: dict[str, str]
+    metadata: dict[str, str]
+    notes: list[str]
 
 
 def carried(store: Store, source: ObjectState, result: Result, key: str, *, follow_encryption: bool) -> Carried:
     """What the target at `key` takes over. One request, and only for a source that has tags."""
-    given, made = source.headers, Carried()
+    given, made = source.headers, Carried({}, {}, [])
     if not given:
         return made
     for name in _KEPT:
@@ -56,7 +55,7 @@ def carried(store: Store, source: ObjectState, result: Result, key: str, *, foll
 def remedy(headers: Mapping[str, str], failure: str) -> str:
     """What to do when a store does not take a target with these headers, "" when they are not a likely cause."""
     remedies: list[str] = []
-    if not _REFUSED.search(failure):
+    if not re.search(_REFUSED, failure):
         return ""
     if headers.get(ENCRYPTION) in _KMS:
         key = headers.get(KMS_KEY, "the store's default key")
@@ -95,10 +94,10 @@ def _tag(made: Carried, tags: Mapping[str, str] | None) -> None:
 
 def _renamed(disposition: str, name: str) -> str:
     """The same way to show an object, with the target's name where the source's was (RFC 6266)."""
-    found = _DISPOSITION_TYPE.match(disposition)
+    found = re.match(_DISPOSITION_TYPE, disposition)
     way = found[1].lower() if found else "attachment"
     if "filename" not in disposition.lower():
         return way
-    if _PLAIN_NAME.fullmatch(name):
+    if re.fullmatch(_PLAIN_NAME, name):
         return f'{way}; filename="{name}"'
     return f"{way}; filename*=UTF-8''{quote(name, safe='')}"

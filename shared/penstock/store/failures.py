@@ -22,38 +22,35 @@ _PERMANENT_CODES = frozenset(
 _OWN_KEY = "stored using a form of Server Side Encryption"
 NO_S3 = "what answers there is not an S3 server; MINIO_ENDPOINT must lead to MinIO's API, not to a console or a page"
 # What store/credentials.py says, within what obstore makes of it.
-_OWN_WORDS = re.compile(r"AWS_WEB_IDENTITY_TOKEN_FILE=[^\n]*")
+_OWN_WORDS = r"AWS_WEB_IDENTITY_TOKEN_FILE=[^\n]*"
 # What the ETag of every S3 server begins with. A web server's is shorter, or weak (`W/`).
-_OBJECT_ETAG = re.compile(r"[0-9A-Za-z]{32}")
+_OBJECT_ETAG = r"[0-9A-Za-z]{32}"
 _PAGES = ("text/html", "text/xml", "application/xml", "application/xhtml+xml")
 # obstore's words (hyper, rustls; the kinds in the debug part only), then minio-py's (urllib3, OpenSSL).
-_TROUBLES = tuple(
-    (re.compile(pattern), words)
-    for pattern, words in (
-        (r"dns error|NameResolutionError", "its host name does not resolve; check MINIO_ENDPOINT and the DNS"),
-        (r"[Cc]onnection ?[Rr]efused", "nothing listens there; start it, or check host and port in MINIO_ENDPOINT"),
-        (r"InvalidContentType|WRONG_VERSION_NUMBER", "it does not speak TLS; MINIO_ENDPOINT needs http:// there"),
-        (
-            r"TimedOut|[Tt]imed out",
-            "it does not answer in time; check that it runs, and the proxies and firewalls before it",
-        ),
-        # As Go's servers and nginx answer.
-        (r"HTTP request (to an|was sent to) HTTPS", "it speaks TLS; MINIO_ENDPOINT needs https:// there"),
-        (
-            r"following redirect|Parse\(|BadStatusLine|(status|Response) code: (200|3\d\d|404|405)\b|"
-            r"ETag Header missing",
-            NO_S3,
-        ),
-        (
-            r"IncompleteMessage|ConnectionReset|RemoteDisconnected|ProtocolError",
-            "it closed the connection; write https:// in MINIO_ENDPOINT if it speaks TLS, else see its log, and what "
-            "is in between",
-        ),
-    )
+_TROUBLES = (
+    (r"dns error|NameResolutionError", "its host name does not resolve; check MINIO_ENDPOINT and the DNS"),
+    (r"[Cc]onnection ?[Rr]efused", "nothing listens there; start it, or check host and port in MINIO_ENDPOINT"),
+    (r"InvalidContentType|WRONG_VERSION_NUMBER", "it does not speak TLS; MINIO_ENDPOINT needs http:// there"),
+    (
+        r"TimedOut|[Tt]imed out",
+        "it does not answer in time; check that it runs, and the proxies and firewalls before it",
+    ),
+    # As Go's servers and nginx answer.
+    (r"HTTP request (to an|was sent to) HTTPS", "it speaks TLS; MINIO_ENDPOINT needs https:// there"),
+    (
+        r"following redirect|Parse\(|BadStatusLine|(status|Response) code: (200|3\d\d|404|405)\b|"
+        r"ETag Header missing",
+        NO_S3,
+    ),
+    (
+        r"IncompleteMessage|ConnectionReset|RemoteDisconnected|ProtocolError",
+        "it closed the connection; write https:// in MINIO_ENDPOINT if it speaks TLS, else see its log, and what "
+        "is in between",
+    ),
 )
-_STATUS = re.compile(r"(?:status|Response) code: (\d{3}[ A-Za-z]*)|too many (\d{3}) error")
+_STATUS = r"(?:status|Response) code: (\d{3}[ A-Za-z]*)|too many (\d{3}) error"
 # MinIO's words: `the region is wrong; expecting 'eu-west-1'.`
-_WANTED_REGION = re.compile(r"expecting '?([a-z0-9-]+)")
+_WANTED_REGION = r"expecting '?([a-z0-9-]+)"
 
 
 def needs_own_key(exc: Exception) -> bool:
@@ -76,13 +73,13 @@ def check_is_object(subject: ObjectRef | str, etag: str | None, content_type: st
     """
     bare = (etag or "").strip('"')
     is_page = content_type.partition(";")[0].strip().lower() in _PAGES
-    if not bare or bare.startswith("W/") or (is_page and not _OBJECT_ETAG.match(bare)):
+    if not bare or bare.startswith("W/") or (is_page and not re.match(_OBJECT_ETAG, bare)):
         raise TemporaryError(f"{subject}: {NO_S3}")
 
 
 def is_odd_etag(etag: str | None) -> bool:
     """Whether the answer to a PUT may come from a web server: its ETag has not the form of most S3 servers'."""
-    return _OBJECT_ETAG.match((etag or "").strip('"')) is None
+    return re.match(_OBJECT_ETAG, (etag or "").strip('"')) is None
 
 
 def check_size(state: ObjectState, bytes_read: int) -> None:
@@ -96,7 +93,7 @@ def error_for(subject: ObjectRef | str, code: str, exc: Exception) -> PenstockEr
 
     `subject` is the object, or the endpoint and the bucket; without a code the client's own words are looked through.
     """
-    if said := _OWN_WORDS.search(str(exc)):
+    if said := re.search(_OWN_WORDS, str(exc)):
         return TemporaryError(f"{subject}: {said[0].strip()}")
     if code in _PERMANENT_CODES:
         return PermanentError(f"{subject}: the store refuses it: {code}")
@@ -118,7 +115,7 @@ def error_for(subject: ObjectRef | str, code: str, exc: Exception) -> PenstockEr
     if code == "RequestTimeTooSkewed":
         return TemporaryError(f"{subject}: this machine's clock and the store's differ too much; set them ({code})")
     if code in ("AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"):
-        named = _WANTED_REGION.search(str(exc))
+        named = re.search(_WANTED_REGION, str(exc))
         wanted = f" must be {named[1]}" if named else " must be that of the store or of the bucket"
         return TemporaryError(f"{subject}: the store refuses the region ({code}); MINIO_REGION{wanted}")
     if code == "AccessDenied" or (not code and isinstance(exc, PermissionDeniedError | UnauthenticatedError)):
@@ -130,9 +127,9 @@ def error_for(subject: ObjectRef | str, code: str, exc: Exception) -> PenstockEr
             f"{subject}: the store's certificate is not trusted; MINIO_CA_FILE must name the PEM file of the authority "
             "that signed it"
         )
-    if not code and (trouble := next((words for pattern, words in _TROUBLES if pattern.search(str(exc))), "")):
+    if not code and (trouble := next((words for pattern, words in _TROUBLES if re.search(pattern, str(exc))), "")):
         return TemporaryError(f"{subject}: the object store failed: {trouble}")
     text = str(exc).partition("Debug source")[0].strip()
-    if not code and (status := _STATUS.search(text)):
+    if not code and (status := re.search(_STATUS, text)):
         text = f"it answered {(status[1] or status[2]).strip()} and no S3 error; see its log, and what is in between"
     return TemporaryError(f"{subject}: the object store failed{f' ({code})' if code else ''}: {text[:300]}")

@@ -28,11 +28,11 @@ STATE = ObjectState(REF, 3, "e1")
 MARK = Mark(STATE.token, "upper", "o", REF.digest)
 REFUSAL = Refusal("UnsupportedInput", "no good", 415)
 OURS = Entry("a", MARK, size=3, etag="1")
-OLD = Entry("a", replace(MARK, state="older"))
+OLD = Entry("a", MARK._replace(state="older"))
 REFUSED = Entry("a", MARK, REFUSAL)
-OTHERS = Entry("a", replace(MARK, function="other"))
+OTHERS = Entry("a", MARK._replace(function="other"))
 REFUSED_BY_OTHERS = replace(OTHERS, refusal=REFUSAL)
-OTHER_SOURCE = Entry("a", replace(MARK, source="x"))
+OTHER_SOURCE = Entry("a", MARK._replace(source="x"))
 UNMARKED = Entry("a", None)
 DAMAGED = Entry("a", None, Refusal("unknown", "the record is damaged", 0))
 
@@ -68,7 +68,7 @@ def test_what_is_foreign_may_not_be_written(previous: Entry, may_adopt: bool, sa
 
 
 def test_what_was_made_before_the_store_had_a_name_may_be_adopted() -> None:
-    named = replace(MARK, source=REF.digest_in("east"))
+    named = MARK._replace(source=REF.digest_in("east"))
     with pytest.raises(PermanentError, match=r"before STORE_NAME was set.*--adopt"):
         check_owner(REF, "a", OURS, named, adopt=False)
     check_owner(REF, "a", OURS, named, adopt=True)
@@ -105,8 +105,8 @@ def test_refusal_that_is_recorded_is_not_written_again() -> None:
     assert recorded_already(replace(UNMARKED, beside=REFUSED), MARK, REFUSAL) == REFUSED
     for previous in (None, OURS, replace(OURS, beside=REFUSED), UNMARKED, DAMAGED, REFUSED_BY_OTHERS):
         assert recorded_already(previous, MARK, REFUSAL) is None
-    assert recorded_already(REFUSED, replace(MARK, state="newer"), REFUSAL) is None
-    assert recorded_already(REFUSED, MARK, replace(REFUSAL, reason="else")) is None
+    assert recorded_already(REFUSED, MARK._replace(state="newer"), REFUSAL) is None
+    assert recorded_already(REFUSED, MARK, REFUSAL._replace(reason="else")) is None
 
 
 def test_refusal_names_class_text_and_status() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from penstock.sinks.bucket import mark_of
 from penstock.store.memory import MemoryStore
@@ -32,8 +31,8 @@ def test_redelivery_writes_nothing_and_gives_the_same_answer(lake: Lake) -> None
     first, second = lake.agree(), lake.agree()
     assert first.changed
     assert not second.changed
-    assert replace(first, changed=False, source=None, entries={}) == replace(
-        second, changed=False, source=None, entries={}
+    assert first._replace(changed=False, source=None, entries={}) == second._replace(
+        changed=False, source=None, entries={}
     )
     assert [(entry.address, entry.mark, entry.size) for entry in first.entries.values()] == [
         (entry.address, entry.mark, entry.size) for entry in second.entries.values()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 from penstock import PermanentError, Result
@@ -157,10 +157,10 @@ def test_damaged_refusal_is_one_that_says_nothing(sink: BucketSink, store: Memor
         b'{"error": 1, "reason": 2, "status": "x", "mark": {}}',
         b"[" * 100_000,
         b'{"source": ' * 100_000 + b"1" + b"}" * 100_000,
-        json.dumps({"error": "E", "reason": "r", "status": "422", "mark": asdict(MARK)}).encode(),
-        json.dumps({"error": "E", "reason": ["r"], "status": 422, "mark": asdict(MARK)}).encode(),
-        json.dumps({"error": "E", "reason": "r", "status": 422, "mark": {**asdict(MARK), "state": ["s"]}}).encode(),
-        json.dumps({"error": "E", "reason": "r" * 5_000_000, "status": 422, "mark": asdict(MARK)}).encode(),
+        json.dumps({"error": "E", "reason": "r", "status": "422", "mark": MARK._asdict()}).encode(),
+        json.dumps({"error": "E", "reason": ["r"], "status": 422, "mark": MARK._asdict()}).encode(),
+        json.dumps({"error": "E", "reason": "r", "status": 422, "mark": {**MARK._asdict(), "state": ["s"]}}).encode(),
+        json.dumps({"error": "E", "reason": "r" * 5_000_000, "status": 422, "mark": MARK._asdict()}).encode(),
     ):
         store.put(ObjectRef("processed", key), [damage])
         entry = read(sink, ADDRESS, MARK)
