@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 
 MAX_CHARS = 64  # more than that is a text in any case
@@ -10,7 +11,7 @@ _SIGN = "[$€£¥₹]"
 _CODE = "(?:USD|EUR|GBP|JPY|CHF|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|RUB|TRY|BRL|KRW)"
 _MINUTES = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?"
 # One pattern, and so one look at a cell: the group that matched is the kind. The first that fits counts.
-_KIND = re.compile(
+_KIND = (
     rf"(?P<date>\d{{4}}[-/.]\d{{1,2}}(?:[-/.]\d{{1,2}})?(?:[T ]{_MINUTES}(?: ?Z| ?[-+]\d{{2}}:?\d{{2}})?)?"
     rf"|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}(?: {_MINUTES})?)"
     rf"|(?P<time>{_MINUTES})"
@@ -33,6 +34,11 @@ _WORDS = {
 _LONGEST_WORD = 8  # of these
 
 
+@cache
+def _kinds() -> re.Pattern[str]:
+    return re.compile(_KIND)  # for the first table, and not on a start
+
+
 def kind_of(cell: str) -> str:
     """`number`, `percent`, `date`, `time`, `phone`, `address`, `url`, `uuid`, `boolean`, `text`, or "" for nothing."""
     cell = cell.strip()
@@ -42,7 +48,7 @@ def kind_of(cell: str) -> str:
         word = _WORDS.get(cell.lower())
         if word is not None:
             return word
-    if len(cell) > MAX_CHARS or cell.isalpha() or (found := _KIND.fullmatch(cell)) is None:
+    if len(cell) > MAX_CHARS or cell.isalpha() or (found := _kinds().fullmatch(cell)) is None:
         return TEXT
     kind = str(found.lastgroup)
     return "percent" if kind == "number" and cell.endswith("%") else kind

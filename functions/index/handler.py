@@ -25,7 +25,6 @@ from .charsets import looks_encoded_twice, looks_like_utf7
 from .csvs import are_all_rows, describe_csv
 from .detect import PEEK_BYTES, Detected, behind_skipped, detect
 from .dialects import TABLE_SUFFIXES, has_few_rows, sniff
-from .images import FORMATS, blurhash_in, describe_image
 from .notes import Notes, bounded
 from .printed import is_printed_table
 from .programs import is_program
@@ -63,8 +62,11 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:  # noqa:
         name = unpacked_name(name, packing["original_name"])
         found = detect(inner.peek(PEEK_BYTES), name)
     kind, parts = _inside(inner, found, name, event.options, notes)
-    if event.options.blurhash and "image" in parts and (told := blurhash_in(event.metadata)):
-        parts["image"]["blurhash"] = told
+    if event.options.blurhash and "image" in parts:
+        from .images import blurhash_in
+
+        if told := blurhash_in(event.metadata):
+            parts["image"]["blurhash"] = told
     if packing is not None:
         packing["type"] = "text/csv" if kind == "csv" else found.media_type
         for _ in inner:  # the rest counts towards the original size
@@ -102,9 +104,12 @@ def _inside(body: Body, found: Detected, name: str, options: Options, notes: Not
     head = body.peek(PEEK_BYTES)
     if not head:
         return "empty", {}
-    if found.media_type in FORMATS:
-        image = describe_image(body, found.media_type, notes)
-        return "image", {"image": image} if image else {}
+    if found.media_type.startswith("image/"):
+        from .images import FORMATS, describe_image  # a start does not wait for it, nor does a table
+
+        if found.media_type in FORMATS:
+            image = describe_image(body, found.media_type, notes)
+            return "image", {"image": image} if image else {}
     if found.encoding is None:
         return "binary", {}
     if found.encoding.name == "utf-8" and looks_like_utf7(head):
