@@ -15,6 +15,8 @@ from penstock.errors import ConfigError, PenstockError, TemporaryError
 from penstock.terminal import printable
 
 DEBUG = "--debug"
+# A folder that is read-only or another user's is no defect of Penstock.
+_MAY_NOT = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -122,6 +124,12 @@ def _dispatch(words: list[str]) -> int:
             _print_trace()
         if _is_full(exc):
             raise
+        if isinstance(exc, OSError) and exc.filename and exc.errno in _MAY_NOT:
+            place = printable(str(exc.filename))
+            _tell(
+                f"penstock {command.words}: {place}: {exc.strerror}; take another place, or ask for the right to this one"
+            )
+            return ConfigError.exit_code
         what = printable(f"{type(exc).__name__}: {exc}")
         _tell(f"penstock {command.words}: a defect of Penstock: {what}; {DEBUG} shows where")
         return PenstockError.exit_code
@@ -173,7 +181,10 @@ def _refuse(words: Sequence[str]) -> int:
         asked = words[1:2] in (["-h"], ["--help"])
         usage = f"usage: penstock {first} {{{','.join(seconds)}}} [options]"
         print(usage, file=sys.stdout if asked else sys.stderr)
-        return 0 if asked else WRONG_USAGE
+        if asked:
+            return 0
+        print(f"penstock {first}: {_which(first, words[1:2], seconds)}", file=sys.stderr)
+        return WRONG_USAGE
     import difflib
 
     known = [name for name, *_ in COMMANDS]
@@ -181,6 +192,18 @@ def _refuse(words: Sequence[str]) -> int:
     hint = f"; did you mean: penstock {near[0]}" if near else "; penstock --help lists all"
     print(f"penstock: unknown command '{printable(first)}'{hint}", file=sys.stderr)
     return WRONG_USAGE
+
+
+def _which(first: str, given: Sequence[str], seconds: Sequence[str]) -> str:
+    """Which second words a command of two words has, or the one that was meant."""
+    all_of_them = f"say which: {', '.join(seconds)}"
+    if not given or given[0].startswith("-"):
+        return all_of_them
+    import difflib
+
+    near = difflib.get_close_matches(given[0], seconds, n=1)
+    meant = f"did you mean: penstock {first} {near[0]}" if near else all_of_them
+    return f"unknown: '{printable(given[0])}'; {meant}"
 
 
 def _find(words: Sequence[str]) -> Command | None:

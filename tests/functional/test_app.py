@@ -342,16 +342,31 @@ def test_error_text_with_half_a_surrogate_pair_is_answered_all_the_same(monkeypa
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/event", 405), ("PUT", "/", 405), ("DELETE", "/event", 405)],
+    [("GET", "/event", 405), ("PUT", "/", 405), ("DELETE", "/event", 405), ("GET", "/a.csv", 405)],
 )
 def test_route_that_is_none_is_answered_in_json(lake: Lake, method: str, path: str, status: int) -> None:
     response = serve(lake).open(path, method=method)
     assert response.status_code == status
     assert response.json is not None
     assert response.json["outcome"] == "failed"
+    assert response.json["status"] == status
+    assert response.json["reason"].startswith(f"{method} {path}: ")
+    assert "POST a file to /NAME, or an event to /event" in response.json["reason"]
+    assert "POST" in response.headers["Allow"]
 
 
 # Bad input
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "Multipart/Form-Data; boundary=x"])
+def test_a_form_is_refused_with_the_way_to_send_a_file(lake: Lake, content_type: str) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\none\r\n--x--\r\n'
+    response = serve(lake).post("/a.csv", data=body, headers={"Content-Type": content_type})
+    assert response.status_code == 415
+    assert response.json is not None
+    assert response.json["reason"].startswith("a.csv: came as a form (multipart/form-data)")
+    assert "curl --data-binary @FILE" in response.json["reason"]
+    assert serve(lake).post("/a.csv", data=b"one", headers={"Content-Type": "multipart/mixed"}).status_code == 200
 
 
 def post_event(lake: Lake, body: bytes | str, **headers: str) -> TestResponse:

@@ -32,7 +32,7 @@ VALUES = frozenset(
     | {"penstock", "listen", "ls", "lake", "paho", "mqtt", "compress", "resize", "shout", "takes", "notes.txt", "dict"}
     | {"RequestTimeTooSkewed", "levle", "format", "level", "setting", "threads", "other", "upload"}
     # Texts between two values that are shorter than MIN_LENGTH.
-    | {"needs", "from", "so", "of", "for", "s", "more"}
+    | {"needs", "from", "so", "of", "for", "s", "more", "port", "on"}
 )
 
 

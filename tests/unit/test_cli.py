@@ -1,5 +1,6 @@
 """The `penstock` command itself: which sub-command, which exit code."""
 
+import errno
 import functools
 import importlib
 import os
@@ -47,10 +48,21 @@ def test_unknown_command_is_wrong_usage_and_the_nearest_is_named(
     assert meant in said
 
 
-@pytest.mark.parametrize("words", [["connect"], ["connect", "fax"]])
-def test_command_of_two_words_names_the_second_ones(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["connect"], "penstock connect: say which: amqp, kafka, mqtt, nats, redis, sqs"),
+        (["connect", "fax"], "penstock connect: unknown: 'fax'; say which: amqp, kafka, mqtt, nats, redis, sqs"),
+        (["connect", "kafak"], "penstock connect: unknown: 'kafak'; did you mean: penstock connect kafka"),
+        (["connect", "--to", "a=b"], "penstock connect: say which: amqp, kafka, mqtt, nats, redis, sqs"),
+    ],
+)
+def test_command_of_two_words_names_the_second_ones(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(words) == 2
-    assert capsys.readouterr().err == "usage: penstock connect {amqp,kafka,mqtt,nats,redis,sqs} [options]\n"
+    usage = "usage: penstock connect {amqp,kafka,mqtt,nats,redis,sqs} [options]"
+    assert capsys.readouterr().err == f"{usage}\n{said}\n"
 
 
 def test_help_for_a_command_of_two_words_is_no_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,6 +106,23 @@ def test_another_pipe_that_broke_is_still_an_error(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("penstock.commands.new.run", break_another)
     with pytest.raises(BrokenPipeError, match="a socket"):
         main(["new", "name"])
+
+
+# What may not be written
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM])
+def test_a_file_that_may_not_be_written_is_no_defect(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_args: object) -> int:
+        raise OSError(number, os.strerror(number), "data/inbox.lock")
+
+    monkeypatch.setattr("penstock.commands.new.run", refused)
+    assert main(["new", "name"]) == 78
+    assert capsys.readouterr().err == (
+        f"penstock new: data/inbox.lock: {os.strerror(number)}; take another place, or ask for the right to this one\n"
+    )
 
 
 # Standard streams that are closed or full

@@ -71,9 +71,15 @@ def open_dead_letters(args: argparse.Namespace, env: Mapping[str, str]) -> DeadL
 
     try:
         settings = load_settings(args.properties, env, args.set)
-    except ConfigError:
-        if args.properties or args.set or not _LOCAL_INBOX.is_file():
+    except ConfigError as exc:
+        if args.properties or args.set:
             raise
+        if not _LOCAL_INBOX.is_file():
+            where = (
+                "no local stack was ever up in this folder; go to the folder of penstock up, name the file of a bridge "
+                "or connector with --inbox FILE, or for Kafka: "
+            )
+            raise ConfigError(*(f"{where}{problem}" for problem in exc.problems)) from exc
         print(f"penstock dlq: of the local stack, {_LOCAL_INBOX}", file=sys.stderr)
         return Inbox(_LOCAL_INBOX)
     from penstock.connect.kafka.dead_letter_log import DeadLetterLog

@@ -95,7 +95,8 @@ def _here(args: argparse.Namespace, env: Mapping[str, str]) -> list[Finding]:
         local = {} if env.get("MINIO_ENDPOINT") else {"INDEX_SINK": f"sqlite://{args.data.resolve()}/index.sqlite"}
         specs = _specs(args.stack, {**env, **local})
         for spec in specs:
-            outputs(spec.config())
+            with spec.named_in_problems():
+                outputs(spec.config())
     except PenstockError as exc:
         found.append(Finding(Grade.PROBLEM, "stack file", str(exc), "correct it"))
         specs = []

@@ -70,7 +70,7 @@ def whole(text: str) -> int:
     try:
         return whole_number(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"invalid int value: {text!r}") from None
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number") from None
 
 
 def port(text: str) -> int:

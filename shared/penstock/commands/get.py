@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Write the files, each whole or not at all; exit code 65 for an object that is not there."""
-    store = open_store(args, env)
+    store = open_store(args, env, [args.object.bucket])
     if args.recursive:
         if args.to == STANDARD_OUTPUT:
             raise ConfigError("-: several objects cannot go to standard output; name a folder")

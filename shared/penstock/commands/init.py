@@ -15,11 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write stack.yml, functions/ and template/; raises `ConfigError` where one of them is already."""
+    """Write stack.yml, functions/ and template/, or nothing; raises `ConfigError` where one of them is already."""
     try:
         parts = write_project(args.folder)
     except OSError as exc:
-        raise ConfigError(f"{args.folder}: cannot be written: {exc.strerror}") from exc
+        raise ConfigError(
+            f"{exc.filename or args.folder}: cannot be written: {exc.strerror}; name another folder"
+        ) from exc
     print(f"{args.folder.resolve()}: {', '.join(parts)}")
     print("next: penstock up, and penstock new NAME for a function of your own")
     return 0

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Print one line for each object as the listing goes on; no object at all is not an error."""
     if args.limit is not None and args.limit < 1:
         raise ConfigError(f"--limit {args.limit}: expected a whole number of at least 1")
-    store = open_store(args, env)
+    store = open_store(args, env, [args.place.bucket])
     for state in islice(listed(store, args.place), args.limit):
         moment = _time(state.last_modified)
         if args.json:

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import errno
 import keyword
 import os
 import re
@@ -90,7 +91,7 @@ next:
     curl -sS --fail --data-binary @FILE http://127.0.0.1:8081/
   penstock up    the whole lake: drop a file on the console
   {render}    after each change of {stack}, for the manifests of each platform
-  on a cluster: the bucket {name} and a rule for {name} in your lake file; see docs/lake.md
+  on a cluster: the bucket {name} and a rule for {name} in your lake file; see {lake}
 """
 
 
@@ -128,17 +129,26 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     entry = _ENTRY.format(name=name, folder=folder, minute=zlib.crc32(name.encode()) % 60)
     # `functions:` is the last key, as faas-cli new --append needs it too.
     text = before.rstrip("\n") + "\n" + entry
-    shutil.copytree(TEMPLATE / "function", folder, ignore=shutil.ignore_patterns("__pycache__"))
     try:
+        shutil.copytree(TEMPLATE / "function", folder, ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "README.md").write_text(_README.format(name=name, folder=folder), encoding="utf-8")
         _write_checked(stack, text, name, env)
+    except OSError as exc:
+        shutil.rmtree(folder, ignore_errors=True)
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT):  # the command itself says what helps
+            raise
+        place = exc.filename or folder
+        raise ConfigError(
+            f"{place}: cannot be written: {exc.strerror or exc}; a function needs a folder there"
+        ) from exc
     except BaseException:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
         raise
-    (folder / "README.md").write_text(_README.format(name=name, folder=folder), encoding="utf-8")
     _renew(env)
     # A checkout has a Makefile; a project that penstock init wrote has none.
     rendering = "make render" if Path("Makefile").is_file() else "penstock render knative (or kubernetes, openfaas)"
-    print(_NEXT.format(name=name, folder=folder, stack=stack, render=rendering), end="")
+    lake = "docs/lake.md" if Path("docs/lake.md").is_file() else "penstock lake --help"
+    print(_NEXT.format(name=name, folder=folder, stack=stack, render=rendering, lake=lake), end="")
     return 0
 
 
@@ -159,7 +169,8 @@ def _write_checked(stack: Path, text: str, name: str, env: Mapping[str, str]) ->
         try:
             make_plans(load_stack(new, env).functions.values())
         except ConfigError as exc:
-            problems = [problem.removeprefix(f"{new}: ") for problem in exc.problems]
+            # The file of that name is gone again when this is read, and so are its lines.
+            problems = [re.sub(rf"^{re.escape(str(new))}(:\d+)?: ", "", problem) for problem in exc.problems]
             raise ConfigError(*(f"{name!r} cannot be added to {stack}: {problem}" for problem in problems)) from exc
         new.replace(stack)
     finally:

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -100,11 +100,25 @@ def store_settings(data: Path, env: Mapping[str, str]) -> StoreSettings:
     return settings
 
 
-def open_store(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> Store:
-    """The store that the flags and the environment name; raises `ConfigError`."""
+def open_store(args: argparse.Namespace, env: Mapping[str, str], buckets: Iterable[str]) -> Store:
+    """The store that the flags and the environment name; raises `ConfigError`.
+
+    Raises `PermanentError` for one of `buckets` that the local stack does not have: no `penstock lake` makes it there.
+    """
     from penstock.store.s3 import S3ObjectStore
 
-    return S3ObjectStore(store_settings(args.data, env))
+    settings = store_settings(args.data, env)
+    if not env.get("MINIO_ENDPOINT"):
+        from penstock.lake.minio_buckets import Buckets
+
+        present = set(Buckets(settings).names())
+        for bucket in dict.fromkeys(buckets):
+            if bucket not in present:
+                raise PermanentError(
+                    f"s3://{bucket}/: the local stack has no such bucket, but {', '.join(sorted(present))}; a SOURCE "
+                    "or SINK in its stack file makes one"
+                )
+    return S3ObjectStore(settings)
 
 
 def listed(store: Store, found: Location, patience_seconds: float = 10) -> Iterator[ObjectState]:
@@ -133,7 +147,7 @@ def object_of(
     ref: ObjectRef, args: argparse.Namespace, env: Mapping[str, str], most_bytes: int
 ) -> tuple[bytes, Sample]:
     """An object's bytes, and what the handler is told of it; raises `PermanentError` for one that is too large."""
-    store = open_store(args, env)
+    store = open_store(args, env, [ref.bucket])
     state = store.stat(ref)
     if state is None:
         raise no_object(place(str(ref)))

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         raise ConfigError(f"{args.to}: {len(files)} files cannot have one name; end it with /")
     chosen = [(path, args.to.below(name) if args.to.names_many else args.to) for path, name in files]
     refs = [(path, target.ref()) for path, target in chosen]
-    store = open_store(args, env)
+    store = open_store(args, env, [args.to.bucket])
     for path, ref in refs:
         content_type = args.content_type or content_type_of(ref.key)
         with (

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Remove them; exit code 65 for an object that is not there, 1 when the answer was no."""
-    store = open_store(args, env)
+    store = open_store(args, env, [found.bucket for found in args.places])
     if args.recursive:
         return max([_all(store, found, yes=args.yes) for found in args.places])
     refs = [found.ref() for found in args.places]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from penstock.commands.flags import add_store_flags, beside_local_stack
-from penstock.commands.objects import place_argument
+from penstock.commands.objects import NO_STORE, place_argument
 from penstock.errors import ConfigError, PenstockError, TemporaryError
 from penstock.local.last_reason import last_reason
 from penstock.runtime.status import Status, status_document, status_of
@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Print what each function knows about the object; nothing is written.
 
-    Returns 0 when all that take it are ready, 1 when one is not, 75 when one could not be asked. Raises `ConfigError`
-    when no function takes the object.
+    Returns 0 when all that take it are ready, 1 when one is not, 75 when one could not be asked, 78 when its settings
+    do not allow it. Raises `ConfigError` when no function takes the object.
     """
     ref = args.object.ref()
     given = env
@@ -40,9 +40,13 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     stack = stack or Path("stack.yml")
     is_local = env is not given
     worst = asked = 0
+    unset = False
     for spec in load_stack(stack, env).functions.values():
-        if args.function not in (None, spec.name) or not spec.config().takes(ref):
+        if args.function not in (None, spec.name):
             continue
+        with spec.named_in_problems():
+            if not spec.config().takes(ref):
+                continue
         asked += 1
         try:
             config = function_config(spec.handler, env, stack)
@@ -50,7 +54,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         except PenstockError as exc:
             for problem in exc.problems if isinstance(exc, ConfigError) else [str(exc)]:
                 print(printable(f"{spec.name}: {problem}"), file=sys.stderr)
-            worst = max(worst, TemporaryError.exit_code)
+            worst = max(worst, exc.exit_code if isinstance(exc, ConfigError) else TemporaryError.exit_code)
+            unset = unset or (isinstance(exc, ConfigError) and not env.get("MINIO_ENDPOINT"))
             continue
         if is_local and status.state == "pending":
             status = replace(status, reason=last_reason(args.data, spec.name, ref))
@@ -58,6 +63,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         worst = max(worst, 0 if status.state in ("ready", "excluded") else 1)
     if not asked:
         raise ConfigError(f"{ref}: no function of {stack} takes it; see SOURCE, and --function")
+    if unset:  # the stack file names the store of a cluster, and the person looks for the one that is not running here
+        print(printable(f"penstock status: {NO_STORE.format(data=args.data)}"), file=sys.stderr)
     return worst
 
 

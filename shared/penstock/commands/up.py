@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def reloading(stack: Stack) -> Iterator[None]:
     """Take up what is saved while the block runs."""
-    reloader = Reloader(stack.deployments, _print_change)
+    reloader = Reloader(stack.deployments, print_change)
     reloader.start()
     try:
         yield
@@ -88,8 +88,11 @@ def reloading(stack: Stack) -> Iterator[None]:
         reloader.stop()
 
 
-def _print_change(change: Reloaded) -> None:
-    what = f"not taken up, the old one goes on: {change.problem}" if change.problem else "saved: counts from now on"
+def print_change(change: Reloaded) -> None:
+    """Print what became of something that was saved; any thread may call it."""
+    what = "removed: takes no events from now on" if change.gone else "saved: counts from now on"
+    if change.problem:
+        what = f"not taken up, the old one goes on: {change.problem}"
     sys.stdout.write(f"{time.strftime('%H:%M:%S')}  {printable(change.name)}  {printable(what)}\n")
     sys.stdout.flush()
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from penstock.errors import ConfigError
+
 _MOST_SHOWN: Final = 400
 
 
@@ -95,7 +97,10 @@ def how_to_run(test: Path) -> str:
 
 
 def keep(path: Path, content: bytes | str) -> None:
-    """Write a file that is not there yet; raises `FileExistsError`."""
-    path.parent.mkdir(exist_ok=True)
+    """Write a file that is not there yet; raises `FileExistsError`, and `ConfigError` where none can be written."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as exc:
+        raise ConfigError(f"{path.parent}: cannot be written: {exc.strerror}; a folder must be there") from exc
     with path.open("xb") as file:
         file.write(content if isinstance(content, bytes) else content.encode())

@@ -28,8 +28,15 @@ def _explain(exc: BaseException, folder: Path, package: str) -> str:
     if remedy := _remedy(exc, folder, package):
         return f"{where}: {remedy}"
     if isinstance(exc, ModuleNotFoundError):
-        return f"{where}: {exc}; install what it needs: pip install -r {folder / 'requirements.txt'}"
+        return f"{where}: {exc}; {_install(folder / 'requirements.txt')}"
     return f"{where}: cannot be imported: {type(exc).__name__}: {exc}"
+
+
+def _install(requirements: Path) -> str:
+    command = f"pip install -r {requirements}"
+    if requirements.is_file():
+        return f"install what it needs: {command}"
+    return f"name what it needs in requirements.txt beside handler.py, with both bounds, and install it: {command}"
 
 
 def explain_call(exc: BaseException, folder: Path, package: str) -> str:

@@ -124,9 +124,10 @@ def make_graph(specs: Iterable[FunctionSpec]) -> Graph:
     problems: list[str] = []
     for spec in specs:
         try:
-            nodes[spec.name] = _node(spec)
+            with spec.named_in_problems():
+                nodes[spec.name] = _node(spec)
         except ConfigError as exc:
-            problems += [f"function {spec.name}: {problem}" for problem in exc.problems]
+            problems += exc.problems
     if problems:
         raise ConfigError(*problems)
     return Graph(nodes)

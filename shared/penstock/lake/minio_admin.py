@@ -200,9 +200,7 @@ def error_from(settings: StoreSettings, permission: str, exc: Exception) -> Pens
     is_other = isinstance(exc, ValueError | ParseError) or (isinstance(exc, OSError) and exc.errno is None)
     if is_other and not isinstance(exc, HTTPError):
         return _another_server(settings, permission, str(exc))
-    return TemporaryError(
-        f"{settings.endpoint}: cannot be reached ({type(exc).__name__}: {exc}); is MinIO running there?"
-    )
+    return error_for(settings.endpoint, "", exc)
 
 
 def _answered(exc: Exception) -> int:

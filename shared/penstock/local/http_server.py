@@ -65,7 +65,8 @@ class HttpServer:
         except OSError as exc:
             listener.close()
             why = "is in use" if exc.errno == errno.EADDRINUSE else f"cannot be opened: {exc.strerror}"
-            other = f"choose another with {option}, as in: make up ARGS='{option} {port % 65000 + 1}'"
+            flag = f"{option} {port % 65000 + 1}"
+            other = f"choose another, such as {flag}, with make: ARGS='{flag}'"
             raise ConfigError(f"port {port} on {host} {why}; {other}") from exc
         self.host, self.port = host, int(listener.getsockname()[1])
         self._server: BaseWSGIServer = make_server(

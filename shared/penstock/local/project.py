@@ -3,6 +3,7 @@
 An installed package has it in `penstock/project` (setup.py puts it there). In a checkout it is the checkout itself.
 """
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import Final
@@ -27,7 +28,10 @@ def shipped_stack_file() -> Path | None:
 
 
 def write_project(folder: Path) -> list[str]:
-    """Copy the project into a folder and return the names of its parts; raises `ConfigError` if one is there."""
+    """Copy the project into a folder and return the names of its parts; raises `ConfigError` if one is there.
+
+    What was copied before an error is removed again: half a project would be taken for one that is there.
+    """
     packaged = _PACKAGE / "project"
     sources = {
         name: packaged / name if packaged.is_dir() else _checkout() / in_checkout
@@ -37,13 +41,24 @@ def write_project(folder: Path) -> list[str]:
         raise ConfigError(f"{missing[0]}: not there; this package was built without a project, install the whole one")
     if taken := [name for name in sources if (folder / name).exists()]:
         raise ConfigError(f"{folder / taken[0]}: exists already; name an empty folder")
-    for name, source in sources.items():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
+    targets = {name: folder / name for name in sources}
+    new_folders = [parent for target in targets.values() for parent in target.parents if not parent.exists()]
+    try:
+        for name, source in sources.items():
+            targets[name].parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, targets[name], ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, targets[name])
+    except BaseException:
+        for target in targets.values():
+            shutil.rmtree(target, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                target.unlink()
+        for made in new_folders:
+            with contextlib.suppress(OSError):
+                made.rmdir()
+        raise
     return list(sources)
 
 

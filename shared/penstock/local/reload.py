@@ -17,10 +17,14 @@ _log = logging.getLogger("penstock.local")
 
 
 class Reloaded(NamedTuple):
-    """What became of a saved function, or of the stack file: `problem` is "" where the new one counts."""
+    """What became of a saved function, or of the stack file: `problem` is "" where the new one counts.
+
+    `gone` is a function whose entry was taken out of the stack file.
+    """
 
     name: str
     problem: str = ""
+    gone: bool = False
 
 
 class Reloadable(Protocol):

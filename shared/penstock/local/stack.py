@@ -170,9 +170,10 @@ class Stack:
         try:
             self._sender.start()
         except ConfigError as exc:
+            flags = "--data .penstock-2 --port 8090 --store-port 9090"
             raise ConfigError(
                 f"--data {self.options.data}: another penstock up runs on it; stop that one, or run this one beside "
-                "it: make up ARGS='--data .penstock-2 --port 8090 --store-port 9090'"
+                f"it: {flags}, with make: ARGS='{flags}'"
             ) from exc
         _bury_unwanted(self.inbox, {target.name for target in self.router.targets(self.url)})
         self._server.start()
@@ -238,11 +239,12 @@ class EmbeddedLake:
 
 
 def _make_folder(data: Path, given: Path) -> None:
-    """The data folder; one that is made here is for its owner only."""
+    """The data folder; one that is made here is for its owner only, and git takes nothing of it: it holds passwords."""
     try:
         if not data.is_dir():
             data.mkdir(parents=True)
             data.chmod(0o700)
+            (data / ".gitignore").write_text("*\n")
     except OSError as exc:
         raise ConfigError(f"--data {given}: no folder can be made there: {exc.strerror}") from exc
 

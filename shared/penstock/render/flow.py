@@ -1,6 +1,6 @@
 """What flows where: buckets, queues, functions and sinks of a stack, as a graph and as Mermaid's text for it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,26 +53,32 @@ def flow_of(specs: Iterable[FunctionSpec], lake: DeclaredLake | None = None) -> 
     heard = _heard(lake) if lake is not None else []
     steps = [Step(FlowNode("bucket", objects.bucket), queue, patterns([objects])) for objects, queue in heard]
     for spec in specs:
-        config = spec.config()
-        function = FlowNode("function", spec.name)
-        for bucket, rules in _by_bucket(config.sources).items():
-            queues = [
-                queue
-                for objects, queue in heard
-                if queue.kind == "queue" and any(overlap(objects, rule) for rule in rules)
-            ]
-            steps += [Step(queue, function) for queue in queues]
-            if not queues:
-                steps.append(Step(FlowNode("bucket", bucket), function, patterns(rules)))
-        written = _by_bucket(outputs(config))
-        for bucket in written:
-            template = config.sink.removeprefix(f"s3://{bucket}/")
-            steps.append(Step(function, FlowNode("bucket", bucket), template if template != "{key}" else ""))
-        if config.sink and not written:
-            scheme = config.sink.partition(":")[0].partition("+")[0]
-            steps.append(Step(function, FlowNode("index", config.sink.partition("?")[0].rpartition("/")[2], scheme)))
+        with spec.named_in_problems():
+            steps += _steps_of(spec, heard)
     unique = tuple(dict.fromkeys(steps))
     return Flow(tuple(dict.fromkeys(place for step in unique for place in (step.start, step.end))), unique)
+
+
+def _steps_of(spec: FunctionSpec, heard: Sequence[tuple[SourceRule, FlowNode]]) -> list[Step]:
+    """From what one function reads, by the queue where events come by one, to where it writes."""
+    steps: list[Step] = []
+    config = spec.config()
+    function = FlowNode("function", spec.name)
+    for bucket, rules in _by_bucket(config.sources).items():
+        queues = [
+            queue for objects, queue in heard if queue.kind == "queue" and any(overlap(objects, rule) for rule in rules)
+        ]
+        steps += [Step(queue, function) for queue in queues]
+        if not queues:
+            steps.append(Step(FlowNode("bucket", bucket), function, patterns(rules)))
+    written = _by_bucket(outputs(config))
+    for bucket in written:
+        template = config.sink.removeprefix(f"s3://{bucket}/")
+        steps.append(Step(function, FlowNode("bucket", bucket), template if template != "{key}" else ""))
+    if config.sink and not written:
+        scheme = config.sink.partition(":")[0].partition("+")[0]
+        steps.append(Step(function, FlowNode("index", config.sink.partition("?")[0].rpartition("/")[2], scheme)))
+    return steps
 
 
 def patterns(rules: Iterable[SourceRule]) -> str:

@@ -301,6 +301,10 @@ class FunctionRoutes:
         """Body mode: run the handler on the request's body, and answer with its result."""
         limit_body(self._max_body, "body", f"{self._max_body_name} is {self._max_body}")
         name = input_name(path)
+        if request.mimetype == "multipart/form-data":  # the file is one part of it, and the rest would be worked on too
+            raise UnsupportedInput(
+                f"{name}: came as a form (multipart/form-data); send the file alone: curl --data-binary @FILE"
+            )
         with spool(self._body()) as body, _for_caller(), within(self._deadline_seconds):
             # A webhook that was pointed here by mistake must not be gzipped, answered 200 and lost.
             if events.looks_like_notification(body.read(_HEAD_BYTES)):

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, Response
-from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+from flask import Flask, Response, request
+from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.http import dump_options_header
 
 from penstock.errors import InputTooLarge, NothingToDo, PenstockError, TemporaryError, Unauthorized
@@ -30,6 +30,7 @@ from penstock.streams import as_chunks, close_quietly, read_chunks, spool
 from penstock.types import ObjectRef, Result
 
 _CONTROL = r"[\x00-\x1f\x7f]"
+_MOST_SHOWN = 200
 _log = logging.getLogger("penstock.app")
 
 
@@ -136,7 +137,14 @@ def register_error_handlers(app: Flask, body_limit: Callable[[], int]) -> None:
         return failed(TemporaryError("the request broke off before its end"))
 
     def refused(exc: HTTPException) -> Response:
-        return json_response({"outcome": "failed", "error": exc.name, "reason": exc.description}, exc.code or 500)
+        status, reason = exc.code or 500, exc.description
+        if isinstance(exc, MethodNotAllowed):
+            what = f"{request.method} {request.path[:_MOST_SHOWN]}"
+            reason = f"{what}: is not served; POST a file to /NAME, or an event to /event"
+        response = json_response({"outcome": "failed", "status": status, "error": exc.name, "reason": reason}, status)
+        if isinstance(exc, MethodNotAllowed) and exc.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(exc.valid_methods))  # RFC 9110 asks for it
+        return response
 
     def crashed(exc: Exception) -> Response:
         return failure_response(failure_of(exc))

@@ -5,7 +5,8 @@ YAML is read, `${NAME}` and `${NAME:-default}` are replaced from the environment
 Scalars stay the text that was written, because every setting becomes an environment variable.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -81,6 +82,14 @@ class FunctionSpec:
             if not name.startswith("MINIO_") and not (name.startswith("SINK_") and name.endswith("_FILE"))
         }
         return load_config(given, function=self.name)
+
+    @contextlib.contextmanager
+    def named_in_problems(self) -> Iterator[None]:
+        """Let each problem of a `ConfigError` from this block begin with the function's name."""
+        try:
+            yield
+        except ConfigError as exc:
+            raise ConfigError(*(f"function {self.name}: {problem}" for problem in exc.problems)) from exc
 
     @property
     def scaling(self) -> Mapping[str, str]:

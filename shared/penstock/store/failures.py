@@ -18,6 +18,10 @@ _PERMANENT_CODES = frozenset(
         "EntityTooLarge",
     }
 )
+_KEY_LIMITS = dict.fromkeys(
+    ("KeyTooLongError", "XMinioInvalidObjectName"),
+    "; a key has at most 1024 bytes in UTF-8, and on MinIO 255 between two /, which are not . or ..",
+)
 # The code beside these words, InvalidRequest, is also used for other things.
 _OWN_KEY = "stored using a form of Server Side Encryption"
 NO_S3 = "what answers there is not an S3 server; MINIO_ENDPOINT must lead to MinIO's API, not to a console or a page"
@@ -30,6 +34,10 @@ _PAGES = ("text/html", "text/xml", "application/xml", "application/xhtml+xml")
 _TROUBLES = (
     (r"dns error|NameResolutionError", "its host name does not resolve; check MINIO_ENDPOINT and the DNS"),
     (r"[Cc]onnection ?[Rr]efused", "nothing listens there; start it, or check host and port in MINIO_ENDPOINT"),
+    (
+        r"[Nn]etwork is unreachable|[Nn]o route to host",
+        "no network leads there; check this machine's network, and the address in MINIO_ENDPOINT",
+    ),
     (r"InvalidContentType|WRONG_VERSION_NUMBER", "it does not speak TLS; MINIO_ENDPOINT needs http:// there"),
     (
         r"TimedOut|[Tt]imed out",
@@ -96,7 +104,7 @@ def error_for(subject: ObjectRef | str, code: str, exc: Exception) -> PenstockEr
     if said := re.search(_OWN_WORDS, str(exc)):
         return TemporaryError(f"{subject}: {said[0].strip()}")
     if code in _PERMANENT_CODES:
-        return PermanentError(f"{subject}: the store refuses it: {code}")
+        return PermanentError(f"{subject}: the store refuses it: {code}{_KEY_LIMITS.get(code, '')}")
     if code == "NoSuchBucket":
         return TemporaryError(f"{subject}: the bucket does not exist; create it with `penstock lake apply`")
     if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):

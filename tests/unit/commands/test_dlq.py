@@ -142,5 +142,10 @@ def test_the_inbox_of_the_local_stack_is_found_where_no_other_is_named(
     assert len(out.getvalue().splitlines()) == 4
     assert "of the local stack, .penstock/inbox.sqlite" in capsys.readouterr().err
 
+    Path(".penstock/inbox.sqlite").unlink()
+    with pytest.raises(ConfigError, match=r"no local stack was ever up in this folder.*--inbox FILE") as refused:
+        dead_letters.run(parser.parse_args(["list"]), {}, out)
+    assert "KAFKA_BOOTSTRAP_SERVERS: not set" in str(refused.value)
+
     asked = dead_letters.open_dead_letters(parser.parse_args(["list"]), {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
     assert not isinstance(asked, Inbox)

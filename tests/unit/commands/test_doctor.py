@@ -135,3 +135,24 @@ def test_kafkas_wrong_settings_are_a_finding(
     code, found = examined(capsys, "--kafka", "127.0.0.1:9")
     assert (code, found["kafka"]["grade"], found["store"]["grade"]) == (1, "problem", "good")
     assert "/nonexistent" in found["kafka"]["text"]
+
+
+def test_a_function_whose_settings_are_wrong_is_named(store: S3ObjectStore, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("stack.yml").write_text(STACK.format(target="{kay}"))
+    code, found = examined(capsys)
+    assert code == 1
+    assert found["stack file"]["text"].startswith("function upper: SINK=")
+
+
+def test_a_store_that_is_not_there_is_told_in_words(
+    closed_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.setenv(f"MINIO_{name}", "x")
+    monkeypatch.setenv("MINIO_ENDPOINT", f"http://127.0.0.1:{closed_port}")
+    code, found = examined(capsys)
+    assert code == 1
+    assert found["store"]["text"] == (
+        f"http://127.0.0.1:{closed_port}: the object store failed: nothing listens there; start it, or check host and "
+        "port in MINIO_ENDPOINT"
+    )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import pytest
+from penstock.cli import main
 from penstock.commands.objects import Location, listed, place, store_settings
 from penstock.errors import ConfigError
 from penstock.local.address import keep_address
 from penstock.settings.config import StoreSettings
 from penstock.store.memory import MemoryStore
+from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
 
 from tests.waiting import wait_until
@@ -68,3 +71,27 @@ def test_a_store_that_answers_is_listed_without_a_word(capsys: pytest.CaptureFix
     store.put(ObjectRef("upload", "a.csv"), [b"x"], content_type="text/plain", metadata={})
     assert [state.ref.key for state in listed(store, Location("upload"))] == ["a.csv"]
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "words", [["put", "{file}", "none/"], ["get", "none/a", "-"], ["ls", "none"], ["rm", "none/a"], ["rm", "-r", "none/"]]
+)
+def test_a_bucket_that_the_local_stack_lacks_is_named_beside_those_that_it_has(
+    words: list[str],
+    store: S3ObjectStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("a")
+    settings = StoreSettings(*(os.environ[f"MINIO_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")))
+    keep_address(tmp_path, settings)
+    for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.delenv(f"MINIO_{name}")
+    assert main([*(word.format(file=file) for word in words), "--data", str(tmp_path)]) == 65
+    assert capsys.readouterr().err == (
+        f"penstock {words[0]}: s3://none/: the local stack has no such bucket, but processed, upload; a SOURCE or SINK "
+        "in its stack file makes one\n"
+    )
+    assert main(["put", str(file), "upload/", "--data", str(tmp_path)]) == 0

@@ -121,6 +121,28 @@ def test_index_in_a_file_is_not_made_by_looking(tmp_path: Path, capsys: pytest.C
     (tmp_path / "upper" / "handler.py").write_text("def handle(event, context): ...\n")
     stack = tmp_path / "stack.yml"
     stack.write_text(STACK.replace("s3://processed/{key}", f"sqlite://{tmp_path}/data/index.db"))
-    assert main(["status", "s3://elsewhere/a", "--stack", str(stack)]) == 75
+    assert main(["status", "s3://elsewhere/a", "--stack", str(stack)]) == 78
     assert "MINIO_ENDPOINT is not" in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
+
+
+def test_a_function_whose_settings_are_wrong_is_named(stack: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.write_text(STACK.replace("s3://elsewhere/*", "elsewhere/*"))
+    assert main(["status", "s3://upload/b.txt", "--stack", str(stack)]) == 78
+    assert "penstock status: function other: SOURCE: 'elsewhere/*'" in capsys.readouterr().err
+
+
+def test_where_no_stack_runs_and_no_store_is_named_both_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.delenv(f"MINIO_{name}", raising=False)
+    (tmp_path / "upper").mkdir()
+    (tmp_path / "upper" / "handler.py").write_text("def handle(event, context): ...\n")
+    stack = tmp_path / "stack.yml"
+    stack.write_text(STACK.replace('{key}"}', '{key}", MINIO_ENDPOINT: "http://minio.cluster.local"}'))
+    data = tmp_path / "data"
+    assert main(["status", "s3://upload/a.txt", "--stack", str(stack), "--data", str(data)]) == 78
+    said = capsys.readouterr().err
+    assert "upper: MINIO_ACCESS_KEY: not set" in said
+    assert f"no local stack runs on {data}; start one with `penstock up`" in said

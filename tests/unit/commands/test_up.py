@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from penstock.cli import main
-from penstock.commands.up import add_arguments, invocation_line, print_invocation
+from penstock.commands.up import add_arguments, invocation_line, print_change, print_invocation
 from penstock.local.gateway.invocations import Invocation
+from penstock.local.reload import Reloaded
 
 from tests.paths import STACK_YML
 
@@ -86,3 +87,18 @@ def test_lines_of_several_threads_do_not_mix(monkeypatch: pytest.MonkeyPatch) ->
     print_invocation(Invocation("resize", "POST", "/", 200, True, 0.5, 2000, 1000, "id", finished=0))
     assert len(writes) == 1
     assert writes[0].endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (Reloaded("shout"), "shout  saved: counts from now on"),
+        (Reloaded("shout", gone=True), "shout  removed: takes no events from now on"),
+        (Reloaded("shout", "line 1: no"), "shout  not taken up, the old one goes on: line 1: no"),
+    ],
+)
+def test_what_became_of_a_change_is_printed(
+    change: Reloaded, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_change(change)
+    assert capsys.readouterr().out.rstrip().endswith(says)

@@ -49,7 +49,8 @@ CASES: list[tuple[dict[str, str], str]] = [
     ),
     (
         {"handler": "import no_such_library"},
-        "line 1: No module named 'no_such_library'; install what it needs: pip install -r ",
+        "line 1: No module named 'no_such_library'; name what it needs in requirements.txt beside handler.py, with "
+        "both bounds, and install it: pip install -r ",
     ),
     # A file beside handler.py that has the name of another module
     (

@@ -99,7 +99,7 @@ def test_function_may_come_and_go(project: Project) -> None:
     assert project.step() == [Reloaded("other")]
     assert project.routed[-1] == ["echo", "other"]
     project.write("one")
-    assert project.step() == [Reloaded("other")]
+    assert project.step() == [Reloaded("other", gone=True)]
     assert project.routed[-1] == ["echo"]
     assert [function.spec.name for function in project.functions] == ["echo"]
 

@@ -91,8 +91,16 @@ def test_a_second_stack_on_one_folder_says_how_to_run_beside_the_first(tmp_path:
     first, second = Stack(options(tmp_path)), Stack(options(tmp_path))
     try:
         first.start()
-        with pytest.raises(ConfigError, match=r"another penstock up runs on it; .*make up ARGS='--data "):
+        with pytest.raises(ConfigError, match=r"another penstock up runs on it; .*: --data \S+ --port .*, with make: ARGS='--data "):
             second.start()
     finally:
         second.stop()
         first.stop()
+
+
+def test_the_passwords_in_a_folder_that_is_made_are_not_taken_into_git(tmp_path: Path) -> None:
+    Stack(options(tmp_path / "project" / "data")).stop()
+    assert (tmp_path / "project" / "data" / ".gitignore").read_text() == "*\n"
+    (tmp_path / "own").mkdir()
+    Stack(options(tmp_path / "own")).stop()
+    assert not (tmp_path / "own" / ".gitignore").exists(), "the folder was there: it may hold other things"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from penstock.errors import ConfigError
 from penstock.lake.file import load_lake
 from penstock.render.flow import Flow, FlowNode, Step, flow_of, mermaid, patterns
 from penstock.settings.config import SourceRule
@@ -78,3 +79,12 @@ def test_mermaid_escapes_what_it_would_read_as_its_own() -> None:
         '    n1("f")\n'
         '    n0 -->|"a#quot;#lt;b#gt;#amp;*"| n1\n'
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "sink"), [("upload/*", "s3://processed/{key}"), ("s3://upload/*", "s3://processed/{kay}")]
+)
+def test_wrong_settings_name_their_function(source: str, sink: str) -> None:
+    good = spec("good", "s3://entry/*", "s3://packed/{key}")
+    with pytest.raises(ConfigError, match="^function wrong: S"):
+        flow_of([good, spec("wrong", source, sink)])

@@ -25,6 +25,8 @@ def test_what_can_never_work_is_permanent(code: str) -> None:
         ("AccessDenied", "", "the policy must allow"),
         ("", "dns error: no such host", "check MINIO_ENDPOINT and the DNS"),
         ("", "Connection refused (os error 111)", "nothing listens there"),
+        ("", "tcp connect error: Network is unreachable (os error 101)", "no network leads there"),
+        ("", "[Errno 113] No route to host", "no network leads there"),
         ("", "InvalidContentType", "needs http://"),
         ("", "operation timed out", "does not answer in time"),
         ("", "invalid peer certificate: InvalidCertificate", "MINIO_CA_FILE"),
@@ -72,3 +74,9 @@ def test_an_answer_that_was_cut_is_temporary() -> None:
 def test_a_key_of_its_own_is_recognised() -> None:
     assert needs_own_key(OSError("The object was stored using a form of Server Side Encryption. ..."))
     assert not needs_own_key(OSError("InvalidRequest"))
+
+
+@pytest.mark.parametrize("code", ["KeyTooLongError", "XMinioInvalidObjectName"])
+def test_a_key_that_a_store_cannot_have_is_told_with_the_limit(code: str) -> None:
+    said = str(error_for(REF, code, OSError("refused")))
+    assert said.endswith("a key has at most 1024 bytes in UTF-8, and on MinIO 255 between two /, which are not . or ..")

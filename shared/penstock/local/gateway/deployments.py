@@ -130,7 +130,7 @@ class Deployments:
         self._declared = {
             name: spec.environment for name, spec in load_stack(self._stack_file, os.environ).functions.items()
         }
-        return [*map(Reloaded, [*done, *gone]), *failed]
+        return [*map(Reloaded, done), *(Reloaded(name, gone=True) for name in gone), *failed]
 
     def _read(self) -> Mapping[str, FunctionSpec]:
         return load_stack(self._stack_file, {**os.environ, **self._overrides}).functions
