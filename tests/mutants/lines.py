@@ -290,6 +290,13 @@ MUTANTS: Sequence[Mutant] = (
         ("tests/unit/connect/test_bridge_server.py",),
     ),
     Mutant(
+        "a letter that the bridge cannot give to itself is told as an outcome of a function",
+        "connect/bridge/server.py",
+        "self._callbacks.told([each for each in ended if each[0].target != SELF])",
+        "self._callbacks.told(ended)",
+        ("tests/unit/connect/test_bridge_server.py",),
+    ),
+    Mutant(
         "a chunk that breaks off ends a body on the local stack",
         "local/request_body.py",
         "        if not data:\n            raise _broken_off()\n",
