@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import socket
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -117,10 +118,9 @@ class Heads(Subject):
 
     def check(self, data: bytes) -> None:
         said = self.exchange(self.sent(data))
-        for answer in said.split(b"HTTP/1.")[1:]:
-            status = answer[2:5]
+        for status in statuses(said):
             if status.startswith(b"5") and status not in _NO_FAULT:
-                raise Wrong(f"answered {answer[:400]!r}")
+                raise Wrong(f"answered {said[:400]!r}")
         if problem := self.problem(said):
             raise Wrong(f"{problem}; it answered {said[:400]!r}")
         alive = self.exchange(self.alive)
@@ -147,6 +147,11 @@ class Heads(Subject):
                     words = f"no answer and no end of the connection in {_ANSWER_SECONDS:.0f} s; {said[:200]!r}"
                     raise Wrong(words) from None
             return said
+
+
+def statuses(said: bytes) -> list[bytes]:
+    """The statuses of all answers; gunicorn answers in the version of the request."""
+    return re.findall(rb"HTTP/1\.[0-9] ([0-9]{3}) ", said)
 
 
 def request(line: str, body: bytes = b"", *headers: str) -> bytes:
