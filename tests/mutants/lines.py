@@ -297,6 +297,20 @@ MUTANTS: Sequence[Mutant] = (
         ("tests/unit/connect/test_bridge_server.py",),
     ),
     Mutant(
+        "a second answer takes the place of the first one",
+        "delivery/http_connection.py",
+        "        if self._complete:  # its status",
+        "        if not self:  # its status",
+        ("tests/unit/delivery/test_http_connection.py",),
+    ),
+    Mutant(
+        "what came behind an answer is taken for that of the next message",
+        "delivery/http.py",
+        "            if connection.is_quiet():\n",
+        "            if connection:\n",
+        ("tests/unit/delivery/test_http_connection.py",),
+    ),
+    Mutant(
         "a chunk that breaks off ends a body on the local stack",
         "local/request_body.py",
         "        if not data:\n            raise _broken_off()\n",
