@@ -311,6 +311,13 @@ MUTANTS: Sequence[Mutant] = (
         ("tests/unit/delivery/test_http_connection.py",),
     ),
     Mutant(
+        "a failed request that names none of its records counts as delivered",
+        "delivery/batching.py",
+        "        if all(each.status < 300 for each in answers):\n",
+        "        if not answers:\n",
+        ("tests/unit/delivery/test_batching.py",),
+    ),
+    Mutant(
         "a chunk that breaks off ends a body on the local stack",
         "local/request_body.py",
         "        if not data:\n            raise _broken_off()\n",
