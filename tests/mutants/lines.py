@@ -318,6 +318,13 @@ MUTANTS: Sequence[Mutant] = (
         ("tests/unit/delivery/test_batching.py",),
     ),
     Mutant(
+        "JSON of another program with status 200 counts as a removal",
+        "sinks/opensearch.py",
+        '        if (answer.status, answer.body.get("result")) in ((200, "deleted"), (404, "not_found")):\n',
+        '        if answer.status == 200 or answer.body.get("result") == "not_found":\n',
+        ("tests/unit/sinks/test_opensearch.py",),
+    ),
+    Mutant(
         "a chunk that breaks off ends a body on the local stack",
         "local/request_body.py",
         "        if not data:\n            raise _broken_off()\n",
