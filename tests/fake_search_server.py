@@ -54,7 +54,7 @@ class FakeSearchServer:
         if call == "_search":
             return 200, self._search(json.loads(request.get_data()))
         assert call == "_refresh", request.path
-        return 200, {}
+        return 200, {"_shards": {"total": 1, "successful": 1, "failed": 0}}
 
     def _document(self, method: str, name: str, wanted: Any, body: bytes) -> tuple[int, dict[str, Any]]:
         if method == "GET":

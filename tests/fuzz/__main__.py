@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.fuzz.heads_servers import SERVERS
 from tests.fuzz.subjects import subjects
 from tests.fuzz.worker import case_of
 from tests.paths import ROOT
@@ -42,7 +43,7 @@ class Tried:
 
 
 def main() -> int:
-    names = [*subjects(Path()), "heads"]
+    names = [*subjects(Path()), *SERVERS]
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seed", type=int, help="this seed again (default: a new one)")
     parser.add_argument("--seconds", type=float, default=120, help="for all subjects together (default: %(default)s)")

@@ -49,8 +49,13 @@ class Subject(ABC):
 
     def first(self) -> list[bytes]:
         """Inputs that once were answered wrongly."""
-        folder = CORPUS / self.name
-        return [path.read_bytes() for path in sorted(folder.iterdir())] if folder.is_dir() else []
+        return found_before(self.name)
+
+
+def found_before(name: str) -> list[bytes]:
+    """The inputs that a folder of the corpus keeps."""
+    folder = CORPUS / name
+    return [path.read_bytes() for path in sorted(folder.iterdir())] if folder.is_dir() else []
 
 
 class Events(Subject):
@@ -334,4 +339,4 @@ def _source() -> Any:
     return SOURCE
 
 
-__all__ = ["ROOT", "Subject", "Wrong", "subjects"]
+__all__ = ["ROOT", "Subject", "Wrong", "found_before", "subjects"]

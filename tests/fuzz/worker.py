@@ -21,7 +21,7 @@ import traceback
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.fuzz.heads import Heads
+from tests.fuzz.heads_servers import SERVERS
 from tests.fuzz.subjects import Subject, subjects
 
 # Memory grows at first: caches fill. Afterwards it may grow by so much and not more.
@@ -44,7 +44,7 @@ def main() -> int:
     with ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="penstock-fuzz-")))
         name = arguments.subject
-        subject: Subject = Heads(held) if name == Heads.name else subjects(folder)[name]()
+        subject: Subject = SERVERS[name](held) if name in SERVERS else subjects(folder)[name]()
         with arguments.place.open("r+b") as file, mmap.mmap(file.fileno(), 8) as place:
             return _run(subject, arguments, place)
 

@@ -70,11 +70,14 @@ class BatchTransport:
                 done(answer)
             return
         results = _results(answer.body)
-        for message, _, done in group:
-            if results is None:
+        answers = [] if results is None else [_own(message, results, answer) for message, _, _ in group]
+        # A failure that none of these results explains is that of something else, such as a gateway.
+        if all(each.status < 300 for each in answers):
+            for message, _, done in group:
                 self._alone(message, done)
-            else:
-                done(_own(message, results, answer))
+            return
+        for (_, _, done), own in zip(group, answers, strict=True):
+            done(own)
 
 
 def _records(message: Message[object]) -> list[Any] | None:

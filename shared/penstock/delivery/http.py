@@ -99,10 +99,13 @@ class HttpTransport:
         self._requests.add(request)
         if self._sweep is None:
             self._sweep = self._loop.call_later(self._tick_seconds, self._expire)
-        if self._idle:
-            self._idle.pop().start(request)
-        else:
-            self._connect(request)
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_quiet():
+                connection.start(request)
+                return
+            connection.close()  # a second answer to the last message would be taken for that of this one
+        self._connect(request)
 
     def close(self) -> None:
         """Close every connection; requests under way are answered as failed."""

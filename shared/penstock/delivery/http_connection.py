@@ -5,6 +5,7 @@ second, only the second one fits on one core.
 """
 
 import asyncio
+import select
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -55,6 +56,12 @@ class Connection(asyncio.Protocol):
         self._wire = cast("asyncio.Transport", transport)
         self.opened = asyncio.get_running_loop().time()
 
+    def is_quiet(self) -> bool:
+        """Whether nothing has come since the last answer: no end, and no bytes that answer nothing."""
+        poll = select.poll()
+        poll.register(self._wire.get_extra_info("socket"), select.POLLIN)
+        return not poll.poll(0)
+
     def start(self, request: Request) -> None:
         """Write a request; its owner hears of the answer, or of the connection's end."""
         self._request = request
@@ -63,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._headers: dict[str, str] = {}
         self._header_count = 0
         self._body = b""
+        self._status = 0
         self._framed = self._touched = self._headed = self._complete = False
         self._wire.write(request.data)
 
@@ -80,9 +88,11 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
-            self._wire.abort()
-            self._end(request, f"the answer is not HTTP/1.1: {exc}")
-            return
+            if not self._complete:
+                self._wire.abort()
+                self._end(request, f"the answer is not HTTP/1.1: {exc}")
+                return
+            self._reusable = False  # what stands behind the answer answers nothing
         if self._complete:
             self._done(request, reusable=self._reusable)
 
@@ -99,12 +109,16 @@ class Connection(asyncio.Protocol):
     def _done(self, request: Request, reusable: bool) -> None:
         self._request = request.connection = None
         self._served += 1
-        answer = TargetAnswer(self._parser.get_status_code(), self._headers, self._body)
+        answer = TargetAnswer(self._status, self._headers, self._body)
         self._owner.answered(self, request, answer, reusable)
 
     def _end(self, request: Request, error: str) -> None:
         self._request = None
         self._owner.lost(self, request, error, untouched=self._served > 0 and not self._touched)
+
+    def on_message_begin(self) -> None:
+        if self._complete:  # its status, headers and body would take the place of the answer's
+            raise ValueError("bytes behind the answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_count += 1
@@ -117,7 +131,8 @@ class Connection(asyncio.Protocol):
             self._headers[key] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        self._headed = self._parser.get_status_code() >= 200  # 1xx comes before the answer
+        self._status = self._parser.get_status_code()
+        self._headed = self._status >= 200  # 1xx comes before the answer
 
     def on_body(self, body: bytes) -> None:
         if len(self._body) < KEPT_BODY_BYTES:  # the rest is read and let go

@@ -124,7 +124,8 @@ class OpenSearchSink:
     def entries(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[tuple[ObjectRef, Entry]]:
         """What is recorded for a bucket's objects, in key order; then the refusals beside foreign documents."""
         self._search({"size": 0})  # says at once when a shard is missing; the refresh would wait a minute for it
-        self._index.expect(self._index.call("POST", "/_refresh"), "refresh")
+        with self._index.understanding():
+            self._index.expect(self._index.call("POST", "/_refresh"), "refresh")["_shards"]
         for hit in self._page_through(bucket, prefix, start_after, ["key", "penstock"]):
             yield ObjectRef(bucket, hit["_source"]["key"]), _entry(hit["_id"], hit)
         fields = ["key", "source", "penstock"]
@@ -199,15 +200,16 @@ class OpenSearchSink:
             return []
         answer = self._index.call("POST", "/_mget", orjson.dumps({"ids": ids}), {"_source_includes": "penstock"})
         entries: list[Entry | None] = []
-        for name, found in zip(ids, self._index.expect(answer, "documents")["docs"], strict=True):
-            if "error" in found:  # of its shard alone, without a status: the answer as a whole is a success
-                self._index.fail(Answer(503, found), name)
-            entries.append(_entry(name, found) if found["found"] else None)
+        with self._index.understanding():
+            for name, found in zip(ids, self._index.expect(answer, "documents")["docs"], strict=True):
+                if "error" in found:  # of its shard alone, without a status: the answer as a whole is a success
+                    self._index.fail(Answer(503, found), name)
+                entries.append(_entry(name, found) if found["found"] else None)
         return entries
 
     def _delete(self, name: str, previous: Entry) -> None:
         answer = self._index.call("DELETE", f"/_doc/{name}", parameters={**_WAIT, **_condition(previous)})
-        if answer.status == 200 or (answer.status == 404 and answer.body.get("result") == "not_found"):
+        if (answer.status, answer.body.get("result")) in ((200, "deleted"), (404, "not_found")):
             return
         if answer.status == 409 and self._get(name) is None:
             return  # servers call it a conflict when nothing is left to compare with
@@ -217,14 +219,19 @@ class OpenSearchSink:
         answer = self._index.call("GET", f"/_doc/{address}", parameters=parameters)
         if answer.status == 404 and answer.body.get("found") is False:
             return None
-        return self._index.expect(answer, address)
+        found = self._index.expect(answer, address)
+        with self._index.understanding():
+            _etag(found)
+        return found
 
     def _search(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
         found = self._index.expect(self._index.call("POST", "/_search", orjson.dumps(request)), "search")
-        if found.get("timed_out") or found["_shards"]["failed"]:
+        with self._index.understanding():
+            failed = found["_shards"]["failed"]
+            hits: list[dict[str, Any]] = found["hits"]["hits"]
+        if found.get("timed_out") or failed:
             # Half an answer must not look like a whole one: reconcile acts on what is missing.
-            raise TemporaryError(f"{self._index}: search: {found['_shards']['failed']} shards did not answer")
-        hits: list[dict[str, Any]] = found["hits"]["hits"]
+            raise TemporaryError(f"{self._index}: search: {failed} shards did not answer")
         return hits
 
     def _put(
@@ -234,14 +241,17 @@ class OpenSearchSink:
         text = document.to_json(body).encode()
         answer = self._index.call("PUT", f"/_doc/{address}", text, {**_WAIT, **condition})
         stored = self._index.expect(answer, body["key"])
-        return Entry(address, mark, refusal, etag=_etag(stored))
+        with self._index.understanding():
+            return Entry(address, mark, refusal, etag=_etag(stored))
 
     def _bulk(
         self, lines: Sequence[bytes], asked: Sequence[int], writes: Sequence[Write], outcomes: list[Stored | None]
     ) -> None:
         try:
             answer = self._index.call("POST", "/_bulk", b"\n".join([*lines, b""]), _WAIT)
-            items = [next(iter(item.values())) for item in self._index.expect(answer, "bulk")["items"]]
+            with self._index.understanding():
+                items = [next(iter(item.values())) for item in self._index.expect(answer, "bulk")["items"]]
+                pairs = list(zip(asked, items, strict=True))
         except TemporaryError as error:
             for number in asked:
                 outcomes[number] = error
@@ -251,11 +261,12 @@ class OpenSearchSink:
             for number in asked:
                 outcomes[number] = self._alone(writes[number])
             return
-        for number, item in zip(asked, items, strict=True):
+        for number, item in pairs:
             write = writes[number]
             try:
-                self._index.expect(Answer(item["status"], item), write.source.ref.key)
-                outcomes[number] = Entry(write.address, write.mark, etag=_etag(item))
+                with self._index.understanding():
+                    self._index.expect(Answer(item["status"], item), write.source.ref.key)
+                    outcomes[number] = Entry(write.address, write.mark, etag=_etag(item))
             except (TemporaryError, PermanentError) as error:
                 outcomes[number] = error
 

@@ -5,7 +5,8 @@
 
 import base64
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -128,7 +129,8 @@ class SearchIndex:
             raise TemporaryError(
                 f"{self}: red: a primary shard has no node; GET {self._url}/_cluster/allocation/explain says why"
             )
-        self.expect(answer, "cluster health")
+        if self.expect(answer, "cluster health").get("status") not in ("green", "yellow"):
+            raise self._stranger()
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""
@@ -151,17 +153,18 @@ class SearchIndex:
         found = self._send("GET", f"/{quote(self._index)}/_mapping")
         if found.status == 404:
             template = {"index_patterns": [self._index], "priority": 500, "template": TEMPLATE}
-            self.expect(
-                self._send("PUT", f"/_index_template/penstock-{quote(self._index)}", orjson.dumps(template)),
-                "index template",
-                is_setup=True,
-            )
+            kept = self._send("PUT", f"/_index_template/penstock-{quote(self._index)}", orjson.dumps(template))
+            with self.understanding():
+                self.expect(kept, "index template", is_setup=True)["acknowledged"]
             made = self._send("PUT", f"/{quote(self._index)}")
             if made.error[0] != "resource_already_exists_exception":
-                self.expect(made, "new index", is_setup=True)
+                with self.understanding():
+                    self.expect(made, "new index", is_setup=True)["acknowledged"]
         else:
-            for mapping in self.expect(found, "mapping").values():  # one, or those behind an alias
-                version = mapping.get("mappings", {}).get("_meta", {}).get("penstock")
+            with self.understanding():  # one, or those behind an alias
+                first, *others = [each["mappings"] for each in self.expect(found, "mapping").values()]
+            for mapping in (first, *others):
+                version = mapping.get("_meta", {}).get("penstock")
                 if version != MAPPING_VERSION:
                     raise TemporaryError(
                         f"{self}: its mapping is not Penstock's version {MAPPING_VERSION} but "
@@ -169,6 +172,17 @@ class SearchIndex:
                         "or delete this one and run `penstock reconcile`"
                     )
         self._is_ready = True
+
+    @contextmanager
+    def understanding(self) -> Iterator[None]:
+        """Around what reads an answer: raises `TemporaryError` for one of another form than a search server's."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as exc:
+            raise self._stranger() from exc
+
+    def _stranger(self) -> TemporaryError:
+        return TemporaryError(f"{self}: what answers there is not an OpenSearch or Elasticsearch server; check SINK")
 
     def expect(self, answer: Answer, subject: str, *, is_setup: bool = False) -> dict[str, Any]:
         """The answer's JSON; raises the error that a status other than success means."""
@@ -202,7 +216,7 @@ class SearchIndex:
             raise ConfigError(f"{said}: the index cannot be made; check its name and what the server supports")
         if answer.status in (400, 413):
             raise PermanentError(f"{said}: the server refuses this document")
-        raise TemporaryError(f"{said}: unexpected; is this an OpenSearch or Elasticsearch server?")
+        raise TemporaryError(f"{said}: unexpected; check SINK: is this an OpenSearch or Elasticsearch server?")
 
     def _send(self, method: str, path: str, body: bytes | None = None) -> Answer:
         """One HTTP request; raises `TemporaryError` unless a search server answers."""
@@ -224,9 +238,7 @@ class SearchIndex:
             parsed = response.data.decode(errors="replace")[:200]
         if not isinstance(parsed, dict):  # a proxy's page, or something else at that address
             if response.status < 300:
-                raise TemporaryError(
-                    f"{self}: what answers there is not an OpenSearch or Elasticsearch server; check SINK"
-                )
+                raise self._stranger()
             parsed = {"error": parsed}
         wait = response.headers.get("retry-after", "")
         return Answer(response.status, parsed, float(wait) if wait.isdigit() else None)

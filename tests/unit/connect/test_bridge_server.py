@@ -11,10 +11,18 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from penstock.connect.bridge.callbacks import read_callbacks
+from penstock.connect.bridge.server import BridgeServer
+from penstock.connect.bridge.settings import SELF, BridgeConfig
+from penstock.delivery.deliverer import Policy
+from penstock.delivery.http import HttpTarget
+from penstock.delivery.inbox import Inbox
+from pytest_httpserver import HTTPServer
 
 from tests.integration.processes import running
 from tests.paths import EVENTS
 from tests.served import free_port
+from tests.waiting import wait_until
 
 PUT = (EVENTS / "minio_put.json").read_bytes()
 
@@ -135,3 +143,37 @@ def test_bodies_that_are_not_whole_are_answered_in_words_and_are_neither_stored_
             counts = json.load(answer)
         assert (counts["pending"], counts["dead"]) == (0, 0)
         assert "Traceback" not in (tmp_path / "bridge.log").read_text()
+
+
+def test_a_replayed_letter_that_the_bridge_cannot_give_to_itself_is_no_outcome_of_a_function(
+    tmp_path: Path, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own target is where a replayed letter goes, and no function: receivers would look for one named bridge."""
+    monkeypatch.setattr("penstock.connect.bridge.server.set_up_logging", lambda _level: None)
+    httpserver.expect_request("/shop").respond_with_data("thanks")
+    policy = Policy(attempts=1, timeout_seconds=5)
+    config = BridgeConfig(
+        ("127.0.0.1", free_port()),  # where no server listens, so the bridge does not reach itself
+        "",
+        tmp_path / "inbox.db",
+        (HttpTarget("compress", "http://127.0.0.1:9/"),),
+        policy,
+        1.0,
+        {},
+        callbacks=read_callbacks(f"shop={httpserver.url_for('/shop')}", (), None, policy),
+    )
+    server = BridgeServer(config)
+    client = server.load().test_client()
+    inbox = Inbox(config.inbox)
+    try:
+        destination = {"ce-knativeerrordest": "http://resize.penstock.svc/event", "ce-knativeerrorcode": "422"}
+        assert client.post("/dead-letters", data=PUT, headers=destination).status_code == 202
+        [letter] = inbox.dead_letters()
+        assert inbox.replay([letter.id]) == 1
+        wait_until(lambda: [each.id for each in inbox.dead_letters()] not in ([], [letter.id]))
+        assert inbox.dead_letters()[0].message.target == SELF
+        wait_until(lambda: 'penstock_outcomes_pending{to="shop"} 0.0' in client.get("/metrics").text.splitlines())
+    finally:
+        server.close()
+        inbox.close()
+    assert [json.loads(request.data)["function"] for request, _ in httpserver.log] == ["resize"]

@@ -133,6 +133,9 @@ def test_one_without_a_result_was_ignored(turn: Turn) -> None:
         b'{"error": "EventError"}',
         b'{"results": [1]}',
         b'{"results": 1}',
+        b'{"results": []}',
+        b'{"results": [{"source": {"bucket": "upload", "key": "another"}, "status": 503}]}',
+        b'{"results": [{"source": {"bucket": "upload", "key": "a"}, "status": 200}]}',
         *(
             b'{"results": [{"source": {"bucket": "upload", "key": "a"}, "status": %b}]}' % status
             for status in (b'"x"', b"null", b"{}", b"4.5")

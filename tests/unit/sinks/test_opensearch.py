@@ -3,9 +3,10 @@
 import base64
 import contextlib
 import json
+import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -62,7 +63,7 @@ def test_index_is_made_from_a_template_when_there_is_none(httpserver: HTTPServer
 def test_index_that_another_process_made_meanwhile_is_taken(httpserver: HTTPServer) -> None:
     exists = error("resource_already_exists_exception")
     httpserver.expect_request("/photos/_mapping").respond_with_json(error("index_not_found_exception"), status=404)
-    httpserver.expect_request("/_index_template/penstock-photos").respond_with_json({})
+    httpserver.expect_request("/_index_template/penstock-photos").respond_with_json({"acknowledged": True})
     httpserver.expect_request("/photos", "PUT").respond_with_json(exists, status=400)
     httpserver.expect_request(PATH).respond_with_json({"found": False}, status=404)
     assert read(OpenSearchSink(httpserver.url_for(""), "photos"), ADDRESS, MARK) is None
@@ -114,6 +115,8 @@ CASES: list[tuple[int, object, type[PenstockError], str]] = [
     (404, error("index_not_found_exception"), TemporaryError, "deleted"),
     (404, "<html>no such page</html>", TemporaryError, "is this an OpenSearch"),
     (200, "<html>welcome</html>", TemporaryError, "check SINK"),
+    (200, {}, TemporaryError, "check SINK"),
+    (200, {"status": "ok", "result": "ok"}, TemporaryError, "check SINK"),
     (400, error("index_closed_exception"), TemporaryError, "it is closed; open it with POST"),
 ]
 
@@ -240,6 +243,37 @@ def test_search_of_which_a_shard_is_missing_is_no_answer(httpserver: HTTPServer,
     httpserver.expect_request("/photos/_search").respond_with_json(half)
     with pytest.raises(TemporaryError, match="1 shards"):
         sink.search("rose")
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"status": "ok"}, {"items": [], "docs": [], "hits": [], "_shards": {}}, {"items": [{}], "docs": [1]}]
+)
+def test_json_of_another_program_with_status_200_is_no_answer(
+    httpserver: HTTPServer, sink: OpenSearchSink, said: dict[str, object]
+) -> None:
+    httpserver.expect_request(re.compile("/photos/_(bulk|mget|search|refresh)")).respond_with_json(said)
+    stored = sink.write_many([Write(ADDRESS, Result({}), MARK, SOURCE, None)] * 2)
+    assert [(type(each), "check SINK" in str(each)) for each in stored] == [(TemporaryError, True)] * 2
+    asks: list[Callable[[], object]] = [
+        lambda: sink.read_many([("a", MARK), (ADDRESS, MARK)]),
+        lambda: sink.search("rose"),
+        lambda: list(sink.entries("upload")),
+    ]
+    for ask in asks:
+        with pytest.raises(TemporaryError, match="check SINK"):
+            ask()
+
+
+@pytest.mark.parametrize("path", ["/photos/_mapping", "/_cluster/health/photos"])
+def test_json_of_another_program_is_no_index(httpserver: HTTPServer, path: str) -> None:
+    answers = {"/photos/_mapping": MAPPING, "/_cluster/health/photos": {"status": "green"}} | {path: {"service": "up"}}
+    for each, answer in answers.items():
+        httpserver.expect_request(each).respond_with_json(answer)
+    with (
+        contextlib.closing(OpenSearchSink(httpserver.url_for(""), "photos", timeout=2)) as sink,
+        pytest.raises(TemporaryError, match="SINK"),
+    ):
+        sink.check()
 
 
 def test_search_text_reaches_the_server_as_words_only(httpserver: HTTPServer, sink: OpenSearchSink) -> None:

@@ -65,6 +65,19 @@ def test_event_is_tried_again_until_it_works() -> None:
     assert deliver(lake, lake.event("a.txt"), attempts=2).outcome == "dead"
 
 
+def test_an_unexpected_error_that_passes_leaves_no_dead_letter() -> None:
+    """Also one that comes twice on the same line of one process: here a service answers with a page of its proxy."""
+    answers = ["<html>bad gateway</html>"] * 3 + ['{"text": "at last"}']
+
+    def ask(_event: Event[Any], _context: Context[Any]) -> Result:
+        return Result(json.loads(answers.pop(0))["text"].encode())
+
+    lake = Lake(ask)
+    lake.store.put(ObjectRef("upload", "a.txt"), [b""])
+    delivery = deliver(lake, lake.event("a.txt"))
+    assert (delivery.outcome, delivery.attempts, lake.outputs()) == ("delivered", 4, {"a.txt": b"at last"})
+
+
 def test_cloudevent_is_answered_with_one() -> None:
     lake = Lake(handle)
     lake.store.put(ObjectRef("upload", "a.txt"), [b"ab"])

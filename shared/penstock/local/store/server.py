@@ -12,6 +12,7 @@ not:
 - a multipart upload is finished on disk (`large_uploads`), and its parts are let go;
 - with a folder, objects outlive the process (`object_folder`);
 - a body is an object, also under the content type of a form, which moto would take apart;
+- a request that is refused changes nothing, and one that moto fails on for what is in it is refused;
 - the notification is handed over before the request is answered, so one that was answered was notified.
 """
 
@@ -35,6 +36,7 @@ from penstock.local.store.s3_http import (
     error_response,
     event_name,
     hide_form,
+    hide_range,
     keys_to_delete,
     read_request,
 )
@@ -112,10 +114,12 @@ class EmbeddedStore:
         # Only its URL patterns read this, and no newline gets through them; the key comes from the raw path.
         request.environ["PATH_INFO"] = request.environ["PATH_INFO"].replace("\n", " ")
         form = hide_form(request)
-        response = call_wsgi(self._objects.application, request.environ)
+        hide_range(request)
+        ref = ObjectRef(request.bucket, request.key)
+        response = self._asked(request, ref)
         if not response.ok or not request.bucket:
             return response, []
-        stored = self._objects.find(ObjectRef(request.bucket, request.key))
+        stored = self._objects.find(ref)
         if completes:
             let_parts_go(stored)
         if form and stored is not None:
@@ -123,6 +127,24 @@ class EmbeddedStore:
         changes = list(self._changes(request, before))
         self._keep(request, changes)
         return response, [change for change in changes if self._wanted(change.name, change.ref)]
+
+    def _asked(self, request: S3Request, ref: ObjectRef) -> S3Response:
+        """moto's answer. What it stored before it refused the request is taken back, where a folder has the old one."""
+        before = self._objects.find(ref)
+        response = S3Response("503 ServiceUnavailable")
+        try:
+            response = call_wsgi(self._objects.application, request.environ)
+        except (OSError, MemoryError):
+            raise
+        except Exception as exc:
+            # What moto does not expect of a header, a query or XML. The next attempt would fail in the same way.
+            words = f"the embedded store cannot read this request: {type(exc).__name__}: {exc}"
+            _log.warning("%s %s: %s", request.method, request.environ["RAW_URI"], words)
+            raise S3Error(400, "InvalidArgument", words) from exc
+        finally:
+            if not response.ok and self._folder is not None and self._objects.find(ref) is not before:
+                self._put_back(ref)
+        return response
 
     def _check_room(self, request: S3Request) -> None:
         upload_id = request.query.get("uploadId", [""])[0]

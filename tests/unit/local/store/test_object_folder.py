@@ -1,5 +1,7 @@
 """Objects in a folder outlive the process, and a full folder says so."""
 
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,3 +116,33 @@ def test_a_store_that_is_full_takes_back_what_it_cannot_keep(tmp_path: Path, rec
     assert [each.object_name for each in listing(full)] == ["big", "half"]
     assert not [name for name in recorder.names() if "Created" in name]
     full.stop()
+
+
+# What moto refuses when it has stored the object already, and what it fails on.
+_REFUSED = {
+    "tags of a reserved name": {"x-amz-tagging": "aws:who=me"},
+    "eleven tags": {"x-amz-tagging": "&".join(f"t{number}=1" for number in range(11))},
+    "a size that is no number": {
+        "x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        "x-amz-decoded-content-length": "x",
+    },
+}
+
+
+@pytest.mark.parametrize("headers", _REFUSED.values(), ids=_REFUSED)
+def test_a_write_that_is_refused_leaves_the_object_as_it_was_and_tells_nothing(
+    kept: EmbeddedStore, recorder: Recorder, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    put(kept, "old", b"before")
+    recorder.take()
+    for key in ("old", "new"):
+        url = client(kept).presigned_put_object("upload", key)
+        asked = urllib.request.Request(url, b"after", headers, method="PUT")
+        with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(asked):
+            pass
+        with refused.value as answer:
+            assert answer.code == 400, answer.read()
+    assert recorder.take() == []
+    assert [each.object_name for each in listing(kept)] == ["old"]
+    assert client(kept).get_object("upload", "old").data == b"before"
+    assert "Traceback" not in caplog.text

@@ -1,6 +1,8 @@
 """The embedded store serves S3 and notifies as MinIO does, before it answers."""
 
 import io
+import urllib.error
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote_plus
 
@@ -93,3 +95,34 @@ def test_upload_completed_over_a_changed_object_is_refused(server: EmbeddedStore
     s3.complete_multipart_upload(**at, UploadId=upload, MultipartUpload={"Parts": [part]}, IfMatch=current)
     assert s3.get_object(**at)["Body"].read() == b"2"
     s3.close()
+
+
+@pytest.mark.parametrize("value", ["bytes=9-1", "bytes=100-", "none", "bytes=0=1"])
+def test_a_range_belongs_to_reading_and_one_that_is_none_is_left_out(
+    server: EmbeddedStore, recorder: Recorder, value: str
+) -> None:
+    asked = urllib.request.Request(
+        client(server).presigned_put_object("upload", "a.csv"), b"a,b\n", {"Range": value}, method="PUT"
+    )
+    with urllib.request.urlopen(asked) as answer:
+        assert answer.status == 200
+    assert recorder.names() == ["s3:ObjectCreated:Put"]
+    if value.count("=") != 1:
+        read = urllib.request.Request(client(server).presigned_get_object("upload", "a.csv"), headers={"Range": value})
+        with urllib.request.urlopen(read) as answer:
+            assert answer.read() == b"a,b\n"
+
+
+def test_a_body_that_is_no_xml_is_refused_in_words_and_not_for_later(
+    server: EmbeddedStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(server, "a.csv")
+    url = client(server).get_presigned_url("PUT", "upload", "a.csv", extra_query_params={"tagging": ""})
+    with (
+        pytest.raises(urllib.error.HTTPError) as refused,
+        urllib.request.urlopen(urllib.request.Request(url, b"a,b", method="PUT")),
+    ):
+        pass
+    with refused.value as answer:
+        assert (answer.code, b"cannot read this request" in answer.read()) == (400, True)
+    assert "Traceback" not in caplog.text
