@@ -16,6 +16,8 @@ IN_CLUSTER, ON_API = "tests/cluster/lake.py", "tests/integration/test_deploying_
 # does.
 RUN_BY: Mapping[tuple[str, str], str] = {
     ("deploying-knative.md", "serving-core.yaml"): "not run: releases on GitHub; the same parts come as Go modules",
+    ("deploying-knative.md", "eventing-kafka-source.yaml"): "not run: releases on GitHub; its data plane is Java",
+    ("deploying-knative.md", "mt-channel-broker.yaml"): "not run: releases on GitHub; the same parts are Go modules",
     ("deploying-knative.md", "registries-skipping-tag-resolving"): IN_CLUSTER,
     ("deploying-knative.md", "penstock render knative\n"): IN_CLUSTER,
     ("deploying-knative.md", "create secret generic sink-username"): ON_API,
