@@ -119,6 +119,22 @@ def test_a_lake_tells_each_function_where_it_listens(name: str) -> None:
             assert topics <= writable
 
 
+@pytest.mark.parametrize("platform", ["knative", "kubernetes", "openfaas"])
+def test_the_webhook_of_a_page_leads_to_the_bridge_of_its_platform(platform: str) -> None:
+    urls = dict.fromkeys(("knative", "kubernetes"), "")
+    [urls["openfaas"]] = re.findall(r"^BRIDGE_URL=(\S+)", "\n".join(block for _, block in BLOCKS), re.M)
+    env = {"BRIDGE_TOKEN": "x", **({"BRIDGE_URL": urls[platform]} if urls[platform] else {})}
+    [target] = load_lake(DEPLOY / "knative" / "lake.yml", env).targets
+    base = DEPLOY / platform / "base"
+    namespace = yaml.safe_load((base / "kustomization.yaml").read_text(encoding="utf-8")).get("namespace")
+    services = {
+        f"http://{each['metadata']['name']}.{each['metadata'].get('namespace', namespace)}.svc.cluster.local/"
+        for each in _documents(base / "bridge.yaml")
+        if each["kind"] == "Service"
+    }
+    assert target.values["endpoint"] in services
+
+
 def test_silo_trusts_the_authorities_that_the_page_gives_it() -> None:
     text = "".join(block for page, block in BLOCKS if page == "deploying.md")
     made = set(re.findall(r"-n minio create secret generic (\S+) --from-file=public.crt", text))
