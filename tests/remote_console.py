@@ -61,15 +61,19 @@ def ask(port: int, method: str, path: str, body: Any = None, **headers: str) -> 
 
 
 class Bridge:
-    """A bridge in this process, which delivers each event to the function `echo` and tells a console of it."""
+    """A bridge in this process, which delivers each event to the function `echo` and tells a console of it.
 
-    def __init__(self, folder: Path, gateway_url: str) -> None:
+    After the first of two attempts an event waits for `wait_seconds`. With `broker`, that is the target instead.
+    """
+
+    def __init__(self, folder: Path, gateway_url: str, *, wait_seconds: float = 0.01, broker: str = "") -> None:
         parser = argparse.ArgumentParser()
         add_arguments(parser)
         inbox = str(folder / "bridge.db")
         to = f"echo={gateway_url}/function/echo/event"
-        flags = parser.parse_args(["--to", to, "--inbox", inbox, "--allow-anonymous"])
-        config = load_bridge_config(flags, {})
+        words = ["--inbox", inbox, "--allow-anonymous"]
+        flags = parser.parse_args(words if broker else ["--to", to, *words])
+        config = load_bridge_config(flags, {"K_SINK": broker} if broker else {})
         self.inbox, measures = Inbox(flags.inbox), DeliveryMeasures()
         recent, attempts = RecentAttempts(), Attempts(2, named=object_of)
 
@@ -77,7 +81,7 @@ class Bridge:
             recent.observe(message, verdict, seconds)
             attempts.observe(message, verdict, seconds)
 
-        policy = Policy(attempts=2, min_wait_seconds=0.01, max_wait_seconds=0.01)
+        policy = Policy(attempts=2, min_wait_seconds=wait_seconds, max_wait_seconds=wait_seconds)
         self._sender: InboxSender[None] = InboxSender(
             self.inbox, config.targets, policy, poll_seconds=0.05, observe=observe, waits=attempts.waits
         )

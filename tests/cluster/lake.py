@@ -15,7 +15,7 @@ import yaml
 from minio import Minio
 from minio.error import S3Error
 
-from tests.cluster.pages import block_with, run_script
+from tests.cluster.pages import IN_CLUSTER, block_with, left_out, run_script
 from tests.components.cluster import ClusterServer, knative
 from tests.components.containers import Containers
 from tests.components.errors import ComponentError
@@ -57,6 +57,7 @@ class ClusterLake:
         self.store_port, self._gateway_port = free_ports(2)
         self.settings: Mapping[str, str] = {"KUBECONFIG": str(server.endpoint.kubeconfig)}
         self.took: dict[str, float] = {}
+        self._ran: list[str] = []
         self._began = time.monotonic()
 
     @property
@@ -148,22 +149,39 @@ class ClusterLake:
             (self.folder / name).symlink_to(ROOT / name)
 
     def deploy_functions(self) -> None:
-        """The blocks of the page, with the overlay that needs no Kafka."""
-        script = block_with(PAGE, "penstock render knative\n")
-        self.run(script.replace("OVERLAY=production", "OVERLAY=minimal"))
+        """The blocks of the page."""
+        self.run(self._here(block_with(PAGE, "penstock render knative\n")))
         self.run(block_with(PAGE, "export BRIDGE_TOKEN"))
         self._lap("functions and Triggers ready")
 
     def declare_notifications(self) -> None:
-        """The block of the page, with the port of this run and a folder that this MinIO may write to."""
+        """The block of the page."""
         self.settings = {**self.settings, "ROOT_PASSWORD": _ROOT_PASSWORD}
-        script = block_with(PAGE, "penstock lake apply")
-        self.run(script.replace(f"{LOOPBACK}:9000", f"{LOOPBACK}:{self.store_port}").replace("/export/", "/data/."))
+        self.run(self._here(block_with(PAGE, "penstock lake apply")))
         self._lap("notifications declared")
 
     def run(self, script: str) -> None:
         """Run a block in the folder; what it exports is there for the next one."""
+        self._ran.append(script)
         self.settings = run_script(script, self.folder, self.server.programs.kubernetes, self.settings)
+
+    def left_out(self) -> list[str]:
+        """The commands of the page's blocks that the set-up did not run."""
+        return left_out(PAGE, IN_CLUSTER, self._ran, self._changes)
+
+    @property
+    def _changes(self) -> Mapping[str, str]:
+        """The overlay that needs no Kafka, the port of this run, and a folder that this MinIO may write to."""
+        return {
+            "OVERLAY=production": "OVERLAY=minimal",
+            f"{LOOPBACK}:9000": f"{LOOPBACK}:{self.store_port}",
+            "/export/": "/data/.",
+        }
+
+    def _here(self, script: str) -> str:
+        for text, here in self._changes.items():
+            script = script.replace(text, here)
+        return script
 
     def mc(self, *words: str) -> None:
         """Run mc as the store's root; its alias is `lake`."""

@@ -6,7 +6,8 @@ import gzip
 import json
 import time
 
-from tests.cluster.lake import NAMESPACE, ClusterLake
+from tests.cluster.lake import NAMESPACE, PAGE, ClusterLake
+from tests.cluster.pages import block_with
 
 INBOX = ("-n", NAMESPACE, "exec", "penstock-bridge-0", "--", "penstock", "dlq")
 
@@ -20,6 +21,22 @@ def test_refused_event_is_in_the_dead_letters_of_the_bridge(lake: ClusterLake) -
     refusals = [lake.get("processed", name) for name in lake.keys("processed", ".penstock/refused/resize/")]
     assert any(json.loads(text)["source"]["key"] == key for text in refusals)
     assert not lake.has("processed", key)
+
+
+def test_what_was_refused_and_is_replayed_is_refused_again(lake: ClusterLake) -> None:
+    """The commands of the page: a list, and a replay of everything, after which the Broker sends the letter anew."""
+    key = "replayed.jpg"
+
+    def letters() -> list[str]:
+        """The ids of the letters about the key."""
+        told = lake.kubectl(*INBOX, "list", "--inbox", "/data/inbox.db", "--json")
+        return [str(each["id"]) for each in map(json.loads, told.splitlines()) if key in json.dumps(each)]
+
+    lake.put("images", key, b"this is text")
+    lake.wait_until(lambda: bool(letters()), "the dead letter is there")
+    first = letters()
+    lake.run(block_with(PAGE, "penstock dlq list"))
+    lake.wait_until(lambda: bool(letters()) and not set(first) & set(letters()), "another letter has taken its place")
 
 
 def test_reconcile_job_makes_what_is_missing(lake: ClusterLake) -> None:

@@ -26,6 +26,7 @@ def test_platform_and_lake_are_up_in_the_order_of_the_pages(lake: ClusterLake, s
     restarts = "jsonpath={.items[*].status.containerStatuses[*].restartCount}"
     found = lake.kubectl("-n", NAMESPACE, "get", "pods", "-l", "app.kubernetes.io/component=bridge", "-o", restarts)
     assert found == "0", "the bridge's first pod did not know where to send"
+    assert lake.left_out() == []
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

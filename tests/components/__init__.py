@@ -12,6 +12,7 @@ from tests.components.postgresql import PostgresEndpoint, PostgresServer
 from tests.components.prometheus import PrometheusApi, PrometheusEndpoint, PrometheusServer
 from tests.components.queues import ElasticMqServer, NatsServer, NsqdServer, QueueEndpoint, RabbitServer, RedisServer
 from tests.components.search import (
+    Elasticsearch8Server,
     Elasticsearch9Server,
     ElasticsearchServer,
     OpenSearch3Server,
@@ -27,6 +28,7 @@ __all__ = [
     "ComponentError",
     "DatabaseEndpoint",
     "ElasticMqServer",
+    "Elasticsearch8Server",
     "Elasticsearch9Server",
     "ElasticsearchServer",
     "KafkaEndpoint",

@@ -39,9 +39,11 @@ from tests.components.queues import (
 )
 from tests.components.search import (
     ELASTICSEARCH,
+    ELASTICSEARCH_8,
     ELASTICSEARCH_9,
     OPENSEARCH,
     OPENSEARCH_3,
+    Elasticsearch8Server,
     Elasticsearch9Server,
     ElasticsearchServer,
     OpenSearch3Server,
@@ -56,6 +58,7 @@ SERVERS: Mapping[str, Callable[[Path | None], Server[Any]]] = {
     "opensearch": OpenSearchServer,
     "opensearch3": OpenSearch3Server,
     "elasticsearch": ElasticsearchServer,
+    "elasticsearch8": Elasticsearch8Server,
     "elasticsearch9": Elasticsearch9Server,
     "kubernetes": KubernetesServer,
     "cluster": ClusterServer,
@@ -80,6 +83,7 @@ INSTALLERS: Mapping[str, Callable[[], Path]] = {
     "opensearch": OPENSEARCH.install,
     "opensearch3": OPENSEARCH_3.install,
     "elasticsearch": ELASTICSEARCH.install,
+    "elasticsearch8": ELASTICSEARCH_8.install,
     "elasticsearch9": ELASTICSEARCH_9.install,
     "postgresql": lambda: ensure_debian_package("postgresql", "pg_lsclusters"),
     "cassandra": CASSANDRA.install,

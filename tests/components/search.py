@@ -1,4 +1,4 @@
-"""Real search servers: OpenSearch 2.19 and 3.5, and Elasticsearch 7.10.2 and 9.2, each one node."""
+"""Real search servers: OpenSearch 2.19 and 3.5, and Elasticsearch 7.10.2, 8.19 and 9.2, each one node."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from tests.components.process import LOOPBACK, Server, free_ports
 OPENSEARCH = JavaLibrary("opensearch", HERE / "java" / "opensearch")
 OPENSEARCH_3 = JavaLibrary("opensearch3", HERE / "java" / "opensearch3", HERE / "java" / "opensearch", version=21)
 ELASTICSEARCH = JavaLibrary("elasticsearch", HERE / "java" / "elasticsearch")
-ELASTICSEARCH_9 = JavaLibrary("elasticsearch9", HERE / "java" / "elasticsearch9", version=21)
-_ELASTICSEARCH_9 = "9.2.0"  # in java/elasticsearch9/pom.xml
+_LAUNCHERS = HERE / "java" / "elasticsearch9"
+ELASTICSEARCH_8 = JavaLibrary("elasticsearch8", HERE / "java" / "elasticsearch8", _LAUNCHERS)
+ELASTICSEARCH_9 = JavaLibrary("elasticsearch9", _LAUNCHERS, version=21)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class Elasticsearch9Server(_SearchServer):
 
     name = "elasticsearch9"
     library = ELASTICSEARCH_9
+    version = "9.2.0"  # in java/elasticsearch9/pom.xml
 
     def prepare(self) -> SearchEndpoint:
         """Its home folder: modules with jars of their own, which may not be among the server's as well."""
@@ -99,20 +101,27 @@ class Elasticsearch9Server(_SearchServer):
         (own / "Launcher.class").symlink_to(self._jars / "Launcher.class")
         with zipfile.ZipFile(words / "words.jar", "w") as archive:
             archive.write(self._jars / "Words.class", "Words.class")
-        _describe(transport, "org.elasticsearch.transport.netty4.Netty4Plugin")
-        _describe(words, "Words")
+        self._describe(transport, "org.elasticsearch.transport.netty4.Netty4Plugin")
+        self._describe(words, "Words")
         self._jars = own
         return super().prepare()
 
+    def _describe(self, module: Path, class_name: str) -> None:
+        values = {
+            "name": module.name,
+            "description": module.name,
+            "classname": class_name,
+            "version": self.version,
+            "elasticsearch.version": self.version,
+            "java.version": str(self.library.version),
+        }
+        text = "".join(f"{key}={value}\n" for key, value in values.items())
+        (module / "plugin-descriptor.properties").write_text(text, encoding="utf-8")
 
-def _describe(module: Path, class_name: str) -> None:
-    values = {
-        "name": module.name,
-        "description": module.name,
-        "classname": class_name,
-        "version": _ELASTICSEARCH_9,
-        "elasticsearch.version": _ELASTICSEARCH_9,
-        "java.version": "21",
-    }
-    text = "".join(f"{key}={value}\n" for key, value in values.items())
-    (module / "plugin-descriptor.properties").write_text(text, encoding="utf-8")
+
+class Elasticsearch8Server(Elasticsearch9Server):
+    """The last line of version 8, from the same parts."""
+
+    name = "elasticsearch8"
+    library = ELASTICSEARCH_8
+    version = "8.19.0"  # in java/elasticsearch8/pom.xml

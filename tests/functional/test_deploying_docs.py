@@ -7,11 +7,17 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from penstock.commands.words import COMMANDS
+from penstock.lake.file import load_lake
+from penstock.settings.stackfile import load_stack
 
-from tests.paths import ROOT
+from tests.cluster.pages import ON_KEDA, RUN_BY, commands
+from tests.page_blocks import blocks
+from tests.paths import DEPLOY, ROOT
 
 PAGES = sorted((ROOT / "docs").glob("deploying*.md"))
 BLOCKS = [
@@ -19,33 +25,6 @@ BLOCKS = [
     for page in PAGES
     for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M)
 ]
-
-
-IN_CLUSTER, ON_API = "tests/cluster/lake.py", "tests/integration/test_deploying_commands.py"
-# The blocks of the pages of Knative and Kubernetes, by words that each alone has: the file that runs it, or why none
-# does.
-RUN_BY: dict[tuple[str, str], str] = {
-    ("deploying-knative.md", "serving-core.yaml"): "not run: releases on GitHub; the same parts come as Go modules",
-    ("deploying-knative.md", "registries-skipping-tag-resolving"): IN_CLUSTER,
-    ("deploying-knative.md", "penstock render knative\n"): IN_CLUSTER,
-    ("deploying-knative.md", "create secret generic sink-username"): ON_API,
-    ("deploying-knative.md", "export BRIDGE_TOKEN"): IN_CLUSTER,
-    ("deploying-knative.md", "penstock lake apply"): IN_CLUSTER,
-    ("deploying-knative.md", "podspec-persistent-volume-claim"): IN_CLUSTER,
-    ("deploying-knative.md", "DEAD_LETTERS="): ON_API,
-    ("deploying-knative.md", "penstock dlq list"): "not run: tests/cluster asks for the list so, and replays nothing",
-    (
-        "deploying-kubernetes.md",
-        "helm upgrade",
-    ): "not run: a chart; tests/keda builds the same operator from its Go module",
-    ("deploying-kubernetes.md", "penstock render kubernetes"): ON_API,
-    ("deploying-kubernetes.md", "cp -r deploy/kubernetes/overlays/example"): ON_API,
-}
-
-
-def commands(block: str) -> list[str]:
-    """The lines of a block, with continued ones put together."""
-    return [line for line in block.replace("\\\n", " ").splitlines() if line.strip()]
 
 
 def penstock_calls() -> list[list[str]]:
@@ -89,12 +68,23 @@ def test_penstock_is_called_as_it_understands() -> None:
         parser.parse_args(words[len(command.words.split()) :])
 
 
-def test_no_command_is_given_twice() -> None:
-    lines = [line.strip() for _, block in BLOCKS for line in commands(block)]
+@pytest.mark.parametrize("platform", [page.name for page in PAGES if page.name != "deploying.md"])
+def test_no_command_is_given_twice(platform: str) -> None:
+    """A reader follows deploying.md and the page of one platform."""
+    followed = ("deploying.md", platform)
+    lines = [line.strip() for page, block in BLOCKS if page in followed for line in commands(block)]
     assert sorted(line for line in set(lines) if lines.count(line) > 1) == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_shell_block_is_one_of_those_that_are_checked(page: Path) -> None:
+    """A fence of another name, or an indented block, would be left out of all that is asked here."""
+    found = [block.text for block in blocks(page) if block.kind not in ("yaml", "text", "python")]
+    assert found == [block for name, block in BLOCKS if name == page.name]
+
+
 def test_every_block_of_knative_and_kubernetes_is_run_or_says_why_not() -> None:
+    """What runs a block notes it, and asks `left_out` whether a command of its blocks was not run."""
     pages = {page for page, _ in RUN_BY}
     for page, block in (each for each in BLOCKS if each[0] in pages):
         found = [words for where, words in RUN_BY if where == page and words in block]
@@ -102,7 +92,65 @@ def test_every_block_of_knative_and_kubernetes_is_run_or_says_why_not() -> None:
     for (page, words), runner in RUN_BY.items():
         assert len([block for where, block in BLOCKS if where == page and words in block]) == 1, words
         if not runner.startswith("not run: "):
-            assert json.dumps(words) in (ROOT / runner).read_text(encoding="utf-8"), f"{runner} does not run {words!r}"
+            text = (ROOT / runner).read_text(encoding="utf-8")
+            assert json.dumps(words) in text, f"{runner} does not run {words!r}"
+    for words, runner in ON_KEDA.items():
+        assert json.dumps(words) in (ROOT / runner).read_text(encoding="utf-8"), f"{runner} does not run {words!r}"
+
+
+@pytest.mark.parametrize("name", ["kubernetes", "knative"])
+def test_a_lake_tells_each_function_where_it_listens(name: str) -> None:
+    """By the topic of its annotation, to which the store's user may write, or by the bridge."""
+    env = {"KAFKA_PASSWORD": "x", "BRIDGE_TOKEN": "x"}
+    lake = load_lake(DEPLOY / name / "lake.yml", env)
+    functions = load_stack(ROOT / "stack.yml", {}).functions
+    users = {each["metadata"]["name"]: each["spec"] for each in _documents(DEPLOY / "kafka" / "base" / "users.yaml")}
+    writable = {
+        each["resource"]["name"] for each in users["minio"]["authorization"]["acls"] if "Write" in each["operations"]
+    }
+    targets = {target.ref: target for target in lake.targets}
+    for function in ("compress", "resize", "index"):
+        sources = {place.bucket for place in functions[function].config().sources}
+        rules = [rule for rule in lake.rules if rule.bucket in sources]
+        assert {rule.bucket for rule in rules} == sources
+        if name == "kubernetes":
+            topics = {targets[rule.target].values["topic"] for rule in rules}
+            assert topics == set(functions[function].topics)
+            assert topics <= writable
+
+
+@pytest.mark.parametrize("platform", ["knative", "kubernetes", "openfaas"])
+def test_the_webhook_of_a_page_leads_to_the_bridge_of_its_platform(platform: str) -> None:
+    urls = dict.fromkeys(("knative", "kubernetes"), "")
+    [urls["openfaas"]] = re.findall(r"^BRIDGE_URL=(\S+)", "\n".join(block for _, block in BLOCKS), re.M)
+    env = {"BRIDGE_TOKEN": "x", **({"BRIDGE_URL": urls[platform]} if urls[platform] else {})}
+    [target] = load_lake(DEPLOY / "knative" / "lake.yml", env).targets
+    base = DEPLOY / platform / "base"
+    namespace = yaml.safe_load((base / "kustomization.yaml").read_text(encoding="utf-8")).get("namespace")
+    services = {
+        f"http://{each['metadata']['name']}.{each['metadata'].get('namespace', namespace)}.svc.cluster.local/"
+        for each in _documents(base / "bridge.yaml")
+        if each["kind"] == "Service"
+    }
+    assert target.values["endpoint"] in services
+
+
+def test_silo_trusts_the_authorities_that_the_page_gives_it() -> None:
+    text = "".join(block for page, block in BLOCKS if page == "deploying.md")
+    made = set(re.findall(r"-n minio create secret generic (\S+) --from-file=public.crt", text))
+    [servers] = [each for each in _documents(DEPLOY / "silo" / "servers.yaml") if each["kind"] == "StatefulSet"]
+    pod = servers["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    [certificates] = [each.partition("=")[2] for each in container["args"] if each.startswith("--certs-dir=")]
+    [name] = [each["name"] for each in container["volumeMounts"] if each["mountPath"] == f"{certificates}/CAs"]
+    [volume] = [each for each in pod["volumes"] if each["name"] == name]
+    sources = [each["secret"] for each in volume["projected"]["sources"]]
+    assert {each["name"] for each in sources if each["optional"]} == made
+    assert {item["key"] for each in sources for item in each["items"]} == {"public.crt"}
+
+
+def _documents(file: Path) -> list[Any]:
+    return list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
 
 
 def test_versions_are_pinned() -> None:

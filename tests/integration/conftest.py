@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.components import (
     CassandraServer,
+    Elasticsearch8Server,
     Elasticsearch9Server,
     ElasticsearchServer,
     KafkaServer,
@@ -65,6 +66,12 @@ def opensearch3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearch
 @pytest.fixture(scope="session")
 def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ElasticsearchServer]:
     with ElasticsearchServer(tmp_path_factory.mktemp("elasticsearch")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def elasticsearch8(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elasticsearch8Server]:
+    with Elasticsearch8Server(tmp_path_factory.mktemp("elasticsearch8")) as server:
         yield server
 
 

@@ -15,13 +15,12 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.pages import block_with, run_script
+from tests.cluster.pages import ON_API, ON_KEDA, block_with, commands, left_out, run_script
 from tests.components.kubernetes import KUBERNETES
 from tests.integration.operators import Cluster
 from tests.paths import DEPLOY, ROOT
 
 pytestmark = pytest.mark.crds
-KEDA = "kubectl --namespace=penstock wait scaledobject"
 
 
 class Reader:
@@ -29,7 +28,12 @@ class Reader:
 
     def __init__(self, cluster: Cluster, page: str, folder: Path, namespace: str) -> None:
         self._cluster, self._page, self._folder, self._namespace = cluster, page, folder, namespace
+        self._ran: list[str] = []
         shutil.copytree(DEPLOY, folder / "deploy")
+        # As the page says, the patches of the overlays name the namespace too.
+        for file in (folder / "deploy" / "knative" / "overlays").glob("*/patches/*.yaml"):
+            text = file.read_text(encoding="utf-8")
+            file.write_text(text.replace("namespace: penstock\n", f"namespace: {namespace}\n"), encoding="utf-8")
         shutil.copy(ROOT / "stack.yml", folder)
         for name in ("functions", "shared", "template", "templates"):
             (folder / name).symlink_to(ROOT / name)
@@ -45,13 +49,11 @@ class Reader:
             "INDEX_PASSWORD": "index-secret",
         }
 
-    def run(self, words: str, *, without: str = "") -> None:
-        """Run the block that has these words, but for the line that begins with `without`."""
-        block = block_with(self._page, words)
-        lines = block.splitlines(keepends=True)
-        kept = [line for line in lines if not without or not line.startswith(without)]
-        assert len(kept) == len(lines) - bool(without)
-        script = "".join(kept)
+    def run(self, words: str) -> None:
+        """Run the block that has these words, but for what waits for KEDA's operator."""
+        lines = commands(block_with(self._page, words))
+        script = "".join(f"{line}\n" for line in lines if not any(part in line for part in ON_KEDA))
+        self._ran.append(script)
         for flag in ("--namespace=", "-n "):
             script = script.replace(f"{flag}penstock ", f"{flag}{self._namespace} ")
             script = script.replace(f"{flag}penstock\n", f"{flag}{self._namespace}\n")
@@ -59,6 +61,11 @@ class Reader:
             render = f"penstock render {platform}\n"
             script = script.replace(render, f"{render.strip()} --namespace {self._namespace}\n")
         self._settings = run_script(script, self._folder, KUBERNETES.install(), self._settings)
+
+    def left_out(self) -> list[str]:
+        """The commands of the page that this file should have run, and did not."""
+        missing = left_out(self._page, ON_API, self._ran, {})
+        return [line for line in missing if not any(part in line for part in ON_KEDA)]
 
     def objects(self, kinds: str) -> dict[str, dict[str, Any]]:
         """What is in the namespace now, by name."""
@@ -72,7 +79,7 @@ class Reader:
 
 def test_commands_of_the_page_of_kubernetes(cluster: Cluster, tmp_path: Path, unique_name: str) -> None:
     reader = Reader(cluster, "deploying-kubernetes.md", tmp_path, unique_name)
-    reader.run("penstock render kubernetes", without=KEDA)
+    reader.run("penstock render kubernetes")
     assert set(reader.objects("scaledobjects")) == set(reader.objects("deployments")) - {"kafka-connector"}
     assert reader.secret("kafka-credentials") == {
         "kafka-password": "what is in kafka-password-connector",
@@ -89,6 +96,7 @@ def test_commands_of_the_page_of_kubernetes(cluster: Cluster, tmp_path: Path, un
     before = {name: each["spec"] for name, each in reader.objects("deployments").items()}
     reader.run("cp -r deploy/kubernetes/overlays/example")
     assert {name: each["spec"] for name, each in reader.objects("deployments").items()} == before
+    assert reader.left_out() == []
 
 
 def test_commands_of_the_page_of_knative(cluster: Cluster, tmp_path: Path, unique_name: str) -> None:
@@ -108,3 +116,5 @@ def test_commands_of_the_page_of_knative(cluster: Cluster, tmp_path: Path, uniqu
     assert places == [f"/dead-letters/{token}"] * 3
     [bridge] = reader.objects("statefulsets").values()
     assert "kubectl.kubernetes.io/restartedAt" in bridge["spec"]["template"]["metadata"]["annotations"]
+    assert bridge["spec"]["replicas"] == 2, "the overlay's patches hold on"
+    assert reader.left_out() == []

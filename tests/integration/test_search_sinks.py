@@ -1,6 +1,6 @@
-"""The index sink on real OpenSearch 2 and 3 and real Elasticsearch 7 and 9: the same calls, the same outcomes.
+"""The index sink on real OpenSearch 2 and 3 and real Elasticsearch 7, 8 and 9: the same calls, the same outcomes.
 
-What the sink asks of a server, and how it reads the answers, is tried on all four. The rest of the contract of sinks is
+What the sink asks of a server, and how it reads the answers, is tried on all five. The rest of the contract of sinks is
 the sink's own work on the same calls: it is tried on the current server of each family.
 """
 
@@ -25,7 +25,7 @@ KEYS = ["a b", "a+b", "100%", "a&b=c?d#e", 'it\'s "quoted"', "line\nbreak", "日
 
 
 CURRENT = ("opensearch3", "elasticsearch9")
-SERVERS = ("opensearch", *CURRENT, "elasticsearch")
+SERVERS = ("opensearch", *CURRENT, "elasticsearch", "elasticsearch8")
 # Of the contract, what each server must answer itself: versions, batches, a listing, a place that is gone.
 ON_EVERY_SERVER = frozenset({
     "test_what_was_written_is_read",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ from confluent_kafka.admin._scram import (
     UserScramCredentialUpsertion,
 )
 from confluent_kafka.cimpl import NewTopic
+from penstock.settings.stackfile import load_stack
 
+from tests.cluster.pages import block_with, run_script
 from tests.components import KafkaServer, MinioServer
 from tests.components.certificates import Certificates, make_certificates
 from tests.components.kafka import KafkaEndpoint
@@ -173,11 +175,7 @@ def test_what_minio_sends_goes_by_tls_and_users_to_functions_and_dead_letters(
     environment = shipped_environment(broker, tmp_path)
     (tmp_path / "mqtt").mkdir()
     with ShippedMosquitto(tmp_path / "mqtt") as mosquitto, MinioServer(tmp_path / "minio") as minio:
-        authorities = tmp_path / "minio" / "certs" / "CAs"
-        authorities.mkdir(parents=True, exist_ok=True)
-        for name, file in (("kafka", broker.certificates.ca_file), ("mqtt", mosquitto.ca_file)):
-            shutil.copy(file, authorities / f"{name}.crt")
-        minio.service_restart()
+        trust(minio, tmp_path / "minio", {"kafka-ca": broker.certificates.ca_file, "mqtt-ca": mosquitto.ca_file})
         text = (DEPLOY / "minio" / "lake.yml").read_text(encoding="utf-8")
         text = text.replace("../../stack.yml", str(ROOT / "stack.yml"))
         path = tmp_path / "lake.yml"
@@ -210,6 +208,54 @@ def test_what_minio_sends_goes_by_tls_and_users_to_functions_and_dead_letters(
 
         connector.until(lambda: "bad.csv" in listed() or "422" in listed(), "a dead letter of bad.csv")
         assert connector.end() == 0, connector.text()
+
+
+def trust(minio: MinioServer, folder: Path, authorities: Mapping[str, Path]) -> None:
+    """Give MinIO authorities as a volume of Kubernetes does, by links that can change all at once, and restart it."""
+    trusted = folder / "certs" / "CAs"
+    (trusted / "..2026").mkdir(parents=True)
+    (trusted / "..data").symlink_to("..2026")
+    for name, file in authorities.items():
+        shutil.copy(file, trusted / "..2026" / f"{name}.crt")
+        (trusted / f"{name}.crt").symlink_to(f"..data/{name}.crt")
+    minio.service_restart()
+
+
+def test_what_the_page_of_kubernetes_declares_arrives_in_the_topic_of_each_function(
+    broker: ShippedKafka, tmp_path: Path
+) -> None:
+    lake = tmp_path / "deploy" / "kubernetes" / "lake.yml"
+    lake.parent.mkdir(parents=True)
+    shutil.copy(DEPLOY / "kubernetes" / "lake.yml", lake)
+    for name in ("stack.yml", "functions", "shared", "template", "templates"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "kafka-password-minio").write_text("minio-secret", encoding="utf-8")
+    with MinioServer(tmp_path / "minio") as minio:
+        trust(minio, tmp_path / "minio", {"kafka-ca": broker.certificates.ca_file})
+        endpoint = minio.endpoint
+        script = block_with("deploying-kubernetes.md", "penstock lake apply")
+        for text, here in (
+            ("http://127.0.0.1:9000", endpoint.url),
+            ("lake-root", endpoint.access_key),
+            ("/export/events", str(tmp_path / "events")),
+        ):
+            assert text in script
+            script = script.replace(text, here)
+        given = {"ROOT_PASSWORD": endpoint.secret_key, "KAFKA_BROKERS": broker.secure_servers}
+        run_script(script, tmp_path, tmp_path, given)
+        functions = load_stack(ROOT / "stack.yml", {}).functions
+        keys = {"compress": ("upload", "a.csv"), "resize": ("images", "b.jpg"), "index": ("processed", "c.csv.gz")}
+        for name, (bucket, key) in keys.items():
+            topic = functions[name].annotations["topic"]
+            end = Consumer({**broker.settings("connector"), "group.id": "penstock"})
+            _, after = end.get_watermark_offsets(TopicPartition(topic, 0), timeout=60)
+            minio.mc("pipe", f"lake/{bucket}/{key}")
+            end.assign([TopicPartition(topic, 0, after)])
+            record = end.poll(60)
+            end.close()
+            assert record is not None
+            assert record.error() is None
+            assert key.encode() in (record.value() or b"")
 
 
 def test_each_user_does_its_own_part_only(broker: ShippedKafka) -> None:

@@ -22,10 +22,12 @@ import pytest
 import urllib3
 from penstock.render.kubernetes import KubernetesSettings, render
 
+from tests.cluster.pages import block_with, commands, run_script
 from tests.components import KafkaServer, KubernetesServer, MinioServer
 from tests.components.crds import GO_CRDS
 from tests.components.http import HttpError
 from tests.components.keda import KedaServer
+from tests.components.kubernetes import KUBERNETES
 from tests.components.process import free_ports
 from tests.integration.connect_helpers import Penstock
 from tests.integration.flow import minio_to_kafka, put_event, quiet, serve
@@ -214,6 +216,15 @@ def check_one_rise(numbers: list[int]) -> None:
     assert (numbers[0], numbers[-1]) == (0, 0)
     assert len(numbers) >= 3
     assert 0 not in numbers[1:-1]
+
+
+def test_the_page_waits_for_what_comes(lake: Lake, tmp_path: Path) -> None:
+    """The command that docs/deploying-kubernetes.md ends its deployment with, for KEDA's own operator."""
+    block = block_with("deploying-kubernetes.md", "penstock render kubernetes")
+    [command] = [line for line in commands(block) if "wait scaledobject --all" in line]
+    command = command.replace("=penstock ", f"={NAMESPACE} ")
+    settings = {"KUBECONFIG": str(lake.cluster.server.endpoint.kubeconfig)}
+    run_script(command, tmp_path, KUBERNETES.install(), settings)
 
 
 def test_lag_starts_a_function_from_zero_and_it_goes_back_to_zero(lake: Lake, record_property: Any) -> None:

@@ -210,8 +210,12 @@ HELP: Final[Mapping[str, Help]] = {
     "lake": Help(("penstock lake plan", "penstock lake apply --file lake.yml", "penstock lake show --json"), _STORE),
     "render": Help(("penstock render knative", "penstock render openfaas --check")),
     "status": Help(
-        ("penstock status s3://upload/donors.csv", "penstock status s3://images/rose.jpg --function resize --json"),
-        _STORE,
+        (
+            "penstock status s3://upload/donors.csv",
+            "penstock status s3://images/rose.jpg --function resize --json",
+            "penstock status s3://upload/donors.csv --bridge http://127.0.0.1:8081",
+        ),
+        (*_STORE, *_settings(table.CONSOLE_TOKEN, table.CA_FILE)),
     ),
     "sign": Help(
         (

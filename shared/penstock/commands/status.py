@@ -7,14 +7,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from penstock.commands.flags import add_store_flags, beside_local_stack
+from penstock.commands.flags import add_ca_file_flag, add_store_flags, beside_local_stack
 from penstock.commands.objects import NO_STORE, place_argument
+from penstock.connect.settings import ca_file_from
 from penstock.errors import ConfigError, PenstockError, TemporaryError
-from penstock.local.last_reason import last_reason
+from penstock.local.console.remote.bridge import BridgeInbox
+from penstock.local.last_reason import BridgeReasons, last_reason
 from penstock.runtime.status import Status, status_document, status_of
 from penstock.serving.wiring import function_config, make_quiet_runtime
+from penstock.settings.secrets import read_secret
 from penstock.settings.stackfile import load_stack
+from penstock.settings.table import CONSOLE_TOKEN
 from penstock.terminal import json_text, printable
+from penstock.types import ObjectRef
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,17 +30,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--function", metavar="NAME", help="only this function (default: all whose SOURCE has the key)")
     parser.add_argument("--json", action="store_true", help="one JSON document for each function")
+    parser.add_argument(
+        "--bridge", metavar="URL", help="ask this bridge why an object is pending; needs the bridge's CONSOLE_TOKEN"
+    )
+    add_ca_file_flag(parser, "for the bridge")
     add_store_flags(parser)
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Print what each function knows about the object; nothing is written.
 
-    Returns 0 when all that take it are ready, 1 when one is not, 75 when one could not be asked, 78 when its settings
-    do not allow it. Raises `ConfigError` when no function takes the object.
+    Returns 0 when all that take it are ready, 1 when one is not, 75 when one, or the bridge, could not be asked, 78 when
+    its settings do not allow it. Raises `ConfigError` when no function takes the object.
     """
     ref = args.object.ref()
     given = env
+    bridge = _bridge(args, env)
     env, stack = beside_local_stack(args, given)
     stack = stack or Path("stack.yml")
     is_local = env is not given
@@ -57,8 +67,12 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             worst = max(worst, exc.exit_code if isinstance(exc, ConfigError) else TemporaryError.exit_code)
             unset = unset or (isinstance(exc, ConfigError) and not env.get("MINIO_ENDPOINT"))
             continue
-        if is_local and status.state == "pending":
-            status = replace(status, reason=last_reason(args.data, spec.name, ref))
+        if status.state == "pending":
+            try:
+                status = replace(status, reason=_why(args.data if is_local else None, bridge, spec.name, ref))
+            except TemporaryError as exc:
+                print(printable(f"{spec.name}: why it is pending: {exc}"), file=sys.stderr)
+                worst = max(worst, TemporaryError.exit_code)
         _print(status, spec.name, as_json=args.json)
         worst = max(worst, 0 if status.state in ("ready", "excluded") else 1)
     if not asked:
@@ -66,6 +80,22 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     if unset:  # the stack file names the store of a cluster, and the person looks for the one that is not running here
         print(printable(f"penstock status: {NO_STORE.format(data=args.data)}"), file=sys.stderr)
     return worst
+
+
+def _bridge(args: argparse.Namespace, env: Mapping[str, str]) -> BridgeReasons | None:
+    if not args.bridge:
+        return None
+    token = read_secret(env, CONSOLE_TOKEN.name)
+    if not token:
+        raise ConfigError("--bridge: needs CONSOLE_TOKEN, the same that the bridge has")
+    return BridgeReasons(BridgeInbox(args.bridge, token, ca_file=ca_file_from(args, env)))
+
+
+def _why(data: Path | None, bridge: BridgeReasons | None, function: str, ref: ObjectRef) -> str:
+    """Why it is pending, as far as the bridge or the local stack on `data` knows."""
+    if bridge is not None:
+        return bridge.last_reason(function, ref)
+    return last_reason(data, function, ref) if data is not None else ""
 
 
 def _print(status: Status, function: str, *, as_json: bool) -> None:

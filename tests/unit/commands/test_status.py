@@ -10,8 +10,11 @@ import pytest
 from penstock.cli import main
 from penstock.local.address import keep_address
 from penstock.settings.config import Config, StoreSettings
+from penstock.types import ObjectRef
 
 from tests.lake import Lake
+from tests.remote_console import TOKEN, Bridge, ask, notification
+from tests.unit.local.conftest import until
 
 STACK = """
 provider: {name: openfaas}
@@ -146,3 +149,30 @@ def test_where_no_stack_runs_and_no_store_is_named_both_are_said(
     said = capsys.readouterr().err
     assert "upper: MINIO_ACCESS_KEY: not set" in said
     assert f"no local stack runs on {data}; start one with `penstock up`" in said
+
+
+def test_bridge_says_why_an_object_is_pending(
+    stack: Path, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake.put(b"one")
+    # Its only target is named echo, so that is the function's name here.
+    stack.write_text(STACK.replace("upper:", "echo:"))
+    bridge = Bridge(tmp_path, "http://127.0.0.1:9")
+    words = ["status", "s3://upload/a.txt", "--stack", str(stack), "--bridge", bridge.server.url]
+    assert main(words) == 78
+    assert "--bridge: needs CONSOLE_TOKEN" in capsys.readouterr().err
+    monkeypatch.setenv("CONSOLE_TOKEN", TOKEN)
+    assert main(words) == 1
+    assert capsys.readouterr().out.startswith("echo: pending\n")
+    try:
+        assert ask(bridge.server.port, "POST", "/", notification(ObjectRef("upload", "a.txt"))).status == 202
+        until(lambda: bridge.inbox.counts().dead == 1)
+        assert main([*words, "--json"]) == 1
+        assert json.loads(capsys.readouterr().out)["reason"].endswith("; dead letter 1 of the bridge")
+    finally:
+        bridge.close()
+    # The state is told all the same.
+    assert main(words) == 75
+    told = capsys.readouterr()
+    assert told.out.startswith("echo: pending\n")
+    assert "echo: why it is pending: bridge http" in told.err

@@ -78,12 +78,12 @@ def read_broker_dead_letter(
         int(code) if _STATUS.fullmatch(code) else 0,
         f"{destination or 'a subscriber'}: {answer}"[:_REASON_CHARACTERS],
         data,
-        _function(destination),
+        subscriber_of(destination),
     )
 
 
-def _function(destination: str) -> str:
-    """The first part of the host's name, which is a Service's name inside a cluster."""
+def subscriber_of(destination: str) -> str:
+    """The function at a subscriber's address: the first part of the host's name, a Service's name inside a cluster."""
     try:
         host = urlsplit(destination).hostname or ""
     except ValueError:

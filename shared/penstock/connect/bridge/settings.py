@@ -21,6 +21,8 @@ from penstock.settings.table import DELIVERY_TRACES_ENDPOINT, OUTCOME_ATTEMPTS, 
 
 # The target of what could not be read: when it is replayed it goes to the bridge itself, perhaps a newer version.
 SELF = "bridge"
+# The target that K_SINK names.
+BROKER = "sink"
 _ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")
 
 T = TypeVar("T")
@@ -122,7 +124,7 @@ def _targets(flags: Flags, env: Mapping[str, str], ca_file: str | None, problems
     if not flags.to and env.get("K_SINK"):
         try:
             token = IDENTITY_TOKEN if IDENTITY_TOKEN.exists() else None
-            made = [HttpTarget("sink", env["K_SINK"], ca_file=ca_file, token_file=token)]
+            made = [HttpTarget(BROKER, env["K_SINK"], ca_file=ca_file, token_file=token)]
         except ConfigError as exc:
             problems.extend(exc.problems)
     elif not flags.to:
