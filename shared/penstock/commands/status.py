@@ -14,7 +14,7 @@ from penstock.local.last_reason import last_reason
 from penstock.runtime.status import Status, status_document, status_of
 from penstock.serving.wiring import function_config, make_quiet_runtime
 from penstock.settings.stackfile import load_stack
-from penstock.terminal import json_text, printable
+from penstock.terminal import json_text, one_line, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,10 +67,10 @@ def _print(status: Status, function: str, *, as_json: bool) -> None:
         return
     more = [f"{len(status.targets)} targets"] if len(status.targets) > 1 else []
     more += [f"Job {status.job}"] if status.job else []
-    more += [status.reason] if status.reason else []
+    more += [one_line(status.reason)] if status.reason else []
     print(printable(f"{function}: {status.state}" + (f" ({', '.join(more)})" if more else "")))
     for target in status.targets:
         refusal = target.entry.refusal if target.entry else None
-        why = f": {refusal.error}: {refusal.reason}" if refusal else ""
+        why = f": {refusal.error}: {one_line(refusal.reason)}" if refusal else ""
         name = f"{target.rendition} " if target.rendition else ""
         print(printable(f"  {target.state:<8} {name}{target.address}{why}"))
