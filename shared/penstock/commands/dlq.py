@@ -8,14 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from penstock.commands.flags import DEFAULT_DATA, add_kafka_flags, whole
+from penstock.commands.flags import add_data_flag, add_kafka_flags, local_inbox, whole
 from penstock.delivery.dead_letters import DeadLetter, DeadLetterStore
 from penstock.delivery.inbox import Inbox
 from penstock.errors import ConfigError, PermanentError
 from penstock.terminal import columns, json_text, one_line, printable
 
-# Where `penstock up` keeps its dead letters, in the folder that it was started in.
-_LOCAL_INBOX = Path(DEFAULT_DATA, "inbox.sqlite")
 _COLUMNS = ("ID", "DIED", "TARGET", "CODE", "ORIGIN", "REASON")
 
 
@@ -39,14 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("drop", parents=[where, some, named], help="delete without delivering")
 
 
-def add_letter_flags(parser: argparse.ArgumentParser) -> None:
-    """Add where dead letters are: what `open_dead_letters` reads."""
+def add_letter_flags(parser: argparse.ArgumentParser, also: str = "") -> None:
+    """Add where dead letters are: what `open_dead_letters` reads. `also` says what else is taken from `--data`."""
     parser.add_argument(
         "--inbox",
         type=Path,
         metavar="FILE",
-        help="the inbox file of a bridge, a connector other than Kafka's, or a local stack "
-        "(default: that of penstock up in this folder)",
+        help="the inbox file of a bridge, or of a connector other than Kafka's",
     )
     parser.add_argument(
         "--dead-letter-topic",
@@ -55,6 +52,7 @@ def add_letter_flags(parser: argparse.ArgumentParser) -> None:
         help="without --inbox, this Kafka topic (default: %(default)s)",
     )
     add_kafka_flags(parser)
+    add_data_flag(parser, f"without --inbox and a Kafka broker: the inbox of the local stack of this folder{also}")
 
 
 def open_dead_letters(args: argparse.Namespace, env: Mapping[str, str]) -> DeadLetterStore:
@@ -67,21 +65,17 @@ def open_dead_letters(args: argparse.Namespace, env: Mapping[str, str]) -> DeadL
                 f"--inbox {args.inbox}: is empty and not an inbox; name the file of the bridge or connector"
             )
         return Inbox(args.inbox)
-    from penstock.connect.kafka.settings import load_settings
+    from penstock.connect.kafka.settings import load_settings, names_brokers
 
-    try:
-        settings = load_settings(args.properties, env, args.set)
-    except ConfigError as exc:
-        if args.properties or args.set:
-            raise
-        if not _LOCAL_INBOX.is_file():
-            where = (
-                "no local stack was ever up in this folder; go to the folder of penstock up, name the file of a bridge "
-                "or connector with --inbox FILE, or for Kafka: "
+    if not (args.properties or args.set or names_brokers(env)):
+        inbox = local_inbox(args.data)
+        if inbox is None:
+            raise ConfigError(
+                "no dead letters are named: give --inbox FILE of a bridge or connector, KAFKA_BROKERS for those of "
+                f"Kafka's connector, or --data FOLDER of a local stack ({args.data} has none)"
             )
-            raise ConfigError(*(f"{where}{problem}" for problem in exc.problems)) from exc
-        print(f"penstock dlq: of the local stack, {_LOCAL_INBOX}", file=sys.stderr)
-        return Inbox(_LOCAL_INBOX)
+        return Inbox(inbox)
+    settings = load_settings(args.properties, env, args.set)
     from penstock.connect.kafka.dead_letter_log import DeadLetterLog
 
     return DeadLetterLog(args.dead_letter_topic, settings)

@@ -122,9 +122,9 @@ def _servers(args: argparse.Namespace, env: Mapping[str, str], specs: Sequence[F
             yield Finding(Grade.PROBLEM, "gateway", f"cannot be asked: {exc}")
         else:
             yield from examine_gateway(gateway)
-    if args.kafka or env.get("KAFKA_BROKERS") or env.get("KAFKA_BOOTSTRAP_SERVERS"):
-        from penstock.connect.kafka.settings import load_settings
+    from penstock.connect.kafka.settings import load_settings, names_brokers
 
+    if args.kafka or names_brokers(env):
         try:
             kafka = load_settings(None, env, [f"bootstrap.servers={args.kafka}"] if args.kafka else [])
         except ConfigError as exc:

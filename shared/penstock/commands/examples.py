@@ -153,16 +153,16 @@ HELP: Final[Mapping[str, Help]] = {
     ),
     "dlq": Help(
         (
-            "penstock dlq list --inbox .penstock/inbox.sqlite",
-            "penstock dlq show 7 --inbox .penstock/inbox.sqlite",
-            "penstock dlq replay --all --target resize --inbox .penstock/inbox.sqlite",
+            "penstock dlq list",
+            "penstock dlq show 7 --data .penstock-demo",
+            "penstock dlq replay --all --target resize --inbox inbox.db",
         ),
         _KAFKA,
     ),
     "repro": Help(
         (
-            "penstock repro 7 --inbox .penstock/inbox.sqlite",
-            "penstock repro 7 --inbox .penstock/inbox.sqlite --function resize --yes",
+            "penstock repro 7",
+            "penstock repro 7 --inbox inbox.db --function resize --yes",
         ),
         (*_KAFKA, *_STORE),
     ),

@@ -121,12 +121,13 @@ def add_function_flags(parser: argparse.ArgumentParser, name: str = "function") 
 
 def add_store_flags(parser: argparse.ArgumentParser) -> None:
     """Add where the local stack keeps its address, which counts where MINIO_ENDPOINT is not set."""
+    add_data_flag(parser, "without MINIO_ENDPOINT: the store of the local stack that runs on this folder")
+
+
+def add_data_flag(parser: argparse.ArgumentParser, use: str) -> None:
+    """Add the folder of a local stack; `use` says what is taken from there, and when."""
     parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path(DEFAULT_DATA),
-        metavar="FOLDER",
-        help="without MINIO_ENDPOINT: the store of the local stack that runs on this folder (default: %(default)s)",
+        "--data", type=Path, default=Path(DEFAULT_DATA), metavar="FOLDER", help=f"{use} (default: %(default)s)"
     )
 
 
@@ -145,8 +146,28 @@ def beside_local_stack(args: argparse.Namespace, env: Mapping[str, str]) -> tupl
     if not local:
         return env, args.stack
     stack = args.stack or kept_stack_file(args.data)
-    print(printable(f"on the local stack of {args.data}, {local['MINIO_ENDPOINT']}"), file=sys.stderr)
+    _say_local(args.data, local["MINIO_ENDPOINT"])
     return {**env, **local}, stack
+
+
+def local_inbox(data: Path) -> Path | None:
+    """The inbox of the local stack of this folder, also of one that has ended; None where there is none.
+
+    Where there is one, stderr says so.
+    """
+    if not data.is_dir():
+        return None
+    from penstock.local.address import inbox_file
+
+    inbox = inbox_file(data)
+    if not inbox.is_file():
+        return None
+    _say_local(data, str(inbox))
+    return inbox
+
+
+def _say_local(data: Path, what: str) -> None:
+    print(printable(f"on the local stack of {data}, {what}"), file=sys.stderr)
 
 
 def add_delivery_flags(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from penstock import events
 from penstock.commands.dlq import add_letter_flags, letter_of, open_dead_letters
-from penstock.commands.flags import add_store_flags, whole
+from penstock.commands.flags import beside_local_stack, whole
 from penstock.commands.objects import object_of
 from penstock.commands.written import call_text, failing_test, how_to_run, identifier, keep
 from penstock.delivery.dead_letters import DeadLetter
@@ -23,10 +23,10 @@ _MOST_BYTES: Final = 10_000_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
-    add_letter_flags(parser)
+    add_letter_flags(parser, "; without MINIO_ENDPOINT: its store")
     parser.add_argument("id", metavar="LETTER", help="as `penstock dlq list` shows it")
     parser.add_argument(
-        "--stack", type=Path, default=Path("stack.yml"), metavar="FILE", help="the stack file (default: %(default)s)"
+        "--stack", type=Path, metavar="FILE", help="the stack file (default: that of the local stack, else stack.yml)"
     )
     parser.add_argument("--function", metavar="NAME", help="the function in it (default: the letter's target)")
     parser.add_argument(
@@ -37,13 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="copy no larger object (default: %(default)s)",
     )
     parser.add_argument("--yes", action="store_true", help="do not ask before the object is copied")
-    add_store_flags(parser)
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Write the test; exit code 1 when the answer was no, 65 when the letter or its object is not there."""
     letter = letter_of(open_dead_letters(args, env), args.id)
-    spec = _function(args, letter, env)
+    env, stack = beside_local_stack(args, env)
+    spec = _function(args, letter, stack or Path("stack.yml"), env)
     ref = _object(letter)
     test = spec.handler / f"letter_{identifier(letter.id)}_test.py"
     if test.exists():
@@ -62,12 +62,12 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     return 0
 
 
-def _function(args: argparse.Namespace, letter: DeadLetter, env: Mapping[str, str]) -> FunctionSpec:
-    functions = load_stack(args.stack, env).functions
+def _function(args: argparse.Namespace, letter: DeadLetter, stack: Path, env: Mapping[str, str]) -> FunctionSpec:
+    functions = load_stack(stack, env).functions
     # A connector's target is an address that ends with the function's name; the local stack's is the name.
     name = args.function or letter.message.target.rstrip("/").rpartition("/")[2]
     if name not in functions:
-        raise ConfigError(f"{args.stack}: has no function {name}; name it with --function ({', '.join(functions)})")
+        raise ConfigError(f"{stack}: has no function {name}; name it with --function ({', '.join(functions)})")
     return functions[name]
 
 

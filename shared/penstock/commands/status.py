@@ -18,7 +18,7 @@ from penstock.serving.wiring import function_config, make_quiet_runtime
 from penstock.settings.secrets import read_secret
 from penstock.settings.stackfile import load_stack
 from penstock.settings.table import CONSOLE_TOKEN
-from penstock.terminal import json_text, printable
+from penstock.terminal import json_text, one_line, printable
 from penstock.types import ObjectRef
 
 
@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Print what each function knows about the object; nothing is written.
 
-    Returns 0 when all that take it are ready, 1 when one is not, 75 when one, or the bridge, could not be asked, 78 when
-    its settings do not allow it. Raises `ConfigError` when no function takes the object.
+    Returns 0 when all that take it are ready, 1 when one is not, 75 when one, or the bridge, could not be asked, 78
+    when its settings do not allow it. Raises `ConfigError` when no function takes the object.
     """
     ref = args.object.ref()
     given = env
@@ -104,10 +104,10 @@ def _print(status: Status, function: str, *, as_json: bool) -> None:
         return
     more = [f"{len(status.targets)} targets"] if len(status.targets) > 1 else []
     more += [f"Job {status.job}"] if status.job else []
-    more += [status.reason] if status.reason else []
+    more += [one_line(status.reason)] if status.reason else []
     print(printable(f"{function}: {status.state}" + (f" ({', '.join(more)})" if more else "")))
     for target in status.targets:
         refusal = target.entry.refusal if target.entry else None
-        why = f": {refusal.error}: {refusal.reason}" if refusal else ""
+        why = f": {refusal.error}: {one_line(refusal.reason)}" if refusal else ""
         name = f"{target.rendition} " if target.rendition else ""
         print(printable(f"  {target.state:<8} {name}{target.address}{why}"))

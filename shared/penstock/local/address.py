@@ -59,6 +59,11 @@ def index_sink(data: Path) -> str:
     return f"sqlite://{data.resolve()}/index.sqlite"
 
 
+def inbox_file(data: Path) -> Path:
+    """Where the local stack keeps its events and dead letters, also after it has ended."""
+    return data / "inbox.sqlite"
+
+
 def kept_address(data: Path) -> StoreSettings | None:
     """The store of the stack that runs on this data folder, or None when none runs there."""
     told = _told(data)

@@ -19,7 +19,7 @@ from penstock.delivery.inbox import Inbox
 from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError
-from penstock.local.address import forget_address, index_sink, keep_address
+from penstock.local.address import forget_address, inbox_file, index_sink, keep_address
 from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.function import Settings, serve_command
 from penstock.local.functions.functions import LocalFunctions
@@ -93,7 +93,7 @@ class Stack:
         self._token = _kept_secret(data / "events-token")
         self.password = _kept_secret(data / "password") if options.password is None else options.password
         with contextlib.ExitStack() as held:
-            self.inbox = Inbox(data / "inbox.sqlite")
+            self.inbox = Inbox(inbox_file(data))
             held.callback(self.inbox.close)
             self.router = Router(self.inbox)
             self.router.configure(specs.values())

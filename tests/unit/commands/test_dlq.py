@@ -129,23 +129,44 @@ def test_file_that_is_missing_or_empty_is_named_and_made_into_no_inbox(tmp_path:
     assert empty.stat().st_size == 0
 
 
+@pytest.mark.parametrize(("folder", "flags"), [(".penstock", []), ("elsewhere", ["--data", "elsewhere"])])
 def test_the_inbox_of_the_local_stack_is_found_where_no_other_is_named(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    path: Path, folder: str, flags: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(path.parent)
+    Path(folder).mkdir()
+    path.rename(Path(folder, "inbox.sqlite"))
+    parser = argparse.ArgumentParser()
+    dead_letters.add_arguments(parser)
+    out = io.StringIO()
+    args = parser.parse_args(["list", *flags])
+    assert dead_letters.run(args, {}, out) == 0
+    assert len(out.getvalue().splitlines()) == 4
+    assert f"on the local stack of {folder}, {folder}/inbox.sqlite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["KAFKA_BROKERS", "KAFKA_BOOTSTRAP_SERVERS"])
+def test_brokers_that_are_named_come_before_the_local_stack(
+    path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(path.parent)
     Path(".penstock").mkdir()
     path.rename(".penstock/inbox.sqlite")
     parser = argparse.ArgumentParser()
     dead_letters.add_arguments(parser)
-    out = io.StringIO()
-    assert dead_letters.run(parser.parse_args(["list"]), {}, out) == 0
-    assert len(out.getvalue().splitlines()) == 4
-    assert "of the local stack, .penstock/inbox.sqlite" in capsys.readouterr().err
+    args = parser.parse_args(["list"])
+    assert not isinstance(dead_letters.open_dead_letters(args, {name: "127.0.0.1:1"}), Inbox)
+    with pytest.raises(ConfigError, match="no such file"):  # said, and not passed over for the local stack
+        dead_letters.open_dead_letters(args, {f"{name}_FILE": "missing"})
+    with pytest.raises(ConfigError, match="enable.auto.commit"):
+        dead_letters.open_dead_letters(args, {name: "127.0.0.1:1", "KAFKA_ENABLE_AUTO_COMMIT": "true"})
 
-    Path(".penstock/inbox.sqlite").unlink()
-    with pytest.raises(ConfigError, match=r"no local stack was ever up in this folder.*--inbox FILE") as refused:
-        dead_letters.run(parser.parse_args(["list"]), {}, out)
-    assert "KAFKA_BOOTSTRAP_SERVERS: not set" in str(refused.value)
 
-    asked = dead_letters.open_dead_letters(parser.parse_args(["list"]), {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
-    assert not isinstance(asked, Inbox)
+def test_where_nothing_is_named_and_no_local_stack_was_the_remedy_names_all_three(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    parser = argparse.ArgumentParser()
+    dead_letters.add_arguments(parser)
+    with pytest.raises(ConfigError, match=r"--inbox FILE.*KAFKA_BROKERS.*--data FOLDER"):
+        dead_letters.open_dead_letters(parser.parse_args(["list"]), {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from penstock.cli import main
 from penstock.delivery.deliverer import Message
 from penstock.delivery.inbox import Inbox
+from penstock.local.address import keep_address
+from penstock.settings.environment import load_store_settings
 from penstock.store.s3 import S3ObjectStore
 from penstock.testing import notification
 from penstock.types import ObjectRef
@@ -103,3 +106,18 @@ def test_object_that_is_gone_is_said(folder: Path, store: S3ObjectStore, capsys:
     store.delete(REF)
     assert repro("3", "--function", "shout", "--yes") == 65
     assert "no such object" in capsys.readouterr().err
+
+
+def test_letter_and_object_are_those_of_one_local_stack(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = folder.parents[1] / "elsewhere"
+    data.mkdir()
+    Path("inbox.db").rename(data / "inbox.sqlite")
+    keep_address(data, load_store_settings(os.environ), Path("stack.yml").rename(data / "stack.yml"))
+    for name in ("MINIO_ENDPOINT", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"):
+        monkeypatch.delenv(name)
+    (data / "functions").symlink_to(folder.parent)
+    assert main(["repro", "1", "--yes", "--data", "elsewhere"]) == 0
+    assert (folder / "letter_1_test.py").is_file()
+    assert "on the local stack of elsewhere" in capsys.readouterr().err

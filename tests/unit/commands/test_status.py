@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from penstock import Result, UnsupportedInput
 from penstock.cli import main
 from penstock.local.address import keep_address
 from penstock.settings.config import Config, StoreSettings
@@ -84,6 +85,32 @@ def test_states_and_exit_codes(stack: Path, lake: Lake, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == "upper: ready\n  ready    s3://processed/a.txt\n"
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["state"] == "ready"
+
+
+def test_a_reason_of_several_lines_is_one_line_and_commands_no_terminal(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_event: object, _context: object) -> Result:
+        raise UnsupportedInput("cannot be read:\n  line 2\x1b[2J\n\tline 3")
+
+    lake = Lake(refuse)
+    monkeypatch.setattr("penstock.commands.status.make_quiet_runtime", lambda *_: lake.runtime)
+    monkeypatch.setattr("penstock.commands.status.function_config", lambda *_: lake.config)
+    words = ["status", "s3://upload/a.txt", "--stack", str(stack)]
+    lake.put(b"bad")
+    lake.agree()
+    assert main(words) == 1
+    assert capsys.readouterr().out == (
+        "upper: refused\n"
+        "  refused  s3://processed/a.txt: UnsupportedInput: cannot be read: line 2\\x1b[2J line 3\n"
+    )
+    (stack.parent / "data").mkdir()
+    keep_address(stack.parent / "data", StoreSettings("http://127.0.0.1:9", "penstock", "secret"))
+    monkeypatch.delenv("MINIO_ENDPOINT", raising=False)
+    monkeypatch.setattr("penstock.commands.status.last_reason", lambda *_: "retrying: one\n  two\x9b")
+    lake.put(b"another")
+    assert main([*words, "--data", str(stack.parent / "data")]) == 1
+    assert capsys.readouterr().out.startswith("upper: pending (retrying: one two\\x9b)\n")
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,12 @@ def load_settings(properties: Path | None, env: Mapping[str, str], pairs: Iterab
     return found
 
 
+def names_brokers(env: Mapping[str, str]) -> bool:
+    """Whether the environment says which brokers `load_settings` finds."""
+    names = ("KAFKA_BROKERS", "KAFKA_BOOTSTRAP_SERVERS")
+    return any(env.get(name) or env.get(f"{name}_FILE") for name in names)
+
+
 def consumer_settings(given: Mapping[str, str]) -> dict[str, str]:
     return _COMMON | _CONSUMER_DEFAULTS | dict(given) | _FIXED
 
