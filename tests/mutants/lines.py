@@ -165,7 +165,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "a listing that failed is taken as empty",
         "store/any_key.py",
-        "            _raise_for(ObjectRef(bucket, prefix), exc)\n",
+        "            raise_for(ObjectRef(bucket, prefix), exc)\n",
         "            return\n",
         ("tests/unit/store", "tests/unit/reconcile"),
     ),
@@ -249,10 +249,10 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "the console shows secrets that are plain variables",
-        "settings/secrets.py",
+        "settings/shown_environment.py",
         "    return upper in _SECRETS or upper.startswith(_SINK_OWN) or _SECRET_WORD.search(upper) is not None\n",
         "    return False\n",
-        ("tests/unit/settings/test_secrets.py",),
+        ("tests/unit/settings/test_shown_environment.py",),
     ),
     Mutant(
         "watch: a request that is refused as a whole counts as told",
