@@ -177,18 +177,11 @@ MUTANTS: Sequence[Mutant] = (
         ("tests/unit/store/test_lying_store.py", "tests/unit/runtime"),
     ),
     Mutant(
-        "a SQLite index replaces a document of others by a refusal",
-        "sinks/sqlite.py",
-        "        if previous is None or not previous.is_foreign_to(mark):\n            return self._one(",
-        "        if True:\n            return self._one(",
+        "an index replaces a document of others by a refusal",
+        "sinks/document.py",
+        "    if previous is None or not previous.is_foreign_to(mark):\n",
+        "    if True:\n",
         ("tests/unit/sinks/test_contract.py", "tests/unit/runtime/test_foreign_documents.py"),
-    ),
-    Mutant(
-        "a search server's index replaces a document of others by a refusal",
-        "sinks/opensearch.py",
-        "        if previous is None or not previous.is_foreign_to(mark):\n",
-        "        if True:\n",
-        ("tests/unit/sinks/test_contract.py", "tests/unit/sinks/test_opensearch.py"),
     ),
     Mutant(
         "an upload whose body breaks off is not aborted",
