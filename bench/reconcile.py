@@ -28,7 +28,7 @@ FUNCTION = ROOT / "functions" / "compress"
 LISTINGS = """
 import sys
 from penstock.settings.environment import load_store_settings
-from penstock.store.any_key import connect
+from penstock.store.minio_client import connect
 import os
 client = connect(load_store_settings(os.environ))
 print(sum(1 for bucket in sys.argv[1:] for _ in client.list_objects(bucket, recursive=True, include_user_meta=True)))

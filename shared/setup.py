@@ -27,6 +27,8 @@ NOT_IN_A_FUNCTION = (
     "penstock.process.scrape",
     "penstock.process.status_server",
     "penstock.render",
+    "penstock.settings.every_setting",
+    "penstock.settings.shown_environment",
     "penstock.store.memory",
     "penstock.store.profile",
     "penstock.testing",

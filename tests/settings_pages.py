@@ -1,4 +1,4 @@
-"""The tables of settings in docs, made from `penstock.settings.table`: `make docs-reference` renews them.
+"""The tables of settings in docs, made from `penstock.settings`: `make docs-reference` renews them.
 
 Each program has a table of its own: a page has a line that begins with `| setting |` and, in the line after next, the
 first setting of that program.
@@ -7,8 +7,8 @@ first setting of that program.
 import re
 from typing import Any, Final
 
+from penstock.settings.every_setting import SETTINGS
 from penstock.settings.setting import Component, Setting
-from penstock.settings.table import SETTINGS
 
 from tests.paths import DOCS
 

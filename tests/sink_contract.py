@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import ClassVar, Protocol
 
 import pytest
-from penstock.errors import HandlerError, TargetChanged, TemporaryError
+from penstock.errors import HandlerError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import Sink
+from penstock.sinks.document import SearchableSink
 from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
 
 SOURCE = ObjectRef("upload", "in/rose.txt")
@@ -62,6 +66,11 @@ WRONG: dict[str, tuple[dict[object, object], str]] = {
     "itself": ({"text": _ITSELF}, "cannot be written as JSON"),
 }
 
+KEYS = (
+    *("a b", "a+b", "100%", "a&b=c?d#e", 'it\'s "quoted"', "line\nbreak", "日本語/ファイル.csv", "k" * 900, "x//y"),
+    *("{a,b}", "back\\slash", "NULL", ":name", "?", "$1", "\U0001f339", "\uffee", "Zebra", "_"),
+)
+
 Unmarked = Callable[[str], object]
 Broken = Callable[[], object]
 
@@ -86,12 +95,34 @@ def state(ref: ObjectRef = SOURCE, etag: str = "e1") -> ObjectState:
     return ObjectState(ref, 12, etag, last_modified=datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC))
 
 
+def photograph(key: str = "in/rose.jpg") -> ObjectState:
+    """The state of a source with metadata."""
+    modified = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+    metadata = {"camera": "Zeiss", "a.b": "dots are no paths"}
+    return ObjectState(ObjectRef("upload", key), 12, "e1", None, "image/jpeg", metadata, modified)
+
+
+def put(sink: Sink, key: str = "in/rose.jpg", previous: Entry | None = None, **inside: object) -> Entry:
+    """Store the document of one object."""
+    source = photograph(key)
+    return write(sink, sink.address(source.ref, None), Result({"kind": "a", **inside}), MARK, source, previous)
+
+
+def listed(sink: SearchableSink, prefix: str = "", start_after: str = "") -> list[str]:
+    """The keys of the bucket's documents; on a search server it also makes writes visible to `search`."""
+    return [ref.key for ref, _ in sink.entries("upload", prefix, start_after)]
+
+
 def mark_for(ref: ObjectRef, of_state: str = "s1") -> Mark:
     return Mark(of_state, "upper", "o", ref.digest)
 
 
 def batches(sink: Sink, number: int) -> Sequence[range]:
     return [range(start, min(start + sink.batch_size, number)) for start in range(0, number, sink.batch_size)]
+
+
+class Index(SearchableSink, Sink, Protocol):
+    """A sink that keeps a document for each object."""
 
 
 class SinkContract:
@@ -449,3 +480,82 @@ class SinkContract:
         broken()
         writes = [Write(sink.address(SOURCE, None), MADE, MARK, state(), None)] * min(2, sink.batch_size)
         assert [isinstance(one, TemporaryError) for one in sink.write_many(writes)] == [True] * len(writes)
+
+
+class IndexContract(SinkContract):
+    """What every index promises besides. Subclasses give the fixture `small_pages`: a listing takes several pages."""
+
+    more_keys: ClassVar[tuple[str, ...]] = ()
+    # How a write ends that another one was faster than.
+    overtaken: ClassVar[tuple[type[Exception], ...]] = (TargetChanged,)
+
+    def test_rendition_is_refused(self, sink: Index) -> None:
+        with pytest.raises(PermanentError, match="RENDITIONS"):
+            sink.address(SOURCE, "thumb")
+
+    def test_document_written_again_after_its_removal_is_not_taken_for_the_old_one(self, sink: Index) -> None:
+        first = put(sink)
+        sink.remove(first.address, MARK, first)
+        with pytest.raises(TargetChanged):
+            put(sink, previous=first)
+        second = put(sink)
+        with pytest.raises(TargetChanged):
+            sink.remove(first.address, MARK, first)
+        assert read(sink, first.address, MARK) == second
+
+    @pytest.mark.usefixtures("small_pages")
+    def test_every_key_is_stored_and_listed_in_the_order_of_the_store(self, sink: Index) -> None:
+        keys = [*KEYS, *self.more_keys]
+        entries = [put(sink, key) for key in keys]
+        assert sink.read_many([(entry.address, MARK) for entry in entries]) == entries
+        for key in keys:
+            document = sink.document("upload", key)
+            assert document is not None
+            assert document["key"] == key
+        ordered = sorted(keys, key=str.encode)
+        assert listed(sink) == ordered
+        assert listed(sink, "a") == [key for key in ordered if key.startswith("a")]
+        assert listed(sink, start_after=ordered[3]) == ordered[4:]
+        assert ordered[3] not in listed(sink, ordered[3], ordered[3]), "after, and not from, a key"
+        assert list(sink.entries("other")) == []
+
+    def test_of_many_threads_that_replace_one_version_exactly_one_succeeds(self, sink: Index) -> None:
+        first = put(sink)
+        start = threading.Barrier(6)
+
+        def work(_number: int) -> Entry | None:
+            start.wait(60)
+            try:
+                return put(sink, previous=first)
+            except self.overtaken:
+                return None
+
+        with ThreadPoolExecutor(6) as pool:
+            [winner] = [entry for entry in pool.map(work, range(6)) if entry]
+        assert read(sink, first.address, MARK) == winner
+
+
+class SearchContract(IndexContract):
+    """What every index promises that can be searched by words."""
+
+    def test_search_does_not_find_a_refusal_beside_a_foreign_document(
+        self, sink: Index, address: str, unmarked: Unmarked
+    ) -> None:
+        unmarked(address)
+        sink.refuse(address, REFUSAL, MARK, state(), read(sink, address, MARK))
+        put(sink, "in/other.txt")
+        listed(sink)
+        for text in ("rose", "refused", "picture", "penstock", "upper"):
+            assert sink.search(text) == []
+        assert [found["key"] for found in sink.search("in")] == ["in/other.txt"]
+
+
+class WordsContract(SearchContract):
+    """What words find, asked of an index that has a query language of its own."""
+
+    @pytest.mark.parametrize(("query", "found"), QUERIES)
+    def test_search_finds_documents_with_every_word(self, sink: Index, query: str, found: bool) -> None:
+        put(sink, csv=SEARCHED)
+        write(sink, sink.address(SOURCE, None), MADE, MARK, state(ObjectRef("upload", "tulip.bin")))
+        listed(sink)
+        assert [document["key"] for document in sink.search(query)] == (["in/rose.jpg"] if found else [])

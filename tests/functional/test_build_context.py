@@ -21,7 +21,7 @@ from pathlib import Path
 from penstock.local.store.server import EmbeddedStore
 from penstock.settings.config import StoreSettings
 from penstock.settings.stackfile import FunctionSpec, load_stack
-from penstock.store.any_key import connect
+from penstock.store.minio_client import connect
 from PIL import Image
 
 from tests.paths import ROOT

@@ -11,7 +11,7 @@ import pytest
 from penstock.local.store.server import EmbeddedStore
 from penstock.settings.config import StoreSettings
 from penstock.settings.stackfile import load_stack
-from penstock.store.any_key import connect
+from penstock.store.minio_client import connect
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from penstock.cli import main
 from penstock.local.store.server import EmbeddedStore
-from penstock.store.any_key import connect
+from penstock.store.minio_client import connect
 from pytest_httpserver import HTTPServer
 
 from tests.paths import ROOT

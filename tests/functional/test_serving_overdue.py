@@ -15,7 +15,7 @@ from penstock.errors import TemporaryError
 from penstock.local.store.server import EmbeddedStore
 from penstock.serving.overdue import Overdue
 from penstock.settings.config import StoreSettings
-from penstock.store.any_key import connect
+from penstock.store.minio_client import connect
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
 

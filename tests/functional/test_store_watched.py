@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from penstock.local.store.server import EmbeddedStore
-from penstock.store.any_key import connect
+from penstock.store.minio_client import connect
 
 from tests.paths import ROOT
 

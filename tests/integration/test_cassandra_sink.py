@@ -7,9 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +20,12 @@ from penstock.sinks.cassandra import CassandraSink
 from penstock.sinks.cassandra_address import CassandraAddress
 from penstock.sinks.cassandra_table import CassandraTable, Rows, Statement
 from penstock.sinks.document import NotSearchable
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Result, Write
+from penstock.types import Entry, Result, Write
 
 from tests.components import CassandraEndpoint, CassandraServer
-from tests.sink_contract import Broken, SinkContract, Unmarked, read, write
+from tests.sink_contract import MARK, Broken, IndexContract, Unmarked, listed, photograph, put, read
 
-MARK = Mark(state="s1", function="index", options="o", source="digest")
 KEYSPACE = "lake"
-KEYS = [
-    *("a b", "a+b", "100%", "a&b=c?d#e", 'it\'s "quoted"', "line\nbreak", "日本語/ファイル.csv", "k" * 900, "x//y"),
-    *("{a,b}", "back\\slash", "NULL", ":name", "?", "nul\0", "\U0001f339", "\uffee", "Zebra", "_"),
-]
 
 
 @pytest.fixture
@@ -68,8 +61,15 @@ def sink(server: CassandraEndpoint, table: str) -> Iterator[CassandraSink]:
         yield sink
 
 
-class TestCassandraSink(SinkContract):
-    """The contract of sinks."""
+class TestCassandraSink(IndexContract):
+    """The contract of indexes."""
+
+    more_keys = ("nul\0",)
+    overtaken = (TargetChanged, TemporaryError)  # a contended transaction may run out of time
+
+    @pytest.fixture
+    def small_pages(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "PAGE_ROWS", 1)
 
     @pytest.fixture
     def unmarked(self, sink: CassandraSink, server: CassandraEndpoint, table: str) -> Unmarked:
@@ -94,20 +94,6 @@ class TestCassandraSink(SinkContract):
         return break_it
 
 
-def state(key: str = "in/rose.txt") -> ObjectState:
-    modified = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
-    return ObjectState(ObjectRef("upload", key), 12, "e1", None, "image/jpeg", {"camera": "Zeiss"}, modified)
-
-
-def put(sink: CassandraSink, key: str = "in/rose.jpg", previous: Entry | None = None, **inside: object) -> Entry:
-    result = Result({"kind": "a", **inside})
-    return write(sink, sink.address(ObjectRef("upload", key), None), result, MARK, state(key), previous)
-
-
-def listed(sink: CassandraSink, prefix: str = "", start_after: str = "") -> list[str]:
-    return [ref.key for ref, _ in sink.entries("upload", prefix, start_after)]
-
-
 def test_document_is_read_as_it_was_written(sink: CassandraSink) -> None:
     assert sink.document("upload", "in/rose.jpg") is None
     inside: dict[str, Any] = {"numbers": [1, 2.5, 1e300, 2**60], "none": None, "text": 'a\0 "b" \\ \n', "empty": {}}
@@ -122,36 +108,6 @@ def test_search_is_said_to_be_impossible(sink: CassandraSink) -> None:
     with pytest.raises(NotSearchable, match="cannot be searched by words") as caught:
         sink.search("rose")
     assert caught.value.status == 501
-
-
-def test_every_key_is_stored_and_listed_in_the_order_of_the_store(
-    sink: CassandraSink, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "PAGE_ROWS", 1)
-    entries = [put(sink, key) for key in KEYS]
-    assert sink.read_many([(entry.address, MARK) for entry in entries]) == entries
-    ordered = sorted(KEYS, key=str.encode)
-    assert listed(sink) == ordered
-    assert listed(sink, "a") == [key for key in ordered if key.startswith("a")]
-    assert listed(sink, start_after=ordered[3]) == ordered[4:]
-    assert ordered[3] not in listed(sink, ordered[3], ordered[3]), "after, and not from, a key"
-    assert list(sink.entries("other")) == []
-
-
-def test_of_many_threads_that_replace_one_version_exactly_one_succeeds(sink: CassandraSink) -> None:
-    first = put(sink)
-    start = threading.Barrier(4)
-
-    def work(_number: int) -> Entry | None:
-        start.wait(60)
-        try:
-            return put(sink, previous=first)
-        except (TargetChanged, TemporaryError):  # a contended transaction may run out of time
-            return None
-
-    with ThreadPoolExecutor(4) as pool:
-        [winner] = [entry for entry in pool.map(work, range(4)) if entry]
-    assert read(sink, first.address, MARK) == winner
 
 
 @pytest.mark.parametrize("arrives", [True, False])
@@ -169,7 +125,7 @@ def test_write_without_an_answer_is_looked_at_again(
         return outcomes if is_read else [table.meaning(lost, subject)] * len(statements)
 
     monkeypatch.setattr(CassandraTable, "run_many", unanswered)
-    places = [Write(first.address, Result({"kind": "b"}), MARK, state(), first)]
+    places = [Write(first.address, Result({"kind": "b"}), MARK, photograph(), first)]
     [outcome] = sink.write_many(places)
     found = read(sink, first.address, MARK)
     if arrives:
@@ -228,7 +184,9 @@ def test_killed_and_frozen_server_loses_nothing_that_was_answered(own: Cassandra
     with contextlib.closing(open_sink(own.endpoint, table, timeout_seconds=10)) as sink:
         answered = [put(sink, f"{number:03}") for number in range(20)]
         own.children[0].signal(signal.SIGSTOP)
-        writes = [Write(f"upload/frozen{n}", Result({"kind": "a"}), MARK, state(f"frozen{n}"), None) for n in (1, 2)]
+        writes = [
+            Write(f"upload/frozen{n}", Result({"kind": "a"}), MARK, photograph(f"frozen{n}"), None) for n in (1, 2)
+        ]
         assert [type(one) for one in sink.write_many(writes)] == [TemporaryError] * 2
         own.children[0].signal(signal.SIGCONT)
         own.kill()
@@ -256,7 +214,7 @@ def test_server_killed_in_the_middle_of_batches_loses_nothing_that_was_told_as_w
         while not is_lost:
             first = len(written)
             keys = [f"{number:06}" for number in range(first, first + 40)]
-            writes = [Write(f"upload/{key}", Result({"kind": "a"}), MARK, state(key), None) for key in keys]
+            writes = [Write(f"upload/{key}", Result({"kind": "a"}), MARK, photograph(key), None) for key in keys]
             outcomes = sink.write_many(writes)
             assert all(isinstance(one, Entry | TemporaryError) for one in outcomes)
             written |= {one.address: one for one in outcomes if isinstance(one, Entry)}
@@ -290,7 +248,9 @@ def test_document_that_is_too_large_is_refused_for_good(sink: CassandraSink) -> 
         "large": "é" * (module.MAX_DOCUMENT_BYTES // 2),
         "2": "é" * (module.MAX_DOCUMENT_BYTES // 2 - 999),
     }
-    writes = [Write(f"upload/{key}", Result({"text": text}), MARK, state(key), None) for key, text in texts.items()]
+    writes = [
+        Write(f"upload/{key}", Result({"text": text}), MARK, photograph(key), None) for key, text in texts.items()
+    ]
     assert [type(outcome) for outcome in sink.write_many(writes)] == [Entry, PermanentError, Entry]
     assert listed(sink) == ["0", "2"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from penstock.local.store.server import EmbeddedStore
-from penstock.store.any_key import connect
+from penstock.store.minio_client import connect
 from penstock.types import ObjectRef
 
 from tests.integration.operators import Cluster, kustomized

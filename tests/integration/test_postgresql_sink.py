@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,11 @@ from penstock.sinks import postgresql as module
 from penstock.sinks.address import parse_sink
 from penstock.sinks.postgresql import PostgresqlSink
 from penstock.sinks.postgresql_address import PostgresqlAddress
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
+from penstock.types import Entry, ObjectRef, Result, Write
 from pg8000.exceptions import DatabaseError
 
 from tests.components import PostgresEndpoint, PostgresServer
-from tests.sink_contract import MADE, QUERIES, SEARCHED, Broken, SinkContract, Unmarked, mark_for, read, write
-
-MARK = Mark(state="s1", function="index", options="o", source="digest")
-REFUSAL = Refusal("UnsupportedInput", "not a picture", 415)
-KEYS = [
-    *("a b", "a+b", "100%", "a&b=c?d#e", 'it\'s "quoted"', "line\nbreak", "日本語/ファイル.csv", "k" * 900, "x//y"),
-    *("{a,b}", "back\\slash", "NULL", ":name", "$1", "\U0001f339", "Zebra", "_"),
-]
+from tests.sink_contract import MADE, MARK, Broken, Unmarked, WordsContract, listed, photograph, put, read
 
 
 @pytest.fixture
@@ -54,8 +46,12 @@ def sink(server: PostgresEndpoint, table: str) -> Iterator[PostgresqlSink]:
         yield sink
 
 
-class TestPostgresqlSink(SinkContract):
-    """The contract of sinks."""
+class TestPostgresqlSink(WordsContract):
+    """The contract of indexes."""
+
+    @pytest.fixture
+    def small_pages(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "PAGE_ROWS", 4)
 
     @pytest.fixture
     def unmarked(self, sink: PostgresqlSink, server: PostgresEndpoint, table: str) -> Unmarked:
@@ -72,31 +68,6 @@ class TestPostgresqlSink(SinkContract):
                 server.run(f"ALTER TABLE {table} RENAME COLUMN id TO elsewhere")
 
         return break_it
-
-    def test_search_does_not_find_a_refusal_beside_a_foreign_document(
-        self, sink: PostgresqlSink, address: str, unmarked: Unmarked
-    ) -> None:
-        unmarked(address)
-        sink.refuse(address, REFUSAL, mark_for(ObjectRef("upload", "in/rose.txt")), state(), read(sink, address, MARK))
-        put(sink, "in/other.txt")
-        for text in ("refused", "picture", "penstock", "upper"):
-            assert sink.search(text) == []
-        assert [found["key"] for found in sink.search("in")] == ["in/other.txt"]
-
-
-def state(key: str = "in/rose.txt") -> ObjectState:
-    modified = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
-    metadata = {"camera": "Zeiss", "a.b": "dots are no paths"}
-    return ObjectState(ObjectRef("upload", key), 12, "e1", None, "image/jpeg", metadata, modified)
-
-
-def put(sink: PostgresqlSink, key: str = "in/rose.jpg", previous: Entry | None = None, **inside: object) -> Entry:
-    result = Result({"kind": "a", **inside})
-    return write(sink, sink.address(ObjectRef("upload", key), None), result, MARK, state(key), previous)
-
-
-def listed(sink: PostgresqlSink, prefix: str = "", start_after: str = "") -> list[str]:
-    return [ref.key for ref, _ in sink.entries("upload", prefix, start_after)]
 
 
 def test_document_is_read_as_it_was_written(sink: PostgresqlSink) -> None:
@@ -123,22 +94,6 @@ def test_character_that_jsonb_cannot_hold_is_replaced(sink: PostgresqlSink) -> N
     assert document["text"]["beginning"] == "a\ufffdb\\\ufffd\\\\u0000"
 
 
-def test_of_many_threads_that_replace_one_version_exactly_one_succeeds(sink: PostgresqlSink) -> None:
-    first = put(sink)
-    start = threading.Barrier(6)
-
-    def work(_number: int) -> str:
-        start.wait(60)
-        try:
-            put(sink, previous=first)
-        except TargetChanged:
-            return "changed"
-        return "written"
-
-    with ThreadPoolExecutor(6) as pool:
-        assert sorted(pool.map(work, range(6))) == ["changed"] * 5 + ["written"]
-
-
 def test_of_many_programs_that_start_at_once_each_finds_the_table(server: PostgresEndpoint, table: str) -> None:
     start = threading.Barrier(6)
 
@@ -159,7 +114,7 @@ def test_batches_that_write_the_same_keys_in_other_orders_all_end(sink: Postgres
     first = {key: put(sink, key) for key in keys}
 
     def work(order: list[str]) -> list[type]:
-        places = [Write(first[key].address, MADE, MARK, state(key), first[key]) for key in order]
+        places = [Write(first[key].address, MADE, MARK, photograph(key), first[key]) for key in order]
         return [type(outcome) for outcome in sink.write_many(places)]
 
     with ThreadPoolExecutor(2) as pool:
@@ -167,39 +122,17 @@ def test_batches_that_write_the_same_keys_in_other_orders_all_end(sink: Postgres
     assert outcomes.count(Entry) == outcomes.count(TargetChanged) == len(keys)
 
 
-def test_every_key_is_stored_and_listed_in_the_order_of_the_store(
-    sink: PostgresqlSink, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "PAGE_ROWS", 4)
-    entries = [put(sink, key) for key in KEYS]
-    assert sink.read_many([(entry.address, MARK) for entry in entries]) == entries
-    ordered = sorted(KEYS, key=str.encode)
-    assert listed(sink) == ordered
-    assert listed(sink, "a") == [key for key in ordered if key.startswith("a")]
-    assert listed(sink, start_after=ordered[3]) == ordered[4:]
-    assert ordered[3] not in listed(sink, ordered[3], ordered[3]), "after, and not from, a key"
-    assert list(sink.entries("other")) == []
-
-
 def test_document_that_the_server_refuses_is_a_permanent_error_of_its_own(
     sink: PostgresqlSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "STATEMENT_CHARS", 1500)  # several statements
     writes = [
-        Write(sink.address(ObjectRef("upload", key), None), Result({"kind": "a"}), MARK, state(key), None)
+        Write(sink.address(ObjectRef("upload", key), None), Result({"kind": "a"}), MARK, photograph(key), None)
         for key in ("0", "1", "nul\0", "3", "4", "5")
     ]
     outcomes = sink.write_many(writes)
     assert [type(outcome) for outcome in outcomes] == [Entry, Entry, PermanentError, Entry, Entry, Entry]
     assert listed(sink) == ["0", "1", "3", "4", "5"]
-
-
-@pytest.mark.parametrize(
-    ("query", "found"), [*QUERIES, ("MÜLLER", True), ("mu\u0308ller", True), ("1e5", True), ("!rose:*", True)]
-)
-def test_search_finds_documents_with_every_word(sink: PostgresqlSink, query: str, found: bool) -> None:
-    put(sink, csv=SEARCHED)
-    assert [document["key"] for document in sink.search(query)] == (["in/rose.jpg"] if found else [])
 
 
 def test_search_gives_the_best_first_and_pages(sink: PostgresqlSink) -> None:

@@ -5,24 +5,17 @@ the sink's own work on the same calls: it is tried on the current server of each
 """
 
 import contextlib
-import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 from penstock.errors import ConfigError, HandlerError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import opensearch as module
 from penstock.sinks.opensearch import OpenSearchSink
 from penstock.sinks.search_server import TEMPLATE
-from penstock.types import Entry, Mark, ObjectRef, ObjectState, Refusal, Result, Write
+from penstock.types import Entry, ObjectRef, Result, Write
 
 from tests.components import SearchEndpoint
-from tests.sink_contract import QUERIES, SEARCHED, Broken, SinkContract, Unmarked, read, write
-
-MARK = Mark(state="s1", function="index", options="o", source="digest")
-REFUSAL = Refusal("UnsupportedInput", "not a picture", 415)
-KEYS = ["a b", "a+b", "100%", "a&b=c?d#e", 'it\'s "quoted"', "line\nbreak", "日本語/ファイル.csv", "k" * 900, "x//y"]
-
+from tests.sink_contract import MARK, Broken, Unmarked, WordsContract, listed, photograph, put, read
 
 CURRENT = ("opensearch3", "elasticsearch9")
 SERVERS = ("opensearch", *CURRENT, "elasticsearch", "elasticsearch8")
@@ -39,6 +32,10 @@ ON_EVERY_SERVER = frozenset({
     "test_listing_shows_targets_and_refusals_and_forgets_a_record",
     "test_place_that_cannot_be_reached_is_never_taken_for_an_empty_one",
     "test_place_that_cannot_be_reached_fails_every_write",
+    "test_document_written_again_after_its_removal_is_not_taken_for_the_old_one",
+    "test_every_key_is_stored_and_listed_in_the_order_of_the_store",
+    "test_of_many_threads_that_replace_one_version_exactly_one_succeeds",
+    "test_search_finds_documents_with_every_word",
 })  # fmt: skip
 
 
@@ -60,8 +57,12 @@ def sink(server: SearchEndpoint, unique_name: str) -> Iterator[OpenSearchSink]:
         yield sink
 
 
-class TestSearchSink(SinkContract):
-    """The contract of sinks."""
+class TestSearchSink(WordsContract):
+    """The contract of indexes."""
+
+    @pytest.fixture
+    def small_pages(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "PAGE_DOCUMENTS", 4)
 
     @pytest.fixture
     def unmarked(self, sink: OpenSearchSink, server: SearchEndpoint, unique_name: str) -> Unmarked:
@@ -76,24 +77,8 @@ class TestSearchSink(SinkContract):
         return lambda: server.request("POST", f"/{unique_name}/_close")
 
 
-def state(key: str) -> ObjectState:
-    modified = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
-    metadata = {"camera": "Zeiss", "a.b": "dots are no paths"}
-    return ObjectState(ObjectRef("upload", key), 12, "e1", None, "image/jpeg", metadata, modified)
-
-
-def put(sink: OpenSearchSink, key: str = "in/rose.jpg", previous: Entry | None = None, **inside: object) -> Entry:
-    return write(
-        sink, sink.address(ObjectRef("upload", key), None), Result({"kind": "a", **inside}), MARK, state(key), previous
-    )
-
-
-def listed(sink: OpenSearchSink, prefix: str = "", start_after: str = "") -> list[str]:
-    return [ref.key for ref, _ in sink.entries("upload", prefix, start_after)]  # also makes writes visible to search
-
-
 def test_what_every_server_is_asked_is_in_the_contract() -> None:
-    assert all(hasattr(SinkContract, name) for name in ON_EVERY_SERVER)
+    assert all(hasattr(WordsContract, name) for name in ON_EVERY_SERVER)
 
 
 def test_document_is_written_read_replaced_and_removed(sink: OpenSearchSink) -> None:
@@ -114,108 +99,21 @@ def test_document_is_written_read_replaced_and_removed(sink: OpenSearchSink) -> 
     assert read(sink, address, MARK) is None
 
 
-def test_stale_writes_and_removals_change_nothing(sink: OpenSearchSink) -> None:
-    first = put(sink)
-    with pytest.raises(TargetChanged):
-        put(sink)
-    second = put(sink, previous=first)
-    with pytest.raises(TargetChanged):
-        put(sink, previous=first)
-    with pytest.raises(TargetChanged):
-        sink.remove(first.address, MARK, first)
-    assert read(sink, first.address, MARK) == second
-    sink.remove(first.address, MARK, second)
-    with pytest.raises(TargetChanged):
-        put(sink, previous=second)
-    third = put(sink)
-    with pytest.raises(TargetChanged):
-        sink.remove(first.address, MARK, second)
-    assert read(sink, first.address, MARK) == third
-
-
-def test_of_many_threads_that_replace_one_version_exactly_one_succeeds(sink: OpenSearchSink) -> None:
-    first = put(sink)
-    results: list[str] = []
-
-    def work() -> None:
-        try:
-            put(sink, previous=first)
-            results.append("written")
-        except TargetChanged:
-            results.append("changed")
-
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(results) == ["changed"] * 5 + ["written"]
-
-
-def test_refusal_is_a_field_of_the_document(sink: OpenSearchSink) -> None:
-    old = put(sink)
-    refused = sink.refuse(old.address, REFUSAL, MARK, state("in/rose.jpg"), old)
-    assert read(sink, old.address, MARK) == refused
-    assert refused.refusal == REFUSAL
-    put(sink, previous=refused)
-    again = read(sink, old.address, MARK)
-    assert again is not None
-    assert again.refusal is None
-
-
-def test_document_of_somebody_else_has_no_mark(sink: OpenSearchSink, server: SearchEndpoint, unique_name: str) -> None:
-    sink.check()
-    address = sink.address(ObjectRef("upload", "theirs"), None)
-    server.request("PUT", f"/{unique_name}/_doc/{address}", {"who": "somebody"})
-    entry = read(sink, address, MARK)
-    assert entry is not None
-    assert entry.mark is None
-
-
-def test_every_key_is_stored_and_listed_in_the_order_of_the_store(
-    sink: OpenSearchSink, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "PAGE_DOCUMENTS", 4)
-    for key in KEYS:
-        entry = put(sink, key)
-        assert read(sink, entry.address, MARK) == entry
-    ordered = sorted(KEYS, key=str.encode)
-    assert listed(sink) == ordered
-    assert listed(sink, "a") == [key for key in ordered if key.startswith("a")]
-    assert listed(sink, start_after=ordered[3]) == ordered[4:]
-    assert list(sink.entries("other")) == []
-
-
 def test_batch_reports_each_outcome(sink: OpenSearchSink, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BULK_BYTES", 1500)  # several calls
     taken = put(sink, "3")
     writes = [
-        Write(sink.address(ObjectRef("upload", str(n)), None), Result({"kind": "a"}), MARK, state(str(n)), None)
+        Write(sink.address(ObjectRef("upload", str(n)), None), Result({"kind": "a"}), MARK, photograph(str(n)), None)
         for n in range(10)
     ]
-    writes.append(Write("x", Result(b"no mapping"), MARK, state("x"), None))
+    writes.append(Write("x", Result(b"no mapping"), MARK, photograph("x"), None))
     outcomes = sink.write_many(writes)
     assert [type(outcome) for outcome in outcomes] == [Entry] * 3 + [TargetChanged] + [Entry] * 6 + [HandlerError]
     for asked, outcome in zip(writes, outcomes, strict=True):
         if isinstance(outcome, Entry):
             assert read(sink, asked.address, MARK) == outcome
-    [replaced] = sink.write_many([Write(taken.address, Result({"kind": "b"}), MARK, state("3"), taken)])
+    [replaced] = sink.write_many([Write(taken.address, Result({"kind": "b"}), MARK, photograph("3"), taken)])
     assert read(sink, taken.address, MARK) == replaced
-
-
-def test_batch_of_questions_is_answered_as_each_alone(sink: OpenSearchSink) -> None:
-    entry = put(sink)
-    changed = put(sink, previous=entry)
-    places = [(sink.address(ObjectRef("upload", key), None), MARK) for key in ("in/rose.jpg", "absent", "in/rose.jpg")]
-    assert sink.read_many(places) == [changed, None, changed]
-    assert sink.read_many(places) == [read(sink, *place) for place in places]
-
-
-@pytest.mark.parametrize(("query", "found"), QUERIES)
-def test_search_finds_documents_with_every_word(sink: OpenSearchSink, query: str, found: bool) -> None:
-    put(sink, csv=SEARCHED)
-    listed(sink)
-    assert [document["key"] for document in sink.search(query)] == (["in/rose.jpg"] if found else [])
 
 
 def test_document_that_the_mapping_refuses_is_a_permanent_error(sink: OpenSearchSink) -> None:

@@ -17,10 +17,9 @@ from penstock.types import ObjectRef
 from tests.components.certificates import make_certificates
 from tests.components.install import HERE, JavaLibrary, java
 from tests.components.process import LOOPBACK, Server, free_ports
-from tests.integration.test_search_sinks import MARK, put
 from tests.manifests import manifests
 from tests.paths import DEPLOY, ROOT
-from tests.sink_contract import read
+from tests.sink_contract import MARK, put, read
 
 FOLDER = DEPLOY / "search"
 LIBRARY = JavaLibrary("opensearch-security", HERE / "java" / "opensearch-security", version=21)

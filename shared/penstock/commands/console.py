@@ -13,10 +13,10 @@ from urllib.parse import quote
 from penstock.commands.flags import add_ca_file_flag, port
 from penstock.errors import ConfigError
 from penstock.process.signals import end_on_sigterm, stop_on_signals
+from penstock.settings.connector_table import CONSOLE_PASSWORD, CONSOLE_TOKEN, GATEWAY_URL
 from penstock.settings.environment import load_store_settings
 from penstock.settings.secrets import read_secret
 from penstock.settings.stackfile import load_stack
-from penstock.settings.table import CONSOLE_PASSWORD, CONSOLE_TOKEN, GATEWAY_URL
 from penstock.terminal import printable, set_up_log_lines
 
 if TYPE_CHECKING:

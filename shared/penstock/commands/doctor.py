@@ -19,7 +19,7 @@ from penstock.connect.sources import gateway_from
 from penstock.doctor import openfaas
 from penstock.doctor.finding import Finding, Grade
 from penstock.errors import ConfigError, PenstockError
-from penstock.settings import table
+from penstock.settings import connector_table
 from penstock.settings.names import stack_path
 from penstock.settings.stackfile import FunctionSpec, load_stack
 from penstock.sinks.wiring import outputs
@@ -115,7 +115,7 @@ def _servers(args: argparse.Namespace, env: Mapping[str, str], specs: Sequence[F
     from penstock.doctor.servers import examine_gateway, examine_indexes, examine_kafka, examine_mqtt
 
     yield from examine_indexes(specs, env)
-    if args.gateway or table.GATEWAY_URL.value(env):
+    if args.gateway or connector_table.GATEWAY_URL.value(env):
         try:
             gateway = _gateway(args, env)
         except ConfigError as exc:
@@ -131,7 +131,7 @@ def _servers(args: argparse.Namespace, env: Mapping[str, str], specs: Sequence[F
             yield Finding(Grade.PROBLEM, "kafka", f"cannot be asked: {exc}")
         else:
             yield from examine_kafka(kafka)
-    if url := args.mqtt or table.MQTT_URL.value(env):
+    if url := args.mqtt or connector_table.MQTT_URL.value(env):
         yield from examine_mqtt(url)
 
 
@@ -141,7 +141,7 @@ def _specs(given: Path | None, env: Mapping[str, str]) -> list[FunctionSpec]:
 
 
 def _gateway(args: argparse.Namespace, env: Mapping[str, str]) -> OpenFaasGateway:
-    url = args.gateway or table.GATEWAY_URL.value(env) or _LOCAL_GATEWAY
+    url = args.gateway or connector_table.GATEWAY_URL.value(env) or _LOCAL_GATEWAY
     return gateway_from(url, env, ca_file=settings.ca_file_from(args, env))
 
 

@@ -6,6 +6,7 @@ A test parses each example with the command's own parser.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from penstock.settings import connector_table as connectors
 from penstock.settings import table
 from penstock.settings.setting import Setting
 
@@ -36,29 +37,38 @@ _STORE: Final = _settings(
 )
 _FUNCTION: Final = (*_settings(table.SOURCE, table.SINK, table.OPTION), *_STORE)
 _LOG: Final = _settings(table.LOG_LEVEL)
-_GATEWAY: Final = _settings(table.GATEWAY_URL, table.BASIC_AUTH_USER, table.BASIC_AUTH_PASSWORD)
+_GATEWAY: Final = _settings(connectors.GATEWAY_URL, connectors.BASIC_AUTH_USER, connectors.BASIC_AUTH_PASSWORD)
 _DELIVERY: Final = _settings(
-    table.ATTEMPTS,
-    table.MIN_WAIT_SECONDS,
-    table.MAX_WAIT_SECONDS,
-    table.TIMEOUT_SECONDS,
-    table.CONCURRENCY,
-    table.MAX_IN_FLIGHT,
-    table.BATCH,
-    table.DELIVERY_DRAIN_SECONDS,
+    connectors.ATTEMPTS,
+    connectors.MIN_WAIT_SECONDS,
+    connectors.MAX_WAIT_SECONDS,
+    connectors.TIMEOUT_SECONDS,
+    connectors.CONCURRENCY,
+    connectors.MAX_IN_FLIGHT,
+    connectors.BATCH,
+    connectors.DELIVERY_DRAIN_SECONDS,
     table.PORT,
-    table.CA_FILE,
+    connectors.CA_FILE,
     table.FUNCTION_TOKEN,
 )
-_TOPICS: Final = (*_GATEWAY, *_settings(table.REDISCOVER_SECONDS))
-_KAFKA: Final = _settings(table.KAFKA, table.KAFKA_BROKERS)
-_MQTT: Final = _settings(table.MQTT_URL, table.MQTT_USERNAME, table.MQTT_PASSWORD)
-_NATS: Final = _settings(table.NATS_URL, table.NATS_USERNAME, table.NATS_PASSWORD, table.NATS_TOKEN)
-_AMQP: Final = _settings(table.AMQP_URL, table.AMQP_USERNAME, table.AMQP_PASSWORD)
+_TOPICS: Final = (*_GATEWAY, *_settings(connectors.REDISCOVER_SECONDS))
+_KAFKA: Final = _settings(connectors.KAFKA, connectors.KAFKA_BROKERS)
+_MQTT: Final = _settings(connectors.MQTT_URL, connectors.MQTT_USERNAME, connectors.MQTT_PASSWORD)
+_NATS: Final = _settings(connectors.NATS_URL, connectors.NATS_USERNAME, connectors.NATS_PASSWORD, connectors.NATS_TOKEN)
+_AMQP: Final = _settings(connectors.AMQP_URL, connectors.AMQP_USERNAME, connectors.AMQP_PASSWORD)
 _SQS: Final = _settings(
-    table.SQS_URL, table.AWS_REGION, table.SQS_ACCESS_KEY, table.SQS_SECRET_KEY, table.SQS_VISIBILITY_SECONDS
+    connectors.SQS_URL,
+    connectors.AWS_REGION,
+    connectors.SQS_ACCESS_KEY,
+    connectors.SQS_SECRET_KEY,
+    connectors.SQS_VISIBILITY_SECONDS,
 )
-_REDIS: Final = _settings(table.REDIS_URL, table.REDIS_USERNAME, table.REDIS_PASSWORD, table.REDIS_LEASE_SECONDS)
+_REDIS: Final = _settings(
+    connectors.REDIS_URL,
+    connectors.REDIS_USERNAME,
+    connectors.REDIS_PASSWORD,
+    connectors.REDIS_LEASE_SECONDS,
+)
 
 HELP: Final[Mapping[str, Help]] = {
     "up": Help(
@@ -108,7 +118,12 @@ HELP: Final[Mapping[str, Help]] = {
             "penstock bridge --to http://broker/ --only 'compress=s3://upload/*.csv'",
         ),
         (
-            *_settings(table.BRIDGE_TOKEN, table.BRIDGE_SINK, table.OUTCOME_URLS, table.OUTCOME_HMAC_KEY),
+            *_settings(
+                connectors.BRIDGE_TOKEN,
+                connectors.BRIDGE_SINK,
+                connectors.OUTCOME_URLS,
+                connectors.OUTCOME_HMAC_KEY,
+            ),
             *_DELIVERY,
             *_LOG,
         ),
@@ -147,7 +162,13 @@ HELP: Final[Mapping[str, Help]] = {
         ),
         (
             *_STORE,
-            *_settings(table.FUNCTION_TOKEN, table.FUNCTION_HMAC_KEY, table.BRIDGE_TOKEN, table.PORT, table.CA_FILE),
+            *_settings(
+                table.FUNCTION_TOKEN,
+                table.FUNCTION_HMAC_KEY,
+                connectors.BRIDGE_TOKEN,
+                table.PORT,
+                connectors.CA_FILE,
+            ),
             *_LOG,
         ),
     ),
@@ -172,7 +193,7 @@ HELP: Final[Mapping[str, Help]] = {
             "penstock listen mqtt 'lake/#' --url mqtt://127.0.0.1:1883",
             "penstock listen minio upload --suffix .csv",
         ),
-        (*_KAFKA, *_MQTT, *_settings(table.CA_FILE), *_STORE),
+        (*_KAFKA, *_MQTT, *_settings(connectors.CA_FILE), *_STORE),
     ),
     "put": Help(
         (
@@ -215,7 +236,7 @@ HELP: Final[Mapping[str, Help]] = {
             "penstock status s3://images/rose.jpg --function resize --json",
             "penstock status s3://upload/donors.csv --bridge http://127.0.0.1:8081",
         ),
-        (*_STORE, *_settings(table.CONSOLE_TOKEN, table.CA_FILE)),
+        (*_STORE, *_settings(connectors.CONSOLE_TOKEN, connectors.CA_FILE)),
     ),
     "sign": Help(
         (
@@ -234,7 +255,11 @@ HELP: Final[Mapping[str, Help]] = {
         (
             *_GATEWAY,
             *_settings(
-                table.CONSOLE_TOKEN, table.CONSOLE_PASSWORD, table.KUBECONFIG, table.CA_FILE, table.FUNCTION_TOKEN
+                connectors.CONSOLE_TOKEN,
+                connectors.CONSOLE_PASSWORD,
+                table.KUBECONFIG,
+                connectors.CA_FILE,
+                table.FUNCTION_TOKEN,
             ),
             *_STORE,
             *_LOG,
@@ -246,6 +271,10 @@ HELP: Final[Mapping[str, Help]] = {
             "penstock doctor --kafka 127.0.0.1:9092 --mqtt mqtt://127.0.0.1:1883 --json",
             "penstock doctor openfaas --gateway http://127.0.0.1:8080",
         ),
-        (*_STORE, *_GATEWAY, *_settings(table.CA_FILE, table.KAFKA_BROKERS, table.MQTT_URL)),
+        (
+            *_STORE,
+            *_GATEWAY,
+            *_settings(connectors.CA_FILE, connectors.KAFKA_BROKERS, connectors.MQTT_URL),
+        ),
     ),
 }

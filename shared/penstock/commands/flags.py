@@ -17,7 +17,7 @@ from penstock.serving.wiring import function_folder
 from penstock.settings.durations import parse_duration, parse_moment
 from penstock.settings.numbers import decimal_number, whole_number
 from penstock.settings.setting import Setting
-from penstock.settings.table import DELIVERY_DRAIN_SECONDS, PORT, REDISCOVER_SECONDS
+from penstock.settings.table import PORT
 from penstock.terminal import printable
 
 if TYPE_CHECKING:
@@ -173,6 +173,7 @@ def _say_local(data: Path, what: str) -> None:
 def add_delivery_flags(parser: argparse.ArgumentParser) -> None:
     """Add what `policy_from`, `address_from`, `ca_file_from` and `drain_seconds_from` of connect/settings.py read."""
     from penstock.connect.settings import POLICY_SETTINGS
+    from penstock.settings.connector_table import DELIVERY_DRAIN_SECONDS
 
     for setting in (*POLICY_SETTINGS.values(), DELIVERY_DRAIN_SECONDS):
         add_setting_flag(parser, setting)
@@ -201,6 +202,8 @@ def add_ca_file_flag(parser: argparse.ArgumentParser, use: str = "") -> None:
 
 def add_topic_flags(parser: argparse.ArgumentParser) -> None:
     """Add what `finder_from` of connect/sources.py reads: which function wants which topic."""
+    from penstock.settings.connector_table import REDISCOVER_SECONDS
+
     parser.add_argument(
         "--to", metavar="TOPIC=URL", action="append", default=[], help="deliver a topic to a URL; repeatable"
     )

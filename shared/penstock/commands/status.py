@@ -15,9 +15,9 @@ from penstock.local.console.remote.bridge import BridgeInbox
 from penstock.local.last_reason import BridgeReasons, last_reason
 from penstock.runtime.status import Status, status_document, status_of
 from penstock.serving.wiring import function_config, make_quiet_runtime
+from penstock.settings.connector_table import CONSOLE_TOKEN
 from penstock.settings.secrets import read_secret
 from penstock.settings.stackfile import load_stack
-from penstock.settings.table import CONSOLE_TOKEN
 from penstock.terminal import json_text, one_line, printable
 from penstock.types import ObjectRef
 

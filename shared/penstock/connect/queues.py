@@ -21,7 +21,7 @@ from penstock.delivery.inbox_sender import InboxSender
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.process import metric_table
 from penstock.process.metric_table import Measure
-from penstock.settings.table import DELIVERY_DRAIN_SECONDS
+from penstock.settings.connector_table import DELIVERY_DRAIN_SECONDS
 
 if TYPE_CHECKING:
     from penstock.process.tracing import Tracer

@@ -10,24 +10,22 @@ from urllib.parse import urlsplit
 from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError
-from penstock.settings.hmac_keys import read_hmac_keys
-from penstock.settings.secrets import read_secret
-from penstock.settings.setting import Setting
-from penstock.settings.table import (
+from penstock.settings.connector_table import (
     ATTEMPTS,
     BATCH,
     CA_FILE,
     CONCURRENCY,
     DELIVERY_DRAIN_SECONDS,
     DELIVERY_TRACES_ENDPOINT,
-    FUNCTION_HMAC_KEY,
-    FUNCTION_TOKEN,
     MAX_IN_FLIGHT,
     MAX_WAIT_SECONDS,
     MIN_WAIT_SECONDS,
-    PORT,
     TIMEOUT_SECONDS,
 )
+from penstock.settings.hmac_keys import read_hmac_keys
+from penstock.settings.secrets import read_secret
+from penstock.settings.setting import Setting
+from penstock.settings.table import FUNCTION_HMAC_KEY, FUNCTION_TOKEN, PORT
 
 if TYPE_CHECKING:
     from penstock.process.tracing import Tracer

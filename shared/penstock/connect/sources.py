@@ -7,8 +7,8 @@ from penstock.connect.openfaas import OpenFaasGateway
 from penstock.connect.settings import Flags
 from penstock.connect.subscriptions import Finder, Subscriptions
 from penstock.errors import ConfigError
+from penstock.settings.connector_table import BASIC_AUTH_PASSWORD, BASIC_AUTH_USER, GATEWAY_URL, REDISCOVER_SECONDS
 from penstock.settings.secrets import read_secret
-from penstock.settings.table import BASIC_AUTH_PASSWORD, BASIC_AUTH_USER, GATEWAY_URL, REDISCOVER_SECONDS
 
 
 def gateway_from(url: str, env: Mapping[str, str], *, namespace: str = "", ca_file: str | None) -> OpenFaasGateway:

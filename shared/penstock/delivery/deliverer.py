@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from penstock.delivery.verdict import DeliveryOutcome, TargetAnswer, Verdict, judge
 from penstock.errors import ConfigError, PermanentError
-from penstock.settings.table import (
+from penstock.settings.connector_table import (
     ATTEMPTS,
     BATCH,
     CONCURRENCY,

@@ -8,11 +8,10 @@ and `store_dead_letter` keep a reserve: they refuse before the last megabytes of
 finished, replayed and dropped within the reserve. The file itself never becomes smaller; space inside it is used again.
 """
 
-import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,11 +19,12 @@ from typing import Any
 
 from penstock.delivery.dead_letters import DeadLetter
 from penstock.delivery.deliverer import Message
+from penstock.delivery.inbox_file import INSERT_DEAD, LAYOUT, MESSAGE_COLUMNS, message_of, numbers_of, row_of
 from penstock.delivery.reserve import VolumeReserve
 from penstock.delivery.verdict import DeliveryOutcome, Verdict
 from penstock.errors import ConfigError, TemporaryError
 from penstock.json_text import encodable
-from penstock.sqlite_file import Layout, SqliteFile, UnusableFile
+from penstock.sqlite_file import SqliteFile, UnusableFile
 
 RESERVE_BYTES = 16 * 1024 * 1024
 # 4 MiB: what finished messages write to the log before it is used again must fit into the reserve many times.
@@ -33,28 +33,6 @@ _CHECKPOINT_PAGES = 1000
 _DEAD_PER_COMMIT = 5
 # A message has 1 MiB at most, and a page is in memory.
 _PAGE_ROWS = 50
-
-_PENDING = ("id", "target", "key", "value", "headers", "origin", "received")
-_DEAD = (*_PENDING, "died", "code", "reason", "data")
-_LAYOUT = Layout(
-    # AUTOINCREMENT: a deleted row's number must not come back, because `claim` goes on after the last one it gave.
-    (
-        """CREATE TABLE pending (
-            id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
-            headers TEXT NOT NULL, origin TEXT NOT NULL, received REAL NOT NULL)""",
-        """CREATE TABLE dead (
-            id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
-            headers TEXT NOT NULL, origin TEXT NOT NULL, received REAL NOT NULL,
-            died REAL NOT NULL, code INTEGER NOT NULL, reason TEXT NOT NULL, data BLOB NOT NULL)""",
-    ),
-    version=1,
-    application_id=int.from_bytes(b"PnIn", "big"),
-    elsewhere="name another file, or move this one away",
-    unversioned={"pending": _PENDING, "dead": _DEAD},
-)
-_MESSAGE = "target, key, value, headers, origin, received"
-_MAX_ID = 2**63 - 1  # SQLite's largest integer
-_INSERT_DEAD = f"INSERT INTO dead ({_MESSAGE}, died, code, reason, data)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +75,7 @@ class Inbox:
         self._pending = _Tally()
         self._file: SqliteFile[None, int | TemporaryError] = SqliteFile(
             self.path,
-            _LAYOUT,
+            LAYOUT,
             owner="inbox",
             busy_timeout_seconds=busy_timeout_seconds,
             recreate=False,
@@ -112,11 +90,11 @@ class Inbox:
         """Store messages; they are on disk, or none of them is, when this returns or raises."""
         if not messages:
             return
-        rows = [_row(message, self._clock()) for message in messages]
+        rows = [row_of(message, self._clock()) for message in messages]
 
         def store(db: sqlite3.Connection) -> tuple[int, int]:
             self._refuse_if_full(db, rows)
-            db.executemany(f"INSERT INTO pending ({_MESSAGE}) VALUES (?,?,?,?,?,?)", rows)  # noqa: S608
+            db.executemany(f"INSERT INTO pending ({MESSAGE_COLUMNS}) VALUES (?,?,?,?,?,?)", rows)  # noqa: S608
             return len(rows), len(rows)
 
         self._commit(store)
@@ -126,12 +104,12 @@ class Inbox:
         """The next messages for a target, each given once until `release`; its number is the receipt."""
         with self._file.reader() as db:
             rows = db.execute(
-                f"SELECT id, {_MESSAGE} FROM pending WHERE id > ? AND target = ? ORDER BY id LIMIT ?",  # noqa: S608
+                f"SELECT id, {MESSAGE_COLUMNS} FROM pending WHERE id > ? AND target = ? ORDER BY id LIMIT ?",  # noqa: S608
                 (self._claimed.get(target, 0), target, limit),
             ).fetchall()
         if rows:
             self._claimed[target] = rows[-1][0]
-        return [_message(row[1:], row[0]) for row in rows]
+        return [message_of(row[1:], row[0]) for row in rows]
 
     def release(self, target: str) -> None:
         """Let everything that is pending for a target be claimed again."""
@@ -157,7 +135,7 @@ class Inbox:
             gone = 0
             for number, verdict in some:
                 db.execute(
-                    f"{_INSERT_DEAD} SELECT {_MESSAGE}, ?, ?, ?, ? FROM pending WHERE id = ?",  # noqa: S608
+                    f"{INSERT_DEAD} SELECT {MESSAGE_COLUMNS}, ?, ?, ?, ? FROM pending WHERE id = ?",  # noqa: S608
                     (now, verdict.code, encodable(verdict.reason), verdict.data, number),
                 )
                 gone += db.execute("DELETE FROM pending WHERE id = ?", (number,)).rowcount
@@ -176,13 +154,13 @@ class Inbox:
         """`store_dead_letter` for several messages in one commit."""
         now = self._clock()
         rows = [
-            (*_row(message, now), now, verdict.code, encodable(verdict.reason), verdict.data)
+            (*row_of(message, now), now, verdict.code, encodable(verdict.reason), verdict.data)
             for message, verdict in dead
         ]
 
         def store(db: sqlite3.Connection) -> tuple[int, int]:
             self._refuse_if_full(db, rows)
-            db.executemany(f"{_INSERT_DEAD} VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
+            db.executemany(f"{INSERT_DEAD} VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
             return len(rows), 0
 
         self._commit(store)
@@ -198,19 +176,19 @@ class Inbox:
         """Dead letters in the order in which they died, those with a number above `after`."""
         with self._file.reader() as db:
             rows = db.execute(
-                f"SELECT id, {_MESSAGE}, died, code, reason, data FROM dead WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608
+                f"SELECT id, {MESSAGE_COLUMNS}, died, code, reason, data FROM dead WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608
                 (after, limit),
             ).fetchall()
-        return [DeadLetter(str(row[0]), _message(row[1:7], None), *row[7:]) for row in rows]
+        return [DeadLetter(str(row[0]), message_of(row[1:7], None), *row[7:]) for row in rows]
 
     def replay(self, ids: Collection[str]) -> int:
         """Make dead letters pending again, behind everything that waits; returns how many there were."""
 
         def move(db: sqlite3.Connection) -> tuple[int, int]:
             count = 0
-            for number in _numbers(ids):
+            for number in numbers_of(ids):
                 count += db.execute(
-                    f"INSERT INTO pending ({_MESSAGE}) SELECT {_MESSAGE} FROM dead WHERE id = ?",  # noqa: S608
+                    f"INSERT INTO pending ({MESSAGE_COLUMNS}) SELECT {MESSAGE_COLUMNS} FROM dead WHERE id = ?",  # noqa: S608
                     (number,),
                 ).rowcount
                 db.execute("DELETE FROM dead WHERE id = ?", (number,))
@@ -224,7 +202,7 @@ class Inbox:
         """Delete dead letters without delivering them; returns how many there were."""
         return self._commit(
             lambda db: (
-                db.executemany("DELETE FROM dead WHERE id = ?", [(each,) for each in _numbers(ids)]).rowcount,
+                db.executemany("DELETE FROM dead WHERE id = ?", [(each,) for each in numbers_of(ids)]).rowcount,
                 0,
             )
         )
@@ -297,18 +275,3 @@ class _Tally:
     def add(self, change: int) -> None:
         with self._lock:
             self.value += change
-
-
-def _numbers(ids: Iterable[str]) -> list[int]:
-    """The ids as numbers, without those that no row can have."""
-    return [number for number in map(int, ids) if 0 < number <= _MAX_ID]
-
-
-def _row(message: Message[object], now: float) -> tuple[str, bytes | str, bytes, str, str, float]:
-    key = message.key if isinstance(message.key, bytes) else encodable(message.key)
-    return message.target, key, message.value, json.dumps(dict(message.headers)), encodable(message.origin), now
-
-
-def _message(row: Sequence[Any], receipt: Any) -> Message[Any]:
-    target, key, value, headers, origin = row[:5]
-    return Message(key, value, json.loads(headers), origin, target, receipt)

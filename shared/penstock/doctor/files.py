@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from penstock.doctor.finding import Finding, Grade
-from penstock.settings import table
+from penstock.settings.every_setting import SETTINGS
+from penstock.settings.table import KUBECONFIG
 
 _OF_THE_STACK: Final = ("password", "events-token", "store-secret", "store.json")
 # librdkafka's own names of files: ssl.ca.location, ssl.key.location and others; `probe` is a word and not a file.
@@ -19,18 +20,18 @@ _OF_KAFKA: Final = re.compile("KAFKA_SSL_[A-Z_]+_LOCATION")
 def named_files(env: Mapping[str, str]) -> list[tuple[str, Path]]:
     """The variables of `env` that name a file, each with its file, in the order of their names."""
     found = {name: env[name] for name in env if env[name] and _names_a_file(name)}
-    if kubeconfig := found.get(table.KUBECONFIG.name):
-        found[table.KUBECONFIG.name] = kubeconfig.split(os.pathsep)[0]
+    if kubeconfig := found.get(KUBECONFIG.name):
+        found[KUBECONFIG.name] = kubeconfig.split(os.pathsep)[0]
     return [(name, Path(path)) for name, path in sorted(found.items()) if path != "probe"]
 
 
 def _names_a_file(name: str) -> bool:
-    if name == table.KUBECONFIG.name or _OF_KAFKA.fullmatch(name):
+    if name == KUBECONFIG.name or _OF_KAFKA.fullmatch(name):
         return True
     if not name.endswith("_FILE"):
         return False
     held = name.removesuffix("_FILE")
-    for setting in table.SETTINGS:
+    for setting in SETTINGS:
         before, placeholder, _ = setting.name.partition("<NAME>")
         if name == setting.name or (placeholder and before != "OPTION_" and held.startswith(before)):
             return True

@@ -8,11 +8,11 @@ from minio.notificationconfig import NotificationConfig, PrefixFilterRule, Queue
 from minio.versioningconfig import SUSPENDED, VersioningConfig
 
 from penstock.errors import ConfigError
-from penstock.lake.minio_admin import clear_errors
+from penstock.lake.minio_errors import clear_errors
 from penstock.lake.model import DeclaredLake
 from penstock.lake.plan import PresentRule
 from penstock.settings.config import StoreSettings
-from penstock.store.any_key import connect
+from penstock.store.minio_client import connect
 
 
 class Buckets:

@@ -18,7 +18,8 @@ from minio.error import S3Error
 from minio.signer import sign_v4_s3
 
 from penstock.errors import ConfigError, TemporaryError
-from penstock.lake.minio_admin import clear_errors, pool_for
+from penstock.lake.minio_admin import pool_for
+from penstock.lake.minio_errors import clear_errors
 from penstock.lake.plan import PresentRule
 from penstock.settings.config import StoreSettings
 from penstock.store.credentials import provider_of

@@ -1,11 +1,7 @@
 """The local stack, wired: store, inbox, delivery, gateway, functions."""
 
 import contextlib
-import fcntl
 import logging
-import os
-import secrets
-import shutil
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +27,7 @@ from penstock.local.gateway.gateway import Gateway
 from penstock.local.gateway.invocations import InvocationLog
 from penstock.local.gateway.router import Router
 from penstock.local.http_server import HttpServer
+from penstock.local.stack_folder import forget, kept_secret, make_folder, refuse_other_stores_folder
 from penstock.local.store.minio import RealMinio, make_buckets
 from penstock.local.store.server import EmbeddedStore
 from penstock.settings.config import StoreSettings
@@ -44,7 +41,6 @@ _log = logging.getLogger("penstock.local")
 # Requests to one function at a time: what its worker has threads for, and one machine has no more to give.
 _CONCURRENCY: Final = 4
 _TIMEOUT_SECONDS: Final = 900.0
-_KEPT_FILES: Final = ("inbox.sqlite", "index.sqlite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +74,11 @@ class Stack:
         overrides = {"INDEX_SINK": index_sink(data)}
         # Read before anything is made or forgotten: a wrong stack file must not cost what an earlier run kept.
         specs = load_stack(options.stack_file, {**options.env, **overrides}).functions
-        _make_folder(data, options.data)
+        make_folder(data, options.data)
         if options.fresh:
             forget(data)
         if not options.env.get("MINIO_ENDPOINT"):
-            _refuse_other_stores_folder(data)
+            refuse_other_stores_folder(data)
             (data / "objects").mkdir(exist_ok=True)
         self.options = options
         self.invocations = InvocationLog()
@@ -90,8 +86,8 @@ class Stack:
         policy = Policy(concurrency=_CONCURRENCY, timeout_seconds=_TIMEOUT_SECONDS)
         self.attempts = Attempts(policy.attempts)
         self._connected = False
-        self._token = _kept_secret(data / "events-token")
-        self.password = _kept_secret(data / "password") if options.password is None else options.password
+        self._token = kept_secret(data / "events-token")
+        self.password = kept_secret(data / "password") if options.password is None else options.password
         with contextlib.ExitStack() as held:
             self.inbox = Inbox(inbox_file(data))
             held.callback(self.inbox.close)
@@ -110,7 +106,7 @@ class Stack:
                 )
             else:
                 self.lake = EmbeddedLake(
-                    options.store_port, _kept_secret(data / "store-secret"), self.router, data / "objects"
+                    options.store_port, kept_secret(data / "store-secret"), self.router, data / "objects"
                 )
             held.callback(self.lake.stop)
             self.store: Store = S3ObjectStore(self.lake.settings)
@@ -238,45 +234,6 @@ class EmbeddedLake:
         self._server.stop()
 
 
-def _make_folder(data: Path, given: Path) -> None:
-    """The data folder; one that is made here is for its owner only, and git takes nothing of it: it holds passwords."""
-    try:
-        if not data.is_dir():
-            data.mkdir(parents=True)
-            data.chmod(0o700)
-            (data / ".gitignore").write_text("*\n")
-    except OSError as exc:
-        raise ConfigError(f"--data {given}: no folder can be made there: {exc.strerror}") from exc
-
-
-def _refuse_other_stores_folder(data: Path) -> None:
-    """Raise `ConfigError` for a folder whose events and index are about objects that this stack does not have."""
-    kept = [name for name in _KEPT_FILES if (data / name).exists()]
-    if kept and not (data / "objects").is_dir():
-        raise ConfigError(
-            f"--data {data}: has {' and '.join(kept)}, but no objects: it was used with a MinIO server, or its objects "
-            "were removed; forget the rest with --fresh, set MINIO_ENDPOINT again, or name another folder"
-        )
-
-
-def forget(data: Path) -> None:
-    """Remove what a stack kept in its data folder, all of it: an index without its objects would be wrong.
-
-    Raises `ConfigError` while another stack uses the folder.
-    """
-    with (data / "inbox.sqlite.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            raise ConfigError(f"--fresh: another stack runs on {data}; stop it first, or name another --data") from exc
-        shutil.rmtree(data / "objects", ignore_errors=True)
-        for log in (data / "logs").glob("*.log*"):
-            log.unlink()
-        for name in _KEPT_FILES:
-            for file in (data / name, data / f"{name}-wal", data / f"{name}-shm"):
-                file.unlink(missing_ok=True)
-
-
 def _store_environment(settings: StoreSettings) -> dict[str, str]:
     return {
         "MINIO_ENDPOINT": settings.endpoint,
@@ -287,24 +244,3 @@ def _store_environment(settings: StoreSettings) -> dict[str, str]:
         "SINK_CA_FILE": "",
         "MINIO_CA_FILE": str(settings.ca_file.resolve()) if settings.ca_file is not None else "",
     }
-
-
-def _kept_secret(path: Path) -> str:
-    """A random text that stays the same for one data folder, readable by its owner only.
-
-    Raises `ConfigError` for an empty file: no secret would be asked for.
-    """
-    made = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with contextlib.suppress(FileExistsError):
-        if not path.exists():
-            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                with os.fdopen(descriptor, "w") as file:
-                    file.write(secrets.token_urlsafe(24))
-                os.link(made, path)  # whole, or not at all; a stack that starts at the same time may be first
-            finally:
-                made.unlink()
-    text = path.read_text().strip()
-    if not text:
-        raise ConfigError(f"{path}: is empty; remove it, and a new one is made")
-    return text

@@ -17,18 +17,17 @@ from penstock.render.manifest import (
     tmp_mount,
     tmp_volume,
 )
-from penstock.settings.setting import secret_file
-from penstock.settings.stackfile import Resources
-from penstock.settings.table import (
+from penstock.settings.connector_table import (
     BRIDGE_TOKEN,
     CONSOLE_TOKEN,
     DEAD_LETTER_TOKEN,
     DELIVERY_DRAIN_SECONDS,
-    FUNCTION_HMAC_KEY,
-    FUNCTION_TOKEN,
     OUTCOME_HMAC_KEY,
     OUTCOME_URLS,
 )
+from penstock.settings.setting import secret_file
+from penstock.settings.stackfile import Resources
+from penstock.settings.table import FUNCTION_HMAC_KEY, FUNCTION_TOKEN
 
 BRIDGE: Final = "penstock-bridge"
 TOKEN_SECRET: Final = secret_file(BRIDGE_TOKEN.name)

@@ -12,7 +12,8 @@ from penstock.jobs.pod import Document
 from penstock.render.bridge import BRIDGE
 from penstock.render.manifest import COMPONENT, NAME
 from penstock.render.network import policy, to_ports
-from penstock.settings.table import MINIO_ENDPOINT, OUTCOME_URLS, SINK
+from penstock.settings.connector_table import OUTCOME_URLS
+from penstock.settings.table import MINIO_ENDPOINT, SINK
 from penstock.sinks.address import parse_sink
 
 # The ConfigMap of the addresses. It stays in the overlay: kustomize leaves it out of what it prints.

@@ -19,17 +19,10 @@ from penstock.render.manifest import (
     tmp_volume,
 )
 from penstock.render.plan import FunctionPlan
+from penstock.settings.connector_table import ATTEMPTS, DELIVERY_DRAIN_SECONDS, MAX_WAIT_SECONDS, TIMEOUT_SECONDS
 from penstock.settings.setting import secret_file
 from penstock.settings.stackfile import Resources
-from penstock.settings.table import (
-    ATTEMPTS,
-    DELIVERY_DRAIN_SECONDS,
-    FUNCTION_HMAC_KEY,
-    FUNCTION_TOKEN,
-    MAX_WAIT_SECONDS,
-    SECRETS_DIR,
-    TIMEOUT_SECONDS,
-)
+from penstock.settings.table import FUNCTION_HMAC_KEY, FUNCTION_TOKEN, SECRETS_DIR
 
 CONNECTOR: Final = "kafka-connector"
 _SECRETS: Final = ("kafka-password", "kafka-ca.crt")

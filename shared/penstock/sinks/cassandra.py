@@ -17,7 +17,7 @@ from secrets import token_hex
 from typing import Any
 from zlib import crc32
 
-from penstock.errors import HandlerError, PenstockError, PermanentError, TargetChanged, TemporaryError
+from penstock.errors import PenstockError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document
 from penstock.sinks.cassandra_address import CassandraAddress
 from penstock.sinks.cassandra_table import CassandraTable, Rows, Statement
@@ -73,8 +73,7 @@ class CassandraSink:
 
     def address(self, source: ObjectRef, rendition: str | None) -> str:
         """`bucket/key`; raises `PermanentError` for a rendition."""
-        if rendition is not None:
-            raise PermanentError(f"{source}: an index holds one document per object; RENDITIONS need an s3:// sink")
+        document.check_whole(source, rendition)
         return id_of(source)
 
     def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
@@ -88,31 +87,13 @@ class CassandraSink:
 
     def write_many(self, writes: Sequence[Write]) -> list[Stored]:
         """Store documents side by side; the outcomes in the same order, errors not raised."""
-        moment = document.now()
-        outcomes: list[Stored | None] = [None] * len(writes)
-        asked: list[int] = []
-        rows: list[_Change] = []
-        for number, write in enumerate(writes):
-            try:
-                inside = document.inside(write.result, write.address)
-                body = {**inside, **document.delivered(write.source, moment)}
-                rows.append(self._row(write.address, body, write.mark, None, write.previous))
-            except (HandlerError, PermanentError) as error:
-                outcomes[number] = error
-                continue
-            asked.append(number)
-        for number, stored in zip(asked, self._stored(rows), strict=True):
-            outcomes[number] = self._without_refusal(stored, writes[number].previous)
-        return [outcome for outcome in outcomes if outcome is not None]
+        outcomes = document.write_each(writes, self._row, self._stored)
+        return [self._without_refusal(stored, write.previous) for write, stored in zip(writes, outcomes, strict=True)]
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
         """Replace our document by one that says why this state has none; leave a foreign one, and say so beside it."""
-        if previous is None or not previous.is_foreign_to(mark):
-            body = document.delivered(source, document.now())
-            return self._one(self._row(address, body, mark, refusal, previous))
-        record, body = id_of(document.refusal_ref(mark)), document.refusal_record(source, mark)
-        stored = self._one(self._row(record, body, mark, refusal, previous.beside))
-        return replace(stored, address=address, record=record)
+        record = self.refusal_address(address, mark)
+        return document.refuse(address, refusal, mark, source, previous, record=record, store=self._store)
 
     def remove(self, address: str, mark: Mark, previous: Entry) -> None:
         """Delete our document; one that is gone already is left so."""
@@ -251,8 +232,10 @@ class CassandraSink:
         row = outcome[0]
         return entry if row[0] or getattr(row, "version", None) == entry.etag else self._changed(entry.address)
 
-    def _one(self, row: "_Change") -> Entry:
-        [outcome] = self._stored([row])
+    def _store(
+        self, address: str, body: dict[str, Any], mark: Mark, refusal: Refusal | None, previous: Entry | None
+    ) -> Entry:
+        [outcome] = self._stored([self._row(address, body, mark, refusal, previous)])
         if isinstance(outcome, Entry):
             return outcome
         raise outcome

@@ -55,8 +55,7 @@ class OpenSearchSink:
 
     def address(self, source: ObjectRef, rendition: str | None) -> str:
         """The document's id; raises `PermanentError` for a rendition."""
-        if rendition is not None:
-            raise PermanentError(f"{source}: an index holds one document per object; RENDITIONS need an s3:// sink")
+        document.check_whole(source, rendition)
         return source.digest
 
     def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
@@ -78,19 +77,20 @@ class OpenSearchSink:
         if len(writes) == 1:
             stored = self._alone(writes[0])
             return [self._without_refusal(writes[0], stored) if isinstance(stored, Entry) else stored]
+        moment = document.now()
         outcomes: list[Stored | None] = [None] * len(writes)
         lines: list[bytes] = []
         asked: list[int] = []
         size = 0
         for number, write in enumerate(writes):
             try:
-                text = document.to_json(_described(write))
+                text = _json(document.described(write, moment), write.mark, None)
             except HandlerError as error:
                 outcomes[number] = error
                 continue
             action = {"_id": write.address, **_condition(write.previous)}
             lines.append(orjson.dumps({"create" if write.previous is None else "index": action}))
-            lines.append(text.encode())
+            lines.append(text)
             asked.append(number)
             size += len(lines[-1])
             if size > BULK_BYTES:
@@ -105,12 +105,8 @@ class OpenSearchSink:
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
         """Replace our document by one that says why this state has none; leave a foreign one, and say so beside it."""
-        if previous is None or not previous.is_foreign_to(mark):
-            body = _with_words(document.delivered(source, document.now()), mark, refusal)
-            return self._put(address, body, mark, refusal, previous)
-        record = document.refusal_ref(mark).digest
-        body = {**document.refusal_record(source, mark), "penstock": document.mark_field(mark, refusal)}
-        return replace(self._put(record, body, mark, refusal, previous.beside), address=address, record=record)
+        record = self.refusal_address(address, mark)
+        return document.refuse(address, refusal, mark, source, previous, record=record, store=self._put)
 
     def remove(self, address: str, mark: Mark, previous: Entry) -> None:
         """Delete our document; one that is gone already is left so."""
@@ -238,7 +234,7 @@ class OpenSearchSink:
         self, address: str, body: dict[str, Any], mark: Mark, refusal: Refusal | None, previous: Entry | None
     ) -> Entry:
         condition = {"op_type": "create"} if previous is None else _condition(previous)
-        text = document.to_json(body).encode()
+        text = _json(body, mark, refusal)
         answer = self._index.call("PUT", f"/_doc/{address}", text, {**_WAIT, **condition})
         stored = self._index.expect(answer, body["key"])
         with self._index.understanding():
@@ -272,7 +268,8 @@ class OpenSearchSink:
 
     def _alone(self, write: Write) -> Stored:
         try:
-            return self._put(write.address, _described(write), write.mark, None, write.previous)
+            body = document.described(write, document.now())
+            return self._put(write.address, body, write.mark, None, write.previous)
         except (TemporaryError, PermanentError, HandlerError) as error:
             return error
 
@@ -286,13 +283,11 @@ class OpenSearchSink:
         return stored
 
 
-def _described(write: Write) -> dict[str, Any]:
-    body = document.inside(write.result, write.address)
-    return _with_words({**body, **document.delivered(write.source, document.now())}, write.mark, None)
-
-
-def _with_words(body: dict[str, Any], mark: Mark, refusal: Refusal | None) -> dict[str, Any]:
-    return {**body, "words": document.searchable(body), "penstock": document.mark_field(mark, refusal)}
+def _json(body: Mapping[str, Any], mark: Mark, refusal: Refusal | None) -> bytes:
+    """The document as it is sent; raises `HandlerError`. No search finds a refusal beside a foreign document."""
+    is_record = body["bucket"] == document.RECORDS_BUCKET
+    words = {} if is_record else {"words": document.searchable(body)}
+    return document.to_json({**body, **words, "penstock": document.mark_field(mark, refusal)}).encode()
 
 
 def _etag(found: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ JSONB has no character U+0000. In a document that has one, it becomes U+FFFD.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from secrets import token_hex
@@ -16,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from penstock.errors import EventError, HandlerError, PermanentError, TargetChanged, TemporaryError
+from penstock.errors import EventError, PermanentError, TargetChanged, TemporaryError
 from penstock.sinks import document, postgresql_words
 from penstock.sinks.document import Stored
 from penstock.sinks.postgresql_address import PostgresqlAddress
@@ -85,8 +84,7 @@ class PostgresqlSink:
 
     def address(self, source: ObjectRef, rendition: str | None) -> str:
         """`bucket/key`; raises `PermanentError` for a rendition."""
-        if rendition is not None:
-            raise PermanentError(f"{source}: an index holds one document per object; RENDITIONS need an s3:// sink")
+        document.check_whole(source, rendition)
         return id_of(source)
 
     def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
@@ -101,31 +99,12 @@ class PostgresqlSink:
 
     def write_many(self, writes: Sequence[Write]) -> list[Stored]:
         """Store a batch in one statement; the outcomes in the same order, errors not raised."""
-        moment = document.now()
-        outcomes: list[Stored | None] = [None] * len(writes)
-        rows: list[_Row] = []
-        asked: list[int] = []
-        for number, write in enumerate(writes):
-            try:
-                inside = document.inside(write.result, write.address)
-                body = {**inside, **document.delivered(write.source, moment)}
-                rows.append(self._row(write.address, body, write.mark, None, write.previous))
-            except HandlerError as error:
-                outcomes[number] = error
-                continue
-            asked.append(number)
-        for number, stored in zip(asked, self._stored(rows), strict=True):
-            outcomes[number] = stored
-        return [outcome for outcome in outcomes if outcome is not None]
+        return document.write_each(writes, self._row, self._stored)
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
         """Replace our document by one that says why this state has none; leave a foreign one, and say so beside it."""
-        if previous is None or not previous.is_foreign_to(mark):
-            body = document.delivered(source, document.now())
-            return self._one(self._row(address, body, mark, refusal, previous))
-        record, body = id_of(document.refusal_ref(mark)), document.refusal_record(source, mark)
-        stored = self._one(self._row(record, body, mark, refusal, previous.beside))
-        return replace(stored, address=address, record=record)
+        record = self.refusal_address(address, mark)
+        return document.refuse(address, refusal, mark, source, previous, record=record, store=self._store)
 
     def remove(self, address: str, mark: Mark, previous: Entry) -> None:
         """Delete our document; one that is gone already is left so."""
@@ -233,8 +212,10 @@ class PostgresqlSink:
             return [error] if len(rows) == 1 else [one for row in rows for one in self._page_stored([row])]
         return [entry if entry.etag in found else self._changed(entry.address) for _, entry in rows]
 
-    def _one(self, row: "_Row") -> Entry:
-        [outcome] = self._stored([row])
+    def _store(
+        self, address: str, body: dict[str, Any], mark: Mark, refusal: Refusal | None, previous: Entry | None
+    ) -> Entry:
+        [outcome] = self._stored([self._row(address, body, mark, refusal, previous)])
         if isinstance(outcome, Entry):
             return outcome
         raise outcome

@@ -15,13 +15,12 @@ an error says so. The first change of the layout brings the step that turns vers
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from penstock.errors import HandlerError, PermanentError, TargetChanged, TemporaryError
+from penstock.errors import TargetChanged, TemporaryError
 from penstock.sinks import document, sqlite_words
 from penstock.sinks.document import Stored
 from penstock.sinks.rows import MARK, RECORDS, document_of, id_of, members_of, recorded_entries
@@ -70,8 +69,7 @@ class SqliteSink:
 
     def address(self, source: ObjectRef, rendition: str | None) -> str:
         """`bucket/key`; raises `PermanentError` for a rendition."""
-        if rendition is not None:
-            raise PermanentError(f"{source}: an index holds one document per object; RENDITIONS need an s3:// sink")
+        document.check_whole(source, rendition)
         return id_of(source)
 
     def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
@@ -88,25 +86,12 @@ class SqliteSink:
 
     def write_many(self, writes: Sequence[Write]) -> list[Stored]:
         """Store a batch in one commit; the outcomes in the same order, errors not raised."""
-        moment = document.now()
-        changes: list[Change[int, Stored]] = []
-        for write in writes:
-            try:
-                changes.append(self._describe(write, moment))
-            except HandlerError as error:
-                changes.append(lambda _db, _written, error=error: error)  # type: ignore[misc]
-        try:
-            return self._file.commit(changes)
-        except TemporaryError as error:
-            return [error] * len(changes)
+        return document.write_each(writes, self._change, self._stored)
 
     def refuse(self, address: str, refusal: Refusal, mark: Mark, source: ObjectState, previous: Entry | None) -> Entry:
         """Replace our document by one that says why this state has none; leave a foreign one, and say so beside it."""
-        if previous is None or not previous.is_foreign_to(mark):
-            return self._one(self._store(address, document.delivered(source, document.now()), mark, refusal, previous))
-        record, body = id_of(document.refusal_ref(mark)), document.refusal_record(source, mark)
-        stored = self._one(self._store(record, body, mark, refusal, previous.beside))
-        return replace(stored, address=address, record=record)
+        record = self.refusal_address(address, mark)
+        return document.refuse(address, refusal, mark, source, previous, record=record, store=self._store)
 
     def remove(self, address: str, mark: Mark, previous: Entry) -> None:
         """Delete our document; one that is gone already is left so."""
@@ -211,11 +196,7 @@ class SqliteSink:
 
     # Changes
 
-    def _describe(self, write: Write, moment: str) -> Change[int, Stored]:
-        body = {**document.inside(write.result, write.address), **document.delivered(write.source, moment)}
-        return self._store(write.address, body, write.mark, None, write.previous)
-
-    def _store(
+    def _change(
         self, address: str, body: dict[str, Any], mark: Mark, refusal: Refusal | None, previous: Entry | None
     ) -> Change[int, Stored]:
         text, version = document.to_json(body), f"{self._token}-{next(self._count)}"
@@ -242,6 +223,17 @@ class SqliteSink:
 
     def _changed(self, address: str) -> TargetChanged:
         return TargetChanged(f"{address}: its document in {self._file.path} was written by another program meanwhile")
+
+    def _store(
+        self, address: str, body: dict[str, Any], mark: Mark, refusal: Refusal | None, previous: Entry | None
+    ) -> Entry:
+        return self._one(self._change(address, body, mark, refusal, previous))
+
+    def _stored(self, changes: Sequence[Change[int, Stored]]) -> list[Stored]:
+        try:
+            return self._file.commit(changes)
+        except TemporaryError as error:
+            return [error] * len(changes)
 
     def _one(self, change: Change[int, Stored]) -> Entry:
         [outcome] = self._file.commit([change])

@@ -1,59 +1,30 @@
-"""The part of the object store that uses minio-py: unusual keys and listings.
-
-It is imported on first use only, because minio takes 180 ms to import and most functions never need it.
-"""
+"""The part of the object store that uses minio-py, imported on first use only: unusual keys and listings."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
-from urllib.parse import urlsplit
-from xml.etree.ElementTree import ParseError
+from typing import Any
 
 import urllib3
-from minio import Minio
-from minio.error import InvalidResponseError, MinioException, S3Error
+from minio.error import S3Error
 from urllib3.exceptions import HTTPError
 
-from penstock.errors import PermanentError, SourceChanged, TemporaryError
+from penstock.errors import SourceChanged, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
 from penstock.store import PART_BYTES
 from penstock.store.circles import Circle, endless
-from penstock.store.credentials import provider_of
-from penstock.store.failures import NO_S3, check_is_object, check_size, error_for, needs_own_key, own_key_error
+from penstock.store.failures import check_is_object, check_size, needs_own_key, own_key_error
 from penstock.store.headers import REQUEST_ID, kept_of, metadata_of
+from penstock.store.minio_client import FAILURES, connect, is_gone, is_not_implemented, raise_for
 from penstock.streams import CHUNK_BYTES, Body
 from penstock.types import ObjectRef, ObjectState
 
 _log = logging.getLogger("penstock.store")
 
 _META = "x-amz-meta-"
-_CONNECTIONS = 1024
 _NULL_VERSION = "null"  # of what was written while the bucket kept no versions
 _CONTENT_TYPE = "application/octet-stream"  # of an object that was stored without one
-# Errors of minio-py, of urllib3, of minio-py's checks of names, and of the XML parser where the answer is a page.
-_FAILURES = (MinioException, HTTPError, ValueError, ParseError)
-
-
-def connect(settings: StoreSettings) -> Minio:
-    """A minio-py client with short retries and the private CA, if one is set."""
-    url = urlsplit(settings.endpoint)
-    pool = urllib3.PoolManager(
-        # As many threads as a function or reconcile may have: urllib3 warns about each connection that it cannot keep.
-        maxsize=_CONNECTIONS,
-        timeout=urllib3.Timeout(connect=5, read=60),
-        retries=urllib3.Retry(total=2, backoff_factor=0.1, status_forcelist=[500, 502, 503, 504]),
-        ca_certs=str(settings.ca_file) if settings.ca_file else None,
-    )
-    return Minio(
-        url.netloc,
-        credentials=provider_of(settings),
-        secure=url.scheme == "https",
-        # With a region the client does not ask for the bucket's location: one request and one permission less.
-        region=settings.region,
-        http_client=pool,
-    )
 
 
 class AnyKeyClient:
@@ -66,8 +37,8 @@ class AnyKeyClient:
     def head(self, ref: ObjectRef) -> ObjectState | None:
         try:
             found = self._client.stat_object(ref.bucket, ref.key)
-        except _FAILURES as exc:
-            if _is_gone(exc) and isinstance(exc, S3Error) and exc.response.headers.get(REQUEST_ID):
+        except FAILURES as exc:
+            if is_gone(exc) and isinstance(exc, S3Error) and exc.response.headers.get(REQUEST_ID):
                 return None
             # An answer to HEAD has no body: ask again with GET, which says what is wrong.
             opened = self.open(ref)
@@ -80,14 +51,14 @@ class AnyKeyClient:
             response = self._client.get_object(
                 ref.bucket, ref.key, request_headers={"If-Match": f'"{if_etag}"'} if if_etag else None
             )
-        except _FAILURES as exc:
-            if _is_gone(exc):
+        except FAILURES as exc:
+            if is_gone(exc):
                 return None
             if isinstance(exc, S3Error) and exc.code == "PreconditionFailed":
                 raise SourceChanged(f"{ref}: changed before it was read") from exc
             if needs_own_key(exc):
                 return self.listed(ref)
-            _raise_for(ref, exc)
+            raise_for(ref, exc)
         headers = response.headers
         etag, version, length = headers.get("etag"), headers.get("x-amz-version-id"), headers.get("content-length")
         if length is None:  # every S3 server gives it
@@ -111,10 +82,10 @@ class AnyKeyClient:
         ref = state.ref
         try:
             return dict(self._client.get_object_tags(ref.bucket, ref.key, state.version_id) or {})
-        except _FAILURES as exc:
+        except FAILURES as exc:
             if isinstance(exc, S3Error) and exc.code == "AccessDenied":
                 return None
-            _raise_for(ref, exc)
+            raise_for(ref, exc)
 
     def encrypts(self, bucket: str) -> bool:
         """Whether the bucket encrypts each object by itself; asked once, and False where that may not be read."""
@@ -123,10 +94,10 @@ class AnyKeyClient:
                 self._encrypts[bucket] = self._client.get_bucket_encryption(bucket) is not None
             except S3Error as exc:
                 if exc.code not in ("AccessDenied", "NotImplemented"):
-                    _raise_for(ObjectRef(bucket, ""), exc)
+                    raise_for(ObjectRef(bucket, ""), exc)
                 self._encrypts[bucket] = False
-            except _FAILURES as exc:
-                _raise_for(ObjectRef(bucket, ""), exc)
+            except FAILURES as exc:
+                raise_for(ObjectRef(bucket, ""), exc)
         return self._encrypts[bucket]
 
     def put(
@@ -155,8 +126,8 @@ class AnyKeyClient:
             )
         except _ChunksFailed:
             raise failures[0] from failures[0].__cause__
-        except _FAILURES as exc:
-            _raise_for(ref, exc)
+        except FAILURES as exc:
+            raise_for(ref, exc)
         return _checked(
             ObjectState(ref, body.bytes_read, done.etag or "", done.version_id, content_type, dict(metadata), None)
         )
@@ -164,8 +135,8 @@ class AnyKeyClient:
     def delete(self, ref: ObjectRef) -> None:
         try:
             self._client.remove_object(ref.bucket, ref.key)
-        except _FAILURES as exc:
-            _raise_for(ref, exc)
+        except FAILURES as exc:
+            raise_for(ref, exc)
 
     def remove_old_marker(self, ref: ObjectRef) -> bool:
         """Remove the delete marker whose version is "null"; False where there is none. No object's version goes."""
@@ -174,14 +145,14 @@ class AnyKeyClient:
         except S3Error as exc:
             if exc.response.headers.get("x-amz-delete-marker") != "true":
                 return False
-        except _FAILURES as exc:
-            _raise_for(ref, exc)
+        except FAILURES as exc:
+            raise_for(ref, exc)
         else:
             return False
         try:
             self._client.remove_object(ref.bucket, ref.key, version_id=_NULL_VERSION)
-        except _FAILURES as exc:
-            _raise_for(ref, exc)
+        except FAILURES as exc:
+            raise_for(ref, exc)
         return True
 
     def list(self, bucket: str, prefix: str, start_after: str) -> Iterator[ObjectState]:
@@ -197,8 +168,8 @@ class AnyKeyClient:
                 headers = {name.lower(): value for name, value in (found.metadata or {}).items()}
                 state = _state(ref, found.etag, found.version_id, found.size or 0, headers, found.last_modified)
                 yield state if headers else replace(state, content_type="")
-        except _FAILURES as exc:
-            _raise_for(ObjectRef(bucket, prefix), exc)
+        except FAILURES as exc:
+            raise_for(ObjectRef(bucket, prefix), exc)
 
     def abort_uploads(self, outputs: SourceRule, older_than_seconds: float, *, dry_run: bool) -> tuple[str, ...]:
         """Abort uploads that began long ago and were never completed. minio-py has these calls only as private ones."""
@@ -228,11 +199,11 @@ class AnyKeyClient:
                 key_marker, upload_marker = page.next_key_marker, page.next_upload_id_marker
                 if circle.is_closed_by((key_marker, upload_marker)):
                     raise endless(ObjectRef(outputs.bucket, outputs.prefix), "uploads")
-        except _FAILURES as exc:
-            if _is_not_implemented(exc):
+        except FAILURES as exc:
+            if is_not_implemented(exc):
                 _log.warning("%s: the store does not list uploads under way, so none is aborted", outputs)
                 return ()
-            _raise_for(ObjectRef(outputs.bucket, outputs.prefix), exc)
+            raise_for(ObjectRef(outputs.bucket, outputs.prefix), exc)
 
 
 def _state(
@@ -287,22 +258,3 @@ def _reported(chunks: Iterable[bytes], failures: list[BaseException]) -> Iterato
     except BaseException as exc:
         failures.append(exc)
         raise _ChunksFailed from exc
-
-
-def _is_not_implemented(exc: Exception) -> bool:
-    """Whether the store has no such request at all; s3proxy says so with a page of HTML."""
-    if isinstance(exc, S3Error):
-        return exc.code == "NotImplemented"
-    return isinstance(exc, InvalidResponseError) and "Response code: 501" in str(exc)
-
-
-def _is_gone(exc: Exception) -> bool:
-    return isinstance(exc, S3Error) and exc.code == "NoSuchKey"
-
-
-def _raise_for(ref: ObjectRef, exc: Exception) -> NoReturn:
-    if isinstance(exc, ParseError | UnicodeDecodeError) or str(exc).startswith("XML element"):
-        raise TemporaryError(f"{ref}: {NO_S3}") from exc
-    if isinstance(exc, ValueError):  # minio-py's own check of a name
-        raise PermanentError(f"{ref}: the store's client refuses it: {exc}") from exc
-    raise error_for(ref, getattr(exc, "code", None) or "", exc) from exc

@@ -10,7 +10,7 @@ import pytest
 from minio.error import S3Error
 from minio.notificationconfig import NotificationConfig, QueueConfig
 from penstock.settings.config import StoreSettings
-from penstock.store.any_key import connect
+from penstock.store.minio_client import connect
 
 from tests.components import MinioServer, MosquittoServer
 from tests.integration.connect_helpers import RecordingFunction

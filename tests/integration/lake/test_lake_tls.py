@@ -12,7 +12,8 @@ from penstock.errors import ConfigError, PenstockError
 from penstock.lake import Bucket, DeclaredLake, NotificationTarget, Rule, TargetRef, apply, plan
 from penstock.settings.config import StoreSettings
 from penstock.settings.environment import load_store_settings
-from penstock.store.any_key import AnyKeyClient, connect
+from penstock.store.any_key import AnyKeyClient
+from penstock.store.minio_client import connect
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
 from urllib3.exceptions import HTTPError

@@ -86,7 +86,10 @@ def test_a_bucket_that_the_local_stack_lacks_is_named_beside_those_that_it_has(
 ) -> None:
     file = tmp_path / "a.txt"
     file.write_text("a")
-    settings = StoreSettings(*(os.environ[f"MINIO_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")))
+    endpoint, access_key, secret_key = (
+        os.environ[f"MINIO_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")
+    )
+    settings = StoreSettings(endpoint, access_key, secret_key)
     keep_address(tmp_path, settings)
     for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY"):
         monkeypatch.delenv(f"MINIO_{name}")

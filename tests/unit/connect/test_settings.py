@@ -9,6 +9,7 @@ from penstock.connect import settings
 from penstock.connect.kafka.connector import Limits
 from penstock.delivery.deliverer import Policy
 from penstock.errors import ConfigError
+from penstock.settings import connector_table as connectors
 from penstock.settings import table
 
 
@@ -48,7 +49,11 @@ def test_flags_say_the_words_and_the_default_of_the_table() -> None:
     add_delivery_flags(parser)
     add_topic_flags(parser)
     said = " ".join(parser.format_help().split())
-    for setting in (*settings.POLICY_SETTINGS.values(), table.DELIVERY_DRAIN_SECONDS, table.REDISCOVER_SECONDS):
+    for setting in (
+        *settings.POLICY_SETTINGS.values(),
+        connectors.DELIVERY_DRAIN_SECONDS,
+        connectors.REDISCOVER_SECONDS,
+    ):
         assert f"{setting.doc} (default: {setting.name}, else {setting.default:g})" in said
     assert f"0.0.0.0:PORT, else {table.PORT.default}" in said
 
@@ -60,5 +65,7 @@ def test_every_part_of_the_policy_has_its_setting() -> None:
 
 def test_defaults_are_those_of_the_table() -> None:
     assert settings.policy_from(parse(), {}) == Policy()
-    assert settings.drain_seconds_from(parse(), {}) == Limits().drain_seconds == table.DELIVERY_DRAIN_SECONDS.default
+    assert (
+        settings.drain_seconds_from(parse(), {}) == Limits().drain_seconds == connectors.DELIVERY_DRAIN_SECONDS.default
+    )
     assert settings.ca_file_from(parse(), {}) is None

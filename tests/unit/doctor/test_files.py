@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from penstock.doctor.files import examine_files
-from penstock.settings import table
+from penstock.settings.every_setting import SETTINGS
 
 from tests.components.certificates import make_certificates
 
@@ -38,8 +38,8 @@ def test_files_of_the_local_stack_are_looked_at_without_being_named(tmp_path: Pa
 
 def names_of_files() -> set[str]:
     """Each variable that names a file: what the table calls a file, and the file of each secret."""
-    found = {setting.name for setting in table.SETTINGS if setting.name.endswith("_FILE")} | {"KUBECONFIG"}
-    found |= {f"{setting.name.replace('<NAME>', 'API_KEY')}_FILE" for setting in table.SETTINGS if setting.is_secret}
+    found = {setting.name for setting in SETTINGS if setting.name.endswith("_FILE")} | {"KUBECONFIG"}
+    found |= {f"{setting.name.replace('<NAME>', 'API_KEY')}_FILE" for setting in SETTINGS if setting.is_secret}
     return found | {"KAFKA_SASL_JAAS_CONFIG_FILE", "KAFKA_SSL_CA_LOCATION", "KAFKA_SSL_KEYSTORE_LOCATION"}
 
 

@@ -27,7 +27,8 @@ def test_taken_port_is_a_clear_error() -> None:
     first = HttpServer(application)
     with pytest.raises(
         ConfigError,
-        match=f"port {first.port} on 127.0.0.1 is in use; choose another, such as --there {first.port % 65000 + 1}, with make: ARGS='--there",
+        match=f"port {first.port} on 127.0.0.1 is in use; choose another, such as --there {first.port % 65000 + 1}, "
+        "with make: ARGS='--there",
     ):
         HttpServer(application, port=first.port, option="--there")
     first.stop()

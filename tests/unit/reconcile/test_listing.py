@@ -13,8 +13,8 @@ from penstock.local.store.server import EmbeddedStore
 from penstock.reconcile.engine import reconcile
 from penstock.reconcile.listing import HEADS_AT_ONCE, WholeListings
 from penstock.settings.config import SourceRule
-from penstock.store.any_key import connect
 from penstock.store.memory import MemoryStore
+from penstock.store.minio_client import connect
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef, ObjectState
 

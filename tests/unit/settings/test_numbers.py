@@ -10,18 +10,16 @@ from penstock.commands import connect_kafka, reconcile
 from penstock.connect.settings import policy_from
 from penstock.errors import ConfigError, EventError
 from penstock.handler.options import parse_options
-from penstock.settings import table
 from penstock.settings.durations import parse_duration
 from penstock.settings.environment import load_config
+from penstock.settings.every_setting import SETTINGS
 from penstock.settings.setting import Setting
 
 ODD = ["٣", "1_0", " 4 ", "4 ", "\t4", "４", "4\n", "0x4", "1e", "nan", "inf", "--4", "²"]
 OPTIONS_CODE = (
     "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Options:\n    n: int = 1\n    x: float = 1\n"
 )
-NUMBERS = [
-    each for each in table.SETTINGS if isinstance(each.default, int | float) and not isinstance(each.default, bool)
-]
+NUMBERS = [each for each in SETTINGS if isinstance(each.default, int | float) and not isinstance(each.default, bool)]
 
 
 @pytest.mark.parametrize("setting", NUMBERS, ids=lambda each: each.name)

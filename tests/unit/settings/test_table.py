@@ -15,6 +15,7 @@ from penstock.jobs.manifest import job_manifest
 from penstock.settings import table
 from penstock.settings.config import Config, JobSettings, StoreSettings
 from penstock.settings.environment import load_config
+from penstock.settings.every_setting import SETTINGS
 from penstock.settings.setting import Component
 from penstock.types import ObjectRef, ObjectState
 
@@ -51,11 +52,11 @@ def test_a_table_is_renewed_where_it_stands() -> None:
 
 
 def test_every_component_has_a_table_of_its_own() -> None:
-    assert sorted({setting.component for setting in table.SETTINGS}) == sorted(component for _, component in PAGES)
+    assert sorted({setting.component for setting in SETTINGS}) == sorted(component for _, component in PAGES)
 
 
 def test_a_name_stands_once_for_a_program() -> None:
-    names = [(setting.component, setting.name) for setting in table.SETTINGS]
+    names = [(setting.component, setting.name) for setting in SETTINGS]
     assert len(set(names)) == len(names)
 
 
@@ -77,7 +78,7 @@ def read_names(path: Path) -> Iterator[str]:
 
 
 def test_every_variable_that_is_read_stands_in_the_table() -> None:
-    known = {setting.name for setting in table.SETTINGS} | {f"{setting.name}_FILE" for setting in table.SETTINGS}
+    known = {setting.name for setting in SETTINGS} | {f"{setting.name}_FILE" for setting in SETTINGS}
     package = ROOT / "shared" / "penstock"
     read = {name for path in package.rglob("*.py") for name in read_names(path)}
     assert {"KUBECONFIG", "MQTT_URL", "BRIDGE_TOKEN", "JOB_SECRETS"} <= read  # the search finds what it looks for
@@ -93,12 +94,12 @@ def test_defaults_of_the_values_are_those_of_the_table() -> None:
 
 
 def test_defaults_of_delivery_are_those_of_the_table() -> None:
-    known = {setting.name: setting.default for setting in table.SETTINGS if setting.component == "delivery"}
+    known = {setting.name: setting.default for setting in SETTINGS if setting.component == "delivery"}
     assert {field.name.upper(): field.default for field in fields(Policy)}.items() <= known.items()
 
 
 def test_a_setting_that_is_set_to_nothing_is_not_set() -> None:
-    empty = {setting.name: "" for setting in table.SETTINGS if "<" not in setting.name}
+    empty = {setting.name: "" for setting in SETTINGS if "<" not in setting.name}
     assert load_config(empty, function="f") == Config("f")
 
 
@@ -140,5 +141,5 @@ def test_a_job_gets_the_settings_that_the_table_hands_on() -> None:
     (container,) = manifest["spec"]["template"]["spec"]["containers"]
     given = {each["name"] for each in container["env"]}
     # A pattern stands for the names that it matches, and what another sink takes is in no Job of this one.
-    expected = {setting.name for setting in table.SETTINGS if setting.in_job} - {table.SINK_OTHER.name}
+    expected = {setting.name for setting in SETTINGS if setting.in_job} - {table.SINK_OTHER.name}
     assert given == expected - {"OPTION_<NAME>"} | {"OPTION_WIDTH"}

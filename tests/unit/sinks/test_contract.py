@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from penstock.errors import TemporaryError
 from penstock.settings.config import SourceRule
+from penstock.sinks import opensearch, sqlite
 from penstock.sinks.address import parse_sink
 from penstock.sinks.bucket import BucketSink, target_ref
 from penstock.sinks.bucket_address import BucketAddress
@@ -21,7 +22,7 @@ from penstock.types import ObjectRef
 from pytest_httpserver import HTTPServer
 
 from tests.fake_search_server import FakeSearchServer
-from tests.sink_contract import MADE, MARK, REFUSAL, SOURCE, Broken, SinkContract, Unmarked, read, state, write
+from tests.sink_contract import SOURCE, Broken, SearchContract, SinkContract, Unmarked, WordsContract
 
 
 class TestBucketSink(SinkContract):
@@ -50,7 +51,13 @@ class TestBucketSink(SinkContract):
         return break_it
 
 
-class TestSqliteSink(SinkContract):
+class TestSqliteSink(WordsContract):
+    more_keys = ("a\0b", "/lead")
+
+    @pytest.fixture
+    def small_pages(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sqlite, "PAGE_ROWS", 4)
+
     @pytest.fixture
     def path(self, tmp_path: Path) -> Path:
         return tmp_path / "index.db"
@@ -78,13 +85,12 @@ class TestSqliteSink(SinkContract):
 
         return break_it
 
-    def test_search_does_not_find_a_refusal_beside_a_foreign_document(
-        self, sink: SqliteSink, address: str, unmarked: Unmarked
-    ) -> None:
-        refuse_beside_a_foreign_document(sink, address, unmarked)
 
+class TestSearchSink(SearchContract):
+    @pytest.fixture
+    def small_pages(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(opensearch, "PAGE_DOCUMENTS", 4)
 
-class TestSearchSink(SinkContract):
     @pytest.fixture
     def server(self, httpserver: HTTPServer) -> FakeSearchServer:
         fake = FakeSearchServer()
@@ -106,18 +112,3 @@ class TestSearchSink(SinkContract):
             server.is_broken = True
 
         return break_it
-
-    def test_search_does_not_find_a_refusal_beside_a_foreign_document(
-        self, sink: OpenSearchSink, address: str, unmarked: Unmarked
-    ) -> None:
-        refuse_beside_a_foreign_document(sink, address, unmarked)
-
-
-def refuse_beside_a_foreign_document(sink: SqliteSink | OpenSearchSink, address: str, unmarked: Unmarked) -> None:
-    unmarked(address)
-    sink.refuse(address, REFUSAL, MARK, state(), read(sink, address, MARK))
-    other = ObjectRef("upload", "in/other.txt")
-    write(sink, sink.address(other, None), MADE, MARK, state(other))
-    for text in ("rose", "refused", "picture", "penstock", "upper"):
-        assert sink.search(text) == []
-    assert [found["key"] for found in sink.search("in")] == ["in/other.txt"]

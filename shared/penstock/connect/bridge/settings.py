@@ -15,9 +15,9 @@ from penstock.delivery.deliverer import Policy
 from penstock.delivery.http import HttpTarget
 from penstock.errors import ConfigError
 from penstock.process.log import parse_level
+from penstock.settings.connector_table import DELIVERY_TRACES_ENDPOINT, OUTCOME_ATTEMPTS, OUTCOME_HMAC_KEY, OUTCOME_URLS
 from penstock.settings.hmac_keys import read_hmac_keys
 from penstock.settings.secrets import read_secret
-from penstock.settings.table import DELIVERY_TRACES_ENDPOINT, OUTCOME_ATTEMPTS, OUTCOME_HMAC_KEY, OUTCOME_URLS
 
 # The target of what could not be read: when it is replayed it goes to the bridge itself, perhaps a newer version.
 SELF = "bridge"

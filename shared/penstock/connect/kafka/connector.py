@@ -33,7 +33,7 @@ from penstock.delivery.deliverer import DeliveryOutcome, Message, Policy, Verdic
 from penstock.delivery.measures import DeliveryMeasures
 from penstock.delivery.sender import Sender
 from penstock.process import metric_table
-from penstock.settings.table import DELIVERY_DRAIN_SECONDS
+from penstock.settings.connector_table import DELIVERY_DRAIN_SECONDS
 
 if TYPE_CHECKING:
     from penstock.process.tracing import Tracer

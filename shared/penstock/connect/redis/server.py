@@ -10,9 +10,9 @@ from penstock.connect import settings
 from penstock.connect.broker_url import read_broker_url
 from penstock.connect.settings import Flags
 from penstock.errors import ConfigError
+from penstock.settings.connector_table import REDIS_LEASE_SECONDS
 from penstock.settings.plaintext import warn_if_plain
 from penstock.settings.secrets import read_secret
-from penstock.settings.table import REDIS_LEASE_SECONDS
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from penstock.connect import settings
 from penstock.connect.settings import Flags
 from penstock.errors import ConfigError
+from penstock.settings.connector_table import AWS_REGION, SQS_URL, SQS_VISIBILITY_SECONDS
 from penstock.settings.plaintext import has_login, warn_if_plain, without_login
 from penstock.settings.secrets import read_secret
-from penstock.settings.table import AWS_REGION, SQS_URL, SQS_VISIBILITY_SECONDS
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient

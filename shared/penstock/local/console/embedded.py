@@ -15,7 +15,7 @@ from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.functions import LocalFunctions
 from penstock.local.gateway.invocations import Invocation, InvocationLog
 from penstock.local.gateway.router import Router
-from penstock.settings.secrets import shown_environment
+from penstock.settings.shown_environment import shown_environment
 from penstock.settings.stackfile import FunctionSpec
 from penstock.store import Store
 from penstock.types import ObjectRef

@@ -57,7 +57,7 @@ class RealMinio:
             # A local run must not change a setting of the whole server.
             sync_events=False,
         )
-        from penstock.lake.minio_admin import NoAdminApi  # minio-py takes long to import
+        from penstock.lake.minio_errors import NoAdminApi  # minio-py takes long to import
 
         try:
             apply(self.settings, lake, adopt=True)

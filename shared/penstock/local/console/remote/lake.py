@@ -26,7 +26,7 @@ from penstock.local.functions.crashes import CrashLog
 from penstock.local.functions.logs import LogLine
 from penstock.local.gateway.invocations import Invocation
 from penstock.local.gateway.router import Routes
-from penstock.settings.secrets import shown_environment
+from penstock.settings.shown_environment import shown_environment
 from penstock.settings.stackfile import FunctionSpec
 from penstock.store import Store
 from penstock.types import ObjectRef
