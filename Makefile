@@ -8,7 +8,7 @@ TOOLS := $(VENV)/.ready-tools
 ENGINE ?= $(shell command -v podman || command -v docker || echo docker)
 REGISTRY ?= registry.example.com
 TAG ?= 0.1.0
-CODE := shared functions templates tests bench
+CODE := conftest.py shared functions templates tests bench
 
 .DEFAULT_GOAL := help
 

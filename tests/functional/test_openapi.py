@@ -99,7 +99,6 @@ def try_operation(
     @given(case=st.one_of(allowed, other), name=st.sampled_from(["", *names]))
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
         database=None,
         derandomize=True,
         phases=[Phase.generate],

@@ -224,7 +224,7 @@ def test_policy_names_every_value_out_of_range() -> None:
 
 
 # The fixture is the class itself, so sharing it between examples shares nothing.
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     keys=st.lists(st.sampled_from("abc"), max_size=25),
     moves=st.lists(st.tuples(st.sampled_from([200, 503, 422, 0]), st.integers(0, 9)), max_size=120),

@@ -74,7 +74,7 @@ def notification(key: str, *, encoded: bool = True) -> dict[str, Any]:
 def each_key(test: Any) -> Any:
     for key in HARD_KEYS:
         test = example(key)(test)
-    return settings(deadline=None, max_examples=60)(given(keys)(test))
+    return settings(max_examples=60)(given(keys)(test))
 
 
 @each_key
@@ -175,7 +175,6 @@ def check_answer(body: bytes, given_headers: dict[str, str]) -> None:
         str(exc).encode()
 
 
-@settings(deadline=None)
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)), headers)
 def test_any_bytes_are_read_or_refused(body: bytes, given_headers: dict[str, str]) -> None:
     check_answer(body, given_headers)

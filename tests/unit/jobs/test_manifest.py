@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from penstock.commands import run as oneshot
 from penstock.handler.loading import Function, make_function
@@ -76,7 +76,6 @@ def test_a_name_differs_whenever_the_target_would(make_config: MakeConfig, make_
     assert len(set(names)) == len(names)
 
 
-@settings(deadline=None)
 @given(key=st.text(min_size=1), function=st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True))
 def test_a_name_is_a_dns_label_for_any_key_and_function(key: str, function: str) -> None:
     config = Config(function)
@@ -107,7 +106,6 @@ def test_a_job_runs_the_functions_own_image_once(make_config: MakeConfig) -> Non
     assert container["args"] == ["/opt/app/function", "-f=upload", "-k=donors.csv", "-t=processed", "--missing-ok"]
 
 
-@settings(deadline=None)
 @given(key=st.text(min_size=1))
 def test_any_key_reaches_the_command_as_it_is(key: str) -> None:
     config = load_config(
@@ -127,7 +125,6 @@ def test_any_key_reaches_the_command_as_it_is(key: str) -> None:
     assert (parsed.source, parsed.key, parsed.target, parsed.missing_ok) == ("upload", key, "processed", True)
 
 
-@settings(deadline=None)
 @given(text=st.text(alphabet="$()AB "))
 def test_text_is_left_alone_by_kubernetes(text: str) -> None:
     assert expand(literal(text), {"A": "a", "AB": "ab"}) == text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from penstock.jobs.job import Job, JobState
 from penstock.jobs.policy import due_jobs
@@ -24,7 +24,6 @@ jobs_of = st.builds(
 many = st.lists(jobs_of, max_size=30, unique_by=lambda job: job.uid)
 
 
-@settings(deadline=None)
 @given(jobs=many, most=st.integers(0, 10), data=st.data())
 def test_never_more_than_the_cap_run_and_no_place_stays_free(jobs: list[Job], most: int, data: st.DataObject) -> None:
     waiting = [job for job in jobs if job.state is JobState.WAITING]
@@ -34,7 +33,6 @@ def test_never_more_than_the_cap_run_and_no_place_stays_free(jobs: list[Job], mo
     assert len(due_jobs(jobs, most, admitted).admit) == min(len(free), max(0, most - running))
 
 
-@settings(deadline=None)
 @given(jobs=many, most=st.integers(0, 10))
 def test_who_came_first_starts_first(jobs: list[Job], most: int) -> None:
     admit = due_jobs(jobs, most).admit
@@ -43,7 +41,6 @@ def test_who_came_first_starts_first(jobs: list[Job], most: int) -> None:
     assert all(job.order > admit[-1].order for job in left if admit)
 
 
-@settings(deadline=None)
 @given(jobs=many)
 def test_what_is_held_at_its_end_is_settled_and_nothing_else(jobs: list[Job]) -> None:
     settle = due_jobs(jobs, 0).settle
