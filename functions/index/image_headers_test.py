@@ -79,6 +79,8 @@ def test_words_like_a_signature_are_a_text(words: str) -> None:
         (frames("AVIF"), "The picture has 3 frames: the size is that of the whole, the first stands for all."),
         (frames("MPO"), "The file has 3 pictures: the first is described."),
     ],
+    # Not the bytes: an encoder of several threads makes others in each process of pytest-xdist.
+    ids=["TIFF", "GIF", "WEBP", "PNG", "ico", "AVIF", "MPO"],
 )
 def test_what_stands_for_many_is_told(data: bytes, note: str) -> None:
     assert describe(data)["notes"] == [note]

@@ -106,11 +106,19 @@ class Heads(Subject):
                 first, _, rest = data.partition(b"\r\n")
                 method, target, version = first.split()
                 path, mark, query = target.partition(b"?")
-                odd = rng.choice((b"%ff", b"%00", b"%0a", b"%2e%2e/", b"//", b"%", b"\xff", b"#", b"\\", b"a" * 2000))
+                odd = rng.choice(
+                    (b"%ff", b"%00", b"%0a", b"%2e%2e/", b"//", b"%", b"\xff", b"#", b"\\", b"%b2", b"a" * 2000)
+                )
                 if rng.random() < 0.5:
                     path += odd
                 else:
-                    mark, query = b"?", query + b"&" + rng.choice((b"versionId=", b"max-keys=", b"path=", b"")) + odd
+                    mark, query = (
+                        b"?",
+                        query
+                        + b"&"
+                        + rng.choice((b"versionId=", b"max-keys=", b"X-Amz-Expires=", b"path=", b""))
+                        + odd,
+                    )
                 return b"%s %s%s%s %s\r\n%s" % (method, path, mark, query, version, rest)
             case _:
                 first, _, rest = data.partition(b"\r\n")

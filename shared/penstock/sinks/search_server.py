@@ -241,7 +241,7 @@ class SearchIndex:
                 raise self._stranger()
             parsed = {"error": parsed}
         wait = response.headers.get("retry-after", "")
-        return Answer(response.status, parsed, float(wait) if wait.isdigit() else None)
+        return Answer(response.status, parsed, float(wait) if wait.isdecimal() else None)
 
     def _connect(self) -> "urllib3.PoolManager":
         import urllib3

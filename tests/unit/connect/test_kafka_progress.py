@@ -54,6 +54,15 @@ def test_metadata_of_others_means_nothing() -> None:
         assert not Partition("upload", 0, 0, text).was_finished(8)
 
 
+def test_metadata_of_others_takes_a_bounded_part_of_the_memory() -> None:
+    """4,000 bytes hold 250 ranges, each as long as its writer likes."""
+    partition = Partition("upload", 0, 0, "finished:0-999999,2000000-2000001")
+    assert partition.was_finished(999_999)
+    assert not partition.was_finished(2_000_000)
+    assert not Partition("upload", 0, 0, f"finished:{'9' * 5000}").was_finished(9)
+    assert Partition("upload", 0, 0, f"finished:9-{'9' * 19}").was_finished(10)
+
+
 def test_metadata_fits_into_what_a_broker_takes() -> None:
     partition = Partition("upload", 0)
     entries = [begin(partition, number) for number in range(20_000)]

@@ -163,6 +163,17 @@ def test_retry_after_of_the_server_is_passed_on(httpserver: HTTPServer, sink: Op
     assert failure.value.retry_after == 17
 
 
+@pytest.mark.parametrize("wait", [b"\xb2", b"Wed, 21 Oct 2026 07:28:00 GMT", b"-1", b"1.5"])
+def test_a_retry_after_that_is_no_number_of_seconds_is_left_out(
+    httpserver: HTTPServer, sink: OpenSearchSink, wait: bytes
+) -> None:
+    headers = {"retry-after": wait.decode("latin-1")}
+    httpserver.expect_request(PATH).respond_with_json(error("x"), status=429, headers=headers)
+    with pytest.raises(TemporaryError) as failure:
+        read(sink, ADDRESS, MARK)
+    assert failure.value.retry_after == 2
+
+
 def test_removal_of_what_is_gone_is_no_error(httpserver: HTTPServer, sink: OpenSearchSink) -> None:
     httpserver.expect_request(PATH, "DELETE").respond_with_json({"result": "not_found"}, status=404)
     sink.remove(ADDRESS, MARK, SEEN)

@@ -8,12 +8,15 @@ import re
 import threading
 from collections import deque
 from collections.abc import Iterable
+from itertools import chain, islice
 
 from penstock.connect.kafka.records import Record
 
 # Brokers take 4096 bytes (offset.metadata.max.bytes); what does not fit is delivered again, no more.
 METADATA_BYTES = 4000
 _METADATA = re.compile(r"finished:([0-9,-]*)")
+_RANGE = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
+_MOST_AHEAD = 1_000_000  # so many records are never read ahead
 
 
 class PendingRecord:
@@ -110,9 +113,8 @@ def _write(offsets: Iterable[int]) -> str:
 
 
 def _read(metadata: str) -> Iterable[int]:
+    """The offsets of such a text, as many as may have been read ahead: others write into this metadata too."""
     found = _METADATA.fullmatch(metadata or "")
-    for part in found.group(1).split(",") if found else ():
-        first, _, last = part.partition("-")
-        if first.isdecimal() and (not last or last.isdecimal()):
-            # So many records are never read ahead: a longer range was forged.
-            yield from range(int(first), min(int(last or first), int(first) + 1_000_000) + 1)
+    ranges = (_RANGE.fullmatch(part) for part in (found.group(1).split(",") if found else ()))
+    offsets = chain.from_iterable(range(int(each[1]), int(each[2] or each[1]) + 1) for each in ranges if each)
+    return islice(offsets, _MOST_AHEAD)

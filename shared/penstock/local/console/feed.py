@@ -21,6 +21,7 @@ from penstock.local.console.records import ConsoleRecord
 
 KEPT: Final = 5000
 MAX_PAGES: Final = 24
+_MOST_DIGITS: Final = 16
 _HEARTBEAT_SECONDS: Final = 5.0
 _REFRESH_SECONDS: Final = 0.5
 # Records that come in a burst share one message: a page draws once for them.
@@ -122,8 +123,10 @@ class Feed:
             if not last_id:
                 return self._number, False
             first = self._records[0]["n"] if self._records else self._number + 1
-            known = run == self._run and number.isdecimal() and first - 1 <= int(number) <= self._number
-            return (int(number), False) if known else (self._number, True)
+            # A number of thousands of digits is none for `int`.
+            seen = int(number) if len(number) < _MOST_DIGITS and number.isdecimal() else -1
+            known = run == self._run and first - 1 <= seen <= self._number
+            return (seen, False) if known else (self._number, True)
 
     def _after(self, after: int) -> tuple[list[ConsoleRecord], int]:
         with self._changed:

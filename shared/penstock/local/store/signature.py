@@ -17,6 +17,7 @@ _HEADER: Final = re.compile(
     _ALGORITHM
     + r"\s+Credential=(?P<credential>[^,]+),\s*SignedHeaders=(?P<signed>[^,]+),\s*Signature=(?P<signature>\w+)"
 )
+_SECONDS: Final = re.compile("[0-9]{1,6}")  # S3 allows a week
 _MAX_SKEW: Final = timedelta(minutes=15)
 
 
@@ -43,7 +44,8 @@ def check_signature(environ: Mapping[str, Any], access_key: str, secret_key: str
     elif given.get("X-Amz-Algorithm") == _ALGORITHM:
         credential, signed = given.get("X-Amz-Credential", ""), given.get("X-Amz-SignedHeaders", "")
         signature, date = given.get("X-Amz-Signature", ""), given.get("X-Amz-Date", "")
-        expires = timedelta(seconds=int(given["X-Amz-Expires"]) if given.get("X-Amz-Expires", "").isdigit() else 0)
+        seconds = given.get("X-Amz-Expires", "")
+        expires = timedelta(seconds=int(seconds) if _SECONDS.fullmatch(seconds) else 0)
         payload = "UNSIGNED-PAYLOAD"
         query = [(name, value) for name, value in query if name != "X-Amz-Signature"]
     else:
@@ -65,7 +67,7 @@ def check_signature(environ: Mapping[str, Any], access_key: str, secret_key: str
     )
     digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
     to_sign = "\n".join((_ALGORITHM, date, scope, digest))
-    if not hmac.compare_digest(_sign(secret_key, scope, to_sign), signature):
+    if not hmac.compare_digest(_sign(secret_key, scope, to_sign).encode(), signature.encode()):
         raise SignatureError("SignatureDoesNotMatch", "the signature does not match; check the secret key")
 
 

@@ -73,6 +73,14 @@ def test_a_page_of_another_run_is_told_to_read_all_anew(wrong: str) -> None:
     assert first["id"] == made.last_id
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "²", "-1", "1.0", ""])
+def test_a_page_of_this_run_whose_number_is_none_is_told_to_read_all_anew(number: str) -> None:
+    made = feed()
+    made.add(record("a"))
+    run = made.last_id.partition("-")[0]
+    assert messages(made.stream(f"{run}-{number}"), 1)[0]["event"] == "reset"
+
+
 def test_a_page_that_missed_more_than_is_kept_is_told_so() -> None:
     made = feed(kept=2)
     start = made.last_id

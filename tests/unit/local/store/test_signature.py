@@ -58,3 +58,20 @@ def test_other_keys_are_refused() -> None:
 def test_old_request_is_refused() -> None:
     with pytest.raises(SignatureError, match="too far from this machine's clock"):
         check_signature(request(), *KEYS, now=WHEN + timedelta(minutes=16))
+
+
+@pytest.mark.parametrize("expires", ["%B2", "9" * 5000, "9" * 30, "-1", "+60", "", "604800"])
+@pytest.mark.parametrize("signature", ["%E9", "0"])
+def test_odd_values_of_a_presigned_url_are_refused_in_words(expires: str, signature: str) -> None:
+    query = (
+        f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={KEYS[0]}/20130524/us-east-1/s3/aws4_request"
+        f"&X-Amz-Date=20130524T000000Z&X-Amz-Expires={expires}&X-Amz-SignedHeaders=host&X-Amz-Signature={signature}"
+    )
+    with pytest.raises(SignatureError):
+        check_signature(request(HTTP_AUTHORIZATION="", QUERY_STRING=query), *KEYS, now=WHEN)
+
+
+def test_a_signature_of_other_letters_is_wrong() -> None:
+    header = request()["HTTP_AUTHORIZATION"].replace(SIGNATURE, "\xe9")
+    with pytest.raises(SignatureError, match="does not match"):
+        check_signature(request(HTTP_AUTHORIZATION=header), *KEYS, now=WHEN)
