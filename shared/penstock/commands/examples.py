@@ -112,9 +112,7 @@ HELP: Final[Mapping[str, Help]] = {
         ),
         (
             *_FUNCTION,
-            *_settings(
-                table.K_SINK, table.ENDPOINT, table.ENDPOINT_SSL, table.ACCESS_KEY_ID, table.ACCESS_KEY_SECRET
-            ),
+            *_settings(table.K_SINK, table.ENDPOINT, table.ENDPOINT_SSL, table.ACCESS_KEY_ID, table.ACCESS_KEY_SECRET),
         ),
         _OF_A_FUNCTION,
     ),

@@ -158,7 +158,7 @@ def test_brokers_that_are_named_come_before_the_local_stack(
     assert not isinstance(dead_letters.open_dead_letters(args, {name: "127.0.0.1:1"}), Inbox)
     with pytest.raises(ConfigError, match="no such file"):  # said, and not passed over for the local stack
         dead_letters.open_dead_letters(args, {f"{name}_FILE": "missing"})
-    with pytest.raises(ConfigError, match="enable.auto.commit"):
+    with pytest.raises(ConfigError, match=r"enable\.auto\.commit"):
         dead_letters.open_dead_letters(args, {name: "127.0.0.1:1", "KAFKA_ENABLE_AUTO_COMMIT": "true"})
 
 

@@ -14,8 +14,8 @@ import pytest
 from penstock.cli import main
 from penstock.commands.examples import HELP
 from penstock.commands.flags import new_parser
-from penstock.commands.reference import arguments, words_after
 from penstock.commands.queue_connector import run_queue_connector
+from penstock.commands.reference import arguments, words_after
 from penstock.commands.words import COMMANDS, Command
 from penstock.connect.bridge.settings import load_bridge_config
 from penstock.errors import ConfigError

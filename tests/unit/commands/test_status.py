@@ -98,8 +98,7 @@ def test_a_reason_of_several_lines_is_one_line_and_commands_no_terminal(
     lake.agree()
     assert main(words) == 1
     assert capsys.readouterr().out == (
-        "upper: refused\n"
-        "  refused  s3://processed/a.txt: UnsupportedInput: cannot be read: line 2\\x1b[2J line 3\n"
+        "upper: refused\n  refused  s3://processed/a.txt: UnsupportedInput: cannot be read: line 2\\x1b[2J line 3\n"
     )
     (stack.parent / "data").mkdir()
     keep_address(stack.parent / "data", StoreSettings("http://127.0.0.1:9", "penstock", "secret"))
