@@ -98,6 +98,44 @@ def test_reason_names_a_file_that_does_the_same(block: Block) -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def named_text(reason: str) -> str:
+    """The text of all files that a reason names, of all in a folder that it names."""
+    named = [ROOT / path for path in re.findall(r"tests/[\w./-]*\w|\.ci/run", reason)]
+    if "and its neighbours" in reason:
+        named = [path.parent for path in named]
+    files = [file for path in named for file in (path.rglob("*.py") if path.is_dir() else [path])]
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
+
+
+# What reasons say whose files read the pages or all of deploy/ by themselves, so that no command stands in them.
+READ_BY_ITSELF = ("tests that the tables name", "test_deploying_docs.py", "every folder below deploy")
+NAMED = [
+    block
+    for block in CODE
+    if block.kind == "sh" and block.reason and not any(words in block.reason for words in READ_BY_ITSELF)
+]
+
+
+@pytest.mark.parametrize("block", NAMED, ids=name_of)
+def test_the_file_that_a_reason_names_has_the_commands_of_the_block(block: Block) -> None:
+    text = named_text(block.reason)
+    assert text, block.reason
+    for words in commands(block):
+        while words and re.match(r"[A-Z_]+=", words[0]):
+            words = words[1:]
+        if words[:1] == ["make"] and "most of them" not in block.reason:
+            assert f"make {words[1]}" in text, words
+        if words[:1] == ["kubectl"] and "-k" in words:
+            assert words[words.index("-k") + 1].rstrip("/") in text, words
+        if words[:1] == ["penstock"]:
+            calls = [each.words.split() for each in COMMANDS]
+            call = next(each for each in calls if words[1 : 1 + len(each)] == each)
+            rest = words[1 + len(call) : 2 + len(call)]
+            inner = [word for word in rest if re.fullmatch("[a-z]+", word)]
+            missing = [word for word in [*call, *inner] if not re.search(rf"\b{word}", text, re.I)]
+            assert missing == [], words
+
+
 @pytest.mark.parametrize("block", [block for block in HERE if block.kind == "python"], ids=name_of)
 def test_python_block_is_a_function_that_runs(block: Block, tmp_path: Path) -> None:
     (tmp_path / "handler.py").write_text(block.text, encoding="utf-8")

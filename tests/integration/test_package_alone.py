@@ -42,7 +42,8 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sdist")
     ignored = shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
     for name in ("shared", "functions", "templates"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        # The template's link leads back to the package, and so to the folder that is being packed.
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored, symlinks=True)
     shutil.copy(ROOT / "stack.yml", folder)
     return build("build_sdist", folder / "shared", folder)
 

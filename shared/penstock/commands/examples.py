@@ -12,10 +12,14 @@ from penstock.settings.setting import Setting
 
 
 class Help(NamedTuple):
-    """Examples as they are typed, and the settings that count where no flag is given."""
+    """Examples as they are typed, and the settings that count where no flag is given.
+
+    `more` says which others are read that are too many to be listed here.
+    """
 
     examples: tuple[str, ...]
     variables: tuple[Setting[object], ...] = ()
+    more: str = ""
 
     @property
     def text(self) -> str:
@@ -25,6 +29,8 @@ class Help(NamedTuple):
             width = max(len(variable.name) for variable in self.variables)
             lines += ["", "environment variables:"]
             lines += [f"  {each.name:<{width}}  {each.doc.replace('`', '')}" for each in self.variables]
+        if self.more:
+            lines += [*([] if self.variables else ["", "environment variables:"]), f"  {self.more}"]
         return "\n".join(lines)
 
 
@@ -32,10 +38,25 @@ def _settings(*found: Setting[object] | Setting[str] | Setting[int] | Setting[fl
     return found
 
 
-_STORE: Final = _settings(
-    table.MINIO_ENDPOINT, table.MINIO_ACCESS_KEY, table.MINIO_SECRET_KEY, table.MINIO_REGION, table.MINIO_CA_FILE
+_SECRETS: Final = _settings(table.SECRETS_DIR)
+_STORE: Final = (
+    *_settings(
+        table.MINIO_ENDPOINT,
+        table.MINIO_ACCESS_KEY,
+        table.MINIO_SECRET_KEY,
+        table.MINIO_SESSION_TOKEN,
+        table.MINIO_REGION,
+        table.MINIO_CA_FILE,
+        table.AWS_WEB_IDENTITY_TOKEN_FILE,
+        table.AWS_ROLE_ARN,
+        table.AWS_ENDPOINT_URL_STS,
+    ),
+    *_SECRETS,
 )
 _FUNCTION: Final = (*_settings(table.SOURCE, table.SINK, table.OPTION), *_STORE)
+_OF_A_FUNCTION: Final = "and each other setting of a function: docs/settings.md"
+_OF_A_STACK_FILE: Final = "each ${NAME} that stands in the stack file, such as REGISTRY and TAG"
+_CLUSTER: Final = _settings(*table.CLUSTER)
 _LOG: Final = _settings(table.LOG_LEVEL)
 _GATEWAY: Final = _settings(connectors.GATEWAY_URL, connectors.BASIC_AUTH_USER, connectors.BASIC_AUTH_PASSWORD)
 _DELIVERY: Final = _settings(
@@ -49,7 +70,10 @@ _DELIVERY: Final = _settings(
     connectors.DELIVERY_DRAIN_SECONDS,
     table.PORT,
     connectors.CA_FILE,
+    connectors.DELIVERY_TRACES_ENDPOINT,
     table.FUNCTION_TOKEN,
+    table.FUNCTION_HMAC_KEY,
+    table.SECRETS_DIR,
 )
 _TOPICS: Final = (*_GATEWAY, *_settings(connectors.REDISCOVER_SECONDS))
 _KAFKA: Final = _settings(connectors.KAFKA, connectors.KAFKA_BROKERS)
@@ -78,22 +102,29 @@ HELP: Final[Mapping[str, Help]] = {
             "penstock up --reload",
             "penstock up --zero-after 30s --quiet",
         ),
-        (*_settings(table.MINIO_ENDPOINT), *_LOG),
+        (*_STORE, *_LOG),
+        "and " + _OF_A_STACK_FILE,
     ),
     "demo": Help(
         ("penstock demo", "penstock demo --rows 1000", "penstock demo --data .penstock-demo"),
-        (*_settings(table.MINIO_ENDPOINT), *_LOG),
+        (*_STORE, *_LOG),
+        "and " + _OF_A_STACK_FILE,
     ),
     "serve": Help(
         ("penstock serve functions/compress --port 8081", "penstock serve resize --stack stack.yml"),
         (*_settings(table.PORT), *_FUNCTION),
+        _OF_A_FUNCTION,
     ),
     "run": Help(
         (
             "penstock run compress --stack stack.yml --from upload --key donors.csv",
             "penstock run compress -f upload -k donors.csv -t processed",
         ),
-        (*_FUNCTION, *_settings(table.K_SINK)),
+        (
+            *_FUNCTION,
+            *_settings(table.K_SINK, table.ENDPOINT, table.ENDPOINT_SSL, table.ACCESS_KEY_ID, table.ACCESS_KEY_SECRET),
+        ),
+        _OF_A_FUNCTION,
     ),
     "init": Help(("penstock init", "penstock init my-lake")),
     "new": Help(("penstock new thumbnails",)),
@@ -120,9 +151,13 @@ HELP: Final[Mapping[str, Help]] = {
         (
             *_settings(
                 connectors.BRIDGE_TOKEN,
+                connectors.DEAD_LETTER_TOKEN,
+                connectors.CONSOLE_TOKEN,
                 connectors.BRIDGE_SINK,
+                connectors.K_CE_OVERRIDES,
                 connectors.OUTCOME_URLS,
                 connectors.OUTCOME_HMAC_KEY,
+                connectors.OUTCOME_ATTEMPTS,
             ),
             *_DELIVERY,
             *_LOG,
@@ -219,6 +254,7 @@ HELP: Final[Mapping[str, Help]] = {
             "penstock reconcile compress --stack stack.yml --since 24h",
         ),
         _FUNCTION,
+        _OF_A_FUNCTION,
     ),
     "jobs": Help(
         (
@@ -226,10 +262,10 @@ HELP: Final[Mapping[str, Help]] = {
             "penstock jobs logs compress-1a2b3c --namespace lake",
             "penstock jobs clean --older-than 7d --namespace lake",
         ),
-        (*_settings(table.KUBECONFIG, table.JOB_MAX_RUNNING, table.DEAD_LETTER_SINK), *_LOG),
+        (*_CLUSTER, *_settings(table.JOB_MAX_RUNNING, table.DEAD_LETTER_SINK), *_LOG),
     ),
     "lake": Help(("penstock lake plan", "penstock lake apply --file lake.yml", "penstock lake show --json"), _STORE),
-    "render": Help(("penstock render knative", "penstock render openfaas --check")),
+    "render": Help(("penstock render knative", "penstock render openfaas --check"), (), _OF_A_STACK_FILE),
     "status": Help(
         (
             "penstock status s3://upload/donors.csv",
@@ -237,15 +273,18 @@ HELP: Final[Mapping[str, Help]] = {
             "penstock status s3://upload/donors.csv --bridge http://127.0.0.1:8081",
         ),
         (*_STORE, *_settings(connectors.CONSOLE_TOKEN, connectors.CA_FILE)),
+        _OF_A_FUNCTION,
     ),
     "sign": Help(
         (
             "penstock sign s3://images/rose.jpg --url http://127.0.0.1:8082 --for 7d",
             "penstock sign s3://images/rose.jpg --option width=200",
         ),
-        _settings(table.SIGNED_URL_KEY),
+        (*_settings(table.SIGNED_URL_KEY), *_SECRETS),
     ),
-    "graph": Help(("penstock graph", "penstock graph --lake lake.yml --format svg --output flow.svg")),
+    "graph": Help(
+        ("penstock graph", "penstock graph --lake lake.yml --format svg --output flow.svg"), (), _OF_A_STACK_FILE
+    ),
     "console": Help(
         (
             "penstock console --gateway http://127.0.0.1:8080 --bridge http://127.0.0.1:8081",
@@ -257,10 +296,11 @@ HELP: Final[Mapping[str, Help]] = {
             *_settings(
                 connectors.CONSOLE_TOKEN,
                 connectors.CONSOLE_PASSWORD,
-                table.KUBECONFIG,
                 connectors.CA_FILE,
                 table.FUNCTION_TOKEN,
+                table.FUNCTION_HMAC_KEY,
             ),
+            *_CLUSTER,
             *_STORE,
             *_LOG,
         ),
@@ -271,10 +311,7 @@ HELP: Final[Mapping[str, Help]] = {
             "penstock doctor --kafka 127.0.0.1:9092 --mqtt mqtt://127.0.0.1:1883 --json",
             "penstock doctor openfaas --gateway http://127.0.0.1:8080",
         ),
-        (
-            *_STORE,
-            *_GATEWAY,
-            *_settings(connectors.CA_FILE, connectors.KAFKA_BROKERS, connectors.MQTT_URL),
-        ),
+        (*_STORE, *_GATEWAY, *_settings(connectors.CA_FILE), *_KAFKA, *_MQTT),
+        "the index's SINK_USERNAME, SINK_PASSWORD and SINK_CA, and " + _OF_A_STACK_FILE,
     ),
 }

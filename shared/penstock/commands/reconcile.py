@@ -18,7 +18,7 @@ from penstock.serving.wiring import function_config, make_runtime
 from penstock.settings.config import Config
 from penstock.store import Store
 from penstock.store.s3 import S3ObjectStore
-from penstock.terminal import Progress, json_text, printable, progress
+from penstock.terminal import Progress, json_text, one_line, printable, progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -138,6 +138,6 @@ def _print(report: Report, function: str, *, checked_only: bool) -> None:
     if not checked_only and report.done:
         print("  done: " + ", ".join(f"{count} {name}" for name, count in sorted(report.done.items())))
     for line in report.failures:
-        print(f"  not agreed: {printable(line)}", file=sys.stderr)
+        print(f"  not agreed: {one_line(line)}", file=sys.stderr)
     if report.uploads:
         print(f"  {len(report.uploads)} abandoned uploads {'found' if checked_only else 'aborted'}")

@@ -46,12 +46,17 @@ def _command(command: Command) -> Iterator[str]:
     yield f"{command.text[0].upper()}{command.text[1:]}.\n"
     found = HELP[command.words]
     yield "\n".join([*(f"    {example}" for example in found.examples), ""])
-    if found.variables:
-        yield f"Reads {', '.join(f'`{each.name}`' for each in found.variables)}.\n"
+    if read := [*(f"`{each.name}`" for each in found.variables), *([_plain(found.more)] if found.more else [])]:
+        yield f"Reads {', '.join(read)}.\n"
     yield from _flags(parser)
     for name, text, action in words_after(parser):
         yield f"**`penstock {command.words} {name}`**: {text}.\n"
         yield from _flags(action)
+
+
+def _plain(text: str) -> str:
+    """A text of the help as a part of a sentence on a page beside settings.md."""
+    return text.replace("docs/settings.md", "[settings.md](settings.md)").replace("${NAME}", "`${NAME}`")
 
 
 def words_after(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:

@@ -19,7 +19,7 @@ from penstock.serving.wiring import make_runtime
 from penstock.settings.config import Config
 from penstock.store import Store
 from penstock.store.watched import WatchedStore
-from penstock.terminal import Progress, json_text, printable, progress
+from penstock.terminal import Progress, json_text, one_line, printable, progress
 from penstock.types import ObjectRef
 
 _ANSWER_SECONDS = 30.0
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         print(printable(f"penstock run: {ref}: note: {note}"), file=sys.stderr)
     gone_is_fine = args.missing_ok and outcome.source is None
     if outcome.status >= HTTPStatus.BAD_REQUEST or not (gone_is_fine or outcome.kind in ("processed", "refused")):
-        print(printable(f"penstock run: {ref}: {outcome.reason}"), file=sys.stderr)
+        print(f"{printable(f'penstock run: {ref}')}: {one_line(outcome.reason)}", file=sys.stderr)
         return PermanentError.exit_code
     answer_to = args.answer_to or env.get("K_SINK", "")
     if answer_to and outcome.status == HTTPStatus.OK:

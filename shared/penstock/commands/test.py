@@ -13,7 +13,7 @@ from penstock.commands.put import content_type_of
 from penstock.commands.written import Made, Sample, call_text, how_to_run, identifier, keep, sample_test
 from penstock.errors import ConfigError, NothingToDo, PermanentError
 from penstock.serving.wiring import function_config
-from penstock.terminal import columns, json_text, printable, size_text
+from penstock.terminal import columns, json_text, one_line, printable, size_text
 
 if TYPE_CHECKING:
     from penstock.testing import Output
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             )
         except (PermanentError, NothingToDo) as exc:
             refused += isinstance(exc, PermanentError)
-            rows.append((sample.name, size_text(len(data)), sample.content_type, "refused", "", "", str(exc)))
+            rows.append((sample.name, size_text(len(data)), sample.content_type, "refused", "", "", one_line(str(exc))))
             told: dict[str, object] = {"input": sample.name, "size": len(data), "refused": str(exc)}
         else:
             rows.append((sample.name, size_text(len(data)), sample.content_type, *_after(made)))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from penstock import Result, UnsupportedInput
 from penstock.cli import main
 from penstock.commands.up import invocation_line
 from penstock.delivery.deliverer import Message
@@ -161,6 +162,38 @@ def test_a_body_and_a_log_keep_their_lines_and_nothing_else(
     capsys.readouterr()
     assert main(["dlq", *words, "--inbox", str(tmp_path / "inbox.db")]) == 0
     assert bad_characters(capsys.readouterr().out, "\n\t") == ""
+
+
+def test_a_reason_of_several_lines_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_event: object, _context: object) -> Result:
+        raise UnsupportedInput("no image:\n  line 2\x1b[2J\n\tline 3")
+
+    def broken(_event: object, _context: object) -> Result:
+        raise ValueError("no image:\n  line 2\x1b[2J\n\tline 3")
+
+    wanted = "no image: line 2\\x1b[2J line 3"
+    lake = Lake(refuse)
+    use(lake, monkeypatch)
+    lake.put(b"bad")
+    assert main(["run", "upper", "-f", "upload", "-k", "a.txt"]) == 65
+    assert wanted in capsys.readouterr().err
+    lake = Lake(broken)
+    use(lake, monkeypatch)
+    lake.put(b"bad")
+    assert main(["reconcile", "upper"]) == 75
+    assert wanted in capsys.readouterr().err
+    (tmp_path / "shout").mkdir()
+    (tmp_path / "shout" / "handler.py").write_text(
+        "from penstock import UnsupportedInput\n\n\ndef handle(event, context):\n"
+        "    raise UnsupportedInput('no image:\\n  line 2\\x1b[2J\\n\\tline 3')\n"
+    )
+    (tmp_path / "a.txt").write_text("bad")
+    assert main(["test", str(tmp_path / "shout"), str(tmp_path / "a.txt")]) == 65
+    assert wanted in capsys.readouterr().out
+    DemoReport(sys.stdout).verdict(["no image:\n  line 2\x1b[2J\n\tline 3"])
+    assert wanted in capsys.readouterr().out
 
 
 def test_escapes_name_the_character() -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from penstock.local.functions.crashes import Crash
-from penstock.terminal import bar_text, coloured, columns, printable, size_text, time_text
+from penstock.terminal import bar_text, coloured, columns, one_line, printable, size_text, time_text
 from penstock.types import ObjectRef
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class DemoReport:
         if problems:
             self.line(f"\n{len(problems)} {'thing' if len(problems) == 1 else 'things'} went wrong:")
             for problem in problems:
-                self.line(f"  {printable(problem)}")
+                self.line(f"  {one_line(problem)}")
         else:
             self.line("  Every output was read back and is right.")
 
