@@ -66,9 +66,7 @@ def _steps_of(spec: FunctionSpec, heard: Sequence[tuple[SourceRule, FlowNode]]) 
     function = FlowNode("function", spec.name)
     for bucket, rules in _by_bucket(config.sources).items():
         queues = [
-            queue
-            for objects, queue in heard
-            if queue.kind == "queue" and any(overlap(objects, rule) for rule in rules)
+            queue for objects, queue in heard if queue.kind == "queue" and any(overlap(objects, rule) for rule in rules)
         ]
         steps += [Step(queue, function) for queue in queues]
         if not queues:

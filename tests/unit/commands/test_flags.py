@@ -36,7 +36,14 @@ def test_flags_say_what_is_expected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("read", "text"), [(flags.port, "65536"), (flags.seconds, "0"), (flags.seconds, "soon"), (flags.row_count, "-1"), (flags.whole, "soon")]
+    ("read", "text"),
+    [
+        (flags.port, "65536"),
+        (flags.seconds, "0"),
+        (flags.seconds, "soon"),
+        (flags.row_count, "-1"),
+        (flags.whole, "soon"),
+    ],
 )
 def test_a_value_that_cannot_be_is_named(read: Callable[[str], object], text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=repr(text)) as refused:

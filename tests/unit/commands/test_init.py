@@ -21,9 +21,7 @@ def test_a_project_that_cannot_be_written_whole_leaves_nothing(
     assert main(["init", str(tmp_path)]) == 0
 
 
-def test_a_file_in_the_folders_place_is_named_with_a_remedy(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_in_the_folders_place_is_named_with_a_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     taken = tmp_path / "taken.txt"
     taken.write_text("mine")
     assert main(["init", str(taken)]) == 78

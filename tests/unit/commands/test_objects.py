@@ -74,7 +74,8 @@ def test_a_store_that_answers_is_listed_without_a_word(capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(
-    "words", [["put", "{file}", "none/"], ["get", "none/a", "-"], ["ls", "none"], ["rm", "none/a"], ["rm", "-r", "none/"]]
+    "words",
+    [["put", "{file}", "none/"], ["get", "none/a", "-"], ["ls", "none"], ["rm", "none/a"], ["rm", "-r", "none/"]],
 )
 def test_a_bucket_that_the_local_stack_lacks_is_named_beside_those_that_it_has(
     words: list[str],

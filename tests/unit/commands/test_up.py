@@ -97,8 +97,6 @@ def test_lines_of_several_threads_do_not_mix(monkeypatch: pytest.MonkeyPatch) ->
         (Reloaded("shout", "line 1: no"), "shout  not taken up, the old one goes on: line 1: no"),
     ],
 )
-def test_what_became_of_a_change_is_printed(
-    change: Reloaded, says: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_became_of_a_change_is_printed(change: Reloaded, says: str, capsys: pytest.CaptureFixture[str]) -> None:
     print_change(change)
     assert capsys.readouterr().out.rstrip().endswith(says)

@@ -86,5 +86,5 @@ def test_mermaid_escapes_what_it_would_read_as_its_own() -> None:
 )
 def test_wrong_settings_name_their_function(source: str, sink: str) -> None:
     good = spec("good", "s3://entry/*", "s3://packed/{key}")
-    with pytest.raises(ConfigError, match="^function wrong: S"):
+    with pytest.raises(ConfigError, match=r"^function wrong: S"):
         flow_of([good, spec("wrong", source, sink)])
