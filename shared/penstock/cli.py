@@ -125,8 +125,8 @@ def _dispatch(words: list[str]) -> int:
         if _is_full(exc):
             raise
         if isinstance(exc, OSError) and exc.filename and exc.errno in _MAY_NOT:
-            place = f"penstock {command.words}: {printable(str(exc.filename))}"
-            _tell(f"{place}: {exc.strerror}; take another place, or ask for the right to this one")
+            what = printable(f"{exc.filename}: {exc.strerror}")
+            _tell(f"penstock {command.words}: {what}; take another place, or ask for the right to this one")
             return ConfigError.exit_code
         what = printable(f"{type(exc).__name__}: {exc}")
         _tell(f"penstock {command.words}: a defect of Penstock: {what}; {DEBUG} shows where")

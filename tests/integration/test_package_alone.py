@@ -69,19 +69,33 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "python"
 
 
-def test_a_wheel_made_in_the_checkout_does_not_hold_what_its_build_left_there(tmp_path: Path) -> None:
+@pytest.fixture(name="checkout")
+def checkout_fixture(tmp_path: Path) -> Path:
+    """What a build reads of a checkout, with the template's link, which leads back to the folder that is built."""
     for name in ("shared", "functions", "templates"):
         ignored = shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
-        # The template's link leads back to the package, and so to the folder that is being built.
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored, symlinks=True)
     shutil.copy(ROOT / "stack.yml", tmp_path)
     assert (tmp_path / "templates/python3-penstock/shared").is_symlink()
+    return tmp_path
+
+
+def test_a_wheel_made_in_the_checkout_does_not_hold_what_its_build_left_there(checkout: Path) -> None:
     for _ in range(2):
-        made = build("build_wheel", tmp_path / "shared", tmp_path)
+        made = build("build_wheel", checkout / "shared", checkout)
         with zipfile.ZipFile(made) as archive:
             names = archive.namelist()
         assert [name for name in names if "/build/" in name or "egg-info" in name] == []
         assert "penstock/project/template/python3-penstock/shared/penstock/types.py" in names
+
+
+def test_an_sdist_made_in_the_checkout_does_not_hold_itself(checkout: Path) -> None:
+    made = build("build_sdist", checkout / "shared", checkout)
+    with tarfile.open(made) as archive:
+        names = archive.getnames()
+    top = made.name.removesuffix(".tar.gz")
+    assert [name for name in names if f"/{top}" in name] == []
+    assert f"{top}/penstock/project/template/python3-penstock/shared/penstock/types.py" in names
 
 
 def run(python: Path, folder: Path, *words: str) -> str:

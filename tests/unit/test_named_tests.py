@@ -43,7 +43,6 @@ WITHOUT_RULES = {
 }
 # Rules that show in the tests of what they are a part of. The list may only become shorter.
 TESTED_IN = {
-    "commands/init.py": "tests/integration/test_package_alone.py",
     "commands/reconcile.py": "tests/unit/reconcile/test_compare.py",
     "commands/run.py": "tests/functional/test_oneshot.py",
     "commands/serve.py": "tests/functional/test_serving_wiring.py",

@@ -137,10 +137,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         shutil.rmtree(folder, ignore_errors=True)
         if exc.errno in (errno.ENOSPC, errno.EDQUOT):  # the command itself says what helps
             raise
-        place = exc.filename or folder
-        raise ConfigError(
-            f"{place}: cannot be written: {exc.strerror or exc}; a function needs a folder there"
-        ) from exc
+        what = f"{exc.filename or folder}: cannot be written: {exc.strerror or exc}"
+        raise ConfigError(f"{what}; a function needs a folder there") from exc
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -53,9 +53,7 @@ def test_a_key_that_only_a_newer_server_has_does_not_run_into_the_one_before() -
 def test_a_closed_port_is_temporary_and_says_so() -> None:
     admin = Admin(StoreSettings("http://127.0.0.1:1", "a", "b"))
 
-    with pytest.raises(
-        TemporaryError, match=r"http://127.0.0.1:1: the object store failed: nothing listens there; start it, or check"
-    ):
+    with pytest.raises(TemporaryError, match=r"http://127.0.0.1:1: the object store failed: nothing listens there"):
         admin.targets("kafka")
 
 

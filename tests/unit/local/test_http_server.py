@@ -25,10 +25,10 @@ def test_path_arrives_as_it_was_sent() -> None:
 
 def test_taken_port_is_a_clear_error() -> None:
     first = HttpServer(application)
+    other = f"--there {first.port % 65000 + 1}"
     with pytest.raises(
         ConfigError,
-        match=f"port {first.port} on 127.0.0.1 is in use; choose another, such as --there {first.port % 65000 + 1}, "
-        "with make: ARGS='--there",
+        match=f"port {first.port} on 127.0.0.1 is in use; choose another, such as {other}, with make: ARGS='{other}'",
     ):
         HttpServer(application, port=first.port, option="--there")
     first.stop()
