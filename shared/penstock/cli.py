@@ -174,7 +174,10 @@ def _print_functions_trace(exc: Exception) -> None:
 
 def _refuse(words: Sequence[str]) -> int:
     """Say what was meant, as near as that can be told; returns the exit code for wrong usage."""
+    import difflib
+
     first = words[0]
+    known = [name for name, *_ in COMMANDS]
     if seconds := [name.partition(" ")[2] for name, *_ in COMMANDS if name.startswith(f"{first} ")]:
         asked = words[1:2] in (["-h"], ["--help"])
         usage = f"usage: penstock {first} {{{','.join(seconds)}}} [options]"
@@ -183,10 +186,10 @@ def _refuse(words: Sequence[str]) -> int:
             return 0
         print(f"penstock {first}: {_which(first, words[1:2], seconds)}", file=sys.stderr)
         return WRONG_USAGE
-    import difflib
-
-    known = [name for name, *_ in COMMANDS]
-    near = difflib.get_close_matches(first, known, n=1) or [name for name in known if name.endswith(f" {first}")]
+    both = difflib.get_close_matches(" ".join(words[:2]), [name for name in known if " " in name], n=1, cutoff=0.8)
+    near = (
+        both or difflib.get_close_matches(first, known, n=1) or [name for name in known if name.endswith(f" {first}")]
+    )
     hint = f"; did you mean: penstock {near[0]}" if near else "; penstock --help lists all"
     print(f"penstock: unknown command '{printable(first)}'{hint}", file=sys.stderr)
     return WRONG_USAGE

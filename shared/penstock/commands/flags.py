@@ -8,7 +8,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -28,18 +28,33 @@ T = TypeVar("T")
 DEFAULT_DATA = ".penstock"
 
 
+_INVALID_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+
+
 class _Parser(argparse.ArgumentParser):
-    """Says which flag was meant, as near as that can be told."""
+    """Says which flag or word was meant, as near as that can be told."""
 
     def error(self, message: str) -> NoReturn:
-        unknown = message.removeprefix("unrecognized arguments: ")
-        if unknown != message:
-            import difflib  # a server's start does not need it
+        import difflib  # a server's start does not need it
 
-            known = [option for action in self._actions for option in action.option_strings]
-            near = difflib.get_close_matches(unknown.split()[0].partition("=")[0], known, n=1)
-            message += f"; did you mean: {near[0]}" if near else ""
+        unknown = message.removeprefix("unrecognized arguments: ")
+        typed, known = "", [""]
+        if unknown != message:
+            typed, known = unknown.split()[0].partition("=")[0], list(_options(self))
+        elif found := _INVALID_CHOICE.search(message):
+            typed, known = found[1], [choice.strip("'") for choice in found[2].split(", ")]
+        near = difflib.get_close_matches(typed, known, n=1)
+        message += f"; did you mean: {near[0]}" if near else ""
         super().error(message)
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """The flags of a parser, and of the words after its command: the outermost parser tells of unknown flags."""
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from _options(inner)
 
 
 def new_parser(words: str, text: str, end: str = "") -> argparse.ArgumentParser:

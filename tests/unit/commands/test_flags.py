@@ -70,7 +70,17 @@ def test_argparse_is_used_by_the_commands_alone() -> None:
 
 @pytest.mark.parametrize(
     ("words", "meant"),
-    [(("up", "--prot", "1"), "--port"), (("ls", "upload", "--jsno"), "--json"), (("up", "--prot=1"), "--port")],
+    [
+        (("dlq", "list", "--jsno"), "--json"),
+        (("dlq", "lst"), "list"),
+        (("lake", "aply"), "apply"),
+        (("doctor", "openfas"), "openfaas"),
+        (("completion", "bsh"), "bash"),
+        (("up", "--edition", "rpo"), "pro"),
+        (("up", "--prot", "1"), "--port"),
+        (("ls", "upload", "--jsno"), "--json"),
+        (("up", "--prot=1"), "--port"),
+    ],
 )
 def test_a_flag_that_is_typed_wrong_is_told_which_was_meant(
     words: tuple[str, ...], meant: str, capsys: pytest.CaptureFixture[str]
@@ -84,3 +94,19 @@ def test_a_flag_that_is_like_no_other_is_only_named(capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit, match="2"):
         main(["ls", "upload", "--qqqqqq"])
     assert "unrecognized arguments: --qqqqqq\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("conect", "kafka"), "connect kafka"),
+        (("connect", "kafak"), "connect kafka"),
+        (("statsu", "upload/a"), "status"),
+        (("kafka",), "connect kafka"),
+    ],
+)
+def test_a_command_that_is_typed_wrong_is_told_which_was_meant(
+    words: tuple[str, ...], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert f"did you mean: penstock {meant}\n" in capsys.readouterr().err
