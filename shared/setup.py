@@ -43,8 +43,8 @@ PROJECT = {
     "functions/resize": "functions/resize",
     "template/python3-penstock": "templates/python3-penstock",
 }
-# What tools leave in a checkout. The template's link `shared` leads back to this folder, and `build`, or `penstock-0.1.0`
-# for an sdist, is what is being written just now: to copy it too would never end.
+# What tools leave in a checkout. The template's link `shared` leads back to this folder, and `build`, or for an sdist
+# `penstock-0.1.0`, is what is being written just now: to copy it too would never end.
 NOT_OF_THE_PROJECT = shutil.ignore_patterns("__pycache__", ".*", "build", "dist", "penstock-*", "*.egg-info")
 
 

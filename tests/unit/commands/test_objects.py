@@ -86,10 +86,11 @@ def test_a_bucket_that_the_local_stack_lacks_is_named_beside_those_that_it_has(
 ) -> None:
     file = tmp_path / "a.txt"
     file.write_text("a")
-    settings = StoreSettings(*(os.environ[f"MINIO_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")))
-    keep_address(tmp_path, settings)
-    for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY"):
-        monkeypatch.delenv(f"MINIO_{name}")
+    names = ("MINIO_ENDPOINT", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")
+    endpoint, access_key, secret_key = (os.environ[name] for name in names)
+    keep_address(tmp_path, StoreSettings(endpoint, access_key, secret_key))
+    for name in names:
+        monkeypatch.delenv(name)
     assert main([*(word.format(file=file) for word in words), "--data", str(tmp_path)]) == 65
     assert capsys.readouterr().err == (
         f"penstock {words[0]}: s3://none/: the local stack has no such bucket, but processed, upload; a SOURCE or SINK "
