@@ -46,7 +46,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("ls", "", "list objects by what their keys begin with"),
         Command("rm", "", "remove objects; --recursive asks first"),
         Command("reconcile", "stack", "compare sources with targets and mend what differs"),
-        Command("status", "stack", "say whether one object's targets are ready, and if not, why"),
+        Command("status", "bridge,stack", "say whether one object's targets are ready, and if not, why"),
         Command("sign", "", "make a URL that opens one object through a function, for a limited time"),
         Command("jobs", "stack", "list the Jobs of large objects, watch over them, read logs, clean up"),
     ),
