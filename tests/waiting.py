@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+FoundT = TypeVar("FoundT")
 
 
 class Wait:
@@ -19,13 +22,17 @@ class Wait:
 
     def holds(self, check: Callable[[], object]) -> bool:
         """Whether the check holds now."""
+        return bool(self.ask(check))
+
+    def ask(self, check: Callable[[], FoundT]) -> FoundT | None:
+        """What the check finds now; None where it raised."""
         try:
-            found = bool(check())
+            found = check()
         except (AssertionError, NameError):
             raise
         except Exception as error:  # noqa: BLE001 - it is the cause of the wait's own error if it stays
             self._error = error
-            return False
+            return None
         self._error = None
         return found
 
@@ -39,10 +46,16 @@ class Wait:
         return self._error
 
 
-def wait_until(check: Callable[[], object], what: str = "what surely comes", timeout_seconds: float = 120) -> None:
-    """Wait until the check holds; the limit only ends a test that has failed, and then says `what` did not come."""
+def wait_until(
+    check: Callable[[], FoundT | None], what: str = "what surely comes", timeout_seconds: float = 120
+) -> FoundT:
+    """Wait until the check holds, and return what it found.
+
+    The limit only ends a test that has failed, and then says `what` did not come.
+    """
     wait = Wait(timeout_seconds)
-    while not wait.holds(check):
+    while not (found := wait.ask(check)):
         if wait.is_over():
             raise AssertionError(f"not within {timeout_seconds:.0f} s: {what}") from wait.error
         time.sleep(0.02)
+    return found

@@ -10,8 +10,9 @@ from penstock.local.demo.photos import read_photos
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-from tests.e2e.test_stack import Up, until
+from tests.e2e.test_stack import Up
 from tests.paths import DOCS
+from tests.waiting import wait_until
 
 # The views by the names of their pictures, which are in docs/console in both themes.
 VIEWS = {
@@ -48,10 +49,12 @@ def fill(up: Up) -> None:
         up.put("images", name, pictures[file], "image/jpeg")
     for number in range(3):
         up.put("images", f"scan {number}.jpg", b"no picture at all", "image/jpeg")
-    until(lambda: up.state()["dead"] == 3, "the dead letters", 180)
-    until(lambda: all(up.document("processed", name) for name in PHOTOGRAPHS), "the documents of the pictures", 180)
-    until(lambda: up.document("processed", "donors/2026.csv.gz"), "the document of the table", 180)
-    until(lambda: up.state()["pending"] == 0, "the end of all events", 180)
+    wait_until(lambda: up.state()["dead"] == 3, "the dead letters", 180)
+    wait_until(
+        lambda: all(up.document("processed", name) for name in PHOTOGRAPHS), "the documents of the pictures", 180
+    )
+    wait_until(lambda: up.document("processed", "donors/2026.csv.gz"), "the document of the table", 180)
+    wait_until(lambda: up.state()["pending"] == 0, "the end of all events", 180)
 
 
 def shoot(up: Up) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from penstock.types import ObjectRef
 
-from tests.e2e.test_stack import Up, until
+from tests.e2e.test_stack import Up
 from tests.integration.processes import running
 from tests.remote_console import LOGIN, PASSWORD, TOKEN, ask, notification
 from tests.served import free_port
+from tests.waiting import wait_until
 
 ROWS = b"email,type\n" + b"ann@example.com,A+\n" * 1000
 REF = ObjectRef("upload", "donors/日本.csv")
@@ -53,11 +54,11 @@ def test_an_object_is_followed_from_the_bridge_to_its_result(up: Up, tmp_path: P
         running(bridge, tmp_path / "bridge.log", env),
         running(console, tmp_path / "console.log", env),
     ):
-        until(lambda: functions() == {"compress", "resize", "index"}, "the console with the functions", 180)
+        wait_until(lambda: functions() == {"compress", "resize", "index"}, "the console with the functions", 180)
         up.put(REF.bucket, REF.key, ROWS, "text/csv")
-        until(lambda: up.get("processed", f"{REF.key}.gz"), "the result", 180)
-        until(lambda: _sent(bridge_port), "the bridge", 60)
-        [record] = until(events, "the event", 120)
+        wait_until(lambda: up.get("processed", f"{REF.key}.gz"), "the result", 180)
+        wait_until(lambda: _sent(bridge_port), "the bridge", 60)
+        [record] = wait_until(events, "the event", 120)
         assert (record["function"], record["bucket"], record["key"]) == ("compress", REF.bucket, REF.key)
         assert record["outcome"] == "processed"
         assert record["in"] == len(ROWS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.e2e.test_stack import Up, until
+from tests.e2e.test_stack import Up
+from tests.waiting import wait_until
 
 STACK = (
     "functions:\n  index:\n    handler: ./index\n    environment: {SOURCE: 's3://upload/*', SINK: 's3://loud/{key}'}\n"
@@ -21,16 +22,16 @@ def test_saved_handler_acts_on_the_next_object_and_a_broken_one_does_not(tmp_pat
     assert up.process.stdout is not None
     try:
         up.put("upload", "1", b"Ab")
-        until(lambda: up.get("loud", "1") == b"AB", "the first")
+        wait_until(lambda: up.get("loud", "1") == b"AB", "the first")
         handler.write_text(HANDLER % "lower")
         assert "index  saved: counts from now on" in up.process.stdout.readline()
         up.put("upload", "2", b"Ab")
-        until(lambda: up.get("loud", "2") == b"ab", "the second")
+        wait_until(lambda: up.get("loud", "2") == b"ab", "the second")
         handler.write_text("def handle(\n")
         said = up.process.stdout.readline()
         assert "not taken up, the old one goes on" in said
         assert "SyntaxError" in said
         up.put("upload", "3", b"Cd")
-        until(lambda: up.get("loud", "3") == b"cd", "the third")
+        wait_until(lambda: up.get("loud", "3") == b"cd", "the third")
     finally:
         up.stop()

@@ -11,11 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from minio import Minio
 from PIL import Image
 
 from tests.paths import ROOT
+from tests.waiting import wait_until
 
 PENSTOCK = [sys.executable, "-m", "penstock.cli"]
 
@@ -114,15 +114,6 @@ class Up:
         return "".join(lines)
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"not within {seconds:g} s: {what}")
-
-
 def photo(width: int, height: int) -> bytes:
     file = io.BytesIO()
     Image.effect_mandelbrot((width, height), (-2, -1.5, 1, 1.5), 60).convert("RGB").save(file, "JPEG")
@@ -147,12 +138,12 @@ def test_csv_is_compressed_and_indexed_and_the_functions_stop_again(up: Up) -> N
     body = b"email, name, type, birthday, state\n" + b"a@example.com,Ann,A+,1990-01-01,Ohio\n" * 1000
     up.put("upload", "in/donors & co.csv", body, "application/csv")
 
-    target = until(lambda: up.get("processed", "in/donors & co.csv.gz"), "the compressed object")
+    target = wait_until(lambda: up.get("processed", "in/donors & co.csv.gz"), "the compressed object")
     assert gzip.decompress(target) == body
-    found = until(lambda: up.document("processed", "in/donors & co.csv.gz"), "its entry in the index")
+    found = wait_until(lambda: up.document("processed", "in/donors & co.csv.gz"), "its entry in the index")
     assert found["csv"]["rows"] == 1000
     assert found["size"] == len(target)
-    until(lambda: all(entry["replicas"] == 0 for entry in up.state()["functions"]), "zero processes")
+    wait_until(lambda: all(entry["replicas"] == 0 for entry in up.state()["functions"]), "zero processes")
     assert up.children() == []
 
 
@@ -166,7 +157,7 @@ def beside(up: Up, *words: str) -> subprocess.CompletedProcess[str]:
 def test_run_and_reconcile_find_the_local_stack_by_themselves(up: Up) -> None:
     csv = b"email,name\na@example.com,A\n" * 50
     up.put("upload", "beside/found.csv", csv, "text/csv")
-    until(lambda: up.document("processed", "beside/found.csv.gz"), "the index knows the compressed object")
+    wait_until(lambda: up.document("processed", "beside/found.csv.gz"), "the index knows the compressed object")
     up.minio().remove_object("processed", "beside/found.csv.gz")
     assert up.get("processed", "beside/found.csv.gz") is None
     checked = beside(up, "reconcile", "compress", "--check", "--prefix", "beside/")
@@ -181,7 +172,7 @@ def test_run_and_reconcile_find_the_local_stack_by_themselves(up: Up) -> None:
 
 def test_image_is_resized(up: Up) -> None:
     up.put("images", "a+b/日本.jpg", photo(1600, 1200), "image/jpeg")
-    target = until(lambda: up.get("processed", "a+b/日本.jpg"), "the resized image")
+    target = wait_until(lambda: up.get("processed", "a+b/日本.jpg"), "the resized image")
     with Image.open(io.BytesIO(target)) as picture:
         assert picture.width < 1600
         assert picture.width * 3 == picture.height * 4
@@ -189,22 +180,22 @@ def test_image_is_resized(up: Up) -> None:
 
 def test_removed_target_leaves_the_index(up: Up) -> None:
     up.put("upload", "short-lived.csv", b"a,b\n1,2\n")
-    until(lambda: up.document("processed", "short-lived.csv.gz"), "its entry in the index")
+    wait_until(lambda: up.document("processed", "short-lived.csv.gz"), "its entry in the index")
     up.minio().remove_object("processed", "short-lived.csv.gz")
-    until(lambda: up.document("processed", "short-lived.csv.gz") is None, "the entry's removal")
+    wait_until(lambda: up.document("processed", "short-lived.csv.gz") is None, "the entry's removal")
 
 
 def test_what_cannot_be_processed_becomes_a_dead_letter_that_can_be_replayed(up: Up) -> None:
     up.put("images", "rose.jpg", b"no")
-    [letter] = until(lambda: up.state()["dead_letters"], "the dead letter")
+    [letter] = wait_until(lambda: up.state()["dead_letters"], "the dead letter")
     assert letter["function"] == "resize"
     assert "415" in letter["reason"]
     assert up.get("processed", "rose.jpg") is None
 
     up.put("images", "rose.jpg", photo(40, 30))
-    until(lambda: up.get("processed", "rose.jpg"), "the image that replaced it")
+    wait_until(lambda: up.get("processed", "rose.jpg"), "the image that replaced it")
     assert up.ask("/ui/replay", "POST", json.dumps({"ids": [letter["id"]]}).encode()) == {"replayed": 1}
-    until(lambda: up.state()["pending"] == 0 and up.state()["dead"] == 0, "the replay's end")
+    wait_until(lambda: up.state()["pending"] == 0 and up.state()["dead"] == 0, "the replay's end")
 
 
 @pytest.mark.parametrize("option", ["--port", "--store-port"])
@@ -222,7 +213,7 @@ def test_taken_port_is_named_with_the_option_that_changes_it(tmp_path: Path, opt
 def test_interrupt_ends_everything_cleanly(tmp_path: Path) -> None:
     up = Up(tmp_path)
     up.put("upload", "a.csv", b"a,b\n1,2\n")
-    children = until(up.children, "a running function")
+    children = wait_until(up.children, "a running function")
     assert up.stop() == 0
     for pid in children:
         with pytest.raises(ProcessLookupError):
@@ -245,7 +236,7 @@ def test_event_survives_a_kill_of_the_stack(tmp_path: Path) -> None:
 
     (project / "stack.yml").write_text(stack)
     again = Up(tmp_path / "data", folder=project)
-    calls = until(lambda: again.state()["invocations"], "the event's delivery")
+    calls = wait_until(lambda: again.state()["invocations"], "the event's delivery")
     again.stop()
     assert calls[-1]["object"] == "upload/kept.csv"
 
@@ -312,7 +303,7 @@ def test_signal_during_the_start_leaves_no_process_and_no_folder(
     )
     with process:
         kept = tmp_path / "data" if command == "up" else tmp_path
-        until(lambda: list(kept.rglob("events-token")), "its folder")
+        wait_until(lambda: list(kept.rglob("events-token")), "its folder")
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
     # Python ends by the signal itself, for a shell the same 130, when it came while a class was being made.
@@ -340,7 +331,7 @@ def test_objects_and_index_live_and_die_together(tmp_path: Path) -> None:
     data = tmp_path / "data"
     first = Up(data)
     first.put("upload", "kept.csv", b"a,b\n1,2\n", "text/csv")
-    until(lambda: first.document("processed", "kept.csv.gz"), "a document")
+    wait_until(lambda: first.document("processed", "kept.csv.gz"), "a document")
     assert first.stop() == 0
 
     again = Up(data)
@@ -358,7 +349,7 @@ def test_objects_and_index_live_and_die_together(tmp_path: Path) -> None:
 def test_the_stacks_files_are_for_their_owner_only(tmp_path: Path) -> None:
     up = Up(tmp_path / "data")
     up.put("upload", "a.csv", b"a,b\n1,2\n", "text/csv")
-    until(lambda: up.document("processed", "a.csv.gz"), "a document")
+    wait_until(lambda: up.document("processed", "a.csv.gz"), "a document")
     assert up.stop() == 0
 
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_stack import Up, until
+from tests.e2e.test_stack import Up
+from tests.waiting import wait_until
 
 SLOW = """
 import time
@@ -80,13 +81,13 @@ def project(tmp_path: Path) -> Iterator[Project]:
 def starting(project: Project) -> None:
     (project.folder / "hold-imports").touch()
     project.call()
-    until((project.folder / "importing").exists, "the start")
+    wait_until((project.folder / "importing").exists, "the start")
 
 
 def calling(project: Project) -> None:
     (project.folder / "hold-calls").touch()
     project.call()
-    until((project.folder / "calling").exists, "the call")
+    wait_until((project.folder / "calling").exists, "the call")
 
 
 def deploying(project: Project) -> None:
@@ -94,26 +95,26 @@ def deploying(project: Project) -> None:
     (project.folder / "importing").unlink()
     (project.folder / "hold-imports").touch()
     project.aside("PUT", "/system/functions", json.dumps({"service": "index"}).encode())
-    until((project.folder / "importing").exists, "the start of the new one")
+    wait_until((project.folder / "importing").exists, "the start of the new one")
 
 
 def deleting(project: Project) -> None:
     calling(project)
     project.aside("DELETE", "/system/functions", json.dumps({"functionName": "index"}).encode())
-    until(lambda: project.up.ask("/system/functions") == [], "the removal")
+    wait_until(lambda: project.up.ask("/system/functions") == [], "the removal")
 
 
 def reloading(project: Project) -> None:
     (project.folder / "hold-imports").touch()
     project.handler.write_text(SLOW + "# saved\n")
-    until((project.folder / "importing").exists, "the trial of what was saved")
+    wait_until((project.folder / "importing").exists, "the trial of what was saved")
 
 
 @pytest.mark.parametrize("moment", [starting, calling, deploying, deleting, reloading], ids=lambda each: each.__name__)
 def test_stop_at_a_bad_moment_ends_and_leaves_no_process(project: Project, moment: Callable[[Project], None]) -> None:
     moment(project)
     assert project.up.stop() == 0
-    until(lambda: project.processes() == [], "the end of its processes")
+    wait_until(lambda: project.processes() == [], "the end of its processes")
 
 
 def test_stop_works_on_whichever_thread_the_signal_arrives(project: Project) -> None:
@@ -130,8 +131,8 @@ def test_second_ctrl_c_does_not_wait_for_a_function_that_does_not_end(project: P
     project.up.process.send_signal(signal.SIGINT)
     said = project.up.process.stdout
     assert said is not None
-    until(lambda: "stopping" in said.readline(), "the beginning of the stop")
+    wait_until(lambda: "stopping" in said.readline(), "the beginning of the stop")
     project.up.process.send_signal(signal.SIGINT)
     assert project.up.process.wait(60) == 130
     (project.folder / "hold-calls").unlink()
-    until(lambda: project.processes() == [], "the end of its processes")
+    wait_until(lambda: project.processes() == [], "the end of its processes")

@@ -6,12 +6,9 @@ import codecs
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from penstock.cli import main
@@ -20,6 +17,7 @@ from penstock.local.stack import Stack, StackOptions
 from penstock.types import ObjectRef
 
 from tests.served import free_port
+from tests.waiting import wait_until
 
 HANDLER = """
 from penstock import Context, Event, Result
@@ -46,13 +44,6 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def until(condition: Callable[[], Any]) -> Any:
-    """Wait for something that certainly comes; a hang is the failure."""
-    while not (found := condition()):
-        time.sleep(0.05)
-    return found
-
-
 def ask(url: str) -> bytes:
     with urllib.request.urlopen(url, timeout=60) as answer:
         return bytes(answer.read())
@@ -67,8 +58,8 @@ def test_up_shows_the_trace_once_and_when_the_next_attempt_comes(
         stack.attempts.listen(print_waiting)
         stack.start()
         stack.store.put(ObjectRef("upload", "a.txt"), [b"hello"], content_type="text/plain", metadata={})
-        until(lambda: len(stack.invocations.recent()) > 1)
-        page = until(lambda: ask(f"{stack.url}/ui/about?bucket=upload&key=a.txt")).decode()
+        wait_until(lambda: len(stack.invocations.recent()) > 1)
+        page = wait_until(lambda: ask(f"{stack.url}/ui/about?bucket=upload&key=a.txt")).decode()
     finally:
         stack.stop()
     shown = capsys.readouterr().out
@@ -94,7 +85,7 @@ def test_status_says_why_a_pending_object_waits(
     try:
         stack.start()
         stack.store.put(ObjectRef("upload", "a.txt"), [b"hello"], content_type="text/plain", metadata={})
-        until(stack.attempts.waiting)
+        wait_until(stack.attempts.waiting)
         assert main(["status", "upload/a.txt", "--data", str(data)]) == 1  # the stack file is the local stack's too
     finally:
         stack.stop()

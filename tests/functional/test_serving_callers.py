@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.functional.test_serving_server import SLOW, Post, started, wait_for
+from tests.functional.test_serving_server import SLOW, Post, started
 from tests.served import free_port
+from tests.waiting import wait_until
 
 PROBES = ("/_/health", "/_/ready", "/metrics")
 THREADS = 2
@@ -66,7 +67,7 @@ def busy(url: str, slow: Path, count: int = THREADS) -> Iterator[list[Post]]:
     """As many long calls under way as there are threads, and `count - THREADS` that wait."""
     posts = [Post(f"{url}/{number}") for number in range(THREADS)]
     for number in range(THREADS):
-        wait_for((slow / f"working-{number}").exists)
+        wait_until((slow / f"working-{number}").exists)
     posts += [Post(f"{url}/{number}") for number in range(THREADS, count)]
     try:
         yield posts
@@ -118,7 +119,7 @@ def test_ready_that_waits_keeps_neither_liveness_nor_work(slow: Path) -> None:
         (slow / "hang").touch()
         for _ in range(4):
             stack.enter_context(connected(url, b"GET /_/ready HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-        wait_for((slow / "asked").exists)
+        wait_until((slow / "asked").exists)
         assert status(f"{url}/_/health") == 200
         assert urllib.request.urlopen(urllib.request.Request(url, b"x"), timeout=60).read() == b"done"
         (slow / "hang").unlink()
@@ -163,7 +164,7 @@ def test_head_that_comes_byte_by_byte_is_read_and_cut_off_at_its_time(url: str, 
                 return True
             return False
 
-        wait_for(send)
+        wait_until(send)
 
 
 def test_connection_that_is_not_used_is_closed_in_silence(url: str) -> None:
@@ -202,7 +203,7 @@ def test_body_below_the_lowest_rate_is_cut_off(url: str) -> None:
                 connection.sendall(b"x")
             return b"408 " in data
 
-        wait_for(cut_off)
+        wait_until(cut_off)
 
 
 def test_time_that_a_request_waits_for_a_thread_is_not_its_caller_s(url: str, slow: Path) -> None:
@@ -249,7 +250,7 @@ def test_more_requests_than_may_wait_are_answered_503_with_a_time_to_come_back(u
                     return False
             return True
 
-        wait_for(is_full)
+        wait_until(is_full)
         for request in (whole, unread):
             with connected(url, request) as connection:
                 refused.append(answer(connection))
@@ -307,7 +308,7 @@ def bridge(tmp_path: Path) -> Iterator[str]:
             return False
 
     try:
-        wait_for(is_up)
+        wait_until(is_up)
         yield url
     finally:
         process.terminate()

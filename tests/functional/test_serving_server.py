@@ -12,10 +12,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -44,11 +43,6 @@ def handle(event: Event, context: Context) -> Result:
         time.sleep(0.01)
     return Result(event.body.read() + b" done")
 """
-
-
-def wait_for(there: Callable[[], Any]) -> None:
-    """Wait for something that surely comes; the limit only ends a broken test."""
-    wait_until(there, "what surely comes")
 
 
 @pytest.fixture
@@ -123,9 +117,9 @@ def messages(stderr: str) -> list[str]:
 def test_request_in_flight_is_finished_after_sigterm_and_the_exit_code_is_0(slow: Path) -> None:
     with started(slow) as (url, process):
         post = Post(f"{url}/a")
-        wait_for((slow / "working-a").exists)
+        wait_until((slow / "working-a").exists)
         process.terminate()
-        wait_for(lambda: not accepts(url))
+        wait_until(lambda: not accepts(url))
         (slow / "go").touch()
         post.join(60)
         assert (post.answer, post.problem) == (b"work done", None)
@@ -146,7 +140,7 @@ def test_worker_that_drains_says_so_and_still_answers(slow: Path) -> None:
     (slow / "go").touch()
     with started(slow, DRAIN_SECONDS="4") as (url, process):
         process.terminate()
-        wait_for(lambda: readiness(url) == 503)
+        wait_until(lambda: readiness(url) == 503)
         assert urllib.request.urlopen(urllib.request.Request(f"{url}/late", b"x"), timeout=60).read() == b"x done"
         assert process.wait(60) == 0
 
@@ -179,7 +173,7 @@ def test_worker_that_is_told_to_end_while_it_loads_does_not_drain(slow: Path) ->
         env={"PATH": os.environ["PATH"], "PORT": str(free_port()), "DRAIN_SECONDS": "3600"},
     )
     try:
-        wait_for((slow / "loading").exists)
+        wait_until((slow / "loading").exists)
         process.terminate()
         assert process.wait(60) == 0
     finally:
@@ -209,7 +203,7 @@ def test_worker_that_dies_is_replaced(slow: Path) -> None:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         (worker,) = children.read_text().split()
         os.kill(int(worker), signal.SIGKILL)
-        wait_for(lambda: children.read_text().split() not in ([worker], []))
+        wait_until(lambda: children.read_text().split() not in ([worker], []))
         wait_until_ready(url, process)
         assert urllib.request.urlopen(urllib.request.Request(url, b"x"), timeout=60).read() == b"x done"
 
@@ -241,7 +235,7 @@ def test_whichever_of_two_workers_is_scraped_answers_for_both_and_for_one_that_d
         died = workers.pop()
         os.kill(int(died), signal.SIGKILL)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        wait_for(lambda: len({*children.read_text().split()} - {died}) == 2)
+        wait_until(lambda: len({*children.read_text().split()} - {died}) == 2)
         wait_until_ready(url, process)
         assert [posted() for _ in range(20)] == [count] * 20
 

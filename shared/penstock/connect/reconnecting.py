@@ -1,6 +1,6 @@
 """A session whose client has a thread of its own, with one connection at a time: it connects again after each failure.
 
-AMQP and Redis have clients that wait for answers; the clients of MQTT and NATS have loops of their own.
+AMQP, Redis and SQS have clients that wait for answers; the clients of MQTT and NATS have loops of their own.
 """
 
 import logging
@@ -8,6 +8,8 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+
+from penstock.errors import ConfigError
 
 RETRY_SECONDS = 1.0
 # How long an end waits for a client that has nothing to finish: it may be in the middle of a connect.
@@ -66,8 +68,34 @@ class ReconnectingSession(ABC):
         self.wake_up()
 
     @abstractmethod
+    def work(self) -> None:
+        """Work over one connection until the session ends.
+
+        Raises `TopicRefused`, `ConfigError`, or the client's own error when the connection fails or the server refuses.
+        """
+
+    @abstractmethod
+    def meaning_of(self, exc: Exception) -> tuple[str, str] | None:
+        """What an error of client or server says, and what the server refuses by it, or ""; None for a defect."""
+
     def connect_once(self) -> str:
         """Work over one connection until it fails, the server refuses, or the session ends; the problem, or ""."""
+        try:
+            self.work()
+        except TopicRefused as exc:
+            return self.leave_out(exc)
+        except ConfigError as exc:
+            self.refusal = str(exc)
+            return self.refusal
+        except Exception as exc:
+            meaning = self.meaning_of(exc)
+            if meaning is None:
+                raise
+            problem, self.refusal = meaning
+            return problem
+        finally:
+            self.disconnected()
+        return ""
 
     def wake_up(self) -> None:
         """Let the thread look at what has changed."""

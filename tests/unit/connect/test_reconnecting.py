@@ -22,9 +22,9 @@ class Session(ReconnectingSession):
         self.woken = threading.Event()
         self.taken: list[tuple[str, ...]] = []
 
-    def connect_once(self) -> str:
+    def work(self) -> None:
         if self.problems:
-            return self.problems.pop(0)
+            raise ConnectionError(self.problems.pop(0))
         self.taken.append(self.topics)
         self.confirm(self.topics)
         self.connected.set()
@@ -32,7 +32,9 @@ class Session(ReconnectingSession):
         self.wake.clear()
         self.disconnected()
         self.woken.set()
-        return ""
+
+    def meaning_of(self, exc: Exception) -> tuple[str, str] | None:
+        return (str(exc), "") if isinstance(exc, ConnectionError) else None
 
     def end(self) -> None:
         self.end_within(60, owes=False)
@@ -46,10 +48,12 @@ class Silent(ReconnectingSession):
         self.waits = threading.Event()
         self.let_go = threading.Event()
 
-    def connect_once(self) -> str:
+    def work(self) -> None:
         self.waits.set()
         self.let_go.wait(600)
-        return "it does not answer"
+
+    def meaning_of(self, exc: Exception) -> tuple[str, str] | None:
+        return None
 
     def ending_thread(self, *, owes: bool) -> threading.Thread:
         thread = threading.Thread(target=self.end_within, args=[600], kwargs={"owes": owes}, daemon=True)
@@ -102,11 +106,11 @@ def test_unexpected_error_is_said_and_the_session_is_not_joined(
     session = Session()
     ended = threading.Event()
 
-    def broken() -> str:
+    def broken() -> None:
         ended.set()
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(session, "connect_once", broken)
+    monkeypatch.setattr(session, "work", broken)
     session.start(["a"])
     assert ended.wait(60)
     session.end()

@@ -10,7 +10,6 @@ from penstock.connect.amqp.broker import AmqpBroker, connect_to, refusal_of
 from penstock.connect.amqp.link import ConsumerEnded, Link
 from penstock.connect.queues import Arrived, Lost, Settlement
 from penstock.connect.reconnecting import ReconnectingSession, TopicRefused
-from penstock.errors import ConfigError
 
 _END_SECONDS = 20.0
 
@@ -53,22 +52,15 @@ class AmqpSession(ReconnectingSession):
     def _forget(self, link: Link) -> None:
         self._lose(lambda receipt: receipt.session is link)
 
-    def connect_once(self) -> str:
+    def meaning_of(self, exc: Exception) -> tuple[str, str] | None:
         from pika.exceptions import AMQPError
 
-        try:
-            self._work()
-        except TopicRefused as exc:
-            return self.leave_out(exc)
-        except ConfigError as exc:
-            self.refusal = str(exc)
-            return self.refusal
-        except (AMQPError, ConsumerEnded, OSError) as exc:
-            self.refusal = refusal_of(exc, self._broker)
-            return self.refusal or f"{self._broker}: {_words(exc)}"
-        return ""
+        if not isinstance(exc, AMQPError | ConsumerEnded | OSError):
+            return None
+        refusal = refusal_of(exc, self._broker)
+        return refusal or f"{self._broker}: {_words(exc)}", refusal
 
-    def _work(self) -> None:
+    def work(self) -> None:
         link = Link(connect_to(self._broker), self._take)
         self._link = link
         try:

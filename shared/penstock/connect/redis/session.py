@@ -16,7 +16,6 @@ from penstock.connect.queues import Arrived, Lost, Settlement
 from penstock.connect.reconnecting import ReconnectingSession, TopicRefused
 from penstock.connect.redis.server import RedisServer, connect_to
 from penstock.connect.redis.taken_list import LeaseLost, TakenList
-from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -60,27 +59,26 @@ class RedisSession(ReconnectingSession):
         self.end_within(_END_SECONDS, owes=bool(self._open))
         self._lose(lambda receipt: receipt.session is self)
 
-    def connect_once(self) -> str:
+    def meaning_of(self, exc: Exception) -> tuple[str, str] | None:
         from redis.exceptions import RedisError
 
+        if isinstance(exc, LeaseLost):
+            return (
+                f"{self._server}: away for more than {self._server.lease_seconds:g} seconds; joining again",
+                self.refusal,
+            )
+        if not isinstance(exc, RedisError | OSError):
+            return None
+        refusal = _refusal(exc, self._server)
+        return refusal or f"{self._server}: {exc}", refusal
+
+    def work(self) -> None:
         client = connect_to(self._server)
         try:
             while not self.ending:
                 self._work(client)
-        except LeaseLost:
-            return f"{self._server}: away for more than {self._server.lease_seconds:g} seconds; joining again"
-        except TopicRefused as exc:
-            return self.leave_out(exc)
-        except ConfigError as exc:
-            self.refusal = str(exc)
-            return self.refusal
-        except (RedisError, OSError) as exc:
-            self.refusal = _refusal(exc, self._server)
-            return self.refusal or f"{self._server}: {exc}"
         finally:
-            self.disconnected()
             client.close()
-        return ""
 
     def _work(self, client: "Redis") -> None:
         """Take and finish until one of these fails, the lists are others, or the session ends."""

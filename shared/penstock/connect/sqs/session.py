@@ -14,10 +14,9 @@ from itertools import count
 from typing import NamedTuple
 
 from penstock.connect.queues import Arrived, Lost, Settlement
-from penstock.connect.reconnecting import ReconnectingSession, TopicRefused
+from penstock.connect.reconnecting import ReconnectingSession
 from penstock.connect.sqs.account import POLL_SECONDS, SqsAccount, connect_to, refusal_of
 from penstock.connect.sqs.queue import SqsQueue
-from penstock.errors import ConfigError
 
 _END_SECONDS = 4.0 * POLL_SECONDS
 _FULL_SECONDS = 0.05
@@ -63,28 +62,19 @@ class SqsSession(ReconnectingSession):
         self.end_within(_END_SECONDS, owes=bool(self._open))
         self._lose(lambda receipt: receipt.session is self)
 
-    def connect_once(self) -> str:
+    def meaning_of(self, exc: Exception) -> tuple[str, str] | None:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        try:
-            self._work()
-        except TopicRefused as exc:
-            return self.leave_out(exc)
-        except ConfigError as exc:
-            self.refusal = str(exc)
-            return self.refusal
-        except (BotoCoreError, ClientError, OSError) as exc:
-            self.refusal = refusal_of(exc, self._account)
-            return self.refusal or f"{self._account}: {exc}"
-        except RuntimeError as exc:  # botocore's, for keys that have ended by this machine's clock when they come
-            return f"{self._account}: {exc} Compare this machine's clock with that of the service."
-        except (LookupError, TypeError, ValueError, AttributeError) as exc:
-            return f"{self._account} answers what SQS does not: {exc!r}"
-        finally:
-            self.disconnected()
-        return ""
+        if isinstance(exc, BotoCoreError | ClientError | OSError):
+            refusal = refusal_of(exc, self._account)
+            return refusal or f"{self._account}: {exc}", refusal
+        if isinstance(exc, RuntimeError):  # botocore's, for keys that have ended by this machine's clock when they come
+            return f"{self._account}: {exc} Compare this machine's clock with that of the service.", self.refusal
+        if isinstance(exc, LookupError | TypeError | ValueError | AttributeError):
+            return f"{self._account} answers what SQS does not: {exc!r}", self.refusal
+        return None
 
-    def _work(self) -> None:
+    def work(self) -> None:
         """Receive, hold and delete until one of these fails, the topics change or the session ends."""
         topics = self.to_work_on()
         client = connect_to(self._account)
