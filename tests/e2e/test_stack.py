@@ -207,7 +207,7 @@ def test_taken_port_is_named_with_the_option_that_changes_it(tmp_path: Path, opt
         command = [*PENSTOCK, "up", *(word for pair in ports.items() for word in pair), "--data", str(tmp_path)]
         done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 78, done.stderr
-    assert f"port {port} on 127.0.0.1 is in use; choose another with {option}" in done.stderr
+    assert f"port {port} on 127.0.0.1 is in use; choose another, such as {option} " in done.stderr
 
 
 def test_interrupt_ends_everything_cleanly(tmp_path: Path) -> None:

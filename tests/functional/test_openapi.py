@@ -33,7 +33,8 @@ from tests.served import free_port, served
 from tests.unit.local.conftest import Bench
 from tests.unit.local.gateway.conftest import Running
 
-EXAMPLES = 8
+# Where the same operations are asked as in another test, under other settings, fewer requests for each will do.
+EXAMPLES, FEWER_EXAMPLES = 8, 4
 load_all_checks()
 # What a description says, and no more: a body that does not follow it may be taken, because it is a file.
 CHECKED: Any = CHECKS.get_by_names(
@@ -72,7 +73,9 @@ def bridge(folder: Path, **settings: str) -> Iterator[str]:
         process.wait(60)
 
 
-def try_everything(url: str, *, headers: Mapping[str, str] | None = None, names: tuple[str, ...] = ()) -> set[str]:
+def try_everything(
+    url: str, examples: int, *, headers: Mapping[str, str] | None = None, names: tuple[str, ...] = ()
+) -> set[str]:
     """Send requests for every operation; returns the operations. Raises what schemathesis finds.
 
     `names` are what a path's `{name}`, and a body's own name, are in half of the requests.
@@ -86,19 +89,23 @@ def try_everything(url: str, *, headers: Mapping[str, str] | None = None, names:
         operation = found.ok()  # type: ignore[union-attr] # raises for an operation that cannot be read
         tried.add(operation.label)
         if operation.path != "/ui/feed":  # its answer does not end
-            try_operation(operation, url, headers or {}, names)
+            try_operation(operation, examples, url, headers or {}, names)
     return tried
 
 
 def try_operation(
-    operation: APIOperation[Any, Any, Any, Any], url: str, headers: Mapping[str, str], names: tuple[str, ...]
+    operation: APIOperation[Any, Any, Any, Any],
+    examples: int,
+    url: str,
+    headers: Mapping[str, str],
+    names: tuple[str, ...],
 ) -> None:
     allowed = operation.as_strategy()
     other = operation.as_strategy(generation_mode=GenerationMode.NEGATIVE) if operation.body else allowed
 
     @given(case=st.one_of(allowed, other), name=st.sampled_from(["", *names]))
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         database=None,
         derandomize=True,
         phases=[Phase.generate],
@@ -127,21 +134,20 @@ def call_it(case: schemathesis.Case[Any], name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "extra"),
+    ("name", "extra", "examples"),
     [
-        ("compress", {}),
-        ("index", {"SINK": "sqlite://{folder}/index.db"}),
-        ("compress", {"SEARCH": "off", "BODY_MODE": "off"}),
-        ("compress", {"FUNCTION_TOKEN": "hunter2"}),
-        ("compress", {"SIGNED_URL_KEY": "the-key-of-the-page"}),
+        ("compress", {}, EXAMPLES),
+        ("index", {"SINK": "sqlite://{folder}/index.db"}, FEWER_EXAMPLES),
+        ("compress", {"SEARCH": "off", "BODY_MODE": "off"}, FEWER_EXAMPLES),
+        ("compress", {"FUNCTION_TOKEN": "hunter2", "SIGNED_URL_KEY": "the-key-of-the-page"}, EXAMPLES),
     ],
 )
-def test_a_function_answers_as_it_is_described(name: str, extra: dict[str, str], tmp_path: Path) -> None:
+def test_a_function_answers_as_it_is_described(name: str, extra: dict[str, str], examples: int, tmp_path: Path) -> None:
     environment = {"FUNCTION_NAME": name, "THREADS": "4"}
     filled = {key: value.replace("{folder}", str(tmp_path)) for key, value in extra.items()}
     headers = {"Authorization": "Bearer hunter2"} if "FUNCTION_TOKEN" in extra else {}
     with served(name, environment | filled) as function:
-        tried = try_everything(function.url, headers=headers)
+        tried = try_everything(function.url, examples, headers=headers)
         if headers:
             status, document = function.get(PATH)
             assert (status, document["error"]) == (401, "Unauthorized")
@@ -149,10 +155,17 @@ def test_a_function_answers_as_it_is_described(name: str, extra: dict[str, str],
     assert ("GET /read/{path}" in tried) == ("SIGNED_URL_KEY" in extra)
 
 
-@pytest.mark.parametrize("extra", [{}, {"BRIDGE_TOKEN": "hunter2"}, {"CONSOLE_TOKEN": "hunter2"}])
-def test_the_bridge_answers_as_it_is_described(extra: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("extra", "examples"),
+    [
+        ({}, EXAMPLES),
+        ({"BRIDGE_TOKEN": "hunter2"}, FEWER_EXAMPLES),
+        ({"CONSOLE_TOKEN": "hunter2"}, FEWER_EXAMPLES),
+    ],
+)
+def test_the_bridge_answers_as_it_is_described(extra: dict[str, str], examples: int, tmp_path: Path) -> None:
     with bridge(tmp_path, **extra) as url:
-        tried = try_everything(url)
+        tried = try_everything(url, examples)
     assert {"POST /", "POST /dead-letters", "POST /dead-letters/{token}", "GET /metrics"} <= tried
     assert ("GET /inbox" in tried) == ("CONSOLE_TOKEN" in extra)
 
@@ -162,7 +175,7 @@ def test_the_local_gateway_answers_as_it_is_described(tmp_path: Path) -> None:
     functions = bench.functions(bench.spec(SOURCE="s3://upload/*.csv", SINK="s3://processed/{key}.gz"))
     running = Running(bench, functions, Access())
     try:
-        assert len(try_everything(running.server.url, names=("echo",))) == len(GATEWAY)
+        assert len(try_everything(running.server.url, EXAMPLES, names=("echo",))) == len(GATEWAY)
     finally:
         running.close()
         bench.close()

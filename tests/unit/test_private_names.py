@@ -21,9 +21,12 @@ ALLOWED = {
     "os._exit",  # a documented function of Python's
 }
 
+# Documented methods of named tuples, which begin like this so that no field can have their name.
+OF_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
+
 
 def is_private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__") and name != "_"
+    return name not in OF_NAMED_TUPLES and name.startswith("_") and not name.startswith("__") and name != "_"
 
 
 def is_own(value: ast.expr) -> bool:
