@@ -7,7 +7,7 @@ place the servers that the environment names are examined, and the files and pac
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -23,7 +23,7 @@ from penstock.settings import connector_table
 from penstock.settings.names import stack_path
 from penstock.settings.stackfile import FunctionSpec, load_stack
 from penstock.sinks.wiring import outputs
-from penstock.terminal import coloured, columns, json_text, one_line, printable
+from penstock.terminal import coloured, columns, json_text, one_line, printable, progress
 
 FOUND_PROBLEMS: Final = 1
 _COLOURS: Final[Mapping[Grade, Literal["red", "green", "yellow"]]] = {
@@ -39,7 +39,7 @@ class Examination(NamedTuple):
 
     text: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
-    examine: Callable[[argparse.Namespace, Mapping[str, str]], list[Finding]]
+    examine: Callable[[argparse.Namespace, Mapping[str, str]], Iterable[Finding]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Print what was found; returns 1 when something does not work. Raises `ConfigError` and `TemporaryError`."""
-    findings = (PLACES[args.place].examine if args.place else _here)(args, env)
+    findings: list[Finding] = []
+    with progress("doctor", unit=" findings", stays=False) as bar:
+        for finding in (PLACES[args.place].examine if args.place else _here)(args, env):
+            findings.append(finding)
+            bar.advance()
     if args.json:
         fields = ("grade", "subject", "text", "remedy")
         print(json_text([{name: str(getattr(each, name)) for name in fields} for each in findings], indent=2))
@@ -85,11 +89,12 @@ def _here_arguments(parser: argparse.ArgumentParser) -> None:
     add_store_flags(parser)
 
 
-def _here(args: argparse.Namespace, env: Mapping[str, str]) -> list[Finding]:
+def _here(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[Finding]:
     from penstock.doctor.files import examine_files
     from penstock.doctor.versions import examine_versions
 
-    found = [*examine_versions(), *examine_files(env, args.data, args.ca_file)]
+    yield from examine_versions()
+    yield from examine_files(env, args.data, args.ca_file)
     try:
         # Where no server is named, the local stack's functions keep their index in a file.
         local = {} if env.get("MINIO_ENDPOINT") else {"INDEX_SINK": f"sqlite://{args.data.resolve()}/index.sqlite"}
@@ -98,17 +103,17 @@ def _here(args: argparse.Namespace, env: Mapping[str, str]) -> list[Finding]:
             with spec.named_in_problems():
                 outputs(spec.config())
     except PenstockError as exc:
-        found.append(Finding(Grade.PROBLEM, "stack file", str(exc), "correct it"))
+        yield Finding(Grade.PROBLEM, "stack file", str(exc), "correct it")
         specs = []
     try:
         store = store_settings(args.data, env)
     except PenstockError as exc:
-        found.append(Finding(Grade.PROBLEM, "store", str(exc)))
+        yield Finding(Grade.PROBLEM, "store", str(exc))
     else:
         from penstock.doctor.store import examine_store
 
-        found += examine_store(store, specs)
-    return [*found, *_servers(args, env, specs)]
+        yield from examine_store(store, specs)
+    yield from _servers(args, env, specs)
 
 
 def _servers(args: argparse.Namespace, env: Mapping[str, str], specs: Sequence[FunctionSpec]) -> Iterator[Finding]:
