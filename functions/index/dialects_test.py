@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .dialects import sniff
@@ -310,6 +310,7 @@ def test_no_text_makes_it_fail(text: str, *, is_whole: bool) -> None:
     header=st.lists(st.from_regex(r"[a-z]{1,8}", fullmatch=True), min_size=2, max_size=6),
     count=st.integers(1, 30),
 )
+@settings(deadline=None)
 def test_names_over_numbers_are_a_header_always(header: list[str], count: int) -> None:
     rows = "".join(",".join(str(n * m % 17) for m in range(len(header))) + "\n" for n in range(count))
     assert told(",".join(header) + "\n" + rows) == ("/".join(header), count, 0)

@@ -119,7 +119,7 @@ def test_pixel_bomb_is_measured_and_never_decoded(bomb: bytes) -> None:
 @given(
     st.binary(max_size=200), st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF"]), st.integers(8, 80)
 )
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_no_damage_to_an_image_makes_it_fail(noise: bytes, kind: str, where: int) -> None:
     whole = image(kind)
