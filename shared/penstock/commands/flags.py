@@ -38,7 +38,7 @@ class _Parser(argparse.ArgumentParser):
         import difflib  # a server's start does not need it
 
         unknown = message.removeprefix("unrecognized arguments: ")
-        typed, known = "", [""]
+        typed, known = "", list[str]()
         if unknown != message:
             typed, known = unknown.split()[0].partition("=")[0], list(_options(self))
         elif found := _INVALID_CHOICE.search(message):

@@ -90,6 +90,15 @@ def test_a_flag_that_is_typed_wrong_is_told_which_was_meant(
     assert f"did you mean: {meant}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [("sign",), ("donors", "--rows", "x"), ("get",)])
+def test_what_is_wrong_in_another_way_has_no_empty_hint(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert "did you mean" not in capsys.readouterr().err
+
+
 def test_a_flag_that_is_like_no_other_is_only_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["ls", "upload", "--qqqqqq"])
