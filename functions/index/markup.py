@@ -81,7 +81,6 @@ _LOGS_AND_OTHERS = (
     r"|0{6,8}:?(?: +[0-9a-f]{2,8}){4}|data:[\w.+/-]+;base64,|\\[A-Za-z]+\*?\{"
 )
 _SQL_COMMENTS = r"(?s)(?:[ \t]*(?:--[^\r\n]*)?(?:\r\n?|\n)|/\*[^!].*?\*/)+"
-_SQL = _STATEMENT
 _RULES = rf"[ \t]*(?:\|{_RULE}(?:\|{_RULE})*\|?|{_RULE}(?:\|{_RULE})+\|?)[ \t]*"  # below the first row
 # What servers put before JSON so that no script can load it.
 _GUARDS = r"(?:\)\]\}'|while ?\((?:1|true)\);|for ?\(;;\);),?[ \t\r\n]*"
@@ -105,7 +104,7 @@ def is_markup(text: str) -> bool:
         return True
     if start.startswith(("--", "/*")):
         comments = re.match(_SQL_COMMENTS, start)
-        if comments is not None and re.compile(_SQL).match(start, comments.end()) is not None:
+        if comments is not None and re.compile(_STATEMENT).match(start, comments.end()) is not None:
             return True
     if start.startswith((")", "while", "for", "//", "/*", "#")):
         before = re.match(_GUARDS, start) or re.match(_COMMENTS, start)

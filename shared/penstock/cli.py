@@ -11,11 +11,11 @@ from typing import TextIO
 
 from penstock.commands.exit_codes import DIFFERS, INTERRUPTED, READER_GONE, WRONG_USAGE, exit_codes_text
 from penstock.commands.words import COMMANDS, GROUPS, Command
-from penstock.errors import ConfigError, PenstockError, TemporaryError
+from penstock.errors import ConfigError, PenstockError, TemporaryError, is_full
 from penstock.terminal import printable
 
 DEBUG = "--debug"
-# A folder that is read-only or another user's is no defect of Penstock.
+# A read-only folder, or one of another user, is no defect of Penstock.
 _MAY_NOT = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _let_go_nowhere(sys.stdout)
         return READER_GONE
     except OSError as exc:
-        if not _is_full(exc):
+        if not is_full(exc):
             raise
         _let_go_nowhere(sys.stdout)
         place = printable(str(exc.filename or "standard output or a temporary file"))
@@ -68,10 +68,6 @@ def _let_go_nowhere(stream: TextIO) -> None:
     """Python flushes once more when it ends."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _is_full(exc: Exception) -> bool:
-    return isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _tell(text: str) -> None:
@@ -122,7 +118,7 @@ def _dispatch(words: list[str]) -> int:
             return DIFFERS
         if debug:
             _print_trace()
-        if _is_full(exc):
+        if is_full(exc):
             raise
         if isinstance(exc, OSError) and exc.filename and exc.errno in _MAY_NOT:
             what = printable(f"{exc.filename}: {exc.strerror}")
@@ -178,13 +174,18 @@ def _refuse(words: Sequence[str]) -> int:
 
     first = words[0]
     known = [name for name, *_ in COMMANDS]
-    if seconds := [name.partition(" ")[2] for name, *_ in COMMANDS if name.startswith(f"{first} ")]:
-        asked = words[1:2] in (["-h"], ["--help"])
+    if seconds := [name.partition(" ")[2] for name in known if name.startswith(f"{first} ")]:
+        second = "".join(words[1:2])
+        asked = second in ("-h", "--help")
         usage = f"usage: penstock {first} {{{','.join(seconds)}}} [options]"
         print(usage, file=sys.stdout if asked else sys.stderr)
         if asked:
             return 0
-        print(f"penstock {first}: {_which(first, words[1:2], seconds)}", file=sys.stderr)
+        typed = "" if second.startswith("-") else second
+        near = difflib.get_close_matches(typed, seconds, n=1)
+        which = f"did you mean: penstock {first} {near[0]}" if near else f"say which: {', '.join(seconds)}"
+        unknown = f"unknown: '{printable(typed)}'; " if typed else ""
+        print(f"penstock {first}: {unknown}{which}", file=sys.stderr)
         return WRONG_USAGE
     both = difflib.get_close_matches(" ".join(words[:2]), [name for name in known if " " in name], n=1, cutoff=0.8)
     near = (
@@ -193,18 +194,6 @@ def _refuse(words: Sequence[str]) -> int:
     hint = f"; did you mean: penstock {near[0]}" if near else "; penstock --help lists all"
     print(f"penstock: unknown command '{printable(first)}'{hint}", file=sys.stderr)
     return WRONG_USAGE
-
-
-def _which(first: str, given: Sequence[str], seconds: Sequence[str]) -> str:
-    """Which second words a command of two words has, or the one that was meant."""
-    all_of_them = f"say which: {', '.join(seconds)}"
-    if not given or given[0].startswith("-"):
-        return all_of_them
-    import difflib
-
-    near = difflib.get_close_matches(given[0], seconds, n=1)
-    meant = f"did you mean: penstock {first} {near[0]}" if near else all_of_them
-    return f"unknown: '{printable(given[0])}'; {meant}"
 
 
 def _find(words: Sequence[str]) -> Command | None:

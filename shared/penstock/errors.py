@@ -22,6 +22,7 @@ Knative retries 5xx, 404, 408, 409 and 429. It sends any other 4xx to the dead l
 errors never use these. Exit codes are those of sysexits.h, for one-shot runs in a Job.
 """
 
+import errno
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import ClassVar
@@ -160,3 +161,8 @@ class TargetChanged(TemporaryError):
 
     To do: nothing.
     """
+
+
+def is_full(exc: BaseException) -> bool:
+    """Whether an error says that a disk has no space left, or the user no more of it."""
+    return isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT)

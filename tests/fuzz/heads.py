@@ -1,4 +1,4 @@
-"""Raw HTTP with heads and bodies that break the rules, against whatever server reads it."""
+"""Raw HTTP whose heads and bodies break the rules, for each server of this project."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from tests.fuzz.heads import Heads, in_chunks, json_body, request, statuses
 from tests.integration.processes import running
 from tests.paths import EVENTS, ROOT
 from tests.ports import free_port
-from tests.served import served
+from tests.served import served, wait_until_ready
 from tests.waiting import wait_until
 
 _READ_TIMEOUT_SECONDS = 1
@@ -83,7 +83,7 @@ class BridgeHeads(Heads):
         command += ["--max-wait-seconds", "3600", "--max-in-flight", "1"]
         log = folder / "log"
         self._process = held.enter_context(running(command, log, {"CONSOLE_TOKEN": _TOKEN}))
-        wait_until(lambda: _is_up(f"{self._url}/_/ready"))
+        wait_until_ready(self._url, self._process)
         self._log = _Log(log)
         authorised = f"Authorization: Bearer {_TOKEN}"
         chunked = in_chunks("POST /", _PUT, _JSON)
@@ -134,7 +134,8 @@ class _StackHeads(Heads):
         command = ["up", "--stack", str(folder / "stack.yml"), "--data", str(data), "--no-password", "--quiet"]
         command += ["--port", str(ports["gateway"]), "--store-port", str(ports["store"])]
         self._process = held.enter_context(running(command, log, {"PYTHONPATH": str(ROOT / "shared")}))
-        wait_until(lambda: _is_up(f"http://127.0.0.1:{ports['gateway']}/healthz"))
+        health = f"http://127.0.0.1:{ports['gateway']}/healthz"
+        wait_until(lambda: urllib.request.urlopen(health, timeout=30).close() is None)
         self._log = _Log(log)
         return ports, (data / "store-secret").read_text().strip()
 
@@ -199,7 +200,7 @@ class StoreHeads(_StackHeads):
         self._kept = self._content()
 
     def sent(self, data: bytes) -> bytes:
-        """The first request with a signature that is right for its method and target, whatever else is wrong."""
+        """The first request, with the signature that is right for its method and target."""
         line, end, rest = data.partition(b"\r\n")
         words = line.split(b" ")
         if len(words) < 2 or _SIGNED not in words[1]:
@@ -297,14 +298,6 @@ class _Log:
 
 def _ended(process: subprocess.Popen[bytes]) -> str:
     return f"the server ended with {process.returncode}" if process.poll() is not None else ""
-
-
-def _is_up(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            return int(answer.status) == 200
-    except OSError:
-        return False
 
 
 def _folder(held: ExitStack) -> Path:

@@ -8,10 +8,7 @@ import sys
 import pytest
 from penstock.terminal import coloured, progress
 
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+from tests.fake_terminal import Terminal
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from penstock.commands.flags import row_count, whole
+from penstock.errors import is_full
 from penstock.local.demo.donors import DEFAULT_ROWS, write_donors
 from penstock.terminal import printable, progress
 
@@ -63,6 +64,6 @@ def _remedy(exc: OSError) -> str:
         return "create the directory first, or name another file with --output"
     if exc.errno == errno.EISDIR:
         return "name a file in it with --output"
-    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(exc):
         return "free some space, or ask for fewer --rows"
     return "name a file you may write with --output"

@@ -28,7 +28,7 @@ T = TypeVar("T")
 DEFAULT_DATA = ".penstock"
 
 
-_INVALID_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+_INVALID_CHOICE = r"invalid choice: '([^']*)' \(choose from (.*)\)"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -41,7 +41,7 @@ class _Parser(argparse.ArgumentParser):
         typed, known = "", list[str]()
         if unknown != message:
             typed, known = unknown.split()[0].partition("=")[0], list(_options(self))
-        elif found := _INVALID_CHOICE.search(message):
+        elif found := re.search(_INVALID_CHOICE, message):
             typed, known = found[1], [choice.strip("'") for choice in found[2].split(", ")]
         near = difflib.get_close_matches(typed, known, n=1)
         message += f"; did you mean: {near[0]}" if near else ""

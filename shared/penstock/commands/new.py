@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import errno
 import keyword
 import os
 import re
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from penstock.commands import graph, render
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, is_full
 from penstock.local.gateway.router import ASYNC_TARGET, UNREADABLE_TARGET
 from penstock.render.plan import make_plans
 from penstock.settings.names import stack_path
@@ -133,15 +132,12 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         shutil.copytree(TEMPLATE / "function", folder, ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "README.md").write_text(_README.format(name=name, folder=folder), encoding="utf-8")
         _write_checked(stack, text, name, env)
-    except OSError as exc:
+    except BaseException as exc:
         shutil.rmtree(folder, ignore_errors=True)
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):  # the command itself says what helps
+        if not isinstance(exc, OSError) or is_full(exc):  # the command line says what helps on a full disk
             raise
         what = f"{exc.filename or folder}: cannot be written: {exc.strerror or exc}"
         raise ConfigError(f"{what}; a function needs a folder there") from exc
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     _renew(env)
     # A checkout has a Makefile; a project that penstock init wrote has none.
     rendering = "make render" if Path("Makefile").is_file() else "penstock render knative (or kubernetes, openfaas)"

@@ -1,6 +1,5 @@
 """Responses: the outcomes of objects, the result of a direct call, and errors, each as HTTP."""
 
-import errno
 import json
 import logging
 import re
@@ -14,7 +13,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.http import dump_options_header
 
-from penstock.errors import InputTooLarge, NothingToDo, PenstockError, TemporaryError, Unauthorized
+from penstock.errors import InputTooLarge, NothingToDo, PenstockError, TemporaryError, Unauthorized, is_full
 from penstock.process.deadline import BoundedChunks
 from penstock.runtime.answers import (
     Failure,
@@ -173,7 +172,7 @@ def _full_disk(error: BaseException) -> TemporaryError | None:
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
-        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(cause, OSError) and is_full(cause):
             where = cause.filename or tempfile.tempdir or "its folder for temporary files"
             return TemporaryError(f"no space is left on the disk at {where}: {_MORE_SPACE}")
         # What tempfile raises where every folder that it tries is full or read-only.

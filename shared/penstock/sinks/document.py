@@ -109,7 +109,7 @@ def delivered(source: ObjectState, indexed_at: str) -> dict[str, Any]:
 
 
 def described(write: Write, indexed_at: str) -> dict[str, Any]:
-    """The document of one write, without its mark; raises `HandlerError` when the result is no description."""
+    """The document of one write, without its mark; raises `HandlerError` for a result that is no document."""
     return {**inside(write.result, write.address), **delivered(write.source, indexed_at)}
 
 

@@ -51,7 +51,7 @@ def is_not_implemented(exc: Exception) -> bool:
 
 
 def is_gone(exc: Exception) -> bool:
-    """Whether the store says that there is no such object."""
+    """Whether the store answered that it has no such object."""
     return isinstance(exc, S3Error) and exc.code == "NoSuchKey"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from pathlib import Path
 
@@ -11,10 +10,7 @@ from penstock.cli import main
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
 
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+from tests.fake_terminal import Terminal
 
 
 @pytest.fixture(autouse=True)

@@ -18,14 +18,10 @@ from penstock.store.s3 import S3ObjectStore
 from penstock.testing import notification
 from penstock.types import ObjectRef
 
+from tests.fake_terminal import Terminal
 from tests.unit.commands.test_test import HANDLER, STACK, pytest_of
 
 REF = ObjectRef("upload", "x/日本 100%.txt")
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture(name="folder")

@@ -1,6 +1,5 @@
 """Reconcile finds what notifications lost, mends it through the runtime, and removes nothing in doubt."""
 
-import io
 import json
 import os
 import re
@@ -27,15 +26,11 @@ from penstock.store.memory import MemoryStore
 from penstock.terminal import Progress, progress
 from penstock.types import ObjectRef, ObjectState
 
+from tests.fake_terminal import Terminal
 from tests.lake import TARGET, Lake
 from tests.paths import FUNCTIONS
 
 MakeLake = Callable[..., Lake]
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def ref(number: int) -> ObjectRef:

@@ -80,7 +80,6 @@ class AmqpSession(ReconnectingSession):
                     link.turn()
             link.acknowledge_settled()
         finally:
-            self.disconnected()
             self._link = None
             link.close()
             self._forget(link)

@@ -24,6 +24,8 @@ from penstock.commands import donors as donors_command
 from penstock.local.demo import donors
 from penstock.local.demo.donor_names import FEMALE, LAST, MALE
 
+from tests.fake_terminal import Terminal
+
 SHARED = Path(donors.__file__).parents[3]
 
 
@@ -323,10 +325,6 @@ def test_no_progress_bar_when_nobody_is_watching(directory: Path, capsys: pytest
 
 def test_progress_bar_on_a_terminal_counts_rows(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tqdm")
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

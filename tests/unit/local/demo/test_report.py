@@ -10,10 +10,7 @@ from penstock.local.demo.report import DemoReport, Row
 from penstock.terminal import columns, size_text
 from penstock.types import ObjectRef
 
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+from tests.fake_terminal import Terminal
 
 
 @pytest.mark.parametrize(
