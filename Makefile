@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # Two steps: what the local stack and its demo need, and what working on Penstock needs besides.
 READY := $(VENV)/.ready
 TOOLS := $(VENV)/.ready-tools
+# uv trusts the certificates that this machine trusts, as pip does.
+export UV_NATIVE_TLS := 1
 ENGINE ?= $(shell command -v podman || command -v docker || echo docker)
 REGISTRY ?= registry.example.com
 TAG ?= 0.1.0

@@ -1,4 +1,7 @@
-"""The package works without its checkout: sdist and wheel are whole, and an empty folder is enough to begin."""
+"""The package works without its checkout: sdist and wheel are whole, and an empty folder is enough to begin.
+
+They are built by the backend that `make dist` calls, with the libraries of this checkout.
+"""
 
 from __future__ import annotations
 
