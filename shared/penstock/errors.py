@@ -163,6 +163,14 @@ class TargetChanged(TemporaryError):
     """
 
 
+def as_exception(exc: BaseException) -> Exception:
+    """What is no `Exception`, as an unexpected error: it fails one object, and does not end a worker with all others.
+
+    Libraries in Rust raise such a thing when they panic, and asyncio when a task is cancelled. Raise it from `exc`.
+    """
+    return RuntimeError(f"{type(exc).__name__}, which is no Exception")
+
+
 def is_full(exc: BaseException) -> bool:
     """Whether an error says that a disk has no space left, or the user no more of it."""
     return isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, g, request
 
 from penstock import events
-from penstock.errors import EventError, Forbidden, PenstockError, TemporaryError, UnsupportedInput
+from penstock.errors import EventError, Forbidden, PenstockError, TemporaryError, UnsupportedInput, as_exception
 from penstock.events.signature import SignatureCheck
 from penstock.process import metric_table
 from penstock.process.deadline import BoundedChunks, called_by, check_caller, within
@@ -99,6 +99,15 @@ class _App(Flask):
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
+
+    def dispatch_request(self) -> Any:
+        """Answer one request; what is no `Exception`, of a hook or of a store's client, would end the worker."""
+        try:
+            return super().dispatch_request()
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as exc:
+            raise as_exception(exc) from exc
 
 
 class TextResponse(Response):
