@@ -34,6 +34,9 @@ class PenstockError(Exception):
     status: ClassVar[int] = HTTPStatus.INTERNAL_SERVER_ERROR
     exit_code: ClassVar[int] = 70  # EX_SOFTWARE
 
+    def __str__(self) -> str:
+        return super().__str__() or f"{type(self).__name__}, raised without a reason"
+
 
 class ConfigError(PenstockError):
     """A deployment cannot work as configured. It carries every problem found, not just the first.

@@ -206,7 +206,7 @@ class FunctionRoutes:
             raise TemporaryError(f"{name} has no SINK to search; set SINK")
         with _for_caller():
             check_caller(f"{name}: search")  # it may have waited for a thread
-            found = self._function.query(request.args.to_dict(), self._sink)
+            found = self._function.query(query_options("parameter"), self._sink)
         if found is None:
             return json_response({"error": "NotFound", "reason": "no such document"}, 404)
         return json_response(found, 200)
@@ -215,7 +215,7 @@ class FunctionRoutes:
         """`GET /status?bucket=&key=`: whether the targets of one object are ready; nothing is written."""
         from penstock.runtime.status import status_document, status_of  # not needed for a start
 
-        given = request.args
+        given = query_options("parameter")
         if set(given) != {"bucket", "key"}:
             raise EventError("status: ask /status?bucket=BUCKET&key=KEY")
         with _for_caller(), within(self._deadline_seconds):

@@ -186,6 +186,16 @@ def test_what_is_no_exception_fails_one_object_as_an_unexpected_error_does(make_
     assert lake.keys() == [], "nothing is recorded: a retry may help"
 
 
+def test_error_that_is_raised_without_a_reason_still_says_what_it_was(make_lake: Make) -> None:
+    def handle(_event: object, _context: object) -> Result:
+        raise PermanentError
+
+    lake = make_lake(handle)
+    lake.put(b"a")
+    lake.agree()
+    assert [refusal["reason"] for refusal in lake.refusals()] == ["PermanentError, raised without a reason"]
+
+
 def test_a_loop_that_the_handler_runs_itself_is_its_own(make_lake: Make) -> None:
     lake = make_lake(lambda _event, _context: asyncio.run(soon()))
     assert lake.runtime.transform("a", 1, "", {}, [b"a"]) == Result(b"")
