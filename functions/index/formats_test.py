@@ -37,7 +37,7 @@ FORMATS = {
     "mail": "Received: from a (b, c)\n\tby d (e, f)\nSubject: Hi, you\n\nDear Bob,\n",
     "mails": "From a@example.com Fri Jan  2 03:04:05 2026\nTo: b@example.com, c@example.com\n\nDear Bob,\n",
     "mail by its sender": "From: Ann <a@example.com>\nTo: Bob, Cyd\nSubject: Hi, you\n\nDear Bob,\n",
-    "mail by its signature": "DKIM-Signature: v=1;\r\n\tc=d, e\r\nDate: Fri, 2 Jan\r\nFrom: a@example.com\r\n\r\nHi, you\r\n",
+    "mail by its signature": "DKIM-Signature: v=1;\r\n\tc=d, e\r\nFrom: a@example.com\r\n\r\nHi, you\r\n",
     "dump of bytes": "00000000  69 64 2c 6e 61 6d 65 0a  31 2c 41 6e 6e 0a  |id,name.1,Ann.|\n00000010\n",
     "address with data": "data:text/csv;base64,aWQsbmFtZQoxLEFubgo=\n",
     "latex": "\\section{A, b}\nText, text.\nMore, text.\n",

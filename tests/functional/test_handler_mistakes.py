@@ -86,7 +86,9 @@ def test_result_that_is_none_becomes_a_dead_letter_that_says_why(
     assert lake.keys() == []
 
 
-PANICS = FIRST + """
+PANICS = (
+    FIRST
+    + """
 import os
 
 class Panic(BaseException):
@@ -103,6 +105,7 @@ def panic():
 def query(parameters, sink):
     raise Panic
 """
+)
 
 
 def test_what_is_no_exception_is_answered_500_and_ends_no_worker(tmp_path: Path) -> None:
