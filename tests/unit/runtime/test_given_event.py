@@ -25,4 +25,6 @@ def test_changed_metadata_does_not_make_the_source_look_changed() -> None:
     lake.put("a.txt", b"one", metadata={"owner": "ann"})
     assert lake.put("a.txt", b"two", metadata={"owner": "ann"}).kind == "processed"
     assert lake.outputs() == {"a.txt": b"1 two"}
-    assert lake.notify("a.txt").source.metadata == {"owner": "ann"}
+    source = lake.notify("a.txt").source
+    assert source is not None
+    assert source.metadata == {"owner": "ann"}
