@@ -81,6 +81,6 @@ def test_mounted_secret_with_nothing_in_it_does_not_open_what_it_should_close(
 
 
 def test_variable_of_spaces_does_not_open_what_it_should_close(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="^FUNCTION_TOKEN: has only spaces; "):
+    with pytest.raises(ConfigError, match=r"^FUNCTION_TOKEN: has only spaces; "):
         read_secret({"FUNCTION_TOKEN": " \n", "SECRETS_DIR": str(tmp_path)}, "FUNCTION_TOKEN")
     assert read_secret({"FUNCTION_TOKEN": "", "SECRETS_DIR": str(tmp_path)}, "FUNCTION_TOKEN") == ""
