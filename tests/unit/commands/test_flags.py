@@ -19,7 +19,7 @@ NOT_TYPED = {
     "examples",
     "exit_codes",
     "flags",
-    "objects",
+    "objects", "output_file",
     "queue_connector",
     "reference",
     "words",
