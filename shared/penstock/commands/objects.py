@@ -108,17 +108,25 @@ def open_store(args: argparse.Namespace, env: Mapping[str, str], buckets: Iterab
     from penstock.store.s3 import S3ObjectStore
 
     settings = store_settings(args.data, env)
+    store = S3ObjectStore(settings)
     if not env.get("MINIO_ENDPOINT"):
-        from penstock.lake.minio_buckets import Buckets
-
-        present = set(Buckets(settings).names())
         for bucket in dict.fromkeys(buckets):
-            if bucket not in present:
-                raise PermanentError(
-                    f"s3://{bucket}/: the local stack has no such bucket, but {', '.join(sorted(present))}; a SOURCE "
-                    "or SINK in its stack file makes one"
-                )
-    return S3ObjectStore(settings)
+            try:
+                store.check(bucket)
+            except PenstockError as exc:
+                if "NoSuchBucket" not in str(exc.__cause__):
+                    raise
+                raise _no_bucket(bucket, settings) from exc
+    return store
+
+
+def _no_bucket(bucket: str, settings: StoreSettings) -> PermanentError:
+    from penstock.lake.minio_buckets import Buckets  # its client takes longer to import than most commands take
+
+    present = ", ".join(sorted(Buckets(settings).names()))
+    return PermanentError(
+        f"s3://{bucket}/: the local stack has no such bucket, but {present}; a SOURCE or SINK in its stack file makes one"
+    )
 
 
 def listed(store: Store, found: Location, patience_seconds: float = 10) -> Iterator[ObjectState]:
