@@ -15,7 +15,7 @@ from penstock.errors import ConfigError, PenstockError, PermanentError
 from penstock.settings.config import StoreSettings, bucket_problem, key_problem
 from penstock.settings.environment import load_store_settings
 from penstock.store import Store
-from penstock.terminal import printable, size_text
+from penstock.terminal import counted, printable, progress, size_text
 from penstock.types import ObjectRef, ObjectState
 
 _MOST_COMPLETED: Final = 200
@@ -125,7 +125,8 @@ def _no_bucket(bucket: str, settings: StoreSettings) -> PermanentError:
 
     present = ", ".join(sorted(Buckets(settings).names()))
     return PermanentError(
-        f"s3://{bucket}/: the local stack has no such bucket, but {present}; a SOURCE or SINK in its stack file makes one"
+        f"s3://{bucket}/: the local stack has no such bucket, but {present}; a SOURCE or SINK in its stack file makes "
+        "one"
     )
 
 
@@ -165,7 +166,9 @@ def object_of(
     if opened is None:
         raise no_object(place(str(ref)))
     state, chunks = opened
+    with progress(ref.key, unit="B", divisor=1024, total=state.size, stays=False) as bar:
+        data = b"".join(counted(chunks, bar.advance))
     name = ref.key.rpartition("/")[2] or ref.key
     file = "".join(char if char.isalnum() or char in "._-" else "_" for char in name).lstrip(".") or "object"
     encoding = state.headers.get("content-encoding", "").lower()
-    return b"".join(chunks), Sample(file[-100:], name, state.content_type, dict(state.metadata), encoding)
+    return data, Sample(file[-100:], name, state.content_type, dict(state.metadata), encoding)

@@ -80,9 +80,7 @@ def test_a_file_in_the_way_is_written_over_with_force_only(
     assert file.read_text() != "mine"
 
 
-def test_a_made_stack_file_of_the_user_is_not_written_over(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_made_stack_file_of_the_user_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("stack.yml", "functions"):
         source = ROOT / name
         shutil.copytree(source, tmp_path / name) if source.is_dir() else shutil.copy(source, tmp_path / name)
