@@ -113,7 +113,7 @@ def _is_number(hint: Any) -> bool:
 
 def check_open(given: Mapping[str, str], opened: Mapping[str, float | None]) -> None:
     """Raise `EventError` unless each option is open to readers, with at most its highest value."""
-    problems = []
+    problems: list[str] = []
     for name, text in given.items():
         if name not in opened:
             known = ", ".join(sorted(opened)) or "none"

@@ -76,8 +76,10 @@ def test_a_store_that_answers_is_listed_without_a_word(capsys: pytest.CaptureFix
 
 def as_local_stack(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the store that the environment names be the local stack's of this folder."""
-    values = [os.environ[f"MINIO_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")]
-    keep_address(data, StoreSettings(*values))
+    endpoint, access_key, secret_key = (
+        os.environ[f"MINIO_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")
+    )
+    keep_address(data, StoreSettings(endpoint, access_key, secret_key))
     for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY"):
         monkeypatch.delenv(f"MINIO_{name}")
 
