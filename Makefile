@@ -130,7 +130,7 @@ render: $(READY)  ## renew the manifests and the drawing that are made from stac
 	$(BIN)/penstock render kubernetes
 	$(BIN)/penstock render openfaas
 	$(BIN)/penstock render openfaas-pro
-	$(BIN)/penstock graph --format svg --output docs/flow.svg
+	$(BIN)/penstock graph --format svg --output docs/flow.svg --force
 
 .PHONY: dist
 dist: $(TOOLS)  ## build/dist: the package as sdist and wheel, checked as an index would

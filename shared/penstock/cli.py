@@ -170,7 +170,7 @@ def _print_functions_trace(exc: Exception) -> None:
 
 def _refuse(words: Sequence[str]) -> int:
     """Say what was meant, as near as that can be told; returns the exit code for wrong usage."""
-    import difflib
+    from penstock.settings.names import nearest
 
     first = words[0]
     known = [name for name, *_ in COMMANDS]
@@ -182,16 +182,14 @@ def _refuse(words: Sequence[str]) -> int:
         if asked:
             return 0
         typed = "" if second.startswith("-") else second
-        near = difflib.get_close_matches(typed, seconds, n=1)
-        which = f"did you mean: penstock {first} {near[0]}" if near else f"say which: {', '.join(seconds)}"
+        near = nearest(typed, seconds)
+        which = f"did you mean: penstock {first} {near}" if near else f"say which: {', '.join(seconds)}"
         unknown = f"unknown: '{printable(typed)}'; " if typed else ""
         print(f"penstock {first}: {unknown}{which}", file=sys.stderr)
         return WRONG_USAGE
-    both = difflib.get_close_matches(" ".join(words[:2]), [name for name in known if " " in name], n=1, cutoff=0.8)
-    near = (
-        both or difflib.get_close_matches(first, known, n=1) or [name for name in known if name.endswith(f" {first}")]
-    )
-    hint = f"; did you mean: penstock {near[0]}" if near else "; penstock --help lists all"
+    both = nearest(" ".join(words[:2]), [name for name in known if " " in name], cutoff=0.8)
+    near = both or nearest(first, known) or next((name for name in known if name.endswith(f" {first}")), "")
+    hint = f"; did you mean: penstock {near}" if near else "; penstock --help lists all"
     print(f"penstock: unknown command '{printable(first)}'{hint}", file=sys.stderr)
     return WRONG_USAGE
 

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol, TextIO
 
@@ -178,6 +178,13 @@ def progress(
         file=sys.stderr,
     ) as bar:
         yield _Bar(bar)
+
+
+def counted(chunks: Iterable[bytes], count: Callable[[int], None]) -> Iterator[bytes]:
+    """The chunks; `count`, such as the `advance` of a `Progress`, is told the size of each."""
+    for chunk in chunks:
+        count(len(chunk))
+        yield chunk
 
 
 def set_up_log_lines(level: str) -> None:

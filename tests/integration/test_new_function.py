@@ -32,6 +32,7 @@ def test_it_leaves_a_whole_checkout_green(tmp_path: Path) -> None:
         ["penstock.cli", "render", "knative", "--check"],
         ["penstock.cli", "render", "kubernetes", "--check"],
         ["penstock.cli", "render", "openfaas", "--check"],
+        ["penstock.cli", "render", "openfaas-pro", "--check"],
         ["pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests],
     ):
         done = subprocess.run([sys.executable, "-m", *words], cwd=copy, env=env, capture_output=True, text=True)

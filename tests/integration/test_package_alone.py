@@ -138,5 +138,5 @@ def test_a_project_is_written_once_and_takes_a_function_more(python: Path, tmp_p
     run(python, tmp_path, "init")
     assert [part for part in PARTS if not (tmp_path / part).is_file()] == []
     assert "functions/shout: handler.py" in run(python, tmp_path, "new", "shout")
-    with pytest.raises(AssertionError, match=r"stack\.yml: exists already; name an empty folder"):
+    with pytest.raises(AssertionError, match=r"stack\.yml: exists already; name a folder that has none of"):
         run(python, tmp_path, "init")

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 from penstock.commands.flags import row_count, whole
+from penstock.commands.output_file import add_force_flag, refuse_to_lose
 from penstock.errors import is_full
-from penstock.local.demo.donors import DEFAULT_ROWS, write_donors
+from penstock.local.demo.donors import DEFAULT_ROWS, donor_chunks, write_donors
 from penstock.terminal import printable, progress
 
 
@@ -30,16 +31,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="file to write, - for standard output (default: %(default)s)",
     )
+    add_force_flag(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the file that the options ask for; return the exit code.
 
     0 when it is written; 2 when it cannot be written, with the reason on standard error; 130 after Ctrl+C, when no
-    partial file is left. Raises `BrokenPipeError` when the reader of standard output has gone.
+    partial file is left. Raises `BrokenPipeError` when the reader of standard output has gone, and `ConfigError` for a
+    file of the user in the way.
     """
     output: str = args.output
     target = sys.stdout.buffer if output == "-" else Path(output)
+    if isinstance(target, Path):
+        # The same command may be typed again. The header alone may stand in a file of the user.
+        refuse_to_lose(target, force=args.force, own=next(donor_chunks(1, seed=args.seed)))
     try:
         with progress("", unit="row", total=args.rows, stays=False) as bar:
             size_bytes = write_donors(target, args.rows, args.seed, bar.advance)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from penstock.serving.wiring import function_folder
 from penstock.settings.durations import parse_duration, parse_moment
+from penstock.settings.names import nearest
 from penstock.settings.numbers import decimal_number, whole_number
 from penstock.settings.setting import Setting
 from penstock.settings.table import PORT
@@ -35,16 +36,14 @@ class _Parser(argparse.ArgumentParser):
     """Says which flag or word was meant, as near as that can be told."""
 
     def error(self, message: str) -> NoReturn:
-        import difflib  # a server's start does not need it
-
         unknown = message.removeprefix("unrecognized arguments: ")
         typed, known = "", list[str]()
         if unknown != message:
             typed, known = unknown.split()[0].partition("=")[0], list(_options(self))
         elif found := re.search(_INVALID_CHOICE, message):
             typed, known = found[1], [choice.strip("'") for choice in found[2].split(", ")]
-        near = difflib.get_close_matches(typed, known, n=1)
-        message += f"; did you mean: {near[0]}" if near else ""
+        near = nearest(typed, known)
+        message += f"; did you mean: {near}" if near else ""
         super().error(message)
 
 

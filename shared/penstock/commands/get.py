@@ -10,6 +10,7 @@ from typing import IO, Final
 
 from penstock.commands.flags import add_store_flags
 from penstock.commands.objects import Location, listed, no_object, open_store, place_argument
+from penstock.commands.output_file import add_force_flag, refuse_to_lose
 from penstock.errors import ConfigError, PermanentError
 from penstock.store import Store
 from penstock.streams import close_quietly
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "to", nargs="?", metavar="FILE", help="file or folder to write; - is standard output (default: the key's name)"
     )
     parser.add_argument("-r", "--recursive", action="store_true", help="every object whose key begins with KEY")
-    parser.add_argument("--force", action="store_true", help="write over files that are there")
+    add_force_flag(parser)
     add_store_flags(parser)
 
 
@@ -72,8 +73,10 @@ def _all(store: Store, found: Location, folder: Path, *, force: bool) -> int:
 
 
 def _write(store: Store, ref: ObjectRef, target: Path, *, force: bool) -> None:
-    if target.exists() and not force:
-        raise ConfigError(f"{target}: is there already; write over it with --force, or name another file")
+    if target.exists() and not target.is_file():
+        # It would be replaced: the file is whole, or it is not there.
+        raise ConfigError(f"{target}: is there and no file; name another file")
+    refuse_to_lose(target, force=force)
     if not target.parent.is_dir():
         raise ConfigError(f"{target.parent}: no such folder")
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".penstock-", delete=False) as file:

@@ -1,4 +1,7 @@
-"""`penstock init`: a project of your own in an empty folder, with the three functions to begin with."""
+"""`penstock init`: a project of your own, with the three functions to begin with.
+
+What is in its folder stays as it is.
+"""
 
 import argparse
 from pathlib import Path

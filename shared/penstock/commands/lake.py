@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         adopt=adopt,
         may_restart=not args.no_restart,
         show=lambda changes: print(_text(changes, server.endpoint, may_restart=not args.no_restart), flush=True),
+        waits=_say_wait,
     )
     if args.no_restart and any(change.needs_restart for change in done):
         print("done; the targets, which have no rules any more, go with the server's next start")
@@ -71,6 +73,11 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         print("sync_events stays on: it is the whole server's, and others may rely on it. To turn it off:")
         print("  mc admin config set ALIAS api sync_events=off")
     return 0
+
+
+def _say_wait(seconds: float) -> None:
+    words = f"restarts the server and waits until it is back as declared, for up to {seconds:g} s"
+    print(f"penstock lake: {words}", file=sys.stderr, flush=True)
 
 
 def _text(changes: list[LakeChange], endpoint: str, *, may_restart: bool) -> str:

@@ -48,10 +48,15 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ, out: Text
     """Print until Ctrl+C or SIGTERM, which both end it with exit code 0."""
     out = out or sys.stdout
     end_on_sigterm()
-    if not args.json:
-        print(LINE.format(time="TIME", name="EVENT", size="SIZE", etag="ETAG", ref="OBJECT"), file=out, flush=True)
+    if sys.stderr.isatty():
+        _report("asks for notifications; Ctrl+C ends it")
+    # With the first notification: above the reason of a failure it would stand for an empty list.
+    heading = "" if args.json else LINE.format(time="TIME", name="EVENT", size="SIZE", etag="ETAG", ref="OBJECT")
     try:
         for body in _bodies(args, env):
+            if heading:
+                print(heading, file=out, flush=True)
+                heading = ""
             for line in lines_of(body, raw_keys=args.source == "minio", as_json=args.json):
                 print(line, file=out, flush=True)
     except KeyboardInterrupt:

@@ -187,4 +187,4 @@ def _renew(env: Mapping[str, str]) -> None:
     if drawing.is_file():
         parser = argparse.ArgumentParser()
         graph.add_arguments(parser)
-        graph.run(parser.parse_args(["--format", "svg", "--output", str(drawing)]), env)
+        graph.run(parser.parse_args(["--format", "svg", "--output", str(drawing), "--force"]), env)

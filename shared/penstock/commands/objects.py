@@ -15,7 +15,7 @@ from penstock.errors import ConfigError, PenstockError, PermanentError
 from penstock.settings.config import StoreSettings, bucket_problem, key_problem
 from penstock.settings.environment import load_store_settings
 from penstock.store import Store
-from penstock.terminal import printable, size_text
+from penstock.terminal import counted, printable, progress, size_text
 from penstock.types import ObjectRef, ObjectState
 
 _MOST_COMPLETED: Final = 200
@@ -108,17 +108,26 @@ def open_store(args: argparse.Namespace, env: Mapping[str, str], buckets: Iterab
     from penstock.store.s3 import S3ObjectStore
 
     settings = store_settings(args.data, env)
+    store = S3ObjectStore(settings)
     if not env.get("MINIO_ENDPOINT"):
-        from penstock.lake.minio_buckets import Buckets
-
-        present = set(Buckets(settings).names())
         for bucket in dict.fromkeys(buckets):
-            if bucket not in present:
-                raise PermanentError(
-                    f"s3://{bucket}/: the local stack has no such bucket, but {', '.join(sorted(present))}; a SOURCE "
-                    "or SINK in its stack file makes one"
-                )
-    return S3ObjectStore(settings)
+            try:
+                store.check(bucket)
+            except PenstockError as exc:
+                if "NoSuchBucket" not in str(exc.__cause__):
+                    raise
+                raise _no_bucket(bucket, settings) from exc
+    return store
+
+
+def _no_bucket(bucket: str, settings: StoreSettings) -> PermanentError:
+    from penstock.lake.minio_buckets import Buckets  # its client takes longer to import than most commands take
+
+    present = ", ".join(sorted(Buckets(settings).names()))
+    return PermanentError(
+        f"s3://{bucket}/: the local stack has no such bucket, but {present}; a SOURCE or SINK in its stack file makes "
+        "one"
+    )
 
 
 def listed(store: Store, found: Location, patience_seconds: float = 10) -> Iterator[ObjectState]:
@@ -157,7 +166,9 @@ def object_of(
     if opened is None:
         raise no_object(place(str(ref)))
     state, chunks = opened
+    with progress(ref.key, unit="B", divisor=1024, total=state.size, stays=False) as bar:
+        data = b"".join(counted(chunks, bar.advance))
     name = ref.key.rpartition("/")[2] or ref.key
     file = "".join(char if char.isalnum() or char in "._-" else "_" for char in name).lstrip(".") or "object"
     encoding = state.headers.get("content-encoding", "").lower()
-    return b"".join(chunks), Sample(file[-100:], name, state.content_type, dict(state.metadata), encoding)
+    return data, Sample(file[-100:], name, state.content_type, dict(state.metadata), encoding)

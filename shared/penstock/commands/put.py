@@ -15,7 +15,7 @@ from penstock.errors import ConfigError
 from penstock.process.signals import interruptible
 from penstock.store import Store
 from penstock.streams import read_chunks
-from penstock.terminal import json_text, printable, progress, size_text
+from penstock.terminal import counted, json_text, printable, progress, size_text
 from penstock.types import ObjectRef, ObjectState
 
 STANDARD_INPUT: Final = "-"
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             _opened(path) as (stream, total),
             progress(ref.key, unit="B", divisor=1024, total=total, stays=False) as bar,
         ):
-            chunks = _counted(read_chunks(stream), bar.advance)
+            chunks = counted(read_chunks(stream), bar.advance)
             state = _stored(store, ref, chunks, content_type=content_type, metadata=metadata)
         if args.json:
             told = {"bucket": ref.bucket, "key": ref.key, "size": state.size, "content_type": content_type}
@@ -123,12 +123,6 @@ def _while(go_on: Callable[[], None], chunks: Iterable[bytes]) -> Iterator[bytes
     """The chunks, until `go_on` raises: the upload in parts is then aborted."""
     for chunk in chunks:
         go_on()
-        yield chunk
-
-
-def _counted(chunks: Iterable[bytes], count: Callable[[int], None]) -> Iterator[bytes]:
-    for chunk in chunks:
-        count(len(chunk))
         yield chunk
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from penstock.commands.output_file import add_force_flag, refuse_to_lose
 from penstock.errors import ConfigError
 from penstock.render import knative, kubernetes, openfaas, stack_pro
 from penstock.render.plan import make_plans
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stack", type=Path, default=Path("stack.yml"), metavar="FILE", help="the stack file (default: %(default)s)"
     )
     common.add_argument("--check", action="store_true", help="write nothing; exit code 1 when a file is not current")
+    add_force_flag(common)
     common.add_argument("--json", action="store_true", help="print as JSON which files differ or are needed no more")
     with_bridge = argparse.ArgumentParser(add_help=False, parents=[common])
     with_bridge.add_argument(
@@ -148,6 +150,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         if args.json:
             print(json_text(told))
         return _report(args, different, stale)
+    for name in different:
+        refuse_to_lose(args.output / name, force=args.force, own=f"# {header}\n".encode())
     try:
         args.output.mkdir(parents=True, exist_ok=True)
         for name in different:

@@ -13,7 +13,7 @@ from penstock.commands.put import content_type_of
 from penstock.commands.written import Made, Sample, call_text, how_to_run, identifier, keep, sample_test
 from penstock.errors import ConfigError, NothingToDo, PermanentError
 from penstock.serving.wiring import function_config
-from penstock.terminal import columns, json_text, one_line, printable, size_text
+from penstock.terminal import columns, json_text, one_line, printable, progress, size_text
 
 if TYPE_CHECKING:
     from penstock.testing import Output
@@ -44,16 +44,18 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     refused, rows = 0, [("input", "size", "type", "result", "size", "type", "begins with")]
     for data, sample in _inputs(args, env):
         try:
-            made = call(
-                handle,
-                data,
-                name=sample.name,
-                content_type=sample.content_type,
-                metadata=sample.metadata,
-                content_encoding=sample.content_encoding,
-                renditions=config.renditions or None,
-                **config.options,  # type: ignore[arg-type]  # names of options, which are none of the others
-            )
+            with progress(sample.name, unit="input", total=1, stays=False) as bar:
+                made = call(
+                    handle,
+                    data,
+                    name=sample.name,
+                    content_type=sample.content_type,
+                    metadata=sample.metadata,
+                    content_encoding=sample.content_encoding,
+                    renditions=config.renditions or None,
+                    **config.options,  # type: ignore[arg-type]  # names of options, which are none of the others
+                )
+                bar.advance(1)
         except (PermanentError, NothingToDo) as exc:
             refused += isinstance(exc, PermanentError)
             rows.append((sample.name, size_text(len(data)), sample.content_type, "refused", "", "", one_line(str(exc))))

@@ -22,7 +22,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("serve", "stack", "serve one function over HTTP, exactly as its image does"),
         Command("run", "stack", "run one function on one object, once"),
         Command("test", "stack", "run one function on samples, files or objects, show results, write a test"),
-        Command("init", "", "write a project into an empty folder: stack.yml, three functions, the template"),
+        Command("init", "", "write a project into a folder that has none: stack.yml, three functions, the template"),
         Command("new", "bridge,stack", "start a function of your own from the template"),
         Command("donors", "", "write a CSV file of made-up donors"),
         Command("completion", "cli", "print what bash, zsh or fish needs to complete these words on Tab"),

@@ -4,11 +4,12 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from penstock.errors import EventError
+from penstock.settings.names import nearest
 from penstock.settings.numbers import decimal_number, whole_number
 from penstock.types import ObjectRef
 
@@ -70,7 +71,8 @@ def parse_options(
         field = fields.get(name)
         if field is None:
             known = ", ".join(sorted(fields)) or "none"
-            problems.append(f"option {name[:_SHOWN]!r} is unknown; this function has: {known}")
+            hint = "" if problems else _meant(name, fields)  # a caller may send thousands of names
+            problems.append(f"option {name[:_SHOWN]!r} is unknown; this function has: {known}{hint}")
             continue
         try:
             values[name] = _convert(text, hints[name], field.metadata)
@@ -91,12 +93,18 @@ def problems_of_open(kind: type[Any], opened: Mapping[str, float | None]) -> lis
     problems = []
     for name, most in opened.items():
         if name not in fields:
-            problems.append(f"option {name!r} is unknown; this function has: {', '.join(sorted(fields)) or 'none'}")
+            known = ", ".join(sorted(fields)) or "none"
+            problems.append(f"option {name!r} is unknown; this function has: {known}{_meant(name, fields)}")
         elif fields[name].metadata.get("asset"):
             problems.append(f"option {name} names an object of the store, which only the deployment may set")
         elif most is not None and not _is_number(get_type_hints(kind)[name]):
             problems.append(f"option {name} is not a number, so it has no highest value; write {name} alone")
     return problems
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = nearest(name[:_SHOWN], known)
+    return f"; did you mean: {near}" if near else ""
 
 
 def _is_number(hint: Any) -> bool:
@@ -105,11 +113,12 @@ def _is_number(hint: Any) -> bool:
 
 def check_open(given: Mapping[str, str], opened: Mapping[str, float | None]) -> None:
     """Raise `EventError` unless each option is open to readers, with at most its highest value."""
-    problems = []
+    problems: list[str] = []
     for name, text in given.items():
         if name not in opened:
             known = ", ".join(sorted(opened)) or "none"
-            problems.append(f"option {name[:_SHOWN]!r} is not open to readers; open are: {known}")
+            hint = "" if problems else _meant(name, opened)
+            problems.append(f"option {name[:_SHOWN]!r} is not open to readers; open are: {known}{hint}")
             continue
         most = opened[name]
         try:

@@ -48,10 +48,12 @@ def carry_out(
     adopt: bool = False,
     may_restart: bool = True,
     show: Callable[[list[LakeChange]], None] = lambda _changes: None,
+    waits: Callable[[float], None] = lambda _seconds: None,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[LakeChange]:
-    """Make `server` agree with `lake` and return what was changed; `show` is called before anything is.
+    """Make `server` agree with `lake` and return what was changed; `show` is called before anything is,
+    and `waits` with the longest time that a restart may take, before it.
 
     Raises `ConfigError` for differences that it cannot resolve. Raises `TemporaryError` when the server does not come
     back, when a new target needs a restart that is not allowed, or when another program changes the server meanwhile.
@@ -67,6 +69,7 @@ def carry_out(
     for change in changes:
         _step(server, lake, state, change)
     if may_restart and any(change.needs_restart for change in changes):
+        waits(RESTART_SECONDS)
         state = _restart(server, lake, going, sleep=sleep, clock=clock)
     elif any(isinstance(change.what, NotificationTarget) for change in changes):
         raise TemporaryError(

@@ -30,6 +30,7 @@ def shipped_stack_file() -> Path | None:
 def write_project(folder: Path) -> list[str]:
     """Copy the project into a folder and return the names of its parts; raises `ConfigError` if one is there.
 
+    The folder may hold other files, and they stay as they are.
     What was copied before an error is removed again: half a project would be taken for one that is there.
     """
     packaged = _PACKAGE / "project"
@@ -39,8 +40,9 @@ def write_project(folder: Path) -> list[str]:
     }
     if missing := [str(path) for path in sources.values() if not path.exists()]:
         raise ConfigError(f"{missing[0]}: not there; this package was built without a project, install the whole one")
-    if taken := [name for name in sources if (folder / name).exists()]:
-        raise ConfigError(f"{folder / taken[0]}: exists already; name an empty folder")
+    # A repository or a virtual environment may be there. Of stack.yml and stack.yaml only one would count.
+    if taken := [name for name in (*sources, "stack.yaml") if (folder / name).exists()]:
+        raise ConfigError(f"{folder / taken[0]}: exists already; name a folder that has none of {', '.join(sources)}")
     targets = {name: folder / name for name in sources}
     new_folders = [parent for target in targets.values() for parent in target.parents if not parent.exists()]
     try:

@@ -6,20 +6,25 @@ import resource
 from collections.abc import Iterator
 
 from penstock.local.stack import Stack, StackOptions
+from penstock.local.stack_folder import take_away
 
 
 @contextlib.contextmanager
 def running(options: StackOptions) -> Iterator[Stack]:
-    """A stack that runs inside the block; raises `ConfigError`."""
+    """A stack that runs inside the block; raises `ConfigError`, and leaves no folder of a start that failed."""
     before = os.umask(0o077)  # logs, inbox and objects are for their owner only
+    is_new, has_started = not options.data.exists(), False
     try:
         stack = Stack(options)
         try:
             stack.start()
+            has_started = True
             yield stack
         finally:
             stack.stop()
     finally:
+        if is_new and not has_started:
+            take_away(options.data)
         os.umask(before)
 
 

@@ -52,6 +52,14 @@ def forget(data: Path) -> None:
                 file.unlink(missing_ok=True)
 
 
+def take_away(data: Path) -> None:
+    """Remove the data folder that a failed start has made. One that holds an object stays, and one that is in use."""
+    with contextlib.suppress(OSError), (data / "inbox.sqlite.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not any(path.is_file() for path in (data / "objects").rglob("*")):
+            shutil.rmtree(data)
+
+
 def kept_secret(path: Path) -> str:
     """A random text that stays the same for one data folder, readable by its owner only.
 

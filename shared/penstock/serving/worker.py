@@ -24,6 +24,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from gunicorn import http, util
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from penstock.errors import RequestTooSlow
@@ -162,7 +163,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if isinstance(exc, RequestTooSlow):
             write_problem(client, int(exc.status), HTTPStatus(exc.status).phrase, str(exc))
             return
+        if isinstance(exc, (LimitRequestLine, LimitRequestHeaders)):
+            self.log.warning("refused a request from %s: %s", (addr or ("",))[0], exc)
+            write_problem(client, *self._too_long(exc))
+            return
         super().handle_error(req, client, addr, exc)
+
+    def _too_long(self, exc: BaseException) -> tuple[int, str, str]:
+        """Status, phrase and reason for a head with a part over gunicorn's limits."""
+        if isinstance(exc, LimitRequestLine):
+            most = f"at most {self.cfg.limit_request_line} bytes for method, path and options together"
+            return 414, "URI Too Long", f"the URL is too long: {most}; give fewer options, or a shorter name"
+        most = f"at most {self.cfg.limit_request_fields}, each of at most {self.cfg.limit_request_field_size} bytes"
+        reason = f"too many headers, or one that is too long: {most}; send only what the call needs"
+        return 431, "Request Header Fields Too Large", reason
 
     def finish_request(self, conn: TConn, done: "Future[Any]") -> None:
         """A thread has answered a request: wait for the next one on its connection, or close it."""

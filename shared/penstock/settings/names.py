@@ -1,6 +1,7 @@
-"""What a name may look like, and which of two names a stack file has."""
+"""What a name may look like, which one was meant, and which of two names a stack file has."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,17 @@ def is_dns_label(name: str) -> bool:
     (True, False)
     """
     return re.fullmatch(_DNS_LABEL, name) is not None
+
+
+def nearest(typed: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """The known name that was meant, as near as that can be told; "" where none is near.
+
+    >>> nearest("qualty", ["format", "quality"]), nearest("x", ["format"])
+    ('quality', '')
+    """
+    import difflib  # for errors only: a start must not wait for it
+
+    return next(iter(difflib.get_close_matches(typed, list(known), n=1, cutoff=cutoff)), "")
 
 
 def stack_path(path: Path = Path("stack.yml")) -> Path:

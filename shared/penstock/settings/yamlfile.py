@@ -4,7 +4,6 @@ Before a file is read, `${NAME}` and `${NAME:-default}` are replaced from the en
 `$$` is a `$`. Scalars stay the text that was written: the reader of a key decides what `on`, `3` and `1.0` mean.
 """
 
-import difflib
 import re
 from collections.abc import Mapping, Set
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Final
 import yaml
 
 from penstock.errors import ConfigError
+from penstock.settings.names import nearest
 
 _VARIABLE: Final = re.compile(r"\$\$|\$\{([^}]*)\}")
 _SHOWN: Final = 80  # characters of a wrong path
@@ -149,8 +149,8 @@ class YamlReader:
     def known(self, given: Mapping[str, yaml.Node], keys: Set[str], prefix: str) -> None:
         for name, node in given.items():
             if name not in keys:
-                near = difflib.get_close_matches(name, keys, 1)
-                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(keys))}"
+                near = nearest(name, keys)
+                hint = f"did you mean {near}?" if near else f"known: {', '.join(sorted(keys))}"
                 self.problem(node, f"{prefix}{name}: unknown key; {hint}")
 
     def problem(self, node: yaml.Node | None, text: str) -> None:

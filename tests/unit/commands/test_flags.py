@@ -20,6 +20,7 @@ NOT_TYPED = {
     "exit_codes",
     "flags",
     "objects",
+    "output_file",
     "queue_connector",
     "reference",
     "words",

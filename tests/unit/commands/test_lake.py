@@ -6,6 +6,7 @@ import dataclasses
 import re
 from pathlib import Path
 
+import penstock.commands.lake  # noqa: F401 - its annotations name the server that is replaced below
 import pytest
 from penstock.cli import main
 from pytest_httpserver import HTTPServer
@@ -98,3 +99,12 @@ def test_another_server_is_told_from_one_that_does_not_answer(
     said = capsys.readouterr().err
     assert "answers, but not as MinIO's admin API does; MINIO_ENDPOINT must lead to MinIO itself" in said
     assert "cannot be reached" not in said
+
+
+def test_before_a_restart_it_says_how_long_that_may_take(minio: FakeMinio, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command is silent for up to two minutes."""
+    word = "penstock lake: restarts the server and waits until it is back as declared, for up to 120 s"
+    assert main(["lake", "apply"]) == 0
+    assert word in capsys.readouterr().err
+    assert main(["lake", "apply"]) == 0
+    assert capsys.readouterr().err == "", "nothing changes, so nothing restarts"

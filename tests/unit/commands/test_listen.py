@@ -1,7 +1,11 @@
 """What `penstock listen` prints; the three sources are tested with real servers."""
 
+import argparse
+import io
 import json
 
+import pytest
+from penstock.commands import listen
 from penstock.commands.listen import lines_of
 
 from tests.paths import EVENTS
@@ -51,3 +55,22 @@ def test_json_of_another_message_says_what_is_wrong() -> None:
     [line] = lines_of(b"hello\x1b", as_json=True)
     assert list(json.loads(line)) == ["problem"]
     assert "\x1b" not in line
+
+
+@pytest.mark.parametrize(("flags", "first"), [([], "TIME "), (["--json"], "{")])
+def test_heading_stands_once_above_the_first_notification(
+    flags: list[str], first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parser, out = argparse.ArgumentParser(), io.StringIO()
+    listen.add_arguments(parser)
+    args = parser.parse_args(["minio", "upload", *flags])
+    bodies = [(EVENTS / "minio_delete.json").read_bytes()] * 2
+    monkeypatch.setattr(listen, "_bodies", lambda *_: [])
+    listen.run(args, {}, out)
+    assert out.getvalue() == ""
+    monkeypatch.setattr(listen, "_bodies", lambda *_: bodies)
+    listen.run(args, {}, out)
+    lines = out.getvalue().splitlines()
+    assert lines[0].startswith(first)
+    assert [line for line in lines[1:] if line.startswith("TIME ")] == []
+    assert len(lines) == 2 + (not flags)

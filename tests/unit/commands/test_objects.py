@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,16 @@ def test_a_store_that_answers_is_listed_without_a_word(capsys: pytest.CaptureFix
     assert capsys.readouterr().err == ""
 
 
+def as_local_stack(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the store that the environment names be the local stack's of this folder."""
+    endpoint, access_key, secret_key = (
+        os.environ[f"MINIO_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")
+    )
+    keep_address(data, StoreSettings(endpoint, access_key, secret_key))
+    for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.delenv(f"MINIO_{name}")
+
+
 @pytest.mark.parametrize(
     "words",
     [["put", "{file}", "none/"], ["get", "none/a", "-"], ["ls", "none"], ["rm", "none/a"], ["rm", "-r", "none/"]],
@@ -86,16 +97,21 @@ def test_a_bucket_that_the_local_stack_lacks_is_named_beside_those_that_it_has(
 ) -> None:
     file = tmp_path / "a.txt"
     file.write_text("a")
-    endpoint, access_key, secret_key = (
-        os.environ[f"MINIO_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")
-    )
-    settings = StoreSettings(endpoint, access_key, secret_key)
-    keep_address(tmp_path, settings)
-    for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY"):
-        monkeypatch.delenv(f"MINIO_{name}")
+    as_local_stack(tmp_path, monkeypatch)
     assert main([*(word.format(file=file) for word in words), "--data", str(tmp_path)]) == 65
     assert capsys.readouterr().err == (
         f"penstock {words[0]}: s3://none/: the local stack has no such bucket, but processed, upload; a SOURCE or SINK "
         "in its stack file makes one\n"
     )
     assert main(["put", str(file), "upload/", "--data", str(tmp_path)]) == 0
+
+
+def test_a_bucket_that_is_there_costs_no_client_that_lists_buckets(
+    store: S3ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    as_local_stack(tmp_path, monkeypatch)
+    monkeypatch.setitem(sys.modules, "penstock.lake.minio_buckets", None)  # its import fails
+    assert main(["put", str(tmp_path / "a.txt"), "upload/", "--data", str(tmp_path)]) == 0
+    assert main(["get", "upload/a.txt", str(tmp_path / "b.txt"), "--data", str(tmp_path)]) == 0
+    assert main(["rm", "upload/a.txt", "--data", str(tmp_path)]) == 0

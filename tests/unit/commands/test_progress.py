@@ -11,6 +11,7 @@ from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
 
 from tests.fake_terminal import Terminal
+from tests.paths import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,8 @@ COMMANDS = [
     (("rm", "-r", "upload/x/", "--yes"), "rm"),
     (("donors", "--rows", "10", "--output", "donors.csv"), ""),
     (("doctor",), "doctor"),
+    (("test", str(ROOT / "functions" / "compress"), "here.txt"), "here.txt"),
+    (("test", str(ROOT / "functions" / "compress"), "s3://upload/x/1"), "x/1"),  # fetched, which repro does too
 ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from penstock import EventError, option
-from penstock.handler.options import NoOptions, fingerprint, parse_options
+from penstock.handler.options import NoOptions, check_open, fingerprint, parse_options, problems_of_open
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,31 @@ def test_wrong_option_is_named_with_what_it_accepts(name: str, text: str, expect
         parse_options(Options, {name: text})
     assert expected in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+def test_unknown_option_is_told_which_was_meant() -> None:
+    for name, end in (("widht", "; did you mean: width"), ("zzz", "ratio, width")):
+        with pytest.raises(EventError) as caught:
+            parse_options(Options, {name: "1"})
+        assert str(caught.value).endswith(end)
+        assert problems_of_open(Options, {name: None})[0].endswith(end)
+    with pytest.raises(EventError, match="open are: width; did you mean: width"):
+        check_open({"widht": "1"}, {"width": None})
+
+
+def test_of_many_unknown_options_only_the_first_is_compared() -> None:
+    """A caller's query string must not cost a second."""
+    with pytest.raises(EventError) as caught:
+        parse_options(Options, {"widht": "1", "levle": "1"})
+    assert str(caught.value).count("did you mean") == 1
+
+
+def test_what_names_are_compared_with_is_loaded_for_an_error_only() -> None:
+    code = (
+        "import sys; from penstock.handler.options import NoOptions, parse_options; parse_options(NoOptions, {}); "
+        "assert 'difflib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_all_problems_are_named_at_once() -> None:

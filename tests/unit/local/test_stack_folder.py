@@ -1,12 +1,15 @@
 """What a stack does with its data folder: nothing is forgotten that was not asked for."""
 
+import socket
 from pathlib import Path
 
 import pytest
 from penstock.delivery.deliverer import Message
 from penstock.delivery.inbox import Inbox
 from penstock.errors import ConfigError
+from penstock.local.running import running
 from penstock.local.stack import Stack, StackOptions
+from penstock.local.stack_folder import take_away
 
 from tests.paths import STACK_YML
 
@@ -106,3 +109,40 @@ def test_the_passwords_in_a_folder_that_is_made_are_not_taken_into_git(tmp_path:
     (tmp_path / "own").mkdir()
     Stack(options(tmp_path / "own")).stop()
     assert not (tmp_path / "own" / ".gitignore").exists(), "the folder was there: it may hold other things"
+
+
+@pytest.mark.parametrize("port", ["port", "store_port"])
+def test_a_start_at_a_taken_port_leaves_no_folder_that_it_has_made(tmp_path: Path, port: str) -> None:
+    data = tmp_path / "data"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = {"port": 0, "store_port": 0, port: taken.getsockname()[1]}
+        with pytest.raises(ConfigError, match="is in use"), running(StackOptions(STACK_YML, data, {}, **ports)):
+            raise AssertionError("it has started")
+        assert not data.exists()
+
+        data.mkdir()
+        (data / "mine.txt").write_text("precious")
+        with pytest.raises(ConfigError, match="is in use"), running(StackOptions(STACK_YML, data, {}, **ports)):
+            raise AssertionError("it has started")
+    assert (data / "mine.txt").read_text() == "precious"
+
+
+def test_a_stack_that_has_started_keeps_its_folder_also_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="later"), running(options(tmp_path / "data")):
+        raise RuntimeError("later")
+    assert (tmp_path / "data" / "inbox.sqlite").is_file()
+
+
+def test_a_folder_that_is_in_use_or_holds_an_object_is_not_taken_away(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    stack = Stack(options(data))
+    try:
+        stack.start()
+        take_away(data)
+        assert (data / "inbox.sqlite").is_file(), "another start may have lost a race for a port"
+    finally:
+        stack.stop()
+    (data / "objects" / "upload").mkdir(exist_ok=True)
+    (data / "objects" / "upload" / "a.data").write_text("precious")
+    take_away(data)
+    assert (data / "objects" / "upload" / "a.data").read_text() == "precious"

@@ -262,7 +262,7 @@ def test_interrupt_leaves_no_partial_file_and_keeps_the_old_one(
 ) -> None:
     (directory / "donors.csv").write_bytes(b"old")
     stop_after_one_block(monkeypatch, KeyboardInterrupt())
-    assert donors_command.run(options()) == 130
+    assert donors_command.run(options("--force")) == 130
     assert names_in(directory) == ["donors.csv"]
     assert (directory / "donors.csv").read_bytes() == b"old"
     assert "interrupted, donors.csv is not written" in capsys.readouterr().err
