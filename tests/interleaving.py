@@ -8,19 +8,27 @@ same answers to the same requests. So the enumeration is complete, and short.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from greenlet import GreenletExit, getcurrent, greenlet
+from greenlet import getcurrent, greenlet
 
 UNKNOWN: Final = object()
 # Which worker goes on, whether it dies instead, and what its request is answered.
 Step = tuple[int, bool, Hashable]
 
 
-class Killed(BaseException):
-    """Raised in a worker at the request before which it dies."""
+class Killed(KeyboardInterrupt):
+    """Raised in a worker at the request before which it dies.
+
+    The runtime lets an interrupt through, and nothing else: it takes any other exception for one of the handler's.
+    """
+
+
+class Dropped(KeyboardInterrupt):
+    """Raised in a worker that is left where it stands, because its run is over."""
 
 
 class Worker(greenlet):
@@ -100,7 +108,8 @@ class World:
     def give_up(self) -> None:
         for worker in self.workers:
             if not worker.dead:
-                worker.throw(GreenletExit)
+                with contextlib.suppress(Dropped):
+                    worker.throw(Dropped)
 
 
 def explore(make: Callable[[], World], *, max_kills: int = 0) -> Iterator[World]:

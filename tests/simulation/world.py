@@ -8,6 +8,7 @@ a stranger write.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ from functools import partial
 from itertools import count
 from typing import Any, cast
 
-from greenlet import GreenletExit, getcurrent, greenlet
+from greenlet import getcurrent, greenlet
 from penstock import Context, Event, Result, TemporaryError, UnsupportedInput
 from penstock.connect.kafka.progress import Partition, PendingRecord
 from penstock.connect.kafka.records import Record
@@ -39,8 +40,15 @@ class Wrong(AssertionError):
     """A schedule ended with something that must not be; the text names it."""
 
 
-class Killed(BaseException):
-    """Raised in a worker at the request before which it dies."""
+class Killed(KeyboardInterrupt):
+    """Raised in a worker at the request before which it dies.
+
+    The runtime lets an interrupt through, and nothing else: it takes any other exception for one of the handler's.
+    """
+
+
+class Dropped(KeyboardInterrupt):
+    """Raised in a worker that is left where it stands, because its run is over."""
 
 
 class Worker(greenlet):
@@ -253,7 +261,8 @@ class World:
                 raise Wrong(f"no end after {MAX_TURNS} turns")
         finally:
             for worker in self._workers:
-                worker.throw(GreenletExit)
+                with contextlib.suppress(Dropped):
+                    worker.throw(Dropped)
         self.connector.commit()
         self._judge()
 

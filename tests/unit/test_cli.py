@@ -85,7 +85,7 @@ def test_control_c_during_the_imports_leaves_no_trace(
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["connect", "--help"], ["donors", "-o", "-", "--rows", "5"], ["listen", "minio", "upload"]]
+    "words", [["--help"], ["connect", "--help"], ["donors", "-o", "-", "--rows", "5"], ["completion", "bash"]]
 )
 def test_reader_that_has_gone_ends_a_command_without_a_trace(words: list[str]) -> None:
     reading, writing = os.pipe()

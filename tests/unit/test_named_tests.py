@@ -73,7 +73,6 @@ TESTED_IN = {
     "local/demo/demo.py": "tests/e2e/test_stack.py",
     "local/demo/photos.py": "tests/unit/local/demo/test_checks.py",
     "local/project.py": "tests/integration/test_package_alone.py",
-    "local/stack.py": "tests/e2e/test_stack.py",
     "local/store/minio.py": "tests/integration/test_stack_on_minio.py",
     "process/exposition.py": "tests/unit/process/test_status_server.py",
     "reconcile/engine.py": "tests/unit/reconcile/test_compare.py",

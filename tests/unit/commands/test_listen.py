@@ -65,11 +65,12 @@ def test_heading_stands_once_above_the_first_notification(
     listen.add_arguments(parser)
     args = parser.parse_args(["minio", "upload", *flags])
     bodies = [(EVENTS / "minio_delete.json").read_bytes()] * 2
-    monkeypatch.setattr(listen, "_bodies", lambda *_: [])
-    listen.run(args, {}, out)
+    env = {"MINIO_ENDPOINT": "127.0.0.1:9", "MINIO_ACCESS_KEY": "a", "MINIO_SECRET_KEY": "b"}
+    monkeypatch.setattr("penstock.connect.minio.listen.minio_lines", lambda *_, **__: [])
+    listen.run(args, env, out)
     assert out.getvalue() == ""
-    monkeypatch.setattr(listen, "_bodies", lambda *_: bodies)
-    listen.run(args, {}, out)
+    monkeypatch.setattr("penstock.connect.minio.listen.minio_lines", lambda *_, **__: bodies)
+    listen.run(args, env, out)
     lines = out.getvalue().splitlines()
     assert lines[0].startswith(first)
     assert [line for line in lines[1:] if line.startswith("TIME ")] == []
