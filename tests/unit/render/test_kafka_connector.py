@@ -62,7 +62,7 @@ def test_connector_has_the_time_that_it_waits_for_a_broker_before_it_listens(dep
         for each in manifests()
         if each.file == "deploy/openfaas/base/kafka-connector.yaml" and each.kind == "Deployment"
     ]
-    for document in (deployed(annotations=SLEEPS)["Deployment", "kafka-connector"], shipped):
+    for document in (deployed(annotations=SLEEPS)["Deployment", "kafka-connector"], dict(shipped)):
         container = container_of(document)
         starting = container["startupProbe"]
         assert starting["httpGet"] == container["livenessProbe"]["httpGet"]
