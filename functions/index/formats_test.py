@@ -36,6 +36,8 @@ FORMATS = {
     "translations": 'msgid ""\nmsgstr ""\n\nmsgid "a, b"\nmsgstr "c, d"\n',
     "mail": "Received: from a (b, c)\n\tby d (e, f)\nSubject: Hi, you\n\nDear Bob,\n",
     "mails": "From a@example.com Fri Jan  2 03:04:05 2026\nTo: b@example.com, c@example.com\n\nDear Bob,\n",
+    "mail by its sender": "From: Ann <a@example.com>\nTo: Bob, Cyd\nSubject: Hi, you\n\nDear Bob,\n",
+    "mail by its signature": "DKIM-Signature: v=1;\r\n\tc=d, e\r\nFrom: a@example.com\r\n\r\nHi, you\r\n",
     "dump of bytes": "00000000  69 64 2c 6e 61 6d 65 0a  31 2c 41 6e 6e 0a  |id,name.1,Ann.|\n00000010\n",
     "address with data": "data:text/csv;base64,aWQsbmFtZQoxLEFubgo=\n",
     "latex": "\\section{A, b}\nText, text.\nMore, text.\n",
@@ -50,6 +52,8 @@ TABLES = {
     "days": ("Jan 2 2026,5\nJan 3 2026,6\n", 2),
     "accounts of the net": ("@ann,5\n@bob,6\n", 2),
     "a received date": ("Received,From\n2026-01-01,Ann\n2026-01-02,Bob\n", 2),
+    "a span as the title": ("From: 2026-01-01\nTo: 2026-01-31\n\nDate,Text\n2026-01-01,a\n2026-01-02,b\n", 2),
+    "addresses of mail": ("From: a@example.com,1\nTo: b@example.com,2\n", 2),
     "addresses": ("127.0.0.1 x,5\n127.0.0.2 y,6\n", 2),
 }
 

@@ -69,12 +69,19 @@ _SHAPES = (
 _DAY = r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}"
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 # What takes a pattern: logs of web servers, syslog, chats, subtitles, sequences of letters, patches, dumps of bytes.
+# A mail whose first line is not one of those above: a sender's address stands among its header fields (RFC 5322).
+_MAIL = (
+    r"(?=(?:From|To|Cc|Date|Subject|Sender|Reply-To|Content-Type|DKIM-Signature|ARC-\w|X-\w)[\w-]*: )"
+    r"(?:[A-Z][\w-]*:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*){0,50}?"
+    r"From: [^,;\t|\r\n]*@[^,;\t|\r\n]*\r?\n(?:[ \t\r\n]|[A-Z][\w-]*:)"
+)
 _LOGS_AND_OTHERS = (
     rf"\S+ \S+ \S+ \[\d\d/{_MONTH}/\d{{4}}:"
     rf"|(?:<\d{{1,3}}>)?{_MONTH} [ \d]\d \d\d:\d\d:\d\d \S+ [^\s,;|]+: "
     rf"|\[{_DAY},? \d{{1,2}}:\d\d[^\]\r\n]*\] [^,;\r\n]+: |{_DAY}, \d{{1,2}}:\d\d[^-,;\r\n]*- [^,;\r\n]+: "
     r"|\d+[ \t]*\r?\n\d\d:\d\d:\d\d,\d{3} --> |\[\d\d:\d\d\.\d\d\d?\](?! *[,;\t|])"
     r"|>[^\r\n]+\r?\n(?:[ACGTUNacgtun-]{3,}|[A-Z*-]{10,})\r?\n|@[^\r\n]+\r?\n[ACGTUNacgtun]+\r?\n\+"
+    rf"|{_MAIL}"
     r"|@[A-Za-z]+\{[^,\s]*,|0 HEAD\r?\n1 |From \S+@\S+ "
     r"|--- \S[^\r\n]*\r?\n\+\+\+ \S|commit [0-9a-f]{7,64}\r?\n(?:Merge|Author): "
     r"|# HELP \S+ [^\r\n]+\n# TYPE |# TYPE \S+ (?:counter|gauge|histogram|summary|untyped|info)\r?\n"

@@ -34,6 +34,9 @@ class PenstockError(Exception):
     status: ClassVar[int] = HTTPStatus.INTERNAL_SERVER_ERROR
     exit_code: ClassVar[int] = 70  # EX_SOFTWARE
 
+    def __str__(self) -> str:
+        return super().__str__() or f"{type(self).__name__}, raised without a reason"
+
 
 class ConfigError(PenstockError):
     """A deployment cannot work as configured. It carries every problem found, not just the first.
@@ -161,6 +164,14 @@ class TargetChanged(TemporaryError):
 
     To do: nothing.
     """
+
+
+def as_exception(exc: BaseException) -> Exception:
+    """What is no `Exception`, as an unexpected error: it fails one object, and does not end a worker with all others.
+
+    Libraries in Rust raise such a thing when they panic, and asyncio when a task is cancelled. Raise it from `exc`.
+    """
+    return RuntimeError(f"{type(exc).__name__}, which is no Exception")
 
 
 def is_full(exc: BaseException) -> bool:

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from penstock.errors import HandlerError, InputTooLarge
+from penstock.errors import HandlerError, InputTooLarge, as_exception
 from penstock.json_text import to_line
 
 if TYPE_CHECKING:
@@ -238,6 +238,10 @@ def _bytes_only(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield chunk
     except SystemExit as exc:
         raise HandlerError("the body of a Result raised SystemExit; raise penstock.PermanentError instead") from exc
+    except (Exception, GeneratorExit, KeyboardInterrupt):  # closed before its end, or Ctrl+C
+        raise
+    except BaseException as exc:
+        raise as_exception(exc) from exc
 
 
 def close_quietly(stream: object) -> None:

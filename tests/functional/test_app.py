@@ -614,6 +614,8 @@ def test_query_answers_get(make_lake: Callable[..., Lake]) -> None:
     lake = make_lake(hooks={"query": lambda arguments, _sink: {"got": arguments} if arguments else None})
     client = serve(lake)
     assert client.get("/?q=rose").json == {"got": {"q": "rose"}}
+    twice = client.get("/?q=rose&q=tulip")
+    assert (twice.status_code, twice.get_json()["reason"]) == (400, "parameter 'q' is given twice; give it once")
     assert client.get("/").status_code == 404
 
 

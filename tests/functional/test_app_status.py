@@ -80,6 +80,7 @@ def test_last_failures_are_bounded() -> None:
     ("query", "status", "says"),
     [
         ("", 400, "ask /status?bucket=BUCKET&key=KEY"),
+        ("bucket=upload&key=a.txt&key=b.txt", 400, "parameter 'key' is given twice; give it once"),
         ("bucket=upload", 400, "ask /status"),
         ("bucket=upload&key=a&x=1", 400, "ask /status"),
         ("bucket=upload&key=", 400, "is empty"),

@@ -126,7 +126,7 @@ def test_the_webhook_of_a_page_leads_to_the_bridge_of_its_platform(platform: str
     env = {"BRIDGE_TOKEN": "x", **({"BRIDGE_URL": urls[platform]} if urls[platform] else {})}
     [target] = load_lake(DEPLOY / "knative" / "lake.yml", env).targets
     base = DEPLOY / platform / "base"
-    namespace = yaml.safe_load((base / "kustomization.yaml").read_text(encoding="utf-8")).get("namespace")
+    namespace = yaml.load((base / "kustomization.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader).get("namespace")
     services = {
         f"http://{each['metadata']['name']}.{each['metadata'].get('namespace', namespace)}.svc.cluster.local/"
         for each in _documents(base / "bridge.yaml")
@@ -150,7 +150,7 @@ def test_silo_trusts_the_authorities_that_the_page_gives_it() -> None:
 
 
 def _documents(file: Path) -> list[Any]:
-    return list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    return list(yaml.load_all(file.read_text(encoding="utf-8"), yaml.CSafeLoader))
 
 
 def test_versions_are_pinned() -> None:

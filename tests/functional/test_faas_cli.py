@@ -29,7 +29,7 @@ LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 
 def deployment(spec: FunctionSpec) -> dict[str, Any]:
     """The body that `faas-cli deploy` sends; fprocess comes from the template when the stack file has none."""
-    template = yaml.safe_load((ROOT / "template" / spec.lang / "template.yml").read_text())
+    template = yaml.load((ROOT / "template" / spec.lang / "template.yml").read_text(), yaml.CSafeLoader)
     body: dict[str, Any] = {
         "service": spec.name,
         "image": spec.image,
@@ -132,7 +132,7 @@ def test_function_says_what_openfaas_needs_to_know(spec: FunctionSpec) -> None:
 
 
 def test_functions_are_the_last_key_because_faas_cli_new_appends() -> None:
-    keys = list(yaml.safe_load((ROOT / "stack.yml").read_text()))
+    keys = list(yaml.load((ROOT / "stack.yml").read_text(), yaml.CSafeLoader))
     assert keys[-1] == "functions"
 
 

@@ -17,7 +17,7 @@ from penstock.serving.app import create_app
 from penstock.serving.health import Health
 
 from tests.lake import Lake
-from tests.served import free_port
+from tests.served import free_port, served
 
 FIRST = "from penstock import Result\n"
 AT_START = [
@@ -84,3 +84,34 @@ def test_result_that_is_none_becomes_a_dead_letter_that_says_why(
     verdict = judge(TargetAnswer(answer.status_code, body=answer.data), time.time())
     assert verdict.outcome is DeliveryOutcome.DEAD, "it must not be tried ten times"
     assert lake.keys() == []
+
+
+PANICS = (
+    FIRST
+    + """
+import os
+
+class Panic(BaseException):
+    pass
+
+def handle(event, context):
+    if event.name == "panics":
+        raise Panic
+    return Result(str(os.getpid()).encode() if event.name == "pid" else (panic() for _ in "a"))
+
+def panic():
+    raise Panic
+
+def query(parameters, sink):
+    raise Panic
+"""
+)
+
+
+def test_what_is_no_exception_is_answered_500_and_ends_no_worker(tmp_path: Path) -> None:
+    (tmp_path / "handler.py").write_text(PANICS)
+    with served(tmp_path, {"FUNCTION_NAME": "f", "WORKERS": "1", "SINK": f"sqlite://{tmp_path}/index.db"}) as function:
+        worker = function.post("/pid", b"a")
+        answers = [function.post("/panics", b"a"), function.post("/late", b"a"), function.get("/?q=a")]
+        assert [(status, document["error"]) for status, document in answers] == [(500, "InternalError")] * 3
+        assert function.post("/pid", b"a") == worker, "other requests of this worker would have been lost"

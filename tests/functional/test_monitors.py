@@ -40,7 +40,7 @@ def documents(folder: str) -> list[tuple[str, Document]]:
 
 
 def read(path: str) -> list[Any]:
-    return [each for each in yaml.safe_load_all((DEPLOY / path).read_text(encoding="utf-8")) if each]
+    return [each for each in yaml.load_all((DEPLOY / path).read_text(encoding="utf-8"), yaml.CSafeLoader) if each]
 
 
 def pods_of(sent: Sequence[tuple[str, Document]]) -> Iterator[Pod]:

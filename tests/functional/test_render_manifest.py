@@ -149,7 +149,9 @@ def test_the_jobs_of_functions_run_the_images_of_the_stack_file() -> None:
     assert {images[name] for name in {"compress", "resize", "index"} | offloads} <= set(allowed["images"].split(" "))
     assert {name for spec in STACK.functions.values() for name in spec.secrets} <= set(allowed["secrets"].split(" "))
     for folder in ("jobs", "knative/jobs"):
-        kustomization = yaml.safe_load((DEPLOY / folder / "kustomization.yaml").read_text(encoding="utf-8"))
+        kustomization = yaml.load(
+            (DEPLOY / folder / "kustomization.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader
+        )
         assert {Path(each).name for each in kustomization["resources"]} == {"admission", "functions"}
 
 
@@ -237,7 +239,7 @@ def test_every_file_is_reached_by_a_kustomization_or_named_in_the_documentation(
     documented = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("deploying*.md"))
     listed = set()
     for file in DEPLOY.rglob("kustomization.yaml"):
-        kustomization = yaml.safe_load(file.read_text(encoding="utf-8"))
+        kustomization = yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
         for name in kustomization.get("resources", []):
             if not name.startswith("http"):
                 listed.add((file.parent / name).resolve())
@@ -247,7 +249,7 @@ def test_every_file_is_reached_by_a_kustomization_or_named_in_the_documentation(
 
 
 def test_kind_has_one_control_plane_and_three_workers() -> None:
-    cluster = yaml.safe_load((DEPLOY / "kind" / "cluster.yaml").read_text(encoding="utf-8"))
+    cluster = yaml.load((DEPLOY / "kind" / "cluster.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
     assert (cluster["apiVersion"], cluster["kind"]) == ("kind.x-k8s.io/v1alpha4", "Cluster")
     assert [node["role"] for node in cluster["nodes"]] == ["control-plane", "worker", "worker", "worker"]
 
@@ -398,7 +400,7 @@ def test_clients_of_kafka_come_as_their_user_and_check_the_certificate() -> None
 
 
 def test_the_search_server_is_reached_by_tls_as_a_user() -> None:
-    settings = yaml.safe_load((DEPLOY / "search" / "opensearch.yml").read_text(encoding="utf-8"))
+    settings = yaml.load((DEPLOY / "search" / "opensearch.yml").read_text(encoding="utf-8"), yaml.CSafeLoader)
     assert settings["plugins.security.ssl.http.enabled"] is True
     assert "plugins.security.disabled" not in settings
     [server] = by_kind("StatefulSet", "search").values()
@@ -417,7 +419,7 @@ def test_the_search_server_is_reached_by_tls_as_a_user() -> None:
 
 def test_every_image_of_a_kustomization_has_a_version() -> None:
     for folder in kustomizations():
-        kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
+        kustomization = yaml.load((folder / "kustomization.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
         for image in kustomization.get("images", []):
             assert re.fullmatch(r"\d+\.\d+\.\d+", image["newTag"]), folder
 

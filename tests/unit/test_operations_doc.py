@@ -36,7 +36,9 @@ def test_metrics_are_measured_somewhere() -> None:
 
 
 def test_alerts_are_defined() -> None:
-    [rule] = list(yaml.safe_load_all((ROOT / "deploy" / "observability" / "alerts.yaml").read_text(encoding="utf-8")))
+    [rule] = list(
+        yaml.load_all((ROOT / "deploy" / "observability" / "alerts.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
+    )
     defined = {each["alert"] for group in rule["spec"]["groups"] for each in group["rules"]}
     assert set(re.findall(r"\bPenstock[A-Z]\w+", TEXT)) <= defined
 

@@ -10,7 +10,7 @@ from functools import wraps
 from inspect import isasyncgen, iscoroutine, isgenerator
 from typing import Any
 
-from penstock.errors import HandlerError
+from penstock.errors import HandlerError, as_exception
 from penstock.types import Context, Event, Result
 
 Handle = Callable[[Event[Any], Context[Any]], Result]
@@ -40,6 +40,10 @@ def checked(handle: Handle, explain: Callable[[Exception], str] = lambda _: "") 
             if remedy := explain(exc):
                 raise HandlerError(remedy) from exc
             raise
+        except Exception:
+            raise
+        except BaseException as exc:
+            raise as_exception(exc) from exc
         if problem := problem_of(result):
             raise HandlerError(problem)
         return result

@@ -23,10 +23,13 @@ def context_for(assets: Assets, cache: AssetCache, rendition: str | None, memo: 
 
 
 def event_for(source: ObjectState, options: Any, body: Body) -> Event[Any]:
-    """The event for an object: its name is the last part of the key."""
+    """The event for an object: its name is the last part of the key.
+
+    The handler may change its metadata: other renditions, and the look at the source after the write, have their own.
+    """
     name = source.ref.key.rpartition("/")[2]
     encoding = source.headers.get("content-encoding", "").lower()
-    return Event(name, source.size, source.content_type, source.metadata, options, body, encoding)
+    return Event(name, source.size, source.content_type, dict(source.metadata), options, body, encoding)
 
 
 def body_of(store: Store, source: ObjectState, opened: Iterable[bytes] | None, max_bytes: int) -> Body:

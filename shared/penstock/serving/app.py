@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, g, request
 
 from penstock import events
-from penstock.errors import EventError, Forbidden, PenstockError, TemporaryError, UnsupportedInput
+from penstock.errors import EventError, Forbidden, PenstockError, TemporaryError, UnsupportedInput, as_exception
 from penstock.events.signature import SignatureCheck
 from penstock.process import metric_table
 from penstock.process.deadline import BoundedChunks, called_by, check_caller, within
@@ -99,6 +99,15 @@ class _App(Flask):
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
+
+    def dispatch_request(self) -> Any:
+        """Answer one request; what is no `Exception`, of a hook or of a store's client, would end the worker."""
+        try:
+            return super().dispatch_request()
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as exc:
+            raise as_exception(exc) from exc
 
 
 class TextResponse(Response):
@@ -197,7 +206,7 @@ class FunctionRoutes:
             raise TemporaryError(f"{name} has no SINK to search; set SINK")
         with _for_caller():
             check_caller(f"{name}: search")  # it may have waited for a thread
-            found = self._function.query(request.args.to_dict(), self._sink)
+            found = self._function.query(query_options("parameter"), self._sink)
         if found is None:
             return json_response({"error": "NotFound", "reason": "no such document"}, 404)
         return json_response(found, 200)
@@ -206,7 +215,7 @@ class FunctionRoutes:
         """`GET /status?bucket=&key=`: whether the targets of one object are ready; nothing is written."""
         from penstock.runtime.status import status_document, status_of  # not needed for a start
 
-        given = request.args
+        given = query_options("parameter")
         if set(given) != {"bucket", "key"}:
             raise EventError("status: ask /status?bucket=BUCKET&key=KEY")
         with _for_caller(), within(self._deadline_seconds):

@@ -52,11 +52,11 @@ def whole_body(most: int) -> bytes:
     return b"".join(body_chunks())
 
 
-def query_options() -> dict[str, str]:
-    """The options in the query string; raises `EventError` for one that is given twice."""
+def query_options(called: str = "option") -> dict[str, str]:
+    """The options in the query string, or what else they are `called`; raises `EventError` for one given twice."""
     twice = [name for name, values in request.args.lists() if len(values) > 1]
     if twice:
-        raise EventError("; ".join(f"option {name[:80]!r} is given twice; give it once" for name in twice))
+        raise EventError("; ".join(f"{called} {name[:80]!r} is given twice; give it once" for name in twice))
     return request.args.to_dict()
 
 

@@ -21,6 +21,9 @@ def read_secret_file(path: Path, name: str, *, is_pem: bool = False) -> str:
         raise ConfigError(f"{name}: cannot read {path}: {exc.strerror}") from exc
     except UnicodeDecodeError:
         raise ConfigError(f"{name}: {path} is not text; it must hold the secret and nothing else") from None
+    # Taken for "not set", it would open a function to every caller: a command that makes secrets had an empty variable.
+    if not text:
+        raise ConfigError(f"{name}: {path} is empty; put the secret into it, or remove the file")
     # It becomes part of a header, which has one line; some clients crash over more.
     if not is_pem and not text.isprintable():
         raise ConfigError(f"{name}: {path} is not one line of text; it must hold the secret and nothing else")
@@ -33,6 +36,8 @@ def read_secret(env: Mapping[str, str], name: str) -> str:
     Raises `ConfigError` for one that cannot be read.
     """
     if value := env.get(name):
+        if value.isspace():
+            raise ConfigError(f"{name}: has only spaces; give it the secret, or leave it out")
         return value
     named = env.get(f"{name}_FILE")
     path = Path(named) if named else Path(table.SECRETS_DIR.value(env), secret_file(name))

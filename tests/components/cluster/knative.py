@@ -19,9 +19,9 @@ INGRESS_CLASS = "tests.ingress.networking.knative.dev"
 AUTOSCALER = {"scale-to-zero-grace-period": "10s", "stable-window": "10s"}
 _PROGRAMS = {package: name for name, package in KNATIVE_PACKAGES.items()}
 _PREFIX = "ko://"
-# Left out: scaling and disruption of Knative itself, cached images, and two parts that nothing here uses.
+# Left out: scaling and disruption of Knative itself, cached images, and three parts that nothing here uses.
 _KINDS_LEFT_OUT = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Image")
-_NAMES_LEFT_OUT = ("job-sink", "pingsource-mt-adapter")
+_NAMES_LEFT_OUT = ("job-sink", "pingsource-mt-adapter", "request-reply")
 _DEFINITIONS = ("Namespace", "CustomResourceDefinition")
 
 
@@ -35,9 +35,12 @@ def serving() -> list[Document]:
 
 def eventing() -> list[Document]:
     """Eventing with the in-memory channel and the Broker that is made of channels."""
-    config = module_folder("knative.dev/eventing") / "config"
+    module = module_folder("knative.dev/eventing")
     folders = ("core", "channels/in-memory-channel", "brokers/mt-channel-broker")
-    return _settled([file for folder in folders for file in (config / folder).rglob("*.yaml")])
+    parts = [file for folder in folders for file in (module / "config" / folder).rglob("*.yaml")]
+    # The controller does not start without the names of images of parts that nothing here uses.
+    images = (module / "third_party" / "eventing-integrations-latest").glob("*-images.yaml")
+    return _settled([*parts, *images])
 
 
 def is_definition(document: Document) -> bool:

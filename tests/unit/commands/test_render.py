@@ -98,7 +98,7 @@ def test_image_follows_the_variables_of_the_stack_file(tmp_path: Path) -> None:
 
 def test_bridge_on_openfaas_wakes_only_whom_an_event_concerns(tmp_path: Path) -> None:
     run("--output", str(tmp_path), "--gateway", "http://gateway:8080/", platform="openfaas")
-    documents = list(yaml.safe_load_all((tmp_path / "bridge.yaml").read_text()))
+    documents = list(yaml.load_all((tmp_path / "bridge.yaml").read_text(), yaml.CSafeLoader))
     [workload] = [each for each in documents if each["kind"] == "StatefulSet"]
     [container] = workload["spec"]["template"]["spec"]["containers"]
     parser = argparse.ArgumentParser()

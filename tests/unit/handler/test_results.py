@@ -165,6 +165,37 @@ def test_handler_that_raises_ctrl_c_in_a_thread_of_the_server_is_a_mistake(make_
     assert isinstance(raised[0], HandlerError)
 
 
+class Panic(BaseException):
+    """What a library in Rust raises for a panic, and asyncio for a task that was cancelled: no `Exception`."""
+
+
+@pytest.mark.parametrize("where", ["handle", "body"])
+def test_what_is_no_exception_fails_one_object_as_an_unexpected_error_does(make_lake: Make, where: str) -> None:
+    def handle(_event: object, _context: object) -> Result:
+        return Result(panics()) if where == "body" else next(panics())  # type: ignore[return-value]
+
+    def panics() -> Iterator[bytes]:
+        raise Panic
+        yield b""
+
+    lake = make_lake(handle)
+    lake.put(b"a")
+    with pytest.raises(RuntimeError, match="Panic, which is no Exception") as caught:
+        lake.agree()
+    assert isinstance(caught.value.__cause__, Panic), "the log has the whole trace"
+    assert lake.keys() == [], "nothing is recorded: a retry may help"
+
+
+def test_error_that_is_raised_without_a_reason_still_says_what_it_was(make_lake: Make) -> None:
+    def handle(_event: object, _context: object) -> Result:
+        raise PermanentError
+
+    lake = make_lake(handle)
+    lake.put(b"a")
+    lake.agree()
+    assert [refusal["reason"] for refusal in lake.refusals()] == ["PermanentError, raised without a reason"]
+
+
 def test_a_loop_that_the_handler_runs_itself_is_its_own(make_lake: Make) -> None:
     lake = make_lake(lambda _event, _context: asyncio.run(soon()))
     assert lake.runtime.transform("a", 1, "", {}, [b"a"]) == Result(b"")

@@ -26,7 +26,7 @@ def rendered(plans: Sequence[FunctionPlan]) -> Mapping[str, str]:
 
 def keys(plans: Sequence[FunctionPlan]) -> dict[str, list[str]]:
     """The keys of the values, and the manifests that read them."""
-    [found] = yaml.safe_load_all(rendered(plans)[VALUES])
+    [found] = yaml.load_all(rendered(plans)[VALUES], yaml.CSafeLoader)
     return {
         each["source"]["fieldPath"].removeprefix("data."): [
             f"{target['select']['kind']}/{target['select']['name']}" for target in each["targets"]
@@ -85,19 +85,19 @@ def test_a_difference_names_its_places(
 ) -> None:
     [patch] = components.difference([document("x", **before)], [document("x", **after)])["patches"]
     assert patch["target"] == {"kind": "Thing", "name": "x"}
-    found = yaml.safe_load(patch["patch"])
+    found = yaml.load(patch["patch"], yaml.CSafeLoader)
     assert [(each["op"], each["path"], each.get("value")) for each in found] == steps
 
 
 def test_what_is_gone_is_deleted_and_what_is_equal_stays() -> None:
     [patch] = components.difference([document("x"), document("y")], [document("y")])["patches"]
-    gone = yaml.safe_load(patch["patch"])
+    gone = yaml.load(patch["patch"], yaml.CSafeLoader)
     assert (gone["$patch"], gone["kind"], gone["metadata"]) == ("delete", "Thing", {"name": "x"})
 
 
 def test_the_example_has_the_values_that_the_component_reads() -> None:
     file = ROOT / "deploy/kubernetes/overlays/example/values.yaml"
-    [found] = yaml.safe_load_all(file.read_text(encoding="utf-8"))
+    [found] = yaml.load_all(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
     assert found["metadata"]["name"] == components.VALUES
     assert found["data"].keys() == keys(PLANS).keys()
 
@@ -112,13 +112,13 @@ def test_the_example_has_the_values_that_the_component_reads() -> None:
     ids=["kubernetes", "knative", "openfaas"],
 )
 def test_each_platform_has_the_components_for_outcomes(texts: Mapping[str, str], namespace: str) -> None:
-    [told] = yaml.safe_load_all(texts["components/outcomes/kustomization.yaml"])
+    [told] = yaml.load_all(texts["components/outcomes/kustomization.yaml"], yaml.CSafeLoader)
     assert told["components"] == ["../outcomes-to-outside"]
     [replacement] = told["replacements"]
     assert replacement["source"]["fieldPath"] == "data.OUTCOME_URLS"
-    [way] = yaml.safe_load_all(texts["components/outcomes-to-outside/policies.yaml"])
+    [way] = yaml.load_all(texts["components/outcomes-to-outside/policies.yaml"], yaml.CSafeLoader)
     assert way["metadata"]["namespace"] == namespace
     assert way["spec"]["policyTypes"] == ["Egress"]
-    [bridge] = [each for each in yaml.safe_load_all(texts["bridge.yaml"]) if each["kind"] == "StatefulSet"]
+    [bridge] = [each for each in yaml.load_all(texts["bridge.yaml"], yaml.CSafeLoader) if each["kind"] == "StatefulSet"]
     wanted = way["spec"]["podSelector"]["matchLabels"]
     assert wanted.items() <= bridge["spec"]["template"]["metadata"]["labels"].items()

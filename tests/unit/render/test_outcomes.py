@@ -18,7 +18,7 @@ def rendered(folder: Path, platform: str, *urls: str) -> list[dict[str, Any]]:
     flags = [word for url in urls for word in ("--outcome-url", url)]
     assert main(["render", platform, "--stack", str(ROOT / "stack.yml"), "--output", str(folder / "out"), *flags]) == 0
     files = [path for path in (folder / "out").glob("*.yaml") if path.name != "kustomization.yaml"]
-    return [document for file in files for document in yaml.safe_load_all(file.read_text())]
+    return [document for file in files for document in yaml.load_all(file.read_text(), yaml.CSafeLoader)]
 
 
 def environment(documents: list[dict[str, Any]]) -> dict[str, str]:

@@ -46,7 +46,7 @@ def test_values_keep_what_they_are_and_variables_stay(tmp_path: Path) -> None:
     assert "image: ${REGISTRY:-x}/a\n" in text
     assert "YES: 'yes'" in text
     assert "SIZE: 0x10" in text
-    found = yaml.safe_load(text)
+    found = yaml.load(text, yaml.CSafeLoader)
     assert list(found)[-1] == "functions"
     assert found["functions"]["a"]["labels"] == {"team": "lake", "com.openfaas.scale.max": "3"}
     assert found["functions"]["a"]["annotations"] == {"topic": "upload"}

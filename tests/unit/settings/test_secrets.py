@@ -67,3 +67,20 @@ def test_secret_file_that_is_a_folder_is_said(tmp_path: Path) -> None:
         load_config({"MINIO_ENDPOINT": "x", "SECRETS_DIR": str(tmp_path), "MINIO_SECRET_KEY": "b"}, function="upper")
     said = "\n".join(caught.value.problems)
     assert "MINIO_ACCESS_KEY: cannot read" in said
+
+
+@pytest.mark.parametrize("name", ["FUNCTION_TOKEN", "FUNCTION_HMAC_KEY", "BRIDGE_TOKEN", "DEAD_LETTER_TOKEN"])
+@pytest.mark.parametrize("content", ["", "\n", " "])
+def test_mounted_secret_with_nothing_in_it_does_not_open_what_it_should_close(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    path = tmp_path / name.lower().replace("_", "-")
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=f"^{name}: {path} is empty; .* or remove the file"):
+        read_secret({"SECRETS_DIR": str(tmp_path)}, name)
+
+
+def test_variable_of_spaces_does_not_open_what_it_should_close(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^FUNCTION_TOKEN: has only spaces; "):
+        read_secret({"FUNCTION_TOKEN": " \n", "SECRETS_DIR": str(tmp_path)}, "FUNCTION_TOKEN")
+    assert read_secret({"FUNCTION_TOKEN": "", "SECRETS_DIR": str(tmp_path)}, "FUNCTION_TOKEN") == ""

@@ -16,7 +16,6 @@ import (
 	eventingv1alpha1 "knative.dev/eventing/pkg/apis/eventing/v1alpha1"
 	eventingconfig "knative.dev/eventing/pkg/apis/feature"
 	sourcesv1 "knative.dev/eventing/pkg/apis/sources/v1"
-	"knative.dev/eventing/pkg/broker/filter"
 	"knative.dev/eventing/pkg/eventfilter"
 	"knative.dev/eventing/pkg/eventfilter/subscriptionsapi"
 	"knative.dev/pkg/apis"
@@ -84,8 +83,7 @@ func run() error {
 		}
 		made.Problems = append(made.Problems, "")
 		if trigger, ok := found.(*eventingv1.Trigger); ok {
-			filters := filter.MaterializeFiltersList(zap.NewNop(), trigger.Spec.Filters)
-			triggers[trigger.Name] = subscriptionsapi.NewAllFilter(filters...)
+			triggers[trigger.Name] = subscriptionsapi.CreateSubscriptionsAPIFilters(zap.NewNop(), trigger.Spec.Filters)
 			names = append(names, trigger.Name)
 		}
 	}

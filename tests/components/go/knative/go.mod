@@ -1,13 +1,9 @@
 module penstock.tests/knative
 
-go 1.22
+go 1.25.0
 
-// Serving v0.51.0 can be had as well, but the modules that it needs (knative.dev/pkg, networking and caching of October
-// 2026) and Eventing of its age cannot: the Go module proxy answered 403 on 28 November 2026.
+// Knative 1.23.
 require (
-	knative.dev/eventing v0.42.1
-	knative.dev/serving v0.42.2
+	knative.dev/eventing v0.50.0
+	knative.dev/serving v0.50.0
 )
-
-// As in the queue-proxy's module beside this one.
-replace github.com/gorilla/websocket => github.com/gorilla/websocket v1.5.0

@@ -1,8 +1,6 @@
 module penstock.tests/queue-proxy
 
-go 1.22
+go 1.25.0
 
-require knative.dev/serving v0.42.2
-
-// Knative's own go.mod has this replacement, so `go install` refuses it; a replacement counts in the main module alone.
-replace github.com/gorilla/websocket => github.com/gorilla/websocket v1.5.0
+// The version that the module `knative` beside this one has.
+require knative.dev/serving v0.50.0

@@ -24,7 +24,7 @@ PODS = "/api/v1/namespaces/lake/pods"
 def services() -> Iterator[dict[str, Any]]:
     """The Services that `penstock render knative` makes of the repository's stack file, as a cluster has them."""
     for path in sorted((ROOT / "deploy/knative/base").glob("function-*.yaml")):
-        for document in yaml.safe_load_all(path.read_text()):
+        for document in yaml.load_all(path.read_text(), yaml.CSafeLoader):
             if document["kind"] == "Service":
                 name = document["metadata"]["name"]
                 yield document | {"status": {"address": {"url": f"http://{name}.lake.svc.cluster.local"}}}
