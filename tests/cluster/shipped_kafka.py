@@ -26,6 +26,9 @@ _NAME = "penstock-kafka-bootstrap"  # as Strimzi calls the Service of the Kafka 
 _HOST = f"{_NAME}.{NAMESPACE}.svc.cluster.local"
 _SECURE_PORT, _OUTSIDE_PORT, _LOCAL_PORT, _CONTROLLER_PORT = 9093, 9094, 9092, 9095
 _DATA, _GIVEN = "/mnt", "/media"  # every Debian has these folders, so a volume can be there in the node's files
+# Kafka asks for the name of the address that a client came to. The name servers in the node's files are not reached
+# from the pod, and each log-in waited for them for ten seconds and more.
+_NAMES = f"{LOOPBACK} localhost {_HOST}\n"
 # Logs in as a user by TLS until the broker answers within a second, as it does once its Java is warm.
 _LOG_IN = f"""
 import sys, time
@@ -61,6 +64,7 @@ def start_shipped_kafka(server: ClusterServer, folder: Path) -> KafkaEndpoint:
     files = {
         "keystore.pem": made.key_file.read_text(encoding="ascii") + made.cert_file.read_text(encoding="ascii"),
         "ca.crt": made.ca_file.read_text(encoding="ascii"),
+        "hosts": _NAMES,
         "kafka.properties": "".join(f"{key}={value}\n" for key, value in _properties(port).items()),
     }
     server.apply_documents(_documents(files))
@@ -79,7 +83,7 @@ def start_shipped_kafka(server: ClusterServer, folder: Path) -> KafkaEndpoint:
     for topic in TOPICS:
         endpoint.create_topic(topic)
     make_users(endpoint.admin())
-    # On a busy machine the first log-in takes longer than MinIO gives a target that it tries.
+    # The first log-in of a cold Java may take longer than MinIO gives a target that it tries.
     server.kubectl("-n", NAMESPACE, "exec", f"deployment/{_NAME}", "--", "python", "-c", _LOG_IN, "minio")
     (folder / "kafka-ca.crt").write_bytes(made.ca_file.read_bytes())
     for user in USERS:
@@ -112,7 +116,7 @@ def _properties(port: int) -> dict[str, str]:
 
 
 def _documents(files: dict[str, str]) -> list[dict[str, Any]]:
-    options = ("-Xmx384m", f"-Djava.io.tmpdir={_DATA}", "-XX:-UsePerfData")
+    options = ("-Xmx384m", f"-Djava.io.tmpdir={_DATA}", f"-Djdk.net.hosts.file={_DATA}/hosts", "-XX:-UsePerfData")
     log = f"-Dlog4j2.configurationFile={HERE / 'java/kafka/log4j2.xml'}"
     command = shlex.join([*java(KAFKA.install(), *options, log)])
     file = f"{_DATA}/kafka.properties"
@@ -126,7 +130,6 @@ def _documents(files: dict[str, str]) -> list[dict[str, Any]]:
     labels = {"app": _NAME}
     pod = {
         "enableServiceLinks": False,
-        "hostAliases": [{"ip": LOOPBACK, "hostnames": [_HOST]}],
         "terminationGracePeriodSeconds": 5,
         "containers": [
             {
