@@ -92,7 +92,7 @@ integration: $(TOOLS)  ## the suite against real servers, which it installs and 
 	$(BIN)/python -m pytest -n $(SERVER_TESTERS) --dist loadfile tests/integration -m 'crds or not crds'
 
 .PHONY: cluster
-cluster: $(TOOLS)  ## the lake on a real Kubernetes with Knative, started on this machine and gone afterwards; needs root
+cluster: $(TOOLS)  ## the lake on a real Kubernetes, with Knative and with KEDA, started on this machine and gone afterwards; needs root
 	$(BIN)/python -m pytest tests/cluster
 
 .PHONY: keda

@@ -36,10 +36,7 @@ RETENTION = "5s"
 # max-scale of compress here: a small machine, and few enough that a burst meets the limit.
 COMPRESS_PODS = 3
 _ROOT_USER, _ROOT_PASSWORD = "lake-root", "lake-root-secret"
-_MINIO_SERVICE = "10.96.0.20:80"  # manifests/minio.yaml
 _MANIFESTS = HERE / "cluster" / "manifests"
-# Volumes on the node's disk and the claims that they are for.
-_CLAIMS = {"bridge": "data-penstock-bridge-0", "index": "index-data"}
 
 
 def image(name: str, tag: str = TAG) -> str:
@@ -49,6 +46,13 @@ def image(name: str, tag: str = TAG) -> str:
 
 class ClusterLake:
     """The deployed lake; `folder` has the copy of stack.yml and deploy/ that it was deployed from."""
+
+    page, runner, namespace = PAGE, IN_CLUSTER, NAMESPACE
+    # The kinds that an error shows.
+    shown = "pods,ksvc,trigger,jobs"
+    store_service = "10.96.0.20:80"  # manifests/minio.yaml
+    # Volumes on the node's disk and the claims that they are for.
+    claims: Mapping[str, str] = {"bridge": "data-penstock-bridge-0", "index": "index-data"}
 
     def __init__(self, server: ClusterServer, folder: Path) -> None:
         self.server = server
@@ -77,38 +81,47 @@ class ClusterLake:
         self.write_sources()
         self.make_buckets()
         self.deploy_functions()
-        self.declare_notifications()
+        self.declare_notifications(block_with(PAGE, "penstock lake apply"))
 
     def install_platform(self) -> None:
         """Serving, Eventing, the ingress and MinIO; a page installs these from their projects' releases."""
         server = self.server
         server.import_knative()
-        self._lap("images of Knative")
+        self.lap("images of Knative")
         documents = [*knative.serving(), *knative.eventing()]
         server.apply_documents([each for each in documents if knative.is_definition(each)])
         self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
         server.apply_documents([each for each in documents if not knative.is_definition(each)])
         for name in ("ingress.yaml", "minio.yaml"):
             server.apply((_MANIFESTS / name).read_text(encoding="utf-8"))
-        for name, claim in _CLAIMS.items():
-            path = server.folder / "volumes" / name
-            path.mkdir(parents=True)
-            path.chmod(0o777)
-            server.apply_documents([_volume(name, claim, path)])
-        self._lap("manifests of Knative")
+        self.make_volumes()
+        self.lap("manifests of Knative")
         self.import_images()
-        self._lap("images of Penstock")
+        self.lap("images of Penstock")
         for namespace in ("minio", "knative-serving", "knative-eventing", "kourier-system"):
             self.kubectl("-n", namespace, "wait", "deployment", "--all", "--for=condition=Available", "--timeout=300s")
-        server.relay(self.store_port, _MINIO_SERVICE)
+        server.relay(self.store_port, self.store_service)
         gateway = self.kubectl("-n", "kourier-system", "get", "service", "gateway", "-o", "jsonpath={.spec.clusterIP}")
         server.relay(self._gateway_port, f"{gateway}:80")
         for name in ("registries-skipping-tag-resolving", "podspec-persistent-volume-claim"):
             self.run(block_with(PAGE, name))
-        self._lap("platform ready")
+        self.lap("platform ready")
+
+    def make_volumes(self) -> None:
+        """A volume on the node's disk for each claim, as nothing makes them here on demand."""
+        for name, claim in self.claims.items():
+            path = self.server.folder / "volumes" / name
+            path.mkdir(parents=True)
+            path.chmod(0o777)
+            self.server.apply_documents([_volume(name, self.namespace, claim, path)])
 
     def import_images(self) -> None:
-        """Build the images from this checkout and load them, compress also under the name of its next version."""
+        """Build the images from this checkout and load them, compress also under the name of its next version.
+
+        What is on the node already stays: the two lakes of the tests run the same images.
+        """
+        if self.server.has_image(CONNECTORS_IMAGE):
+            return
         engine = Containers()
         engine.install()
         names = [image(name) for name in FUNCTIONS]
@@ -129,7 +142,7 @@ class ClusterLake:
         self.settings = {**self.settings, "MC_HOST_lake": root}
         path = f'PATH="{self.server.programs.mc.parent}:$PATH"'
         self.run("\n".join([path, block_with("deploying.md", "mc mb"), "set -a", *lines]))
-        self._lap("buckets")
+        self.lap("buckets")
 
     def write_sources(self) -> None:
         """stack.yml and deploy/ as committed, but: pods go early, and the index is a SQLite file with a volume."""
@@ -150,15 +163,15 @@ class ClusterLake:
 
     def deploy_functions(self) -> None:
         """The blocks of the page."""
-        self.run(self._here(block_with(PAGE, "penstock render knative\n")))
+        self.run(self.here(block_with(PAGE, "penstock render knative\n")))
         self.run(block_with(PAGE, "export BRIDGE_TOKEN"))
-        self._lap("functions and Triggers ready")
+        self.lap("functions and Triggers ready")
 
-    def declare_notifications(self) -> None:
+    def declare_notifications(self, block: str) -> None:
         """The block of the page."""
         self.settings = {**self.settings, "ROOT_PASSWORD": _ROOT_PASSWORD}
-        self.run(self._here(block_with(PAGE, "penstock lake apply")))
-        self._lap("notifications declared")
+        self.run(self.here(block))
+        self.lap("notifications declared")
 
     def run(self, script: str) -> None:
         """Run a block in the folder; what it exports is there for the next one."""
@@ -167,10 +180,10 @@ class ClusterLake:
 
     def left_out(self) -> list[str]:
         """The commands of the page's blocks that the set-up did not run."""
-        return left_out(PAGE, IN_CLUSTER, self._ran, self._changes)
+        return left_out(self.page, self.runner, self._ran, self.changes)
 
     @property
-    def _changes(self) -> Mapping[str, str]:
+    def changes(self) -> Mapping[str, str]:
         """The overlay that needs no Kafka, the port of this run, and a folder that this MinIO may write to."""
         return {
             "OVERLAY=production": "OVERLAY=minimal",
@@ -178,8 +191,9 @@ class ClusterLake:
             "/export/": "/data/.",
         }
 
-    def _here(self, script: str) -> str:
-        for text, here in self._changes.items():
+    def here(self, script: str) -> str:
+        """A block of the page with what is another here."""
+        for text, here in self.changes.items():
             script = script.replace(text, here)
         return script
 
@@ -222,7 +236,7 @@ class ClusterLake:
     def pods(self, function: str, component: str = "function") -> list[dict[str, Any]]:
         """The pods of a function that are not being deleted, and those that are."""
         selector = f"app.kubernetes.io/name={function},app.kubernetes.io/component={component}"
-        items = json.loads(self.kubectl("-n", NAMESPACE, "get", "pods", "-l", selector, "-o", "json"))["items"]
+        items = json.loads(self.kubectl("-n", self.namespace, "get", "pods", "-l", selector, "-o", "json"))["items"]
         return list(items)
 
     def is_at_zero(self, function: str) -> bool:
@@ -236,16 +250,16 @@ class ClusterLake:
         wait = Wait(seconds)
         while not wait.holds(check):
             if wait.is_over():
-                state = self.kubectl("get", "pods,ksvc,trigger,jobs", "-n", NAMESPACE, "-o", "wide", check=False)
+                state = self.kubectl("get", self.shown, "-n", self.namespace, "-o", "wide", check=False)
                 raise ComponentError(f"gave up after {seconds:.0f} s: not {what}\n{state}") from wait.error
             time.sleep(0.1)
 
-    def _lap(self, name: str) -> None:
+    def lap(self, name: str) -> None:
+        """Note when a step of the set-up had ended."""
         self.took[name] = time.monotonic() - self._began
 
 
-def _volume(name: str, claim: str, path: Path) -> dict[str, Any]:
-    """A volume on the node's disk, as nothing makes them here on demand."""
+def _volume(name: str, namespace: str, claim: str, path: Path) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -254,7 +268,7 @@ def _volume(name: str, claim: str, path: Path) -> dict[str, Any]:
             "capacity": {"storage": "1Gi"},
             "accessModes": ["ReadWriteOnce"],
             "persistentVolumeReclaimPolicy": "Retain",
-            "claimRef": {"namespace": NAMESPACE, "name": claim},
+            "claimRef": {"namespace": namespace, "name": claim},
             "hostPath": {"path": str(path)},
         },
     }

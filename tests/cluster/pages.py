@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tests.paths import ROOT
 
-IN_CLUSTER, ON_API = "tests/cluster/lake.py", "tests/integration/test_deploying_commands.py"
+IN_CLUSTER, IN_PLAIN = "tests/cluster/lake.py", "tests/cluster/plain.py"
+ON_API = "tests/integration/test_deploying_commands.py"
 # The blocks of the pages of Knative and Kubernetes, by words that each alone has: the file that runs it, or why none
 # does.
 RUN_BY: Mapping[tuple[str, str], str] = {
@@ -29,10 +30,10 @@ RUN_BY: Mapping[tuple[str, str], str] = {
     (
         "deploying-kubernetes.md",
         "helm upgrade",
-    ): "not run: a chart; tests/keda builds the same operator from its Go module",
-    ("deploying-kubernetes.md", "penstock render kubernetes"): ON_API,
-    ("deploying-kubernetes.md", "penstock lake apply"): "tests/integration/test_shipped_kafka.py",
-    ("deploying-kubernetes.md", "cp -r deploy/kubernetes/overlays/example"): ON_API,
+    ): "not run: a chart; tests/cluster/keda.py runs the same programs from their Go module",
+    ("deploying-kubernetes.md", "penstock render kubernetes"): IN_PLAIN,
+    ("deploying-kubernetes.md", "penstock lake apply"): IN_PLAIN,
+    ("deploying-kubernetes.md", "cp -r deploy/kubernetes/overlays/example"): IN_PLAIN,
 }
 # Commands inside blocks of `ON_API` that wait for KEDA's operator, which is elsewhere.
 ON_KEDA: Mapping[str, str] = {"wait scaledobject --all": "tests/keda/test_keda.py"}

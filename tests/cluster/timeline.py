@@ -14,7 +14,7 @@ from typing import Any
 
 import urllib3
 
-from tests.cluster.lake import NAMESPACE, ClusterLake
+from tests.cluster.lake import ClusterLake
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -23,7 +23,7 @@ class PodWatch:
     """Notes when pods of the namespace change, by this machine's clock, from the API server's own stream."""
 
     def __init__(self, lake: ClusterLake) -> None:
-        self._endpoint = lake.server.endpoint
+        self._endpoint, self._namespace = lake.server.endpoint, lake.namespace
         self.changes: list[tuple[float, str, dict[str, Any]]] = []
         self._begun = threading.Event()
         self._ended = False
@@ -75,7 +75,7 @@ class PodWatch:
         ]
 
     def _follow(self) -> None:
-        path = f"/api/v1/namespaces/{NAMESPACE}/pods"
+        path = f"/api/v1/namespaces/{self._namespace}/pods"
         headers = {"Authorization": f"Bearer {self._endpoint.token}"}
         with urllib3.PoolManager(ca_certs=str(self._endpoint.ca_file), retries=False) as pool:
             version = self._endpoint.request("GET", path)["metadata"]["resourceVersion"]
@@ -137,7 +137,7 @@ def process_started(lake: ClusterLake, command: str, since: float) -> float:
 
 def metrics(lake: ClusterLake, pod: str) -> Mapping[str, float]:
     """The function's own metrics in a pod: names with their labels, and values."""
-    path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics"
+    path = f"/api/v1/namespaces/{lake.namespace}/pods/{pod}:8080/proxy/metrics"
     text = lake.server.endpoint.request("GET", path)
     pairs = [line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#")]
     return {name: float(value) for name, value in pairs}

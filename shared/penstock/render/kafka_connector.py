@@ -33,6 +33,9 @@ _OWN: Final = labels(CONNECTOR, "connector")
 # them for ten minutes: half of five seconds each, because the wait is drawn at random.
 _MAX_WAIT_SECONDS: Final = 5
 _ATTEMPTS: Final = 240
+# Before it listens, a connector waits for a broker for half a minute (BROKER_SECONDS in connect/kafka/connector.py) and
+# ends with the reason. Without this probe the kubelet ends it before that, and the reason is never said.
+_STARTING: Final = {"httpGet": {"path": "/_/health", "port": "http"}, "periodSeconds": 5, "failureThreshold": 18}
 
 
 def waking_settings(plans: Sequence[FunctionPlan]) -> dict[str, str]:
@@ -82,6 +85,7 @@ def _deployment(plans: Sequence[FunctionPlan], namespace: str, image: str, kafka
         "args": ["connect", "kafka", "--dead-letter-topic=dead-letters", *to],
         "env": environment(settings),
         **delivery_probes(),
+        "startupProbe": _STARTING,
         "resources": resources(Resources(memory="384Mi"), Resources(cpu="100m", memory="96Mi")),
         "securityContext": container_security(),
         "volumeMounts": [tmp_mount(), secret_mount()],

@@ -202,6 +202,10 @@ class ClusterServer(Server[ClusterEndpoint]):
         """Load images that `podman save` or `docker save` wrote."""
         self.execute("ctr", "--namespace=k8s.io", "images", "import", file)
 
+    def has_image(self, name: str) -> bool:
+        """Tell whether an image is on the node."""
+        return name in self.execute("ctr", "--namespace=k8s.io", "images", "list", "--quiet").split()
+
     def import_knative(self) -> None:
         """Load the images of Knative, the ingress and the object store."""
         knative = {name: self.programs.knative / name for name in KNATIVE_PACKAGES}
@@ -265,6 +269,13 @@ class ClusterServer(Server[ClusterEndpoint]):
                 f"--kubelet-client-key={certificates.key_file}",
                 "--kubelet-preferred-address-types=InternalIP",
                 "--allow-privileged=true",
+                # How a server behind an APIService knows who asks: in headers, from a client with this certificate.
+                f"--proxy-client-cert-file={certificates.cert_file}",
+                f"--proxy-client-key-file={certificates.key_file}",
+                f"--requestheader-client-ca-file={certificates.ca_file}",
+                "--requestheader-username-headers=X-Remote-User",
+                "--requestheader-group-headers=X-Remote-Group",
+                "--requestheader-extra-headers-prefix=X-Remote-Extra-",
             ],
         )
 

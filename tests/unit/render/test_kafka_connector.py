@@ -4,10 +4,12 @@ import argparse
 
 from penstock.commands import bridge, connect_kafka
 from penstock.connect.bridge.settings import load_bridge_config
+from penstock.connect.kafka.connector import BROKER_SECONDS
 from penstock.connect.settings import policy_from
 from penstock.connect.sources import finder_from
 from penstock.delivery.deliverer import Policy
 
+from tests.manifests import manifests
 from tests.rendering import SLEEPS, Render, container_of, scaled
 
 
@@ -51,3 +53,17 @@ def assert_outlasts_a_start(policy: Policy) -> None:
     assert sum(longest) / 2 > 550
     assert policy.max_wait_seconds <= 5
     assert policy.timeout_seconds == 600
+
+
+def test_connector_has_the_time_that_it_waits_for_a_broker_before_it_listens(deployed: Render) -> None:
+    """The kubelet ended it after 27 seconds, so that its pod's log never said which broker had not answered."""
+    [shipped] = [
+        each.document
+        for each in manifests()
+        if each.file == "deploy/openfaas/base/kafka-connector.yaml" and each.kind == "Deployment"
+    ]
+    for document in (deployed(annotations=SLEEPS)["Deployment", "kafka-connector"], dict(shipped)):
+        container = container_of(document)
+        starting = container["startupProbe"]
+        assert starting["httpGet"] == container["livenessProbe"]["httpGet"]
+        assert starting["periodSeconds"] * starting["failureThreshold"] > 2 * BROKER_SECONDS

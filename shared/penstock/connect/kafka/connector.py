@@ -44,6 +44,8 @@ FULL_SECONDS = 0.5
 DEAD_FLUSH_SECONDS = 5.0
 FULL_POLL_SECONDS = 0.002
 ILL_AFTER_SECONDS = 60.0
+# How long a start waits for a broker, before it listens for probes: startupProbe of the manifests leaves room for it.
+BROKER_SECONDS = 30.0
 
 _log = logging.getLogger("penstock.connect")
 
@@ -108,7 +110,7 @@ class Connector:
         """What librdkafka says of the present consumer."""
         return self._member.statistics
 
-    def check(self, timeout_seconds: float = 30.0) -> None:
+    def check(self, timeout_seconds: float = BROKER_SECONDS) -> None:
         """Raise `ConfigError` unless a broker answers and the topic for dead letters exists; `stop` ends it too."""
         self._dead.check(timeout_seconds, self._stopping.is_set)
 
