@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from confluent_kafka import KafkaException
-
 from tests.components.cluster import ClusterServer, node
 from tests.components.install import HERE, java
 from tests.components.kafka import CLUSTER_ID, KAFKA, ONE_BROKER, KafkaEndpoint
@@ -37,12 +35,5 @@ def start_kafka(server: ClusterServer) -> KafkaEndpoint:
     server.run_in_node("kafka", [*command, "kafka.Kafka", file])
     server.relay(port, f"{LOOPBACK}:{_OUTSIDE_PORT}")
     endpoint = KafkaEndpoint(f"{LOOPBACK}:{port}")
-
-    def answers() -> bool:
-        try:
-            return bool(endpoint.admin().list_topics(timeout=2).brokers)
-        except KafkaException:
-            return False
-
-    server.wait_until(answers, "answering (Kafka)")
+    server.wait_until(endpoint.answers, "answering (Kafka)")
     return endpoint

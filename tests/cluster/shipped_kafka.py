@@ -11,8 +11,6 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaException
-
 from tests.cluster.lake import CONNECTORS_IMAGE
 from tests.components.certificates import make_certificates
 from tests.components.cluster import ClusterServer
@@ -72,14 +70,7 @@ def start_shipped_kafka(server: ClusterServer, folder: Path) -> KafkaEndpoint:
     address = server.kubectl("-n", NAMESPACE, "get", "service", _NAME, "-o", "jsonpath={.spec.clusterIP}")
     server.relay(port, f"{address}:{_OUTSIDE_PORT}")
     endpoint = KafkaEndpoint(f"{LOOPBACK}:{port}")
-
-    def answers() -> bool:
-        try:
-            return bool(endpoint.admin().list_topics(timeout=2).brokers)
-        except KafkaException:
-            return False
-
-    server.wait_until(answers, "answering (Kafka)")
+    server.wait_until(endpoint.answers, "answering (Kafka)")
     for topic in TOPICS:
         endpoint.create_topic(topic)
     make_users(endpoint.admin())

@@ -44,6 +44,13 @@ class KafkaEndpoint:
         # Refused connections while the broker starts are expected, and librdkafka would print each.
         return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
 
+    def answers(self) -> bool:
+        """Tell whether the broker says who it is."""
+        try:
+            return bool(self.admin().list_topics(timeout=2).brokers)
+        except KafkaException:
+            return False
+
     def create_topic(self, topic: str, partitions: int = 1) -> None:
         """Create a topic and wait until its partitions have a leader; one that exists is an error."""
         admin = self.admin()
@@ -101,9 +108,4 @@ class KafkaServer(Server[KafkaEndpoint]):
         self.run("kafka", [*command, "kafka.Kafka", self._config])
 
     def is_ready(self) -> bool:
-        if not self.listens_on(self.port):
-            return False
-        try:
-            return bool(self.endpoint.admin().list_topics(timeout=2).brokers)
-        except KafkaException:
-            return False
+        return self.listens_on(self.port) and self.endpoint.answers()

@@ -11,7 +11,7 @@ from typing import Any
 
 import urllib3
 
-from tests.components.certificates import make_certificates
+from tests.components.certificates import Certificates, make_certificates
 from tests.components.errors import ComponentError
 from tests.components.http import HttpError, request_json
 from tests.components.install import HERE, GoModule, GoProgram
@@ -43,6 +43,21 @@ KWOK = GoProgram("kwok", "sigs.k8s.io/kwok/cmd/kwok", "v0.7.0")
 KUBECONFORM = GoProgram("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", "v0.7.0")
 
 _NODE = "node-1"
+
+
+def extension_flags(certificates: Certificates) -> list[str]:
+    """Flags of an API server with servers behind it, by an APIService.
+
+    They learn who asks from headers, and take these from a client with this certificate alone.
+    """
+    return [
+        f"--proxy-client-cert-file={certificates.cert_file}",
+        f"--proxy-client-key-file={certificates.key_file}",
+        f"--requestheader-client-ca-file={certificates.ca_file}",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +179,7 @@ class KubernetesServer(Server[KubernetesEndpoint]):
                 f"--service-account-key-file={certificates.cert_file}",
                 f"--service-account-signing-key-file={certificates.key_file}",
                 f"--kubelet-certificate-authority={certificates.ca_file}",
-                # How a server behind an APIService knows who asks: in headers, from a client with this certificate.
-                f"--proxy-client-cert-file={certificates.cert_file}",
-                f"--proxy-client-key-file={certificates.key_file}",
-                f"--requestheader-client-ca-file={certificates.ca_file}",
-                "--requestheader-username-headers=X-Remote-User",
-                "--requestheader-group-headers=X-Remote-Group",
-                "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+                *extension_flags(certificates),
             ],
         )
         self.wait_until(self._api_is_ready, "ready (API server)")

@@ -24,7 +24,7 @@ from tests.components.cluster.programs import KNATIVE_PACKAGES, install_programs
 from tests.components.errors import ComponentError
 from tests.components.http import HttpError
 from tests.components.install import HERE, progress
-from tests.components.kubernetes import KubernetesEndpoint
+from tests.components.kubernetes import KubernetesEndpoint, extension_flags
 from tests.components.process import LOOPBACK, Child, Server, free_ports
 
 _MANIFESTS = HERE / "cluster" / "manifests"
@@ -269,13 +269,7 @@ class ClusterServer(Server[ClusterEndpoint]):
                 f"--kubelet-client-key={certificates.key_file}",
                 "--kubelet-preferred-address-types=InternalIP",
                 "--allow-privileged=true",
-                # How a server behind an APIService knows who asks: in headers, from a client with this certificate.
-                f"--proxy-client-cert-file={certificates.cert_file}",
-                f"--proxy-client-key-file={certificates.key_file}",
-                f"--requestheader-client-ca-file={certificates.ca_file}",
-                "--requestheader-username-headers=X-Remote-User",
-                "--requestheader-group-headers=X-Remote-Group",
-                "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+                *extension_flags(certificates),
             ],
         )
 
