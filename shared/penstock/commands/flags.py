@@ -287,7 +287,7 @@ def add_local_stack_flags(parser: argparse.ArgumentParser, *, port_of_gateway: i
         "--zero-after",
         type=duration,
         metavar="TIME",
-        help="stop idle functions after this long, for example 30s",
+        help="stop idle functions after this long, for example 30s (default: what the stack file says of each)",
     )
     parser.add_argument(
         "--minio-queue-dir", default="", metavar="FOLDER", help="folder where a real MinIO server keeps its events"
