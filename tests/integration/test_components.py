@@ -55,6 +55,8 @@ def refuses(port: int) -> bool:
         socket.create_connection(("127.0.0.1", port), timeout=120).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:  # it took the connection, and ended before it was ours
+        return False
     return False
 
 
