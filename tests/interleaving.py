@@ -31,6 +31,12 @@ class Dropped(KeyboardInterrupt):
     """Raised in a worker that is left where it stands, because its run is over."""
 
 
+def drop(worker: greenlet) -> None:
+    """End a worker whose run is over."""
+    with contextlib.suppress(Dropped):
+        worker.throw(Dropped)
+
+
 class Worker(greenlet):
     """Runs `script(self)`. `act`, `round`, `memory` and `seen` are all that its next decision can depend on."""
 
@@ -108,8 +114,7 @@ class World:
     def give_up(self) -> None:
         for worker in self.workers:
             if not worker.dead:
-                with contextlib.suppress(Dropped):
-                    worker.throw(Dropped)
+                drop(worker)
 
 
 def explore(make: Callable[[], World], *, max_kills: int = 0) -> Iterator[World]:

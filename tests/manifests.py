@@ -55,7 +55,7 @@ def manifests() -> list[Manifest]:
         Manifest(str(path.relative_to(ROOT)), document)
         for path in sorted(DEPLOY.rglob("*.yaml"))
         if not is_helm_values(path) and "patches" not in path.parts
-        for document in _load(path)
+        for document in documents_in(path)
         if not any(str(document["apiVersion"]).startswith(group) for group in _TOOLS)
     ]
 
@@ -68,13 +68,14 @@ def kustomizations() -> list[Path]:
     """Every folder that `kubectl apply -k` takes."""
     found = []
     for path in sorted(DEPLOY.rglob("kustomization.yaml")):
-        [document] = _load(path)
+        [document] = documents_in(path)
         if document["kind"] == "Kustomization":
             found.append(path.parent)
     return found
 
 
-def _load(path: Path) -> list[dict[str, Any]]:
+def documents_in(path: Path) -> list[dict[str, Any]]:
+    """The documents of a YAML file that are not empty."""
     return [each for each in yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader) if each]
 
 
@@ -90,7 +91,7 @@ def crd_folder() -> Path:
 def definitions(folder: Path) -> Iterator[dict[str, Any]]:
     """Every CustomResourceDefinition in a folder and below."""
     for path in sorted(folder.rglob("*.yaml")):
-        yield from (each for each in _load(path) if each.get("kind") == "CustomResourceDefinition")
+        yield from (each for each in documents_in(path) if each.get("kind") == "CustomResourceDefinition")
 
 
 @cache

@@ -8,9 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
-
 from tests.components.prometheus import PrometheusApi
+from tests.manifests import documents_in
 from tests.paths import DEPLOY
 
 FOLDER = DEPLOY / "observability"
@@ -21,7 +20,8 @@ def rule_groups(times: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
 
     `times` are other lengths of time for some of the expressions: {"1h": "10s"} looks back for ten seconds.
     """
-    groups: list[dict[str, Any]] = yaml.load((FOLDER / "alerts.yaml").read_text(), yaml.CSafeLoader)["spec"]["groups"]
+    [rules] = documents_in(FOLDER / "alerts.yaml")
+    groups: list[dict[str, Any]] = rules["spec"]["groups"]
     for rule in (rule for group in groups for rule in group["rules"]):
         rule["for"] = "0s"
         for old, new in (times or {}).items():

@@ -68,13 +68,13 @@ _SHAPES = (
 )
 _DAY = r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}"
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-# What takes a pattern: logs of web servers, syslog, chats, subtitles, sequences of letters, patches, dumps of bytes.
 # A mail whose first line is not one of those above: a sender's address stands among its header fields (RFC 5322).
 _MAIL = (
     r"(?=(?:From|To|Cc|Date|Subject|Sender|Reply-To|Content-Type|DKIM-Signature|ARC-\w|X-\w)[\w-]*: )"
     r"(?:[A-Z][\w-]*:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*){0,50}?"
     r"From: [^,;\t|\r\n]*@[^,;\t|\r\n]*\r?\n(?:[ \t\r\n]|[A-Z][\w-]*:)"
 )
+# What takes a pattern: logs of web servers, syslog, chats, subtitles, sequences of letters, patches, dumps of bytes.
 _LOGS_AND_OTHERS = (
     rf"\S+ \S+ \S+ \[\d\d/{_MONTH}/\d{{4}}:"
     rf"|(?:<\d{{1,3}}>)?{_MONTH} [ \d]\d \d\d:\d\d:\d\d \S+ [^\s,;|]+: "

@@ -25,7 +25,7 @@ errors never use these. Exit codes are those of sysexits.h, for one-shot runs in
 import errno
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import ClassVar
+from typing import ClassVar, TypeGuard
 
 
 class PenstockError(Exception):
@@ -174,6 +174,6 @@ def as_exception(exc: BaseException) -> Exception:
     return RuntimeError(f"{type(exc).__name__}, which is no Exception")
 
 
-def is_full(exc: BaseException) -> bool:
+def is_full(exc: BaseException) -> TypeGuard[OSError]:
     """Whether an error says that a disk has no space left, or the user no more of it."""
     return isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -7,15 +7,14 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from penstock.commands.words import COMMANDS
 from penstock.lake.file import load_lake
 from penstock.settings.stackfile import load_stack
 
 from tests.cluster.pages import ON_KEDA, RUN_BY, commands
+from tests.manifests import documents_in
 from tests.page_blocks import blocks
 from tests.paths import DEPLOY, ROOT
 
@@ -104,7 +103,7 @@ def test_a_lake_tells_each_function_where_it_listens(name: str) -> None:
     env = {"KAFKA_PASSWORD": "x", "BRIDGE_TOKEN": "x"}
     lake = load_lake(DEPLOY / name / "lake.yml", env)
     functions = load_stack(ROOT / "stack.yml", {}).functions
-    users = {each["metadata"]["name"]: each["spec"] for each in _documents(DEPLOY / "kafka" / "base" / "users.yaml")}
+    users = {each["metadata"]["name"]: each["spec"] for each in documents_in(DEPLOY / "kafka" / "base" / "users.yaml")}
     writable = {
         each["resource"]["name"] for each in users["minio"]["authorization"]["acls"] if "Write" in each["operations"]
     }
@@ -126,10 +125,11 @@ def test_the_webhook_of_a_page_leads_to_the_bridge_of_its_platform(platform: str
     env = {"BRIDGE_TOKEN": "x", **({"BRIDGE_URL": urls[platform]} if urls[platform] else {})}
     [target] = load_lake(DEPLOY / "knative" / "lake.yml", env).targets
     base = DEPLOY / platform / "base"
-    namespace = yaml.load((base / "kustomization.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader).get("namespace")
+    [kustomization] = documents_in(base / "kustomization.yaml")
+    namespace = kustomization.get("namespace")
     services = {
         f"http://{each['metadata']['name']}.{each['metadata'].get('namespace', namespace)}.svc.cluster.local/"
-        for each in _documents(base / "bridge.yaml")
+        for each in documents_in(base / "bridge.yaml")
         if each["kind"] == "Service"
     }
     assert target.values["endpoint"] in services
@@ -138,7 +138,7 @@ def test_the_webhook_of_a_page_leads_to_the_bridge_of_its_platform(platform: str
 def test_silo_trusts_the_authorities_that_the_page_gives_it() -> None:
     text = "".join(block for page, block in BLOCKS if page == "deploying.md")
     made = set(re.findall(r"-n minio create secret generic (\S+) --from-file=public.crt", text))
-    [servers] = [each for each in _documents(DEPLOY / "silo" / "servers.yaml") if each["kind"] == "StatefulSet"]
+    [servers] = [each for each in documents_in(DEPLOY / "silo" / "servers.yaml") if each["kind"] == "StatefulSet"]
     pod = servers["spec"]["template"]["spec"]
     [container] = pod["containers"]
     [certificates] = [each.partition("=")[2] for each in container["args"] if each.startswith("--certs-dir=")]
@@ -147,10 +147,6 @@ def test_silo_trusts_the_authorities_that_the_page_gives_it() -> None:
     sources = [each["secret"] for each in volume["projected"]["sources"]]
     assert {each["name"] for each in sources if each["optional"]} == made
     assert {item["key"] for each in sources for item in each["items"]} == {"public.crt"}
-
-
-def _documents(file: Path) -> list[Any]:
-    return list(yaml.load_all(file.read_text(encoding="utf-8"), yaml.CSafeLoader))
 
 
 def test_versions_are_pinned() -> None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import yaml
 from penstock.commands.words import COMMANDS
 from penstock.settings.stackfile import load_stack
 
+from tests.manifests import documents_in
 from tests.paths import DEPLOY, ROOT
 
 Document = Mapping[str, Any]
@@ -40,7 +40,7 @@ def documents(folder: str) -> list[tuple[str, Document]]:
 
 
 def read(path: str) -> list[Any]:
-    return [each for each in yaml.load_all((DEPLOY / path).read_text(encoding="utf-8"), yaml.CSafeLoader) if each]
+    return documents_in(DEPLOY / path)
 
 
 def pods_of(sent: Sequence[tuple[str, Document]]) -> Iterator[Pod]:

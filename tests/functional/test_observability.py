@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from penstock.connect.amqp.broker import AmqpBroker
 from penstock.connect.amqp.connector import AmqpConnector
 from penstock.connect.kafka.connector import Connector
@@ -30,6 +29,7 @@ from penstock.process.metrics import Metrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.processes import running
+from tests.manifests import documents_in
 from tests.paths import DEPLOY, ROOT
 from tests.served import free_port
 
@@ -45,7 +45,7 @@ ADDED_LABELS = {"namespace", "pod", "le"}
 
 def expressions() -> list[tuple[str, str]]:
     """Every expression with where it stands."""
-    [rule] = list(yaml.load_all((FOLDER / "alerts.yaml").read_text(), yaml.CSafeLoader))
+    [rule] = documents_in(FOLDER / "alerts.yaml")
     alerts = [(each["alert"], each["expr"]) for group in rule["spec"]["groups"] for each in group["rules"]]
     dashboard = json.loads((FOLDER / "dashboard.json").read_text())
     panels = [(panel["title"], target["expr"]) for panel in dashboard["panels"] for target in panel.get("targets", [])]
@@ -160,7 +160,7 @@ def test_dashboard_is_one_that_grafana_can_load() -> None:
 
 
 def test_every_alert_says_what_it_is_and_is_documented() -> None:
-    [rule] = list(yaml.load_all((FOLDER / "alerts.yaml").read_text(), yaml.CSafeLoader))
+    [rule] = documents_in(FOLDER / "alerts.yaml")
     documentation = "".join(path.read_text() for path in (DEPLOY.parent / "docs").glob("deploying*.md"))
     for group in rule["spec"]["groups"]:
         for each in group["rules"]:
@@ -171,7 +171,7 @@ def test_every_alert_says_what_it_is_and_is_documented() -> None:
 
 def test_the_monitor_selects_the_pods_of_every_connector() -> None:
     """One that it does not select raises no alert: this was so for SQS."""
-    documents = yaml.load_all((FOLDER / "monitors.yaml").read_text(), yaml.CSafeLoader)
+    documents = documents_in(FOLDER / "monitors.yaml")
     [monitor] = [each["spec"] for each in documents if each["metadata"]["name"] == "penstock-delivery"]
     [selected] = monitor["selector"]["matchExpressions"]
     commands = {path.stem for path in (ROOT / "shared/penstock/commands").glob("connect_*.py")}

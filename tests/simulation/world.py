@@ -8,7 +8,6 @@ a stranger write.
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,6 +28,8 @@ from penstock.store.memory import MemoryStore
 from penstock.testing import Lake
 from penstock.types import ObjectRef, ObjectState
 
+from tests.interleaving import Killed, drop
+
 KEYS = ("a.txt", "b.txt")
 USER_ACTS = 7
 MAX_KILLS = 2
@@ -38,17 +39,6 @@ _POLICY = Policy(attempts=4, min_wait_seconds=1, max_wait_seconds=4, concurrency
 
 class Wrong(AssertionError):
     """A schedule ended with something that must not be; the text names it."""
-
-
-class Killed(KeyboardInterrupt):
-    """Raised in a worker at the request before which it dies.
-
-    The runtime lets an interrupt through, and nothing else: it takes any other exception for one of the handler's.
-    """
-
-
-class Dropped(KeyboardInterrupt):
-    """Raised in a worker that is left where it stands, because its run is over."""
 
 
 class Worker(greenlet):
@@ -261,8 +251,7 @@ class World:
                 raise Wrong(f"no end after {MAX_TURNS} turns")
         finally:
             for worker in self._workers:
-                with contextlib.suppress(Dropped):
-                    worker.throw(Dropped)
+                drop(worker)
         self.connector.commit()
         self._judge()
 

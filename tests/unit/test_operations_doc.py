@@ -3,9 +3,9 @@
 import re
 
 import pytest
-import yaml
 from penstock.commands.words import COMMANDS
 
+from tests.manifests import documents_in
 from tests.paths import ROOT
 
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -36,9 +36,7 @@ def test_metrics_are_measured_somewhere() -> None:
 
 
 def test_alerts_are_defined() -> None:
-    [rule] = list(
-        yaml.load_all((ROOT / "deploy" / "observability" / "alerts.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
-    )
+    [rule] = documents_in(ROOT / "deploy" / "observability" / "alerts.yaml")
     defined = {each["alert"] for group in rule["spec"]["groups"] for each in group["rules"]}
     assert set(re.findall(r"\bPenstock[A-Z]\w+", TEXT)) <= defined
 

@@ -105,6 +105,7 @@ def open_store(args: argparse.Namespace, env: Mapping[str, str], buckets: Iterab
 
     Raises `PermanentError` for one of `buckets` that the local stack does not have: no `penstock lake` makes it there.
     """
+    from penstock.store.failures import code_of
     from penstock.store.s3 import S3ObjectStore
 
     settings = store_settings(args.data, env)
@@ -114,7 +115,7 @@ def open_store(args: argparse.Namespace, env: Mapping[str, str], buckets: Iterab
             try:
                 store.check(bucket)
             except PenstockError as exc:
-                if "NoSuchBucket" not in str(exc.__cause__):
+                if code_of(exc.__cause__) != "NoSuchBucket":
                     raise
                 raise _no_bucket(bucket, settings) from exc
     return store
@@ -124,10 +125,8 @@ def _no_bucket(bucket: str, settings: StoreSettings) -> PermanentError:
     from penstock.lake.minio_buckets import Buckets  # its client takes longer to import than most commands take
 
     present = ", ".join(sorted(Buckets(settings).names()))
-    return PermanentError(
-        f"s3://{bucket}/: the local stack has no such bucket, but {present}; a SOURCE or SINK in its stack file makes "
-        "one"
-    )
+    remedy = "a SOURCE or SINK in its stack file makes one"
+    return PermanentError(f"s3://{bucket}/: the local stack has no such bucket, but {present}; {remedy}")
 
 
 def listed(store: Store, found: Location, patience_seconds: float = 10) -> Iterator[ObjectState]:

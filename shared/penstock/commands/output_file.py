@@ -1,6 +1,6 @@
 """The file that a command writes where its user says: what is there is written over with `--force` only.
 
-A file that the same command has made is no loss: it is made anew without `--force`, where its beginning shows that.
+A file that the same command made before is written anew without `--force`. The first bytes of the file show that.
 """
 
 import argparse

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     refused, rows = 0, [("input", "size", "type", "result", "size", "type", "begins with")]
     for data, sample in _inputs(args, env):
         try:
-            with progress(sample.name, unit="input", total=1, stays=False) as bar:
+            with progress(sample.name, unit="input", total=1, stays=False):
                 made = call(
                     handle,
                     data,
@@ -55,7 +55,6 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
                     renditions=config.renditions or None,
                     **config.options,  # type: ignore[arg-type]  # names of options, which are none of the others
                 )
-                bar.advance(1)
         except (PermanentError, NothingToDo) as exc:
             refused += isinstance(exc, PermanentError)
             rows.append((sample.name, size_text(len(data)), sample.content_type, "refused", "", "", one_line(str(exc))))

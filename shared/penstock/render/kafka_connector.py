@@ -35,7 +35,7 @@ _MAX_WAIT_SECONDS: Final = 5
 _ATTEMPTS: Final = 240
 # Before it listens, a connector waits for a broker for half a minute (BROKER_SECONDS in connect/kafka/connector.py) and
 # ends with the reason. Without this probe the kubelet ends it before that, and the reason is never said.
-_STARTING: Final = {"httpGet": {"path": "/_/health", "port": "http"}, "periodSeconds": 5, "failureThreshold": 18}
+_STARTING: Final = {"periodSeconds": 5, "failureThreshold": 18}
 
 
 def waking_settings(plans: Sequence[FunctionPlan]) -> dict[str, str]:
@@ -79,13 +79,14 @@ def _deployment(plans: Sequence[FunctionPlan], namespace: str, image: str, kafka
         "KAFKA_GROUP_ID": GROUP,
         **waking_settings(plans),
     }
+    probes = delivery_probes()
     container = {
         "name": "connector",
         "image": image,
         "args": ["connect", "kafka", "--dead-letter-topic=dead-letters", *to],
         "env": environment(settings),
-        **delivery_probes(),
-        "startupProbe": _STARTING,
+        **probes,
+        "startupProbe": {**probes["livenessProbe"], **_STARTING},
         "resources": resources(Resources(memory="384Mi"), Resources(cpu="100m", memory="96Mi")),
         "securityContext": container_security(),
         "volumeMounts": [tmp_mount(), secret_mount()],

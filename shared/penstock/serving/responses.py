@@ -172,7 +172,7 @@ def _full_disk(error: BaseException) -> TemporaryError | None:
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
-        if isinstance(cause, OSError) and is_full(cause):
+        if is_full(cause):
             where = cause.filename or tempfile.tempdir or "its folder for temporary files"
             return TemporaryError(f"no space is left on the disk at {where}: {_MORE_SPACE}")
         # What tempfile raises where every folder that it tries is full or read-only.

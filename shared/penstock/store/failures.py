@@ -61,6 +61,15 @@ _STATUS = r"(?:status|Response) code: (\d{3}[ A-Za-z]*)|too many (\d{3}) error"
 _WANTED_REGION = r"expecting '?([a-z0-9-]+)"
 
 
+def code_of(exc: BaseException | None) -> str:
+    """The S3 error code that the server's answer carried, or "" for HEAD and for broken connections.
+
+    `exc` is what obstore raised, or the cause of what was made of it.
+    """
+    found = re.search(r"<Code>(\w+)</Code>", str(exc))
+    return found.group(1) if found else ""
+
+
 def needs_own_key(exc: Exception) -> bool:
     """Whether the object was stored with a key of the customer's own (SSE-C), without which the store tells nothing."""
     return _OWN_KEY in str(exc)

@@ -25,7 +25,7 @@ from obstore.exceptions import (
 from penstock.errors import SourceChanged, TargetChanged, TemporaryError
 from penstock.settings.config import SourceRule, StoreSettings
 from penstock.store import PART_BYTES
-from penstock.store.failures import NO_S3, check_is_object, check_size, error_for, is_odd_etag, needs_own_key
+from penstock.store.failures import NO_S3, check_is_object, check_size, code_of, error_for, is_odd_etag, needs_own_key
 from penstock.store.headers import ENCRYPTION, KMS_KEY, TAGGING, check_headers, kept_of
 from penstock.store.s3_client import EncryptingClients, connect
 from penstock.store.whole_answers import Unanswered, WholeAnswers, is_behind_proxy
@@ -97,7 +97,7 @@ class S3ObjectStore:
         try:
             found = obstore.get(self._server, _path(ref), options={"if_match": f'"{if_etag}"'} if if_etag else None)
         except FileNotFoundError as exc:
-            if _code(exc) != "NoSuchKey":
+            if code_of(exc) != "NoSuchKey":
                 _refuse(ref, exc)
             return None
         except PreconditionError as exc:
@@ -236,7 +236,7 @@ class S3ObjectStore:
         try:
             obstore.delete(self._server, _path(ref))
         except FileNotFoundError as exc:
-            if _code(exc) == "NoSuchBucket":
+            if code_of(exc) == "NoSuchBucket":
                 _refuse(ref, exc)
         except BaseError as exc:
             _refuse(ref, exc)
@@ -270,7 +270,7 @@ class S3ObjectStore:
         try:
             found = obstore.get(self._server, _path(ObjectRef(bucket, ".penstock/check")))
         except FileNotFoundError as exc:
-            if _code(exc) != "NoSuchKey":
+            if code_of(exc) != "NoSuchKey":
                 _refuse(subject, exc)
         except BaseError as exc:
             _refuse(subject, exc)
@@ -332,14 +332,8 @@ def _first_part(pieces: Iterator[bytes]) -> tuple[bytes, bool]:
     return b"".join(parts), True
 
 
-def _code(exc: Exception) -> str:
-    """The S3 error code that the server's answer carried, or "" for HEAD and for broken connections."""
-    found = re.search(r"<Code>(\w+)</Code>", str(exc))
-    return found.group(1) if found else ""
-
-
 def _refuse(subject: ObjectRef | str, exc: Exception) -> NoReturn:
-    raise error_for(subject, _code(exc), exc) from exc
+    raise error_for(subject, code_of(exc), exc) from exc
 
 
 def _bare(etag: str | None) -> str:

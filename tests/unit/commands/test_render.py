@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import yaml
 from penstock.commands import bridge
 from penstock.commands import render as command
 from penstock.connect.bridge.settings import load_bridge_config
 from penstock.errors import ConfigError
 
+from tests.manifests import documents_in
 from tests.paths import ROOT
 
 RESIZE_ENDINGS = ("jpg", "jpeg", "png", "webp", "avif", "gif", "tif", "tiff", "JPG", "JPEG", "PNG")
@@ -98,7 +98,7 @@ def test_image_follows_the_variables_of_the_stack_file(tmp_path: Path) -> None:
 
 def test_bridge_on_openfaas_wakes_only_whom_an_event_concerns(tmp_path: Path) -> None:
     run("--output", str(tmp_path), "--gateway", "http://gateway:8080/", platform="openfaas")
-    documents = list(yaml.load_all((tmp_path / "bridge.yaml").read_text(), yaml.CSafeLoader))
+    documents = documents_in(tmp_path / "bridge.yaml")
     [workload] = [each for each in documents if each["kind"] == "StatefulSet"]
     [container] = workload["spec"]["template"]["spec"]["containers"]
     parser = argparse.ArgumentParser()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.manifests import documents_in
 from tests.paths import DEPLOY
 
 FOLDER = DEPLOY / "jobs"
@@ -14,7 +14,7 @@ DOCUMENTS: list[dict[str, Any]] = [
     document
     for file in sorted(FOLDER.rglob("*.yaml"))
     if file.name != "kustomization.yaml"
-    for document in yaml.load_all(file.read_text(), yaml.CSafeLoader)
+    for document in documents_in(file)
 ]
 
 
@@ -32,7 +32,8 @@ def test_a_manifest_is_valid_to_the_last_field(document: dict[str, Any]) -> None
 def test_every_file_is_listed() -> None:
     folders = [FOLDER, *(path for path in FOLDER.iterdir() if path.is_dir())]
     for folder in folders:
-        listed = yaml.load((folder / "kustomization.yaml").read_text(), yaml.CSafeLoader)["resources"]
+        [kustomization] = documents_in(folder / "kustomization.yaml")
+        listed = kustomization["resources"]
         files = [file.name for file in folder.glob("*.yaml") if file.name != "kustomization.yaml"]
         assert sorted(listed) == sorted(files + [path.name for path in folder.iterdir() if path.is_dir()]), folder
 

@@ -11,6 +11,7 @@ from penstock.render.kubernetes import KubernetesSettings, render
 from penstock.render.plan import FunctionPlan, make_plans
 from penstock.settings.stackfile import load_stack
 
+from tests.manifests import documents_in
 from tests.paths import ROOT
 
 FUNCTIONS = load_stack(ROOT / "stack.yml", {}).functions
@@ -96,8 +97,7 @@ def test_what_is_gone_is_deleted_and_what_is_equal_stays() -> None:
 
 
 def test_the_example_has_the_values_that_the_component_reads() -> None:
-    file = ROOT / "deploy/kubernetes/overlays/example/values.yaml"
-    [found] = yaml.load_all(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    [found] = documents_in(ROOT / "deploy/kubernetes/overlays/example/values.yaml")
     assert found["metadata"]["name"] == components.VALUES
     assert found["data"].keys() == keys(PLANS).keys()
 

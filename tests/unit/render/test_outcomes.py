@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from penstock.cli import main
 
+from tests.manifests import documents_in
 from tests.paths import ROOT
 
 GIVEN = ("https://shop.example.com:8443/hook?a=b", "audit=http://audit.tools.svc.cluster.local/outcomes")
@@ -18,7 +18,7 @@ def rendered(folder: Path, platform: str, *urls: str) -> list[dict[str, Any]]:
     flags = [word for url in urls for word in ("--outcome-url", url)]
     assert main(["render", platform, "--stack", str(ROOT / "stack.yml"), "--output", str(folder / "out"), *flags]) == 0
     files = [path for path in (folder / "out").glob("*.yaml") if path.name != "kustomization.yaml"]
-    return [document for file in files for document in yaml.load_all(file.read_text(), yaml.CSafeLoader)]
+    return [document for file in files for document in documents_in(file)]
 
 
 def environment(documents: list[dict[str, Any]]) -> dict[str, str]:

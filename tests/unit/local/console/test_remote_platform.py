@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import yaml
 from penstock.errors import TemporaryError
 from penstock.jobs.access import ClusterAccess
 from penstock.jobs.api import KubernetesApi
 from penstock.local.console.remote.platform import KubernetesPlatform
 from pytest_httpserver import HTTPServer as Peer
 
+from tests.manifests import documents_in
 from tests.paths import ROOT
 
 LABELS = {"app.kubernetes.io/component": "function", "app.kubernetes.io/part-of": "penstock"}
@@ -24,7 +24,7 @@ PODS = "/api/v1/namespaces/lake/pods"
 def services() -> Iterator[dict[str, Any]]:
     """The Services that `penstock render knative` makes of the repository's stack file, as a cluster has them."""
     for path in sorted((ROOT / "deploy/knative/base").glob("function-*.yaml")):
-        for document in yaml.load_all(path.read_text(), yaml.CSafeLoader):
+        for document in documents_in(path):
             if document["kind"] == "Service":
                 name = document["metadata"]["name"]
                 yield document | {"status": {"address": {"url": f"http://{name}.lake.svc.cluster.local"}}}
