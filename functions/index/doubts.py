@@ -150,7 +150,7 @@ def _has_second_table(rows: Sequence[Sequence[str]], text: str, delimiter: str) 
     if '"' in text:
         return False
     lines = [line.strip("\r") for line in text.rstrip().split("\n")]
-    if "" not in lines:
+    if "" not in lines[:-1]:  # the last line is empty only where all are
         return False
     below = lines[len(lines) - lines[::-1].index("") :]
     names = [cell.strip() for cell in below[0].split(delimiter)]

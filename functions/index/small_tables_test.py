@@ -43,6 +43,7 @@ PIECES = [
 @example(text="Title\n\n" + "a,b\n" * 60, codec="utf-8")
 @example(text="a,b\n1,2\n3\n4,5,6", codec="utf-8")
 @example(text="sep=;\na;b\n1;2\n", codec="utf-8")
+@example(text="\t\n\n", codec="utf-8")
 def test_rows_that_were_sniffed_are_counted_as_those_of_a_long_table(text: str, codec: str) -> None:
     head = text.encode(codec)
     encoding = text_encoding(head, is_hinted=True)
