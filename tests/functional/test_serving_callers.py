@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +231,140 @@ def test_caller_that_does_not_read_its_response_loses_it(slow: Path) -> None:
         urllib.request.urlopen(urllib.request.Request(url, b"x"), timeout=60) as response,
     ):
         assert len(response.read()) == 64 << 20
+
+
+# The next request of a connection, for which the thread that answered waits a moment: here for as long as it takes
+
+
+PATIENT = """
+import sys
+from penstock.serving import worker
+worker.NEXT_REQUEST_SECONDS = 600
+from penstock.commands.serve import main
+sys.exit(main(sys.argv[1:]))
+"""
+POST = b"POST /%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx"
+GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture
+def patient(slow: Path) -> Iterator[str]:
+    """A function of one thread, which waits for the next request of the connection that it answered."""
+    (slow / "go").touch()
+    with started(slow, ("-c", PATIENT), THREADS="1", WORKERS="1", READ_TIMEOUT_SECONDS="600") as (url, _):
+        yield url
+
+
+def take(connection: socket.socket, body: bytes) -> None:
+    """Take one answer of 200 with this body, and leave the connection open."""
+    data = b""
+    while not data.endswith(b"\r\n\r\n" + body):
+        chunk = connection.recv(65536)
+        assert chunk, data
+        data += chunk
+    assert data.startswith(b"HTTP/1.1 200 ")
+
+
+def posted(url: str) -> bytes:
+    with urllib.request.urlopen(urllib.request.Request(url, b"x"), timeout=60) as response:
+        return bytes(response.read())
+
+
+@pytest.mark.parametrize("whole", [POST % b"b", GET % b"/_/health"])
+@pytest.mark.parametrize("cut", [1, 30])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_half_head_behind_an_answered_request_keeps_no_thread(
+    patient: str, whole: bytes, cut: int, at_once: bool
+) -> None:
+    sent, rest = whole[:cut], whole[cut:]
+    with connected(patient) as connection:
+        connection.sendall(POST % b"a" + (sent if at_once else b""))
+        take(connection, b"x done")
+        connection.sendall(b"" if at_once else sent)
+        assert posted(patient) == b"x done"
+        connection.sendall(rest)
+        take(connection, b"ok\n" if b"health" in whole else b"x done")
+
+
+def test_ready_that_waits_behind_an_answered_request_keeps_no_work_waiting(slow: Path) -> None:
+    (slow / "handler.py").write_text(READY_WAITS)
+    with started(slow, ("-c", PATIENT), THREADS="1", WORKERS="1") as (url, _), connected(url) as connection:
+        connection.sendall(POST % b"a")
+        take(connection, b"done")
+        (slow / "asked").unlink()
+        (slow / "hang").touch()
+        connection.sendall(GET % b"/_/ready")
+        wait_until((slow / "asked").exists)
+        assert posted(url) == b"done"
+        (slow / "hang").unlink()
+
+
+def test_object_behind_an_answered_probe_keeps_no_probe_waiting(patient: str, slow: Path) -> None:
+    with connected(patient) as connection:
+        connection.sendall(GET % b"/_/health")
+        take(connection, b"ok\n")
+        (slow / "go").unlink()
+        connection.sendall(POST % b"a")
+        wait_until((slow / "working-a").exists)
+        assert status(f"{patient}/_/health") == 200
+        (slow / "go").touch()
+        take(connection, b"x done")
+
+
+def test_caller_that_sends_one_after_the_other_keeps_no_thread_from_the_others(patient: str) -> None:
+    ended = threading.Event()
+    with connected(patient) as connection:
+
+        def send() -> None:
+            while not ended.is_set():
+                connection.sendall(POST % b"a")
+                take(connection, b"x done")
+
+        sender = threading.Thread(target=send, daemon=True)
+        sender.start()
+        assert [posted(patient) for _ in range(3)] == [b"x done"] * 3
+        assert sender.is_alive()
+        ended.set()
+        sender.join(60)
+
+
+def test_connection_that_ends_behind_an_answered_request_frees_its_thread(patient: str) -> None:
+    with connected(patient) as connection:
+        connection.sendall(POST % b"a")
+        take(connection, b"x done")
+    assert posted(patient) == b"x done"
+
+
+@pytest.mark.parametrize("program", [("-m", "penstock.serve"), ("-c", PATIENT)])
+def test_worker_that_stops_loses_no_request_of_a_caller_that_goes_on(slow: Path, program: Sequence[str]) -> None:
+    (slow / "go").touch()
+    with (
+        started(slow, program, THREADS="1", WORKERS="1") as (url, process),
+        connected(url) as connection,
+    ):
+        data = b""
+        for number in count():
+            if number == 20:
+                process.terminate()
+            try:
+                connection.sendall(POST % b"a")
+            except OSError:
+                break
+            data = b""
+            while not data.endswith(b"x done") and (chunk := received(connection)):
+                data += chunk
+            if not data or b"connection: close" in data.lower():
+                break
+        assert data.endswith(b"x done") or not data  # a request is answered whole, or not taken
+        assert process.wait(60) == 0
+
+
+def received(connection: socket.socket) -> bytes:
+    """What came, or nothing when the connection has ended."""
+    try:
+        return connection.recv(65536)
+    except OSError:
+        return b""
 
 
 # Overload

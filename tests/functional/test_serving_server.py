@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -72,11 +72,13 @@ class Post(threading.Thread):
 
 
 @contextmanager
-def started(folder: Path, **settings: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def started(
+    folder: Path, program: Sequence[str] = ("-m", "penstock.serve"), **settings: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A function whose end the test itself decides; killed if it does not come."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "penstock.serve", folder, "--host", "127.0.0.1"],
+        [sys.executable, *program, folder, "--host", "127.0.0.1"],
         env={"PATH": os.environ["PATH"], "PORT": str(port), **settings},
         stderr=subprocess.PIPE,
         text=True,

@@ -324,4 +324,18 @@ MUTANTS: Sequence[Mutant] = (
         "        if not data:\n            return 0\n",
         ("tests/unit/local/test_request_body.py",),
     ),
+    Mutant(
+        "half a head behind an answered request keeps a thread",
+        "serving/worker.py",
+        "        return head.is_whole and not head.probe\n",
+        "        return not head.probe\n",
+        ("tests/functional/test_serving_callers.py",),
+    ),
+    Mutant(
+        "a caller that sends one request after the other keeps a thread from the others",
+        "serving/worker.py",
+        " or len(self._working) > self._serving.threads or not",
+        " or not",
+        ("tests/functional/test_serving_callers.py",),
+    ),
 )

@@ -8,7 +8,7 @@ main thread reads the heads of requests as they come. The path of a whole head s
     /_/ready, /metrics    two threads, because the handler's own ready() may wait
     everything else       the pool of THREADS; MAX_WAITING requests may wait for it, the next one is answered 503
 
-ADR 31 says why.
+ADR 31 says why. ADR 86: the thread that has answered waits a moment for the next request of the same connection.
 """
 
 import contextlib
@@ -39,6 +39,8 @@ _RETRY_AFTER_SECONDS = 2
 # a head.
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 64 * 1024
+# How long a thread that has answered waits for the next request of the same connection, when no other request waits.
+NEXT_REQUEST_SECONDS = 0.001
 
 
 def write_problem(sock: socket.socket, status: int, phrase: str, reason: str) -> None:
@@ -146,7 +148,29 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def handle(self, conn: TConn) -> Any:
         """Answer one request; True when the connection stays open."""
         conn.parser.unreader.begin()
-        return super().handle(conn)
+        while (stays_open := super().handle(conn)) and self._has_next(conn):
+            conn.parser.unreader.begin()
+        return stays_open
+
+    def _has_next(self, conn: TConn) -> bool:
+        """Whether the head of the next request comes whole within a moment, and is for this thread.
+
+        A connector sends one event after the other. Each of them would otherwise go through the main thread, with two
+        changes of threads. What came of another request, or of half a head, is given to the main thread.
+        """
+        if conn not in self._working or len(self._working) > self._serving.threads or not self.alive:
+            return False  # a probe was answered, others wait, or the worker stops
+        unreader = conn.parser.unreader
+        if data := unreader.take_buffered():
+            unreader.unread(data)
+            return False
+        conn.sock.settimeout(NEXT_REQUEST_SECONDS)
+        try:
+            head = Head(conn.sock.recv(MAX_HEAD_BYTES))
+        except OSError:  # nothing came in time
+            return False
+        unreader.unread(bytes(head.data))
+        return head.is_whole and not head.probe
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Run the application. A caller that does not take its response in time loses it."""
