@@ -43,12 +43,15 @@ def served(tree: Path, name: str, port: int) -> list[str]:
 
 
 def fill(client: Minio, count: int) -> list[str]:
-    """Store small CSV files of donors; returns their keys."""
-    rows = b"".join(donor_chunks(count * 70, seed=7))
+    """Store small CSV files of donors, whole rows below their header; returns their keys."""
+    header, *rows = b"".join(donor_chunks(count * 70, seed=7)).splitlines(keepends=True)
     keys = [f"in/{number:05}.csv" for number in range(count)]
-    for number, key in enumerate(keys):
-        data = rows[number * SMALL_BYTES :][:SMALL_BYTES]
-        client.put_object("upload", key, io.BytesIO(data), SMALL_BYTES, content_type="text/csv")
+    lines = iter(rows)
+    for key in keys:
+        data = header
+        while len(data) < SMALL_BYTES:
+            data += next(lines)
+        client.put_object("upload", key, io.BytesIO(data), len(data), content_type="text/csv")
     return keys
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from penstock.errors import TemporaryError
-from penstock.serving.app import MAX_EVENT_OBJECTS
+from penstock.serving.routes import MAX_EVENT_OBJECTS
 from penstock.types import ObjectRef
 
 from tests.functional.test_app import notification, serve

@@ -9,7 +9,7 @@ from penstock import Context, Event, Result, UnsupportedInput
 from penstock.connect.kafka.dead_letter_topic import HEADERS, OWN_HEADERS
 from penstock.events import parse
 from penstock.events.names import ACCESSED, ACTED_ON, IGNORED, kind_of
-from penstock.serving.app import MAX_EVENT_BYTES, MAX_EVENT_OBJECTS
+from penstock.serving.routes import MAX_EVENT_BYTES, MAX_EVENT_OBJECTS
 from penstock.testing import Lake, deliver
 from penstock.types import ObjectRef
 

@@ -200,7 +200,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "a path of a probe needs no token",
-        "serving/app.py",
+        "serving/routes.py",
         "        if request.endpoint not in _OPEN_ROUTES:\n",
         '        if request.path != "/metrics":\n',
         ("tests/functional/test_serving_access.py",),
