@@ -9,7 +9,8 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from penstock.commands.flags import add_local_stack_flags, local_stack_options, row_count, seconds, whole
+from penstock.commands.flags import row_count, seconds, whole
+from penstock.commands.local_stack import add_local_stack_flags, local_stack_options
 from penstock.local.demo.demo import Demo, DemoOptions
 from penstock.local.demo.donors import DEFAULT_ROWS
 from penstock.local.demo.report import DemoReport

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from penstock.commands.flags import add_data_flag, add_kafka_flags, local_inbox, whole
+from penstock.commands.flags import add_data_flag, add_kafka_flags, whole
+from penstock.commands.local_stack import local_inbox
 from penstock.delivery.dead_letters import DeadLetter, DeadLetterStore
 from penstock.delivery.inbox import Inbox
 from penstock.errors import ConfigError, PermanentError

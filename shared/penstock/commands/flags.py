@@ -5,13 +5,11 @@ has them as attributes.
 """
 
 import argparse
-import os
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from penstock.serving.wiring import function_folder
 from penstock.settings.durations import parse_duration, parse_moment
@@ -19,10 +17,6 @@ from penstock.settings.names import nearest
 from penstock.settings.numbers import decimal_number, whole_number
 from penstock.settings.setting import Setting
 from penstock.settings.table import PORT
-from penstock.terminal import printable
-
-if TYPE_CHECKING:
-    from penstock.local.stack import StackOptions
 
 T = TypeVar("T")
 
@@ -145,45 +139,6 @@ def add_data_flag(parser: argparse.ArgumentParser, use: str) -> None:
     )
 
 
-def beside_local_stack(args: argparse.Namespace, env: Mapping[str, str]) -> tuple[Mapping[str, str], Path | None]:
-    """The environment and the stack file of a command that runs a function here: `args.stack` where it is given.
-
-    Where the environment names no store and a local stack runs on `args.data`, they are the local stack's, and stderr
-    says so.
-    """
-    # A function's image has neither such a folder nor the package of the local stack.
-    if env.get("MINIO_ENDPOINT") or env.get("ENDPOINT") or not args.data.is_dir():
-        return env, args.stack
-    from penstock.local.address import kept_stack_file, local_environment
-
-    local = local_environment(args.data)
-    if not local:
-        return env, args.stack
-    stack = args.stack or kept_stack_file(args.data)
-    _say_local(args.data, local["MINIO_ENDPOINT"])
-    return {**env, **local}, stack
-
-
-def local_inbox(data: Path) -> Path | None:
-    """The inbox of the local stack of this folder, also of one that has ended; None where there is none.
-
-    Where there is one, stderr says so.
-    """
-    if not data.is_dir():
-        return None
-    from penstock.local.address import inbox_file
-
-    inbox = inbox_file(data)
-    if not inbox.is_file():
-        return None
-    _say_local(data, str(inbox))
-    return inbox
-
-
-def _say_local(data: Path, what: str) -> None:
-    print(printable(f"on the local stack of {data}, {what}"), file=sys.stderr)
-
-
 def add_delivery_flags(parser: argparse.ArgumentParser) -> None:
     """Add what `policy_from`, `address_from`, `ca_file_from` and `drain_seconds_from` of connect/settings.py read."""
     from penstock.connect.settings import POLICY_SETTINGS
@@ -258,61 +213,4 @@ def add_broker_flag(parser: argparse.ArgumentParser) -> None:
     """Add the address of an MQTT broker."""
     parser.add_argument(
         "--url", metavar="URL", help="the broker, mqtt://HOST:1883 or mqtts://HOST:8883 (default: MQTT_URL)"
-    )
-
-
-def add_local_stack_flags(parser: argparse.ArgumentParser, *, port_of_gateway: int, port_of_store: int) -> None:
-    """Add what every command that runs the local stack takes; port 0 is any free one."""
-    parser.add_argument(
-        "--stack", type=Path, default=Path("stack.yml"), metavar="FILE", help="the stack file (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--port",
-        type=port,
-        default=port_of_gateway,
-        metavar="PORT",
-        help="port of gateway and console (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--store-port",
-        type=port,
-        default=port_of_store,
-        metavar="PORT",
-        help="port of the object store in this process (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--data", type=Path, metavar="FOLDER", help=f"folder for inbox, index and logs (default: {DEFAULT_DATA})"
-    )
-    parser.add_argument(
-        "--zero-after",
-        type=duration,
-        metavar="TIME",
-        help="stop idle functions after this long, for example 30s (default: what the stack file says of each)",
-    )
-    parser.add_argument(
-        "--minio-queue-dir", default="", metavar="FOLDER", help="folder where a real MinIO server keeps its events"
-    )
-    parser.add_argument(
-        "--events-url", default="", metavar="URL", help="URL of this stack's /events as a real MinIO server sees it"
-    )
-
-
-def local_stack_options(args: argparse.Namespace, data: Path, *, password: str | None = None) -> "StackOptions":
-    """The flags of `add_local_stack_flags` as the options of a stack."""
-    from penstock.connect.edition import Edition
-    from penstock.local.stack import StackOptions
-
-    return StackOptions(
-        stack_file=args.stack,
-        data=data,
-        env=os.environ,
-        port=args.port,
-        store_port=args.store_port,
-        zero_after_seconds=args.zero_after,
-        password=password,
-        queue_dir=args.minio_queue_dir,
-        events_url=args.events_url,
-        edition=Edition(getattr(args, "edition", Edition.CE)),
-        fresh=getattr(args, "fresh", False),
-        reload=getattr(args, "reload", False),
     )

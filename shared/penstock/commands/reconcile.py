@@ -8,7 +8,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from penstock.commands.flags import add_function_flags, add_store_flags, beside_local_stack, duration, moment, whole
+from penstock.commands.flags import add_function_flags, add_store_flags, duration, moment, whole
+from penstock.commands.local_stack import beside_local_stack
 from penstock.errors import ConfigError, PenstockError, TemporaryError
 from penstock.process.signals import end_on_sigterm
 from penstock.reconcile.compare import Report

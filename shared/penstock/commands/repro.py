@@ -9,7 +9,8 @@ from typing import Final
 
 from penstock import events
 from penstock.commands.dlq import add_letter_flags, letter_of, open_dead_letters
-from penstock.commands.flags import beside_local_stack, whole
+from penstock.commands.flags import whole
+from penstock.commands.local_stack import beside_local_stack
 from penstock.commands.objects import object_of
 from penstock.commands.written import call_text, failing_test, how_to_run, identifier, keep
 from penstock.delivery.dead_letters import DeadLetter

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from penstock.commands.flags import add_function_flags, add_store_flags, beside_local_stack
+from penstock.commands.flags import add_function_flags, add_store_flags
+from penstock.commands.local_stack import beside_local_stack
 from penstock.errors import PermanentError
 from penstock.events.endpoint import EventEndpoint
 from penstock.runtime.answers import outcome_document, outcome_event

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from penstock.commands.flags import add_ca_file_flag, add_store_flags, beside_local_stack
+from penstock.commands.flags import add_ca_file_flag, add_store_flags
+from penstock.commands.local_stack import beside_local_stack
 from penstock.commands.objects import NO_STORE, place_argument
 from penstock.connect.settings import ca_file_from
 from penstock.errors import ConfigError, PenstockError, TemporaryError

@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from penstock.commands.flags import DEFAULT_DATA, add_local_stack_flags, local_stack_options
+from penstock.commands.flags import DEFAULT_DATA
+from penstock.commands.local_stack import add_local_stack_flags, local_stack_options
 from penstock.connect.edition import Edition
 from penstock.delivery.attempts import NextAttempt
 from penstock.errors import ConfigError

@@ -19,6 +19,7 @@ NOT_TYPED = {
     "examples",
     "exit_codes",
     "flags",
+    "local_stack",
     "objects",
     "output_file",
     "queue_connector",
