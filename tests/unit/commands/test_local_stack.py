@@ -1,4 +1,4 @@
-"""What commands take of a local stack: the store that runs on a folder, its inbox, and the flags of those that run one."""
+"""What commands take of a local stack: its store and its inbox, and the flags of those that run one."""
 
 from __future__ import annotations
 
