@@ -328,6 +328,32 @@ def test_caller_that_sends_one_after_the_other_keeps_no_thread_from_the_others(p
         sender.join(60)
 
 
+def test_connection_that_may_send_more_takes_no_place_of_requests_that_wait(slow: Path) -> None:
+    (slow / "go").touch()
+    with started(slow, ("-c", PATIENT), THREADS="1", WORKERS="1", MAX_WAITING="0") as (url, _), ExitStack() as stack:
+        idle = stack.enter_context(connected(url, POST % b"a"))
+        take(idle, b"x done")
+        other = stack.enter_context(connected(url, POST % b"b"))
+        assert status(f"{url}/_/health") == 200  # the other request was read before
+        idle.close()
+        take(other, b"x done")
+
+
+def test_request_that_comes_later_on_a_kept_connection_is_not_served_first(patient: str, slow: Path) -> None:
+    with connected(patient) as connection, ExitStack() as stack:
+        connection.sendall(POST % b"a")
+        take(connection, b"x done")
+        (slow / "go").unlink()
+        other = stack.enter_context(connected(patient, POST % b"first"))
+        assert status(f"{patient}/_/health") == 200  # the other request was read before
+        connection.sendall(POST % b"second")
+        wait_until(lambda: list(slow.glob("working-*[!a]")))
+        assert [path.name for path in slow.glob("working-*[!a]")] == ["working-first"]
+        (slow / "go").touch()
+        take(other, b"x done")
+        take(connection, b"x done")
+
+
 def test_connection_that_ends_behind_an_answered_request_frees_its_thread(patient: str) -> None:
     with connected(patient) as connection:
         connection.sendall(POST % b"a")

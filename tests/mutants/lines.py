@@ -327,15 +327,29 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "half a head behind an answered request keeps a thread",
         "serving/worker.py",
-        "        return head.is_whole and not head.probe\n",
-        "        return not head.probe\n",
+        "        if not head.is_whole or head.probe or self._others_wait():\n",
+        "        if head.probe or self._others_wait():\n",
         ("tests/functional/test_serving_callers.py",),
     ),
     Mutant(
         "a caller that sends one request after the other keeps a thread from the others",
         "serving/worker.py",
-        " or len(self._working) > self._serving.threads or not",
-        " or not",
+        "        if self._others_wait() or not self.alive:\n",
+        "        if not self.alive:\n",
+        ("tests/functional/test_serving_callers.py",),
+    ),
+    Mutant(
+        "a later request of a kept connection is served before one that waits",
+        "serving/worker.py",
+        "        if not head.is_whole or head.probe or self._others_wait():\n",
+        "        if not head.is_whole or head.probe:\n",
+        ("tests/functional/test_serving_callers.py",),
+    ),
+    Mutant(
+        "a connection that may send more takes the place of a request that waits",
+        "serving/worker.py",
+        "                self._working.discard(conn)  # it is answered: what comes now may have its place\n",
+        "                pass\n",
         ("tests/functional/test_serving_callers.py",),
     ),
 )

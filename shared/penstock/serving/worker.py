@@ -73,6 +73,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._heads: dict[TConn, Head] = {}
         self._leaving: dict[TConn, float] = {}
         self._drained: dict[TConn, int] = {}
+        # Whose requests wait for a thread of the pool, or have one. A connection that may send more is not among them.
         self._working: set[TConn] = set()
 
     def init_process(self) -> None:
@@ -146,20 +147,26 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 
     def handle(self, conn: TConn) -> Any:
-        """Answer one request; True when the connection stays open."""
-        conn.parser.unreader.begin()
-        while (stays_open := super().handle(conn)) and self._has_next(conn):
+        """Answer one request, and those that follow at once; True when the connection stays open."""
+        is_probe = conn not in self._working
+        while True:
             conn.parser.unreader.begin()
-        return stays_open
+            try:
+                stays_open = super().handle(conn)
+            finally:
+                self._working.discard(conn)  # it is answered: what comes now may have its place
+            if is_probe or not stays_open or not self._has_next(conn):
+                return stays_open
 
     def _has_next(self, conn: TConn) -> bool:
         """Whether the head of the next request comes whole within a moment, and is for this thread.
 
         A connector sends one event after the other. Each of them would otherwise go through the main thread, with two
-        changes of threads. What came of another request, or of half a head, is given to the main thread.
+        changes of threads. What came of another request, or of half a head, is given to the main thread. So is a
+        request behind one that already waits for a thread.
         """
-        if conn not in self._working or len(self._working) > self._serving.threads or not self.alive:
-            return False  # a probe was answered, others wait, or the worker stops
+        if self._others_wait() or not self.alive:
+            return False
         unreader = conn.parser.unreader
         if data := unreader.take_buffered():
             unreader.unread(data)
@@ -170,7 +177,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         except OSError:  # nothing came in time
             return False
         unreader.unread(bytes(head.data))
-        return head.is_whole and not head.probe
+        if not head.is_whole or head.probe or self._others_wait():
+            return False
+        self._working.add(conn)
+        return True
+
+    def _others_wait(self) -> bool:
+        """Whether a request waits for this thread, which has answered its own."""
+        return len(self._working) >= self._serving.threads
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Run the application. A caller that does not take its response in time loses it."""
@@ -204,7 +218,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: TConn, done: "Future[Any]") -> None:
         """A thread has answered a request: wait for the next one on its connection, or close it."""
-        self._working.discard(conn)
         try:
             stays_open = done.result()
         except (CancelledError, Exception):  # noqa: BLE001 - gunicorn has logged it
