@@ -35,12 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Call the handler on each input; exit code 65 when it refuses one."""
-    from penstock.handler.loading import load_module
+    from penstock.handler.loading import load_module, make_function
     from penstock.testing import run as call
 
     # Where results go and where sources are does not matter here.
     config = function_config(args.function, {**env, "SOURCE": "", "SINK": ""}, args.stack)
-    handle = load_module(args.function).handle
+    module = load_module(args.function)
+    make_function(module, config)  # raises what is wrong with the handler or its options, as a start does
+    handle = module.handle
     refused, rows = 0, [("input", "size", "type", "result", "size", "type", "begins with")]
     for data, sample in _inputs(args, env):
         try:
@@ -97,7 +99,8 @@ def _inputs(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[tuple[
 
 
 def _after(made: "Output") -> tuple[str, str, str, str]:
-    begins = "".join(char for char in made.data[:_SHOWN].decode("utf-8", "backslashreplace") if char.isprintable())
+    # A character has at most 4 bytes, so one that is cut is not among those shown.
+    begins = one_line(made.data[: 4 * _SHOWN].decode("utf-8", "backslashreplace"))
     return "made", size_text(len(made.data)), made.content_type, begins[:_SHOWN]
 
 

@@ -97,6 +97,38 @@ def test_written_test_passes_until_the_function_changes(folder: Path, text: str)
     assert main(["test", "shout", "new.txt", "--write"]) == 78
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("def handle(", "def handler(", "has no function handle(event, context)"),
+        ('mark: str = option("!", "goes to the end")', "mark: str", "Options.mark: has no default"),
+        ("return Result(", "yield Result(", "handle has a `yield` in it"),
+    ],
+)
+def test_mistake_in_the_handler_is_told_with_its_file(
+    folder: Path, old: str, new: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "handler.py").write_text(HANDLER.replace(old, new))
+    assert main(["test", "shout"]) == 78
+    assert capsys.readouterr().err.startswith(f"penstock test: {folder}/handler.py: {says}")
+
+
+def test_option_that_the_function_does_not_have_ends_the_command(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPTION_MARC", "?")
+    assert main(["test", "shout"]) == 78
+    assert "option 'marc' is unknown; this function has: mark; did you mean: mark" in capsys.readouterr().err
+
+
+def test_beginning_of_a_result_keeps_its_lines_apart(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("two.txt").write_text("red\nblue\t\x1b[2J" + "猫" * 60)
+    assert main(["test", "shout", "two.txt"]) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    begins = r"RED BLUE \x1b[2J"
+    assert line.endswith("  " + begins + "猫" * (60 - len(begins)))
+
+
 @pytest.mark.parametrize(("words", "says"), [(["none.txt"], "no such file"), (["s3://A/b"], "bucket 'A'")])
 def test_input_that_is_not_there_is_named(
     folder: Path, words: list[str], says: str, capsys: pytest.CaptureFixture[str]
