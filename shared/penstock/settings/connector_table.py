@@ -114,7 +114,8 @@ CONSOLE_PASSWORD: Final = text(
 )
 OUTCOME_URLS: Final = text(
     "OUTCOME_URLS",
-    "`[NAME=]URL`, separated by spaces, at most 8: they are told how each delivery ended. NAME is the host otherwise",
+    "`[NAME=]URL`, separated by spaces, at most 8: they are told how each delivery ended. Without NAME="
+    " the host is the name",
     of="bridge",
     is_secret=True,
 )
