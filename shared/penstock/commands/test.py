@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 _SHOWN: Final = 60
+_LEFT_OUT: Final = ("SOURCE", "SINK", "MINIO_ENDPOINT", "MINIO_CA_FILE", "SINK_CA_FILE")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +39,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     from penstock.handler.loading import load_module, make_function
     from penstock.testing import run as call
 
-    # Where results go and where sources are does not matter here.
-    config = function_config(args.function, {**env, "SOURCE": "", "SINK": ""}, args.stack)
+    # Where results go and where sources are does not matter here: no access to them is needed.
+    config = function_config(args.function, {**env, **dict.fromkeys(_LEFT_OUT, "")}, args.stack)
     module = load_module(args.function)
     make_function(module, config)  # raises what is wrong with the handler or its options, as a start does
     handle = module.handle

@@ -19,7 +19,7 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics, *, hosts: fro
     """The WSGI application of one function.
 
     `hosts` are the names by which a server that only this machine reaches may be called. Requests of web pages of
-    other servers name another host, and are refused. Without `hosts` every name is accepted.
+    other servers are refused: they name another host or origin. Without `hosts` every request is accepted.
     """
     app = _App("penstock", static_folder=None)
     app.response_class = TextResponse

@@ -30,6 +30,9 @@ def handle(event, context):
 """
 STACK = "functions:\n  shout: {handler: ./functions/shout, environment: {OPTION_MARK: '?', SOURCE: 's3://upload/*'}}\n"
 
+# The files are in a pod.
+ACCESS = "MINIO_ENDPOINT: 'https://minio', MINIO_CA_FILE: /none/ca, SINK_CA_FILE: /none/search-ca"
+
 
 @pytest.fixture(name="folder")
 def folder_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -82,6 +85,16 @@ def test_object_and_the_options_of_the_stack_file_count(
     assert (told["input"], told["content_type"], told["made"]["size"]) == ("日本.csv", "text/csv", 2)
     assert told["made"]["notes"] == ["loud"]
     assert main(["test", "shout", "s3://upload/none"]) == 65
+
+
+def test_file_needs_no_access_to_the_store_that_the_stack_file_names(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    Path("stack.yml").write_text(STACK.replace("OPTION_MARK", f"{ACCESS}, OPTION_MARK"))
+    assert main(["test", "shout", "--stack", "stack.yml"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].endswith("HELLO?")
 
 
 @pytest.mark.parametrize("text", ["a b", "x" * 5000])
