@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -101,7 +102,9 @@ def _inputs(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[tuple[
 
 def _after(made: "Output") -> tuple[str, str, str, str]:
     # A character has at most 4 bytes, so one that is cut is not among those shown.
-    begins = one_line(made.data[: 4 * _SHOWN].decode("utf-8", "backslashreplace"))
+    text = made.data[: 4 * _SHOWN].decode("utf-8", "backslashreplace")
+    # Not `one_line`: the first byte of gzip counts as white space there.
+    begins = printable(re.sub(r"[ \t\r\n]+", " ", text))
     return "made", size_text(len(made.data)), made.content_type, begins[:_SHOWN]
 
 

@@ -135,10 +135,10 @@ def test_option_that_the_function_does_not_have_ends_the_command(
 
 
 def test_beginning_of_a_result_keeps_its_lines_apart(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("two.txt").write_text("red\nblue\t\x1b[2J" + "猫" * 60)
+    Path("two.txt").write_text("\x1fred\nblue\t\x1b[2J" + "猫" * 60)
     assert main(["test", "shout", "two.txt"]) == 0
     line = capsys.readouterr().out.splitlines()[1]
-    begins = r"RED BLUE \x1b[2J"
+    begins = r"\x1fRED BLUE \x1b[2J"
     assert line.endswith("  " + begins + "猫" * (60 - len(begins)))
 
 
