@@ -5,7 +5,7 @@ import errno
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import FrameType
 from typing import TextIO
 
@@ -180,6 +180,9 @@ def _refuse(words: Sequence[str]) -> int:
         usage = f"usage: penstock {first} {{{','.join(seconds)}}} [options]"
         print(usage, file=sys.stdout if asked else sys.stderr)
         if asked:
+            commands = [command for command in COMMANDS if command.words.startswith(f"{first} ")]
+            more = f"penstock {commands[0].words} --help says more, with examples."
+            print("\n".join(["", *_lines_of(commands), "", more]))
             return 0
         typed = "" if second.startswith("-") else second
         near = nearest(typed, seconds)
@@ -202,11 +205,15 @@ def _find(words: Sequence[str]) -> Command | None:
     return None
 
 
-def _help() -> str:
+def _lines_of(commands: Iterable[Command]) -> list[str]:
     width = max(len(command.words) for command in COMMANDS)
+    return [f"  {command.words:<{width}}  {command.text}" for command in commands]
+
+
+def _help() -> str:
     lines = []
     for title, commands in GROUPS.items():
-        lines += ["", f"{title}:", *(f"  {command.words:<{width}}  {command.text}" for command in commands)]
+        lines += ["", f"{title}:", *_lines_of(commands)]
     return "\n".join(
         [
             "usage: penstock COMMAND [options]",

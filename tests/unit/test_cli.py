@@ -65,9 +65,16 @@ def test_command_of_two_words_names_the_second_ones(
     assert capsys.readouterr().err == f"{usage}\n{said}\n"
 
 
+CONNECTORS = ("amqp", "kafka", "mqtt", "nats", "redis", "sqs")
+
+
 def test_help_for_a_command_of_two_words_is_no_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["connect", "--help"]) == 0
-    assert capsys.readouterr().out == "usage: penstock connect {amqp,kafka,mqtt,nats,redis,sqs} [options]\n"
+    usage, _, *lines, _, last = capsys.readouterr().out.splitlines()
+    assert usage == "usage: penstock connect {amqp,kafka,mqtt,nats,redis,sqs} [options]"
+    assert [line.split()[:2] for line in lines] == [["connect", name] for name in CONNECTORS]
+    assert "  connect kafka  deliver Kafka records to functions, at least once" in lines
+    assert last == "penstock connect amqp --help says more, with examples."
 
 
 def test_control_c_during_the_imports_leaves_no_trace(

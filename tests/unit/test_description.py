@@ -20,7 +20,7 @@ from tests.lake import Lake
 from tests.unit.connect.test_bridge_app import configure
 from tests.unit.local.conftest import Bench
 from tests.unit.local.gateway.conftest import Running
-from tests.unit.serving.test_read_door import SECRETS
+from tests.unit.serving.test_read_route import SECRETS
 
 # What the gateway answers before its routes: calls of functions, whose paths are the functions' own business.
 CALLS = {

@@ -1,4 +1,4 @@
-"""What opens a door is in no repr: a value may end in a trace or in a log."""
+"""What gives access is in no repr: a value may end in a trace or in a log."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ VALUES = {
 
 
 @pytest.mark.parametrize("what", VALUES)
-def test_what_opens_a_door_is_in_no_repr(what: str) -> None:
+def test_what_gives_access_is_in_no_repr(what: str) -> None:
     assert "hunter2" not in repr(VALUES[what])
     assert "hunter2" not in str(VALUES[what])

@@ -22,14 +22,16 @@ DIFFERS = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` reads."""
     commands = parser.add_subparsers(dest="what", required=True, metavar="apply|plan|show|remove")
-    plan = commands.add_parser("plan", help="show what apply would change; exit code 1 when there is something")
+    plan = commands.add_parser("plan", help="show what apply would change; exit code 1 when it would change something")
     apply = commands.add_parser("apply", help="show what differs, then make the server agree")
     show = commands.add_parser("show", help="list the server's targets and rules, and whose they are")
     remove = commands.add_parser("remove", help="take this lake's rules and targets off the server; buckets stay")
     for command in (plan, apply, show, remove):
         command.add_argument("--file", type=Path, default=DEFAULT_FILE, help="the lake file (default: %(default)s)")
     for command in (plan, apply):
-        command.add_argument("--adopt", action="store_true", help="take over targets of these ids that others made")
+        command.add_argument(
+            "--adopt", action="store_true", help="take over targets with these ids that this lake file did not make"
+        )
     for command in (apply, remove):
         command.add_argument(
             "--no-restart",

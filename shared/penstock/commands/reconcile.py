@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retry-refused",
         action="store_true",
-        help="try everything that was refused again, for example after a change of the code",
+        help="try again everything that was refused, for example after a change of the code",
     )
     parser.add_argument("--resume", type=Path, metavar="FILE", help="keep progress in this file, and go on from there")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")

@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--host",
         default="127.0.0.1",
         metavar="HOST",
-        help="address to listen on: this machine alone by default, where web pages of other servers are refused; "
-        "0.0.0.0 is for all addresses, as images have it (default: %(default)s)",
+        help="address to listen on; 0.0.0.0 is all addresses, as in images. With an address of this machine alone, web "
+        "pages of other servers are refused (default: %(default)s)",
     )
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 _SHOWN: Final = 60
+_LEFT_OUT: Final = ("SOURCE", "SINK", "MINIO_ENDPOINT", "MINIO_CA_FILE", "SINK_CA_FILE")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Call the handler on each input; exit code 65 when it refuses one."""
-    from penstock.handler.loading import load_module
+    from penstock.handler.loading import load_module, make_function
     from penstock.testing import run as call
 
-    # Where results go and where sources are does not matter here.
-    config = function_config(args.function, {**env, "SOURCE": "", "SINK": ""}, args.stack)
-    handle = load_module(args.function).handle
+    # Where results go and where sources are does not matter here: no access to them is needed.
+    config = function_config(args.function, {**env, **dict.fromkeys(_LEFT_OUT, "")}, args.stack)
+    module = load_module(args.function)
+    make_function(module, config)  # raises what is wrong with the handler or its options, as a start does
+    handle = module.handle
     refused, rows = 0, [("input", "size", "type", "result", "size", "type", "begins with")]
     for data, sample in _inputs(args, env):
         try:
@@ -97,7 +101,10 @@ def _inputs(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[tuple[
 
 
 def _after(made: "Output") -> tuple[str, str, str, str]:
-    begins = "".join(char for char in made.data[:_SHOWN].decode("utf-8", "backslashreplace") if char.isprintable())
+    # A character has at most 4 bytes, so one that is cut is not among those shown.
+    text = made.data[: 4 * _SHOWN].decode("utf-8", "backslashreplace")
+    # Not `one_line`: the first byte of gzip counts as white space there.
+    begins = printable(re.sub(r"[ \t\r\n]+", " ", text))
     return "made", size_text(len(made.data)), made.content_type, begins[:_SHOWN]
 
 

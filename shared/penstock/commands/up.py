@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-password", action="store_true", help="let any program of this machine deploy and read objects"
     )
-    parser.add_argument("--fresh", action="store_true", help="forget objects, index, events and logs of earlier runs")
+    parser.add_argument("--fresh", action="store_true", help="delete objects, index, events and logs of earlier runs")
     parser.add_argument(
         "--edition",
         choices=[each.value for each in Edition],

@@ -35,7 +35,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("connect nats", "nats,stack", "deliver messages of NATS JetStream to functions, at least once"),
         Command("connect redis", "redis,stack", "deliver the items of a Redis list to functions, at least once"),
         Command("connect sqs", "sqs,stack", "deliver messages of Amazon SQS queues to functions, at least once"),
-        Command("watch", "bridge", "list what a store has again and again, and send hints of what changed"),
+        Command("watch", "bridge", "list the objects of a store at intervals, and send hints of what changed"),
         Command("dlq", "kafka", "list, show, replay or drop dead letters"),
         Command("repro", "kafka,stack", "turn a dead letter into a failing test, with its object"),
         Command("listen", "kafka,mqtt", "print notifications as they come"),

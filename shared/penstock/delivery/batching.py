@@ -2,7 +2,7 @@
 
 A function answers a request with several records by a result for each, in `results`, so that only what failed is
 tried again. An answer without that, such as a refusal of the whole body, makes each go alone: one malformed
-record must not take its neighbours with it. Off by default: a Knative broker takes no such requests.
+record must not fail the others. Off by default: a Knative broker takes no such requests.
 """
 
 import json

@@ -1,7 +1,7 @@
 """A durable inbox: what is put in is on disk before `put` returns, and stays until it is finished or dropped.
 
-Messages that are put in together share one commit (`sqlite_file.py`), so durability costs little under load. After a
-kill every message that was not finished is pending again.
+Messages that are put in together share one commit (`sqlite_file/file.py`), so durability costs little under load. After
+a kill every message that was not finished is pending again.
 
 A volume that is full of messages must become empty again, and to remove a message takes space in SQLite's log. So `put`
 and `store_dead_letter` keep a reserve: they refuse before the last megabytes of the volume are used. Messages are

@@ -38,8 +38,8 @@ class InboxSender(Generic[HeldT]):
 
     A message stays in the inbox until its target answered 2xx (then it goes) or it is given up (then it
     becomes a dead letter); a stop or a kill leaves it pending. `poll_seconds` is how soon messages that
-    another process replays are noticed; those put by this process are at once. `error` says why the inbox
-    cannot be read or written just now, and is None when it can.
+    another process replays are noticed; messages that this process puts in are noticed at once. `error` says why
+    the inbox cannot be read or written just now, and is None when it can.
 
     `submit` delivers messages that its caller keeps, such as a broker's that are not acknowledged yet.
     `finished(message)` is called on this sender's thread when one was delivered, or is stored in the inbox as a dead

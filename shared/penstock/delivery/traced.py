@@ -1,8 +1,8 @@
-"""Messages whose way is a trace: one step when a message is taken on, and one for each request.
+"""The way of each message as a trace: one step when the message is taken on, and one for each request.
 
 The context comes with the message: as the header `traceparent` of a CloudEvent or of a webhook, or of a Kafka record,
 which becomes `X-Kafka-traceparent`. Each request carries the context of its own step, and so does the CloudEvent in it:
-what passes the event on, such as a Broker, changes the request's header.
+a Broker passes the event on as it is, and changes the request's header.
 """
 
 from collections.abc import Callable

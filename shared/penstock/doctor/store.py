@@ -53,7 +53,7 @@ def profile_finding(detected: str, set_profiles: set[str]) -> Finding:
     """Which store it is, beside what STORE_PROFILE of the functions says."""
     wrong = sorted(set_profiles - {"auto", detected})
     same_name = detected == "minio" and set(wrong) <= {"silo", "aistor"}
-    # A door to another store, and a store behind a proxy, do not say what is behind them.
+    # An S3 endpoint of another store, and a store behind a proxy, do not say what is behind them.
     if wrong and not same_name and detected != "s3" and not set(wrong) & {"gcs", "azure"}:
         return Finding(
             Grade.PROBLEM,

@@ -5,7 +5,7 @@
     RustFS, Ceph, Versity   the same records; events/keys.py tells how each writes a key
     SNS, SQS                messages that have one of these in them, also as Lambda gets them
     EventBridge             {"detail-type": "Object Created", "detail": {...}}, also as a CloudEvent
-    GCS, Azure              CloudEvents of their own types; the object is read through an S3 door
+    GCS, Azure              CloudEvents of their own types; the object is read through an S3 endpoint
     MinIO's listen stream   the same records with raw keys: `parse_listen_line` reads them
     CloudEvents             binary, structured or batch, around any of these, one S3 record or a reference;
                             Knative's KafkaSource wraps a record's raw value in this way
@@ -19,10 +19,10 @@ from penstock.events.names import Kind, kind_of
 from penstock.events.parsing import is_object_request, looks_like_notification, parse, parse_each, parse_listen_line
 from penstock.events.record import Notification, OddRecord, reference
 from penstock.events.trace import TraceParent, read_traceparent
-from penstock.events.wrapped import DOORS
+from penstock.events.wrapped import OTHER_CLOUDS
 
 __all__ = [
-    "DOORS",
+    "OTHER_CLOUDS",
     "CloudEventFields",
     "Kind",
     "Notification",

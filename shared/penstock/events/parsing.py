@@ -25,10 +25,10 @@ from penstock.events.record import (
 from penstock.events.trace import read_traceparent
 from penstock.events.wrapped import (
     detail_record,
-    door_record,
     eventbridge_record,
     is_detail,
     is_eventbridge,
+    other_cloud_record,
     text_inside,
 )
 
@@ -175,7 +175,7 @@ class _Reader:
     def _data(self, envelope: Envelope, where: str) -> EventsRead:
         if envelope.type.startswith("penstock."):
             return self._own_answer(envelope)
-        if (record := door_record(envelope, where)) is not None:
+        if (record := other_cloud_record(envelope, where)) is not None:
             return self._record(record, where)
         data = envelope.data
         if data is None:

@@ -21,8 +21,8 @@ from penstock.events.keys import AZURE, EVENTBRIDGE, GOOGLE
 from penstock.events.record import OddRecord, kind_name, load_json, records_of
 
 MAX_WRAPPERS = 4
-DOORS = frozenset({GOOGLE, AZURE})
-"""Origins whose objects are read through an S3 door that the operator names (`S3_DOOR_FOR`)."""
+OTHER_CLOUDS = frozenset({GOOGLE, AZURE})
+"""Origins whose objects are read through an S3 endpoint that the operator names (`STORE_PROFILE`)."""
 
 _CREATED, _COPIED, _REMOVED = "ObjectCreated:Put", "ObjectCreated:Copy", "ObjectRemoved:Delete"
 # Kinds that say nothing about the bytes get a name of a family that functions ignore.
@@ -152,7 +152,7 @@ def _of_detail(detail: Any, name: str, where: str, time: Any, region: Any) -> di
     return made | ({"eventTime": time} if time else {})
 
 
-def door_record(envelope: Envelope, where: str) -> dict[str, Any] | None:
+def other_cloud_record(envelope: Envelope, where: str) -> dict[str, Any] | None:
     """The S3 record of a CloudEvent of Google's or Microsoft's store; None when it is of neither.
 
     Bucket and key come from the attributes, which are there in every format of the data.
@@ -161,19 +161,19 @@ def door_record(envelope: Envelope, where: str) -> dict[str, Any] | None:
         name = _GOOGLE.get(envelope.type.removeprefix(_GOOGLE_PREFIX))
         bucket = re.fullmatch(_GOOGLE_SOURCE, envelope.source)
         key = envelope.subject.removeprefix("objects/") if envelope.subject.startswith("objects/") else ""
-        return _of_door(GOOGLE, name, bucket["bucket"] if bucket else "", key, envelope, where)
+        return _of_cloud(GOOGLE, name, bucket["bucket"] if bucket else "", key, envelope, where)
     if envelope.type.startswith(_AZURE_PREFIX):
         short = envelope.type.removeprefix(_AZURE_PREFIX)
         found = re.fullmatch(_AZURE_SUBJECT, envelope.subject)
         if short in _AZURE_IGNORED:
             bucket_name, key = (found["bucket"], found["key"]) if found else ("none", "none")
-            return _of_door(AZURE, _IGNORED, bucket_name, key, envelope, where)
+            return _of_cloud(AZURE, _IGNORED, bucket_name, key, envelope, where)
         name = _AZURE.get(short)
-        return _of_door(AZURE, name, found["bucket"] if found else "", found["key"] if found else "", envelope, where)
+        return _of_cloud(AZURE, name, found["bucket"] if found else "", found["key"] if found else "", envelope, where)
     return None
 
 
-def _of_door(origin: str, name: str | None, bucket: str, key: str, envelope: Envelope, where: str) -> dict[str, Any]:
+def _of_cloud(origin: str, name: str | None, bucket: str, key: str, envelope: Envelope, where: str) -> dict[str, Any]:
     if name is None:
         raise EventError(f"{where}: the type {envelope.type[:80]!r} of a CloudEvent is unknown")
     if not bucket or not key:

@@ -34,9 +34,18 @@ def _explain(exc: BaseException, folder: Path, package: str) -> str:
 
 def _install(requirements: Path) -> str:
     command = f"pip install -r {requirements}"
-    if requirements.is_file():
-        return f"install what it needs: {command}"
+    if _names_some(requirements):
+        return f"install what requirements.txt beside handler.py names, and add what it lacks: {command}"
     return f"name what it needs in requirements.txt beside handler.py, with both bounds, and install it: {command}"
+
+
+def _names_some(requirements: Path) -> bool:
+    """Whether the file is there and has a line that is not a comment; the starter's has none."""
+    try:
+        lines = requirements.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    return any(line.strip() and not line.lstrip().startswith("#") for line in lines)
 
 
 def explain_call(exc: BaseException, folder: Path, package: str) -> str:

@@ -56,31 +56,37 @@ def make_function(module: Any, config: Config) -> Function:
     """
     hooks = find_hooks(module)
     options_type = getattr(module, OPTIONS, NoOptions)
-    problems = problems_of_hooks(module.__name__, hooks) + _problems_of_options(module.__name__, options_type)
+    name = _told_name(module)
+    problems = problems_of_hooks(name, hooks) + _problems_of_options(name, options_type)
     if problems:
         raise ConfigError(*problems)
     renditions: dict[str | None, Any] = {}
     try:
         base = options_type()
     except Exception as exc:
-        raise ConfigError(f"{module.__name__}: Options: the defaults do not go together: {exc}") from exc
+        raise ConfigError(f"{name}: Options: the defaults do not go together: {exc}") from exc
     try:
         base = parse_options(options_type, config.options)
     except EventError as exc:
         problems.append(f"OPTION_ settings: {exc}")
-    for name, given in config.renditions.items():
+    for rendition, given in config.renditions.items():
         try:
-            renditions[name] = parse_options(options_type, given, base)
+            renditions[rendition] = parse_options(options_type, given, base)
         except EventError as exc:
-            problems.append(f"RENDITIONS: {name}: {exc}")
+            problems.append(f"RENDITIONS: {rendition}: {exc}")
     problems += [f"OPEN_OPTIONS: {problem}" for problem in problems_of_open(options_type, config.open_options)]
     if problems:
         raise ConfigError(*problems)
     renditions = renditions or {None: base}
-    fingerprints = {name: fingerprint(options) for name, options in renditions.items()}
+    fingerprints = {rendition: fingerprint(options) for rendition, options in renditions.items()}
     handle = checked(hooks.pop(HANDLE.name), partial(_explain, module))
-    assets = {name: named for name, options in renditions.items() if (named := assets_of(options))}
+    assets = {rendition: named for rendition, options in renditions.items() if (named := assets_of(options))}
     return Function(config.function, handle, options_type, renditions, fingerprints, assets=assets, **hooks)
+
+
+def _told_name(module: Any) -> str:
+    """What the author calls the module: its file. The name under which it is loaded is Penstock's own."""
+    return getattr(module, "__file__", None) or str(module.__name__)
 
 
 def _explain(module: Any, exc: Exception) -> str:

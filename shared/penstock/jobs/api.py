@@ -108,13 +108,11 @@ class KubernetesApi:
 
     def list_jobs(self, selector: str) -> tuple[list[Document], str]:
         found: list[Document] = []
-        query = {"labelSelector": selector, "limit": str(_PAGE)}
-        while True:
-            page = self._json("GET", f"{self._root}?{urlencode(query)}")
+        version = ""
+        for page in self._pages(self._root, selector):
             found += page.get("items") or []
-            query["continue"] = page["metadata"].get("continue", "")
-            if not query["continue"]:
-                return found, str(page["metadata"]["resourceVersion"])
+            version = str(page["metadata"]["resourceVersion"])
+        return found, version
 
     def watch_jobs(self, selector: str, version: str, timeout_seconds: int) -> Watch:
         import urllib3
@@ -161,18 +159,21 @@ class KubernetesApi:
         Raises `KubernetesError`, code 404 where the cluster does not have this kind.
         """
         root = f"{self._access.server}/apis/{group}/namespaces/{quote(self.namespace)}/{kind}"
-        found: list[Document] = []
-        query = {"labelSelector": selector, "limit": str(_PAGE)}
-        while True:
-            page = self._json("GET", f"{root}?{urlencode(query)}")
-            found += page.get("items") or []
-            query["continue"] = page["metadata"].get("continue", "")
-            if not query["continue"]:
-                return found
+        return [each for page in self._pages(root, selector) for each in page.get("items") or []]
 
     def pods(self, selector: str) -> list[Document]:
         """The pods that a label selector takes."""
         return self._json("GET", f"{self._pods}?{urlencode({'labelSelector': selector})}").get("items") or []
+
+    def _pages(self, root: str, selector: str) -> Iterator[Document]:
+        """The pages of what a label selector takes at `root`."""
+        query = {"labelSelector": selector, "limit": str(_PAGE)}
+        while True:
+            page = self._json("GET", f"{root}?{urlencode(query)}")
+            yield page
+            query["continue"] = page["metadata"].get("continue", "")
+            if not query["continue"]:
+                return
 
     def _json(
         self, method: str, url: str, body: Document | None = None, *, content_type: str = "application/json"

@@ -59,7 +59,9 @@ DELIVERY_SECONDS: Final = Measure(
     "penstock_delivery_seconds", "histogram", ("target",), "Time from request to answer.", "delivery"
 )
 DELIVERY_HELD: Final = _gauge(
-    "penstock_delivery_held", "Messages in memory that are not finished; of the Kafka connector by target.", "target"
+    "penstock_delivery_held",
+    "Messages in memory that are not finished; the Kafka connector counts them for each target.",
+    "target",
 )
 BRIDGE_RECEIVED: Final = _counter("penstock_bridge_received", "Events that the bridge stored.")
 BRIDGE_UNREADABLE: Final = _counter("penstock_bridge_unreadable", "Bodies that are not events, kept as dead letters.")

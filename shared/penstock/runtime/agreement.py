@@ -59,7 +59,7 @@ def not_for_us(ref: ObjectRef, config: Config) -> Outcome | None:
 def agrees(entry: Entry | None, mark: Mark) -> bool:
     """Whether nothing is to be done for one rendition.
 
-    A refusal is tried again. The operator may have removed its cause, and a redelivery asks for just that.
+    A refusal is tried again: the operator may have removed its cause, and sends the event anew for that reason.
     """
     return entry is not None and entry.refusal is None and entry.mark == mark
 
@@ -155,7 +155,7 @@ def outcome_of(source: ObjectState, entries: Mapping[str | None, Entry], *, chan
 
 
 def is_same(now: ObjectState | None, then: ObjectState | None) -> bool:
-    """Whether a source is still in the state that was worked on. The size counts too: a cut answer has a wrong one."""
+    """Whether a source is still in the state that was worked on. An answer that was cut differs in its size alone."""
     if now is None or then is None:
         return now is then
     return now == then or (now.size == then.size and now.token == then.token)

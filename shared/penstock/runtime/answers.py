@@ -105,7 +105,7 @@ def notes_header(notes: Sequence[str]) -> str:
 
 
 def overall_status(results: Sequence[Outcome | Failure]) -> int:
-    """One status for a request with several records: retryable if anything in it is, then the worst refusal."""
+    """One status for a request with several records: one that is tried again, if any is, else the worst refusal."""
     statuses = [result.status for result in results]
     if any(status >= HTTPStatus.INTERNAL_SERVER_ERROR for status in statuses):
         return HTTPStatus.SERVICE_UNAVAILABLE if len(statuses) > 1 else max(statuses)

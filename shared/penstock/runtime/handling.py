@@ -55,7 +55,7 @@ def body_of(store: Store, source: ObjectState, opened: Iterable[bytes] | None, m
 
 
 def checked(result: Result, body: Body) -> Result:
-    """The result, with a body that raises if reading the input failed, at its end at the latest."""
+    """The result. Its body raises if reading the input failed, at the latest at its own end."""
     if body.failure is not None:
         raise body.failure
     made = result.body

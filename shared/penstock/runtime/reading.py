@@ -36,7 +36,7 @@ _KINDS = {kind.status: kind for kind in (PermanentError, EventError, Forbidden, 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What one reader asks for. `etag` is without quotes; `has_options` says whether it is another than the target."""
+    """What one reader asks for. `etag` is without quotes; `has_options` says whether it differs from the target."""
 
     source: ObjectState
     rendition: str | None

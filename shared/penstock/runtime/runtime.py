@@ -109,7 +109,8 @@ class Runtime:
     ) -> Result:
         """Body mode: run the handler on bytes that came with a request, and return its result.
 
-        `options` override the configured ones, `rendition` among them chooses which. Raises what the handler raises.
+        `options` override the configured ones. The one named `rendition` chooses the output. Raises what the handler
+        raises.
         """
         function = self.function
         given = dict(options)

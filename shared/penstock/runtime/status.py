@@ -5,7 +5,7 @@ pending     a target is missing, or was made from an older state: an event or re
 refused     this state of the source has no target, and the reason is recorded
 foreign     what is at the target's address was not made by this function, so it stays
 gone        there is no such source
-excluded    the source does not pass the filters of SOURCE, or its key is none of this function's
+excluded    the source does not pass the filters of SOURCE, or SOURCE does not take its key
 """
 
 from collections.abc import Mapping

@@ -361,7 +361,8 @@ class Work:
     def take_back(self, name: str | None) -> None:
         """Remove the refusal that this work recorded, since the target agrees now: another worker was faster.
 
-        It looks for its own refusal only. `reconcile` finds that of a worker that died here, so it costs no request.
+        Only work that recorded a refusal looks for it, so other work sends no request. `reconcile` finds the refusal
+        of a worker that died here.
         """
         address, mark = self.places[name]
         refusal = self._sink.beside(address, mark)

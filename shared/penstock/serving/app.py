@@ -18,8 +18,8 @@ from penstock.serving.signed_urls import PREFIX
 def create_app(runtime: Runtime, health: Health, metrics: Metrics, *, hosts: frozenset[str] = frozenset()) -> Flask:
     """The WSGI application of one function.
 
-    `hosts` are the names under which a server on this machine alone is called: it refuses web pages of other servers.
-    Without them every name will do.
+    `hosts` are the names by which a server that only this machine reaches may be called. Requests of web pages of
+    other servers are refused: they name another host or origin. Without `hosts` every request is accepted.
     """
     app = _App("penstock", static_folder=None)
     app.response_class = TextResponse
@@ -36,11 +36,11 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics, *, hosts: fro
     app.add_url_rule("/status", view_func=function.status, methods=["GET"])
     app.add_url_rule("/lambda", view_func=function.answer_lambda, methods=["POST"])
     if keys := runtime.config.secrets.get("SIGNED_URL_KEY"):
-        from penstock.serving.read_door import ReadDoor
+        from penstock.serving.read_route import ReadRoute
 
         # Two slashes in a key are two slashes.
-        door = ReadDoor(runtime, keys.split())
-        app.add_url_rule(f"{PREFIX}<path:path>", view_func=door.read, methods=["GET"], merge_slashes=False)
+        route = ReadRoute(runtime, keys.split())
+        app.add_url_rule(f"{PREFIX}<path:path>", view_func=route.read, methods=["GET"], merge_slashes=False)
     app.add_url_rule("/event", view_func=function.take_events, methods=["POST"])
     app.add_url_rule("/", view_func=function.take, methods=["POST"], defaults={"path": ""})
     app.add_url_rule("/<path:path>", view_func=function.take, methods=["POST"])
@@ -55,7 +55,7 @@ class _App(Flask):
         return func
 
     def dispatch_request(self) -> Any:
-        """Answer one request; what is no `Exception`, of a hook or of a store's client, would end the worker."""
+        """Answer one request. A `BaseException` of a hook or of a store's client would end the worker."""
         try:
             return super().dispatch_request()
         except (Exception, KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""What a function answers, in OpenAPI: `GET /_/openapi.json`. A test holds it to the routes of the application."""
+"""What a function answers, in OpenAPI: `GET /_/openapi.json`. A test compares it with the routes."""
 
 from typing import Any, Final
 

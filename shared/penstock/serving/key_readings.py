@@ -1,14 +1,14 @@
 """Which objects an event names, where its store may mean either of two keys (events/keys.py).
 
 Both are looked at: an event is a hint, and to make the targets of one object more agree is never wrong. What is found
-is remembered for each kind of store, so that later events cost no more requests than others. A kind that changes its
-mind is noticed: where the key that it meant so far names no object, the other one is looked at too.
+is remembered for each kind of store, so that later events cost no more requests than others. A
+kind of store may change: where the key that it meant so far names no object, the other one is looked at too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
 from penstock.errors import PermanentError
-from penstock.events import DOORS, Notification
+from penstock.events import OTHER_CLOUDS, Notification
 from penstock.runtime.answers import Failure
 from penstock.runtime.outcome import Outcome
 from penstock.types import ObjectRef
@@ -32,16 +32,16 @@ class KeyReadings:
         self._meant: dict[str, bool] = dict(_FIRST_IS_MEANT.get(profile, {}))
 
     def refused(self, notification: Notification) -> Failure | None:
-        """The failure of an event of a store that no S3 door is named for; None for all others."""
+        """The failure of an event of another cloud's store, if no S3 endpoint is named for it; else None."""
         origin = notification.origin
-        if origin not in DOORS or origin == self._profile:
+        if origin not in OTHER_CLOUDS or origin == self._profile:
             return None
         name = {"gcs": "Google Cloud Storage", "azure": "Azure Blob Storage"}[origin]
         return Failure(
             notification.ref,
             PermanentError(
-                f"{notification.ref}: an event of {name}, and objects are read by S3 alone: let MINIO_ENDPOINT lead to"
-                f" an S3 door to the same bucket, and set STORE_PROFILE={origin} (docs/stores.md)"
+                f"{notification.ref}: an event of {name}, and objects are read by S3 alone: let MINIO_ENDPOINT name"
+                f" an S3 endpoint of the same bucket, and set STORE_PROFILE={origin} (docs/stores.md)"
             ),
         )
 
@@ -86,7 +86,7 @@ def _is_there(ended: Ended) -> bool:
 
 
 def _needless(first: ObjectRef, second: ObjectRef, ended: Mapping[ObjectRef, Ended]) -> ObjectRef | None:
-    """The reading that no answer needs: it names no object, nothing was changed, and there is nothing to try again."""
+    """The reading that the answer can leave out: it names no object, changed nothing, and is not to be tried again."""
     for one, other in ((second, first), (first, second)):
         found = ended[one]
         if isinstance(found, Outcome):

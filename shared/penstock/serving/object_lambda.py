@@ -34,7 +34,7 @@ from penstock.runtime.runtime import Runtime
 from penstock.serving.conditions import conditions_of
 from penstock.serving.reading import read_response
 from penstock.serving.requests import MAX_CALL_BYTES, body_chunks, limit_body
-from penstock.serving.responses import failure_of
+from penstock.serving.responses import failure_of, set_retry_after
 from penstock.store.presigned import PresignedObjects
 from penstock.store.whole_answers import StoreRefusal
 from penstock.types import ObjectRef
@@ -168,8 +168,8 @@ class LambdaRoute:
                 self._log.warning("%s", error, extra={"error": type(error).__name__})
                 text = error.description if isinstance(error, RequestedRangeNotSatisfiable) else str(error)
                 response = _error(status, code, text or "")
-                if isinstance(error, TemporaryError) and error.retry_after:
-                    response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
+                if isinstance(error, TemporaryError):
+                    set_retry_after(response, error.retry_after)
                 return response
         failure = failure_of(error, ref)
         if failure.error is not None:  # a full disk

@@ -56,9 +56,8 @@ def results_response(results: Sequence[Outcome | Failure], function: str, *, as_
         for result in results
     ]
     response = json_response(documents[0] if len(documents) == 1 else {"results": documents}, status)
-    delays = [result.retry_after for result in results if isinstance(result, Failure) and result.retry_after]
-    if delays:
-        _set_retry_after(response, max(delays))
+    delays = [result.retry_after for result in results if isinstance(result, Failure)]
+    set_retry_after(response, max((delay for delay in delays if delay is not None), default=None))
     if as_cloudevent and ended is not None:
         for name, value in outcome_event(ended, function, b"").http_headers().items():
             response.headers[name] = value
@@ -98,8 +97,7 @@ def whole_response(result: Result, name: str) -> Response:
 def failure_response(failure: Failure) -> Response:
     """The answer to a request that failed as a whole."""
     response = json_response(failure_document(failure), failure.status)
-    if failure.retry_after is not None:
-        _set_retry_after(response, failure.retry_after)
+    set_retry_after(response, failure.retry_after)
     return response
 
 
@@ -182,8 +180,10 @@ def _full_disk(error: BaseException) -> TemporaryError | None:
     return None
 
 
-def _set_retry_after(response: Response, seconds: float) -> None:
-    response.headers["Retry-After"] = str(max(1, round(seconds)))
+def set_retry_after(response: Response, seconds: float | None) -> None:
+    """Tell the caller to wait, in whole seconds and at least one; None leaves the delay to the caller."""
+    if seconds is not None:
+        response.headers["Retry-After"] = str(max(1, round(seconds)))
 
 
 def content_disposition(name: str, kind: str = "attachment") -> str:

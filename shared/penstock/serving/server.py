@@ -141,7 +141,7 @@ class FunctionServer(GunicornServer):
 
 
 def import_application() -> None:
-    """Import `penstock.serving.app` and with it Flask, without a look for garbage among what stays anyway."""
+    """Import `penstock.serving.app` and with it Flask, with garbage collection off: what is imported stays."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -17,7 +17,7 @@ _NAMED_PATHS: Final = frozenset({"/event", "/lambda", "/status"})
 
 
 class TracedApplication:
-    """Makes each request a step of its caller's trace, or a new trace; in `application` it looks like the caller's."""
+    """Makes each request a step of its caller's trace, or a new trace. `application` sees the step as its caller's."""
 
     def __init__(self, application: Application, tracer: Tracer) -> None:
         self._application = application
@@ -42,7 +42,7 @@ class TracedApplication:
 
 
 def _context_of(environ: "WSGIEnvironment") -> str:
-    """The caller's `traceparent`, or that of the CloudEvent in the request where the caller's does not lead on.
+    """The caller's `traceparent`, or the CloudEvent's where the caller sent none or one that is not recorded.
 
     A Broker that records no traces itself passes a request on as one that is not to be recorded. It leaves the event's
     own context as it was (https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/distributed-tracing.md).

@@ -9,7 +9,10 @@ ATTEMPTS: Final = whole(
     "ATTEMPTS", "attempts per message before it becomes a dead letter; 0 never gives up", 10, of="delivery"
 )
 MIN_WAIT_SECONDS: Final = number(
-    "MIN_WAIT_SECONDS", "longest wait before the second attempt; it doubles with each further one", 0.5, of="delivery"
+    "MIN_WAIT_SECONDS",
+    "the wait before the second attempt is at most this; the limit doubles with each further one",
+    0.5,
+    of="delivery",
 )
 MAX_WAIT_SECONDS: Final = number(
     "MAX_WAIT_SECONDS", "longest wait between two attempts, and the limit for a Retry-After", 60.0, of="delivery"
@@ -111,7 +114,8 @@ CONSOLE_PASSWORD: Final = text(
 )
 OUTCOME_URLS: Final = text(
     "OUTCOME_URLS",
-    "`[NAME=]URL`, separated by spaces, at most 8: they are told how each delivery ended. NAME is the host otherwise",
+    "`[NAME=]URL`, separated by spaces, at most 8: they are told how each delivery ended. Without NAME="
+    " the host is the name",
     of="bridge",
     is_secret=True,
 )

@@ -132,8 +132,8 @@ STORE_NAME: Final = text(
 STORE_PROFILE: Final = Setting(
     name="STORE_PROFILE",
     doc="which store answers there ([stores.md](stores.md)). It decides what a key in an event means, and `gcs` and"
-    " `azure` say that this is an S3 door to that store, so that its events are taken. With `auto` the first objects"
-    " tell what keys mean",
+    " `azure` say that this is an S3 endpoint of that store, so that its events are taken. With `auto` the first"
+    " objects tell what keys mean",
     default="auto",
     read=_profile,
     component="function",

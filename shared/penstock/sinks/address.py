@@ -1,4 +1,4 @@
-"""The SINK setting, read once into an address, which answers every question about a sink; no caller asks its kind.
+"""The SINK setting, read once into an address. It answers every question about a sink, so no caller asks for the kind.
 
 A sink is one module with a class of `Address` and a class of `Sink`. `SINK=SCHEME:...` chooses the address class: those
 that come with Penstock stand in `_BUILT_IN`. A package that is installed beside it adds another one as an entry point,

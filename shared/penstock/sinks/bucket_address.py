@@ -73,7 +73,7 @@ class BucketAddress(Address):
         return ObjectRef(self.bucket, "".join(value if kind == "text" else values[value] for kind, value in self.parts))
 
     def problem_of(self, target_key: str) -> str:
-        """Why no target may have this key, which the template made from a source's, and what to change; "" for none."""
+        """What is wrong with a target's key that the template made, and what to change; "" for nothing."""
         problem = key_problem(target_key)
         if not problem and "//" in target_key:
             problem = "has nothing between two slashes, which MinIO refuses"

@@ -1,7 +1,7 @@
 """What a target takes over of its source beside bytes and user metadata: one rule for each header (ADR 51).
 
 What tells readers how to handle the content is kept or translated. What guards the content, its encryption and its
-tags, is kept. How and how long a store keeps bytes is the business of the target's own bucket, and is dropped.
+tags, is kept. How and how long bytes are stored is not taken over: the target's own bucket decides that.
 """
 
 import re

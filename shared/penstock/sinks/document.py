@@ -182,7 +182,7 @@ def with_refusals(
     places: Sequence[tuple[str, Mark]],
     ask: Callable[[Sequence[ObjectRef]], Sequence[Entry | None]],
 ) -> list[Entry | None]:
-    """The entries; that of a foreign document has the refusal beside it, which `ask` reads."""
+    """The entries. To that of a foreign document the refusal beside it is added, which `ask` reads."""
     foreign = [
         (number, entry)
         for number, entry in enumerate(entries)

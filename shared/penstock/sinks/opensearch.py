@@ -61,8 +61,8 @@ class OpenSearchSink:
     def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
         """Mark and refusal of each document, in one call; None where there is no document.
 
-        An error of the shard of one of them is raised for all. Foreign documents cost a second call: is there a refusal
-        beside them?
+        An error of the shard of one of them is raised for all. Foreign documents cost a second call, which reads the
+        refusals beside them.
         """
         entries = self._entries([address for address, _ in places])
         return document.with_refusals(entries, places, lambda refs: self._entries([ref.digest for ref in refs]))

@@ -175,7 +175,7 @@ class SearchIndex:
 
     @contextmanager
     def understanding(self) -> Iterator[None]:
-        """Around what reads an answer: raises `TemporaryError` for one of another form than a search server's."""
+        """A block that reads an answer: raises `TemporaryError` for an answer that no search server gives."""
         try:
             yield
         except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as exc:

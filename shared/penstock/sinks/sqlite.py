@@ -73,7 +73,7 @@ class SqliteSink:
         return id_of(source)
 
     def read_many(self, places: Sequence[tuple[str, Mark]]) -> list[Entry | None]:
-        """Mark and refusal of each document, in a query for every `PAGE_ROWS`; None where there is no document."""
+        """Mark and refusal of each document; None where there is none. One query reads up to `PAGE_ROWS` of them."""
         with self._file.reader() as db:
             entries = entries_of(db, [address for address, _ in places])
             return document.with_refusals(entries, places, lambda refs: entries_of(db, [id_of(ref) for ref in refs]))

@@ -2,7 +2,7 @@
 
 A row of full text costs more than the document itself, and ten times as much when it is written one at a time. So a
 write only notes its document in the backlog. The backlog is worked off before every search, which therefore sees all
-that was written; and in passing, so that it stays under `MAX_BACKLOG`, about two seconds' work.
+that was written. When it is long, a write works some of it off too. So it stays under `MAX_BACKLOG`: two seconds.
 """
 
 import sqlite3
@@ -26,7 +26,7 @@ LAYOUT = (
 
 
 class Backlog:
-    """What this process added to the backlog. What all processes added is counted only when it matters."""
+    """What this process added to the backlog. What all processes added is counted only when this is much."""
 
     def __init__(self) -> None:
         self._added = 0

@@ -9,7 +9,7 @@ from penstock.errors import TemporaryError
 
 
 class UnusableFile(TemporaryError):
-    """An inbox or index file is not its own, of another layout, damaged or not writable; at start the exit code is 78.
+    """An inbox or index file is another program's, of another layout, damaged or not writable; at start: exit code 78.
 
     A restart does not help, so a process that needs the file refuses to start. It is temporary all the same: an
     operator can put the right file there.

@@ -104,6 +104,8 @@ class Lake:
 
     def outputs(self) -> dict[str, bytes]:
         """The targets in the sink's bucket, by key."""
+        if not self._target:
+            raise TypeError("this sink writes no bucket: see `document`, `query` or what the sink itself keeps")
         keys = [state.ref.key for state in self.store.list(self._target)]
         return {
             key: self.store.read(ObjectRef(self._target, key)) for key in keys if not key.startswith(RESERVED_PREFIX)

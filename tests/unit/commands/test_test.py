@@ -30,6 +30,9 @@ def handle(event, context):
 """
 STACK = "functions:\n  shout: {handler: ./functions/shout, environment: {OPTION_MARK: '?', SOURCE: 's3://upload/*'}}\n"
 
+# The files are in a pod.
+ACCESS = "MINIO_ENDPOINT: 'https://minio', MINIO_CA_FILE: /none/ca, SINK_CA_FILE: /none/search-ca"
+
 
 @pytest.fixture(name="folder")
 def folder_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -84,6 +87,16 @@ def test_object_and_the_options_of_the_stack_file_count(
     assert main(["test", "shout", "s3://upload/none"]) == 65
 
 
+def test_file_needs_no_access_to_the_store_that_the_stack_file_names(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    Path("stack.yml").write_text(STACK.replace("OPTION_MARK", f"{ACCESS}, OPTION_MARK"))
+    assert main(["test", "shout", "--stack", "stack.yml"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].endswith("HELLO?")
+
+
 @pytest.mark.parametrize("text", ["a b", "x" * 5000])
 def test_written_test_passes_until_the_function_changes(folder: Path, text: str) -> None:
     Path("new.txt").write_text(text)
@@ -95,6 +108,38 @@ def test_written_test_passes_until_the_function_changes(folder: Path, text: str)
     (folder / "handler.py").write_text(HANDLER.replace("upper", "lower") + "# changed\n")
     assert pytest_of(written).returncode == 1
     assert main(["test", "shout", "new.txt", "--write"]) == 78
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("def handle(", "def handler(", "has no function handle(event, context)"),
+        ('mark: str = option("!", "goes to the end")', "mark: str", "Options.mark: has no default"),
+        ("return Result(", "yield Result(", "handle has a `yield` in it"),
+    ],
+)
+def test_mistake_in_the_handler_is_told_with_its_file(
+    folder: Path, old: str, new: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "handler.py").write_text(HANDLER.replace(old, new))
+    assert main(["test", "shout"]) == 78
+    assert capsys.readouterr().err.startswith(f"penstock test: {folder}/handler.py: {says}")
+
+
+def test_option_that_the_function_does_not_have_ends_the_command(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPTION_MARC", "?")
+    assert main(["test", "shout"]) == 78
+    assert "option 'marc' is unknown; this function has: mark; did you mean: mark" in capsys.readouterr().err
+
+
+def test_beginning_of_a_result_keeps_its_lines_apart(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("two.txt").write_text("\x1fred\nblue\t\x1b[2J" + "猫" * 60)
+    assert main(["test", "shout", "two.txt"]) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    begins = r"\x1fRED BLUE \x1b[2J"
+    assert line.endswith("  " + begins + "猫" * (60 - len(begins)))
 
 
 @pytest.mark.parametrize(("words", "says"), [(["none.txt"], "no such file"), (["s3://A/b"], "bucket 'A'")])

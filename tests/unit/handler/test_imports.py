@@ -159,6 +159,24 @@ def test_import_in_the_handler_is_told_as_one_at_start(tmp_path: Path, line: str
         call(made)
 
 
+@pytest.mark.parametrize(
+    ("requirements", "says"),
+    [
+        ("# What this function needs, one requirement a line.\n\n", "name what it needs in requirements.txt"),
+        ("# images\npillow>=11,<12\n", "install what requirements.txt beside handler.py names, and add what it lacks"),
+    ],
+)
+def test_missing_library_is_told_with_what_requirements_name_already(
+    tmp_path: Path, requirements: str, says: str
+) -> None:
+    made = folder(tmp_path / "function", {"handler": "import no_such_library"})
+    (made / "requirements.txt").write_text(requirements)
+    with pytest.raises(ConfigError) as caught:
+        load_module(made)
+    assert f"No module named 'no_such_library'; {says}" in str(caught.value)
+    assert str(caught.value).endswith(f": pip install -r {made}/requirements.txt")
+
+
 def test_library_that_is_missing_when_it_is_used_stays_an_unexpected_error(tmp_path: Path) -> None:
     made = folder(tmp_path / "function", {"handler": "def handle(event, context):\n    import no_such_library"})
     with pytest.raises(ModuleNotFoundError):

@@ -66,6 +66,14 @@ def test_folder_without_a_handler_is_named_with_the_remedy(tmp_path: Path) -> No
         load_module(folder(tmp_path / "empty"))
 
 
+@pytest.mark.parametrize("text", ["x = 1", "Options = 5\n" + HANDLER.format(result="b''")])
+def test_mistake_is_told_of_the_file_and_not_of_the_module(tmp_path: Path, text: str) -> None:
+    made = folder(tmp_path / "wrong", handler=text)
+    with pytest.raises(ConfigError) as caught:
+        make_function(load_module(made), Config("f"))
+    assert [problem.partition(": ")[0] for problem in caught.value.problems] == [str(made / "handler.py")]
+
+
 def test_missing_library_is_named_with_the_remedy(tmp_path: Path) -> None:
     made = folder(tmp_path / "missing", handler="import no_such_library_at_all")
     with pytest.raises(ConfigError, match=r"no_such_library_at_all.*pip install -r .*requirements\.txt"):

@@ -31,6 +31,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path == "/notes":
             self.send(200, b"made\n", notes=self.headers["X-Want-Notes"])
             return
+        if path == "/_/ready" and "READY_WAITS" in os.environ:
+            time.sleep(600)
         if path == "/slow":
             MARK.touch()
             while MARK.exists():

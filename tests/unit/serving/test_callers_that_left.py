@@ -15,7 +15,7 @@ from penstock.store.deadline import DeadlineStore
 
 from tests.functional.test_app import serve
 from tests.lake import TARGET, Lake
-from tests.unit.serving.test_read_door import SECRETS, path_of
+from tests.unit.serving.test_read_route import SECRETS, path_of
 
 MakeLake = Callable[..., Lake]
 WORDS = "its caller closed the connection before the answer; nothing was written"

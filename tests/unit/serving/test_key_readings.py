@@ -105,7 +105,7 @@ def test_profile_says_beforehand_what_is_meant() -> None:
 @pytest.mark.parametrize(
     ("profile", "words"), [("gcs", "Google Cloud Storage"), ("azure", "Azure Blob Storage")], ids=["gcs", "azure"]
 )
-def test_event_of_another_cloud_needs_an_s3_door(profile: str, words: str) -> None:
+def test_event_of_another_cloud_needs_an_s3_endpoint(profile: str, words: str) -> None:
     body = (EVENTS / f"cloudevent_{profile}.json").read_bytes()
     headers = {"Content-Type": "application/cloudevents+json"}
     lake = Lake()

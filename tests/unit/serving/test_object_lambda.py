@@ -283,6 +283,12 @@ def test_error_of_the_handler_is_an_s3_error(
     assert response.headers.get("x-amz-fwd-header-Retry-After") == ("7" if status == 503 else None)
 
 
+def test_reader_is_told_to_wait_a_second_where_the_handler_says_at_once(make_reader: Callable[..., Reader]) -> None:
+    reader = make_reader(raising(TemporaryError("later", retry_after=0)))
+    reader.put(b"one")
+    assert reader.read().headers["x-amz-fwd-header-Retry-After"] == "1"
+
+
 def test_input_that_the_function_does_not_read(make_reader: Callable[..., Reader]) -> None:
     reader = make_reader()
     reader.put(b"bad")

@@ -16,7 +16,7 @@ from pytest_httpserver import HTTPServer
 from tests.functional.test_app import serve
 from tests.lake import Lake, upper
 from tests.unit.serving.test_object_lambda import Reader, make_reader, server
-from tests.unit.serving.test_read_door import SECRETS, path_of
+from tests.unit.serving.test_read_route import SECRETS, path_of
 
 __all__ = ["make_reader", "server"]
 FAILURES: dict[bytes, Exception] = {

@@ -87,6 +87,14 @@ def test_documents_go_to_an_index_and_are_found(tmp_path: Path) -> None:
     assert calls == ["start catalogue", "stop"]
 
 
+def test_outputs_of_a_sink_without_a_bucket_say_what_to_ask(tmp_path: Path) -> None:
+    with (
+        Lake(documents, sink=f"sqlite://{tmp_path}/index.db") as lake,
+        pytest.raises(TypeError, match=r"this sink writes no bucket: see `document`"),
+    ):
+        lake.outputs()
+
+
 def test_lake_says_what_it_does_not_have() -> None:
     with pytest.raises(TypeError, match=r"this sink is a bucket: see `outputs`"):
         Lake(handle).document("a")

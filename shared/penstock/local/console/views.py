@@ -102,7 +102,7 @@ def _add_objects(ui: Blueprint, source: ConsoleSource, feed: Feed) -> None:
         ref = _ref(request.args)
         found = source.store.open(ref)
         if found is None:
-            return Response(f"{ref}: no such object\n", 404, content_type="text/plain; charset=utf-8")
+            return _no_object(ref)
         state, chunks = found
         try:
             shown = preview_of(ref.key, chunks)
@@ -140,7 +140,7 @@ def _add_objects(ui: Blueprint, source: ConsoleSource, feed: Feed) -> None:
         ref = _ref(request.args)
         found = source.store.open(ref)
         if found is None:
-            return Response(f"{ref}: no such object\n", 404, content_type="text/plain; charset=utf-8")
+            return _no_object(ref)
         state, chunks = found
         name = ref.key.rpartition("/")[2] or "object"
         headers = {
@@ -259,6 +259,10 @@ def _ref(given: Mapping[str, Any]) -> ObjectRef:
     if not isinstance(bucket, str) or not isinstance(key, str) or not bucket or not key:
         raise EventError("expected bucket and key")
     return ObjectRef(bucket, key)
+
+
+def _no_object(ref: ObjectRef) -> Response:
+    return Response(f"{ref}: no such object\n", 404, content_type="text/plain; charset=utf-8")
 
 
 def _number(name: str, default: int, most: int = 10**9) -> int:

@@ -21,6 +21,7 @@ from penstock.local.functions.logs import LogBuffer
 
 READY_PATH: Final = "/_/ready"
 _POLL_SECONDS: Final = 0.02
+_ANSWER_SECONDS: Final = 5.0
 
 
 # A parent that was killed before the signal was asked for sends none: the child looks for itself, once, after asking.
@@ -147,14 +148,18 @@ class FunctionProcess:
                 self._reader.join(timeout=1)
                 raise StartFailed(self._failure(f"exited with code {self._popen.returncode} instead of starting"))
             try:
-                status, answer = self._ask()
+                status, answer = self._ask(min(_ANSWER_SECONDS, max(deadline - time.monotonic(), _POLL_SECONDS)))
+            except TimeoutError:
+                status, answer = 0, f"GET {READY_PATH} has no answer; look at ready() of its handler"
             except OSError:
                 status = 0
             if status == http.HTTPStatus.OK:
                 return
             time.sleep(_POLL_SECONDS)
+        # Before it is stopped: how it is stopped does not belong to the end of its log.
+        failure = self._failure(f"was not ready after {timeout_seconds:g} s: {answer}")
         self.stop(grace_seconds=1)
-        raise StartFailed(self._failure(f"was not ready after {timeout_seconds:g} s: {answer}"))
+        raise StartFailed(failure)
 
     def stop(self, grace_seconds: float) -> None:
         """Ask it to end, and end it after `grace_seconds`."""
@@ -164,8 +169,10 @@ class FunctionProcess:
                 self._logs.add(f"penstock: killed after {grace_seconds:g} s", self.instance)
         self._reader.join(timeout=1)
 
-    def _ask(self) -> tuple[int, str]:
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
+    def _ask(self, timeout_seconds: float) -> tuple[int, str]:
+        with contextlib.closing(
+            http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_seconds)
+        ) as connection:
             connection.request("GET", READY_PATH)
             try:
                 response = connection.getresponse()

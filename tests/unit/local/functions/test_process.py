@@ -20,6 +20,18 @@ def test_failed_start_says_why_with_the_end_of_the_log(bench: Bench) -> None:
     assert functions.get("echo").in_flight == 0
 
 
+def test_readiness_that_never_answers_is_told_from_a_port_where_nothing_listens(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.local.functions.function.START_SECONDS", 1.0)
+    functions = bench.functions(bench.spec(READY_WAITS="1"))
+    with pytest.raises(StartFailed) as caught:
+        ask(functions)
+    first, *log = str(caught.value).splitlines()
+    assert "was not ready after 1 s: GET /_/ready has no answer; look at ready() of its handler" in first
+    assert log == ["hello from echo"]
+
+
 def test_only_the_declared_environment_reaches_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRAY", "from the shell")
     assert "STRAY" not in ask(bench.functions())[0]["environment"]

@@ -20,7 +20,7 @@ from penstock.serving.signed_urls import check_signed
 from penstock.types import ObjectRef, ObjectState
 
 
-class ReadDoor:
+class ReadRoute:
     """The route of one function; `keys` are those that sign its URLs."""
 
     def __init__(self, runtime: Runtime, keys: Sequence[str]) -> None:
