@@ -51,8 +51,9 @@ format: $(TOOLS)  ## put every file into shape
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-# Half of the tests' time is waiting for processes that they start: on a small machine three tests for each core.
-TESTERS ?= $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; print(max(n, min(3 * n, 8)))')
+# Tests wait for processes that they start: on a small machine two tests for each core. More of them cost more than they
+# save, because each process imports all tests.
+TESTERS ?= $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; print(max(n, min(2 * n, 8)))')
 
 .PHONY: test
 test: $(TOOLS)  ## every test that needs Python only; TESTERS=4 processes

@@ -100,21 +100,24 @@ class Field:
         self._index = index
         self._other = other  # what is in the object that is in one batch with the source; None: the source is alone
         self._versions: dict[tuple[ObjectRef, str | None], int] = {}
+        self._entries: dict[ObjectRef, Entry | None] = {}  # what was read of the index since it was last written
         store = make_store("upload", "processed")
         if index is None:
             self.lake = Lake(store=store, remove_with_source=True)
         else:
-            self.lake = Lake(describe, store=store, sink=_SteppedSink(index, self._documents))
+            self.lake = Lake(describe, store=store, sink=_SteppedSink(index, self._note_write))
 
     def __call__(self) -> World:
         store = self.lake.store
         store.buckets = {"upload": {}, "processed": {}}
         store.versions = store.versions and count(1)  # the same in each run, or no state would be seen twice
         self._versions.clear()
+        self._entries.clear()
         store.on_request = lambda _verb, _ref: None
         for ref in (SOURCE, OTHER):
             if self._index is not None and (left := self.entry(ref)) is not None:
                 self._index.remove(left.address, _mark(ref), left)
+                del self._entries[ref]
         if self._other is not None:
             store.put(OTHER, [self._other])
         for act in self.start:
@@ -161,6 +164,10 @@ class Field:
         held = [(key, _look(store, ObjectRef("processed", key))) for key in sorted(store.buckets["processed"])]
         return _look(store, SOURCE), tuple(held), self._documents()
 
+    def _note_write(self) -> None:
+        self._entries.clear()
+        self._documents()
+
     def _documents(self) -> Hashable:
         if self._index is None:
             return None
@@ -177,8 +184,10 @@ class Field:
 
     def entry(self, ref: ObjectRef = SOURCE) -> Entry | None:
         """What the index holds now."""
-        assert self._index is not None
-        return read(self._index, self._index.address(ref, None), _mark(ref))
+        if ref not in self._entries:
+            assert self._index is not None
+            self._entries[ref] = read(self._index, self._index.address(ref, None), _mark(ref))
+        return self._entries[ref]
 
     def is_right(self, *, but_for_refusals: bool = False) -> bool:
         """Whether exactly that is there which the source's last state asks for.

@@ -1,4 +1,8 @@
-"""Each member of each event may be any JSON: it is read, or refused by the error for that, at every way in."""
+"""Each member of each event may be any JSON: it is read, or refused by the error for that, at every way in.
+
+`make test` tries each changed event at a third of the ways in, in turn: each way gets each member with several odd
+values. `make simulate` tries each of them at all ways (tests/simulation/test_any_member.py).
+"""
 
 from __future__ import annotations
 
@@ -71,12 +75,17 @@ def changed(value: Any) -> Iterator[bytes]:
         yield json.dumps(made).encode()
 
 
+def read_changed(name: str, one_of: int) -> set[str]:
+    """Read each changed event at one of `one_of` ways in, in turn; the ways that took part."""
+    tried: set[str] = set()
+    for number, body in enumerate(changed(json.loads((EVENTS / name).read_bytes()))):
+        for way in list(WAYS)[number % one_of :: one_of]:
+            with contextlib.suppress(EventError, InputTooLarge):
+                WAYS[way](body)
+            tried.add(way)
+    return tried
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_any_member_may_be_any_json(name: str) -> None:
-    read = 0
-    for body in changed(json.loads((EVENTS / name).read_bytes())):
-        for way in WAYS.values():
-            with contextlib.suppress(EventError, InputTooLarge):
-                way(body)
-            read += 1
-    assert read
+    assert read_changed(name, one_of=3) == set(WAYS)

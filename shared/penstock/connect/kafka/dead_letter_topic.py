@@ -162,7 +162,10 @@ class DeadLetterTopic:
         end = self._clock() + timeout_seconds
         while self.pending and self._clock() < end:
             self.work()
-            self._producer.flush(min(0.1, timeout_seconds))
+            if self._under_way:
+                self._producer.flush(min(0.1, timeout_seconds))
+            else:  # only letters that wait for their next try: a flush of nothing returns at once
+                self._producer.poll(min(0.1, timeout_seconds))
 
     def _produce(self, letter: _UnstoredDeadLetter) -> None:
         def acknowledged(error: Any, _: Any) -> None:
