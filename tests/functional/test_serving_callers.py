@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -331,27 +333,39 @@ def test_caller_that_sends_one_after_the_other_keeps_no_thread_from_the_others(p
 def test_connection_that_may_send_more_takes_no_place_of_requests_that_wait(slow: Path) -> None:
     (slow / "go").touch()
     with started(slow, ("-c", PATIENT), THREADS="1", WORKERS="1", MAX_WAITING="0") as (url, _), ExitStack() as stack:
-        idle = stack.enter_context(connected(url, POST % b"a"))
-        take(idle, b"x done")
-        other = stack.enter_context(connected(url, POST % b"b"))
-        assert status(f"{url}/_/health") == 200  # the other request was read before
-        idle.close()
+        sent = [stack.enter_context(connected(url, POST % b"a"))]
+        take(sent[0], b"x done")
+
+        def waits() -> bool:
+            sent.append(stack.enter_context(connected(url, POST % b"b")))
+            assert status(f"{url}/_/health") == 200  # so the request before is read
+            return not select.select([sent[-1]], [], [], 0)[0]
+
+        wait_until(waits, "a request that is not refused", timeout_seconds=20)  # a place is free after its answer
+        *idle, other = sent
+        for connection in idle:
+            connection.close()
         take(other, b"x done")
 
 
 def test_request_that_comes_later_on_a_kept_connection_is_not_served_first(patient: str, slow: Path) -> None:
-    with connected(patient) as connection, ExitStack() as stack:
+    with connected(patient) as connection:
         connection.sendall(POST % b"a")
         take(connection, b"x done")
-        (slow / "go").unlink()
-        other = stack.enter_context(connected(patient, POST % b"first"))
-        assert status(f"{patient}/_/health") == 200  # the other request was read before
-        connection.sendall(POST % b"second")
-        wait_until(lambda: list(slow.glob("working-*[!a]")))
-        assert [path.name for path in slow.glob("working-*[!a]")] == ["working-first"]
-        (slow / "go").touch()
-        take(other, b"x done")
-        take(connection, b"x done")
+        for turn in range(10):  # a turn shows nothing when the thread does not wait yet
+            (slow / "go").unlink()
+            with connected(patient, POST % b"%d-first" % turn) as other:
+                assert status(f"{patient}/_/health") == 200  # so the other request is read
+                connection.sendall(POST % b"%d-second" % turn)
+                begun = wait_until(partial(files, slow, f"working-{turn}-*"))
+                assert begun == [f"working-{turn}-first"]
+                (slow / "go").touch()
+                take(other, b"x done")
+                take(connection, b"x done")
+
+
+def files(folder: Path, pattern: str) -> list[str]:
+    return [path.name for path in folder.glob(pattern)]
 
 
 def test_connection_that_ends_behind_an_answered_request_frees_its_thread(patient: str) -> None:

@@ -20,6 +20,7 @@ from urllib.parse import quote
 import pytest
 from werkzeug.http import parse_options_header
 
+from tests.paths import ROOT
 from tests.served import free_port, served, wait_until_ready
 from tests.waiting import wait_until
 
@@ -79,7 +80,8 @@ def started(
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, *program, folder, "--host", "127.0.0.1"],
-        env={"PATH": os.environ["PATH"], "PORT": str(port), **settings},
+        # The package of this tree: `make mutants` runs these tests in a copy, which is not what is installed.
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "shared"), "PORT": str(port), **settings},
         stderr=subprocess.PIPE,
         text=True,
     )
