@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from penstock.cli import is_of_a_function, main
 from penstock.commands.exit_codes import READER_GONE
-from penstock.commands.words import COMMANDS, GROUPS, Command
+from penstock.commands.words import COMMANDS, GROUPS
 from penstock.handler.loading import load_module
 
 from tests.lake import Lake
