@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-from tests import fewer_messages
 from tests.lake import Lake
 
 
@@ -48,7 +47,10 @@ load_iri_grammar_late()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    fewer_messages.pytest_configure(config)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        from tests import fewer_messages  # which needs pytest-xdist
+
+        fewer_messages.pytest_configure(config)
 
 
 def import_from_another_place(config: pytest.Config) -> None:

@@ -26,7 +26,7 @@ def tell_less(worker: WorkerInteractor) -> None:
         if is_shown(name, members.get("data", {})):
             send(name, **members)
 
-    worker.sendevent = send_what_is_shown  # type: ignore[method-assign]
+    worker.sendevent = send_what_is_shown
 
 
 def pytest_configure(config: pytest.Config) -> None:
