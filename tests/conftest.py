@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+from tests import fewer_messages
 from tests.lake import Lake
 
 
@@ -47,10 +48,7 @@ load_iri_grammar_late()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        from tests import fewer_messages  # which needs pytest-xdist
-
-        fewer_messages.pytest_configure(config)
+    fewer_messages.pytest_configure(config)
 
 
 def import_from_another_place(config: pytest.Config) -> None:

@@ -1,8 +1,8 @@
 """Test processes tell the one that shows their results only what it shows.
 
-For each test pytest-xdist sends that it starts, and what came of its setup, its call and its teardown. With thirteen
-thousand tests these messages take twenty seconds of processor time. A start is shown with -v only, and a setup or
-teardown that went well never: those are not sent.
+For each test pytest-xdist sends that it starts, and what came of its setup, its call and its teardown. A start is shown
+with -v only, and a setup or teardown that went well never. These are not sent: with thirteen thousand tests they take
+four seconds of processor time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from xdist.remote import WorkerInteractor
 
 
 def is_shown(name: str, data: dict[str, Any]) -> bool:
@@ -19,7 +18,7 @@ def is_shown(name: str, data: dict[str, Any]) -> bool:
     return name != "logstart"
 
 
-def tell_less(worker: WorkerInteractor) -> None:
+def tell_less(worker: Any) -> None:
     send = worker.sendevent
 
     def send_what_is_shown(name: str, **members: Any) -> None:
@@ -33,5 +32,6 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.get_verbosity() > 0 or config.option.durations or config.option.xmlpath:
         return
     for plugin in config.pluginmanager.get_plugins():
-        if isinstance(plugin, WorkerInteractor):
+        # By name: xdist sends this class to the process as source text, so it is not the one that can be imported.
+        if type(plugin).__name__ == "WorkerInteractor":
             tell_less(plugin)

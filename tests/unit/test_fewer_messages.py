@@ -29,7 +29,7 @@ def test_that_is_skipped(): pass
 
 def test_each_end_of_a_test_is_told(tmp_path: Path) -> None:
     (tmp_path / "test_each.py").write_text(TESTS)
-    options = "-p xdist -p tests.fewer_messages -p no:cacheprovider -n 1 --rootdir".split()
+    options = ["-p", "xdist", "-p", "tests.fewer_messages", "-p", "no:cacheprovider", "-n", "1", "--rootdir"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, str(tmp_path), str(tmp_path)],
         cwd=ROOT, env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}, capture_output=True, text=True,
