@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Callable
@@ -85,6 +86,7 @@ def page(etag: str = "") -> Response:
     return Response(PAGE, 200, {"Last-Modified": _DATE, **headers}, content_type="text/html")
 
 
+@functools.lru_cache(maxsize=16)  # the same large body is asked for again and again
 def _etag(data: bytes) -> str:
     return f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
 

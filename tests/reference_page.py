@@ -5,6 +5,7 @@ column.
 """
 
 import ast
+import functools
 import importlib
 import re
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ METRICS_HEAD: Final = "| metric | kind | labels | meaning |\n|---|---|---|---|\n
 COMPONENTS: Final[tuple[MetricSource, ...]] = ("function", "delivery", "other")
 
 
+@functools.cache
 def error_classes() -> list[type[PenstockError]]:
     """The public classes of the error tree, wherever they are defined: each one before those that inherit from it."""
     names = {"PenstockError"}

@@ -1,6 +1,7 @@
 """Tests see what users see: they use no private name of another module, class or library."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -36,8 +37,14 @@ def is_own(value: ast.expr) -> bool:
     return isinstance(value, ast.Name) and value.id in ("self", "cls")
 
 
+# To find names in a tree takes seconds for all files; most have no name that begins so and is not their own.
+LOOKS_PRIVATE = re.compile(r"(?<!\bself\.)(?<!\bcls\.)(?<!\w)_(?!_)\w")
+
+
 def private_names(source: str) -> Iterator[str]:
     """Private names of others that a file uses: as an attribute, as an import, or as the text of a `setattr`."""
+    if not LOOKS_PRIVATE.search(source):
+        return
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and is_private(node.attr) and not is_own(node.value):
             yield ast.unparse(node)
