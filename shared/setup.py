@@ -33,7 +33,17 @@ NOT_IN_A_FUNCTION = (
     "penstock.store.profile",
     "penstock.testing",
 )
-COMMANDS_OF_A_FUNCTION = ("__init__", "words", "serve", "run", "reconcile", "flags", "exit_codes", "examples")
+COMMANDS_OF_A_FUNCTION = (
+    "__init__",
+    "words",
+    "serve",
+    "run",
+    "reconcile",
+    "flags",
+    "local_stack",
+    "exit_codes",
+    "examples",
+)
 
 
 HERE = Path(__file__).resolve().parent
