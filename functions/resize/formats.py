@@ -1,8 +1,7 @@
 """What is read and what is written. Content decides, never a name."""
 
-from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Final
+from typing import Final, NamedTuple
 
 # Others that are read come out as PNG, or as WebP when they move.
 WRITTEN: Final = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"}
@@ -46,8 +45,7 @@ _OTHERS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Extra:
+class Extra(NamedTuple):
     """A format that is read where the deployment switches it on: its name, the option, the package that decodes it."""
 
     name: str

@@ -1,7 +1,7 @@
 """Sizes, computed before a pixel is touched: pure functions over whole numbers."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 FITS: Final = ("inside", "contain", "cover", "fill", "outside")
 
@@ -25,8 +25,7 @@ GRAVITIES: Final = (*PLACES, *SMART)
 _REDUCTIONS: Final = (4, 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """Width and height in pixels."""
 
     width: int
