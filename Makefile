@@ -55,10 +55,16 @@ format: $(TOOLS)  ## put every file into shape
 # save, because each process imports all tests.
 TESTERS ?= $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; print(max(n, min(2 * n, 8)))')
 
+# Compiled tests and modules are kept: without them each worker, and each process that a test starts, compiles again.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
+
 .PHONY: test
-test: $(TOOLS)  ## every test that needs Python only; TESTERS=4 processes
-	@# Compiled tests and modules are kept: without them each worker, and each process that a test starts, compiles again.
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
+test: $(TOOLS)  ## the tests that need Python only; TESTERS=4 processes
+	$(PYTEST) -m 'not crds and not long'
+
+.PHONY: test-long
+test-long: $(TOOLS)  ## those of them that take long: whole local stacks, long searches, measured memory
+	$(PYTEST) -m long
 
 # Playwright and axe-core, for the tests in a browser only.
 $(VENV)/.browser: requirements-browser.lock $(TOOLS)

@@ -285,6 +285,7 @@ print(peak(24), peak(200))
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", ["setting='default'", "setting='small', threads=2", "format='zstd'"])
 def test_memory_does_not_grow_with_the_input(options: str) -> None:
     folder = Path(__file__).parent

@@ -8,14 +8,18 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pyvips
 from PIL import Image
 
 from .memory import MIB, budget_bytes
 from .samples import saved
 
+pytestmark = pytest.mark.long
+
 MEASURE = """
 import json, sys
+import pytest
 from penstock.testing import run
 from {package} import memory
 from {package}.handler import handle

@@ -69,6 +69,7 @@ def height_for(width: int, height: int, target: int) -> int:
     return max(1, (2 * height * target + width) // (2 * width))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("width", SIDES)
 def test_small_pictures_are_as_a_full_decode_scaled_by_lanczos(kind: str, width: int) -> None:

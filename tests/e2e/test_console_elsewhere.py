@@ -15,6 +15,8 @@ from tests.remote_console import LOGIN, PASSWORD, TOKEN, ask, notification
 from tests.served import free_port
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.long
+
 ROWS = b"email,type\n" + b"ann@example.com,A+\n" * 1000
 REF = ObjectRef("upload", "donors/日本.csv")
 

@@ -7,7 +7,11 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.paths import ROOT
+
+pytestmark = pytest.mark.long
 
 PENSTOCK = (sys.executable, "-m", "penstock.cli")
 

@@ -8,8 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.paths import DOCS
 from tests.served import free_port
+
+pytestmark = pytest.mark.long
 
 SECTION = (
     (DOCS / "functions.md").read_text(encoding="utf-8").partition("\n## In the whole lake\n")[2].partition("\n## ")[0]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.test_stack import Up
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.long
 
 STACK = (
     "functions:\n  index:\n    handler: ./index\n    environment: {SOURCE: 's3://upload/*', SINK: 's3://loud/{key}'}\n"

@@ -25,6 +25,8 @@ from PIL import Image
 from tests.paths import ROOT
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.long
+
 PENSTOCK = [sys.executable, "-m", "penstock.cli"]
 
 

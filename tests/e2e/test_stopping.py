@@ -18,6 +18,8 @@ import pytest
 from tests.e2e.test_stack import Up
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.long
+
 SLOW = """
 import time
 from pathlib import Path

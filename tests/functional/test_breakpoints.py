@@ -133,6 +133,7 @@ def debugged(
         process.wait()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["Function on a file", "Tests of a function"])
 def test_breakpoint_in_a_handler_stops_there_with_its_values(name: str, tmp_path: Path) -> None:
     function = tmp_path / "shout"

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from penstock.local.store.server import EmbeddedStore
 from penstock.settings.config import StoreSettings
 from penstock.settings.stackfile import FunctionSpec, load_stack
@@ -26,6 +27,8 @@ from PIL import Image
 
 from tests.paths import ROOT
 from tests.served import free_port, wait_until_ready
+
+pytestmark = pytest.mark.long
 
 STACK = load_stack(ROOT / "stack.yml", {})
 UV = Path(sys.executable).with_name("uv")

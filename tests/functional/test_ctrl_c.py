@@ -132,6 +132,7 @@ class Typed:
         self.process.wait()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("typed", TYPED)
 def test_ctrl_c_ends_it_while_a_server_is_silent(typed: str, silent: socket.socket, tmp_path: Path) -> None:
     command = Typed(typed, f"127.0.0.1:{silent.getsockname()[1]}", tmp_path)

@@ -17,6 +17,8 @@ from penstock.testing import Lake
 from tests.paths import EXAMPLES, ROOT
 from tests.served import served
 
+pytestmark = pytest.mark.long
+
 FOLDERS = sorted(path for path in EXAMPLES.iterdir() if re.match(r"\d\d-", path.name))
 NAMES = [path.name for path in FOLDERS]
 

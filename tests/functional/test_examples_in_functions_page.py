@@ -117,6 +117,7 @@ def test_what_a_function_imports_is_in_the_page() -> None:
     assert unnamed == []
 
 
+@pytest.mark.long
 def test_shell_block_of_the_page_runs(tmp_path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__")
     for folder in ("functions", "templates"):

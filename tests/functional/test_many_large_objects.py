@@ -18,6 +18,8 @@ from penstock.types import ObjectRef
 from tests.paths import STACK_YML
 from tests.served import served
 
+pytestmark = pytest.mark.long
+
 OBJECTS = 20
 MIB = 1024 * 1024
 OBJECT_BYTES = 8 * MIB

@@ -133,6 +133,7 @@ def call_it(case: schemathesis.Case[Any], name: str) -> None:
         case.body["service"] = name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "extra", "examples"),
     [
@@ -155,6 +156,7 @@ def test_a_function_answers_as_it_is_described(name: str, extra: dict[str, str],
     assert ("GET /read/{path}" in tried) == ("SIGNED_URL_KEY" in extra)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("extra", "examples"),
     [
@@ -170,6 +172,7 @@ def test_the_bridge_answers_as_it_is_described(extra: dict[str, str], examples: 
     assert ("GET /inbox" in tried) == ("CONSOLE_TOKEN" in extra)
 
 
+@pytest.mark.long
 def test_the_local_gateway_answers_as_it_is_described(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     functions = bench.functions(bench.spec(SOURCE="s3://upload/*.csv", SINK="s3://processed/{key}.gz"))

@@ -337,6 +337,7 @@ def test_two_workers_in_any_order_make_the_target_agree(history: str) -> None:
         assert field.is_right(), ENDS_WRONG(world.path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("history", HISTORIES)
 def test_two_workers_that_may_die_and_a_store_without_conditions_make_the_target_agree(history: str) -> None:
     field = Field(history, Unconditional)
@@ -361,6 +362,7 @@ def test_two_workers_in_a_versioned_bucket_make_the_target_agree(history: str) -
 OTHERS = {"alone": None, "in a batch": b"other", "beside a crash": b"crash", "beside a refused document": b"half"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 @pytest.mark.parametrize(
     "history",

@@ -22,6 +22,8 @@ from tests.lake import Options, upper
 from tests.lying_store import PAGE, LyingStore, page
 from tests.store_contract import MIB
 
+pytestmark = pytest.mark.long
+
 REF = ObjectRef("upload", "a.txt")
 SOURCE, TARGET = "/upload/a.txt", "/processed/a.txt"
 LARGE = b"x" * 6 * MIB
