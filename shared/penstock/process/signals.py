@@ -11,7 +11,7 @@ import select
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final, TypeVar, cast
 
@@ -103,7 +103,11 @@ def interruptible(call: Callable[[Callable[[], None]], ResultT], *, patience_sec
 
     try:
         threading.Thread(target=work, name="call", daemon=True).start()
-        result, problem = results.get()
+        while True:
+            # A signal that comes just before a wait, or to another thread, does not end the wait. So it has an end.
+            with suppress(queue.Empty):
+                result, problem = results.get(timeout=_LOOK_SECONDS)
+                break
     except KeyboardInterrupt:
         stopped.set()
         ended.wait(patience_seconds)

@@ -221,3 +221,23 @@ except KeyboardInterrupt:
         assert line(process) == "begun"
         process.send_signal(signal.SIGINT)
         assert [line(process), line(process)] == ["tidied up", "interrupted"]
+
+
+def test_ctrl_c_that_the_waiting_thread_did_not_hear_ends_a_call() -> None:
+    text = """
+def steps(go_on):
+    to_another_thread(signal.SIGINT)
+    try:
+        while True:
+            time.sleep(0.01)
+            go_on()
+    finally:
+        say("tidied up")
+
+try:
+    interruptible(steps)
+except KeyboardInterrupt:
+    say("interrupted")
+"""
+    with program(text) as process:
+        assert [line(process), line(process)] == ["tidied up", "interrupted"]
