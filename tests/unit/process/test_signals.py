@@ -202,31 +202,9 @@ def test_call_on_another_thread_gives_what_it_returns_or_raises() -> None:
         interruptible(lambda _go_on: int("three"))
 
 
-def test_call_of_several_steps_tidies_up_after_ctrl_c() -> None:
-    text = """
+STEPS = """
 def steps(go_on):
-    say("begun")
-    try:
-        while True:
-            go_on()
-    finally:
-        say("tidied up")
-
-try:
-    interruptible(steps)
-except KeyboardInterrupt:
-    say("interrupted")
-"""
-    with program(text) as process:
-        assert line(process) == "begun"
-        process.send_signal(signal.SIGINT)
-        assert [line(process), line(process)] == ["tidied up", "interrupted"]
-
-
-def test_ctrl_c_that_the_waiting_thread_did_not_hear_ends_a_call() -> None:
-    text = """
-def steps(go_on):
-    to_another_thread(signal.SIGINT)
+    begin()
     try:
         while True:
             time.sleep(0.01)
@@ -239,5 +217,15 @@ try:
 except KeyboardInterrupt:
     say("interrupted")
 """
-    with program(text) as process:
+
+
+def test_call_of_several_steps_tidies_up_after_ctrl_c() -> None:
+    with program("begin = lambda: say('begun')\n" + STEPS) as process:
+        assert line(process) == "begun"
+        process.send_signal(signal.SIGINT)
+        assert [line(process), line(process)] == ["tidied up", "interrupted"]
+
+
+def test_ctrl_c_that_the_waiting_thread_did_not_hear_ends_a_call() -> None:
+    with program("begin = lambda: to_another_thread(signal.SIGINT)\n" + STEPS) as process:
         assert [line(process), line(process)] == ["tidied up", "interrupted"]
