@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-from tests import fewer_messages
 from tests.lake import Lake
 
 
@@ -45,10 +44,6 @@ def load_iri_grammar_late() -> None:
 
 
 load_iri_grammar_late()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    fewer_messages.pytest_configure(config)
 
 
 def import_from_another_place(config: pytest.Config) -> None:
