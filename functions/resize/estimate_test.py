@@ -19,7 +19,6 @@ pytestmark = pytest.mark.long
 
 MEASURE = """
 import json, sys
-import pytest
 from penstock.testing import run
 from {package} import memory
 from {package}.handler import handle

@@ -15,7 +15,7 @@ from penstock.errors import ConfigError, PenstockError, TemporaryError, is_full
 from penstock.terminal import printable
 
 DEBUG = "--debug"
-# A folder that the user may not write to is no defect of Penstock.
+# The user has no right to write to the folder: this is not a defect of Penstock.
 _MAY_NOT = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 

@@ -1,8 +1,8 @@
 """Which objects an event names, where its store may mean either of two keys (events/keys.py).
 
 Both are looked at: an event is a hint, and to make the targets of one object more agree is never wrong. What is found
-is remembered for each kind of store, so that later events cost no more requests than others. A
-kind of store may change: where the key that it meant so far names no object, the other one is looked at too.
+is remembered for each kind of store, so that later events cost no more requests than others. A kind
+of store may change: where the key that it meant so far names no object, the other one is looked at too.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -201,9 +201,14 @@ class FunctionRoutes:
         # Several events about one object ask the same question: it is answered once.
         wanted = {each.refs: each for each in notifications if each.kind not in _NO_CHANGE}
         self._metrics.add(metric_table.EVENTS.name, len(notifications) - len(wanted), "ignored")
-        odd += [refused for each in wanted.values() if (refused := self._readings.refused(each))]
+        taken = []
+        for each in wanted.values():
+            refused = self._readings.refused(each)
+            if refused is None:
+                taken.append(each)
+            else:
+                odd.append(refused)
         self._metrics.add(metric_table.EVENTS.name, len(odd), "failed")
-        taken = [each for each in wanted.values() if not self._readings.refused(each)]
         results = [*self._readings.agree(taken, self._agree), *odd]
         self._log_failures(results)
         return results_response(results, self._function.name, as_cloudevent=came_as_cloudevent())
