@@ -1,7 +1,7 @@
 """Each member of each event may be any JSON: it is read, or refused by the error for that, at every way in.
 
 `make test` tries each changed event at a third of the ways in, in turn: each way gets each member with several odd
-values. `make simulate` tries each of them at all ways (tests/simulation/test_any_member.py).
+values. `make test-long` tries each of them at all ways.
 """
 
 from __future__ import annotations
@@ -89,3 +89,9 @@ def read_changed(name: str, one_of: int) -> set[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_any_member_may_be_any_json(name: str) -> None:
     assert read_changed(name, one_of=3) == set(WAYS)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", NAMES)
+def test_any_member_may_be_any_json_at_every_way_in(name: str) -> None:
+    assert read_changed(name, one_of=1) == set(WAYS)
