@@ -95,6 +95,8 @@ class _Node:
     storage_port: int
     seeds: Sequence[str]
     options: Mapping[str, Any]
+    # How many nodes keep each login: Cassandra makes the first one when a quorum of them is there, with all its columns.
+    login_replicas: int = 1
 
     def write(self) -> None:
         data = self.folder / "data"
@@ -146,6 +148,7 @@ class _Node:
             "cassandra.ring_delay_ms": "1",
             "cassandra.skip_wait_for_gossip_to_settle": "0",
             "cassandra.superuser_setup_delay_ms": "0",
+            "cassandra.system_auth.default_rf": str(self.login_replicas),
             "jdk.attach.allowAttachSelf": "true",
             "java.io.tmpdir": self.folder,
         }
@@ -234,12 +237,12 @@ class CassandraCluster(Server[CassandraEndpoint]):
                 storage,
                 self.hosts,
                 {"initial_token": str(-(2**63) + number * (2**64 // 3)), "auto_bootstrap": False},
+                login_replicas=len(self.hosts),
             )
             for number, host in enumerate(self.hosts)
         ]
         for node in self._nodes:
             node.write()
-        self._is_shared = False
         return CassandraEndpoint(first, port, _USERNAME, _PASSWORD, None, tuple(others))
 
     def launch(self) -> None:
@@ -249,11 +252,7 @@ class CassandraCluster(Server[CassandraEndpoint]):
     def is_ready(self) -> bool:
         """All three answer, know each other and have the login; after a kill one may think another one down still."""
         try:
-            if not all(self._peers(host) == 2 for host in self.hosts):
-                return False
-            if not self._is_shared:
-                self._share_login()
-            return True
+            return all(self._peers(host) == 2 for host in self.hosts)
         except (NoHostAvailable, DriverException, OperationTimedOut):
             return False
 
@@ -265,11 +264,3 @@ class CassandraCluster(Server[CassandraEndpoint]):
 
     def _peers(self, host: str) -> int:
         return len(replace(self.endpoint, host=host).run("SELECT peer FROM system.peers"))
-
-    def _share_login(self) -> None:
-        self.endpoint.run(
-            "ALTER KEYSPACE system_auth WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 3}"
-        )
-        # What is there stays where it is, so the role is written anew, to all replicas.
-        self.endpoint.run(f"ALTER ROLE {_USERNAME} WITH PASSWORD = '{_PASSWORD}'")
-        self._is_shared = True
