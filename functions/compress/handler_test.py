@@ -56,6 +56,7 @@ def unpacked(data: bytes) -> bytes:
     return whole
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", EVERY_SETTING, ids=lambda options: f"{options.format}-{options.setting}")
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES * 8 + 7])
@@ -235,6 +236,7 @@ def abandon_a_stream(options: Options) -> None:
     assert native_threads() <= before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", ONE_OF_EACH, ids=lambda options: f"{options.format}-{options.threads}")
 def test_a_stream_abandoned_half_way_leaves_no_thread(options: Options) -> None:
     """In a process of its own: libraries that other tests use begin threads when they like."""

@@ -156,6 +156,7 @@ TABLES: dict[str, Input] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("make", TABLES.values(), ids=TABLES)
 def test_a_table_of_twice_the_size_takes_at_most_twice_the_bytes(make: Input, monkeypatch: pytest.MonkeyPatch) -> None:
     def steps(count: int) -> int:

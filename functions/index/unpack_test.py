@@ -219,6 +219,7 @@ def gzip_of(data: bytes, *, checksum: int = 0, length: int = 0) -> bytes:
     return packed[:-8] + struct.pack("<II", wrong[0] ^ checksum, wrong[1] ^ length)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rows", [1, 100, 40_000])
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize(("what", "wrong"), [("checksum", {"checksum": 1}), ("length", {"length": 1})])

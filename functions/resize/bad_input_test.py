@@ -48,6 +48,7 @@ def test_rest_of_what_is_no_picture_is_not_fetched() -> None:
         resize(chunks())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", READ)
 @pytest.mark.parametrize("kept", [0.3, 0.5, 0.9])
 def test_truncated_picture_is_a_permanent_error_that_names_it(kind: str, kept: float) -> None:

@@ -65,6 +65,7 @@ def form(widget: str, more: str = "") -> bytes:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "data",
     [

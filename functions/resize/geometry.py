@@ -1,6 +1,5 @@
 """Sizes, computed before a pixel is touched: pure functions over whole numbers."""
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 FITS: Final = ("inside", "contain", "cover", "fill", "outside")
@@ -43,8 +42,7 @@ class Size(NamedTuple):
         return Size(self.height, self.width)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Scale to `scaled`, then put that on a canvas of size `canvas` with its top left corner at (`left`, `top`).
 
     Negative offsets cut away, positive ones leave a border.

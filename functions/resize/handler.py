@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from penstock import Context, Event, EventError, PermanentError, Result, option
 
@@ -71,8 +71,7 @@ class Options:
         return red, green, blue
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """What one set of options asks of one source."""
 
     source: "Source"

@@ -165,6 +165,7 @@ def test_counting_ends_at_the_bound(make: Callable[[int], bytes], look: Callable
     assert steps(lambda: look(short)) == steps(lambda: look(long)) < 20 * 2 * formats.MAX_PAGES
 
 
+@pytest.mark.long
 def test_blocks_of_a_gif_are_counted_with_its_length() -> None:
     """A usual file of 255 bytes a block may be of any length; one of tiny blocks may not."""
     assert gif.look(gif_of_blocks(200_000, b"\xff" + bytes(255))).fault == ""

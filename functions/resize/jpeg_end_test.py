@@ -81,6 +81,7 @@ def test_picture_that_ends_within_its_last_lines_is_damage(subsampling: str) -> 
                     resize(data[: -2 - missing] + _END, format="png", width=wide)
 
 
+@pytest.mark.long
 def test_pictures_of_other_threads_do_not_hide_an_early_end() -> None:
     """The list of messages is one for all threads: each takes from it what another has not seen yet."""
     file = io.BytesIO()

@@ -53,7 +53,7 @@ def focused(image: Image, plan: Plan, interest: str) -> Plan:
     if canvas.width > image.width or canvas.height > image.height:
         return plan
     cut = image.copy_memory().smartcrop(canvas.width, canvas.height, interesting=interest)
-    return replace(plan, left=cut.xoffset, top=cut.yoffset)
+    return plan._replace(left=cut.xoffset, top=cut.yoffset)
 
 
 def trimmed(decoded: Decoded, threshold: int) -> tuple[Decoded, Size]:

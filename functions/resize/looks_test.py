@@ -208,6 +208,7 @@ def test_ranges_are_as_readme_says() -> None:
             assert re.search(rf"^\| `{field.name}` \| [^|]+ \| {least} to {most} \|", text, re.MULTILINE), field.name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_renditions_with_looks_have_the_same_bytes_alone_and_with_others(kind: str) -> None:
     data = saved(bordered("RGB", (255, 255, 255)).resize((1003, 702)), kind)

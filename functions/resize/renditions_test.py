@@ -9,6 +9,7 @@ from .handler import handle
 from .samples import in_any_order, photo, quarters, resize, saved
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("alpha", [False, True])
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff"])
 def test_rendition_has_the_same_bytes_alone_and_with_others(kind: str, alpha: bool) -> None:

@@ -83,6 +83,7 @@ def test_small_pictures_are_as_a_full_decode_scaled_by_lanczos(kind: str, width:
             assert worst <= 16, f"{width}x{height} to {size}: {worst} levels"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", SIDES)
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
 def test_decoders_that_shrink_keep_the_edges_at_every_remainder(
@@ -117,6 +118,7 @@ def edges(image: Image.Image) -> Sequence[tuple[int, ...]]:
     return [pixel for pixel in found if isinstance(pixel, tuple)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize(
     ("size", "targets"), [((403, 303), (10, 50, 100, 200)), ((63, 63), (5, 16, 31)), ((1003, 702), (30, 125, 250, 251))]
@@ -130,6 +132,7 @@ def test_red_edge_is_as_red_on_all_four_sides(kind: str, size: tuple[int, int], 
             assert abs(found[1] - pixel[1]) <= 24, f"{size} to {target}: {edges(made)} for {wanted}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [1000, 1001, 1002, 1003])
 @pytest.mark.parametrize(
     ("kind", "more"),
@@ -175,6 +178,7 @@ def test_lossless_jpeg_is_shown_whole() -> None:
 LEVELS = {"png": (8, 1.0), "jpeg": (24, 2.5), "webp": (32, 3.0), "avif": (24, 2.5)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA"])
 @pytest.mark.parametrize("into", ["png", "jpeg", "webp", "avif"])
 @pytest.mark.parametrize("kind", FORMATS)

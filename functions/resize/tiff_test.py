@@ -57,6 +57,7 @@ def close(found: Sequence[int], wanted: Sequence[int], tolerance: int = 1) -> bo
     return len(found) == len(wanted) and all(abs(a - b) <= tolerance for a, b in zip(found, wanted, strict=True))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("planar", [False, True])
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("big", [False, True])
@@ -125,6 +126,7 @@ def test_cmyk_of_sixteen_bits_is_as_that_of_eight(inks: Sequence[int], planar: b
     assert brightness > 240 if not any(inks) else brightness < 160
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("width", [None, 4, 3])

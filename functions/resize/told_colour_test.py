@@ -70,6 +70,7 @@ def close(found: Sequence[float], wanted: Sequence[float], tolerance: float = SR
     return len(found) == len(wanted) and all(abs(a - b) <= tolerance for a, b in zip(found, wanted, strict=True))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [None, 3])
 @pytest.mark.parametrize("colour", COLOURS)
 @pytest.mark.parametrize(
@@ -107,6 +108,7 @@ def test_p3_is_what_browsers_show() -> None:
     assert close(pixel(flat_png((30, 180, 30), (b"cICP", bytes((12, 13, 0, 1))))), (0, 183, 0))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("value", [1, 0.9, 0.5, 0.2, 0.02])
 @pytest.mark.parametrize("gamma", [1.0, 1 / 1.8, 1 / 2.6])
 def test_gamma_is_applied_to_grey_colour_and_sixteen_bits(gamma: float, value: float) -> None:

@@ -95,7 +95,7 @@ class _Node:
     storage_port: int
     seeds: Sequence[str]
     options: Mapping[str, Any]
-    # How many nodes keep each login: Cassandra makes the first one when a quorum of them is there, with all its columns.
+    # How many nodes keep each login. Cassandra makes the first one, whole, when a quorum of them is there.
     login_replicas: int = 1
 
     def write(self) -> None:

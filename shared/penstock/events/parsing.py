@@ -35,10 +35,10 @@ from penstock.events.wrapped import (
 _CLOUDEVENTS = "application/cloudevents"
 _STRUCTURED = frozenset({_CLOUDEVENTS, f"{_CLOUDEVENTS}+json"})
 _BATCH = frozenset({f"{_CLOUDEVENTS}-batch", f"{_CLOUDEVENTS}-batch+json"})
-_NOTIFICATION_START = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"(?:EventName|Key|Records)"\s*:')
+_NOTIFICATION_START = rb'(?:\xef\xbb\xbf)?\s*\{\s*"(?:EventName|Key|Records)"\s*:'
 # An S3 record has about ten objects and lists in it. JSON with more than this for each is not worth its memory.
 _NESTED_VALUES_PER_RECORD = 20
-_RECORD_MEMBERS = (re.compile(rb'"eventName"\s*:\s*"'), re.compile(rb'"s3"\s*:\s*\{'))
+_RECORD_MEMBERS = (rb'"eventName"\s*:\s*"', rb'"s3"\s*:\s*\{')
 
 
 def is_object_request(headers: Mapping[str, str]) -> bool:
@@ -122,13 +122,13 @@ def looks_like_notification(head: bytes) -> bool:
     `head` is the body or its beginning; 64 KiB are enough. A file with more behind the notification, such as a
     log with one per line, is a file. Never raises.
     """
-    if not _NOTIFICATION_START.match(head):
+    if not re.match(_NOTIFICATION_START, head):
         return False
     text = head.decode("utf-8-sig", "replace").lstrip()
     try:
         value, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):  # cut off, or broken: its beginning decides
-        return all(member.search(head) for member in _RECORD_MEMBERS)
+        return all(re.search(member, head) for member in _RECORD_MEMBERS)
     records = value.get("Records")
     if records == [] and value.keys() <= {"EventName", "Key", "Records"}:  # refused at /event too
         return not text[end:].strip()

@@ -21,7 +21,7 @@ from penstock.types import ObjectRef
 
 EXPECTED = 'a notification of MinIO or S3 ("Records"), a CloudEvent that carries one, or {"bucket": ..., "key": ...}'
 
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,254}")
+_BUCKET = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,254}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def _refs(bucket: str, keys: Sequence[str], where: str) -> list[ObjectRef]:
 
 def checked_ref(bucket: str, key: str, where: str) -> ObjectRef:
     """An `ObjectRef` of a bucket and a raw key that can exist."""
-    if not _BUCKET.fullmatch(bucket):
+    if not re.fullmatch(_BUCKET, bucket):
         raise EventError(f"{where}: {bucket[:80]!r} is not a bucket's name")
     if problem := key_problem(key):
         shown = f" {key[:80]!r}" if 0 < len(key) <= MAX_KEY_BYTES else ""

@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 _LENGTH_OF_VERSION_00 = 55
-_TRACEPARENT = re.compile(
+_TRACEPARENT = (
     r"(?!ff)(?P<version>[0-9a-f]{2})"
     r"-(?P<trace_id>(?!0{32})[0-9a-f]{32})"
     r"-(?P<parent_id>(?!0{16})[0-9a-f]{16})"
@@ -44,7 +44,7 @@ def read_traceparent(text: str | None) -> TraceParent | None:
     >>> str(read_traceparent("cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more"))
     '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
     """
-    found = _TRACEPARENT.fullmatch(text) if text else None
+    found = re.fullmatch(_TRACEPARENT, text) if text else None
     if found is None or (found["version"] == "00" and len(found[0]) != _LENGTH_OF_VERSION_00):
         return None
     return TraceParent(found["trace_id"], found["parent_id"], found["flags"])

@@ -30,7 +30,7 @@ from penstock.types import Entry, Event, Mark, ObjectRef, Result
 ROUNDS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Runtime:
     """Runs events through one handler: its settings, the store of its sources and the sink for its results.
 

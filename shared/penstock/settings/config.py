@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from penstock.settings import table
 from penstock.settings.source_filter import SourceFilter
@@ -67,8 +66,10 @@ class WebIdentity(NamedTuple):
     role_arn: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StoreSettings:
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class StoreSettings(NamedTuple):
     """How to reach the object store. `endpoint` is a URL; `ca_file` names a PEM file with a private CA.
 
     With a `web_identity` the keys are empty: they come from it.
@@ -76,11 +77,14 @@ class StoreSettings:
 
     endpoint: str
     access_key: str
-    secret_key: str = field(repr=False)
+    secret_key: str
     region: str = table.MINIO_REGION.default
     ca_file: Path | None = None
-    session_token: str = field(default="", repr=False)
+    session_token: str = ""
     web_identity: WebIdentity | None = None
+
+    def __repr__(self) -> str:
+        return f"StoreSettings(endpoint={self.endpoint!r})"  # the rest holds secrets
 
 
 class SourceRule(NamedTuple):
@@ -204,19 +208,18 @@ class JobSettings(NamedTuple):
     retries: int = table.JOB_RETRIES.default
     deadline_seconds: int = table.JOB_DEADLINE_SECONDS.default
     ttl_seconds: int = table.JOB_TTL_SECONDS.default
-    cluster: Mapping[str, str] = MappingProxyType({})
+    cluster: Mapping[str, str] = _NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """All settings of a deployed function. Sizes are in bytes, times in seconds."""
 
     function: str
     sources: tuple[SourceRule, ...] = ()
     sink: str = ""
     store: StoreSettings | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-    renditions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    options: Mapping[str, str] = _NONE
+    renditions: Mapping[str, Mapping[str, str]] = _NONE
     remove_with_source: bool = table.ON_SOURCE_REMOVED.default
     follow_encryption: bool = table.TARGET_ENCRYPTION.default
     max_input_bytes: int = table.MAX_INPUT_BYTES.default
@@ -237,15 +240,18 @@ class Config:
     body_mode: bool = table.BODY_MODE.default
     object_lambda: bool = table.LAMBDA.default
     store_urls: tuple[str, ...] = ()
-    open_options: Mapping[str, float | None] = field(default_factory=dict)
+    open_options: Mapping[str, float | None] = _NONE
     store_on_read: bool = table.STORE_ON_READ.default
     cache_seconds: int = table.CACHE_SECONDS.default
     log_level: str = table.LOG_LEVEL.default
     traces_endpoint: str = table.TRACES_ENDPOINT.default
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    hmac_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    secrets: Mapping[str, str] = _NONE
+    hmac_keys: tuple[bytes, ...] = ()
     store_name: str = ""
     store_profile: str = table.STORE_PROFILE.default
+
+    def __repr__(self) -> str:
+        return f"Config(function={self.function!r})"  # the rest holds secrets
 
     def takes(self, ref: ObjectRef) -> bool:
         """Whether an object is an input of this function; the objects that Penstock keeps for itself never are."""

@@ -41,7 +41,7 @@ _STANDARD_ATTRIBUTES = frozenset(
 # obstore always sends metadata of these names as the header itself.
 _HEADERS_OF_ITS_OWN = frozenset(name.lower() for name in _STANDARD_ATTRIBUTES)
 _SIGNED_FOR = timedelta(minutes=15)  # S3's own bound for a clock that is wrong
-_SPELLABLE = re.compile(r"(?!/)(?:(?!\.{1,2}(?:/|\Z))[^\x00-\x1f\x7f/]+(?:/(?=.)|\Z))+\Z")
+_SPELLABLE = r"(?!/)(?:(?!\.{1,2}(?:/|\Z))[^\x00-\x1f\x7f/]+(?:/(?=.)|\Z))+\Z"
 
 
 class S3ObjectStore:
@@ -62,7 +62,7 @@ class S3ObjectStore:
             self._whole = WholeAnswers(settings, self._sign, request_seconds)
 
     def head(self, ref: ObjectRef) -> ObjectState | None:
-        if not _SPELLABLE.match(ref.key):
+        if not re.match(_SPELLABLE, ref.key):
             return self._any_key.head(ref)
         try:
             if self._whole is not None:
@@ -89,7 +89,7 @@ class S3ObjectStore:
         return self._state_only(self.open(ref))
 
     def open(self, ref: ObjectRef, *, if_etag: str | None = None) -> tuple[ObjectState, Iterable[bytes]] | None:
-        if not _SPELLABLE.match(ref.key):
+        if not re.match(_SPELLABLE, ref.key):
             return self._any_key.open(ref, if_etag=if_etag)
         if self._whole is not None:
             with suppress(Unanswered):
@@ -124,7 +124,7 @@ class S3ObjectStore:
     ) -> ObjectState:
         check_headers(ref, content_type, {**metadata, **(headers or {})})
         more = self._fitting(ref.bucket, headers) if headers else {}
-        if not _SPELLABLE.match(ref.key) or not _HEADERS_OF_ITS_OWN.isdisjoint(map(str.lower, metadata)):
+        if not re.match(_SPELLABLE, ref.key) or not _HEADERS_OF_ITS_OWN.isdisjoint(map(str.lower, metadata)):
             unchanged = partial(self._check_unchanged, ref, if_etag=if_etag, if_absent=if_absent)
             return self._any_key.put(
                 ref, _then(chunks, unchanged), content_type=content_type, metadata=metadata, headers=more
@@ -230,7 +230,7 @@ class S3ObjectStore:
         return found is not None and found.version_id == version.version_id
 
     def _delete(self, ref: ObjectRef) -> None:
-        if not _SPELLABLE.match(ref.key):
+        if not re.match(_SPELLABLE, ref.key):
             self._any_key.delete(ref)
             return
         try:
