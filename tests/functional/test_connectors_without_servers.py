@@ -26,6 +26,7 @@ def readiness(connector: Penstock) -> str:
         return ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", SCHEMES)
 def test_connector_waits_for_a_server_that_does_not_answer(kind: str, tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_ports(1)[0]}"

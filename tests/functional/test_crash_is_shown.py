@@ -75,6 +75,7 @@ def test_up_shows_the_trace_once_and_when_the_next_attempt_comes(
     assert str(log) in page
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("password", ["", "secret of the gateway"])
 def test_status_says_why_a_pending_object_waits(
     project: Path, password: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

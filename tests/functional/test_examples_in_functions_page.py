@@ -60,6 +60,7 @@ def test_program_of_the_page_is_a_function_with_a_test(title: str, tmp_path: Pat
     assert re.search(r"^def test_", (made / "handler_test.py").read_text(), re.M)
 
 
+@pytest.mark.long
 def test_tests_of_the_page_pass(tmp_path: Path) -> None:
     for title in PROGRAMS:
         write(title, tmp_path)
@@ -69,6 +70,7 @@ def test_tests_of_the_page_pass(tmp_path: Path) -> None:
     assert int(re.findall(r"(\d+) passed", done.stdout)[0]) >= len(PROGRAMS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("title", PROGRAMS)
 def test_program_of_the_page_is_in_the_project_s_style(title: str, tmp_path: Path) -> None:
     made = write(title, tmp_path)

@@ -60,6 +60,7 @@ def test_the_starter_passes_its_own_test(project: Path) -> None:
     assert "1 passed" in done.stdout
 
 
+@pytest.mark.long
 def test_a_new_function_processes_objects_in_the_embedded_stack(project: Path, tmp_path: Path) -> None:
     assert main(["new", "shout"]) == 0
     (project / "functions" / "shout" / "handler.py").write_text(HANDLER)
@@ -76,6 +77,7 @@ def test_a_new_function_processes_objects_in_the_embedded_stack(project: Path, t
         stack.stop()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
     [

@@ -77,12 +77,14 @@ def reachable(known: set[str]) -> set[str]:
     return found
 
 
+@pytest.mark.long
 def test_what_is_in_the_image_is_imported_by_a_function_or_its_one_shot(package: Path) -> None:
     carried = {name_of(path, package) for path in (package / "penstock").rglob("*.py")}
 
     assert carried - reachable(carried) == set()
 
 
+@pytest.mark.long
 def test_everything_that_a_function_imports_is_in_the_image(package: Path) -> None:
     program = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
     names = sorted(name_of(path, package) for path in (package / "penstock").rglob("*.py"))
@@ -97,6 +99,7 @@ def test_everything_that_a_function_imports_is_in_the_image(package: Path) -> No
     assert not {name for name in names if name.split(".")[1:2] in (["local"], ["render"], ["lake"], ["connect"])}
 
 
+@pytest.mark.long
 def test_the_whole_package_says_that_it_has_types(tmp_path: Path) -> None:
     whole = unpacked(tmp_path, "") / "penstock"
     assert (whole / "py.typed").is_file()  # PEP 561: else a type checker takes all of it for Any

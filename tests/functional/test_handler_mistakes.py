@@ -34,6 +34,7 @@ AT_START = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("text", "says"), AT_START, ids=["import", "async", "one argument", "syntax"])
 @pytest.mark.parametrize("command", ["serve", "run"])
 def test_mistake_that_can_be_seen_at_start_ends_with_78(command: str, text: str, says: str, tmp_path: Path) -> None:

@@ -199,6 +199,7 @@ def send(httpserver: HTTPServer) -> Callable[[Sequence[Message[Any]]], list[str]
     return send
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 def test_way_carries_each_key_as_it_is(way: str, send: Callable[[Sequence[Message[Any]]], list[str]]) -> None:
     made = [message for key in CARRIED.values() for message in WAYS[way](key, quote_plus(key))]

@@ -142,6 +142,7 @@ def test_python_block_is_a_function_that_runs(block: Block, tmp_path: Path) -> N
     assert make_function(load_module(tmp_path), Config("f")).name == "f"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("block", [block for block in HERE if block.kind == "sh"], ids=name_of)
 def test_shell_block_runs(block: Block, tmp_path: Path) -> None:
     for name in ("examples", "functions", "shared", "pyproject.toml"):

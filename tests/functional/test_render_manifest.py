@@ -27,6 +27,7 @@ FROM_GO_MODULES = ("monitoring.coreos.com", "keda.sh", "zookeeper.pravega.io")
 STACK = load_stack(ROOT / "stack.yml", {})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("manifest", NATIVE, ids=str)
 def test_kubernetes_own_kinds_follow_its_schema(manifest: Manifest) -> None:
     import kubernetes_validate

@@ -23,6 +23,7 @@ def validator() -> Any:
     return JsonStrictValidator(SchemaVersion.V1_6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("image", sorted(images()))
 def test_bill_of_materials_follows_the_schema(image: str) -> None:
     made = text(bill(image))

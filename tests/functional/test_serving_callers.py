@@ -272,6 +272,7 @@ def posted(url: str) -> bytes:
         return bytes(response.read())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("whole", [POST % b"b", GET % b"/_/health"])
 @pytest.mark.parametrize("cut", [1, 30])
 @pytest.mark.parametrize("at_once", [True, False])

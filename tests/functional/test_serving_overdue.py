@@ -89,6 +89,7 @@ def deliver(function: Served, key: str) -> tuple[int, str]:
     raise AssertionError("it never answered")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["held", "free"])
 def test_object_that_is_stuck_in_native_code_ends_with_words_and_takes_no_other_down(
     function: Served, store: S3ObjectStore, how: str

@@ -276,6 +276,7 @@ def test_every_wrong_setting_is_named_at_once_and_the_exit_code_is_78(slow: Path
 STORE = {"MINIO_ENDPOINT": "http://127.0.0.1:9", "MINIO_ACCESS_KEY": "a", "MINIO_SECRET_KEY": "b"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

@@ -242,6 +242,7 @@ def run_with(extras: set[str], *words: str, program: str = RUN_WITHOUT) -> subpr
     return subprocess.run(command, capture_output=True, text=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("named", sorted({command.extras for command in COMMANDS}))
 def test_a_command_starts_with_the_extras_that_it_names(named: str) -> None:
     extras = {extra for extra in named.split(",") if extra}
@@ -252,6 +253,7 @@ def test_a_command_starts_with_the_extras_that_it_names(named: str) -> None:
     assert all(f"usage: penstock {each}" in done.stdout for each in words)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("words", "says"),
     [

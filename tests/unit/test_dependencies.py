@@ -16,6 +16,7 @@ TOOLS = tomllib.loads((ROOT / "shared" / "pyproject.toml").read_text())
 PROJECT = TOOLS["project"]
 
 
+@pytest.mark.long
 def test_the_package_declares_what_it_imports() -> None:
     extras = [requirement for extra in PROJECT["optional-dependencies"].values() for requirement in extra]
     declared = {normal(requirement) for requirement in [*PROJECT["dependencies"], *extras]}
@@ -149,6 +150,7 @@ importlib.import_module(sys.argv[2])
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("module", IN_AN_IMAGE)
 def test_what_runs_in_a_functions_image_needs_no_extra(module: str) -> None:
     base = {"penstock", *(normal(requirement) for requirement in PROJECT["dependencies"])}

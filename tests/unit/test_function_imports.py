@@ -8,6 +8,7 @@ from tests.function_imports import FOLDERS, forbidden, problems, undeclared
 from tests.paths import ROOT
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_function_imports_penstock_alone_and_what_it_declares(folder: Path) -> None:
     assert problems(folder) == []

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from penstock.sqlite_file.layout import Layout, make_layout, version_of
 
 ROUNDS = 40
@@ -35,6 +36,7 @@ PROGRAM = textwrap.dedent(
 )
 
 
+@pytest.mark.long
 def test_eight_processes_make_one_file_at_once(tmp_path: Path) -> None:
     processes = [
         subprocess.Popen(

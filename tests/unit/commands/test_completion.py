@@ -48,6 +48,7 @@ def tab(line: str, shell: str = "bash") -> set[str]:
     return {word.partition(cut)[0].strip() if cut else word.strip() for word in told.split(separator) if word.strip()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shell", SHELLS)
 def test_commands_and_their_second_words(shell: str) -> None:
     assert tab("penstock re", shell) == {"reconcile", "render", "repro"}
@@ -61,6 +62,7 @@ def test_flags_of_the_command_that_was_typed(shell: str) -> None:
     assert {"--check", "--since"} <= tab("penstock reconcile compress --", shell)
 
 
+@pytest.mark.long
 def test_objects_of_the_store(store: S3ObjectStore) -> None:
     for key in ("2026/a.csv", "2026/b.csv", "21+日本.csv"):
         store.put(ObjectRef("upload", key), [b""], content_type="text/csv", metadata={})

@@ -46,6 +46,7 @@ def repro(*words: str) -> int:
     return main(["repro", "--inbox", "inbox.db", *words])
 
 
+@pytest.mark.long
 def test_written_test_fails_until_the_handler_is_mended(folder: Path) -> None:
     assert repro("1", "--yes") == 0
     written = folder / "letter_1_test.py"

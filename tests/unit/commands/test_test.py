@@ -97,6 +97,7 @@ def test_file_needs_no_access_to_the_store_that_the_stack_file_names(
     assert capsys.readouterr().out.splitlines()[1].endswith("HELLO?")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", ["a b", "x" * 5000])
 def test_written_test_passes_until_the_function_changes(folder: Path, text: str) -> None:
     Path("new.txt").write_text(text)

@@ -69,6 +69,7 @@ def test_a_request_that_cannot_be_meant_is_refused_in_words(bridge: Bridge, path
     assert ask(bridge.server.port, "GET", "/inbox/attempts?after=-1", **BEARER).status == 400
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("token", ["", TOKEN])
 def test_a_bridge_tells_a_console_only_where_a_token_is_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str

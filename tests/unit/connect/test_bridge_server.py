@@ -60,6 +60,7 @@ def test_bridge_does_not_start_on_a_file_that_is_not_its_own(tmp_path: Path, con
     assert inbox.read_bytes() == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["removed", "truncated"])
 def test_bridge_whose_inbox_goes_away_answers_503_from_then_on_and_says_so(tmp_path: Path, how: str) -> None:
     inbox, address = tmp_path / "inbox.db", f"127.0.0.1:{free_port()}"

@@ -347,6 +347,7 @@ def test_objects_that_a_function_refuses_are_told_once_and_keep_no_other_back(
     seen.close()
 
 
+@pytest.mark.long
 def test_watch_of_many_keys_takes_no_memory_for_each(tmp_path: Path) -> None:
     """Some 50 bytes a key would show; a million keys are watched in the tests with real servers."""
     assert memory_of_two_rounds(tmp_path, 100_000) < 10 * 1024

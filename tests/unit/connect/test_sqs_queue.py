@@ -62,6 +62,7 @@ def sqs() -> Iterator[PlayedSqs]:
         yield played
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("operation", "code", "status"),
     [

@@ -86,6 +86,7 @@ def read_changed(name: str, one_of: int) -> set[str]:
     return tried
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_any_member_may_be_any_json(name: str) -> None:
     assert read_changed(name, one_of=3) == set(WAYS)

@@ -180,6 +180,7 @@ def test_any_bytes_are_read_or_refused(body: bytes, given_headers: dict[str, str
     check_answer(body, given_headers)
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=300)
 @given(values, headers)
 def test_any_json_is_read_or_refused(value: object, given_headers: dict[str, str]) -> None:
@@ -192,6 +193,7 @@ def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
     return [path, *(place for name, inner in items for place in places(inner, (*path, name)))]
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=300)
 @given(st.data(), values, headers, st.booleans())
 def test_a_notification_with_anything_anywhere_is_read_or_refused(
@@ -223,6 +225,7 @@ def test_nesting_of_any_depth_is_read_or_refused(depth: int) -> None:
     check_answer(wrapped, {"content-type": "application/cloudevents+json"})
 
 
+@pytest.mark.long
 def test_nesting_that_can_be_read_but_not_written_is_refused() -> None:
     """Where Python's reader gives way and where its writer does are a few levels apart, so try them all."""
     for depth in range(800, 1000):

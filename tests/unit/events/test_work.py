@@ -156,6 +156,7 @@ PARSERS: dict[str, tuple[Callable[[bytes, dict[str, str]], object], Callable[[in
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("parser", "value", "headers"), PARSERS.values(), ids=PARSERS)
 def test_steps_of_every_parser_grow_with_its_input(
     monkeypatch: pytest.MonkeyPatch,

@@ -41,6 +41,7 @@ def filters(documents: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, 
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [*NAMES, "s3:ObjectCreated:CompleteMultipartUpload"])
 def test_every_event_that_is_acted_on_passes(rendered: Render, name: str) -> None:
     assert kind_of(name) in (Kind.CREATED, Kind.REMOVED)

@@ -47,6 +47,7 @@ def page(*keys: str, after: str = "") -> str:
     return LIST.format(next=f"<NextContinuationToken>{after}</NextContinuationToken>" if after else "", objects=objects)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", ["token", ""], ids=["one token", "no token"])
 @pytest.mark.parametrize("keys", [("a",), ("a", "b", "c"), tuple(f"{number:04}" for number in range(1000))], ids=len)
 def test_the_same_page_for_ever_is_an_error(

@@ -184,6 +184,7 @@ def test_secrets_are_not_in_a_repr() -> None:
     assert "pass'" not in text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "document",
     [

@@ -30,6 +30,7 @@ MALFORMED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "path", [b"/function/echo", b"/async-function/echo", b"/ui/object?bucket=upload&key=a", b"/events"]
 )
