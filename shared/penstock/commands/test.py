@@ -12,7 +12,7 @@ from penstock.commands.flags import add_function_flags, add_store_flags
 from penstock.commands.objects import object_of, place
 from penstock.commands.put import content_type_of
 from penstock.commands.written import Made, Sample, call_text, how_to_run, identifier, keep, sample_test
-from penstock.errors import ConfigError, NothingToDo, PermanentError
+from penstock.errors import ConfigError, HandlerError, NothingToDo, PermanentError
 from penstock.serving.wiring import function_config
 from penstock.terminal import columns, json_text, one_line, printable, progress, size_text
 
@@ -63,6 +63,11 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             refused += isinstance(exc, PermanentError)
             rows.append((sample.name, size_text(len(data)), sample.content_type, "refused", "", "", one_line(str(exc))))
             told: dict[str, object] = {"input": sample.name, "size": len(data), "refused": str(exc)}
+        except HandlerError as exc:
+            raise HandlerError(f"{sample.name}: {exc}") from exc
+        except Exception as exc:
+            exc.add_note(f"the input was {sample.name}")  # below its trace
+            raise
         else:
             rows.append((sample.name, size_text(len(data)), sample.content_type, *_after(made)))
             told = _told(sample, len(data), made)
@@ -97,7 +102,12 @@ def _inputs(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[tuple[
             name = Path(text).name
             yield Path(text).read_bytes(), Sample(name, name, content_type_of(name), {})
         else:
-            raise ConfigError(f"{text}: no such file")
+            option, equals, _ = text.partition("=")
+            is_option = equals and option.isidentifier()
+            remedy = (
+                f"; for an option: OPTION_{option.upper()}=... penstock test {args.function.name}" if is_option else ""
+            )
+            raise ConfigError(f"{text}: no such file{remedy}")
 
 
 def _after(made: "Output") -> tuple[str, str, str, str]:

@@ -127,6 +127,25 @@ def test_mistake_in_the_handler_is_told_with_its_file(
     assert capsys.readouterr().err.startswith(f"penstock test: {folder}/handler.py: {says}")
 
 
+@pytest.mark.parametrize(
+    ("result", "says", "code"),
+    [
+        ("data", "penstock test: b.txt: handle returned bytes; return penstock.Result(...)", 78),
+        ("Result([data.decode()])", "penstock test: b.txt: the body of a Result gave a chunk of type str", 78),
+        ("Result(data[9])", "IndexError: index out of range\nthe input was b.txt\npenstock test: the function's", 1),
+    ],
+)
+def test_mistake_that_only_one_input_shows_is_told_with_that_input(
+    folder: Path, result: str, says: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = "    if data == b'two':\n        return " + result + "\n    return"
+    (folder / "handler.py").write_text(HANDLER.replace("    return", found))
+    Path("a.txt").write_text("one")
+    Path("b.txt").write_text("two")
+    assert main(["test", "shout", "a.txt", "b.txt"]) == code
+    assert says in capsys.readouterr().err
+
+
 def test_option_that_the_function_does_not_have_ends_the_command(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,7 +162,14 @@ def test_beginning_of_a_result_keeps_its_lines_apart(folder: Path, capsys: pytes
     assert line.endswith("  " + begins + "猫" * (60 - len(begins)))
 
 
-@pytest.mark.parametrize(("words", "says"), [(["none.txt"], "no such file"), (["s3://A/b"], "bucket 'A'")])
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["none.txt"], "none.txt: no such file\n"),
+        (["mark=?"], "mark=?: no such file; for an option: OPTION_MARK=... penstock test shout\n"),
+        (["s3://A/b"], "bucket 'A'"),
+    ],
+)
 def test_input_that_is_not_there_is_named(
     folder: Path, words: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
