@@ -30,7 +30,19 @@ VALUES = frozenset(
     }
     | {"Failed", "to", "get", "metadata", "Local", "Broker", "transport", "failure", "SignatureDoesNotMatch"}
     | {"penstock", "listen", "ls", "lake", "paho", "mqtt", "compress", "resize", "shout", "takes", "notes.txt", "dict"}
-    | {"RequestTimeTooSkewed", "levle", "format", "level", "setting", "threads", "other", "upload"}
+    | {
+        "RequestTimeTooSkewed",
+        "levle",
+        "format",
+        "level",
+        "setting",
+        "threads",
+        "other",
+        "upload",
+        "note",
+        "MAX_INPUT_BYTE",
+        "MAX_INPUT_BYTES",
+    }
     # Texts between two values that are shorter than MIN_LENGTH.
     | {"needs", "from", "so", "of", "for", "s", "more", "port", "on"}
 )

@@ -90,6 +90,7 @@ def _here_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _here(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[Finding]:
+    from penstock.doctor.environment import examine_environment
     from penstock.doctor.files import examine_files
     from penstock.doctor.versions import examine_versions
 
@@ -105,6 +106,7 @@ def _here(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[Finding]
     except PenstockError as exc:
         yield Finding(Grade.PROBLEM, "stack file", str(exc), "correct it")
         specs = []
+    yield from examine_environment(specs)
     try:
         store = store_settings(args.data, env)
     except PenstockError as exc:

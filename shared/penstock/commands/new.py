@@ -64,7 +64,7 @@ Run these commands at the top of the project, where `stack.yml` is. They need `p
 
 ```sh
 penstock serve {folder} --port 8081 &
-curl -sS --fail --retry 9 --retry-connrefused --data-binary 'world' http://127.0.0.1:8081/note.txt
+curl -sS --fail-with-body --retry 9 --retry-connrefused --data-binary 'world' http://127.0.0.1:8081/note.txt
 ```
 
 ## Options
@@ -87,7 +87,7 @@ _NEXT = """\
 next:
   python -m pytest --import-mode=importlib {folder}    its test; needs: pip install pytest
   penstock serve {folder} --port 8081    serve it alone, then send a file:
-    curl -sS --fail --data-binary @FILE http://127.0.0.1:8081/
+    curl -sS --fail-with-body --data-binary @FILE http://127.0.0.1:8081/
   penstock up    the whole lake: drop a file on the console
   {render}    after each change of {stack}, for the manifests of each platform
   on a cluster: the bucket {name} and a rule for {name} in your lake file; see {lake}

@@ -47,6 +47,17 @@ def examined(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict
     return code, {each["subject"]: each for each in json.loads(capsys.readouterr().out)}
 
 
+def test_misspelt_setting_of_the_stack_file_is_a_note(store: S3ObjectStore, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("stack.yml").write_text(STACK.format(target="processed").replace("SOURCE:", "SORCE: x, SOURCE:", 1))
+    _code, found = examined(capsys)
+    assert found["SORCE"] == {
+        "grade": "note",
+        "subject": "SORCE",
+        "text": "SORCE in the environment of upper is no setting of Penstock",
+        "remedy": "did you mean: SOURCE",
+    }
+
+
 def test_what_works_is_said_and_the_exit_code_is_0(
     store: S3ObjectStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

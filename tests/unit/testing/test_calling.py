@@ -31,7 +31,7 @@ def test_output_has_all_that_the_result_has() -> None:
 
 
 def test_single_sentence_given_as_notes_is_one_note_as_in_an_answer() -> None:
-    def guessing(event: Event, context: Context) -> Result:
+    def guessing(event: Event[Any], context: Context[Any]) -> Result:
         return Result(event.body.read(), notes="the encoding was guessed")
 
     assert run(guessing, b"abc").notes == ("the encoding was guessed",)
