@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from penstock.errors import ConfigError
+from penstock.settings.config import Config, StoreSettings
 from penstock.settings.table import LOG_LEVEL
 
 event_id: ContextVar[str] = ContextVar("event_id", default="")
@@ -36,7 +37,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: value for name, value in _given(record).items() if name not in line}
+        line |= {name: _shown(value) for name, value in _given(record).items() if name not in line}
         for name, variable in (("event_id", event_id), ("trace_id", trace_id)):
             if value := variable.get():
                 line[name] = value
@@ -54,6 +55,24 @@ class JsonFormatter(logging.Formatter):
 def _given(record: logging.LogRecord) -> dict[str, object]:
     """What the caller gave as `extra`."""
     return {name: value for name, value in vars(record).items() if name not in _KNOWN}
+
+
+def _shown(value: object) -> object:
+    """What a line shows of a field: JSON would write settings as a list, and not as the text that hides secrets."""
+    try:
+        return _with_texts_of_settings(value)
+    except RecursionError:  # it contains itself, or is nested too deeply for JSON
+        return str(value)
+
+
+def _with_texts_of_settings(value: object) -> object:
+    if isinstance(value, Config | StoreSettings):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: _with_texts_of_settings(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_texts_of_settings(part) for part in value]
+    return value
 
 
 def formatter_for(stream: TextIO) -> logging.Formatter:

@@ -69,6 +69,11 @@ class WebIdentity(NamedTuple):
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
+def _copyable(values: Iterable[object]) -> tuple[object, ...]:
+    """For `copy` and `pickle`, which take no `MappingProxyType`."""
+    return tuple({} if value is _NONE else value for value in values)
+
+
 class StoreSettings(NamedTuple):
     """How to reach the object store. `endpoint` is a URL; `ca_file` names a PEM file with a private CA.
 
@@ -203,12 +208,15 @@ class JobSettings(NamedTuple):
     memory: str = table.JOB_MEMORY.default
     cpu: str = table.JOB_CPU.default
     disk: str = table.JOB_DISK.default
-    secrets: Mapping[str, SecretKey] = MappingProxyType({})
+    secrets: Mapping[str, SecretKey] = _NONE
     answer_to: str = ""
     retries: int = table.JOB_RETRIES.default
     deadline_seconds: int = table.JOB_DEADLINE_SECONDS.default
     ttl_seconds: int = table.JOB_TTL_SECONDS.default
     cluster: Mapping[str, str] = _NONE
+
+    def __reduce__(self) -> tuple[type[tuple[object, ...]], tuple[object, ...]]:
+        return type(self), _copyable(self)
 
 
 class Config(NamedTuple):
@@ -249,6 +257,9 @@ class Config(NamedTuple):
     hmac_keys: tuple[bytes, ...] = ()
     store_name: str = ""
     store_profile: str = table.STORE_PROFILE.default
+
+    def __reduce__(self) -> tuple[type[tuple[object, ...]], tuple[object, ...]]:
+        return type(self), _copyable(self)
 
     def __repr__(self) -> str:
         return f"Config(function={self.function!r})"  # the rest holds secrets

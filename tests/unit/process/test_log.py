@@ -48,6 +48,13 @@ def test_extra_fields_are_kept_and_cannot_take_the_place_of_others(lines: Any) -
     assert line["time"] != "fake"
 
 
+def test_field_that_contains_itself_is_in_the_line_as_text(lines: Any) -> None:
+    endless: list[object] = [1]
+    endless.append(endless)
+    logging.getLogger("x").info("real", extra={"odd": endless})
+    assert lines()[0]["odd"] == "[1, [...]]"
+
+
 def test_trace_of_an_exception_is_in_the_line(lines: Any) -> None:
     try:
         raise RuntimeError("boom")

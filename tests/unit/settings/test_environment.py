@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from penstock.errors import ConfigError
-from penstock.settings.config import Config, SourceRule, StoreSettings
+from penstock.settings.config import Config, JobSettings, SourceRule, StoreSettings
 from penstock.settings.environment import load_config, load_store_settings, read_config
 from penstock.types import ObjectRef
 
@@ -66,6 +68,15 @@ def test_every_setting_is_read() -> None:
 @pytest.mark.parametrize("name", ["East", "a b", "-a", "a\n", "a" * 64])
 def test_store_name_that_cannot_be_one_is_told(name: str) -> None:
     assert "STORE_NAME=" in problems_of({"STORE_NAME": name})
+
+
+@pytest.mark.parametrize("jobs", [None, JobSettings("upper:1")])
+def test_settings_can_be_copied_and_sent_to_another_process(jobs: JobSettings | None) -> None:
+    """A hook `start(config)` may give them to its own processes, also in a test, where most have their defaults."""
+    config = Config("upper", store=StoreSettings("http://x", "a", "b"), options={"a": "1"}, jobs=jobs)
+    assert pickle.loads(pickle.dumps(config)) == config
+    assert type(pickle.loads(pickle.dumps(config))) is Config
+    assert copy.deepcopy(config) == copy.copy(config) == config
 
 
 def test_secrets_are_in_no_text_of_the_settings() -> None:
