@@ -7,6 +7,7 @@ from typing import Any
 from penstock.errors import EventError
 from penstock.handler.options import parse_options
 from penstock.handler.results import Handle
+from penstock.runtime.outcome import bounded
 from penstock.settings.config import Config
 from penstock.streams import Body, as_chunks, close_quietly
 from penstock.testing.loading import function_of, texts, texts_of_renditions
@@ -90,4 +91,4 @@ def _output(result: Result) -> Output:
         close_quietly(body)
     document = dict(body) if isinstance(body, Mapping) else None
     content_type = result.content_type if document is None else "application/json"
-    return Output(data, content_type, dict(result.metadata), result.name, document, tuple(result.notes))
+    return Output(data, content_type, dict(result.metadata), result.name, document, bounded(result.notes or ()))
