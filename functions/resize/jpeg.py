@@ -12,10 +12,10 @@ from .traits import Traits
 
 # Start of frame: the DCT processes, by Huffman or arithmetic coding. Only these can be decoded at a fraction.
 _BY_DCT: Final = frozenset((0xC0, 0xC1, 0xC2, 0xC9, 0xCA))
-_LOSSLESS: Final = frozenset((0xC3, 0xCB))
+_LOSSLESS, _LOSSLESS_ARITHMETIC = 0xC3, 0xCB  # libjpeg decodes the first one only
 _HIERARCHICAL: Final = frozenset((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF))
 _JPEG_LS: Final = 0xF7
-_FRAMES: Final = _BY_DCT | _LOSSLESS | _HIERARCHICAL | {_JPEG_LS}
+_FRAMES: Final = _BY_DCT | _HIERARCHICAL | {_LOSSLESS, _LOSSLESS_ARITHMETIC, _JPEG_LS}
 _SEGMENT: Final = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)  # the others have no length
 _SCAN: Final = 0xDA
 END: Final = b"\xff\xd9"
@@ -55,6 +55,8 @@ def look(name: str, data: bytes) -> Traits:
         raise _unsupported(name, "JPEG-LS")
     if frame.process in _HIERARCHICAL:
         raise _unsupported(name, "a hierarchical JPEG")
+    if frame.process == _LOSSLESS_ARITHMETIC:
+        raise _unsupported(name, "a lossless JPEG in arithmetic coding")
     if frame.precision != 8:
         raise _unsupported(name, f"a JPEG of {frame.precision} bits a sample")
     if frame.height == 0:  # its number of lines follows the first scan, B.2.5

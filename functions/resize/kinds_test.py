@@ -32,6 +32,7 @@ def jpeg(process: int = 0xC0, precision: int = 8, height: int | None = None, com
         (jpeg(0xC3, 2), "a JPEG of 2 bits a sample"),
         (jpeg(0xC5), "a hierarchical JPEG"),
         (jpeg(0xCE), "a hierarchical JPEG"),
+        (jpeg(0xCB), "a lossless JPEG in arithmetic coding"),
         (jpeg(0xF7), "JPEG-LS"),
         (jpeg(height=0), "tells its height after the picture"),
         (jpeg(components=2), "a JPEG of 2 components"),

@@ -16,6 +16,7 @@ _TAIL_BYTES: Final = 64  # where the end usually is
 _END: Final = b"IEND\xaeB`\x82"
 _GAMMA_OF_SRGB: Final = 45_455  # 11.3.2.2: what stands beside or for sRGB, although sRGB's curve is not a power
 _GAMMA_TOLERANCE: Final = 455
+_GAMMAS: Final = range(16, 625_000_001)  # libpng's own bounds: with others all would be black or white
 _FIRST_NAME: Final = slice(12, 16)
 _MAX_CHUNKS, _MAX_CHUNK_BYTES = 1000, 64  # of those before the picture; the ones that count are short
 _MAX_WALKED: Final = 100_000  # chunks up to EXIF behind the picture, which encoders cut into pieces of 8 KiB
@@ -61,6 +62,8 @@ def _from_numbers(chunks: dict[bytes, bytes]) -> bytes | None:
     gamma, points = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
     value = int.from_bytes(gamma, "big") if len(gamma) == 4 else 0
     curve = srgb_table()
+    if value not in _GAMMAS:
+        value = 0
     if value and abs(value - _GAMMA_OF_SRGB) > _GAMMA_TOLERANCE:
         curve = table(lambda at: at ** (100_000 / value))
     if len(points) != 32:

@@ -118,7 +118,6 @@ def edges(image: Image.Image) -> Sequence[tuple[int, ...]]:
     return [pixel for pixel in found if isinstance(pixel, tuple)]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize(
     ("size", "targets"), [((403, 303), (10, 50, 100, 200)), ((63, 63), (5, 16, 31)), ((1003, 702), (30, 125, 250, 251))]

@@ -139,6 +139,9 @@ def test_gamma_is_applied_to_grey_colour_and_sixteen_bits(gamma: float, value: f
         [(b"cHRM", struct.pack(">8I", *[33_333] * 8))],
         [(b"cHRM", b"short"), (b"gAMA", b"")],
         [gama(0)],
+        [gama(15)],
+        [gama(625_000_001)],
+        [gama(0xFFFFFFFF), (b"cHRM", SRGB_CHRM)],
         [(b"cICP", bytes((2, 2, 0, 1)))],
     ],
 )

@@ -77,7 +77,6 @@ def test_a_new_function_processes_objects_in_the_embedded_stack(project: Path, t
         stack.stop()
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
     [

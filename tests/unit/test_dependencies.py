@@ -150,7 +150,6 @@ importlib.import_module(sys.argv[2])
 """
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("module", IN_AN_IMAGE)
 def test_what_runs_in_a_functions_image_needs_no_extra(module: str) -> None:
     base = {"penstock", *(normal(requirement) for requirement in PROJECT["dependencies"])}

@@ -17,6 +17,7 @@ from penstock.settings.names import nearest
 from penstock.settings.numbers import decimal_number, whole_number
 from penstock.settings.setting import Setting
 from penstock.settings.table import PORT
+from penstock.terminal import printable
 
 T = TypeVar("T")
 
@@ -33,12 +34,12 @@ class _Parser(argparse.ArgumentParser):
         unknown = message.removeprefix("unrecognized arguments: ")
         typed, known = "", list[str]()
         if unknown != message:
-            typed, known = unknown.split()[0].partition("=")[0], list(_options(self))
+            typed, known = unknown.partition(" ")[0].partition("=")[0], list(_options(self))
         elif found := re.search(_INVALID_CHOICE, message):
             typed, known = found[1], [choice.strip("'") for choice in found[2].split(", ")]
         near = nearest(typed, known)
         message += f"; did you mean: {near}" if near else ""
-        super().error(message)
+        super().error(printable(message))
 
 
 def _options(parser: argparse.ArgumentParser) -> Iterator[str]:

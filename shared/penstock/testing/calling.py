@@ -91,4 +91,4 @@ def _output(result: Result) -> Output:
         close_quietly(body)
     document = dict(body) if isinstance(body, Mapping) else None
     content_type = result.content_type if document is None else "application/json"
-    return Output(data, content_type, dict(result.metadata), result.name, document, bounded(result.notes))
+    return Output(data, content_type, dict(result.metadata), result.name, document, bounded(result.notes or ()))

@@ -62,7 +62,6 @@ def test_flags_of_the_command_that_was_typed(shell: str) -> None:
     assert {"--check", "--since"} <= tab("penstock reconcile compress --", shell)
 
 
-@pytest.mark.long
 def test_objects_of_the_store(store: S3ObjectStore) -> None:
     for key in ("2026/a.csv", "2026/b.csv", "21+日本.csv"):
         store.put(ObjectRef("upload", key), [b""], content_type="text/csv", metadata={})

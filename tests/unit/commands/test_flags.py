@@ -121,3 +121,11 @@ def test_a_command_that_is_typed_wrong_is_told_which_was_meant(
 ) -> None:
     assert main(words) == 2
     assert f"did you mean: penstock {meant}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\n"])
+def test_an_empty_word_too_many_is_a_mistake_of_the_line(empty: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a script writes it whose variable has no value."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["ls", "upload", empty])
+    assert "penstock ls: error: unrecognized arguments" in capsys.readouterr().err

@@ -128,7 +128,13 @@ def unknown(_monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
     assert main([KEY]) == 2
 
 
-COMMANDS = (reconcile, run, dlq, listen, up, demo, jobs, unknown)
+def surplus(_monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
+    for words in (["ls", "upload", KEY], ["ls", "upload", f"--{KEY}"], ["dlq", KEY]):
+        with pytest.raises(SystemExit, match="2"):
+            main(words)
+
+
+COMMANDS = (reconcile, run, dlq, listen, up, demo, jobs, unknown, surplus)
 
 
 def bad_characters(text: str, keep: str = "\n") -> str:

@@ -101,6 +101,27 @@ def test_record_that_is_a_cloudevent_passes_unchanged() -> None:
     assert message.value == b"{}"
 
 
+@pytest.mark.parametrize("name", ["ce_a b", "ce_a\r\nce-type", "ce_type: forged", "ce_猫", "ce_"])
+def test_an_attribute_whose_name_no_request_can_carry_is_left_out(name: str) -> None:
+    required = {"ce_specversion": b"1.0", "ce_id": b"1", "ce_source": b"/s", "ce_type": b"t"}
+    wanted = {f"ce-{name[3:]}": value.decode() for name, value in required.items()}
+    headers = event(FakeRecord(b"{}", the_headers=[*required.items(), (name, b"v")])).headers
+    assert headers == wanted
+    assert render_head("", headers).count(b"\r\n") == len(headers)
+
+
+def test_a_content_type_keeps_its_parameters() -> None:
+    """It is not an attribute: the HTTP binding (3.1.1) has it as it is."""
+
+    def sent(content_type: bytes) -> str:
+        given = [("ce_specversion", b"1.0"), ("Content-Type", content_type)]
+        return event(FakeRecord(b"a", the_headers=given)).headers["content-type"]
+
+    assert sent(b"text/csv; charset=iso-8859-1") == "text/csv; charset=iso-8859-1"
+    assert sent(b'application/cloudevents+json; charset="UTF-8"') == 'application/cloudevents+json; charset="UTF-8"'
+    assert sent(b"text/csv\r\nX: y") == "text/csv%0D%0AX:%20y"
+
+
 MANY_HEADERS = [(f"h{number}", b"v") for number in range(200)]
 LONG = b"x" * 10_000
 

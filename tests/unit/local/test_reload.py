@@ -67,7 +67,6 @@ def test_saved_handler_counts_for_the_next_event(project: Project) -> None:
     assert project.step() == []
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "says"),
     [

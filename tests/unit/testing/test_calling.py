@@ -150,3 +150,11 @@ def test_renditions_and_their_options_are_in_the_context() -> None:
         return Result(" ".join(f"{name}:{given.times}" for name, given in context.renditions.items()).encode())
 
     assert run(names, b"", renditions={"a": {"times": 2}, "b": {}}).data == b"a:2 b:1"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("guessed", ("guessed",)), (None, ()), (["a", "a", 5], ("a", "5")), (["x"] * 30, ("x",)), (["\ud800"], ("?",))],
+)
+def test_notes_are_those_that_a_deployment_gives(given: Any, kept: tuple[str, ...]) -> None:
+    assert run(lambda _event, _context: Result(b"", notes=given), b"").notes == kept

@@ -5,8 +5,9 @@ X-Kafka-Key (a binary key in base64, with X-Kafka-Key-Enc: b64) and X-Kafka-<hea
 is one already passes unchanged, a MinIO notification follows the S3 mapping, anything else is wrapped as
 Knative's KafkaSource does it.
 
-An HTTP server refuses a request with many or long headers (431), and a function needs none of a record's own. So some
-are left out: a key longer than `MAX_KEY_BYTES`; a header whose name and value take more than `MAX_HEADER_BYTES` as they
+An HTTP server refuses a request with many or long headers (431), or with a name that is no token (400), and a function
+needs none of a record's own. So some are left out: a key longer than `MAX_KEY_BYTES`; of a CloudEvent an attribute
+whose name is no token; a header whose name and value take more than `MAX_HEADER_BYTES` as they
 are written into the request; and of a record's headers those after the first `MAX_HEADERS`, or after
 `MAX_HEADERS_BYTES` together. Of a CloudEvent, `id`, `source`, `specversion` and `type` are never left out: of a value
 that is too long its SHA-256 is sent.
@@ -94,7 +95,7 @@ def openfaas(content_type: str) -> Make:
                 headers["X-Kafka-Key-Enc"] = "b64"
         if given := headers_of(record):
             headers |= _first_that_fit(
-                (line, value.decode("ascii") if value and _PRINTABLE.fullmatch(value) else header_text(value))
+                (line, _as_it_is(value))
                 for name, value in given
                 if (line := f"X-Kafka-{_NOT_TOKEN.sub('-', name)}").lower() not in _RESERVED
             )
@@ -111,9 +112,9 @@ def cloudevents(group: str) -> Make:
         given = {name.lower(): text or b"" for name, text in headers_of(record)}
         if "ce_specversion" in given or given.get("content-type", b"").startswith(b"application/cloudevents"):
             headers = _first_that_fit(
-                (f"ce-{name[3:]}" if name.startswith("ce_") else name, header_text(text))
+                (f"ce-{name[3:]}", header_text(text)) if name != "content-type" else (name, _as_it_is(text))
                 for name, text in given.items()
-                if name.startswith("ce_") or name == "content-type"
+                if (len(name) > 3 and name.startswith("ce_") and not _NOT_TOKEN.search(name)) or name == "content-type"
             )
             return [Message(key, value, headers, where, target, receipt)]
         if events.looks_like_notification(value):
@@ -158,6 +159,11 @@ def _first_that_fit(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
             total += size
         found[name] = value
     return found
+
+
+def _as_it_is(value: bytes | None) -> str:
+    """Printable ASCII unchanged, as most headers of HTTP have it; any other value as `header_text`."""
+    return value.decode("ascii") if value and _PRINTABLE.fullmatch(value) else header_text(value)
 
 
 def header_text(value: bytes | None) -> str:
