@@ -106,6 +106,7 @@ def test_bytes_that_do_not_compress_grow_by_little() -> None:
         assert unpacked(packed) == data
 
 
+@pytest.mark.long
 def test_settings_go_from_large_to_small() -> None:
     data = csv(BLOCK_BYTES * 7)
     sizes = {(options.format, options.setting): len(compressed(data, options)) for options in EVERY_SETTING}
@@ -138,6 +139,7 @@ def test_a_level_that_the_codec_does_not_have_is_refused_with_its_range(given: d
         Options(**given)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 def test_output_comes_in_chunks_of_a_sensible_size() -> None:
     for data in (csv(BLOCK_BYTES * 6), bytes(BLOCK_BYTES * 20)):
         for options in EVERY_SETTING:

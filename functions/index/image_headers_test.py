@@ -220,6 +220,7 @@ def test_pieces_of_any_size_give_the_same_image(data: bytes, chunk_bytes: int) -
     assert describe(padded, chunk_bytes=chunk_bytes) == describe(padded)
 
 
+@pytest.mark.long
 @given(
     place=st.integers(8, 400),
     damage=st.binary(min_size=1, max_size=8),

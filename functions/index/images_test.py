@@ -116,6 +116,7 @@ def test_pixel_bomb_is_measured_and_never_decoded(bomb: bytes) -> None:
     assert peak < 4_000_000
 
 
+@pytest.mark.long
 @given(
     st.binary(max_size=200), st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF"]), st.integers(8, 80)
 )

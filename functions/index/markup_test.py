@@ -114,6 +114,7 @@ TABLES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 @pytest.mark.parametrize("name", ["export.csv", "EXPORT.TSV"])
 @pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16"])

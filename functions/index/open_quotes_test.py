@@ -14,6 +14,7 @@ from .samples import describe
 MANY = "7,8\n" * 400_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rest", ["", "7,8\n" * 100, "7,8\n" * 30_000, MANY], ids=["none", "few", "64 KiB", "1.6 MB"])
 @pytest.mark.parametrize(
     ("beginning", "columns", "first_rows"),

@@ -28,6 +28,7 @@ def furthest(made: Image.Image, wanted: Image.Image) -> int:
     return max(difference.tobytes())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
 @pytest.mark.parametrize("size", [(33, 20), (20, 33), (33, 33), (17, 31), (32, 16)], ids=str)
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -167,6 +167,7 @@ def test_other_loaders_of_libvips_are_shut() -> None:
         pyvips.Image.rawload("/dev/zero", 1, 1, 1)
 
 
+@pytest.mark.long
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(READ), st.data())
 def test_damage_anywhere_gives_a_picture_or_one_of_our_errors(kind: str, data: st.DataObject) -> None:

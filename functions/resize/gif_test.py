@@ -142,6 +142,7 @@ STILL = gif(WIDTH, HEIGHT, gif_frame(*WHOLE, GREEN))
 UNCOVERED = gif(WIDTH, HEIGHT, gif_frame(*MIDDLE, GREEN, disposal=1), gif_frame(*MIDDLE, BLUE, disposal=1))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("animated", [False, True])
 @pytest.mark.parametrize("data", [ANIMATION, STILL, UNCOVERED], ids=["animation", "still", "uncovered"])
 def test_cut_anywhere_is_damage(data: bytes, animated: bool) -> None:

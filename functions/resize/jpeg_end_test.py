@@ -65,6 +65,7 @@ def test_stray_bytes_in_the_header_do_not_hide_an_early_end(stray: bytes) -> Non
             resize(data[:scan] + stray + data[scan:end] + _END, format="png")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0", "grey", "CMYK"])
 def test_picture_that_ends_within_its_last_lines_is_damage(subsampling: str) -> None:
     """No line follows before which libvips would look for a warning."""

@@ -22,6 +22,7 @@ def several(count: int, **options: object) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "CMYK", "RGBA"])
 @pytest.mark.parametrize("side", [1, 2, 5, 17])
 def test_first_of_two_pages_is_as_a_file_of_one(side: int, mode: str) -> None:

@@ -98,6 +98,7 @@ def worst(image: Image.Image, pixel: Callable[[int, int], Sequence[int]] = colou
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("scheme", "pack"), [(1, bytes), (DEFLATE, zlib.compress)], ids=["plain", "deflate"])
 @pytest.mark.parametrize(("big", "bits"), [(False, 8), (True, 16)])
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -208,6 +208,7 @@ def test_the_curve_of_bt2020_is_undone(transfer: int) -> None:
     assert close(pixel(flat_png((128, 128, 128), (b"cICP", bytes((9, transfer, 0, 1))))), (140, 140, 140))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("transfer", "paper_white"), [(16, 0.5807), (18, 0.75)])
 def test_high_dynamic_range_is_tone_mapped(transfer: int, paper_white: float) -> None:
     def shown(value: float) -> int:

@@ -54,6 +54,7 @@ def by_pillow(overlay: bytes, place: tuple[int, int], data: bytes = PHOTO) -> Im
     return under.convert("RGB" if mode == "L" else mode)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize("colour", [RED, (0, 200, 40, 128), (9, 9, 9, 0)])
 def test_watermark_lies_where_it_is_asked_for(position: str, colour: tuple[int, ...]) -> None:

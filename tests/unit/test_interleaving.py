@@ -387,6 +387,7 @@ def test_two_workers_that_may_die_in_any_order_make_the_index_agree(
         assert field.is_right(), ENDS_WRONG(world.path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("history", ["overwrite", "good, then refused", "delete what is there"])
 def test_target_put_by_another_program_at_any_moment_survives_two_workers(history: str) -> None:
     field = Field(history, MemoryStore, foreign=True)

@@ -120,6 +120,7 @@ SHAPES: dict[str, tuple[Made, bool]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_key_is_among_what_the_event_names(shape: str, key: str) -> None:
