@@ -60,10 +60,9 @@ def _from_numbers(chunks: dict[bytes, bytes]) -> bytes | None:
     if b"sRGB" in chunks:
         return srgb_profile()
     gamma, points = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
-    value = int.from_bytes(gamma, "big") if len(gamma) == 4 else 0
+    told = int.from_bytes(gamma, "big")
+    value = told if len(gamma) == 4 and told in _GAMMAS else 0
     curve = srgb_table()
-    if value not in _GAMMAS:
-        value = 0
     if value and abs(value - _GAMMA_OF_SRGB) > _GAMMA_TOLERANCE:
         curve = table(lambda at: at ** (100_000 / value))
     if len(points) != 32:

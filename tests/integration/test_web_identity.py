@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,8 @@ def test_token_stands_in_for_keys_and_is_exchanged_anew_when_they_end(
     first = provider.retrieve()
     assert first.session_token
     # Keys that ended are refused, so what works later works with new ones.
-    ended = settings._replace(
+    ended = replace(
+        settings,
         web_identity=None,
         access_key=first.access_key,
         secret_key=first.secret_key,

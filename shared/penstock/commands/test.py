@@ -103,10 +103,9 @@ def _inputs(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[tuple[
             yield Path(text).read_bytes(), Sample(name, name, content_type_of(name), {})
         else:
             option, equals, _ = text.partition("=")
-            is_option = equals and option.isidentifier()
-            remedy = (
-                f"; for an option: OPTION_{option.upper()}=... penstock test {args.function.name}" if is_option else ""
-            )
+            remedy = ""
+            if equals and option.isidentifier():
+                remedy = f"; for an option: OPTION_{option.upper()}=... penstock test {args.function.name}"
             raise ConfigError(f"{text}: no such file{remedy}")
 
 

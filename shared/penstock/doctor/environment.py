@@ -1,7 +1,7 @@
-"""Names in a function's environment that are no settings and look like a misspelt one.
+"""Finds names in a function's environment that look like a misspelt setting.
 
-A handler may read variables of its own, so an unknown name is no error. `OPTION_` is the prefix for names that a start
-checks (ADR 4).
+A handler may read variables of its own. So an unknown name is no error. A start checks only the names that begin with
+`OPTION_` (ADR 4).
 """
 
 from collections.abc import Iterable, Iterator

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from penstock.errors import ConfigError
-from penstock.settings.config import Config, StoreSettings
 from penstock.settings.table import LOG_LEVEL
 
 event_id: ContextVar[str] = ContextVar("event_id", default="")
@@ -37,14 +36,18 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: _shown(value) for name, value in _given(record).items() if name not in line}
+        line |= {name: value for name, value in _given(record).items() if name not in line}
         for name, variable in (("event_id", event_id), ("trace_id", trace_id)):
             if value := variable.get():
                 line[name] = value
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        # A key may hold half of a surrogate pair, which no stream takes: the line must not be lost over it.
-        text = _JSON.encode(line).encode("utf-8", "replace").decode()
+        # One odd field must not cost the line, nor half of a surrogate pair in a key, which no stream takes.
+        try:
+            encoded = _JSON.encode(line)
+        except (ValueError, RecursionError):
+            encoded = _JSON.encode({name: _encodable(value) for name, value in line.items()})
+        text = encoded.encode("utf-8", "replace").decode()
         return (
             text
             if text.isascii() and "\x7f" not in text
@@ -57,21 +60,12 @@ def _given(record: logging.LogRecord) -> dict[str, object]:
     return {name: value for name, value in vars(record).items() if name not in _KNOWN}
 
 
-def _shown(value: object) -> object:
-    """What a line shows of a field: JSON would write settings as a list, and not as the text that hides secrets."""
+def _encodable(value: object) -> object:
+    """The value, or its text if JSON has no form for it: it contains itself, or is nested too deeply."""
     try:
-        return _with_texts_of_settings(value)
-    except RecursionError:  # it contains itself, or is nested too deeply for JSON
+        _JSON.encode(value)
+    except (ValueError, RecursionError):
         return str(value)
-
-
-def _with_texts_of_settings(value: object) -> object:
-    if isinstance(value, Config | StoreSettings):
-        return str(value)
-    if isinstance(value, dict):
-        return {name: _with_texts_of_settings(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_with_texts_of_settings(part) for part in value]
     return value
 
 

@@ -62,7 +62,7 @@ class FunctionPlan:
         return replace(
             self,
             spec=replace(self.spec, environment=environment),
-            config=self.config._replace(jobs=jobs._replace(answer_to=url)),
+            config=replace(self.config, jobs=jobs._replace(answer_to=url)),
         )
 
 

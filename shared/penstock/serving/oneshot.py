@@ -5,6 +5,7 @@ ACCESS_KEY_ID and ACCESS_KEY_SECRET.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from penstock.errors import ConfigError
@@ -32,9 +33,9 @@ def oneshot_config(
     if problems:
         raise ConfigError(*problems)
     if not config.takes(ref):
-        config = config._replace(sources=(SourceRule(ref.bucket),))
+        config = replace(config, sources=(SourceRule(ref.bucket),))
     if target is not None:
-        config = config._replace(sink=_sink_in(target, folder, config))
+        config = replace(config, sink=_sink_in(target, folder, config))
     if not config.sink:
         raise ConfigError("say where the result goes: -t BUCKET, SINK, or --stack stack.yml")
     if config.store is None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -66,15 +67,8 @@ class WebIdentity(NamedTuple):
     role_arn: str = ""
 
 
-_NONE: Mapping[str, Any] = MappingProxyType({})
-
-
-def _copyable(values: Iterable[object]) -> tuple[object, ...]:
-    """For `copy` and `pickle`, which take no `MappingProxyType`."""
-    return tuple({} if value is _NONE else value for value in values)
-
-
-class StoreSettings(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
     """How to reach the object store. `endpoint` is a URL; `ca_file` names a PEM file with a private CA.
 
     With a `web_identity` the keys are empty: they come from it.
@@ -82,14 +76,11 @@ class StoreSettings(NamedTuple):
 
     endpoint: str
     access_key: str
-    secret_key: str
+    secret_key: str = field(repr=False)
     region: str = table.MINIO_REGION.default
     ca_file: Path | None = None
-    session_token: str = ""
+    session_token: str = field(default="", repr=False)
     web_identity: WebIdentity | None = None
-
-    def __repr__(self) -> str:
-        return f"StoreSettings(endpoint={self.endpoint!r})"  # the rest holds secrets
 
 
 class SourceRule(NamedTuple):
@@ -196,6 +187,9 @@ class SecretKey(NamedTuple):
     key: str
 
 
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
 class JobSettings(NamedTuple):
     """The settings of a function's Jobs. Memory, CPU and disk are Kubernetes quantities, times are in seconds.
 
@@ -216,18 +210,20 @@ class JobSettings(NamedTuple):
     cluster: Mapping[str, str] = _NONE
 
     def __reduce__(self) -> tuple[type[tuple[object, ...]], tuple[object, ...]]:
-        return type(self), _copyable(self)
+        # `copy` and `pickle` take no `MappingProxyType`.
+        return type(self), tuple({} if value is _NONE else value for value in self)
 
 
-class Config(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Config:
     """All settings of a deployed function. Sizes are in bytes, times in seconds."""
 
     function: str
     sources: tuple[SourceRule, ...] = ()
     sink: str = ""
     store: StoreSettings | None = None
-    options: Mapping[str, str] = _NONE
-    renditions: Mapping[str, Mapping[str, str]] = _NONE
+    options: Mapping[str, str] = field(default_factory=dict)
+    renditions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     remove_with_source: bool = table.ON_SOURCE_REMOVED.default
     follow_encryption: bool = table.TARGET_ENCRYPTION.default
     max_input_bytes: int = table.MAX_INPUT_BYTES.default
@@ -248,21 +244,15 @@ class Config(NamedTuple):
     body_mode: bool = table.BODY_MODE.default
     object_lambda: bool = table.LAMBDA.default
     store_urls: tuple[str, ...] = ()
-    open_options: Mapping[str, float | None] = _NONE
+    open_options: Mapping[str, float | None] = field(default_factory=dict)
     store_on_read: bool = table.STORE_ON_READ.default
     cache_seconds: int = table.CACHE_SECONDS.default
     log_level: str = table.LOG_LEVEL.default
     traces_endpoint: str = table.TRACES_ENDPOINT.default
-    secrets: Mapping[str, str] = _NONE
-    hmac_keys: tuple[bytes, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hmac_keys: tuple[bytes, ...] = field(default=(), repr=False)
     store_name: str = ""
     store_profile: str = table.STORE_PROFILE.default
-
-    def __reduce__(self) -> tuple[type[tuple[object, ...]], tuple[object, ...]]:
-        return type(self), _copyable(self)
-
-    def __repr__(self) -> str:
-        return f"Config(function={self.function!r})"  # the rest holds secrets
 
     def takes(self, ref: ObjectRef) -> bool:
         """Whether an object is an input of this function; the objects that Penstock keeps for itself never are."""

@@ -20,10 +20,10 @@ Method = Literal["GET", "HEAD"]
 _MOST_HEAD_BYTES: Final = 64 * 1024
 _READ_BYTES: Final = 256 * 1024
 # RFC 9112, section 4: the status line. Section 5: a header of one line. RFC 9110, section 5.6.2: a name is a token.
-_HEAD: Final = r"HTTP/1\.1 ([2-5][0-9]{2})(?: [^\r\n]*)?(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n]*)*"
-_FIELD: Final = r"\r\n([^:]+):([^\r\n]*)"
+_HEAD: Final = re.compile(r"HTTP/1\.1 ([2-5][0-9]{2})(?: [^\r\n]*)?(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n]*)*")
+_FIELD: Final = re.compile(r"\r\n([^:]+):([^\r\n]*)")
 _SIZE: Final = "content-length"
-_LENGTH: Final = r"[0-9]{1,18}"
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _WITHOUT_BODY: Final = (204, 304)
 
 
@@ -187,14 +187,14 @@ class _Rest(io.RawIOBase):
 
 def _common(method: Method, head: str) -> tuple[int, dict[str, str]] | None:
     """Status and headers of a head in the common form, else None. Of headers with one name the last one counts."""
-    if not (found := re.fullmatch(_HEAD, head)):
+    if not (found := _HEAD.fullmatch(head)):
         return None
-    fields = re.findall(_FIELD, head[found.end(1) :])
+    fields = _FIELD.findall(head, found.end(1))
     headers = {name.lower(): value.strip(" \t") for name, value in fields}
     status = int(found[1])
     if method == "HEAD":
         return status, headers
-    if status in _WITHOUT_BODY or "transfer-encoding" in headers or not re.fullmatch(_LENGTH, headers.get(_SIZE, "")):
+    if status in _WITHOUT_BODY or "transfer-encoding" in headers or not _LENGTH.fullmatch(headers.get(_SIZE, "")):
         return None
     if len(headers) < len(fields) and [name.lower() for name, _ in fields].count(_SIZE) > 1:
         return None

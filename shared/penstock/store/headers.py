@@ -20,8 +20,8 @@ REQUEST_ID = "x-amz-request-id"
 KEPT = CONTENT_HEADERS | {"expires", "x-amz-storage-class", ENCRYPTION, KMS_KEY, TAG_COUNT}
 
 # RFC 9110: a name is a token. A value could hold more than ASCII, but every server makes something else of that.
-_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_VALUE = r"[\t\x20-\x7e]*"
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _META = "x-amz-meta-"
 
 
@@ -50,13 +50,13 @@ def metadata_of(headers: Mapping[str, str]) -> dict[str, str]:
 
 def fits_a_header(value: str) -> bool:
     """Whether every server takes this text as the value of a header."""
-    return re.fullmatch(_VALUE, value) is not None
+    return _VALUE.fullmatch(value) is not None
 
 
 def check_headers(subject: ObjectRef | str, content_type: str, metadata: Mapping[str, str]) -> None:
     """Raise `PermanentError` for what a header cannot carry: a client would send something else, or panic."""
-    if not re.fullmatch(_VALUE, content_type):
+    if not _VALUE.fullmatch(content_type):
         raise PermanentError(f"{subject}: content type {content_type[:80]!r}: an HTTP header cannot carry it")
     for name, value in metadata.items():
-        if not (re.fullmatch(_NAME, name) and re.fullmatch(_VALUE, value)):
+        if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
             raise PermanentError(f"{subject}: metadata {name[:80]!r}={value[:80]!r}: an HTTP header cannot carry it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,7 +42,7 @@ def settings(server: MinioServer) -> StoreSettings:
 def distrusting(request: pytest.FixtureRequest, settings: StoreSettings, tmp_path: Path) -> StoreSettings:
     """With another authority, or with those of the system only."""
     ca_file = make_certificates(tmp_path).ca_file if request.param == "another authority" else None
-    return settings._replace(ca_file=ca_file)
+    return dataclasses.replace(settings, ca_file=ca_file)
 
 
 def lake(url: str, folder: Path) -> DeclaredLake:
@@ -105,7 +106,7 @@ def test_plain_minio_py_does_not_go_on_either(distrusting: StoreSettings) -> Non
 
 
 def test_an_endpoint_without_tls_is_told(server: MinioServer, settings: StoreSettings, tmp_path: Path) -> None:
-    plain = settings._replace(endpoint=server.endpoint.url.replace("https://", "http://"))
+    plain = dataclasses.replace(settings, endpoint=server.endpoint.url.replace("https://", "http://"))
 
     with pytest.raises(ConfigError, match="speaks TLS; write MINIO_ENDPOINT with https://"):
         plan(plain, lake("http://127.0.0.1:1", tmp_path))
@@ -113,7 +114,7 @@ def test_an_endpoint_without_tls_is_told(server: MinioServer, settings: StoreSet
 
 def test_tls_to_an_endpoint_without_it_is_told(settings: StoreSettings, tmp_path: Path) -> None:
     with MinioServer(tmp_path / "plain") as plain:
-        wrong = settings._replace(endpoint=plain.endpoint.url.replace("http://", "https://"))
+        wrong = dataclasses.replace(settings, endpoint=plain.endpoint.url.replace("http://", "https://"))
 
         with pytest.raises(ConfigError, match="answers without TLS; write MINIO_ENDPOINT with http://"):
             plan(wrong, lake("http://127.0.0.1:1", tmp_path))

@@ -25,7 +25,7 @@ def refs(number: int) -> Iterator[ObjectRef]:
 
 def narrowed(lake: Lake, text: str) -> Runtime:
     """The same function after its SOURCE was changed."""
-    return replace(lake.runtime, config=lake.config._replace(sources=SourceRule.parse_all(text)))
+    return replace(lake.runtime, config=replace(lake.config, sources=SourceRule.parse_all(text)))
 
 
 def test_what_does_not_pass_is_neither_made_nor_counted_nor_asked_for(make_lake: MakeLake) -> None:

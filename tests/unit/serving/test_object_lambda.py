@@ -385,8 +385,8 @@ def test_redirect_of_the_store_is_not_followed(make_reader: Callable[..., Reader
         Answer(status=307, headers={"Location": httpserver.url_for("/upload/secret")})
     )
     reader = make_reader()
-    place = reader.runtime.config.store._replace(endpoint=httpserver.url_for("").rstrip("/"))  # type: ignore[union-attr]
-    reader.runtime = replace(reader.runtime, config=reader.runtime.config._replace(store=place))
+    place = replace(reader.runtime.config.store, endpoint=httpserver.url_for("").rstrip("/"))  # type: ignore[type-var]
+    reader.runtime = replace(reader.runtime, config=replace(reader.runtime.config, store=place))
     url = httpserver.url_for("/upload/a.txt") + "?X-Amz-Signature=1"
     assert error_of(reader.call(url))[0] == 502
     assert [request.path for request, _ in httpserver.log] == ["/upload/a.txt"]

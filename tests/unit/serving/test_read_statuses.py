@@ -111,8 +111,8 @@ def lambda_of_store(answer: int) -> Ask:
     def ask(make: MakeReader, store: HTTPServer) -> int:
         store.expect_request("/upload/a.txt").respond_with_data("", status=answer)
         reader = make(handle)
-        place = reader.runtime.config.store._replace(endpoint=store.url_for("").rstrip("/"))  # type: ignore[union-attr]
-        reader.runtime = replace(reader.runtime, config=reader.runtime.config._replace(store=place))
+        place = replace(reader.runtime.config.store, endpoint=store.url_for("").rstrip("/"))  # type: ignore[type-var]
+        reader.runtime = replace(reader.runtime, config=replace(reader.runtime.config, store=place))
         return int(reader.call(store.url_for("/upload/a.txt") + "?X-Amz-Signature=1").status_code)
 
     return ask

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ SINK = "cassandra://db.example/lake/objects"
 
 
 def config(sink: str = SINK) -> Config:
-    return load_config({"SINK": sink}, function="index")._replace(secrets={"SINK_USERNAME": "penstock"})
+    return replace(load_config({"SINK": sink}, function="index"), secrets={"SINK_USERNAME": "penstock"})
 
 
 def test_sink_is_opened_and_closed_without_a_server() -> None:

@@ -30,13 +30,6 @@ def test_output_has_all_that_the_result_has() -> None:
     assert made.document is None
 
 
-def test_single_sentence_given_as_notes_is_one_note_as_in_an_answer() -> None:
-    def guessing(event: Event[Any], context: Context[Any]) -> Result:
-        return Result(event.body.read(), notes="the encoding was guessed")
-
-    assert run(guessing, b"abc").notes == ("the encoding was guessed",)
-
-
 def test_options_are_given_as_values_and_checked_as_text_is() -> None:
     assert run(handle, b"ab", times=2, upper=True, end="c").data == b"ABABC"
     assert run(handle, b"ab", end=None).data == b"ab"

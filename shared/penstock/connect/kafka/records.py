@@ -5,11 +5,11 @@ X-Kafka-Key (a binary key in base64, with X-Kafka-Key-Enc: b64) and X-Kafka-<hea
 is one already passes unchanged, a MinIO notification follows the S3 mapping, anything else is wrapped as
 Knative's KafkaSource does it.
 
-An HTTP server refuses a request with many or long headers (431), or with a name that is no token (400), and a function
-needs none of a record's own. So some are left out: a key longer than `MAX_KEY_BYTES`; of a CloudEvent an attribute
-whose name is no token; a header whose name and value take more than `MAX_HEADER_BYTES` as they
-are written into the request; and of a record's headers those after the first `MAX_HEADERS`, or after
-`MAX_HEADERS_BYTES` together. Of a CloudEvent, `id`, `source`, `specversion` and `type` are never left out: of a value
+An HTTP server refuses a request with many or long headers (431). It also refuses a header whose name is no token (400).
+A function needs none of a record's own headers. So these are left out: a key longer than `MAX_KEY_BYTES`; an attribute
+of a CloudEvent whose name is no token; a header whose name and value take more than `MAX_HEADER_BYTES` as they are
+written into the request; and of a record's headers those after the first `MAX_HEADERS`, or after `MAX_HEADERS_BYTES`
+together. Of a CloudEvent, `id`, `source`, `specversion` and `type` are never left out: of a value
 that is too long its SHA-256 is sent.
 
 A record without a value is a tombstone: it says that a key is gone from a compacted topic. It is not an event.
@@ -114,7 +114,7 @@ def cloudevents(group: str) -> Make:
             headers = _first_that_fit(
                 (f"ce-{name[3:]}", header_text(text)) if name != "content-type" else (name, _as_it_is(text))
                 for name, text in given.items()
-                if (len(name) > 3 and name.startswith("ce_") and not _NOT_TOKEN.search(name)) or name == "content-type"
+                if name == "content-type" or _is_attribute(name)
             )
             return [Message(key, value, headers, where, target, receipt)]
         if events.looks_like_notification(value):
@@ -159,6 +159,11 @@ def _first_that_fit(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
             total += size
         found[name] = value
     return found
+
+
+def _is_attribute(name: str) -> bool:
+    """Whether a header of a record holds an attribute of a CloudEvent, under a name that a header of HTTP can have."""
+    return name.startswith("ce_") and name != "ce_" and not _NOT_TOKEN.search(name)
 
 
 def _as_it_is(value: bytes | None) -> str:
