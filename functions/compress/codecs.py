@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from functools import cache
 from itertools import cycle
 from typing import Final, NamedTuple, Protocol, TypeVar
@@ -48,8 +47,7 @@ class Packer(Protocol):
     def flush(self, mode: int = ..., /) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(NamedTuple):
     """A library with the interface of the standard library's zlib; other threads run while it works."""
 
     compressobj: Callable[..., Packer]

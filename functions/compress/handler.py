@@ -33,6 +33,8 @@ _READABLE: Final = "!#$&'()*+,/:;=?@[]^`{|}\"<>"  # printable ASCII but % and sp
 
 @dataclass(frozen=True)
 class Options:
+    """The options of compress."""
+
     format: str = option("gzip", "what to make", choices=("gzip", "zstd"))
     setting: str = option("default", "speed against size", choices=("fast", "default", "small"))
     level: int | None = option(

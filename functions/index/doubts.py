@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from .cells import EMPTY, TEXT, kind_of
 from .printed import has_rule
 
-_SETTING = re.compile(r"(?:export +)?[A-Za-z_][\w.-]*(?: *=|: )")
-_LABEL = re.compile(r"[A-Za-z_][\w.-]*:(?!//)(?=.)")
+_SETTING = r"(?:export +)?[A-Za-z_][\w.-]*(?: *=|: )"
+_LABEL = r"[A-Za-z_][\w.-]*:(?!//)(?=.)"
 _LOOKED_AT_ROWS = 5
 _SECONDS = r"\d\d:\d\d:\d\d"
 _THOUSANDTHS = r"\d{3}[\]) \t]+\S"
@@ -121,9 +121,10 @@ def _is_total(row: Sequence[str]) -> bool:
 
 def _are_settings(rows: Sequence[Sequence[str]]) -> bool:
     rows = rows[:_LOOKED_AT_ROWS]
-    if all(_SETTING.match(row[0]) for row in rows):
+    if all(re.match(_SETTING, row[0]) for row in rows):
         return True
-    if len(rows[0]) < 2 or not all(map(_LABEL.match, rows[0])):  # `time:10:00`, `host:a`: each cell has its name
+    # `time:10:00`, `host:a`: each cell has its name
+    if len(rows[0]) < 2 or not all(re.match(_LABEL, cell) for cell in rows[0]):
         return False
     labels = [cell[: cell.index(":") + 1] for cell in rows[0]]
     return all(len(row) == len(labels) and all(map(str.startswith, row, labels)) for row in rows)

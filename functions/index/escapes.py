@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 # proves an escape is a quote after which a cell cannot end.
 _PROOF = r'(?<!\\)(?:\\\\)*\\"(?![",;\t|^~\x01\x1f\r\n ]|$)'
 _ESCAPED = r'(?<!\\)((?:\\\\)*)\\"'
-_ESCAPED_BYTES = re.compile(rb'(?<!\\)((?:\\\\)*)\\"')
+_ESCAPED_BYTES = _ESCAPED.encode()
 
 
 def has_escaped_quotes(text: str) -> bool:
@@ -31,7 +31,7 @@ def doubled_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
         data = waiting + chunk
         end = len(data.rstrip(b"\\"))
         waiting = data[end:]
-        yield _ESCAPED_BYTES.sub(rb'\1""', data[:end])
+        yield re.sub(_ESCAPED_BYTES, rb'\1""', data[:end])
     yield waiting
 
 

@@ -21,20 +21,14 @@ from typing import Any, Protocol
 
 from penstock import Body, Context, Event, EventError, Result, option
 
-from .charsets import looks_encoded_twice, looks_like_utf7
-from .csvs import are_all_rows, describe_csv
 from .detect import PEEK_BYTES, Detected, behind_skipped, detect
-from .dialects import TABLE_SUFFIXES, has_few_rows, sniff
 from .notes import Notes, bounded
-from .printed import is_printed_table
-from .programs import is_program
-from .rows import MAX_FIELD_BYTES
-from .texts import decode_beginning, describe_text
-from .unpack import gunzip, gzip_name, unpacked_name, unzstd, zstd_size
 
 
 @dataclass(frozen=True)
 class Options:
+    """The options of index."""
+
     sample_rows: int = option(5, "rows of a CSV to keep in the document", ge=0, le=100, ceiling=True)
     sample_chars: int = option(2000, "characters of a text to keep in the document", ge=0, le=20_000, ceiling=True)
     blurhash: bool = option(False, "whether an image's document has the BlurHash of its metadata, as resize writes it")
@@ -58,8 +52,7 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:  # noqa:
     packing = None
     found, inner, name = outer, body, event.name
     if outer.media_type in ("application/gzip", "application/zstd"):
-        packing, inner = _unpack(body, outer, notes, limit)
-        name = unpacked_name(name, packing["original_name"])
+        packing, inner, name = _unpack(body, outer, name, notes, limit)
         found = detect(inner.peek(PEEK_BYTES), name)
     kind, parts = _inside(inner, found, name, event.options, notes)
     if event.options.blurhash and "image" in parts:
@@ -86,58 +79,44 @@ def handle(event: Event[Options], context: Context[Options]) -> Result:  # noqa:
     return Result(document, content_type="application/json", notes=notes.assumed)
 
 
-def _unpack(body: Body, outer: Detected, notes: Notes, limit: int) -> tuple[dict[str, Any], Body]:
-    """The beginnings of the `compression` field, and a stream of what is inside."""
+def _unpack(body: Body, outer: Detected, name: str, notes: Notes, limit: int) -> tuple[dict[str, Any], Body, str]:
+    """The beginnings of the `compression` field, a stream of what is inside, and its name."""
+    from .unpack import gunzip, gzip_name, unpacked_name, unzstd, zstd_size
+
     head = body.peek(PEEK_BYTES)
     is_gzip = outer.media_type == "application/gzip"
     unpack = gunzip if is_gzip else unzstd
+    original_name = gzip_name(head) if is_gzip else None
     packing = {
         "format": "gzip" if is_gzip else "zstd",
-        "original_name": gzip_name(head) if is_gzip else None,
+        "original_name": original_name,
         "original_size": None if is_gzip else zstd_size(behind_skipped(head)),
     }
-    return packing, Body(lambda: bounded(unpack(body, notes), limit, notes))
+    inside = Body(lambda: bounded(unpack(body, notes), limit, notes))
+    return packing, inside, unpacked_name(name, original_name)
 
 
 def _inside(body: Body, found: Detected, name: str, options: Options, notes: Notes) -> tuple[str, dict[str, Any]]:
-    """The kind of what is inside, and the fields that describe it."""
+    """The kind of what is inside, and the fields that describe it.
+
+    What reads images, and what reads letters, is imported with the first input of its kind: no start waits for it.
+    """
     head = body.peek(PEEK_BYTES)
     if not head:
         return "empty", {}
     if found.media_type.startswith("image/"):
-        from .images import FORMATS, describe_image  # a start does not wait for it, nor does a table
+        from .images import FORMATS, describe_image
 
         if found.media_type in FORMATS:
             image = describe_image(body, found.media_type, notes)
             return "image", {"image": image} if image else {}
     if found.encoding is None:
         return "binary", {}
-    if found.encoding.name == "utf-8" and looks_like_utf7(head):
-        notes.warn("looks like UTF-7, which is not read: letters outside ASCII stand there as +APw-")
-    text = decode_beginning(head, found.encoding, len(head))
-    if not text.isascii():
-        if looks_encoded_twice(text):
-            notes.warn(
-                "looks like UTF-8 that was encoded twice: letters outside ASCII stand there as two or more signs"
-            )
-        if "\ufffd" in text and b"\xef\xbf\xbd" in head:
-            notes.warn("has U+FFFD in place of letters: another program could not read them before this was stored")
-    is_whole = len(head) < PEEK_BYTES
-    dialect = sniff(text, name, is_whole=is_whole)
-    if not is_whole and has_few_rows(dialect, text, name):
-        head = body.peek(PEEK_BYTES + MAX_FIELD_BYTES)
-        is_whole = len(head) < PEEK_BYTES + MAX_FIELD_BYTES
-        dialect = sniff(decode_beginning(head, found.encoding, len(head)), name, is_whole=is_whole)
-    chunks = (head,) if is_whole else body  # what was read already needs no layers of streams
-    if dialect is not None:
-        is_all = is_whole and are_all_rows(head, dialect)
-        return "csv", {"csv": describe_csv(chunks, found.encoding, dialect, options.sample_rows, notes, is_all=is_all)}
-    if name.lower().endswith(TABLE_SUFFIXES):
-        if is_printed_table(text):
-            notes.assume("The content is a table as programs print it, with drawn lines: its rows are not read.")
-        elif is_program(text):
-            notes.assume("The content looks like source code: no rows are read from it.")
-    return "text", {"text": describe_text(chunks, head, found.encoding, options.sample_chars, notes)}
+    from .tables_and_texts import describe_table_or_text
+
+    return describe_table_or_text(
+        body, found.encoding, name, notes, sample_rows=options.sample_rows, sample_chars=options.sample_chars
+    )
 
 
 def query(request: Mapping[str, str], sink: Index) -> dict[str, Any] | None:

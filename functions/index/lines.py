@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DELIMITERS = ",;\t|"
 SNIFFED_ROWS = 50
 _COMMENTS = ("#", "//", "%", "--")
-_MARKED_CELL = re.compile(r"(?:#|//|%|--)[\w,;\t|]")
+_MARKED_CELL = r"(?:#|//|%|--)[\w,;\t|]"
 _LEAST_MARKED_ROWS = 2
 _SURE_HEADER = Judgement(has_header=True, is_sure=True)
 
@@ -126,7 +126,7 @@ def _rows_with_marks(text: str, end: int) -> tuple[int, str] | None:
         count, start, rows = len(lines), end, 0
         for line in reversed(lines):
             row = parse(line, delimiter, is_whole=True)[:1]
-            if not row or len(row[0]) != len(below[0]) or _MARKED_CELL.match(line) is None:
+            if not row or len(row[0]) != len(below[0]) or re.match(_MARKED_CELL, line) is None:
                 break
             is_row = _are_alike(row[0], below[0])
             if not is_row and (rows < _LEAST_MARKED_ROWS or judge_header(row + below) != _SURE_HEADER):

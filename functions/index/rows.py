@@ -11,7 +11,7 @@ csv module would take all that follows for one field, and a stray quote in row 5
 
 import re
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -60,7 +60,6 @@ def _tools(delimiter: bytes) -> _Tools:
     )
 
 
-@dataclass
 class RowCounter:
     """Counts rows (lines that are not empty) of `width` fields, and those with more or fewer.
 
@@ -68,14 +67,11 @@ class RowCounter:
     depends on where blocks end only for fields of nearly `max_field_bytes`.
     """
 
-    delimiter: str
-    width: int
-    counts: Counts = field(default_factory=Counts)
-    max_field_bytes: int = MAX_FIELD_BYTES
-
-    def __post_init__(self) -> None:
-        self._delimiter = self.delimiter.encode()
-        self._rows = [self._delimiter * (self.width - 1) + end for end in (b"\n", b"\r\n")]
+    def __init__(self, delimiter: str, width: int, max_field_bytes: int = MAX_FIELD_BYTES) -> None:
+        self._width, self._max_field_bytes = width, max_field_bytes
+        self.counts = Counts()
+        self._delimiter = delimiter.encode()
+        self._rows = [self._delimiter * (width - 1) + end for end in (b"\n", b"\r\n")]
         self._by = _tools(self._delimiter)
         self._carry = b""  # the unfinished row, or what needs to be remembered of it
         self._dropped = 0  # delimiters of the unfinished row that are not in `_carry` any more
@@ -86,7 +82,7 @@ class RowCounter:
         while True:
             end = _last_line_end(data)
             if not end:
-                self._carry = data if len(data) <= self.max_field_bytes else self._squeeze(data)
+                self._carry = data if len(data) <= self._max_field_bytes else self._squeeze(data)
                 return
             head, opened = self.reduce(data[:end])
             if not opened:
@@ -94,7 +90,7 @@ class RowCounter:
                 self._carry = data[end:]
                 return
             opened += data[end:]
-            if len(opened) <= self.max_field_bytes:
+            if len(opened) <= self._max_field_bytes:
                 start = _last_line_end(head)
                 self._count(head[:start])
                 self._carry = head[start:] + opened
@@ -145,7 +141,7 @@ class RowCounter:
         kept = row.rstrip(b'"')  # a quote at the end may be half of an escaped one
         held = row[len(kept) :]
         reduced, opened = self.reduce(kept)
-        while len(opened) + len(held) > self.max_field_bytes and opened:
+        while len(opened) + len(held) > self._max_field_bytes and opened:
             reduced, opened = self.reduce(self._take_literally(reduced, opened))
         self._dropped += reduced.count(self._delimiter)
         if reduced.rstrip(b" ").endswith(self._delimiter):
@@ -157,14 +153,14 @@ class RowCounter:
         """Count the rows of a block that ends with a line end and has none inside a field, nor a delimiter."""
         skeleton = block.translate(None, self._by.delete)
         # With one column an empty line leaves the same as a row.
-        if not self._dropped and (self.width > 1 or not _has_empty_line(block)):
+        if not self._dropped and (self._width > 1 or not _has_empty_line(block)):
             for row in self._rows:
                 count = len(skeleton) // len(row)
                 # For CRLF, that the two stand together has to be seen where nothing was deleted between them.
                 if skeleton == row * count and (row[-2:] != b"\r\n" or block.count(b"\r\n") == count):
                     self.counts.rows += count
                     return
-        counts, wanted = self.counts, self.width - 1
+        counts, wanted = self.counts, self._width - 1
         for line in block.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")[:-1]:
             if not line:
                 continue

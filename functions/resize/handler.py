@@ -26,6 +26,8 @@ _MAX_SIDE = 16_383  # WebP's own limit
 
 @dataclass(frozen=True)
 class Options:
+    """The options of resize."""
+
     width: int | None = option(None, "width of the box in pixels; none: as the height gives it", ge=1, le=_MAX_SIDE)
     height: int | None = option(None, "height of the box in pixels; none: as the width gives it", ge=1, le=_MAX_SIDE)
     fit: str = option("inside", "how the picture meets a box of width and height", choices=FITS)

@@ -1,10 +1,18 @@
 """`python -m penstock.serve FOLDER`: the command of an image. It does the same as `penstock serve FOLDER`."""
 
+import gc
 import sys
-
-from penstock.commands.serve import main
+from collections.abc import Sequence
 
 __all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    gc.disable()  # before the first import: commands/serve.py says why
+    from penstock.commands.serve import main as serve
+
+    return serve(argv)
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -118,6 +118,12 @@ def test_event_is_known_by_its_headers_on_any_path(
     assert lake.read() == b"ONE"
 
 
+def test_no_route_can_make_a_url_because_that_would_be_compiled_at_each_start(lake: Lake) -> None:
+    for rule in serve(lake).application.url_map.iter_rules():
+        with pytest.raises(NotImplementedError):
+            rule.build({"path": "a"})
+
+
 def test_unchanged_object_gets_the_same_answer(lake: Lake) -> None:
     lake.put(b"one")
     client = serve(lake)

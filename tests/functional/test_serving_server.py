@@ -115,6 +115,24 @@ def messages(stderr: str) -> list[str]:
     return found
 
 
+# The start
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_garbage_is_looked_for_during_a_start_and_afterwards_it_is(tmp_path: Path, workers: str) -> None:
+    folder = tmp_path / "collector"
+    folder.mkdir()
+    (folder / "handler.py").write_text(
+        "import gc\nfrom penstock import Result\nWHILE_LOADING = gc.isenabled()\n"
+        "def handle(event, context):\n"
+        "    return Result(f'{WHILE_LOADING} {gc.isenabled()} {gc.get_freeze_count() > 0}'.encode())\n"
+    )
+    with started(folder, WORKERS=workers) as (url, _process):
+        post = Post(f"{url}/a")
+        post.join(60)
+    assert (post.answer, post.problem) == (b"False True True", None)
+
+
 # The end
 
 

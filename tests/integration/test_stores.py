@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -266,13 +267,7 @@ def test_watch_and_reconcile_bring_every_target_in_line(
 
 
 def test_events_of_versity_name_what_was_written_and_removed(tmp_path: Path, httpserver: HTTPServer) -> None:
-    bodies: list[bytes] = []
-
-    def take(request: Request) -> Response:
-        bodies.append(request.get_data())
-        return Response(status=200)
-
-    httpserver.expect_request("/events").respond_with_handler(take)
+    bodies = posted(httpserver)
     with VersityServer(tmp_path / "versity", webhook=httpserver.url_for("/events")) as server:
         client = server.endpoint.client()
         client.make_bucket("upload")
@@ -287,6 +282,37 @@ def test_events_of_versity_name_what_was_written_and_removed(tmp_path: Path, htt
         named = [each.refs for each in told if each.kind is kind]
         assert [any(ObjectRef("upload", key) in refs for refs in named) for key in NAMES] == [True] * len(NAMES)
     assert {each.ref.key for each in told if each.kind is Kind.CREATED} == set(NAMES)
+
+
+def test_events_of_versity_name_the_object_while_many_write(tmp_path: Path, httpserver: HTTPServer) -> None:
+    """Its records hold text of later requests then (events/keys.py). Keys without a slash show it."""
+    bodies = posted(httpserver)
+    keys = [[f"{'x' * (number % 20)}{writer}{number:04}.csv" for number in range(100)] for writer in range(8)]
+    with VersityServer(tmp_path / "versity", webhook=httpserver.url_for("/events")) as server:
+        server.endpoint.client().make_bucket("upload")
+
+        def put(some: list[str]) -> None:
+            client = server.endpoint.client()
+            for key in some:
+                client.put_object("upload", key, io.BytesIO(b"one"), 3)
+
+        with ThreadPoolExecutor(len(keys)) as writers:
+            for done in [writers.submit(put, some) for some in keys]:
+                done.result()
+        server.wait_until(lambda: len(found(bodies)) >= 800, "told about every change")
+    assert {each.ref for each in found(bodies)} == {ObjectRef("upload", key) for some in keys for key in some}
+
+
+def posted(httpserver: HTTPServer) -> list[bytes]:
+    """The bodies that are posted to /events, as they come."""
+    bodies: list[bytes] = []
+
+    def take(request: Request) -> Response:
+        bodies.append(request.get_data())
+        return Response(status=200)
+
+    httpserver.expect_request("/events").respond_with_handler(take)
+    return bodies
 
 
 def found(bodies: list[bytes]) -> list[Notification]:

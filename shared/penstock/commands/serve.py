@@ -55,10 +55,10 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     # looked at later either, so the workers go on sharing it.
     gc.disable()
     from penstock.serving.gunicorn import run_server
-    from penstock.serving.server import FunctionServer, import_application
+    from penstock.serving.server import FunctionServer
 
     if config.workers > 1:  # one alone would share nothing, and write to pages that the first process then keeps
-        import_application()
+        import penstock.serving.app  # noqa: F401 - for the workers
     gc.freeze()
     gc.enable()
     return run_server(FunctionServer(config, args.host, partial(make_served_runtime, args.folder, config)))

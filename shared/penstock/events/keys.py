@@ -6,7 +6,7 @@
 | AWS, by itself, SNS or SQS | URL-encoded as in a form | S3 user guide, "Event message structure" |
 | AWS by EventBridge | as it is; some of its clients decode it all the same | S3 user guide, "EventBridge structure" |
 | Ceph RGW | as it is | its documentation, "Event record" |
-| Versity gateway | as in the request's path: `+` is a plus sign; after a bulk delete as it is | its code; run here |
+| Versity gateway | as it is, or as in the request's path, where `+` is a plus sign | its code; run here |
 
 A store may change this with a version. So where a store is not sure and two readings differ, both are named: an event
 is a hint, and the objects tell which of them is there.
@@ -24,6 +24,7 @@ _RAW = frozenset({GOOGLE, AZURE})
 _RAW_FIRST = frozenset({"ceph:s3", EVENTBRIDGE})
 # Versity says that it is AWS. Its rules have these names, of which the user chooses none.
 _VERSITY_RULES = frozenset(f"{sender}-global" for sender in ("webhook", "kafka", "nats", "rabbitmq"))
+_ARN_OF_PATH = "arn:aws:s3:::/"
 _BROKEN_ESCAPE = r"(?s)%(?![0-9A-Fa-f]{2}).{0,2}"
 
 
@@ -39,7 +40,7 @@ def read_keys(key: str, origin: str, rule: object, where: str) -> tuple[str, ...
     """
     if origin in _RAW:
         return (key,)
-    if origin == "aws:s3" and isinstance(rule, str) and rule in _VERSITY_RULES:
+    if is_versity(origin, rule):
         decoded = unquote(key, errors="strict") if _is_encoded(key) else key
         return (key,) if decoded == key else (decoded, key)
     if origin in _ENCODED:
@@ -50,6 +51,30 @@ def read_keys(key: str, origin: str, rule: object, where: str) -> tuple[str, ...
     if decoded == key:
         return (key,)
     return (key, decoded) if origin in _RAW_FIRST else (decoded, key)
+
+
+def is_versity(origin: str, rule: object) -> bool:
+    """Whether a record with this eventSource and configurationId is of Versity's gateway."""
+    return origin == "aws:s3" and isinstance(rule, str) and rule in _VERSITY_RULES
+
+
+def named_by_arn(arn: object, bucket: str, key: str) -> tuple[str, str]:
+    """Bucket and key of a record of Versity's, which may have another request's text in their own members.
+
+    Version 1.8.0 writes a record when its request has ended, from memory that later requests use meanwhile
+    (s3event/webhook.go): with eight writers a quarter of the records had a wrong key. The bucket's ARN is made during
+    the request. It holds the path: with the key where the request was about one object, and of the bucket alone after
+    a bulk delete.
+
+    >>> named_by_arn("arn:aws:s3:::/upload/a/b.csv", "upload", "c.csvv")
+    ('upload', 'a/b.csv')
+    >>> named_by_arn("arn:aws:s3:::upload", "upload", "a/b.csv")
+    ('upload', 'a/b.csv')
+    """
+    if not isinstance(arn, str) or not arn.startswith(_ARN_OF_PATH):
+        return bucket, key
+    its_bucket, _, its_key = arn.removeprefix(_ARN_OF_PATH).partition("/")
+    return its_bucket or bucket, its_key or key
 
 
 def _decoded(encoded: str, where: str) -> str:

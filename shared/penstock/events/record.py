@@ -14,7 +14,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, NamedTuple, NoReturn
 
 from penstock.errors import EventError
-from penstock.events.keys import read_keys
+from penstock.events.keys import is_versity, named_by_arn, read_keys
 from penstock.events.names import Kind, full_name, kind_of
 from penstock.settings.config import MAX_KEY_BYTES, key_problem
 from penstock.types import ObjectRef
@@ -138,13 +138,17 @@ def read_record(
     name = full_name(required_text(record, "eventName", where))
     kind = kind_of(name)
     s3 = _member(record, "s3", where)
-    bucket = required_text(_member(s3, "bucket", f"{where}.s3"), "name", f"{where}.s3.bucket")
+    holder = _member(s3, "bucket", f"{where}.s3")
+    bucket = required_text(holder, "name", f"{where}.s3.bucket")
     stored = _member(s3, "object", f"{where}.s3")
     record_where, where = where, f"{where}.s3.object"
     if kind is Kind.OTHER and not stored.get("key"):
         return None
     key, origin = required_text(stored, "key", where), optional_text(record, "eventSource", record_where) or ""
-    keys = (key,) if raw_key else read_keys(key, origin, s3.get("configurationId"), f"{where}.key")
+    rule = s3.get("configurationId")
+    if is_versity(origin, rule):
+        bucket, key = named_by_arn(holder.get("arn"), bucket, key)
+    keys = (key,) if raw_key else read_keys(key, origin, rule, f"{where}.key")
     refs = _refs(bucket, keys, where)
     ref, other = refs[0], refs[1] if len(refs) > 1 else None
     etag, version_id = optional_text(stored, "eTag", where), optional_text(stored, "versionId", where)

@@ -4,15 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Response
+from werkzeug.routing import Rule
 
 from penstock.errors import as_exception
 from penstock.process.metrics import Metrics
-from penstock.process.openapi import PATH
 from penstock.runtime.runtime import Runtime
 from penstock.serving.health import Health
 from penstock.serving.responses import register_error_handlers
 from penstock.serving.routes import FunctionRoutes
-from penstock.serving.signed_urls import PREFIX
 
 
 def create_app(runtime: Runtime, health: Health, metrics: Metrics, *, hosts: frozenset[str] = frozenset()) -> Flask:
@@ -31,12 +30,13 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics, *, hosts: fro
     app.add_url_rule("/_/health", view_func=function.alive, methods=["GET"])
     app.add_url_rule("/_/ready", view_func=function.ready, methods=["GET"])
     app.add_url_rule("/metrics", view_func=function.metrics, methods=["GET"])
-    app.add_url_rule(PATH, view_func=function.description, methods=["GET"])
+    app.add_url_rule("/_/openapi.json", view_func=function.description, methods=["GET"])
     app.add_url_rule("/", view_func=function.query, methods=["GET"])
     app.add_url_rule("/status", view_func=function.status, methods=["GET"])
     app.add_url_rule("/lambda", view_func=function.answer_lambda, methods=["POST"])
     if keys := runtime.config.secrets.get("SIGNED_URL_KEY"):
         from penstock.serving.read_route import ReadRoute
+        from penstock.serving.signed_urls import PREFIX
 
         # Two slashes in a key are two slashes.
         route = ReadRoute(runtime, keys.split())
@@ -48,8 +48,21 @@ def create_app(runtime: Runtime, health: Health, metrics: Metrics, *, hosts: fro
     return app
 
 
+class _Route(Rule):
+    """A rule that only leads to a function. Werkzeug compiles two functions for each rule that build URLs of it."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:  # noqa: ARG002
+        return _build_nothing
+
+
+def _build_nothing(*_args: Any, **_values: Any) -> tuple[str, str]:
+    raise NotImplementedError("no URL is made of a route")
+
+
 class _App(Flask):
     """Flask that does not ask of each function, at each request, whether it is a coroutine: none here is."""
+
+    url_rule_class = _Route
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func

@@ -61,8 +61,16 @@ class FunctionServer(GunicornServer):
         )
 
     def load(self) -> "Flask":
+        # As commands/serve.py does before the fork.
+        gc.disable()
+        try:
+            return self._load()
+        finally:
+            gc.freeze()
+            gc.enable()
+
+    def _load(self) -> "Flask":
         set_up_logging(self._config.log_level)
-        import_application()
         choose_temporary_folder()
         from penstock.process.metrics import Metrics
         from penstock.serving.app import create_app
@@ -138,18 +146,6 @@ class FunctionServer(GunicornServer):
         from penstock.process.tracing import make_tracer
 
         return make_tracer(self._config.function, self._config.traces_endpoint)
-
-
-def import_application() -> None:
-    """Import `penstock.serving.app` and with it Flask, with garbage collection off: what is imported stays."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        import penstock.serving.app  # noqa: F401 - for later imports of it
-    finally:
-        if was_enabled:
-            gc.freeze()
-            gc.enable()
 
 
 def _overdue(config: Config) -> "Overdue":

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from penstock.errors import TemporaryError
 from penstock.sqlite_file.failures import error_for
@@ -25,7 +25,7 @@ Change = Callable[[sqlite3.Connection, list[NoteT]], OutcomeT]
 """One step of a transaction: what it returns goes to its caller, what it adds to the list to the group's `finish`."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class _CommitRequest(Generic[NoteT, OutcomeT]):
     """What one caller wants done in one transaction."""
 
@@ -36,8 +36,7 @@ class _CommitRequest(Generic[NoteT, OutcomeT]):
     done: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _FileState:
+class _FileState(NamedTuple):
     """Which file stands at a path, and its size in bytes."""
 
     device: int
@@ -48,7 +47,7 @@ class _FileState:
         return other is not None and (self.device, self.inode) == (other.device, other.inode)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Open:
     """A connection, the file and the log that it has open, and whether its commits wait for the disk."""
 

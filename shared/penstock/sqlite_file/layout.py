@@ -2,8 +2,8 @@
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from penstock.errors import TemporaryError
 
@@ -18,8 +18,7 @@ class UnusableFile(TemporaryError):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """What the file must hold, and whose database it is.
 
     `statements` make a new file of this `version`. `migrations` has the statements that turn version N into N + 1,
@@ -31,8 +30,8 @@ class Layout:
     version: int
     application_id: int
     elsewhere: str
-    migrations: Mapping[int, Sequence[str]] = field(default_factory=dict)
-    unversioned: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    migrations: Mapping[int, Sequence[str]] = MappingProxyType({})
+    unversioned: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 def version_of(db: sqlite3.Connection, layout: Layout, subject: str) -> int:

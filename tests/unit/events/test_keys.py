@@ -6,6 +6,8 @@ import pytest
 from penstock.errors import EventError
 from penstock.events import keys
 from penstock.events.keys import read_keys
+from penstock.events.record import read_record
+from penstock.types import ObjectRef
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,39 @@ from penstock.events.keys import read_keys
 )
 def test_key_is_read_as_its_store_writes_it(key: str, origin: str, rule: str | None, meant: list[str]) -> None:
     assert list(read_keys(key, origin, rule, "key")) == meant
+
+
+@pytest.mark.parametrize(
+    ("arn", "named"),
+    [
+        ("arn:aws:s3:::/upload/a+b.csv", ("upload", "a+b.csv")),
+        ("arn:aws:s3:::/upload/a//b.csv", ("upload", "a//b.csv")),
+        ("arn:aws:s3:::/upload", ("upload", "c.csv")),  # a bulk delete, whose keys stand in its body
+        ("arn:aws:s3:::/upload/", ("upload", "c.csv")),
+        ("arn:aws:s3:::upload", ("images", "c.csv")),
+        ("arn:aws:s3:::/", ("images", "c.csv")),
+        ("", ("images", "c.csv")),
+        (None, ("images", "c.csv")),
+        (7, ("images", "c.csv")),
+    ],
+)
+def test_arn_of_versity_names_the_object(arn: object, named: tuple[str, str]) -> None:
+    assert keys.named_by_arn(arn, "images", "c.csv") == named
+
+
+def test_arn_of_other_stores_says_nothing_about_the_object() -> None:
+    record = {
+        "eventSource": "aws:s3",
+        "eventName": "s3:ObjectCreated:Put",
+        "s3": {
+            "configurationId": "mine",
+            "bucket": {"name": "upload", "arn": "arn:aws:s3:::/x/y"},
+            "object": {"key": "k"},
+        },
+    }
+    found = read_record(record, "Records[0]")
+    assert found is not None
+    assert found.ref == ObjectRef("upload", "k")
 
 
 @pytest.mark.parametrize("key", ["100%", "%FF"])

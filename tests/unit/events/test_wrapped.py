@@ -65,6 +65,15 @@ def of_record(name: str, write: Callable[[str], str]) -> Made:
     return make
 
 
+def of_versity_under_load(key: str) -> Any:
+    """As 1.8.0 sends it: only the ARN is sure to be about this request (tests/integration/test_stores.py)."""
+    body = event("versity_put")
+    s3 = body[0]["s3"]
+    s3["bucket"] = s3["bucket"] | {"name": "uplthe", "arn": f"arn:aws:s3:::/upload/{key}"}
+    s3["object"]["key"] = "b.csvcsv"
+    return body
+
+
 def in_text(name: str, *path: str | int) -> Made:
     """An envelope that holds AWS's own notification as text."""
 
@@ -109,6 +118,7 @@ SHAPES: dict[str, tuple[Made, bool]] = {
     "Ceph that encodes": (of_record("ceph_put", quote_plus), True),
     "Versity": (of_record("versity_put", in_a_path), True),
     "Versity, bulk delete": (of_record("versity_put", as_it_is), True),
+    "Versity, many writers": (of_versity_under_load, True),
     "SNS": (in_text("aws_sns", "Message"), False),
     "SNS in Lambda": (in_text("aws_sns_lambda", "Records", 0, "Sns", "Message"), False),
     "SQS": (in_text("aws_sqs_message", "Body"), False),
