@@ -8,7 +8,8 @@ OLD is a checkout of another commit in which `make setup` has run, so that it ha
 
 Both serve their own three functions from their own environment against one real MinIO on loopback. Each turn starts
 every function of both, and then sends the same small objects through `compress` and `index` of both. Memory is compared
-without the mapped parts of files: what of these is shared depends on how each environment was installed.
+without the mapped parts of files: what of these is shared depends on how each environment was installed. Where valgrind
+is installed, the instructions of a start are counted too: times of single starts differ by more than most changes do.
 """
 
 import io
@@ -24,6 +25,7 @@ from minio import Minio
 from penstock.local.demo.donors import donor_chunks
 
 from bench.cold_start import FUNCTIONS, Start, settings_of, small_picture, start
+from bench.instructions import can_count, instructions_to_ready
 from bench.load import post_all
 from bench.peers import THREADS, cpu_seconds, running, store_settings, worker_pids
 from bench.report import Report, arguments
@@ -76,6 +78,7 @@ def main() -> None:
     trees = {"old": args.old.resolve(), "new": ROOT}
     starts: dict[tuple[str, str], list[Start]] = defaultdict(list)
     rates: dict[tuple[str, str], list[list[float]]] = defaultdict(list)
+    counts: dict[tuple[str, str], int] = {}
     with ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory()))
         minio = held.enter_context(MinioServer(folder / "minio"))
@@ -101,6 +104,11 @@ def main() -> None:
                     found = small_objects(tree, name, minio, keys, {"SOURCE": "s3://upload/*", "SINK": sink})
                     if turn:
                         rates[name, age].append(found)
+        if can_count():
+            for age, tree in trees.items():
+                for name in FUNCTIONS:
+                    port, settings = free_port(), settings_of(name, minio, held_folder(folder, f"{age}-count"))
+                    counts[name, age] = instructions_to_ready(served(tree, name, port), port, settings)
     report = Report(f"This checkout beside an older one: new over old, medians of {turns} turns")
     figures = ("ready", "first", "cpu", "anonymous_bytes")
     report.table(
@@ -116,6 +124,20 @@ def main() -> None:
             for name in FUNCTIONS
         ],
     )
+    if counts:
+        report.table(
+            ["instructions to ready, millions", "old", "new", "new over old"],
+            [
+                [
+                    name,
+                    *(f"{counts[name, age] / 1e6:,.0f}" for age in trees),
+                    f"{counts[name, 'new'] / counts[name, 'old']:.3f}",
+                ]
+                for name in FUNCTIONS
+            ],
+        )
+    else:
+        report.say("Instructions were not counted: valgrind is not installed.")
     report.table(
         ["4 KB objects", "objects per second", "processor time for one", "new, per second"],
         [
