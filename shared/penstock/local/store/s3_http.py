@@ -1,6 +1,7 @@
 """S3 over WSGI: requests read and checked, error answers, and which event a request causes."""
 
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -12,6 +13,7 @@ from xml.sax.saxutils import escape
 from penstock.errors import PenstockError
 from penstock.local.store.signature import SignatureError, check_signature
 
+_CONTROL: Final = rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:[0-8]|1[124-9]|2\d|3[01]|x0?[0-8bcefBCEF]|x1[0-9a-fA-F]);"
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -172,6 +174,20 @@ def call_wsgi(application: Any, environ: dict[str, Any]) -> S3Response:
         if close is not None:
             close()
     return answer
+
+
+def as_xml(response: S3Response) -> S3Response:
+    """An error in XML that can be read: U+FFFD in place of control characters of a key, as MinIO writes them.
+
+    XML 1.0 has none of them but tab, line feed and carriage return, and MinIO's encoder (Go's encoding/xml) replaces
+    the others.
+    """
+    text = b"".join(response.body)
+    if response.ok or not re.search(_CONTROL, text):
+        return response
+    body = re.sub(_CONTROL, "\ufffd".encode(), text)
+    others = [(name, value) for name, value in response.headers if name.lower() != "content-length"]
+    return S3Response(response.status, [*others, ("Content-Length", str(len(body)))], [body])
 
 
 def error_response(error: S3Error, environ: Mapping[str, Any], request_id: str) -> S3Response:

@@ -32,6 +32,7 @@ from penstock.local.store.s3_http import (
     S3Error,
     S3Request,
     S3Response,
+    as_xml,
     call_wsgi,
     error_response,
     event_name,
@@ -133,7 +134,7 @@ class EmbeddedStore:
         before = self._objects.find(ref)
         response = S3Response("503 ServiceUnavailable")
         try:
-            response = call_wsgi(self._objects.application, request.environ)
+            response = as_xml(call_wsgi(self._objects.application, request.environ))
         except (OSError, MemoryError):
             raise
         except Exception as exc:

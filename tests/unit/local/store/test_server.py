@@ -12,6 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from penstock.local.store.server import EmbeddedStore
+from penstock.store.s3 import S3ObjectStore
+from penstock.types import ObjectRef
 
 from tests.unit.local.store.conftest import (
     ACCESS_KEY,
@@ -37,6 +39,13 @@ def test_any_key_survives_the_round_trip(server: EmbeddedStore, recorder: Record
     assert document["Key"] == f"upload/{key}"
     minio.remove_object("upload", key)
     assert list(minio.list_objects("upload")) == []
+
+
+@pytest.mark.parametrize("key", ["a\x01b.csv", "\x1fa", "\x0b&\x1b[31m.csv", "tab\tand\nline.csv", "\x7f.csv"])
+def test_object_that_is_not_there_is_told_whatever_its_key(server: EmbeddedStore, key: str) -> None:
+    store = S3ObjectStore(server.settings)
+    assert store.stat(ObjectRef("upload", key)) is None
+    assert store.open(ObjectRef("upload", key)) is None
 
 
 def test_only_wanted_events_are_sent(server: EmbeddedStore, recorder: Recorder) -> None:
