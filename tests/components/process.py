@@ -11,6 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -48,6 +49,15 @@ def _listening_inodes(port: int) -> set[str]:
     tables = [table for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")) if table.exists()]  # IPv6 may be off
     rows = [row.split() for table in tables for row in table.read_text(encoding="ascii").splitlines()[1:]]
     return {f"socket:[{row[9]}]" for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port}
+
+
+def _descendants(pid: int) -> list[int]:
+    """The processes that one started, and that those started; none for a process that has ended."""
+    try:
+        found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [*found, *(below for child in found for below in _descendants(child))]
 
 
 class Child:
@@ -110,9 +120,16 @@ class Child:
             self.wait(timeout_seconds)
 
     def kill(self) -> None:
-        """SIGKILL, as a crash of the server would look to its clients."""
+        """SIGKILL, as a crash of the server would look to its clients: to it, and to the processes that it started.
+
+        One of these may answer on for a moment: PostgreSQL's hold the connections.
+        """
         if self._process is not None:
+            started = _descendants(self.pid)
             self.signal(signal.SIGKILL)
+            for pid in started:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self._process.wait()
 
     def listens_on(self, port: int) -> bool:
