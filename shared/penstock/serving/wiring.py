@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from penstock.errors import ConfigError
 from penstock.settings.config import Config
 from penstock.settings.environment import read_config
-from penstock.sinks.wiring import contradictions, make_sink, writes_objects
+from penstock.sinks.wiring import contradictions, make_sink
 from penstock.store import Store
 
 if TYPE_CHECKING:
@@ -68,11 +68,9 @@ def _served_store(config: Config, tracer: "Tracer | None") -> Store | None:
     store: Store
     if config.deadline_seconds:
         # The client's own limit ends a request that gives a byte now and then.
-        store = DeadlineStore(
-            S3ObjectStore(config.store, request_seconds=config.deadline_seconds, whole_answers=writes_objects(config))
-        )
+        store = DeadlineStore(S3ObjectStore(config.store, request_seconds=config.deadline_seconds))
     else:
-        store = S3ObjectStore(config.store, whole_answers=writes_objects(config))
+        store = S3ObjectStore(config.store)
     if tracer is None:
         return store
     from penstock.store.traced import TracedStore
@@ -97,7 +95,7 @@ def make_runtime(folder: Path, config: Config, store: Store | None = None) -> "R
     if store is None and config.store is not None:
         from penstock.store.s3 import S3ObjectStore
 
-        store = S3ObjectStore(config.store, whole_answers=writes_objects(config))
+        store = S3ObjectStore(config.store)
     sink = make_sink(config, store)
     if function.start is not None:
         function.start(config)

@@ -1,9 +1,9 @@
 """MinIO or any S3 server as a `Store`.
 
-Bytes move through obstore. On a loopback server a streamed PUT takes 0.7 of minio-py's time, and less memory
-(docs/performance.md). obstore imports in 13 ms, and minio-py in 180. For two things minio-py is used: keys with
-control characters, which obstore's path type refuses, and listings, because obstore matches a prefix by whole
-segments only.
+Objects are read over connections of Penstock's own (whole_answers.py) and written through obstore. On a loopback
+server a streamed PUT takes 0.7 of minio-py's time, and less memory (docs/performance.md). obstore imports in 13 ms, and
+minio-py in 180. For two things minio-py is used: keys with control characters, which obstore's path type refuses, and
+listings, because obstore matches a prefix by whole segments only.
 """
 
 import re
@@ -47,18 +47,15 @@ _SPELLABLE = r"(?!/)(?:(?!\.{1,2}(?:/|\Z))[^\x00-\x1f\x7f/]+(?:/(?=.)|\Z))+\Z"
 class S3ObjectStore:
     """Objects on an S3 server; safe to share between threads, never across a fork.
 
-    Without `whole_answers`, a look at an object and its bytes take less CPU time, and do not tell its encryption and
-    whether it has tags.
+    Where the environment names a proxy, states do not tell how an object is encrypted and whether it has tags.
     """
 
-    def __init__(
-        self, settings: StoreSettings, *, request_seconds: int = 24 * 3600, whole_answers: bool = True
-    ) -> None:
+    def __init__(self, settings: StoreSettings, *, request_seconds: int = 24 * 3600) -> None:
         self._settings = settings
         self._server = connect(settings, request_seconds)
         self._encrypting = EncryptingClients(settings, request_seconds)
         self._whole: WholeAnswers | None = None
-        if whole_answers and not is_behind_proxy():
+        if not is_behind_proxy():
             self._whole = WholeAnswers(settings, self._sign, request_seconds)
 
     def head(self, ref: ObjectRef) -> ObjectState | None:
