@@ -55,6 +55,11 @@ def option(
 class NoOptions:
     """The options of a function that declares none."""
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"no option {name}: handler.py declares none; write a frozen dataclass with the name Options"
+        )
+
 
 def parse_options(
     kind: type[OptionsT], given: Mapping[str, str], base: OptionsT | None = None, *, tighten_only: bool = False
