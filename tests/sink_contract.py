@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import ClassVar, Protocol
 
 import pytest
@@ -61,8 +62,10 @@ WRONG: dict[str, tuple[dict[object, object], str]] = {
     "half a character": ({"csv": {"names": ["a", "\ud800"]}}, r"csv\.names\[1\]: .*surrogate"),
     "half a character in a name": ({"csv": {"\ud800": 1}}, r"csv: the name '\\ud800' is not Unicode text"),
     "a number as name": ({"csv": {1: "a"}}, r"csv: the name 1 is not text"),
-    "bytes": ({"text": b"a"}, "cannot be written as JSON"),
-    "an object": ({"text": object()}, "cannot be written as JSON"),
+    "bytes": ({"text": b"a"}, "cannot be written as JSON: text: JSON has no values of type bytes; give text"),
+    "a set": ({"csv": {"names": [{"a"}]}}, r"csv\.names\[0\]: JSON has no values of type set"),
+    "a decimal number": ({"sum": Decimal(1)}, "sum: JSON has no values of type Decimal"),
+    "an object": ({"text": object()}, "text: JSON has no values of type object"),
     "itself": ({"text": _ITSELF}, "cannot be written as JSON"),
 }
 

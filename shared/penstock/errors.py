@@ -139,6 +139,9 @@ class TemporaryError(PenstockError):
     exit_code = 75  # EX_TEMPFAIL
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        # Here and not where the answer is made: the trace then has the handler's own line.
+        if retry_after is not None and not isinstance(retry_after, int | float):
+            raise TypeError(f"retry_after={retry_after!r}: expected seconds as a number")
         self.retry_after = retry_after  # in seconds; None leaves the delay to the caller
         super().__init__(message)
 

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from penstock.errors import EventError, HandlerError
 
 _MAX_PATH_CHARS = 200
+# Besides texts, numbers with a fraction, lists and mappings.
+_PLAIN: Final = (int, type(None))
 _WRONG = "the body of a Result cannot be written as JSON"
 
 
@@ -40,7 +42,8 @@ def read_object(text: bytes) -> dict[str, Any]:
 
 def to_line(document: Mapping[str, Any]) -> bytes:
     """One line of JSON in UTF-8, members in order of their names; raises `HandlerError` for what JSON cannot hold."""
-    if fault := fault_in(document):  # json would write a name that is a number as text, so two members could meet
+    # json would write a name that is a number as text, so two members could meet.
+    if fault := fault_in(document, _PLAIN):
         raise HandlerError(f"{_WRONG}: {fault}")
     try:
         return json.dumps(document, ensure_ascii=False, sort_keys=True, allow_nan=False).encode() + b"\n"
@@ -50,13 +53,19 @@ def to_line(document: Mapping[str, Any]) -> bytes:
 
 def mistake(document: Mapping[str, Any], cause: Exception) -> HandlerError:
     """The error for a document that cannot be written; `cause` is what the encoder said."""
-    return HandlerError(f"{_WRONG}: {fault_in(document) or cause}")
+    from datetime import date, time
+    from enum import Enum
+    from uuid import UUID
+
+    fault = fault_in(document) or fault_in(document, (*_PLAIN, date, time, Enum, UUID))  # orjson writes these
+    return HandlerError(f"{_WRONG}: {fault or cause}")
 
 
-def fault_in(document: Mapping[str, Any]) -> str:
+def fault_in(document: Mapping[str, Any], plain: tuple[type, ...] = (object,)) -> str:
     """The first field with a value that no JSON can hold, and what to give instead; "" when none is found.
 
-    Looked for are NaN, infinite numbers, and halves of surrogate pairs in names and texts.
+    Looked for are NaN, infinite numbers, halves of surrogate pairs in names and texts, and values that are of none of
+    the types in `plain`, and no text, number with a fraction, list or mapping.
 
     >>> fault_in({"image": {"widths": [1, float("nan")]}})
     'image.widths[1]: nan is not a number of JSON; give None or leave the field out'
@@ -71,7 +80,9 @@ def fault_in(document: Mapping[str, Any]) -> str:
         elif isinstance(value, float):
             if value - value != 0:  # true of NaN and of both infinities alone
                 return f"{path}: {value} is not a number of JSON; give None or leave the field out"
-        elif isinstance(value, Mapping | list | tuple) and id(value) not in seen:
+        elif isinstance(value, Mapping | list | tuple):
+            if id(value) in seen:
+                continue
             seen.add(id(value))
             if isinstance(value, Mapping):
                 for name in value:
@@ -82,6 +93,9 @@ def fault_in(document: Mapping[str, Any]) -> str:
             else:
                 parts = [(_short(f"{path}[{number}]"), part) for number, part in enumerate(value)]
             waiting.extend(reversed(parts))
+        elif not isinstance(value, plain):
+            kind = type(value).__name__
+            return f"{path}: JSON has no values of type {kind}; give text, a number, a bool, None, a list or a mapping"
     return ""
 
 

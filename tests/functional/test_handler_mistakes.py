@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from penstock.delivery.verdict import DeliveryOutcome, TargetAnswer, judge
+from penstock.errors import TemporaryError
 from penstock.process.metrics import Metrics
 from penstock.serving.app import create_app
 from penstock.serving.health import Health
@@ -116,3 +120,28 @@ def test_what_is_no_exception_is_answered_500_and_ends_no_worker(tmp_path: Path)
         answers = [function.post("/panics", b"a"), function.post("/late", b"a"), function.get("/?q=a")]
         assert [(status, document["error"]) for status, document in answers] == [(500, "InternalError")] * 3
         assert function.post("/pid", b"a") == worker, "other requests of this worker would have been lost"
+
+
+@pytest.mark.parametrize("wait", ["5", timedelta(seconds=5)], ids=["text", "timedelta"])
+def test_a_wait_that_is_no_number_is_told_where_the_handler_gives_it(
+    make_lake: Callable[..., Lake], wait: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def handle(_event: object, _context: object) -> None:
+        raise TemporaryError("later", retry_after=wait)
+
+    lake = make_lake(handle)
+    response = create_app(lake.runtime, Health(lake.runtime), Metrics("upper")).test_client().post("/a.txt", data=b"a")
+    assert (response.status_code, response.get_json()["error"]) == (500, "InternalError")
+    assert "incident" in response.get_json()
+    assert f"TypeError: retry_after={wait!r}: expected seconds as a number" in caplog.text
+
+
+@pytest.mark.parametrize("wait", [math.inf, math.nan])
+def test_a_wait_without_an_end_is_left_to_the_caller(make_lake: Callable[..., Lake], wait: float) -> None:
+    def handle(_event: object, _context: object) -> None:
+        raise TemporaryError("later", retry_after=wait)
+
+    lake = make_lake(handle)
+    response = create_app(lake.runtime, Health(lake.runtime), Metrics("upper")).test_client().post("/a.txt", data=b"a")
+    assert response.status_code == 503
+    assert "Retry-After" not in response.headers

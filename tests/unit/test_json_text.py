@@ -2,6 +2,7 @@
 
 import json
 import math
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -41,6 +42,13 @@ def test_the_first_fault_is_named_by_its_place() -> None:
     assert fault_in({"a": "\ud800"}).startswith("a: '\\ud800' has half of a surrogate pair")
     assert fault_in({1: 2}).startswith("the document: the name 1 is not text")  # type: ignore[dict-item]
     assert fault_in({"a": [1, "b", None, 2.5]}) == ""
+
+
+def test_a_value_that_an_encoder_writes_is_not_blamed_for_another() -> None:
+    document = {"a": date(2026, 1, 30), "b": {1}}
+    assert "b: JSON has no values of type set" in str(mistake(document, TypeError("other words")))
+    with pytest.raises(HandlerError, match="a: JSON has no values of type date"):
+        to_line(document)
 
 
 def test_a_long_place_is_cut() -> None:

@@ -37,8 +37,14 @@ class _Parser(argparse.ArgumentParser):
             typed, known = unknown.partition(" ")[0].partition("=")[0], list(_options(self))
         elif found := re.search(_INVALID_CHOICE, message):
             typed, known = found[1], [choice.strip("'") for choice in found[2].split(", ")]
-        near = nearest(typed, known)
-        message += f"; did you mean: {near}" if near else ""
+        # Without the dashes, which all flags have: with them `--qualty` would be near `--help`.
+        flags = {flag.lstrip("-"): flag for flag in known}
+        near = flags.get(nearest(typed.lstrip("-"), flags), "")
+        if near:
+            message += f"; did you mean: {near}"
+        elif typed.startswith("--") and any(action.type is function_folder for action in self._actions):
+            name = typed.removeprefix("--").replace("-", "_").upper()
+            message += f"; an option of the function is set before the command: OPTION_{name}=... {self.prog}"
         super().error(printable(message))
 
 

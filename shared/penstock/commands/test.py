@@ -63,6 +63,9 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
             refused += isinstance(exc, PermanentError)
             rows.append((sample.name, size_text(len(data)), sample.content_type, "refused", "", "", one_line(str(exc))))
             told: dict[str, object] = {"input": sample.name, "size": len(data), "refused": str(exc)}
+            if args.write:
+                why = "refused, so no test is written; write one with pytest.raises if that is right"
+                print(printable(f"penstock test: {sample.name}: {why}"), file=sys.stderr)
         except HandlerError as exc:
             raise HandlerError(f"{sample.name}: {exc}") from exc
         except Exception as exc:

@@ -14,7 +14,14 @@ from typing import Any, NamedTuple
 
 from penstock.errors import ConfigError, EventError
 from penstock.handler.hooks import HANDLE, OPTIONS, find_hooks, problems_of_hooks
-from penstock.handler.options import NoOptions, assets_of, fingerprint, parse_options, problems_of_open
+from penstock.handler.options import (
+    NoOptions,
+    assets_of,
+    fingerprint,
+    parse_options,
+    problems_of_declared,
+    problems_of_open,
+)
 from penstock.handler.results import Handle, checked
 from penstock.settings.config import Config
 from penstock.types import ObjectRef
@@ -65,6 +72,8 @@ def make_function(module: Any, config: Config) -> Function:
         base = options_type()
     except Exception as exc:
         raise ConfigError(f"{name}: Options: the defaults do not go together: {exc}") from exc
+    if problems := problems_of_declared(base):
+        raise ConfigError(*(f"{name}: {problem}" for problem in problems))
     try:
         base = parse_options(options_type, config.options)
     except EventError as exc:

@@ -18,6 +18,8 @@ OptionsT = TypeVar("OptionsT")
 # Characters of a wrong value that an error shows: its sender knows the rest.
 _SHOWN = 80
 
+_TYPES = (int, float, str, bool)
+
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
 
@@ -53,6 +55,11 @@ def option(
 class NoOptions:
     """The options of a function that declares none."""
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"no option {name}: handler.py declares none; write a frozen dataclass with the name Options"
+        )
+
 
 def parse_options(
     kind: type[OptionsT], given: Mapping[str, str], base: OptionsT | None = None, *, tighten_only: bool = False
@@ -85,6 +92,45 @@ def parse_options(
     if problems:
         raise EventError("; ".join(problems))
     return dataclasses.replace(base, **values) if base is not None else kind(**values)  # type: ignore[type-var]
+
+
+def problems_of_declared(options: object) -> list[str]:
+    """What is wrong with how options are declared: a type that none can have, a default that is not accepted.
+
+    `options` are the defaults. What is found here would otherwise be found by a call.
+    """
+    try:
+        hints = get_type_hints(type(options))
+    except (NameError, TypeError) as exc:
+        return [f"Options: a type cannot be read: {exc}"]
+    problems: list[str] = []
+    for field in dataclasses.fields(options):  # type: ignore[arg-type]
+        hint, value, rules = hints[field.name], getattr(options, field.name), field.metadata
+        kind, takes_none = _kind(hint)
+        if not (isinstance(kind, type) and issubclass(kind, _TYPES)):
+            problems.append(f"Options.{field.name}: is no int, float, str or bool, and none of these with `| None`")
+        elif kind not in (int, float) and not (rules.get("ge") is None and rules.get("le") is None):
+            problems.append(f"Options.{field.name}: is no number; ge and le are for numbers")
+        elif not (takes_none if value is None else _is_a(value, kind) and _is_accepted(value, rules)):
+            what = "true or false" if kind is bool else _expected(kind, rules)
+            remedy = f", or None with `{kind.__name__} | None`" if value is None else ""
+            problems.append(f"Options.{field.name}: its default {value!r} is not accepted: expected {what}{remedy}")
+    return problems
+
+
+def _kind(hint: Any) -> tuple[Any, bool]:
+    """The type of an option, and whether it may be None; as it is written where it is neither `T` nor `T | None`."""
+    if get_origin(hint) in (Union, UnionType):
+        others = [arg for arg in get_args(hint) if arg is not type(None)]
+        return (others[0] if len(others) == 1 else hint), len(others) < len(get_args(hint))
+    return hint, False
+
+
+def _is_a(value: Any, kind: type) -> bool:
+    """Whether a default is of its option's type; a whole number is a number, and true is none."""
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
 
 
 def problems_of_open(kind: type[Any], opened: Mapping[str, float | None]) -> list[str]:
@@ -141,11 +187,13 @@ def assets_of(options: object) -> dict[str, ObjectRef]:
 
 
 def _object(text: str) -> ObjectRef:
-    scheme, _, rest = text.partition("://")
-    bucket, _, key = rest.partition("/")
-    if scheme != "s3" or not bucket or not key:
-        raise ValueError("expected s3://BUCKET/KEY")
+    bucket, _, key = text.removeprefix("s3://").partition("/")
     return ObjectRef(bucket, key)
+
+
+def _names_object(text: str) -> bool:
+    bucket, slash, key = text.removeprefix("s3://").partition("/")
+    return text.startswith("s3://") and bool(bucket and slash and key)
 
 
 def fingerprint(options: object) -> str:
@@ -165,10 +213,9 @@ _READERS: Mapping[Any, Callable[[str], Any]] = {int: whole_number, float: decima
 
 
 def _convert(text: str, hint: Any, rules: Mapping[str, Any]) -> Any:
-    if get_origin(hint) in (Union, UnionType):  # `int | None`: empty text is None
-        if not text:
-            return None
-        hint = next(arg for arg in get_args(hint) if arg is not type(None))
+    hint, takes_none = _kind(hint)
+    if takes_none and not text:
+        return None
     if hint is bool:
         if text.lower() in _TRUE | _FALSE:
             return text.lower() in _TRUE
@@ -178,22 +225,27 @@ def _convert(text: str, hint: Any, rules: Mapping[str, Any]) -> Any:
         value = _READERS.get(hint, hint)(text)
     except ValueError:
         raise ValueError(f"expected {_expected(hint, rules)}") from None
+    if not _is_accepted(value, rules):
+        raise ValueError(f"expected {_expected(hint, rules)}")
+    return value
+
+
+def _is_accepted(value: Any, rules: Mapping[str, Any]) -> bool:
     ge, le, choices = rules.get("ge"), rules.get("le"), rules.get("choices")
-    if (
+    return not (
         (choices and value not in choices)
         or (isinstance(value, float) and not math.isfinite(value))
         or (ge is not None and not value >= ge)
         or (le is not None and not value <= le)
-    ):
-        raise ValueError(f"expected {_expected(hint, rules)}")
-    if rules.get("asset") and value:
-        _object(value)
-    return value
+        or (rules.get("asset") and value and not _names_object(value))
+    )
 
 
 def _expected(hint: Any, rules: Mapping[str, Any]) -> str:
     if rules.get("choices"):
-        return "one of " + ", ".join(rules["choices"])
+        return "one of " + ", ".join(str(choice) for choice in rules["choices"])
+    if rules.get("asset"):
+        return "s3://BUCKET/KEY"
     noun = {int: "a whole number", float: "a number"}.get(hint, "text")
     ge, le = rules.get("ge"), rules.get("le")
     if ge is not None and le is not None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import re
 import secrets
 import tempfile
@@ -181,8 +182,8 @@ def _full_disk(error: BaseException) -> TemporaryError | None:
 
 
 def set_retry_after(response: Response, seconds: float | None) -> None:
-    """Tell the caller to wait, in whole seconds and at least one; None leaves the delay to the caller."""
-    if seconds is not None:
+    """Tell the caller to wait, in whole seconds and at least one; None, NaN and infinity leave it to the caller."""
+    if seconds is not None and math.isfinite(seconds):
         response.headers["Retry-After"] = str(max(1, round(seconds)))
 
 

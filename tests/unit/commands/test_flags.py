@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from penstock.cli import main
@@ -90,6 +91,22 @@ def test_a_flag_that_is_typed_wrong_is_told_which_was_meant(
     with pytest.raises(SystemExit, match="2"):
         main(words)
     assert f"did you mean: {meant}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("typed", ["--empty=null", "--empty"])
+def test_an_option_that_is_typed_as_a_flag_is_told_how_it_is_set(
+    typed: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["test", str(tmp_path), typed])
+    printed = capsys.readouterr().err
+    assert printed.endswith("; an option of the function is set before the command: OPTION_EMPTY=... penstock test\n")
+
+
+def test_the_dashes_that_all_flags_have_do_not_make_two_near(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["ls", "upload", "--emtpy"])
+    assert "did you mean" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [("sign",), ("donors", "--rows", "x"), ("get",)])

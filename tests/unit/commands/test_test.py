@@ -181,3 +181,12 @@ def test_without_samples_the_remedy_is_said(folder: Path, capsys: pytest.Capture
     (folder / "samples" / "a b.txt").unlink()
     assert main(["test", "shout"]) == 78
     assert "no samples there; name a file or s3://BUCKET/KEY" in capsys.readouterr().err
+
+
+def test_no_test_is_written_of_an_input_that_is_refused_and_that_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("bad.txt").write_text("bad")
+    assert main(["test", "shout", "bad.txt", "--write"]) == 65
+    assert capsys.readouterr().err.startswith("penstock test: bad.txt: refused, so no test is written; write one with")
+    assert not list(folder.glob("*_test.py"))

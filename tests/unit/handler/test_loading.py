@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,10 @@ class Options:
     codec: str = option("gzip", "which format", choices=("gzip", "zstd"))
 
 
+class Colour(StrEnum):
+    RED = "red"
+
+
 Module = Callable[..., Any]
 
 
@@ -167,6 +173,53 @@ def test_options_that_can_change_are_refused(handler_module: Module) -> None:
 
     with pytest.raises(ConfigError, match="Options must be a frozen dataclass"):
         make_function(handler_module(handle=handle, Options=Loose), Config("f"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "rules", "problem"),
+    [
+        (str, "keep", {"choices": ("null", "drop")}, "its default 'keep' is not accepted: expected one of null, drop"),
+        (int, 3, {"choices": (1, 2)}, "its default 3 is not accepted: expected one of 1, 2"),
+        (int, 10, {"ge": 1, "le": 9}, "its default 10 is not accepted: expected a whole number from 1 to 9"),
+        (int, "1", {}, "its default '1' is not accepted: expected a whole number"),
+        (int, True, {}, "its default True is not accepted: expected a whole number"),
+        (bool, 1, {}, "its default 1 is not accepted: expected true or false"),
+        (float, float("nan"), {}, "its default nan is not accepted: expected a number"),
+        (str, None, {}, "its default None is not accepted: expected text, or None with `str | None`"),
+        (str, "mark.png", {"asset": True}, "its default 'mark.png' is not accepted: expected s3://BUCKET/KEY"),
+        (str, "a", {"ge": 1}, "is no number; ge and le are for numbers"),
+        (list[str], (), {}, "is no int, float, str or bool"),
+        (int | str, 1, {}, "is no int, float, str or bool"),
+    ],
+)
+def test_an_option_that_is_declared_wrongly_ends_the_start(
+    handler_module: Module, kind: Any, default: Any, rules: Any, problem: str
+) -> None:
+    declared = make_dataclass("Options", [("size", kind, option(default, "what", **rules))], frozen=True)
+    with pytest.raises(ConfigError, match=r"Options\.size.*" + re.escape(problem)):
+        make_function(handler_module(handle=handle, Options=declared), Config("f"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "rules"),
+    [
+        (float, 1, {"ge": 0}),
+        (int | None, None, {"ge": 1}),
+        (str | None, "a", {"choices": ("a",)}),
+        (str, "", {"asset": True}),
+        (bool, False, {}),
+        (Colour, Colour.RED, {}),
+    ],
+)
+def test_defaults_that_are_accepted_start(handler_module: Module, kind: Any, default: Any, rules: Any) -> None:
+    declared = make_dataclass("Options", [("size", kind, option(default, "what", **rules))], frozen=True)
+    assert make_function(handler_module(handle=handle, Options=declared), Config("f")).renditions[None].size == default
+
+
+def test_a_type_that_cannot_be_read_ends_the_start(handler_module: Module) -> None:
+    declared = make_dataclass("Options", [("size", "Missing", option(1, "what"))], frozen=True)
+    with pytest.raises(ConfigError, match=r"Options: a type cannot be read: name 'Missing' is not defined"):
+        make_function(handler_module(handle=handle, Options=declared), Config("f"))
 
 
 def test_defaults_that_the_options_themselves_refuse_end_the_start(handler_module: Module) -> None:

@@ -114,6 +114,11 @@ def test_function_without_options_says_so() -> None:
         parse_options(NoOptions, {"level": "1"})
 
 
+def test_an_option_of_a_function_that_declares_none_says_what_to_declare() -> None:
+    with pytest.raises(AttributeError, match=r"no option level: .*write a frozen dataclass with the name Options"):
+        _ = NoOptions().level
+
+
 def test_numbers_that_are_not_finite_are_refused_even_without_a_range() -> None:
     @dataclass(frozen=True)
     class Free:

@@ -74,7 +74,7 @@ LATE: list[tuple[Callable[[], Any], str]] = [
     (lambda: result(body=(line for line in ["a"])), "gave a chunk of type str"),
     (lambda: result(body=[{"a": 1}]), "gave a chunk of type dict; give bytes"),
     (lambda: result(body=[None]), "gave a chunk of type NoneType"),
-    (lambda: result(body={"day": date(2025, 1, 1)}), "cannot be written as JSON: Object of type date"),
+    (lambda: result(body={"day": date(2025, 1, 1)}), "cannot be written as JSON: day: JSON has no values of type date"),
     (lambda: result(body=(sys.exit(1) for _ in "a")), r"raised SystemExit; raise penstock\.PermanentError instead"),
 ]
 
