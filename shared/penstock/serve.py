@@ -8,10 +8,13 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    gc.disable()  # before the first import: commands/serve.py says why
-    from penstock.commands.serve import main as serve
+    gc.disable()  # before the imports below: commands/serve.py says why, and enables it before it serves
+    try:
+        from penstock.commands.serve import main as serve
 
-    return serve(argv)
+        return serve(argv)
+    finally:
+        gc.enable()
 
 
 if __name__ == "__main__":

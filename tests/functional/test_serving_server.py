@@ -119,18 +119,36 @@ def messages(stderr: str) -> list[str]:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_no_garbage_is_looked_for_during_a_start_and_afterwards_it_is(tmp_path: Path, workers: str) -> None:
+def test_what_a_start_imports_is_frozen_and_garbage_of_a_handlers_own_start_is_collected(
+    tmp_path: Path, workers: str
+) -> None:
     folder = tmp_path / "collector"
     folder.mkdir()
     (folder / "handler.py").write_text(
-        "import gc\nfrom penstock import Result\nWHILE_LOADING = gc.isenabled()\n"
-        "def handle(event, context):\n"
-        "    return Result(f'{WHILE_LOADING} {gc.isenabled()} {gc.get_freeze_count() > 0}'.encode())\n"
+        "import gc\nfrom penstock import Result\nWHILE_LOADING = gc.isenabled()\nliving = set()\n"
+        "class Node:\n    def __init__(self):\n        self.me = self\n        living.add(id(self))\n"
+        "        self.many = [[] for _ in range(10_000)]\n    def __del__(self):\n        living.discard(id(self))\n"
+        "def start(config):\n    for _ in range(20):\n        Node()\n    global most\n    most = len(living)\n"
+        "def handle(event, context):\n    gc.collect()\n    frozen = gc.get_freeze_count() > 10_000\n"
+        "    return Result(f'{WHILE_LOADING} {gc.isenabled()} {frozen} {most < 20} {len(living)}'.encode())\n"
     )
     with started(folder, WORKERS=workers) as (url, _process):
         post = Post(f"{url}/a")
         post.join(60)
-    assert (post.answer, post.problem) == (b"False True True", None)
+    assert (post.answer, post.problem) == (b"True True True True 0", None)
+
+
+def test_handler_may_switch_garbage_collection_off(tmp_path: Path) -> None:
+    folder = tmp_path / "off"
+    folder.mkdir()
+    (folder / "handler.py").write_text(
+        "import gc\nfrom penstock import Result\ndef start(config):\n    gc.disable()\n"
+        "def handle(event, context):\n    return Result(f'{gc.isenabled()}'.encode())\n"
+    )
+    with started(folder) as (url, _process):
+        post = Post(f"{url}/a")
+        post.join(60)
+    assert (post.answer, post.problem) == (b"False", None)
 
 
 # The end
@@ -328,6 +346,16 @@ def test_handler_that_cannot_work_ends_it_with_78(slow: Path, text: str, says: s
     ended = run(slow)
     assert ended.returncode == 78
     assert says in ended.stderr
+
+
+def test_handler_that_fails_in_one_worker_after_the_other_ends_it_with_78_as_well(slow: Path) -> None:
+    (slow / "handler.py").write_text(
+        "import pathlib, time\ntry:\n    pathlib.Path(__file__).with_name('first').mkdir()\n"
+        "except FileExistsError:\n    time.sleep(0.3)\nimport no_such_library_at_all\n"
+    )
+    ended = run(slow, WORKERS="3")
+    assert ended.returncode == 78
+    assert "Traceback" not in ended.stderr
 
 
 def test_start_hook_that_fails_ends_it_with_its_trace(slow: Path) -> None:

@@ -49,6 +49,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     if not problems:
         problems += port_problem(args.host, config.port)
     if problems:
+        gc.enable()  # penstock/serve.py disables it, and the handler is not ours
         # It will not start, so its handler may be loaded here: what is wrong with the options is said with the rest.
         return say_problems([*problems, *problems_of_handler(args.folder, config)])
     # What these imports make stays: to look for garbage among it would take a tenth of a start. Frozen, it is not

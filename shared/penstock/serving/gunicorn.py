@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 
 from penstock.errors import ConfigError
@@ -69,6 +70,23 @@ class JsonLog(Logger):  # type: ignore[misc]
 
 class WatchingArbiter(Arbiter):  # type: ignore[misc]
     """gunicorn's first process; once a second it also ends the workers that the server names."""
+
+    _is_halting = False
+
+    def halt(self, reason: str | None = None, exit_status: int = 0) -> None:
+        self._is_halting = True
+        super().halt(reason, exit_status)
+
+    def reap_workers(self) -> None:
+        """See which workers ended. One that cannot load ends the server, once: a second one would be a traceback."""
+        while True:
+            try:
+                super().reap_workers()
+            except HaltServer:
+                if not self._is_halting:
+                    raise
+            else:
+                return
 
     def murder_workers(self) -> None:
         super().murder_workers()

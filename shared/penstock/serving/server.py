@@ -61,21 +61,17 @@ class FunctionServer(GunicornServer):
         )
 
     def load(self) -> "Flask":
-        # As commands/serve.py does before the fork.
-        gc.disable()
-        try:
-            return self._load()
-        finally:
-            gc.freeze()
-            gc.enable()
-
-    def _load(self) -> "Flask":
         set_up_logging(self._config.log_level)
         choose_temporary_folder()
+        # As commands/serve.py does before the fork. The handler is loaded with garbage collection as it is served:
+        # what its module and its `start` leave behind may be large, and may never be frozen.
+        gc.disable()
         from penstock.process.metrics import Metrics
         from penstock.serving.app import create_app
         from penstock.serving.health import Health
 
+        gc.freeze()
+        gc.enable()
         if self._overdue is not None:
             from penstock.process.deadline import watch_with
 
