@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from typing import Any
 from urllib.parse import quote
 
 from penstock import events
 from penstock.delivery.deliverer import HeldT, Message
 from penstock.errors import EventError
+from penstock.events.record import read_record
 from penstock.events.wrapped import records_in
 
 # A topic of MQTT may have 64 KiB. An HTTP server refuses a request with such a header (431).
@@ -52,11 +54,19 @@ def _object_of(payload: bytes) -> str | None:
         document = json.loads(payload)
         if isinstance(document, dict) and isinstance(document.get("Key"), str):
             return str(document["Key"])  # MinIO's own messages
-        [(record, _)] = records_in(document)
-        bucket, key = record["s3"]["bucket"]["name"], record["s3"]["object"]["key"]
+        [(record, where)] = records_in(document)
+        return _name_read(record, where) or f"{record['s3']['bucket']['name']}/{record['s3']['object']['key']}"
     except (ValueError, TypeError, LookupError, RecursionError, EventError):
         return None
-    return f"{bucket}/{key}"
+
+
+def _name_read(record: Any, where: str) -> str | None:
+    """The object as its function reads it, because one store may write a name in several ways (events/keys.py)."""
+    try:
+        found = read_record(record, where)
+    except EventError:
+        return None  # the function refuses the record
+    return f"{found.ref.bucket}/{found.ref.key}" if found else None
 
 
 def _short(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from penstock.errors import EventError, InputTooLarge
 from penstock.events.cloudevent import media_type, open_binary, open_structured
 from penstock.events.envelope import Envelope
+from penstock.events.keys import is_versity
 from penstock.events.names import Kind
 from penstock.events.record import (
     EXPECTED,
@@ -35,7 +36,7 @@ from penstock.events.wrapped import (
 _CLOUDEVENTS = "application/cloudevents"
 _STRUCTURED = frozenset({_CLOUDEVENTS, f"{_CLOUDEVENTS}+json"})
 _BATCH = frozenset({f"{_CLOUDEVENTS}-batch", f"{_CLOUDEVENTS}-batch+json"})
-_NOTIFICATION_START = rb'(?:\xef\xbb\xbf)?\s*\{\s*"(?:EventName|Key|Records)"\s*:'
+_NOTIFICATION_START = rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*"(?:EventName|Key|Records)"|\[\s*\{\s*"eventVersion")\s*:'
 # An S3 record has about ten objects and lists in it. JSON with more than this for each is not worth its memory.
 _NESTED_VALUES_PER_RECORD = 20
 _RECORD_MEMBERS = (rb'"eventName"\s*:\s*"', rb'"s3"\s*:\s*\{')
@@ -117,7 +118,7 @@ def parse_listen_line(line: bytes) -> list[Notification]:
 
 
 def looks_like_notification(head: bytes) -> bool:
-    """Whether a body that came as a file is a MinIO or S3 notification that was sent to the wrong path.
+    """Whether a body that came as a file is a notification of a store that was sent to the wrong path.
 
     `head` is the body or its beginning; 64 KiB are enough. A file with more behind the notification, such as a
     log with one per line, is a file. Never raises.
@@ -128,12 +129,24 @@ def looks_like_notification(head: bytes) -> bool:
     try:
         value, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):  # cut off, or broken: its beginning decides
-        return all(re.search(member, head) for member in _RECORD_MEMBERS)
+        # A list is the one record of Versity's gateway, which is never cut off.
+        return text.startswith("{") and all(re.search(member, head) for member in _RECORD_MEMBERS)
+    if isinstance(value, list):
+        return len(value) == 1 and _is_of_versity(value[0]) and not text[end:].strip()
     records = value.get("Records")
     if records == [] and value.keys() <= {"EventName", "Key", "Records"}:  # refused at /event too
         return not text[end:].strip()
     first = records[0] if isinstance(records, list) and records else None
     return isinstance(first, dict) and "s3" in first and "eventName" in first and not text[end:].strip()
+
+
+def _is_of_versity(record: Any) -> bool:
+    s3 = record.get("s3") if isinstance(record, dict) else None
+    return (
+        isinstance(s3, dict)
+        and "eventName" in record
+        and is_versity(record.get("eventSource"), s3.get("configurationId"))
+    )
 
 
 class _Reader:

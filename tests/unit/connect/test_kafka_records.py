@@ -78,6 +78,12 @@ def test_notification_of_minio_becomes_an_s3_cloudevent() -> None:
     assert json.loads(message.value)["Records"] == json.loads(NOTIFICATION)["Records"]
 
 
+def test_notification_of_versity_becomes_an_s3_cloudevent() -> None:
+    body = (EVENTS / "versity_put.json").read_bytes().replace(b"webhook-global", b"kafka-global")
+    [expected] = events.to_cloudevents(body)
+    assert event(FakeRecord(body)).headers == expected.http_headers()
+
+
 def test_any_other_record_is_wrapped_as_knatives_kafka_source_does() -> None:
     assert event(FakeRecord(the_key="a é".encode())).headers == {
         "ce-specversion": "1.0",

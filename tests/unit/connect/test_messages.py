@@ -67,6 +67,21 @@ def test_events_that_name_their_object_in_the_record_alone_are_ordered_by_it() -
     assert ordering_key("q", json.dumps(event).encode()) == "q\0upload/a+b.csv"
 
 
+def test_events_of_one_object_share_one_order_however_their_store_writes_its_name() -> None:
+    """Versity writes the path of a request, what stood in the body of a bulk delete, or another request's text."""
+    names = [
+        ("upload", "a%20b.csv", "arn:aws:s3:::/upload/a%20b.csv"),
+        ("upload", "a b.csv", "arn:aws:s3:::/upload"),
+        ("uplthe", "b.csvcsv", "arn:aws:s3:::/upload/a%20b.csv"),
+    ]
+    orders = set()
+    for bucket, key, arn in names:
+        body = json.loads((EVENTS / "versity_put.json").read_bytes())
+        body[0]["s3"] |= {"bucket": {"name": bucket, "arn": arn}, "object": {"key": key}}
+        orders.add(ordering_key("q", json.dumps(body).encode()))
+    assert orders == {"q\0upload/a b.csv"}
+
+
 @pytest.mark.parametrize(
     "document",
     [{"Records": []}, {"Records": [{"s3": 7}]}, {"Records": [{"s3": {"bucket": {}, "object": {}}}] * 2}, [], 7, "a"],

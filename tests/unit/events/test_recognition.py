@@ -49,6 +49,18 @@ def test_stray_notification_is_recognised(name: str) -> None:
     assert looks_like_notification(compact[:-200])  # cut off
 
 
+def test_stray_notification_of_versity_is_recognised_and_a_list_of_records_is_a_file() -> None:
+    body = event("versity_put")
+    assert looks_like_notification(body)
+    assert looks_like_notification(b"\xef\xbb\xbf\n" + body)
+    assert not looks_like_notification(json.dumps(json.loads(body) * 2).encode())
+    assert not looks_like_notification(body.replace(b"webhook-global", b"mine"))
+    assert not looks_like_notification(body[:-200])
+    assert not looks_like_notification(body + body)
+    for odd in (b'[{"eventVersion": 1}]', b'[{"eventVersion": 1, "eventName": 1, "s3": 1}]'):
+        assert not looks_like_notification(odd)
+
+
 @pytest.mark.parametrize("body", [b'{"Records": []}', b'{"EventName": "", "Key": "", "Records": [ ]}\n'], ids=short)
 def test_stray_notification_without_a_record_is_recognised(body: bytes) -> None:
     assert looks_like_notification(body)

@@ -2,8 +2,8 @@
 
 OpenFaaS: https://docs.openfaas.com/openfaas-pro/kafka-events: X-Topic, X-Kafka-Partition, X-Kafka-Offset,
 X-Kafka-Key (a binary key in base64, with X-Kafka-Key-Enc: b64) and X-Kafka-<header>. CloudEvents: a record that
-is one already passes unchanged, a MinIO notification follows the S3 mapping, anything else is wrapped as
-Knative's KafkaSource does it.
+is one already passes unchanged, a notification of MinIO or Versity follows the S3 mapping, anything else is wrapped
+as Knative's KafkaSource does it.
 
 An HTTP server refuses a request with many or long headers (431). It also refuses a header whose name is no token (400).
 A function needs none of a record's own headers. So these are left out: a key longer than `MAX_KEY_BYTES`; an attribute
