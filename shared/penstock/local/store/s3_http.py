@@ -13,7 +13,11 @@ from xml.sax.saxutils import escape
 from penstock.errors import PenstockError
 from penstock.local.store.signature import SignatureError, check_signature
 
-_CONTROL: Final = rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:[0-8]|1[124-9]|2\d|3[01]|x0?[0-8bcefBCEF]|x1[0-9a-fA-F]);"
+_NOT_IN_XML: Final = (
+    rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]"
+    rb"|&#(?:[0-8]|1[124-9]|2\d|3[01]|x0?[0-8bcefBCEF]|x1[0-9a-fA-F]);"
+)
+_READS_OF_XML: Final = frozenset({"acl", "attributes", "legal-hold", "retention", "tagging", "uploadId"})
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -151,9 +155,7 @@ def event_name(request: S3Request) -> str:
             return "s3:ObjectCreated:DeleteTagging"
         case "POST" if "uploadId" in request.query:
             return "s3:ObjectCreated:CompleteMultipartUpload"
-        case "GET" if (
-            not {"acl", "tagging", "uploadId", "attributes", "retention", "legal-hold"} & request.query.keys()
-        ):
+        case "GET" if not _READS_OF_XML & request.query.keys():
             return "s3:ObjectAccessed:Get"
         case "HEAD":
             return "s3:ObjectAccessed:Head"
@@ -176,16 +178,19 @@ def call_wsgi(application: Any, environ: dict[str, Any]) -> S3Response:
     return answer
 
 
-def as_xml(response: S3Response) -> S3Response:
-    """An error in XML that can be read: U+FFFD in place of control characters of a key, as MinIO writes them.
+def as_xml(response: S3Response, request: S3Request) -> S3Response:
+    """The response, in XML that can be read: U+FFFD in place of characters of a key that XML 1.0 does not have.
 
-    XML 1.0 has none of them but tab, line feed and carriage return, and MinIO's encoder (Go's encoding/xml) replaces
-    the others.
+    These are the control characters but tab, line feed and carriage return, and U+FFFE and U+FFFF. MinIO's encoder
+    (Go's encoding/xml) replaces the same ones. An object's content is left as it is.
     """
-    text = b"".join(response.body)
-    if response.ok or not re.search(_CONTROL, text):
+    is_content = request.method == "GET" and request.key and not _READS_OF_XML & request.query.keys()
+    if is_content and response.ok:
         return response
-    body = re.sub(_CONTROL, "\ufffd".encode(), text)
+    text = b"".join(response.body)
+    body = re.sub(_NOT_IN_XML, "\ufffd".encode(), text)
+    if body == text:
+        return response
     others = [(name, value) for name, value in response.headers if name.lower() != "content-length"]
     return S3Response(response.status, [*others, ("Content-Length", str(len(body)))], [body])
 

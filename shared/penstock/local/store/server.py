@@ -134,7 +134,7 @@ class EmbeddedStore:
         before = self._objects.find(ref)
         response = S3Response("503 ServiceUnavailable")
         try:
-            response = as_xml(call_wsgi(self._objects.application, request.environ))
+            response = as_xml(call_wsgi(self._objects.application, request.environ), request)
         except (OSError, MemoryError):
             raise
         except Exception as exc:

@@ -10,6 +10,7 @@ import boto3  # type: ignore[import-untyped]
 import obstore
 import pytest
 from botocore.exceptions import ClientError
+from minio.error import S3Error
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from penstock.local.store.server import EmbeddedStore
 from penstock.store.s3 import S3ObjectStore
@@ -41,11 +42,30 @@ def test_any_key_survives_the_round_trip(server: EmbeddedStore, recorder: Record
     assert list(minio.list_objects("upload")) == []
 
 
-@pytest.mark.parametrize("key", ["a\x01b.csv", "\x1fa", "\x0b&\x1b[31m.csv", "tab\tand\nline.csv", "\x7f.csv"])
+ODD_KEYS = ["a\x01b.csv", "\x1fa", "\x0b&\x1b[31m.csv", "tab\tand\nline.csv", "\x7f.csv", "\uffff.csv", "\ufffe<"]
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
 def test_object_that_is_not_there_is_told_whatever_its_key(server: EmbeddedStore, key: str) -> None:
     store = S3ObjectStore(server.settings)
     assert store.stat(ObjectRef("upload", key)) is None
     assert store.open(ObjectRef("upload", key)) is None
+    with pytest.raises(S3Error) as raised:
+        client(server).get_object("upload", key)
+    assert raised.value.code == "NoSuchKey"
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+def test_object_is_written_in_parts_whatever_its_key(server: EmbeddedStore, key: str) -> None:
+    data = bytes(range(256)) * 4096 * 6
+    client(server).put_object("upload", key, io.BytesIO(data), len(data), part_size=5 << 20)
+    assert client(server).get_object("upload", key).data == data
+
+
+def test_content_that_is_xml_is_not_changed(server: EmbeddedStore) -> None:
+    data = b"<a>\x01&#1;\xef\xbf\xbf</a>"
+    client(server).put_object("upload", "a.xml", io.BytesIO(data), len(data), "application/xml")
+    assert client(server).get_object("upload", "a.xml").data == data
 
 
 def test_only_wanted_events_are_sent(server: EmbeddedStore, recorder: Recorder) -> None:
