@@ -108,7 +108,7 @@ _LOGS_AND_OTHERS = (
     r"|>[^\r\n]+\r?\n(?:[ACGTUNacgtun-]{3,}|[A-Z*-]{10,})\r?\n|@[^\r\n]+\r?\n[ACGTUNacgtun]+\r?\n\+"
     rf"|\[\w{{3}} {_MONTH} \d\d \d\d:\d\d:\d\d(?:\.\d+)? \d{{4}}\] "  # errors of Apache, then of nginx
     r"|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[\w+\] \d+#\d+: "
-    r"|(?:Exception in thread \"|[\w$]+(?:\.[\w$]+)+(?:Exception|Error)\b)[^\r\n]*\r?\n\s+at [\w.$]+"
+    r"|(?:Exception in thread \"|[\w$]+(?:\.[\w$]+)*\.[\w$]*(?:Exception|Error)\b)[^\r\n]*\r?\n\s+at [\w.$]+"
     rf"|{_MAIL}"
     r"|@[A-Za-z]+\{[^,\s]*,|0 HEAD\r?\n1 |From \S+@\S+ "
     r"|--- \S[^\r\n]*\r?\n\+\+\+ \S|commit [0-9a-f]{7,64}\r?\n(?:Merge|Author): "

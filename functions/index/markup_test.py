@@ -109,6 +109,7 @@ TEXTS = {
     "sylk": 'ID;PWXL;N;E\nP;PGeneral\nC;Y1;X1;K"a"\nE\n',
     "errors of Apache": "[Mon Jan 01 10:00:00.123 2024] [core:error] a, b\n[Mon Jan 01 10:00:01 2024] [x:error] c, d\n",
     "errors of nginx": "2024/01/01 10:00:00 [error] 7#7: *1 a, client: b\n2024/01/01 10:00:01 [warn] 7#7: c, d\n",
+    "a trace of Java, of any error": "java.lang.Exception: a, b\n\tat x.Y.z(Y.java:1)\n\tat x.Y.w(Y.java:2)\n",
     "a trace of Java": "java.lang.IllegalStateException: a, b\n\tat x.Y.z(Y.java:1)\n\tat x.Y.w(Y.java:2)\n",
     "markdown": "| a | b |\n|---|---|\n| 1 | 2 |\n",
     "markdown aligned": "| name | n |\n|:-----|--:|\n| Ann  | 2 |\n",
