@@ -17,6 +17,7 @@ _MPEG1: Final = 3
 _DIVISORS: Final = {0: 4, 2: 2, _MPEG1: 1}  # MPEG 2.5, 2 and 1
 _PACKET_BYTES: Final = 188
 _TIME_BYTES: Final = 4  # before each packet in the files of camcorders and Blu-ray discs
+_PARITY_BYTES: Final = 16  # behind each packet as it is broadcast (ETSI EN 300 429)
 _PACKETS: Final = 4
 # ATSC A/52, table 5.18: kbit/s by the header's index, and 16-bit words for each of them at 48, 44.1 and 32 kHz.
 _KBITS_AC3: Final = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
@@ -90,6 +91,21 @@ def _adts_frame_bytes(head: bytes) -> int:
     return length if length >= 7 and rate_index < 13 else 0
 
 
+def is_loas(head: bytes) -> bool:
+    """Whether two frames of AAC in LATM follow each other (ISO 14496-3, 1.7.2), or the input is one frame."""
+    first = _loas_frame_bytes(head)
+    if first == 0 or len(head) < first:
+        return False
+    return len(head) == first or _loas_frame_bytes(head[first : first + 3]) > 0
+
+
+def _loas_frame_bytes(head: bytes) -> int:
+    if len(head) < 3 or head[0] != 0x56 or head[1] & 0xE0 != 0xE0:
+        return 0
+    length = (head[1] & 0x1F) << 8 | head[2]
+    return 3 + length if length else 0
+
+
 def is_mpeg(head: bytes) -> bool:
     """Whether a pack or a sequence of MPEG begins here, with the bits that are fixed in its header.
 
@@ -107,17 +123,18 @@ def is_mpeg(head: bytes) -> bool:
 
 
 def is_transport_stream(head: bytes) -> bool:
-    """Whether four packets of MPEG-TS follow each other (ISO 13818-1, 2.4.3), also with a time before each.
+    """Whether four packets of MPEG-TS follow each other (ISO 13818-1, 2.4.3).
 
-    The sync byte is the letter G. So each packet also must have one of the three ways to carry something, and
-    the first bytes must not all be printable.
+    A time may stand before each, or parity behind it. The sync byte is the letter G. So each packet also must have
+    one of the three ways to carry something, and the first bytes must not all be printable.
     """
-    return any(_are_packets(head, extra) for extra in (0, _TIME_BYTES))
+    return any(_are_packets(head, *extra) for extra in ((0, 0), (_TIME_BYTES, 0), (0, _PARITY_BYTES)))
 
 
-def _are_packets(head: bytes, extra: int) -> bool:
-    end = (_PACKET_BYTES + extra) * _PACKETS
+def _are_packets(head: bytes, before: int, behind: int) -> bool:
+    size = before + _PACKET_BYTES + behind
+    end = size * _PACKETS
     if len(head) < end or head[:end].isascii():
         return False
-    starts = range(extra, end, _PACKET_BYTES + extra)
+    starts = range(before, end, size)
     return all(head[at] == 0x47 and not head[at + 1] & 0x80 and head[at + 3] & 0x30 for at in starts)

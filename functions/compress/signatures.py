@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final, NamedTuple
 
-from .frames import is_ac3, is_adts, is_mp2, is_mp3, is_mpeg, is_transport_stream
+from .frames import is_ac3, is_adts, is_loas, is_mp2, is_mp3, is_mpeg, is_transport_stream
 
 # Two frames of sound, or the header of an Avro file, fit into as much. A source delivers more in one piece.
 PEEK_BYTES: Final = 4096
@@ -52,6 +52,7 @@ SIGNATURES: Final = (
     Signature("chm", b"ITSF\x03\x00\x00\x00"),
     Signature("pbzx", b"pbzx\x00\x00\x00\x00"),
     Signature("SZDD", b"SZDD\x88\xf0\x27\x33"),
+    Signature("KWAJ", b"KWAJ\x88\xf0\x27\xd1"),
     Signature("git pack", b"PACK\x00\x00\x00\x02"),
     # Images
     Signature("JPEG", b"\xff\xd8\xff"),
@@ -64,6 +65,7 @@ SIGNATURES: Final = (
     Signature("JPEG 2000", b"\xff\x4f\xff\x51"),
     Signature("JPEG XR", b"II\xbc\x01"),
     Signature("BPG", b"BPG\xfb"),
+    Signature("JBIG2", b"\x97JB2\r\n\x1a\n"),
     # Sound and film
     Signature("Matroska or WebM", b"\x1a\x45\xdf\xa3"),
     Signature("Ogg", b"OggS\x00"),
@@ -77,6 +79,7 @@ SIGNATURES: Final = (
     Signature("RealMedia", b".RMF\x00\x00\x00"),
     Signature("TAK", b"tBaK\x01"),
     Signature("DTS", b"\x7f\xfe\x80\x01"),
+    Signature("DTS", b"\xfe\x7f\x01\x80"),  # with the bytes of each word in the other order
     Signature("IVF", b"DKIF\x00\x00\x20\x00"),
     # Fonts and tables
     Signature("WOFF", b"wOFF\x00\x01\x00\x00"),
@@ -100,15 +103,24 @@ PATTERNS: Final = (
     ("FLIF", rb"FLIF[\x31-\x34\x41-\x44\x51-\x54\x61-\x64][012]"),  # frames and channels, bytes a channel
     ("LHA", rb".{2}-lh[1-7x]-"),  # lh0 and lhd are stored as they are
     ("ACE", rb".{4}\x00.{2}\*\*ACE\*\*"),  # after the checksum, the size and the type of the first header
-    ("squashfs", rb"hsqs.{24}\x04\x00\x00\x00"),
+    # Its version comes after 28 bytes, in the order of bytes that the first letters tell.
+    ("squashfs", rb"hsqs.{24}[\x02-\x04]\x00[\x00\x01]\x00|sqsh.{24}\x00[\x02-\x04]\x00[\x00\x01]"),
     ("Debian package", rb"!<arch>\ndebian-binary[ /].{,120}control\.tar\.(?:xz|gz|zst)"),
     # ISO 14496-12. The size of such a first box is small, and its first bytes are not letters.
-    ("MP4, MOV, HEIC or AVIF", rb"\x00\x00.{2}(?:ftyp|styp|sidx|moof)"),
+    ("MP4, MOV, HEIC or AVIF", rb"\x00\x00.{2}(?:ftyp|styp|sidx|moof|emsg|prft|free|skip|pnot)"),
     # QuickTime before there was ftyp
     ("MP4, MOV, HEIC or AVIF", rb"[\x00-\x08].{3}(?:moov|mdat)|\x00\x00\x00\x08wide"),
-    ("H.264", rb"\x00?\x00\x00\x01[\x27\x47\x67][\x42\x4d\x58\x64\x6e\x7a]"),
-    # ITU-T H.265, 7.3.1.2: the set of parameters that a stream begins with
-    ("H.265", rb"\x00?\x00\x00\x01\x40\x01\x0c"),
+    # The set of parameters that a stream begins with, or a delimiter before it (ITU-T H.264 and H.265, 7.3).
+    (
+        "H.264",
+        rb"\x00?\x00\x00\x01(?:[\x27\x47\x67][\x42\x4d\x58\x64\x6e\x7a]|\x09[\x10\x30\x50\x70\x90\xb0\xd0\xf0]\x00\x00)",
+    ),
+    ("H.265", rb"\x00?\x00\x00\x01(?:\x40\x01\x0c|\x46\x01[\x10\x30\x50]\x00\x00)"),
+    # ISO 14496-2, 6.2.2: a sequence, and the object in it
+    ("MPEG", rb"\x00\x00\x01\xb0.\x00\x00\x01\xb5"),
+    ("TrueHD", rb".{4}\xf8\x72\x6f[\xba\xbb]"),
+    ("AAC", rb"ADIF"),
+    ("DTS", rb"\x1f\xff\xe8\x00\x07[\xf0-\xff]|\xff\x1f\x00\xe8[\xf0-\xff]\x07"),  # 14 bits in each word
     ("ZOO", rb"ZOO [12]\.\d\d Archive\.\x1a"),
     ("DjVu", rb"AT&TFORM.{4}DJV[UMI]"),
     ("AMR", rb"#!AMR(?:-WB)?\n."),
@@ -117,16 +129,16 @@ PATTERNS: Final = (
     ("Musepack", rb"MPCKSH|MP\+[\x07\x17]"),
     ("True Audio", rb"TTA1[\x01\x03]\x00"),
     ("Flash", rb"[CZ]WS[\x06-\x40].{3}[\x00-\x08]"),  # FWS is not compressed
-    ("WOFF", rb"wOFFOTTO"),
-    ("WOFF2", rb"wOF2OTTO"),
+    ("WOFF", rb"wOFF(?:OTTO|true|typ1)"),
+    ("WOFF2", rb"wOF2(?:OTTO|true|typ1|ttcf)"),
     # What is compressed inside says so in its header, when that header is short enough to be seen.
     ("Avro", rb"Obj\x01.*\x14avro\.codec(?:\x0edeflate|\x0csnappy|\x0abzip2|\x12zstandard|\x04xz)"),
-    # Arrow puts the length, then a whole lz4 or zstd frame for each column.
-    ("Arrow", rb"ARROW1\x00\x00.*(?:\x04\x22\x4d\x18|\x28\xb5\x2f\xfd)"),
+    # Arrow puts the length, then a whole lz4 or zstd frame for each column. A stream has no name.
+    ("Arrow", rb"(?:ARROW1\x00\x00|\xff{4}..\x00\x00\x10\x00\x00\x00).*(?:\x04\x22\x4d\x18|\x28\xb5\x2f\xfd)"),
 )
 
 # A text may begin with their letters. Nothing compressed that is longer than they are is free of control characters.
-_SPELLED: Final = frozenset(("bzip2", "ACE", "AMR", "FLIF", "GIF", "LHA", "Musepack", "WOFF", "WOFF2"))
+_SPELLED: Final = frozenset(("bzip2", "AAC", "ACE", "AMR", "FLIF", "GIF", "LHA", "Musepack", "WOFF", "WOFF2"))
 _CONTROLS: Final = bytes(code for code in (*range(32), 127) if code not in b"\t\n\v\f\r\x1b")  # no text has these
 
 # Of the registered content encodings (IANA, RFC 9110, 9842), those whose data begin with anything. deflate is zlib's
@@ -203,6 +215,7 @@ _CHECKS: Final[tuple[tuple[str, Callable[[bytes], bool]], ...]] = (
     ("MP2", is_mp2),
     ("AC-3", is_ac3),
     ("AAC", is_adts),
+    ("AAC", is_loas),
     ("MPEG", is_mpeg),
     ("MPEG", is_transport_stream),
     ("lzma", _is_lzma),

@@ -45,6 +45,10 @@ def transport(packets: int, time: bytes = b"") -> bytes:
     return (time + b"\x47\x40\x00\x10" + NOISE[:184]) * packets
 
 
+def latm(*, frames: int) -> bytes:
+    return (b"\x56\xe1\x2c" + NOISE[:300]) * frames
+
+
 def avro(codec: bytes | None) -> bytes:
     def text(data: bytes) -> bytes:
         return bytes((len(data) * 2,)) + data
@@ -91,12 +95,26 @@ COMPRESSED = {
     "deb by GNU ar": ("Debian package", b"!<arch>\ndebian-binary/  1700000000  0     0     100644  4         `\n2.0\n"
             b"control.tar.zst/1700000000  0     0     100644  500       `\n"),
     "mp4": ("MP4, MOV, HEIC or AVIF", b"\0\0\0\x20ftypisom"),
+    **{f"mp4, {box!r} first": ("MP4, MOV, HEIC or AVIF", b"\0\0\0\x10" + box + bytes(8) + b"\0\0\0\x20ftypisom")
+       for box in (b"free", b"skip", b"pnot", b"emsg", b"prft")},
     "fragment of mp4": ("MP4, MOV, HEIC or AVIF", b"\0\0\0\x18stypmsdh"),
     "old MOV, index first": ("MP4, MOV, HEIC or AVIF", b"\0\0\x12\x34moov\0\0\0\x6cmvhd"),
     "old MOV, data first": ("MP4, MOV, HEIC or AVIF", b"\x01\x34\x12\x34mdat" + NOISE),
     "old MOV, wide": ("MP4, MOV, HEIC or AVIF", b"\0\0\0\x08wide\0\0\x10\0mdat"),
     "H.264": ("H.264", b"\0\0\0\x01\x67\x64\0\x28" + NOISE),
     "H.265": ("H.265", b"\0\0\0\x01\x40\x01\x0c\x01" + NOISE),
+    "H.264, a delimiter first": ("H.264", b"\0\0\0\x01\x09\xf0\0\0\0\x01\x67\x64\0\x28" + NOISE),
+    "H.265, a delimiter first": ("H.265", b"\0\0\0\x01\x46\x01\x50\0\0\0\x01\x40\x01\x0c\x01" + NOISE),
+    "MPEG 4, a sequence": ("MPEG", bytes.fromhex("000001b001000001b5891300000100") + NOISE),
+    "TrueHD": ("TrueHD", b"\xc0\x50\x12\x34\xf8\x72\x6f\xba" + NOISE),
+    "AAC in ADIF": ("AAC", b"ADIF\x10\0\x3e\x80" + NOISE),
+    "AAC in LATM": ("AAC", latm(frames=3)),
+    "DTS of 14 bits": ("DTS", b"\x1f\xff\xe8\0\x07\xf1" + NOISE),
+    "DTS of 14 bits, turned": ("DTS", b"\xff\x1f\0\xe8\xf1\x07" + NOISE),
+    "squashfs of an older version": ("squashfs", b"hsqs" + bytes(24) + b"\x03\0\x01\0" + NOISE),
+    "squashfs in the other order": ("squashfs", b"sqsh" + bytes(24) + b"\0\x03\0\x01" + NOISE),
+    "WOFF by Apple": ("WOFF", b"wOFFtrue" + struct.pack(">IHH", 1000, 9, 0) + NOISE),
+    "WOFF2 of several fonts": ("WOFF2", b"wOF2ttcf" + struct.pack(">IHH", 1000, 9, 0) + NOISE),
     "ZOO": ("ZOO", b"ZOO 2.10 Archive.\x1a\0\0\xdc\xa7\xc4\xfd" + NOISE),
     "DjVu": ("DjVu", b"AT&TFORM\0\0\x10\0DJVU"),
     "AMR": ("AMR", b"#!AMR\n\x3c" + NOISE),
@@ -116,8 +134,11 @@ COMPRESSED = {
     "AAC": ("AAC", adts(frames=3)),
     "MPEG-TS": ("MPEG", transport(5)),
     "MPEG-TS of a camcorder": ("MPEG", transport(5, b"\x0d\x9e\xe2\x02")),
+    "MPEG-TS with parity": ("MPEG", b"".join(b"\x47\x40\x00\x10" + NOISE[:200] for _ in range(5))),
     **{f"Avro {codec}": ("Avro", avro(codec.encode())) for codec in AVRO_CODECS},
     "Arrow in lz4": ("Arrow", b"ARROW1\0\0" + bytes(400) + b"\x40\0\0\0\0\0\0\0\x04\x22\x4d\x18" + NOISE),
+    "a stream of Arrow in lz4": ("Arrow",
+            b"\xff\xff\xff\xff\xa8\0\0\0\x10\0\0\0" + bytes(400) + b"\x04\x22\x4d\x18" + NOISE),
     "Arrow in zstd": ("Arrow", b"ARROW1\0\0" + bytes(400) + b"\x40\0\0\0\0\0\0\0\x28\xb5\x2f\xfd" + NOISE),
 }  # fmt: skip
 
@@ -205,6 +226,11 @@ PLAIN = {
     "numbers": struct.pack("<2000h", *range(-1000, 1000)),
     "numbers that begin like MP3": struct.pack("<1000H", *[0xFBFF, *range(9000, 9999)]),
     "numbers that begin like AAC": struct.pack("<1000H", *[0xF1FF, *range(9000, 9999)]),
+    "a word of eight letters": b"ADIF, one of the formats of AAC\n",
+    "a stream of Arrow, stored": b"\xff\xff\xff\xff\xa8\0\0\0\x10\0\0\0" + bytes(4000),
+    "V and accents": "V\u00e0, a text\n".encode("latin-1") * 50,
+    "free in words": b"some free words\n",
+    "numbers that begin like a delimiter of H.264": struct.pack(">6I", 1, 0x09100001, 2, 3, 4, 5),
     "letters G": b"G" * PEEK_BYTES,
     "a CSV of fields as wide as packets": (b"G@\0\x10".ljust(187, b"x") + b"\n") * 8,
     "latin-1": "ÿû, a text\n".encode("latin-1") * 50,

@@ -246,8 +246,13 @@ def _start(rows: Rows, widths: Sequence[int], width: int) -> int:
     if first > MAX_TITLE_ROWS:
         return 0
     # A row of nearly the right width is a header with a name too few or too many, and no title.
-    if any(width < 2 * wide for wide in widths[:first] if wide > 1) and not _names(rows, first):
+    # Years are names that the rows below them do not prove.
+    if any(width < 2 * wide for wide in widths[:first] if wide > 1) and not (
+        _names(rows, first) or (_are_years_in(rows[first]) and judge_header(rows[first:]).has_header)
+    ):
         return 0
+    if (below := _below_settings(rows, first)) and widths[below] == width:
+        return below
     # `Statement;;` and `;;` are titles too, when a row with a name in every cell follows.
     most = 1 if width < 4 else 2
     start = first
@@ -267,6 +272,28 @@ def _start(rows: Rows, widths: Sequence[int], width: int) -> int:
     ):
         return first
     return first + 1 if _names(rows, first + 1) and not _names(rows, first) else first
+
+
+def _below_settings(rows: Rows, first: int) -> int:
+    """Where sure names stand below settings that are as wide as the table, `Station:,Rome`, or 0.
+
+    A colon ends the first cell of each, or a row without any value follows, none of them has a value in all cells, and
+    the table has more rows than they are.
+    """
+    last = min(len(rows) - 1, MAX_TITLE_ROWS)
+    start = first
+    while start < last and rows[start][0].endswith(":"):
+        start += 1
+    if start == first:
+        width = len(rows[first])
+        nothing = [""] * width
+        if nothing not in rows[first:last]:
+            return 0
+        start = rows.index(nothing, first)
+        if len(rows) - start <= start - first or any(_filled(row) == width for row in rows[first:start]):
+            return 0
+        start += 1
+    return start if _names(rows, start) else 0
 
 
 def _filled(cells: Sequence[str]) -> int:

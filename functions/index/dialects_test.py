@@ -39,6 +39,19 @@ NO_ROWS = {
     "a title with a delimiter": Table("Report, 2026\nid,name,price\n1,a,2\n2,b,3\n", "id/name/price", 2, 1),
     "a title as wide as the table": Table("Report, 2026\nname,age\nAnn,3\nBob,4\n", "name/age", 2, 1),
     "a title and its value": Table("Account;12345\nDate;Text;In;Out\n2026-01-01;x;1;2\n", "Date/Text/In/Out", 1, 1),
+    "settings as wide as the table": Table(
+        "Station:,Rome\nHeight:,20\ndate,temp\n2026-01-01,5\n2026-01-02,6\n", "date/temp", 2, 2
+    ),
+    "settings and an empty row": Table(
+        "Station,Rome,\nHeight,20,\n,,\ndate,temp,hum\n" + "2026-01-01,5,6\n" * 4, "date/temp/hum", 4, 3
+    ),
+    "settings nearly as wide as a table of years": Table(
+        '"Source","Bank",\n\n"Updated","2026-01-01",\n\n"Land","Code","1960","1961",\n'
+        '"A","B","5","7",\n"C","D","6","9",\n"E","F","8","6",\n',
+        "Land/Code/1960/1961/",
+        3,
+        4,
+    ),
     "a title filled up by a spreadsheet": Table(
         "Statement;;\n;;\nDate;Text;Amount\n2026-01-01;x;1\n2026-01-02;y;2\n", "Date/Text/Amount", 2, 2
     ),

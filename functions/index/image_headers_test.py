@@ -54,6 +54,16 @@ def test_a_jpeg_that_begins_with_a_long_comment_is_an_image(marker: int, count: 
     assert document["complete"]
 
 
+def test_a_jpeg_ls_has_a_size_and_ends_at_its_marker() -> None:
+    frame = b"\xff\xf7\0\x0b\x08" + struct.pack(">HH", 30, 40) + b"\1\1\x11\0"
+    scan = b"\xff\xda\0\x08\1\1\0\0\0\0" + b"\xff\x3f\x12\xff\x7f\xff\x01" * 20
+    whole = b"\xff\xd8" + frame + scan + b"\xff\xd9"
+    document = describe(whole)
+    assert document["image"] == {"format": "jpeg", "width": 40, "height": 30, "orientation": 1, "date": None}
+    assert (document["complete"], document["warnings"]) == (True, [])
+    assert not describe(whole[:-2])["complete"]
+
+
 def test_a_gif_that_begins_with_a_long_comment_is_an_image() -> None:
     whole = image("GIF")
     start = 13 + (3 << (whole[10] & 7) + 1)

@@ -19,7 +19,10 @@ _FIRST_WINDOW_BYTES, _WINDOW_BYTES = 512, 64 * 1024  # most blocks are small, pi
 
 # In data that are coded, FF is followed by 00 or by a restart marker (ITU-T T.81, B.1.1.5); more FF fill up.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff\x01]", re.DOTALL)
-_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# In those of JPEG-LS, the highest bit of the byte behind FF is never set (ITU-T T.87, A.1).
+_LS_MARKER = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]", re.DOTALL)
+_SOF_LS = 0xF7
+_SOF = frozenset((*range(0xC0, 0xD0), _SOF_LS)) - {0xC4, 0xC8, 0xCC}
 _EOI, _SOS, _APP1, _APP2 = 0xD9, 0xDA, 0xE1, 0xE2
 _MP_ENTRIES, _MP_PREVIEW = 0xB002, 1  # of the format for several pictures: its tag, and pictures that repeat the first
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
@@ -52,11 +55,11 @@ SECOND_TRUNCATED = "the end is missing: the second picture is truncated, or not 
 
 
 def read_jpeg(source: Source, picture: Picture, notes: Notes) -> None:
-    """ITU-T T.81, annex B. Raises `UnreadableError` where it ends early."""
-    place, end = 2, 0
+    """ITU-T T.81, annex B, and JPEG-LS. Raises `UnreadableError` where it ends early."""
+    place, end, pattern = 2, 0, _MARKER
     while True:
         source.step()
-        place = source.find(_MARKER, place, 2)
+        place = source.find(pattern, place, 2)
         if place < 0:
             raise UnreadableError(TRUNCATED)
         marker = source.at(place + 1, 1)[0]
@@ -74,6 +77,8 @@ def read_jpeg(source: Source, picture: Picture, notes: Notes) -> None:
         if marker in _SOF and length >= 7:
             frame = source.need(place + 5, 4)
             picture.sized(int.from_bytes(frame[2:], "big"), int.from_bytes(frame[:2], "big"))
+            if marker == _SOF_LS:
+                pattern = _LS_MARKER
         if marker == _APP1 and not picture.has_exif:
             segment = source.at(place + 4, length - 2)
             if segment.startswith(b"Exif\0"):

@@ -10,7 +10,7 @@ _KEY = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\w+)"""
 _OBJECT = rf"\{{\s*(?:{_KEY}\s*:|\}}|$)"
 _SCALAR = r'(?:"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null)'
 _ARRAY = rf"\[\s*(?:[\[{{]|{_SCALAR}\s*(?:[,\]]|$)|\]|$)"
-_TAG = r"<(?:[?!]|/?[A-Za-z_][\w:.-]*(?:\s|/?>|$))"
+_TAG = r"<(?:[?!]|%[@=!-]|%\s[^\r\n]*%>|/?[A-Za-z_][\w:.-]*(?:\s|/?>|$))"
 # `<TICKER>,<DATE>,<OPEN>`: programs for stock exchanges write their headers like that.
 _TAGS_IN_CELLS = r'"?<[^<>\r\n]*>"?(?:[,;\t|] *"?<[^<>\r\n]*>"?)+[ \t]*(?:\r|\n|$)'
 _OTHERS = (
@@ -45,6 +45,14 @@ _OTHERS = (
     "Delivered-To: ",
     "MIME-Version: ",
     "Message-ID: ",
+    "{:",  # hashes of Ruby, maps of EDN
+    "[Script Info]",  # ASS, SSA
+    "Windows Registry Editor Version ",
+    "REGEDIT4",
+    "ID;PWXL;",  # SYLK
+    "ID;PCALCOOO",
+    "ssh-rsa AAAA",
+    "ssh-ed25519 AAAA",
 )
 _OTHERS_BY_FIRST = {first: tuple(one for one in _OTHERS if one[0] == first) for first in {one[0] for one in _OTHERS}}
 _RULE = r"[ \t]*(?:-{3,}|:-+:?|-+:)[ \t]*"
@@ -53,18 +61,35 @@ _STATEMENT = (
     r"(?:(?i:(?:INSERT\s+INTO|REPLACE\s+INTO|CREATE\s+TABLE|DROP\s+TABLE|ALTER\s+TABLE|LOCK\s+TABLES|COPY)\s+[^,;\t|\r\n]+[(;]"
     r"|(?:BEGIN|BEGIN\s+TRANSACTION|START\s+TRANSACTION|COMMIT"
     r"|(?:SET|USE|PRAGMA|CREATE|DROP|ALTER)\s+[^;\r\n]+);[ \t]*(?:\r|\n|$))"
-    r"|SELECT\s[^;]{1,2000}?\sFROM\s|select\s[^;]{1,2000}?\sfrom\s|/\*!\d"
-    r"|(?i:UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s+\S|MERGE\s+INTO\s+\S|WITH\s+\w+\s+AS\s*\(|REM INSERTING into ))"
+    r"|(?:EXPLAIN\s+(?:ANALYZE\s+)?)?SELECT\s[^;]{1,2000}?\sFROM\s|select\s[^;]{1,2000}?\sfrom\s|/\*!\d"
+    r"|(?i:UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s+\S|MERGE\s+INTO\s+\S|WITH\s+\w+\s+AS\s*\(|REM INSERTING into "
+    r"|CALL\s+[\w.`\"]+\s*\([^\r\n]*\);|VALUES\s*\([^(),\r\n]*,[^()\r\n]*\)\s*[,;]))"
 )
+# INI, TOML: a section and a key, with comments between them, and keys above them.
+_SECTION = (
+    r"(?:[\w.-]+[ \t]*=[^\r\n]*[\r\n]\s*+){0,50}\[[^\]\r\n]+\][ \t]*[\r\n]\s*"
+    r"(?:[;#][^\r\n]*[\r\n]\s*+){0,50}[\w.\"-]+[ \t]*="
+)
+_YAML_LIST = r"- (?:\{|[\w\"'.-]+:(?: [^\r\n]*)?\r?\n(?: +[\w\"'.-]+ *:|- [\w\"'.-]+:))"
+# Below comments a line of dashes may belong to a title, so a key or a list has to follow it there.
+_BELOW_COMMENTS = rf"---[ \t]*\r?\n(?:[\w\"'][^,;\t|\r\n]*:[ \r\n]|- )|{_SECTION}|{_YAML_LIST}"
+_LINES_OF_COMMENTS = r"(?:[ \t]*(?:[#;][^\r\n]*)?(?:\r\n?|\n))+"
 _SHAPES = (
     r"---[ \t]*(?:\r|\n|$)"  # YAML, and the front matter of a page
-    r"|\[[^\]\r\n]+\][ \t]*[\r\n]\s*[\w.\"-]+[ \t]*="  # INI, TOML: a section and a key
+    rf"|{_SECTION}|{_YAML_LIST}"
     rf"|{_STATEMENT}"
     r"|HTTP/\d(?:\.\d)? \d{3}\b"  # the head of an answer, kept with its body
+    r"|(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) \S+ HTTP/\d"
+    r"|--[^\s,;|]+\r?\nContent-(?:Disposition|Type): "  # what a form sends
+    r"|[0-9a-fA-F]+;chunk-signature=[0-9a-f]{64}\r\n"  # what a client of S3 sends, kept as it came
     r"|(?i:@relation[ \t]+\S)"  # ARFF, which has a table further down
     r"|[A-Za-z_$][\w.$]*\([\[{]"  # JSON for a script to call
     r"|\([^(),\r\n]+,[^()\r\n]*\)[,;]?[ \t]*(?:\r|\n|$)"  # rows as SQL and Python write them
     r"|(?i:BEGIN:V(?:CARD|CALENDAR))"
+    r"|(?:version: 1\s+)?dn:(?:: \S| [\w-]+=)"  # LDIF
+    r"|a:\d+:\{[is]:"  # serialize() of PHP
+    r"|[A-Za-z_$][\w.$]*[{(]\w+=[^,;\t|\r\n]*, \w+="  # objects as Java and Python print them
+    r"|\[[A-Z]\w* \"[^\"\r\n]*\"\][ \t]*\r?\n\["  # games of chess (PGN)
 )
 _DAY = r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}"
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
@@ -81,6 +106,9 @@ _LOGS_AND_OTHERS = (
     rf"|\[{_DAY},? \d{{1,2}}:\d\d[^\]\r\n]*\] [^,;\r\n]+: |{_DAY}, \d{{1,2}}:\d\d[^-,;\r\n]*- [^,;\r\n]+: "
     r"|\d+[ \t]*\r?\n\d\d:\d\d:\d\d,\d{3} --> |\[\d\d:\d\d\.\d\d\d?\](?! *[,;\t|])"
     r"|>[^\r\n]+\r?\n(?:[ACGTUNacgtun-]{3,}|[A-Z*-]{10,})\r?\n|@[^\r\n]+\r?\n[ACGTUNacgtun]+\r?\n\+"
+    rf"|\[\w{{3}} {_MONTH} \d\d \d\d:\d\d:\d\d(?:\.\d+)? \d{{4}}\] "  # errors of Apache, then of nginx
+    r"|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[\w+\] \d+#\d+: "
+    r"|(?:Exception in thread \"|[\w$]+(?:\.[\w$]+)*\.[\w$]*(?:Exception|Error)\b)[^\r\n]*\r?\n\s+at [\w.$]+"
     rf"|{_MAIL}"
     r"|@[A-Za-z]+\{[^,\s]*,|0 HEAD\r?\n1 |From \S+@\S+ "
     r"|--- \S[^\r\n]*\r?\n\+\+\+ \S|commit [0-9a-f]{7,64}\r?\n(?:Merge|Author): "
@@ -112,6 +140,10 @@ def is_markup(text: str) -> bool:
     if start.startswith(("--", "/*")):
         comments = re.match(_SQL_COMMENTS, start)
         if comments is not None and re.compile(_STATEMENT).match(start, comments.end()) is not None:
+            return True
+    if first in ("#", ";"):
+        comments = re.match(_LINES_OF_COMMENTS, start)
+        if comments is not None and re.compile(_BELOW_COMMENTS).match(start, comments.end()) is not None:
             return True
     if start.startswith((")", "while", "for", "//", "/*", "#")):
         before = re.match(_GUARDS, start) or re.match(_COMMENTS, start)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from penstock.errors import ConfigError
 from penstock.local.project import write_project
+from penstock.terminal import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +26,6 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(
             f"{exc.filename or args.folder}: cannot be written: {exc.strerror}; name another folder"
         ) from exc
-    print(f"{args.folder.resolve()}: {', '.join(parts)}")
+    print(printable(f"{args.folder.resolve()}: {', '.join(parts)}"))
     print("next: penstock up, and penstock new NAME for a function of your own")
     return 0

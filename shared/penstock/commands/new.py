@@ -17,6 +17,7 @@ from penstock.local.gateway.router import ASYNC_TARGET, UNREADABLE_TARGET
 from penstock.render.plan import make_plans
 from penstock.settings.names import stack_path
 from penstock.settings.stackfile import load_stack
+from penstock.terminal import printable
 
 TEMPLATE = Path("template/python3-penstock")
 
@@ -142,7 +143,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     # A checkout has a Makefile; a project that penstock init wrote has none.
     rendering = "make render" if Path("Makefile").is_file() else "penstock render knative (or kubernetes, openfaas)"
     lake = "docs/lake.md" if Path("docs/lake.md").is_file() else "penstock lake --help"
-    print(_NEXT.format(name=name, folder=folder, stack=stack, render=rendering, lake=lake), end="")
+    told = _NEXT.format(name=name, folder=folder, stack=stack, render=rendering, lake=lake)
+    print(printable(told, keep="\n"), end="")
     return 0
 
 

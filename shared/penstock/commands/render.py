@@ -14,7 +14,7 @@ from penstock.render.plan import make_plans
 from penstock.settings.names import is_dns_label
 from penstock.settings.stackfile import load_stack
 from penstock.settings.yamlfile import substitute
-from penstock.terminal import json_text
+from penstock.terminal import json_text, printable
 
 _IMAGE = "${REGISTRY:-registry.example.com}/penstock:${TAG:-0.1.0}"
 _GATEWAY = "http://gateway.openfaas.svc.cluster.local:8080"
@@ -163,7 +163,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
         raise ConfigError(f"--output {args.output}: cannot be written: {exc.strerror}") from exc
     many = "s" * (len(wanted) != 1)
     done = f"{args.output}: {len(wanted)} file{many}, {len(different)} written, {len(stale)} removed"
-    print(json_text(told) if args.json else done)
+    print(json_text(told) if args.json else printable(done))
     return 0
 
 
@@ -185,12 +185,12 @@ def _check(args: argparse.Namespace) -> None:
 
 def _report(args: argparse.Namespace, different: list[str], stale: list[str]) -> int:
     for name in different:
-        print(f"{args.output / name}: not what {args.stack} says", file=sys.stderr)
+        print(printable(f"{args.output / name}: not what {args.stack} says"), file=sys.stderr)
     for name in stale:
-        print(f"{args.output / name}: nothing in {args.stack} makes it any more", file=sys.stderr)
+        print(printable(f"{args.output / name}: nothing in {args.stack} makes it any more"), file=sys.stderr)
     if different or stale:
         output = "" if args.platform == "openfaas-pro" else f" --output {args.output}"
-        print(f"run: penstock render {args.platform} --stack {args.stack}{output}", file=sys.stderr)
+        print(printable(f"run: penstock render {args.platform} --stack {args.stack}{output}"), file=sys.stderr)
     return 1 if different or stale else 0
 
 

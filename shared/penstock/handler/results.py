@@ -11,6 +11,7 @@ from inspect import isasyncgen, iscoroutine, isgenerator
 from typing import Any
 
 from penstock.errors import HandlerError, as_exception
+from penstock.streams import Body
 from penstock.types import Context, Event, Result
 
 Handle = Callable[[Event[Any], Context[Any]], Result]
@@ -68,6 +69,8 @@ def problem_of(result: Any) -> str:
         if not (hasattr(body, "__iter__") or hasattr(body, "read") or isinstance(body, bytearray | memoryview)):
             _drop(body)
             return f"handle returned a Result with {_named(body)} as its body; {_WANTED}"
+        if problem := _problem_of_place(body):
+            return problem
     if not isinstance(result.content_type, str):
         return f'handle returned a Result with content_type={result.content_type!r}; give text, such as "text/csv"'
     if not (result.name is None or isinstance(result.name, str)):
@@ -77,6 +80,26 @@ def problem_of(result: Any) -> str:
     if result.metadata:
         return _problem_of_metadata(result.metadata)
     return ""
+
+
+def _problem_of_place(body: Any) -> str:
+    """What is wrong with where a file stands: from its end on nothing would be stored. "" for what is no file."""
+    if isinstance(body, Body):
+        if body.closed or not body.bytes_read or body.peek(1):
+            return ""
+        return (
+            "handle returned a Result with event.body, which it had read to its end; return the bytes that it read, or "
+            "a file: file = spool(event.body)"
+        )
+    try:
+        at = body.tell() if body.seekable() else 0
+        if not at:
+            return ""
+        end = body.seek(0, io.SEEK_END)
+        body.seek(at)
+    except (AttributeError, OSError, TypeError, ValueError):  # no file, or one that tells when it is read
+        return ""
+    return "handle returned a Result with a file that stands at its end; call seek(0) before" if at == end else ""
 
 
 def _not_a_result(returned: Any) -> str:

@@ -21,6 +21,18 @@ def test_a_project_that_cannot_be_written_whole_leaves_nothing(
     assert main(["init", str(tmp_path)]) == 0
 
 
+def test_no_character_of_a_folders_name_commands_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "a\x1b[2J\nb"
+    assert main(["init", str(folder)]) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path}/a\\x1b[2J\\x0ab: ")
+    rendered = ["render", "kubernetes", "--stack", str(folder / "stack.yml"), "--output", str(folder / "c\x1b[2J")]
+    assert main([*rendered, "--check"]) == 1
+    assert main(rendered) == 0
+    said = capsys.readouterr()
+    assert f"{tmp_path}/a\\x1b[2J\\x0ab/c\\x1b[2J: " in said.out
+    assert "\x1b" not in said.out + said.err
+
+
 def test_a_file_in_the_folders_place_is_named_with_a_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     taken = tmp_path / "taken.txt"
     taken.write_text("mine")

@@ -116,6 +116,39 @@ def test_an_attribute_whose_name_no_request_can_carry_is_left_out(name: str) -> 
     assert render_head("", headers).count(b"\r\n") == len(headers)
 
 
+CLOUDEVENT = {"ce_specversion": b"1.0", "ce_id": b"1", "ce_source": b"/s", "ce_type": b"t"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"ce_specversion": b"1.0"},
+        {**CLOUDEVENT, "ce_id": b""},
+        {**CLOUDEVENT, "ce_specversion": b"2.0"},
+        {**CLOUDEVENT, "ce_time": b"1700000000"},
+        {**CLOUDEVENT, "ce_time": b"2026-01-01 00:00:00"},
+        {**CLOUDEVENT, "ce_subject": b""},
+        {**CLOUDEVENT, "ce_dataschema": None},
+        {**CLOUDEVENT, "ce_data": b"x"},
+        {"content-type": b"application/cloudevents+json"},
+        {"content-type": b"application/cloudevents+avro"},
+    ],
+    ids=repr,
+)
+def test_a_notification_needs_no_attributes_that_can_be_read(headers: dict[str, bytes | None]) -> None:
+    given = list(headers.items())
+    message = event(FakeRecord(NOTIFICATION, the_headers=given))
+    assert message.headers == event(FakeRecord(NOTIFICATION)).headers
+    assert len(events.parse(message.value, message.headers)) == 1
+    other = event(FakeRecord(b"{}", the_headers=given))
+    assert other.headers.keys() <= {name.lower().replace("ce_", "ce-") for name in headers}
+
+
+def test_a_notification_keeps_attributes_that_can_be_read() -> None:
+    message = event(FakeRecord(NOTIFICATION, the_headers=list(CLOUDEVENT.items())))
+    assert (message.headers["ce-id"], message.value) == ("1", NOTIFICATION)
+
+
 def test_a_content_type_keeps_its_parameters() -> None:
     """It is not an attribute: the HTTP binding (3.1.1) has it as it is."""
 

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from tempfile import SpooledTemporaryFile, TemporaryFile
 from typing import Any
 
 import pytest
 from penstock import PermanentError, Result
 from penstock.errors import HandlerError
 from penstock.handler.results import problem_of
+from penstock.streams import Body
 
 from tests.lake import SOURCE, Lake
 
@@ -32,6 +34,16 @@ async def pieces() -> Any:
 
 def generator() -> Iterator[bytes]:
     yield b""
+
+
+def written(file: Any) -> Any:
+    file.write(b"text")
+    return file
+
+
+def read(body: Body) -> Body:
+    body.read()
+    return body
 
 
 def result(**given: Any) -> Result:
@@ -57,6 +69,9 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
     (lambda: result(body=pieces()), "a Result with a value of type async_generator as its body"),
     (lambda: result(body=io.StringIO("text")), 'a Result with a text file as its body; open it with "rb"'),
     (lambda: result(body=io.TextIOWrapper(io.BytesIO())), 'a Result with a text file as its body; open it with "rb"'),
+    (lambda: result(body=written(io.BytesIO())), r"a Result with a file that stands at its end; call seek\(0\) before"),
+    (lambda: result(body=written(TemporaryFile())), "a Result with a file that stands at its end"),  # noqa: SIM115
+    (lambda: result(body=read(Body.of(b"text"))), "with event.body, which it had read to its end"),
     (lambda: result(content_type=None), 'content_type=None; give text, such as "text/csv"'),
     (lambda: result(content_type=b"text/csv"), "content_type=b'text/csv'; give text"),
     (lambda: result(name=b"a.csv"), "name=b'a.csv'; give the file's name as text"),
@@ -100,6 +115,47 @@ def test_mistake_ends_a_direct_call_at_once(make_lake: Make, returns: Callable[[
     runtime = make_lake(lambda _event, _context: returns()).runtime
     with pytest.raises(HandlerError, match=says):
         runtime.transform("a.txt", 1, "text/plain", {}, [b"a"])
+
+
+class Pipe(io.RawIOBase):
+    """What can be read and not seek."""
+
+    def readable(self) -> bool:
+        return True
+
+
+def placed(file: Any, place: int) -> Any:
+    file.seek(place)
+    return file
+
+
+FILES: dict[str, Callable[[], Any]] = {
+    "an empty file": io.BytesIO,
+    "a file at its beginning": lambda: io.BytesIO(b"text"),
+    "a file before its last byte": lambda: placed(io.BytesIO(b"text"), 3),
+    "a spooled file at its beginning": lambda: placed(written(SpooledTemporaryFile()), 0),  # noqa: SIM115
+    "what cannot seek": Pipe,
+    "an input": lambda: Body.of(b"text"),
+    "an empty input": lambda: Body.of(b""),
+    "an empty input that was read": lambda: read(Body.of(b"")),
+}
+
+
+@pytest.mark.parametrize("make", FILES.values(), ids=FILES)
+def test_a_file_is_stored_from_where_it_stands(make: Callable[[], Any]) -> None:
+    body = make()
+    place = body.tell() if body.seekable() else 0
+    assert problem_of(result(body=body)) == ""
+    assert not body.seekable() or body.tell() == place
+
+
+def test_a_body_that_was_looked_at_or_read_in_part_is_stored() -> None:
+    body = Body.of(b"text")
+    assert body.peek(9) == b"text"
+    assert problem_of(result(body=body)) == ""
+    assert body.read(3) == b"tex"
+    assert problem_of(result(body=body)) == ""
+    assert body.read() == b"t"
 
 
 def test_the_same_code_mended_makes_the_target(make_lake: Make) -> None:

@@ -9,7 +9,8 @@ An HTTP server refuses a request with many or long headers (431). It also refuse
 A function needs none of a record's own headers. So these are left out: a key longer than `MAX_KEY_BYTES`; an attribute
 of a CloudEvent whose name is no token; a header whose name and value take more than `MAX_HEADER_BYTES` as they are
 written into the request; and of a record's headers those after the first `MAX_HEADERS`, or after `MAX_HEADERS_BYTES`
-together. Of a CloudEvent, `id`, `source`, `specversion` and `type` are never left out: of a value
+together. Attributes that make no CloudEvent are left out altogether where the value is a notification: it becomes a
+CloudEvent of its own. Of a CloudEvent, `id`, `source`, `specversion` and `type` are never left out: of a value
 that is too long its SHA-256 is sent.
 
 A record without a value is a tombstone: it says that a key is gone from a compacted topic. It is not an event.
@@ -18,7 +19,7 @@ A record without a value is a tombstone: it says that a key is gone from a compa
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 from urllib.parse import quote
 
@@ -116,7 +117,8 @@ def cloudevents(group: str) -> Make:
                 for name, text in given.items()
                 if name == "content-type" or _is_attribute(name)
             )
-            return [Message(key, value, headers, where, target, receipt)]
+            if _can_be_read(headers, value):
+                return [Message(key, value, headers, where, target, receipt)]
         if events.looks_like_notification(value):
             try:
                 return [
@@ -128,6 +130,20 @@ def cloudevents(group: str) -> Make:
         return [Message(key, value, _wrapped(record, group), where, target, receipt)]
 
     return make
+
+
+def _can_be_read(headers: Mapping[str, str], value: bytes) -> bool:
+    """Whether the headers of a CloudEvent leave its value to be read: a notification does not need them.
+
+    What is no notification is left to the receiver, which says what is wrong with it.
+    """
+    if not events.looks_like_notification(value):
+        return True
+    try:
+        events.parse(value, headers)
+    except EventError:
+        return False
+    return True
 
 
 def _wrapped(record: Record, group: str) -> dict[str, str]:
