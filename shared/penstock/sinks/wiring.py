@@ -19,7 +19,7 @@ def contradictions(config: Config, *, has_store: bool) -> list[str]:
     problems = []
     if config.sources and not has_store:
         problems.append("SOURCE is set but MINIO_ENDPOINT is not: give the object store's URL")
-    if config.store_on_read and not writes_objects(config):
+    if config.store_on_read and not _writes_objects(config):
         problems.append("STORE_ON_READ=on needs a bucket as SINK, for example s3://processed/{key}.gz")
     if not config.sink:
         if config.sources:
@@ -39,7 +39,7 @@ def outputs(config: Config) -> tuple[SourceRule, ...]:
     return parse_sink(config.sink).outputs(config.sources) if config.sink else ()
 
 
-def writes_objects(config: Config) -> bool:
+def _writes_objects(config: Config) -> bool:
     """Whether the sink is a bucket, whose targets take over headers of their source (ADR 51)."""
     return config.sink.startswith("s3://")
 

@@ -10,7 +10,7 @@ from penstock.handler.results import Handle
 from penstock.runtime.outcome import Outcome
 from penstock.runtime.runtime import Runtime
 from penstock.settings.config import RESERVED_PREFIX, Config, SourceRule
-from penstock.sinks.wiring import make_sink
+from penstock.sinks.wiring import make_sink, outputs
 from penstock.store.memory import MemoryStore
 from penstock.streams import close_quietly
 from penstock.testing.delivering import notification
@@ -60,7 +60,7 @@ class Lake:
         )
         self.function = function_of(handle, config)
         self._source = rules[0].bucket
-        self._target = sink.split("/")[2] if sink.startswith("s3://") else ""
+        self._target = next((written.bucket for written in outputs(config)), "")
         assets = {ref.bucket for named in self.function.assets.values() for ref in named.values()}
         self.store = store or MemoryStore(*{self._source, self._target, *assets} - {""})
         self._sink = make_sink(config, self.store)
