@@ -9,6 +9,7 @@ from penstock.handler.options import parse_options
 from penstock.handler.results import Handle
 from penstock.runtime.outcome import bounded
 from penstock.settings.config import Config
+from penstock.store.headers import check_headers
 from penstock.streams import Body, as_chunks, close_quietly
 from penstock.testing.loading import function_of, texts, texts_of_renditions
 from penstock.types import Context, Event, Result
@@ -54,7 +55,8 @@ def run(
     name of the option; a test that does not need the object's name may leave the option out.
 
     Raises what the handler raises, `EventError` for options that it does not take, `HandlerError` for a result that
-    cannot be stored, and `ConfigError` for a handler that cannot be loaded.
+    cannot be stored, `PermanentError` for a content type that no header can carry, and `ConfigError` for a handler that
+    cannot be loaded.
     """
     function = function_of(handle, Config("tested", renditions=texts_of_renditions(renditions)))
     rendition = rendition or next(iter(function.renditions))
@@ -72,7 +74,9 @@ def run(
             context = Context(function.name, rendition, named)
             if assets is not None:
                 context = replace(context, asset=assets.__getitem__)
-            output = _output(function.handle(event, context))
+            result = function.handle(event, context)
+            check_headers(name, result.content_type, {})
+            output = _output(result)
         except Exception as exc:
             if body.failure is None or body.failure is exc:
                 raise
