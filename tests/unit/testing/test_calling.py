@@ -33,7 +33,7 @@ def test_output_has_all_that_the_result_has() -> None:
 @pytest.mark.parametrize("content_type", ["text/plain\r\nX-Forged: 1", "text/pl\u00e4in"])
 def test_content_type_that_no_header_can_carry_is_refused_as_by_a_direct_call(content_type: str) -> None:
     with pytest.raises(PermanentError, match=r"^a\.txt: content type .* an HTTP header cannot carry it"):
-        run(lambda event, context: Result(b"a", content_type), b"abc", name="a.txt")  # noqa: ARG005
+        run(lambda event, context: Result(b"a", content_type), b"abc", name="a.txt")
 
 
 def test_options_are_given_as_values_and_checked_as_text_is() -> None:
