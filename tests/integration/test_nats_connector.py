@@ -110,8 +110,9 @@ def test_unanswered_message_comes_again_after_a_restart(
     first = queue.connect(tmp_path, "connector", f"{function.url}/", "--attempts", "0")
     first.until(lambda: set(function.delivered()) == {fine}, "the other delivered")
     assert first.end() == 0
-    # The server has the acknowledgement when a client's flush returns, and counts it a moment later.
-    queue.wait_for_left(1)
+    # Given back by a client that leaves, a message makes NATS 2.9.10 forget at times that it delivered the next one. It
+    # counts that one as left too then, and delivers it again.
+    assert queue.left() in (1, 2)
     function.answer = lambda path, body: 200
     second = queue.connect(tmp_path, "connector", f"{function.url}/")
     second.until(lambda: stuck in function.delivered(), "the stuck one delivered")
