@@ -23,6 +23,7 @@ class Subscription:
     def __init__(self, *errors: Exception) -> None:
         self._errors = list(errors)
         self.looked = 0
+        self.left = False
 
     async def fetch(self, _batch: int, timeout: float) -> list[Any]:
         assert timeout > 0
@@ -34,6 +35,10 @@ class Subscription:
 
     async def consumer_info(self) -> None:
         self.looked += 1
+
+    async def unsubscribe(self) -> None:
+        self.left = True
+        raise nats.errors.ConnectionClosedError  # as where the connection was lost
 
 
 def test_a_subject_without_messages_ends_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,3 +57,5 @@ def test_a_subject_without_messages_ends_no_connection(monkeypatch: pytest.Monke
         asyncio.run(made.pull(client, "lake.processed", 4))
     assert taken == [b"one"]
     assert subscription.looked == 2
+    # What is given back would otherwise go to the pull of the client that leaves, and wait there for the ack wait.
+    assert subscription.left

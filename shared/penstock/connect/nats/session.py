@@ -165,6 +165,8 @@ class NatsSession:
 
     async def pull(self, client: "Client", topic: str, limit: int) -> None:
         """Take messages of one subject, at most `limit` at a time, and say of each that it is being worked on."""
+        from nats.errors import Error
+
         subscription, ack_wait_seconds = await self._subscribed(client, topic)
         if topic not in self._joined:
             _log.info("nats: subject %s", topic)
@@ -188,6 +190,9 @@ class NatsSession:
                     self._arrived(topic, message)
         finally:
             keeper.cancel()
+            # What is given back later goes to a pull that waits: not to this one, whose client leaves.
+            with contextlib.suppress(Error, OSError):
+                await subscription.unsubscribe()
 
     async def _subscribed(self, client: "Client", topic: str) -> "tuple[JetStreamContext.PullSubscription, float]":
         """Subscribe as soon as the server has the subject. Other subjects go on meanwhile."""
