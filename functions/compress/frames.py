@@ -4,6 +4,8 @@ The beginning of a frame is eleven or twelve bits. Its header says how long the 
 looked for exactly there.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 # ISO 11172-3 and 13818-3, layer III, in kbit/s by the header's index; 0 and 15 are not allowed. MPEG 2 has the same
@@ -36,10 +38,15 @@ def is_mp2(head: bytes) -> bool:
 
 
 def _is_layer(head: bytes, layer: int) -> bool:
-    first = _layer_frame_bytes(head, layer)
+    return _are_frames(head, partial(_layer_frame_bytes, layer=layer))
+
+
+def _are_frames(head: bytes, frame_bytes: Callable[[bytes], int]) -> bool:
+    """Whether a frame ends where another begins or the input ends; `frame_bytes` gives a frame's length, 0 for none."""
+    first = frame_bytes(head)
     if first == 0 or len(head) < first:
         return False
-    return len(head) == first or _layer_frame_bytes(head[first : first + 4], layer) > 0
+    return len(head) == first or frame_bytes(head[first:]) > 0
 
 
 def _layer_frame_bytes(head: bytes, layer: int) -> int:
@@ -57,10 +64,7 @@ def _layer_frame_bytes(head: bytes, layer: int) -> int:
 
 def is_ac3(head: bytes) -> bool:
     """Whether two frames of AC-3 or E-AC-3 follow each other (ATSC A/52, 5.3 and E.1.2), or the input is one frame."""
-    first = _ac3_frame_bytes(head)
-    if first == 0 or len(head) < first:
-        return False
-    return len(head) == first or _ac3_frame_bytes(head[first : first + 6]) > 0
+    return _are_frames(head, _ac3_frame_bytes)
 
 
 def _ac3_frame_bytes(head: bytes) -> int:
@@ -77,10 +81,7 @@ def _ac3_frame_bytes(head: bytes) -> int:
 
 def is_adts(head: bytes) -> bool:
     """Whether two frames of AAC follow each other (ISO 13818-7, 6.2), or the input is one frame."""
-    first = _adts_frame_bytes(head)
-    if first == 0 or len(head) < first:
-        return False
-    return len(head) == first or _adts_frame_bytes(head[first : first + 7]) > 0
+    return _are_frames(head, _adts_frame_bytes)
 
 
 def _adts_frame_bytes(head: bytes) -> int:
@@ -93,10 +94,7 @@ def _adts_frame_bytes(head: bytes) -> int:
 
 def is_loas(head: bytes) -> bool:
     """Whether two frames of AAC in LATM follow each other (ISO 14496-3, 1.7.2), or the input is one frame."""
-    first = _loas_frame_bytes(head)
-    if first == 0 or len(head) < first:
-        return False
-    return len(head) == first or _loas_frame_bytes(head[first : first + 3]) > 0
+    return _are_frames(head, _loas_frame_bytes)
 
 
 def _loas_frame_bytes(head: bytes) -> int:

@@ -46,12 +46,16 @@ def handle(event: Event, context: Context) -> Result:
 """
 
 
+def written(folder: Path, handler: str) -> Path:
+    """A new folder with this text as its handler."""
+    folder.mkdir()
+    (folder / "handler.py").write_text(handler)
+    return folder
+
+
 @pytest.fixture
 def slow(tmp_path: Path) -> Path:
-    folder = tmp_path / "slow"
-    folder.mkdir()
-    (folder / "handler.py").write_text(SLOW)
-    return folder
+    return written(tmp_path / "slow", SLOW)
 
 
 class Post(threading.Thread):
@@ -122,15 +126,14 @@ def messages(stderr: str) -> list[str]:
 def test_what_a_start_imports_is_frozen_and_garbage_of_a_handlers_own_start_is_collected(
     tmp_path: Path, workers: str
 ) -> None:
-    folder = tmp_path / "collector"
-    folder.mkdir()
-    (folder / "handler.py").write_text(
+    folder = written(
+        tmp_path / "collector",
         "import gc\nfrom penstock import Result\nWHILE_LOADING = gc.isenabled()\nliving = set()\n"
         "class Node:\n    def __init__(self):\n        self.me = self\n        living.add(id(self))\n"
         "        self.many = [[] for _ in range(10_000)]\n    def __del__(self):\n        living.discard(id(self))\n"
         "def start(config):\n    for _ in range(20):\n        Node()\n    global most\n    most = len(living)\n"
         "def handle(event, context):\n    gc.collect()\n    frozen = gc.get_freeze_count() > 10_000\n"
-        "    return Result(f'{WHILE_LOADING} {gc.isenabled()} {frozen} {most < 20} {len(living)}'.encode())\n"
+        "    return Result(f'{WHILE_LOADING} {gc.isenabled()} {frozen} {most < 20} {len(living)}'.encode())\n",
     )
     with started(folder, WORKERS=workers) as (url, _process):
         post = Post(f"{url}/a")
@@ -139,11 +142,10 @@ def test_what_a_start_imports_is_frozen_and_garbage_of_a_handlers_own_start_is_c
 
 
 def test_handler_may_switch_garbage_collection_off(tmp_path: Path) -> None:
-    folder = tmp_path / "off"
-    folder.mkdir()
-    (folder / "handler.py").write_text(
+    folder = written(
+        tmp_path / "off",
         "import gc\nfrom penstock import Result\ndef start(config):\n    gc.disable()\n"
-        "def handle(event, context):\n    return Result(f'{gc.isenabled()}'.encode())\n"
+        "def handle(event, context):\n    return Result(f'{gc.isenabled()}'.encode())\n",
     )
     with started(folder) as (url, _process):
         post = Post(f"{url}/a")
@@ -249,13 +251,12 @@ def test_worker_that_dies_is_replaced(slow: Path) -> None:
 
 
 def test_whichever_of_two_workers_is_scraped_answers_for_both_and_for_one_that_died(tmp_path: Path) -> None:
-    folder = tmp_path / "pid"
-    folder.mkdir()
-    (folder / "handler.py").write_text(
+    folder = written(
+        tmp_path / "pid",
         "import os\n"
         "from penstock import Result\n"
         "def handle(event, context):\n"
-        "    return Result(str(os.getpid()).encode())\n"
+        "    return Result(str(os.getpid()).encode())\n",
     )
 
     def posted() -> float:
@@ -469,11 +470,10 @@ def test_name_outside_latin_1_travels_through_gunicorn_both_ways() -> None:
 
 def test_folder_for_temporary_files_is_chosen_before_a_volume_can_be_full(tmp_path: Path) -> None:
     """Python passes over a full one when it chooses at the first need, and never comes back to it."""
-    folder = tmp_path / "told"
-    folder.mkdir()
-    (folder / "handler.py").write_text(
+    folder = written(
+        tmp_path / "told",
         "import tempfile\nfrom penstock import Result\n\n"
-        "def handle(event, context):\n    return Result(str(tempfile.tempdir).encode())\n"
+        "def handle(event, context):\n    return Result(str(tempfile.tempdir).encode())\n",
     )
     (tmp_path / "temporary").mkdir()
     with (

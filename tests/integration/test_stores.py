@@ -26,14 +26,13 @@ from penstock.store.headers import TAGGING
 from penstock.store.profile import answer_headers, profile_of
 from penstock.store.s3 import S3ObjectStore
 from penstock.types import ObjectRef
-from pytest_httpserver import HTTPServer
-from werkzeug import Request, Response
 
 from tests.components import S3ProxyServer, SeaweedServer, StoreServer, VersityServer
 from tests.components.minio import MinioEndpoint
 from tests.components.process import Server
 from tests.e2e import demo_on_store
 from tests.functional.test_app import serve
+from tests.integration.connect_helpers import RecordingFunction
 from tests.lake import Lake
 from tests.store_contract import KEYS, MIB, StoreContract, Unfinished, read, write
 from tests.uploads import UploadsClient
@@ -266,9 +265,8 @@ def test_watch_and_reconcile_bring_every_target_in_line(
     assert reconcile(lake.runtime, check=True).differences == 0
 
 
-def test_events_of_versity_name_what_was_written_and_removed(tmp_path: Path, httpserver: HTTPServer) -> None:
-    bodies = posted(httpserver)
-    with VersityServer(tmp_path / "versity", webhook=httpserver.url_for("/events")) as server:
+def test_events_of_versity_name_what_was_written_and_removed(tmp_path: Path, function: RecordingFunction) -> None:
+    with VersityServer(tmp_path / "versity", webhook=f"{function.url}/") as server:
         client = server.endpoint.client()
         client.make_bucket("upload")
         for key in NAMES:
@@ -276,22 +274,21 @@ def test_events_of_versity_name_what_was_written_and_removed(tmp_path: Path, htt
         client.remove_object("upload", NAMES[0])
         errors = list(client.remove_objects("upload", [DeleteObject(key) for key in NAMES[1:]]))
         assert errors == []
-        server.wait_until(lambda: len(found(bodies)) >= 2 * len(NAMES), "told about every change")
-    told = found(bodies)
+        server.wait_until(lambda: len(found(function)) >= 2 * len(NAMES), "told about every change")
+    told = found(function)
     for kind in (Kind.CREATED, Kind.REMOVED):
         named = [each.refs for each in told if each.kind is kind]
         assert [any(ObjectRef("upload", key) in refs for refs in named) for key in NAMES] == [True] * len(NAMES)
     assert {each.ref.key for each in told if each.kind is Kind.CREATED} == set(NAMES)
 
 
-def test_events_of_versity_name_the_object_while_many_write(tmp_path: Path, httpserver: HTTPServer) -> None:
+def test_events_of_versity_name_the_object_while_many_write(tmp_path: Path, function: RecordingFunction) -> None:
     """Its records hold text of later requests then (events/keys.py). Keys without a slash show it.
 
     It drops an event that is not answered within three seconds, so not all of them have to come.
     """
-    bodies = posted(httpserver)
     keys = [[f"{'x' * (number % 20)}{writer}{number:04}.csv" for number in range(100)] for writer in range(8)]
-    with VersityServer(tmp_path / "versity", webhook=httpserver.url_for("/events")) as server:
+    with VersityServer(tmp_path / "versity", webhook=f"{function.url}/") as server:
         server.endpoint.client().make_bucket("upload")
 
         def put(some: list[str]) -> None:
@@ -302,25 +299,13 @@ def test_events_of_versity_name_the_object_while_many_write(tmp_path: Path, http
         with ThreadPoolExecutor(len(keys)) as writers:
             for done in [writers.submit(put, some) for some in keys]:
                 done.result()
-        server.wait_until(lambda: len(found(bodies)) >= 100, "told about changes")
-    assert {each.ref for each in found(bodies)} <= {ObjectRef("upload", key) for some in keys for key in some}
+        server.wait_until(lambda: len(found(function)) >= 100, "told about changes")
+    assert {each.ref for each in found(function)} <= {ObjectRef("upload", key) for some in keys for key in some}
 
 
-def posted(httpserver: HTTPServer) -> list[bytes]:
-    """The bodies that are posted to /events, as they come."""
-    bodies: list[bytes] = []
-
-    def take(request: Request) -> Response:
-        bodies.append(request.get_data())
-        return Response(status=200)
-
-    httpserver.expect_request("/events").respond_with_handler(take)
-    return bodies
-
-
-def found(bodies: list[bytes]) -> list[Notification]:
-    """Every notification in these bodies; a bridge makes the same number of events of them."""
-    bodies = list(bodies)  # more may come meanwhile
+def found(function: RecordingFunction) -> list[Notification]:
+    """Every notification that came; a bridge makes the same number of events of them."""
+    bodies = function.delivered()
     read = [each for body in bodies for each in parse(body, {})]
     assert len([made for body in bodies for made in to_cloudevents(body)]) == len(read)
     return read

@@ -1,6 +1,6 @@
 """Finds names in a function's environment that look like a misspelt setting.
 
-A handler may read variables of its own. So an unknown name is no error. A start checks only the names that begin with
+A handler may read variables of its own, so an unknown name is allowed. A start checks only the names that begin with
 `OPTION_` (ADR 4).
 """
 

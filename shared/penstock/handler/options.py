@@ -180,20 +180,17 @@ def check_open(given: Mapping[str, str], opened: Mapping[str, float | None]) -> 
 def assets_of(options: object) -> dict[str, ObjectRef]:
     """The objects that options name, by option; those that name none are left out."""
     return {
-        field.name: _object(value)
+        field.name: ref
         for field in dataclasses.fields(options)  # type: ignore[arg-type]
-        if field.metadata.get("asset") and (value := getattr(options, field.name))
+        if field.metadata.get("asset") and (ref := _object(getattr(options, field.name) or ""))
     }
 
 
-def _object(text: str) -> ObjectRef:
-    bucket, _, key = text.removeprefix("s3://").partition("/")
-    return ObjectRef(bucket, key)
-
-
-def _names_object(text: str) -> bool:
-    bucket, slash, key = text.removeprefix("s3://").partition("/")
-    return text.startswith("s3://") and bool(bucket and slash and key)
+def _object(text: str) -> ObjectRef | None:
+    """The object of `s3://BUCKET/KEY`, None for any other text."""
+    scheme, _, rest = text.partition("://")
+    bucket, _, key = rest.partition("/")
+    return ObjectRef(bucket, key) if scheme == "s3" and bucket and key else None
 
 
 def fingerprint(options: object) -> str:
@@ -237,7 +234,7 @@ def _is_accepted(value: Any, rules: Mapping[str, Any]) -> bool:
         or (isinstance(value, float) and not math.isfinite(value))
         or (ge is not None and not value >= ge)
         or (le is not None and not value <= le)
-        or (rules.get("asset") and value and not _names_object(value))
+        or (rules.get("asset") and value and _object(value) is None)
     )
 
 

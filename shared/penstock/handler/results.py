@@ -83,7 +83,7 @@ def problem_of(result: Any) -> str:
 
 
 def _problem_of_place(body: Any) -> str:
-    """What is wrong with where a file stands: from its end on nothing would be stored. "" for what is no file."""
+    """What is wrong with where a file stands: from its end on nothing would be stored. "" if it is none."""
     if isinstance(body, Body):
         if body.closed or not body.bytes_read or body.peek(1):
             return ""

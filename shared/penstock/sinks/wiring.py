@@ -19,7 +19,7 @@ def contradictions(config: Config, *, has_store: bool) -> list[str]:
     problems = []
     if config.sources and not has_store:
         problems.append("SOURCE is set but MINIO_ENDPOINT is not: give the object store's URL")
-    if config.store_on_read and not _writes_objects(config):
+    if config.store_on_read and not config.sink.startswith("s3://"):
         problems.append("STORE_ON_READ=on needs a bucket as SINK, for example s3://processed/{key}.gz")
     if not config.sink:
         if config.sources:
@@ -37,11 +37,6 @@ def contradictions(config: Config, *, has_store: bool) -> list[str]:
 def outputs(config: Config) -> tuple[SourceRule, ...]:
     """The objects that a function may write, none when its sink is an index; raises `ConfigError`."""
     return parse_sink(config.sink).outputs(config.sources) if config.sink else ()
-
-
-def _writes_objects(config: Config) -> bool:
-    """Whether the sink is a bucket, whose targets take over headers of their source (ADR 51)."""
-    return config.sink.startswith("s3://")
 
 
 def refuse_loops(config: Config) -> None:

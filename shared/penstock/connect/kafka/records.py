@@ -5,13 +5,13 @@ X-Kafka-Key (a binary key in base64, with X-Kafka-Key-Enc: b64) and X-Kafka-<hea
 is one already passes unchanged, a notification of MinIO or Versity follows the S3 mapping, anything else is wrapped
 as Knative's KafkaSource does it.
 
-An HTTP server refuses a request with many or long headers (431). It also refuses a header whose name is no token (400).
-A function needs none of a record's own headers. So these are left out: a key longer than `MAX_KEY_BYTES`; an attribute
-of a CloudEvent whose name is no token; a header whose name and value take more than `MAX_HEADER_BYTES` as they are
-written into the request; and of a record's headers those after the first `MAX_HEADERS`, or after `MAX_HEADERS_BYTES`
-together. Attributes that make no CloudEvent are left out altogether where the value is a notification: it becomes a
-CloudEvent of its own. Of a CloudEvent, `id`, `source`, `specversion` and `type` are never left out: of a value
-that is too long its SHA-256 is sent.
+An HTTP server refuses a request with many or long headers (431). It also refuses a header whose name HTTP does not
+have (400). A function needs none of a record's own headers. So these are left out: a key longer than `MAX_KEY_BYTES`;
+an attribute of a CloudEvent with such a name; a header whose name and value take more than `MAX_HEADER_BYTES` as they
+are written into the request; and of a record's headers those after the first `MAX_HEADERS`, or after
+`MAX_HEADERS_BYTES` together. Attributes that make no CloudEvent are left out altogether where the value is a
+notification: it becomes a CloudEvent of its own. Of a CloudEvent, `id`, `source`, `specversion` and `type` are never
+left out: of a value that is too long its SHA-256 is sent.
 
 A record without a value is a tombstone: it says that a key is gone from a compacted topic. It is not an event.
 """
@@ -111,15 +111,17 @@ def cloudevents(group: str) -> Make:
     def make(record: Record, target: str, receipt: T, /) -> list[Message[T]]:
         value, key, where = record.value() or b"", ordering_key(record), origin(record)
         given = {name.lower(): text or b"" for name, text in headers_of(record)}
+        is_notification = events.looks_like_notification(value)
         if "ce_specversion" in given or given.get("content-type", b"").startswith(b"application/cloudevents"):
             headers = _first_that_fit(
                 (f"ce-{name[3:]}", header_text(text)) if name != "content-type" else (name, _as_it_is(text))
                 for name, text in given.items()
                 if name == "content-type" or _is_attribute(name)
             )
-            if _can_be_read(headers, value):
+            # What is no notification goes to the receiver, which says what is wrong with it.
+            if not is_notification or _can_be_read(headers, value):
                 return [Message(key, value, headers, where, target, receipt)]
-        if events.looks_like_notification(value):
+        if is_notification:
             try:
                 return [
                     Message(key, event.data, event.http_headers(), where, target, receipt)
@@ -133,12 +135,7 @@ def cloudevents(group: str) -> Make:
 
 
 def _can_be_read(headers: Mapping[str, str], value: bytes) -> bool:
-    """Whether the headers of a CloudEvent leave its value to be read: a notification does not need them.
-
-    What is no notification is left to the receiver, which says what is wrong with it.
-    """
-    if not events.looks_like_notification(value):
-        return True
+    """Whether a notification can be read with the headers of the CloudEvent that it came in. It does not need them."""
     try:
         events.parse(value, headers)
     except EventError:
